@@ -1,0 +1,241 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+func reason(r string) *errdetails.ErrorInfo {
+	return &errdetails.ErrorInfo{Domain: "scopegate", Reason: r}
+}
+
+// afterMetadata holds end back until the metadata is there, so that Upload can't
+// fail.
+func afterMetadata(end func(serverStream) error) func(serverStream) error {
+	return func(stream serverStream) error {
+		if _, err := stream.Recv(); err != nil {
+			return err
+		}
+		return end(stream)
+	}
+}
+
+// TestServerStatus ends uploads early, where Send sees no more than io.EOF.
+func TestServerStatus(t *testing.T) {
+	t.Parallel()
+	violation := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+		{Field: "scope[17].symbols[2].name", Description: "must be set"},
+	}}
+	for _, test := range []struct {
+		code     codes.Code
+		details  []protoadapt.MessageV1
+		delivery bool
+		reason   string
+		http     int32
+		field    string
+	}{
+		{
+			code: codes.InvalidArgument, details: []protoadapt.MessageV1{reason("SCOPE_INVALID"), violation},
+			reason: "SCOPE_INVALID", field: "scope[17].symbols[2].name",
+		},
+		{
+			code: codes.Unavailable, details: []protoadapt.MessageV1{reason("INTAKE_UNAVAILABLE"), &symdbv1.IntakeFailure{HttpStatus: 503}},
+			delivery: true, reason: "INTAKE_UNAVAILABLE", http: 503,
+		},
+		{
+			code: codes.FailedPrecondition, details: []protoadapt.MessageV1{reason("INTAKE_REFUSED"), &symdbv1.IntakeFailure{HttpStatus: 403}},
+			delivery: true, reason: "INTAKE_REFUSED", http: 403,
+		},
+		{code: codes.Unavailable, details: []protoadapt.MessageV1{reason("SHUTTING_DOWN")}, delivery: true, reason: "SHUTTING_DOWN"},
+		{code: codes.ResourceExhausted, details: []protoadapt.MessageV1{reason("SCOPE_TOO_LARGE")}, reason: "SCOPE_TOO_LARGE"},
+		{code: codes.ResourceExhausted, delivery: true},
+		{code: codes.Internal, delivery: true},
+		{code: codes.Unknown, delivery: true},
+		{code: codes.Canceled, delivery: true},
+		{code: codes.DeadlineExceeded, delivery: true},
+		{code: codes.Code(99), delivery: true},
+		{code: codes.FailedPrecondition},
+		{code: codes.PermissionDenied},
+		{code: codes.Unauthenticated},
+		{code: codes.Unimplemented},
+	} {
+		t.Run(fmt.Sprint(test.code, test.reason), func(t *testing.T) {
+			t.Parallel()
+			st, err := status.New(test.code, "no").WithDetails(test.details...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := serve(t, afterMetadata(func(serverStream) error { return st.Err() }))
+			upload, err := c.Upload(t.Context(), metadata())
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := sendUntilError(upload)
+			if status.Code(first) != test.code {
+				t.Fatalf("got %v, want code %v", first, test.code)
+			}
+			if errors.Is(first, client.ErrUpload) != test.delivery {
+				t.Errorf("%v: ErrUpload %t, want %t", first, !test.delivery, test.delivery)
+			}
+			if errors.Is(first, context.Canceled) || errors.Is(first, context.DeadlineExceeded) {
+				t.Errorf("%v: looks as if the caller's context had ended", first)
+			}
+			checkDetails(t, fmt.Errorf("wrapped: %w", first), test.reason, test.http, test.field)
+			if again := upload.Send(scope("b")); again != first { //nolint:errorlint // the very same error is meant
+				t.Errorf("Send again: %v, want %v", again, first)
+			}
+			if _, again := upload.CloseAndReceive(); again != first { //nolint:errorlint // the very same error is meant
+				t.Errorf("CloseAndReceive: %v, want %v", again, first)
+			}
+		})
+	}
+}
+
+func checkDetails(t *testing.T, err error, reason string, http int32, field string) {
+	t.Helper()
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		t.Fatalf("got %T, want *client.Error", err)
+	}
+	if e.Code() != e.GRPCStatus().Code() {
+		t.Errorf("Code %v differs from the status's", e.Code())
+	}
+	if e.Reason() != reason {
+		t.Errorf("Reason %q, want %q", e.Reason(), reason)
+	}
+	if got := e.IntakeFailure(); (got != nil) != (http != 0) || got.GetHttpStatus() != http {
+		t.Errorf("IntakeFailure %v, want HTTP status %d", got, http)
+	}
+	switch violations := e.FieldViolations(); {
+	case field == "" && len(violations) > 0:
+		t.Errorf("FieldViolations %v, want none", violations)
+	case field != "" && (len(violations) != 1 || violations[0].GetField() != field):
+		t.Errorf("FieldViolations %v, want %s", violations, field)
+	}
+}
+
+func TestStatusAtTheEnd(t *testing.T) {
+	t.Parallel()
+	handle, _ := recorder()
+	c := serve(t, func(stream serverStream) error {
+		if err := handle(endless{stream}); err != nil {
+			return err
+		}
+		return status.Error(codes.Unavailable, "the intake is gone")
+	})
+	_, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
+	if !errors.Is(err, client.ErrUpload) || status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+// endless answers nothing.
+type endless struct{ serverStream }
+
+func (endless) SendAndClose(*symdbv1.UploadScopesResponse) error { return nil }
+
+func TestAnswerBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	c := serve(t, afterMetadata(func(stream serverStream) error {
+		return stream.SendAndClose(&symdbv1.UploadScopesResponse{})
+	}))
+	upload, err := c.Upload(t.Context(), metadata())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sendUntilError(upload); !errors.Is(err, client.ErrUpload) || status.Code(err) != codes.Internal {
+		t.Errorf("got %v, want ErrUpload with INTERNAL", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	c := dial(t, "unix://"+filepath.Join(t.TempDir(), "none"))
+	_, err := c.Upload(t.Context(), metadata())
+	if !errors.Is(err, client.ErrUpload) || status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v, want ErrUpload with UNAVAILABLE", err)
+	}
+}
+
+func TestContextEndedBefore(t *testing.T) {
+	t.Parallel()
+	handle, _ := recorder()
+	c := serve(t, handle)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.Upload(ctx, metadata())
+	if !errors.Is(err, context.Canceled) || errors.Is(err, client.ErrUpload) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+// TestServerReportsDeadlineFirst has the server end the upload with a deadline
+// that is the caller's, shortly before the caller's context ends.
+func TestServerReportsDeadlineFirst(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		timeout time.Duration
+		callers bool
+	}{
+		"the caller's": {50 * time.Millisecond, true},
+		"the server's": {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := serve(t, func(serverStream) error { return status.Error(codes.DeadlineExceeded, "too late") })
+			ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
+			defer cancel()
+			upload, err := c.Upload(ctx, metadata())
+			if err == nil {
+				err = sendUntilError(upload)
+			}
+			if errors.Is(err, context.DeadlineExceeded) != test.callers || errors.Is(err, client.ErrUpload) == test.callers {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestInterceptorError keeps hold of an error that is not a status.
+func TestInterceptorError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no token")
+	c := dial(t, "localhost:1", client.WithDialOptions(grpc.WithStreamInterceptor(
+		func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, grpc.Streamer, ...grpc.CallOption) (grpc.ClientStream, error) {
+			return nil, broken
+		},
+	)))
+	if _, err := c.Upload(t.Context(), metadata()); !errors.Is(err, broken) || status.Code(err) != codes.Unknown {
+		t.Errorf("got %v, want the interceptor's error as UNKNOWN", err)
+	}
+}
+
+// TestMessageOverSendLimit is about a limit of the connection's, not the
+// client's: a RESOURCE_EXHAUSTED that no server has sent.
+func TestMessageOverSendLimit(t *testing.T) {
+	t.Parallel()
+	handle, records := recorder()
+	c := serve(t, handle, client.WithDialOptions(grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(1000))))
+	_, err := c.UploadScopes(t.Context(), metadata(), sequence(scope(strings.Repeat("x", 2000))))
+	if status.Code(err) != codes.ResourceExhausted || errors.Is(err, client.ErrUpload) {
+		t.Errorf("got %v, want RESOURCE_EXHAUSTED and not ErrUpload", err)
+	}
+	if got := <-records; errors.Is(got.end, io.EOF) {
+		t.Error("the server saw a complete upload")
+	}
+}

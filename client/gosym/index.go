@@ -1,0 +1,147 @@
+package gosym
+
+import (
+	"cmp"
+	"debug/dwarf"
+	"maps"
+	"slices"
+)
+
+// index tells where in the DWARF the parts of each package lie: functions of a
+// package are found in other units too, where they are inlined or instantiated,
+// and all types are in one unit.
+type index struct {
+	units    []unit
+	packages []packageIndex
+	inlined  map[dwarf.Offset]*inlined
+}
+
+// packageIndex is sorted by name throughout.
+type packageIndex struct {
+	name      string
+	functions []functionIndex
+	types     []typeIndex
+}
+
+// functionIndex is a function or method with all of its instances, of which a
+// generic one has several.
+type functionIndex struct {
+	name      string
+	qualified string
+	instances []instance
+}
+
+// instance refers to the code of a function and to what is known of it apart from
+// its code; either may be missing.
+type instance struct {
+	concrete, abstract   dwarf.Offset
+	hasCode, hasAbstract bool
+	// unit is the index of the unit with the code.
+	unit int
+}
+
+// typeIndex is a named type: a struct, or one with methods.
+type typeIndex struct {
+	qualified string
+	// structs are the entries of its instances, none if it is no struct.
+	structs []dwarf.Offset
+	methods []functionIndex
+}
+
+// packageParts gathers a package before it is sorted.
+type packageParts struct {
+	functions map[string]*functionIndex
+	types     map[string]*typeParts
+}
+
+type typeParts struct {
+	structs []dwarf.Offset
+	methods map[string]*functionIndex
+}
+
+// index puts what was found in order.
+func (s *indexScan) index(keep func(pkg string) bool) *index {
+	packages := map[string]*packageParts{}
+	part := func(pkg string) *packageParts {
+		p := packages[pkg]
+		if p == nil {
+			p = &packageParts{functions: map[string]*functionIndex{}, types: map[string]*typeParts{}}
+			packages[pkg] = p
+		}
+		return p
+	}
+	for pkg, types := range s.types {
+		if !keep(pkg) {
+			continue
+		}
+		for name, structs := range types {
+			if len(structs) > 0 {
+				part(pkg).types[name] = &typeParts{structs: structs, methods: map[string]*functionIndex{}}
+			}
+		}
+	}
+	for _, at := range s.instances {
+		if at.skip || !at.hasCode && s.functions[at.abstract] == nil {
+			continue
+		}
+		qualified := collapse(at.name)
+		pkg, rest, ok := splitPackage(qualified)
+		if !ok || !keep(pkg) || compilerMade(rest) {
+			continue
+		}
+		part(pkg).add(qualified, rest, at.instance, s.types[pkg])
+	}
+	ix := &index{units: s.units, inlined: s.functions}
+	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
+		ix.packages = append(ix.packages, packages[pkg].sorted(pkg))
+	}
+	return ix
+}
+
+// add notes an instance of a function, under its receiver if it has one.
+func (p *packageParts) add(qualified, rest string, at instance, types packageTypes) {
+	functions, name := p.functions, rest
+	isType := func(name string) bool {
+		_, ok := types[name]
+		return ok
+	}
+	if receiver, method, ok := splitReceiver(rest, isType); ok {
+		t := p.types[receiver]
+		if t == nil {
+			t = &typeParts{methods: map[string]*functionIndex{}}
+			p.types[receiver] = t
+		}
+		functions, name = t.methods, method
+	}
+	f := functions[qualified]
+	if f == nil {
+		f = &functionIndex{name: name, qualified: qualified}
+		functions[qualified] = f
+	}
+	f.instances = append(f.instances, at)
+}
+
+func (p *packageParts) sorted(pkg string) packageIndex {
+	out := packageIndex{name: pkg, functions: sortedFunctions(p.functions)}
+	for _, name := range slices.Sorted(maps.Keys(p.types)) {
+		t := p.types[name]
+		slices.Sort(t.structs)
+		out.types = append(out.types, typeIndex{
+			qualified: pkg + "." + name,
+			structs:   t.structs,
+			methods:   sortedFunctions(t.methods),
+		})
+	}
+	return out
+}
+
+func sortedFunctions(functions map[string]*functionIndex) []functionIndex {
+	out := make([]functionIndex, 0, len(functions))
+	for _, f := range functions {
+		out = append(out, *f)
+	}
+	slices.SortFunc(out, func(a, b functionIndex) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.qualified, b.qualified))
+	})
+	return out
+}

@@ -1,0 +1,191 @@
+package gosym
+
+import "encoding/binary"
+
+// locations are the sections that tell where variables live: .debug_loclists of
+// DWARF 5 with the .debug_addr it refers to, and .debug_loc of DWARF 4.
+type locations struct {
+	loclists []byte
+	loc      []byte
+	addr     []byte
+	order    binary.ByteOrder
+}
+
+// Entries of a location list (DWARF 5, section 7.7.3).
+const (
+	lleEndOfList       = 0x00
+	lleBaseAddressx    = 0x01
+	lleStartxEndx      = 0x02
+	lleStartxLength    = 0x03
+	lleOffsetPair      = 0x04
+	lleDefaultLocation = 0x05
+	lleBaseAddress     = 0x06
+	lleStartEnd        = 0x07
+	lleStartLength     = 0x08
+)
+
+// list appends to dst the PC ranges, end exclusive, for which the location list
+// at that offset has a location. A list that is cut off or malformed counts up to
+// where it is wrong.
+func (l *locations) list(dst [][2]uint64, u *unit, offset int64) [][2]uint64 {
+	section := l.loc
+	if u.hasLoclists {
+		section = l.loclists
+	}
+	if offset < 0 || offset >= int64(len(section)) {
+		return dst
+	}
+	r := locationReader{rest: section[offset:], order: l.order, addrBytes: u.addrBytes}
+	if u.hasLoclists {
+		return l.loclist(dst, u, &r)
+	}
+	return locList(dst, u, &r)
+}
+
+// loclist reads a list of DWARF 5.
+func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
+	base := u.lowPC
+	for !r.failed {
+		var lo, hi uint64
+		switch r.byte() {
+		case lleBaseAddressx:
+			base = l.address(u, r)
+			continue
+		case lleBaseAddress:
+			base = r.address()
+			continue
+		case lleStartxEndx:
+			lo, hi = l.address(u, r), l.address(u, r)
+		case lleStartxLength:
+			lo = l.address(u, r)
+			hi = lo + r.uleb()
+		case lleOffsetPair:
+			lo, hi = base+r.uleb(), base+r.uleb()
+		case lleDefaultLocation:
+			lo, hi = 0, ^uint64(0)
+		case lleStartEnd:
+			lo, hi = r.address(), r.address()
+		case lleStartLength:
+			lo = r.address()
+			hi = lo + r.uleb()
+		case lleEndOfList:
+			return dst
+		default:
+			return dst
+		}
+		expression := r.skip(r.uleb())
+		if !r.failed && expression > 0 && lo < hi {
+			dst = append(dst, [2]uint64{lo, hi})
+		}
+	}
+	return dst
+}
+
+// address reads an index into .debug_addr and resolves it.
+func (l *locations) address(u *unit, r *locationReader) uint64 {
+	index := r.uleb()
+	at := locationReader{rest: l.addr, order: l.order, addrBytes: r.addrBytes}
+	at.skip(uint64(max(u.addrBase, 0)))
+	if index > uint64(len(at.rest)) {
+		r.failed = true
+		return 0
+	}
+	for range r.addrBytes {
+		at.skip(index)
+	}
+	address := at.address()
+	r.failed = r.failed || at.failed
+	return address
+}
+
+// locList reads a list of DWARF 4 (section 2.6.2).
+func locList(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
+	base := u.lowPC
+	highest := ^uint64(0)
+	if u.addrBytes < 8 {
+		highest = 1<<(8*u.addrBytes) - 1
+	}
+	for {
+		lo, hi := r.address(), r.address()
+		switch {
+		case r.failed || lo == 0 && hi == 0:
+			return dst
+		case lo == highest:
+			base = hi
+			continue
+		}
+		expression := r.skip(uint64(r.uint16()))
+		if !r.failed && expression > 0 && lo < hi {
+			dst = append(dst, [2]uint64{base + lo, base + hi})
+		}
+	}
+}
+
+// locationReader takes values from the front of a section. Once it has failed,
+// for want of bytes, it returns zeros.
+type locationReader struct {
+	rest      []byte
+	order     binary.ByteOrder
+	addrBytes int
+	failed    bool
+}
+
+// skip goes over n bytes and returns n.
+func (r *locationReader) skip(n uint64) uint64 {
+	if r.failed || n > uint64(len(r.rest)) {
+		r.failed = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return n
+}
+
+func (r *locationReader) byte() byte {
+	if r.failed || len(r.rest) == 0 {
+		r.failed = true
+		return 0
+	}
+	b := r.rest[0]
+	r.rest = r.rest[1:]
+	return b
+}
+
+func (r *locationReader) uint16() uint16 {
+	if r.failed || len(r.rest) < 2 {
+		r.failed = true
+		return 0
+	}
+	v := r.order.Uint16(r.rest)
+	r.rest = r.rest[2:]
+	return v
+}
+
+func (r *locationReader) address() uint64 {
+	if r.failed || len(r.rest) < r.addrBytes {
+		r.failed = true
+		return 0
+	}
+	var v uint64
+	switch r.addrBytes {
+	case 4:
+		v = uint64(r.order.Uint32(r.rest))
+	case 8:
+		v = r.order.Uint64(r.rest)
+	default:
+		r.failed = true
+		return 0
+	}
+	r.rest = r.rest[r.addrBytes:]
+	return v
+}
+
+// uleb reads an unsigned LEB128 number of at most 64 bits.
+func (r *locationReader) uleb() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if r.failed || n <= 0 {
+		r.failed = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}

@@ -1,0 +1,117 @@
+package gosym
+
+import (
+	"debug/dwarf"
+	"fmt"
+	"strings"
+
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// maxTypeNames bounds the names that typeNames keeps.
+const maxTypeNames = 1 << 14
+
+// maxTypeHops bounds how many typedefs of type parameters are followed.
+const maxTypeHops = 8
+
+// typeNames reads the names of types and keeps the last ones.
+type typeNames struct {
+	reader *dwarf.Reader
+	names  map[dwarf.Offset]string
+}
+
+// of is the name of the type that e refers to, empty where it has none.
+func (t *typeNames) of(e *dwarf.Entry) (string, error) {
+	offset, ok := e.Val(dwarf.AttrType).(dwarf.Offset)
+	if !ok {
+		return "", nil
+	}
+	if name, ok := t.names[offset]; ok {
+		return name, nil
+	}
+	name, err := t.read(offset)
+	if err != nil {
+		return "", fmt.Errorf("read type at %#x: %w", offset, err)
+	}
+	if len(t.names) >= maxTypeNames {
+		clear(t.names)
+	}
+	t.names[offset] = name
+	return name, nil
+}
+
+func (t *typeNames) read(offset dwarf.Offset) (string, error) {
+	for range maxTypeHops {
+		t.reader.Seek(offset)
+		e, err := t.reader.Next()
+		if err != nil || e == nil {
+			return "", err
+		}
+		name := nameOf(e)
+		target, ok := e.Val(dwarf.AttrType).(dwarf.Offset)
+		if e.Tag != dwarf.TagTypedef || !strings.HasPrefix(name, ".param") || !ok {
+			return plainType(name), nil
+		}
+		offset = target
+	}
+	return "", nil
+}
+
+// typeScope builds the scope of a type with its fields and methods.
+func (w *walk) typeScope(t *typeIndex) (*symdbv1.Scope, error) {
+	scope := &symdbv1.Scope{ScopeType: scopeStruct, Name: new(t.qualified)}
+	for i, offset := range t.structs {
+		fields, err := w.fields(offset)
+		if err != nil {
+			return nil, fmt.Errorf("type %s: %w", t.qualified, err)
+		}
+		if i == 0 {
+			scope.Symbols = fields
+			continue
+		}
+		generalise(scope.GetSymbols(), fields)
+	}
+	for i := range t.methods {
+		method, err := w.function(&t.methods[i], scopeMethod)
+		if err != nil {
+			return nil, err
+		}
+		scope.Scopes = append(scope.Scopes, method)
+	}
+	return scope, nil
+}
+
+// fields reads the fields of a struct.
+func (w *walk) fields(offset dwarf.Offset) ([]*symdbv1.Symbol, error) {
+	n, err := nodeAt(w.reader, offset)
+	if err != nil {
+		return nil, err
+	}
+	var fields []*symdbv1.Symbol
+	for _, member := range n.nodes {
+		if member.Tag != dwarf.TagMember {
+			continue
+		}
+		typeName, err := w.types.of(member.Entry)
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, &symdbv1.Symbol{
+			Name:       new(nameOf(member.Entry)),
+			Type:       new(typeName),
+			SymbolType: symbolField,
+		})
+	}
+	return fields, nil
+}
+
+// generalise marks the types of fields that differ in another instance of the
+// same generic type.
+func generalise(fields, other []*symdbv1.Symbol) {
+	for i, f := range fields {
+		if i < len(other) && f.GetType() != other[i].GetType() {
+			f.Type = new(typeArgument)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package gosym
+
+import (
+	"debug/dwarf"
+	"fmt"
+	"slices"
+
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// walk is one way over all packages. It shares nothing that it changes with other
+// walks.
+type walk struct {
+	dwarf     *dwarf.Data
+	locations *locations
+	index     *index
+	reader    *dwarf.Reader
+	types     typeNames
+	tables    lineTables
+	pcs       [][2]uint64
+}
+
+func newWalk(obj *object, ix *index) *walk {
+	return &walk{
+		dwarf:     obj.dwarf,
+		locations: &obj.locations,
+		index:     ix,
+		reader:    obj.dwarf.Reader(),
+		types:     typeNames{reader: obj.dwarf.Reader(), names: map[dwarf.Offset]string{}},
+		tables:    lineTables{dwarf: obj.dwarf, units: ix.units, tables: map[int]*lineTable{}},
+	}
+}
+
+// packageScope builds the scope of a package.
+func (w *walk) packageScope(p *packageIndex, agentVersion string) (*symdbv1.Scope, error) {
+	scope := &symdbv1.Scope{ScopeType: scopePackage, Name: new(p.name)}
+	if agentVersion != "" {
+		scope.LanguageSpecifics = &symdbv1.LanguageSpecifics{AgentVersion: new(agentVersion)}
+	}
+	scope.Scopes = make([]*symdbv1.Scope, 0, len(p.functions)+len(p.types))
+	for i := range p.functions {
+		f, err := w.function(&p.functions[i], scopeFunction)
+		if err != nil {
+			return nil, fmt.Errorf("package %s: %w", p.name, err)
+		}
+		scope.Scopes = append(scope.Scopes, f)
+	}
+	for i := range p.types {
+		t, err := w.typeScope(&p.types[i])
+		if err != nil {
+			return nil, fmt.Errorf("package %s: %w", p.name, err)
+		}
+		scope.Scopes = append(scope.Scopes, t)
+	}
+	return scope, nil
+}
+
+// maxTableRows bounds the rows that lineTables keeps, 16 bytes each, beyond those
+// of the one table that is in use.
+const maxTableRows = 1 << 19
+
+// lineTables reads line tables and keeps the last ones.
+type lineTables struct {
+	dwarf  *dwarf.Data
+	units  []unit
+	tables map[int]*lineTable
+	recent []int
+	rows   int
+}
+
+// of is the line table of a unit, by the unit's number.
+func (l *lineTables) of(number int) (*lineTable, error) {
+	if t, ok := l.tables[number]; ok {
+		return t, nil
+	}
+	t, err := readLineTable(l.dwarf, &l.units[number])
+	if err != nil {
+		return nil, err
+	}
+	for len(l.recent) > 0 && l.rows+len(t.rows) > maxTableRows {
+		oldest := l.recent[0]
+		l.rows -= len(l.tables[oldest].rows)
+		delete(l.tables, oldest)
+		l.recent = slices.Delete(l.recent, 0, 1)
+	}
+	l.tables[number] = t
+	l.recent = append(l.recent, number)
+	l.rows += len(t.rows)
+	return t, nil
+}

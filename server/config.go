@@ -1,0 +1,88 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/encode"
+)
+
+// Config is what an operator can set. Start from [DefaultConfig].
+type Config struct {
+	// Intake is where batches go.
+	Intake IntakeConfig
+	// FlushThresholdBytes is the compressed size at which a batch is full. A
+	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
+	// less: every scope is forwarded by itself.
+	FlushThresholdBytes int
+	// MaxScopeBytes bounds the protobuf size of one scope, and so of a message.
+	MaxScopeBytes int
+	// MaxMetadataBytes bounds the protobuf size of an upload's metadata.
+	MaxMetadataBytes int
+	// MaxDepth bounds how deep messages may be nested in a scope, the root scope
+	// counting as 1.
+	MaxDepth int
+	// CompressionLevel is 1 (fastest) to 9 (smallest).
+	CompressionLevel int
+	// ChunkBytes is how much JSON is compressed at one go. Together with a
+	// window of 32 KiB it is what an upload that waits may hold beside its
+	// compressed bytes.
+	ChunkBytes int
+}
+
+// IntakeConfig says where the intake is and how it is spoken to.
+type IntakeConfig struct {
+	// URL is where batches are posted to: an http or https URL, or
+	// `unix:///path/to/socket:/path/of/url` for HTTP over a unix socket.
+	// Required.
+	URL string
+	// APIKey is sent as DD-API-KEY, with the other headers that the backend's
+	// own intake asks for. Empty: the intake is an agent, which has a key.
+	APIKey string
+	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
+	// separated by commas.
+	AdditionalTags string
+	// PostTimeout bounds one POST, from dialling to the end of the answer.
+	PostTimeout time.Duration
+}
+
+// DefaultConfig returns the recommended settings. Only the intake's URL is
+// left to be set.
+func DefaultConfig() Config {
+	settings := encode.DefaultSettings()
+	return Config{
+		Intake:              IntakeConfig{PostTimeout: 30 * time.Second},
+		FlushThresholdBytes: 2 << 20,
+		MaxScopeBytes:       4 << 20,
+		MaxMetadataBytes:    16 << 10,
+		MaxDepth:            64,
+		CompressionLevel:    settings.Level,
+		ChunkBytes:          settings.ChunkBytes,
+	}
+}
+
+// Validate returns an error that names the first setting that is out of range,
+// and its value.
+func (c Config) Validate() error {
+	switch {
+	case c.Intake.URL == "":
+		return errors.New("no intake URL")
+	case c.Intake.PostTimeout <= 0:
+		return fmt.Errorf("intake post timeout %v is not positive", c.Intake.PostTimeout)
+	case c.MaxScopeBytes < 1<<10 || c.MaxScopeBytes > 1<<30:
+		return fmt.Errorf("max scope bytes %d is not between 1 KiB and 1 GiB", c.MaxScopeBytes)
+	case c.MaxMetadataBytes < 1<<10 || c.MaxMetadataBytes > 1<<20:
+		return fmt.Errorf("max metadata bytes %d is not between 1 KiB and 1 MiB", c.MaxMetadataBytes)
+	case c.MaxDepth < 1 || c.MaxDepth > 1000:
+		return fmt.Errorf("max depth %d is not between 1 and 1000", c.MaxDepth)
+	}
+	return c.encodeSettings().Validate()
+}
+
+func (c Config) encodeSettings() encode.Settings {
+	settings := encode.DefaultSettings()
+	settings.Level = c.CompressionLevel
+	settings.ChunkBytes = c.ChunkBytes
+	return settings
+}

@@ -1,0 +1,247 @@
+package devintake
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	scanBufferBytes = 32 << 10
+	maxNesting      = 2048
+)
+
+// violation is what breaks a rule in a JSON text, and where.
+type violation struct {
+	path   []string // innermost first
+	reason string
+}
+
+func (v *violation) Error() string {
+	if len(v.path) == 0 {
+		return v.reason
+	}
+	path := slices.Clone(v.path)
+	slices.Reverse(path)
+	return strings.TrimPrefix(strings.Join(path, ""), ".") + ": " + v.reason
+}
+
+func violate(format string, args ...any) error {
+	return &violation{reason: fmt.Sprintf(format, args...)}
+}
+
+func withinKey(err error, key string) error {
+	if v, ok := errors.AsType[*violation](err); ok {
+		v.path = append(v.path, "."+key)
+	}
+	return err
+}
+
+func withinElement(err error, i int) error {
+	if v, ok := errors.AsType[*violation](err); ok {
+		v.path = append(v.path, "["+strconv.Itoa(i)+"]")
+	}
+	return err
+}
+
+// scanner reads one JSON text (RFC 8259) from a stream and holds no more of it
+// than a buffer and the last key or short string. It is stricter than
+// encoding/json: invalid UTF-8 and lone surrogates are errors. An error of the
+// stream is returned as it is, what is wrong with the text as a violation.
+type scanner struct {
+	src        io.Reader
+	srcErr     error
+	buf        []byte
+	start, end int
+	depth      int
+	text       []byte // the last string kept, or number
+}
+
+func newScanner(src io.Reader) *scanner {
+	return &scanner{src: src, buf: make([]byte, scanBufferBytes)}
+}
+
+// fill makes n unread bytes available, and reports whether there were as many.
+func (s *scanner) fill(n int) bool {
+	if s.end-s.start >= n {
+		return true
+	}
+	s.end = copy(s.buf, s.buf[s.start:s.end])
+	s.start = 0
+	for s.end < n && s.srcErr == nil {
+		var read int
+		read, s.srcErr = s.src.Read(s.buf[s.end:])
+		s.end += read
+	}
+	return s.end >= n
+}
+
+func (s *scanner) ended() error {
+	if errors.Is(s.srcErr, io.EOF) {
+		return violate("the JSON ends too early")
+	}
+	return s.srcErr
+}
+
+// peek returns the first byte of the next token without taking it.
+func (s *scanner) peek() (byte, error) {
+	for {
+		for ; s.start < s.end; s.start++ {
+			switch c := s.buf[s.start]; c {
+			case ' ', '\t', '\r', '\n':
+			default:
+				return c, nil
+			}
+		}
+		if !s.fill(1) {
+			return 0, s.ended()
+		}
+	}
+}
+
+// finish reads the stream to its end, in which nothing but white space may be.
+func (s *scanner) finish() error {
+	if _, err := s.peek(); err == nil {
+		return violate("something follows the end of the JSON")
+	}
+	if errors.Is(s.srcErr, io.EOF) {
+		return nil
+	}
+	return s.srcErr
+}
+
+// begin takes the byte that a value of the kind wanted begins with.
+func (s *scanner) begin(c byte, want string) error {
+	got, err := s.peek()
+	if err != nil {
+		return err
+	}
+	if got != c {
+		return violate("want %s, not %s", want, kindOf(got))
+	}
+	s.start++
+	return nil
+}
+
+func kindOf(c byte) string {
+	switch {
+	case c == '{':
+		return "an object"
+	case c == '[':
+		return "an array"
+	case c == '"':
+		return "a string"
+	case c == 't' || c == 'f':
+		return "a boolean"
+	case c == 'n':
+		return "null"
+	case c == '-' || '0' <= c && c <= '9':
+		return "a number"
+	default:
+		return fmt.Sprintf("%q", rune(c))
+	}
+}
+
+// object calls visit at the value of each key; visit takes the value. The key is
+// valid until visit reads.
+func (s *scanner) object(visit func(key []byte) error) error {
+	if err := s.begin('{', "an object"); err != nil {
+		return err
+	}
+	return s.elements('}', func(int) error {
+		if _, err := s.str(true); err != nil {
+			return err
+		}
+		if err := s.begin(':', "a colon"); err != nil {
+			return err
+		}
+		return visit(s.text)
+	})
+}
+
+// array calls visit at each element; visit takes it. It returns their number.
+func (s *scanner) array(visit func(i int) error) (int, error) {
+	if err := s.begin('[', "an array"); err != nil {
+		return 0, err
+	}
+	count := 0
+	err := s.elements(']', func(i int) error {
+		count++
+		if err := visit(i); err != nil {
+			return withinElement(err, i)
+		}
+		return nil
+	})
+	return count, err
+}
+
+func (s *scanner) elements(closing byte, visit func(i int) error) error {
+	if s.depth++; s.depth > maxNesting {
+		return violate("nested deeper than %d", maxNesting)
+	}
+	c, err := s.peek()
+	if err != nil {
+		return err
+	}
+	if c == closing {
+		s.start++
+		s.depth--
+		return nil
+	}
+	for i := 0; ; i++ {
+		if err := visit(i); err != nil {
+			return err
+		}
+		if c, err = s.peek(); err != nil {
+			return err
+		}
+		s.start++
+		if c == closing {
+			s.depth--
+			return nil
+		}
+		if c != ',' {
+			return violate("want a comma or %q, not %s", rune(closing), kindOf(c))
+		}
+	}
+}
+
+// skip takes any value and checks its syntax.
+func (s *scanner) skip() error {
+	c, err := s.peek()
+	if err != nil {
+		return err
+	}
+	switch c {
+	case '{':
+		return s.object(func([]byte) error { return s.skip() })
+	case '[':
+		_, err = s.array(func(int) error { return s.skip() })
+	case '"':
+		_, err = s.str(false)
+	case 't', 'f':
+		_, err = s.boolean()
+	case 'n':
+		err = s.word("null")
+	default:
+		_, err = s.number()
+	}
+	return err
+}
+
+func (s *scanner) boolean() (bool, error) {
+	c, err := s.peek()
+	switch {
+	case err != nil:
+		return false, err
+	case c == 't':
+		return true, s.word("true")
+	case c == 'f':
+		return false, s.word("false")
+	default:
+		return false, violate("want a boolean, not %s", kindOf(c))
+	}
+}

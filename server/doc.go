@@ -1,0 +1,23 @@
+// Package server is scopegate's server: it takes uploads of symbols over gRPC
+// and forwards them to an HTTP intake in batches of gzipped JSON.
+//
+// Start at [New], [Server.Serve] and [Server.Shutdown]; [Config] is what can be
+// set. To send symbols, use package client.
+//
+// # The way of a scope
+//
+// An upload's whole way is the method run in upload.go. A scope goes through
+// five stages, each of which is a package or a file:
+//
+//  1. Receive (codec.go, stream.go). The message's bytes are handed over as they
+//     came; no Go value is built. They go back to gRPC once the scope is in the
+//     batch.
+//  2. Transcode (internal/transcode). A first walk over the bytes checks all that
+//     can be wrong with the scope, a second one writes it as JSON.
+//  3. Compress (internal/encode). JSON gathers in chunks; a chunk borrows a
+//     compressor and becomes deflate blocks of the batch's one gzip member.
+//  4. Batch (internal/batch). A batch is full at a threshold. It is sealed when
+//     the next scope or the end of the stream tells whether it is the final one.
+//  5. Forward (internal/intake). A batch travels while the next one fills. When
+//     the intake is slow, the server stops reading.
+package server

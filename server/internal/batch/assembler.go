@@ -1,0 +1,106 @@
+package batch
+
+import (
+	"strconv"
+
+	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// Policy says when a batch is full.
+type Policy struct {
+	// FlushThresholdBytes is the compressed size at which a batch is full. It is
+	// soft: a batch exceeds it by at most 32 KiB and the scope that crossed it.
+	// 0 or less: every scope is a batch by itself.
+	FlushThresholdBytes int
+}
+
+// lookBytes is how much JSON may lie uncompressed when a batch's size is
+// compared with the threshold. Deflate never adds more than a few bytes, so the
+// comparison is off by no more than this.
+const lookBytes = 32 << 10
+
+// Assembler makes the batches of one upload, one after the other: add scopes;
+// when the batch is full and another scope is there, seal it; at the end seal
+// the last one as final. It is not safe for concurrent use.
+type Assembler struct {
+	header *Header
+	policy Policy
+	member *encode.Member
+	// opening is the envelope up to the batch number, the same in all batches.
+	opening []byte
+	num     int32 // of the open batch
+	scopes  int64 // in the open batch
+	full    bool  // the open batch
+}
+
+// NewAssembler returns an assembler whose first batch has number 1.
+func NewAssembler(h *Header, p Policy, pool *encode.Pool) *Assembler {
+	return &Assembler{
+		header:  h,
+		policy:  p,
+		member:  pool.NewMember(),
+		opening: h.appendOpening(nil),
+		num:     1,
+	}
+}
+
+// Add appends a scope to the open batch.
+func (a *Assembler) Add(scope transcode.Checked) {
+	if a.scopes == 0 {
+		a.open()
+	} else {
+		a.write(",")
+	}
+	a.member.SetTail(scope.AppendTo(a.member.Tail(), a.member))
+	a.scopes++
+	a.full = a.reached(a.policy.FlushThresholdBytes)
+}
+
+// Full tells whether the open batch has reached the threshold. Whether it is
+// the final one is not decided by that: seal it when the next scope is there.
+func (a *Assembler) Full() bool { return a.full }
+
+// reached compares the batch with the threshold. Where the JSON that is not yet
+// compressed makes the difference, and is more than lookBytes, it is compressed
+// first.
+func (a *Assembler) reached(threshold int) bool {
+	tail := a.member.TailBytes()
+	if tail >= lookBytes && a.member.CompressedBytes() < threshold && a.member.CompressedBytes()+tail >= threshold {
+		a.member.Compress()
+	}
+	return a.member.CompressedBytes() >= threshold
+}
+
+// Empty tells whether the open batch has no scope, so that it can't be sealed.
+func (a *Assembler) Empty() bool { return a.scopes == 0 }
+
+// Seal ends the open batch, which must not be empty, and returns it. The next
+// scope opens the next batch.
+func (a *Assembler) Seal(final bool) *Batch {
+	a.write(`],"final":` + strconv.FormatBool(final) + `}`)
+	b := &Batch{
+		Header:     a.header,
+		Num:        a.num,
+		Final:      final,
+		ScopeCount: a.scopes,
+		RawBytes:   a.member.RawBytes(),
+		File:       a.member.Finish(),
+	}
+	a.num++
+	a.scopes, a.full = 0, false
+	return b
+}
+
+// Discard gives up the open batch and the memory that it holds.
+func (a *Assembler) Discard() {
+	a.member.Discard()
+	a.scopes, a.full = 0, false
+}
+
+func (a *Assembler) open() {
+	_, _ = a.member.Write(a.opening)
+	a.write(strconv.Itoa(int(a.num)) + `,"scopes":[`)
+}
+
+func (a *Assembler) write(json string) { _, _ = a.member.Write([]byte(json)) }

@@ -1,0 +1,73 @@
+package batch
+
+import (
+	"strconv"
+
+	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// Header is what all batches of an upload have in common.
+type Header struct {
+	Service  string
+	Env      string // empty: left out
+	Version  string
+	Language string
+	UploadID string // a UUID
+	// RuntimeID is in the event, not in the envelope.
+	RuntimeID string
+}
+
+// Batch is one numbered batch. It is immutable: it can be sent any number of
+// times, always as the same bytes.
+type Batch struct {
+	Header *Header
+	// Num counts the batches of an upload from 1.
+	Num int32
+	// Final marks the last batch of an upload.
+	Final bool
+	// ScopeCount is the number of root scopes.
+	ScopeCount int64
+	// RawBytes is the length of the envelope as JSON.
+	RawBytes int64
+	// File is the envelope as one gzip member.
+	File encode.Segments
+}
+
+// AppendEvent appends the event that travels with the batch, as JSON.
+func (b *Batch) AppendEvent(dst []byte) []byte {
+	dst = append(dst, `{"ddsource":"dd_debugger","service":`...)
+	dst = transcode.AppendString(dst, b.Header.Service)
+	dst = append(dst, `,"version":`...)
+	dst = transcode.AppendString(dst, b.Header.Version)
+	dst = append(dst, `,"language":`...)
+	dst = transcode.AppendString(dst, b.Header.Language)
+	dst = append(dst, `,"runtimeId":`...)
+	dst = transcode.AppendString(dst, b.Header.RuntimeID)
+	dst = append(dst, `,"type":"symdb","uploadId":`...)
+	dst = transcode.AppendString(dst, b.Header.UploadID)
+	dst = append(dst, `,"batchNum":`...)
+	dst = strconv.AppendInt(dst, int64(b.Num), 10)
+	dst = append(dst, `,"final":`...)
+	dst = strconv.AppendBool(dst, b.Final)
+	dst = append(dst, `,"attachmentSize":`...)
+	dst = strconv.AppendInt(dst, int64(b.File.Len()), 10)
+	return append(dst, '}')
+}
+
+// appendOpening appends the envelope up to the batch number.
+func (h *Header) appendOpening(dst []byte) []byte {
+	dst = append(dst, `{"service":`...)
+	dst = transcode.AppendString(dst, h.Service)
+	if h.Env != "" {
+		dst = append(dst, `,"env":`...)
+		dst = transcode.AppendString(dst, h.Env)
+	}
+	dst = append(dst, `,"version":`...)
+	dst = transcode.AppendString(dst, h.Version)
+	dst = append(dst, `,"language":`...)
+	dst = transcode.AppendString(dst, h.Language)
+	dst = append(dst, `,"upload_id":`...)
+	dst = transcode.AppendString(dst, h.UploadID)
+	return append(dst, `,"batch_num":`...)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"path/filepath"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/scopegate/scopegate/client/gosym"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// corpus is a sequence of scopes to encode.
+type corpus struct {
+	name     string
+	messages [][]byte // protobuf
+	// json is what the messages become, separated by commas.
+	json []byte
+	// gzip6 is how long json is as compress/gzip writes it at level 6.
+	gzip6 int
+}
+
+// loadCorpora reads the symbols of the binaries: each as whole packages, and as
+// messages of one function or type each.
+func loadCorpora(binaries []string) ([]corpus, error) {
+	if len(binaries) == 0 {
+		return nil, fmt.Errorf("no binaries named; `make bench` names them")
+	}
+	var packages, functions []corpus
+	for _, path := range binaries {
+		whole, parts, err := readScopes(path)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		name := filepath.Base(path)
+		for _, c := range []struct {
+			into     *[]corpus
+			kind     string
+			messages [][]byte
+		}{{&packages, "whole packages", whole}, {&functions, "function-sized messages", parts}} {
+			loaded, err := newCorpus("cmd/"+name+", "+c.kind, c.messages)
+			if err != nil {
+				return nil, err
+			}
+			*c.into = append(*c.into, loaded)
+		}
+	}
+	return append(packages, functions...), nil
+}
+
+func readScopes(path string) (whole, parts [][]byte, err error) {
+	binary, err := gosym.Open(path, gosym.AllPackages())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = binary.Close() }()
+	for scope, err := range binary.Packages() {
+		if err != nil {
+			return nil, nil, err
+		}
+		wire, err := proto.Marshal(scope)
+		if err != nil {
+			return nil, nil, err
+		}
+		whole = append(whole, wire)
+		for _, child := range scope.GetScopes() {
+			part, err := proto.Marshal(&symdbv1.Scope{
+				ScopeType: scope.GetScopeType(), Name: scope.Name, Scopes: []*symdbv1.Scope{child},
+			})
+			if err != nil {
+				return nil, nil, err
+			}
+			parts = append(parts, part)
+		}
+	}
+	return whole, parts, nil
+}
+
+func newCorpus(name string, messages [][]byte) (corpus, error) {
+	c := corpus{name: name, messages: messages}
+	json, err := appendJSON(nil, messages)
+	if err != nil {
+		return c, err
+	}
+	c.json = json
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, 6)
+	if err != nil {
+		return c, err
+	}
+	if _, err := w.Write(json); err != nil {
+		return c, err
+	}
+	if err := w.Close(); err != nil {
+		return c, err
+	}
+	c.gzip6 = out.Len()
+	return c, nil
+}

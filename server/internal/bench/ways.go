@@ -1,0 +1,212 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	kgzip "github.com/klauspost/compress/gzip"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/baseline"
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// way is one way to encode a corpus. run returns how many bytes came out; 0
+// where the way does not compress.
+type way struct {
+	name string
+	run  func(corpus) (int, error)
+}
+
+const (
+	baselineName = "baseline: Unmarshal, encoding/json, compress/gzip -6"
+	maxDepth     = 64
+)
+
+func allWays() ([]way, error) {
+	plan, err := newPlan()
+	if err != nil {
+		return nil, err
+	}
+	ways := []way{
+		{baselineName, runBaseline},
+		{"Unmarshal, encoding/json (no gzip)", runStructs},
+		{"ours: check, transcode (no gzip)", func(c corpus) (int, error) { return 0, runTranscode(plan, c) }},
+		{"library alone: compress/gzip -6 on ready JSON", runStdlib},
+	}
+	for _, level := range []int{1, 4, 5, 6} {
+		ways = append(ways, way{
+			fmt.Sprintf("library alone: klauspost -%d on ready JSON", level),
+			func(c corpus) (int, error) { return runLibrary(c, level) },
+		})
+	}
+	defaults := encode.DefaultSettings()
+	for _, s := range []encode.Settings{
+		{Level: 1, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
+		{Level: 4, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
+		{Level: 5, ChunkBytes: 65535, WindowBytes: 32 << 10},
+		{Level: 6, ChunkBytes: 65535, WindowBytes: 32 << 10},
+		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 0},
+		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 0},
+		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 8 << 10},
+		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 8 << 10},
+		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 16 << 10},
+		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 16 << 10},
+		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
+		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
+		{Level: 5, ChunkBytes: 262140, WindowBytes: 32 << 10},
+		{Level: 6, ChunkBytes: 262140, WindowBytes: 32 << 10},
+		defaults,
+	} {
+		pool, err := encode.NewPool(s)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("ours: -%d, chunk %d KiB, window %d KiB", s.Level, (s.ChunkBytes+512)>>10, s.WindowBytes>>10)
+		if s == defaults {
+			name += " (default)"
+		}
+		ways = append(ways, way{name, func(c corpus) (int, error) { return runEncode(plan, pool, c) }})
+	}
+	return ways, nil
+}
+
+func newPlan() (*transcode.Plan, error) {
+	return transcode.Compile((&symdbv1.Scope{}).ProtoReflect().Descriptor(), transcode.Rules{
+		Null:     []protoreflect.FullName{"symdb.v1.Symbol.type"},
+		Required: []protoreflect.FullName{"symdb.v1.Symbol.name"},
+	})
+}
+
+func runBaseline(c corpus) (int, error) {
+	size := 0
+	e := baseline.NewEncoder(func(b []byte) error { size += len(b); return nil })
+	for _, m := range c.messages {
+		if err := e.Add(m); err != nil {
+			return 0, err
+		}
+	}
+	return size, e.Flush()
+}
+
+func runStructs(c corpus) (int, error) {
+	out := json.NewEncoder(io.Discard)
+	for _, m := range c.messages {
+		message := &symdbv1.Scope{}
+		if err := proto.Unmarshal(m, message); err != nil {
+			return 0, err
+		}
+		scope := baseline.FromProto(message)
+		if err := out.Encode(&scope); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// chunk is a sink that sums up what it gets and forgets it.
+type chunk struct{ sum uint32 }
+
+func (c *chunk) Drain(json []byte) []byte {
+	c.sum = crc32.Update(c.sum, crc32.IEEETable, json)
+	return json[:0]
+}
+
+func runTranscode(plan *transcode.Plan, c corpus) error {
+	sink := &chunk{}
+	buffer := make([]byte, 0, encode.DefaultSettings().ChunkBytes)
+	for _, m := range c.messages {
+		scope, err := plan.Check(m, maxDepth)
+		if err != nil {
+			return err
+		}
+		buffer = scope.AppendTo(buffer, sink)
+	}
+	return nil
+}
+
+func runEncode(plan *transcode.Plan, pool *encode.Pool, c corpus) (int, error) {
+	size := 0
+	header := &batch.Header{Service: "bench", Version: "1", Language: "go", UploadID: "0"}
+	batches := batch.NewAssembler(header, batch.Policy{FlushThresholdBytes: baseline.FlushThresholdBytes}, pool)
+	seal := func(final bool) {
+		b := batches.Seal(final)
+		size += b.File.Len()
+		b.File.Release()
+	}
+	for _, m := range c.messages {
+		scope, err := plan.Check(m, maxDepth)
+		if err != nil {
+			return 0, err
+		}
+		if batches.Full() {
+			seal(false)
+		}
+		batches.Add(scope)
+	}
+	seal(true)
+	batches.Discard()
+	return size, nil
+}
+
+func runStdlib(c corpus) (int, error) {
+	out := &counter{}
+	w, err := gzip.NewWriterLevel(out, 6)
+	if err != nil {
+		return 0, err
+	}
+	return out.finish(w, c.json)
+}
+
+func runLibrary(c corpus, level int) (int, error) {
+	out := &counter{}
+	w, err := kgzip.NewWriterLevel(out, level)
+	if err != nil {
+		return 0, err
+	}
+	return out.finish(w, c.json)
+}
+
+type counter struct{ n int }
+
+func (c *counter) Write(b []byte) (int, error) { c.n += len(b); return len(b), nil }
+
+func (c *counter) finish(w io.WriteCloser, json []byte) (int, error) {
+	if _, err := w.Write(json); err != nil {
+		return 0, err
+	}
+	err := w.Close()
+	return c.n, err
+}
+
+// appender is a sink that keeps everything.
+type appender struct{}
+
+func (appender) Drain(json []byte) []byte {
+	return append(make([]byte, 0, 2*cap(json)+transcode.Room), json...)
+}
+
+func appendJSON(dst []byte, messages [][]byte) ([]byte, error) {
+	plan, err := newPlan()
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range messages {
+		scope, err := plan.Check(m, maxDepth)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = scope.AppendTo(dst, appender{})
+	}
+	return dst, nil
+}

@@ -1,0 +1,133 @@
+package encode
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// header begins a gzip member (RFC 1952, section 2.3): deflate, no flags, no
+// time, operating system unknown. The same JSON shall give the same bytes.
+var header = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
+
+// lastBlock ends a deflate stream (RFC 1951, section 3.2.3): final, compressed
+// with fixed codes, empty.
+var lastBlock = []byte{3, 0}
+
+// Member is a gzip member in the making. Write JSON to it; or append to what
+// [Member.Tail] returns, call [Member.Drain] when its capacity is used up, and
+// hand the result to [Member.SetTail]. It is not safe for concurrent use.
+//
+// It holds at most Settings.ChunkBytes + Settings.WindowBytes beside its
+// compressed bytes.
+type Member struct {
+	pool *Pool
+	// buffer holds the window and, behind it, the tail: JSON that is not yet
+	// compressed.
+	buffer []byte
+	window int
+	out    Segments
+	sum    uint32
+	raw    int64 // bytes that were compressed
+}
+
+// NewMember returns an empty member.
+func (p *Pool) NewMember() *Member {
+	return &Member{pool: p, out: Segments{pool: &p.segments}}
+}
+
+// Tail returns the slice to append JSON to. Its content is not the caller's.
+func (m *Member) Tail() []byte {
+	if m.buffer == nil {
+		m.buffer = m.pool.buffers.take(smallestBytes)
+	}
+	return m.limited()
+}
+
+// limited returns the buffer with its capacity cut to where the chunk ends.
+func (m *Member) limited() []byte {
+	end := min(cap(m.buffer), m.window+m.pool.settings.ChunkBytes)
+	return m.buffer[:len(m.buffer):end]
+}
+
+// SetTail takes back what Tail or Drain returned, with JSON appended within its
+// capacity.
+func (m *Member) SetTail(tail []byte) { m.buffer = m.buffer[:len(tail)] }
+
+// Write appends JSON. It never fails.
+func (m *Member) Write(json []byte) (int, error) {
+	tail := m.Tail()
+	for rest := json; len(rest) > 0; {
+		if len(tail) == cap(tail) {
+			tail = m.Drain(tail)
+		}
+		n := min(len(rest), cap(tail)-len(tail))
+		tail, rest = append(tail, rest[:n]...), rest[n:]
+	}
+	m.SetTail(tail)
+	return len(json), nil
+}
+
+// Drain makes room behind tail: in a larger buffer as long as the chunk has not
+// its full length, then by compressing it. It returns the new tail to append to.
+func (m *Member) Drain(tail []byte) []byte {
+	m.SetTail(tail)
+	if cap(m.buffer) < m.window+m.pool.settings.ChunkBytes {
+		larger := m.pool.buffers.take(2 * cap(m.buffer))
+		larger = append(larger, m.buffer...)
+		m.pool.buffers.give(m.buffer)
+		m.buffer = larger
+	} else {
+		m.Compress()
+	}
+	return m.limited()
+}
+
+// Compress ends the chunk: what is in the tail is compressed now.
+func (m *Member) Compress() {
+	chunk := m.buffer[m.window:]
+	if len(chunk) == 0 {
+		return
+	}
+	if m.raw == 0 {
+		_, _ = m.out.Write(header)
+	}
+	m.sum = crc32.Update(m.sum, crc32.IEEETable, chunk)
+	m.raw += int64(len(chunk))
+	m.pool.compress(&m.out, m.buffer[:m.window], chunk)
+	m.window = min(m.pool.settings.WindowBytes, len(m.buffer))
+	n := copy(m.buffer, m.buffer[len(m.buffer)-m.window:])
+	m.buffer = m.buffer[:n]
+}
+
+// RawBytes returns how much JSON the member holds, the tail included.
+func (m *Member) RawBytes() int64 { return m.raw + int64(m.TailBytes()) }
+
+// TailBytes returns how much of the JSON is not yet compressed.
+func (m *Member) TailBytes() int { return len(m.buffer) - m.window }
+
+// CompressedBytes returns the length of what has been compressed.
+func (m *Member) CompressedBytes() int { return m.out.Len() }
+
+// Finish ends the member, which must not be empty, and returns its bytes, which
+// are the caller's from now on. The member equals a new one afterwards.
+func (m *Member) Finish() Segments {
+	m.Compress()
+	var trailer [8]byte // RFC 1952, section 2.3.1
+	binary.LittleEndian.PutUint32(trailer[:], m.sum)
+	binary.LittleEndian.PutUint32(trailer[4:], uint32(m.raw)) // #nosec G115 -- modulo 2^32, says the RFC
+	_, _ = m.out.Write(lastBlock)
+	_, _ = m.out.Write(trailer[:])
+	finished := m.out
+	*m = Member{pool: m.pool, buffer: m.buffer[:0], out: Segments{pool: &m.pool.segments}}
+	return finished
+}
+
+// Discard gives the member's memory back. The member equals a new one
+// afterwards.
+func (m *Member) Discard() {
+	m.out.Release()
+	if m.buffer != nil {
+		m.pool.buffers.give(m.buffer)
+	}
+	*m = *m.pool.NewMember()
+}

@@ -1,0 +1,111 @@
+package encode
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// Settings decide between speed, size and memory.
+type Settings struct {
+	// Level is the compression level, 1 (fastest) to 9 (smallest).
+	Level int
+	// ChunkBytes is the length of a chunk of JSON that is compressed at one go.
+	// A member that waits holds at most as much, and the window.
+	ChunkBytes int
+	// WindowBytes is how much of the JSON in front of a chunk its matches may
+	// refer back to; at most 32768, the reach of deflate. Reading it in again
+	// takes time with every chunk; 0 saves that and costs bytes.
+	WindowBytes int
+	// Compressors is how many chunks can be compressed at the same time, and
+	// how many compressors, of about 1 MB each, there are. 0: GOMAXPROCS.
+	Compressors int
+}
+
+// blockBytes is the length of the longest deflate block that the compressor
+// makes. A chunk is best a multiple of it: a short block at its end would bring
+// Huffman tables of its own.
+const blockBytes = 65535
+
+// DefaultSettings returns the settings that docs/benchmarks.md recommends.
+func DefaultSettings() Settings {
+	return Settings{Level: 6, ChunkBytes: 2 * blockBytes, WindowBytes: maxWindowBytes}
+}
+
+const (
+	maxWindowBytes = 32 << 10 // RFC 1951, section 2
+	minChunkBytes  = 16 << 10 // below, priming costs more than compressing
+	maxChunkBytes  = 4 << 20
+)
+
+// Validate returns an error that names the first setting that is out of range.
+func (s Settings) Validate() error {
+	switch {
+	case s.Level < 1 || s.Level > 9:
+		return fmt.Errorf("compression level %d is not between 1 and 9", s.Level)
+	case s.ChunkBytes < minChunkBytes || s.ChunkBytes > maxChunkBytes:
+		return fmt.Errorf("chunk of %d bytes is not between %d and %d", s.ChunkBytes, minChunkBytes, maxChunkBytes)
+	case s.WindowBytes < 0 || s.WindowBytes > maxWindowBytes:
+		return fmt.Errorf("window of %d bytes is not between 0 and %d", s.WindowBytes, maxWindowBytes)
+	case s.Compressors < 0:
+		return errors.New("number of compressors is negative")
+	}
+	return nil
+}
+
+// Pool owns the compressors and the buffers of all members. It is safe for
+// concurrent use.
+type Pool struct {
+	settings Settings
+	free     chan *compressor
+	buffers  buffers
+	segments segmentPool
+}
+
+// NewPool makes a pool. It fails on settings that are out of range.
+func NewPool(s Settings) (*Pool, error) {
+	if err := s.Validate(); err != nil {
+		return nil, fmt.Errorf("make compressors: %w", err)
+	}
+	if s.Compressors == 0 {
+		s.Compressors = runtime.GOMAXPROCS(0)
+	}
+	p := &Pool{settings: s, free: make(chan *compressor, s.Compressors)}
+	p.buffers.largest = s.WindowBytes + s.ChunkBytes
+	for range s.Compressors {
+		w, err := flate.NewWriter(io.Discard, s.Level)
+		if err != nil {
+			return nil, fmt.Errorf("make compressors: %w", err)
+		}
+		p.free <- &compressor{deflate: w}
+	}
+	return p, nil
+}
+
+// compressor writes to whoever has borrowed it.
+type compressor struct {
+	deflate *flate.Writer
+	out     *Segments
+}
+
+func (c *compressor) Write(b []byte) (int, error) { return c.out.Write(b) }
+
+// compress appends chunk to out as deflate blocks that may refer back to
+// window, up to a byte border. It waits for a free compressor: never for longer
+// than the compressors are busy with the chunks of those who came before,
+// because nobody holds one while waiting for something else.
+func (p *Pool) compress(out *Segments, window, chunk []byte) {
+	c := <-p.free
+	defer func() {
+		c.out = nil
+		p.free <- c
+	}()
+	c.out = out
+	c.deflate.ResetDict(c, window)
+	// Neither can fail, as Segments takes all that is written to it.
+	_, _ = c.deflate.Write(chunk)
+	_ = c.deflate.Flush()
+}

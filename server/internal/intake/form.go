@@ -1,0 +1,80 @@
+package intake
+
+import (
+	"bytes"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+)
+
+// form is a batch as the multipart/form-data (RFC 7578) of one POST. It is the
+// same bytes however often it is read.
+type form struct {
+	boundary string
+	before   []byte // in front of the file
+	file     *batch.Batch
+	behind   []byte
+	open     sync.WaitGroup // bodies that are not closed
+}
+
+func newForm(b *batch.Batch) *form {
+	// Random, so that no client can write a scope which ends its part early.
+	boundary := "scopegate-" + rand.Text()
+	f := &form{boundary: boundary, file: b}
+	f.before = []byte("--" + boundary + "\r\n" +
+		`Content-Disposition: form-data; name="file"; filename="file.gz"` + "\r\n" +
+		"Content-Type: application/gzip\r\n\r\n")
+	f.behind = append(f.behind, "\r\n--"+boundary+"\r\n"+
+		`Content-Disposition: form-data; name="event"; filename="event.json"`+"\r\n"+
+		"Content-Type: application/json\r\n\r\n"...)
+	f.behind = b.AppendEvent(f.behind)
+	f.behind = append(f.behind, "\r\n--"+boundary+"--\r\n"...)
+	return f
+}
+
+func (f *form) contentType() string { return "multipart/form-data; boundary=" + f.boundary }
+
+func (f *form) length() int64 {
+	return int64(len(f.before) + f.file.File.Len() + len(f.behind))
+}
+
+// body returns the form as the body of a request.
+func (f *form) body() io.ReadCloser {
+	f.open.Add(1)
+	return &body{form: f, reader: io.MultiReader(
+		bytes.NewReader(f.before), f.file.File.NewReader(), bytes.NewReader(f.behind))}
+}
+
+// wait returns when all bodies are closed: an [http.RoundTripper] may read on in
+// the background after it has returned.
+func (f *form) wait() { f.open.Wait() }
+
+// body is safe for a Close while another goroutine reads.
+type body struct {
+	form   *form
+	mu     sync.Mutex
+	closed bool
+	reader io.Reader
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.reader.Read(p)
+}
+
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		b.form.open.Done()
+	}
+	return nil
+}

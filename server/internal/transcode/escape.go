@@ -1,0 +1,90 @@
+package transcode
+
+import (
+	"encoding/binary"
+	"strconv"
+)
+
+// AppendString appends s to dst as a JSON string in quotes. It is the only way
+// in which a string becomes JSON here. Escaped is what RFC 8259, section 7,
+// demands: quotation mark, backslash and the control characters below U+0020.
+// s should be valid UTF-8; it is copied as it is.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	dst = appendEscaped(dst, []byte(s))
+	return append(dst, '"')
+}
+
+// escape holds for each byte what it is written as after a backslash: 0 where
+// it stands for itself, 'u' where only its number will do.
+var escape = func() (t [256]byte) {
+	for c := range 0x20 {
+		t[c] = 'u'
+	}
+	t['"'], t['\\'] = '"', '\\'
+	t['\b'], t['\f'], t['\n'], t['\r'], t['\t'] = 'b', 'f', 'n', 'r', 't'
+	return t
+}()
+
+// appendEscaped appends the inside of a JSON string.
+func appendEscaped(dst, s []byte) []byte {
+	for len(s) >= 8 {
+		if x := binary.LittleEndian.Uint64(s); needsEscape(x) {
+			dst = appendEscapedBytes(dst, s[:8])
+		} else {
+			dst = binary.LittleEndian.AppendUint64(dst, x)
+		}
+		s = s[8:]
+	}
+	return appendEscapedBytes(dst, s)
+}
+
+// needsEscape tells whether any of the eight bytes in x must be escaped. Each
+// term sets a byte's high bit where the byte is below 0x20, a quotation mark or
+// a backslash: it underflows in the subtraction. Bytes from 0x80 are cleared,
+// they never need it. A borrow can only add a false alarm behind a true one.
+func needsEscape(x uint64) bool {
+	const ones = 0x0101010101010101
+	const high = 0x8080808080808080
+	control := x - ones*0x20
+	quote := (x ^ ones*'"') - ones
+	backslash := (x ^ ones*'\\') - ones
+	return (control|quote|backslash)&^x&high != 0
+}
+
+func appendEscapedBytes(dst, s []byte) []byte {
+	const hex = "0123456789abcdef"
+	for _, c := range s {
+		switch e := escape[c]; e {
+		case 0:
+			dst = append(dst, c)
+		case 'u':
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, '\\', e)
+		}
+	}
+	return dst
+}
+
+func appendInt32(dst []byte, v int32) []byte {
+	return strconv.AppendInt(dst, int64(v), 10)
+}
+
+// appendNumber appends a finite number in the shortest form that reads back as
+// the same one, as ECMAScript's Number::toString and encoding/json write it.
+func appendNumber(dst []byte, f float64) []byte {
+	abs := f
+	if abs < 0 {
+		abs = -abs
+	}
+	if abs == 0 || abs >= 1e-6 && abs < 1e21 {
+		return strconv.AppendFloat(dst, f, 'f', -1, 64)
+	}
+	dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
+	if n := len(dst); dst[n-4] == 'e' && dst[n-3] == '-' && dst[n-2] == '0' {
+		dst[n-2] = dst[n-1]
+		dst = dst[:n-1]
+	}
+	return dst
+}

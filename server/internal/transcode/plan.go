@@ -1,0 +1,202 @@
+package transcode
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Plan is what [Compile] made of a message descriptor. It is immutable and safe
+// for concurrent use.
+type Plan struct {
+	root *message
+}
+
+// Rules say what a descriptor can't: which fields depart from the treatment
+// that follows from their declaration. Fields are named in full, as
+// `symdb.v1.Symbol.type`.
+type Rules struct {
+	// Null lists `optional` fields that are written as null where absent.
+	Null []protoreflect.FullName
+	// Required lists `optional` fields that must be set, though they may be
+	// empty.
+	Required []protoreflect.FullName
+}
+
+// absence says what becomes of a field that is not on the wire.
+type absence uint8
+
+const (
+	leftOut  absence = iota // no key: `optional`, repeated and message fields
+	zero                    // `0` or `false`: plain numbers and booleans
+	null                    // `null`: Rules.Null
+	required                // refused: Rules.Required
+	nonEmpty                // refused, and so is an empty one: plain strings
+)
+
+// kind says how a field's value is read and written.
+type kind uint8
+
+const (
+	stringKind kind = iota
+	int32Kind
+	boolKind
+	messageKind
+	mapKind // map<string, google.protobuf.Value>, written into the object around it
+)
+
+// field is one field of a message. It is ordered and sized for the walk.
+type field struct {
+	kind     kind
+	wireType protowire.Type
+	list     bool
+	absent   absence
+	index    uint8  // in message.fields
+	key      string // `"name":`
+	child    *message
+	name     string
+}
+
+// message is the table of one message's fields.
+type message struct {
+	fields []field // ascending by field number
+	// byNumber holds 1 + the index of a field; 0: there is none.
+	byNumber [maxNumber + 1]uint8
+	filled   uint64 // fields that are written also when they are absent
+	demanded uint64 // fields that must not be absent
+}
+
+const (
+	// maxNumber bounds field numbers, so that a lookup is one load.
+	maxNumber = 127
+	// maxFields is how many bits a set of fields has.
+	maxFields = 64
+	// maxKeyBytes bounds a rendered key, so that it fits into Room.
+	maxKeyBytes = 64
+)
+
+// Compile makes a plan for the message that desc describes and all messages
+// below it. It fails on a declaration that the transcoder has no treatment for,
+// naming the field.
+//
+// Supported are string, int32, bool and message fields; lists of strings and
+// messages; and one map<string, google.protobuf.Value> a message, whose entries
+// become keys beside the fields. Numbers go up to 127, the map has the highest.
+func Compile(desc protoreflect.MessageDescriptor, rules Rules) (*Plan, error) {
+	c := compiler{rules: rules, done: map[protoreflect.FullName]*message{}}
+	root, err := c.message(desc)
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", desc.FullName(), err)
+	}
+	return &Plan{root: root}, nil
+}
+
+type compiler struct {
+	rules Rules
+	done  map[protoreflect.FullName]*message
+}
+
+func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error) {
+	if m, ok := c.done[desc.FullName()]; ok {
+		return m, nil
+	}
+	m := &message{}
+	c.done[desc.FullName()] = m
+
+	descs := make([]protoreflect.FieldDescriptor, 0, desc.Fields().Len())
+	for i := range desc.Fields().Len() {
+		descs = append(descs, desc.Fields().Get(i))
+	}
+	slices.SortFunc(descs, func(a, b protoreflect.FieldDescriptor) int {
+		return int(a.Number() - b.Number())
+	})
+	if len(descs) > maxFields {
+		return nil, fmt.Errorf("%s: more than %d fields", desc.FullName(), maxFields)
+	}
+	for i, fd := range descs {
+		f, err := c.field(fd)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", fd.FullName(), err)
+		}
+		if f.kind == mapKind && i != len(descs)-1 {
+			return nil, fmt.Errorf("%s: a map must have the highest field number", fd.FullName())
+		}
+		f.index = uint8(i) // #nosec G115 -- below maxFields
+		m.fields = append(m.fields, f)
+		m.byNumber[fd.Number()] = f.index + 1
+		switch f.absent {
+		case leftOut:
+		case zero, null:
+			m.filled |= 1 << i
+		case required, nonEmpty:
+			m.demanded |= 1 << i
+		}
+	}
+	return m, nil
+}
+
+func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
+	name := string(fd.Name())
+	f := field{name: name, key: `"` + name + `":`, list: fd.IsList()}
+	if fd.Number() > maxNumber {
+		return f, fmt.Errorf("field number %d is above %d", fd.Number(), maxNumber)
+	}
+	if len(f.key) > maxKeyBytes {
+		return f, fmt.Errorf("name is longer than %d bytes", maxKeyBytes)
+	}
+	if fd.IsMap() {
+		value := fd.MapValue().Message()
+		if fd.MapKey().Kind() != protoreflect.StringKind || value == nil || value.FullName() != valueName {
+			return f, fmt.Errorf("only map<string, %s> is supported", valueName)
+		}
+		f.kind, f.wireType = mapKind, protowire.BytesType
+		return f, nil
+	}
+	switch {
+	case fd.Kind() == protoreflect.StringKind:
+		f.kind, f.wireType, f.absent = stringKind, protowire.BytesType, nonEmpty
+	case fd.Kind() == protoreflect.Int32Kind && !f.list:
+		f.kind, f.wireType, f.absent = int32Kind, protowire.VarintType, zero
+	case fd.Kind() == protoreflect.BoolKind && !f.list:
+		f.kind, f.wireType, f.absent = boolKind, protowire.VarintType, zero
+	case fd.Kind() == protoreflect.MessageKind:
+		f.kind, f.wireType = messageKind, protowire.BytesType
+		child, err := c.message(fd.Message())
+		if err != nil {
+			return f, err
+		}
+		f.child = child
+	default:
+		return f, fmt.Errorf("%s %s is not supported", fd.Cardinality(), fd.Kind())
+	}
+	if f.list || fd.HasPresence() {
+		f.absent = leftOut
+	}
+	switch {
+	case slices.Contains(c.rules.Null, fd.FullName()):
+		f.absent = null
+	case slices.Contains(c.rules.Required, fd.FullName()):
+		f.absent = required
+	}
+	return f, nil
+}
+
+// lookup returns the field that a tag stands for, or nil where the message has
+// none of that number and wire type, so that the tag's value is to be skipped.
+func (m *message) lookup(tag uint64) *field {
+	number := tag >> 3
+	if number > maxNumber {
+		return nil
+	}
+	i := m.byNumber[number]
+	if i == 0 {
+		return nil
+	}
+	f := &m.fields[i-1]
+	if f.wireType != protowire.Type(tag&7) {
+		return nil
+	}
+	return f
+}

@@ -1,0 +1,338 @@
+package transcode
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// The well-known types of google/protobuf/struct.proto that hold any JSON
+// value, and the tags of their fields. An entry of a map is a message of a key
+// and a value, be it a map of ours or the one inside Struct.
+const (
+	valueName = protoreflect.FullName("google.protobuf.Value")
+
+	valueNullTag   = 1<<3 | uint64(protowire.VarintType)
+	valueNumberTag = 2<<3 | uint64(protowire.Fixed64Type)
+	valueStringTag = 3<<3 | uint64(protowire.BytesType)
+	valueBoolTag   = 4<<3 | uint64(protowire.VarintType)
+	valueStructTag = 5<<3 | uint64(protowire.BytesType)
+	valueListTag   = 6<<3 | uint64(protowire.BytesType)
+
+	structEntryTag = 1<<3 | uint64(protowire.BytesType)
+	listValueTag   = 1<<3 | uint64(protowire.BytesType)
+	entryKeyTag    = 1<<3 | uint64(protowire.BytesType)
+	entryValueTag  = 2<<3 | uint64(protowire.BytesType)
+)
+
+// maxEntries bounds how many keys a map may have, because they are sorted.
+const maxEntries = 1024
+
+// entry is one key of a map and its google.protobuf.Value.
+type entry struct {
+	key, value []byte
+}
+
+// checkEntry finds what is wrong with an entry of a map.
+func checkEntry(b []byte, depth int) *Error {
+	var e entry
+	found := false
+	for i := 0; i < len(b); {
+		var tag uint64
+		if tag, i = varint(b, i); i < 0 {
+			return &Error{Fault: Malformed}
+		}
+		switch tag {
+		case entryKeyTag:
+			if e.key, i = bytesAt(b, i); i >= 0 && !utf8.Valid(e.key) {
+				return &Error{Fault: InvalidUTF8}
+			}
+		case entryValueTag:
+			if found {
+				return (&Error{Fault: Repeated}).under(e.step())
+			}
+			found = true
+			e.value, i = bytesAt(b, i)
+		default:
+			i = skip(b, i, tag)
+		}
+		if i < 0 {
+			return &Error{Fault: Malformed}
+		}
+	}
+	if err := checkValue(e.value, depth); err != nil {
+		return err.under(e.step())
+	}
+	return nil
+}
+
+// step names the entry in a path.
+func (e entry) step() string {
+	const maxKey = 64
+	return "[" + strconv.Quote(string(e.key[:min(len(e.key), maxKey)])) + "]"
+}
+
+// checkValue finds what is wrong with a google.protobuf.Value.
+func checkValue(b []byte, depth int) *Error {
+	var seen, last uint64
+	for i := 0; i < len(b); {
+		var tag uint64
+		if tag, i = varint(b, i); i < 0 {
+			return &Error{Fault: Malformed}
+		}
+		var fault *Error
+		var inner []byte
+		switch tag {
+		case valueNullTag, valueBoolTag:
+			_, i = varint(b, i)
+		case valueNumberTag:
+			if len(b)-i < 8 {
+				return &Error{Fault: Malformed}
+			}
+			if f := numberAt(b, i); math.IsInf(f, 0) || math.IsNaN(f) {
+				return &Error{Fault: NotANumber}
+			}
+			i += 8
+		case valueStringTag:
+			if inner, i = bytesAt(b, i); i >= 0 && !utf8.Valid(inner) {
+				return &Error{Fault: InvalidUTF8}
+			}
+		case valueStructTag, valueListTag:
+			if seen&(1<<tag) != 0 {
+				return &Error{Fault: Repeated}
+			}
+			if inner, i = bytesAt(b, i); i >= 0 {
+				fault = checkItems(inner, tag == valueStructTag, depth-1)
+			}
+		default:
+			if i = skip(b, i, tag); i < 0 {
+				return &Error{Fault: Malformed}
+			}
+			continue
+		}
+		if i < 0 {
+			return &Error{Fault: Malformed}
+		}
+		if fault != nil {
+			return fault
+		}
+		seen |= 1 << tag
+		last = tag
+	}
+	if last == 0 {
+		return &Error{Fault: Missing}
+	}
+	return nil
+}
+
+// checkItems finds what is wrong with a google.protobuf.Struct or ListValue.
+func checkItems(b []byte, isStruct bool, depth int) *Error {
+	if depth <= 0 {
+		return &Error{Fault: TooDeep}
+	}
+	n := 0
+	for i := 0; i < len(b); {
+		var tag uint64
+		if tag, i = varint(b, i); i < 0 {
+			return &Error{Fault: Malformed}
+		}
+		if tag != structEntryTag { // the same number as that of a list's value
+			if i = skip(b, i, tag); i < 0 {
+				return &Error{Fault: Malformed}
+			}
+			continue
+		}
+		var item []byte
+		if item, i = bytesAt(b, i); i < 0 {
+			return &Error{Fault: Malformed}
+		}
+		if isStruct {
+			if n == maxEntries {
+				return &Error{Fault: TooMany}
+			}
+			if err := checkEntry(item, depth); err != nil {
+				return err
+			}
+		} else if err := checkValue(item, depth); err != nil {
+			return err.under("[" + strconv.Itoa(n) + "]")
+		}
+		n++
+	}
+	return nil
+}
+
+// entries writes the entries of the map f, which lie in the wire bytes b of
+// message m, as keys of the object that is open, sorted. A key that is one of
+// the fields written already is left out.
+func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uint64, sep *byte) []byte {
+	base := w.borrow()
+	for i := range m.occurrences(f, b) {
+		item, _ := bytesAt(b, i)
+		*w.scratch = append(*w.scratch, readEntry(item))
+	}
+	w.sort(base)
+	for i := base; i < len(*w.scratch); i++ {
+		e := (*w.scratch)[i]
+		if e.value != nil && !m.has(written, e.key) {
+			dst = w.entry(dst, e, sep)
+		}
+	}
+	*w.scratch = (*w.scratch)[:base]
+	return dst
+}
+
+// has tells whether key is the name of a field in the set.
+func (m *message) has(set uint64, key []byte) bool {
+	for i := range m.fields {
+		if set&(1<<i) != 0 && m.fields[i].name == string(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// structure writes a google.protobuf.Struct.
+func (w *writer) structure(dst, b []byte) []byte {
+	base := w.borrow()
+	for i := 0; i < len(b); {
+		tag, at := varint(b, i)
+		if tag == structEntryTag {
+			var item []byte
+			item, i = bytesAt(b, at)
+			*w.scratch = append(*w.scratch, readEntry(item))
+		} else {
+			i = skip(b, at, tag)
+		}
+	}
+	w.sort(base)
+	sep := byte('{')
+	for i := base; i < len(*w.scratch); i++ {
+		if e := (*w.scratch)[i]; e.value != nil {
+			dst = w.entry(dst, e, &sep)
+		}
+	}
+	*w.scratch = (*w.scratch)[:base]
+	return closeObject(w.room(dst), sep)
+}
+
+func (w *writer) entry(dst []byte, e entry, sep *byte) []byte {
+	dst = append(w.room(dst), *sep)
+	*sep = ','
+	dst = append(w.string(dst, e.key), ':')
+	return w.json(w.room(dst), e.value)
+}
+
+// json writes a google.protobuf.Value: the one of its fields that comes last.
+func (w *writer) json(dst, b []byte) []byte {
+	var last uint64
+	at := 0
+	for i := 0; i < len(b); {
+		tag, value := varint(b, i)
+		switch tag {
+		case valueNullTag, valueNumberTag, valueStringTag, valueBoolTag, valueStructTag, valueListTag:
+			last, at = tag, value
+		}
+		i = skip(b, value, tag)
+	}
+	switch last {
+	case valueNumberTag:
+		return appendNumber(dst, numberAt(b, at))
+	case valueBoolTag:
+		v, _ := varint(b, at)
+		return appendBool(dst, v != 0)
+	case valueStringTag:
+		s, _ := bytesAt(b, at)
+		return w.string(dst, s)
+	case valueStructTag:
+		inner, _ := bytesAt(b, at)
+		return w.structure(dst, inner)
+	case valueListTag:
+		inner, _ := bytesAt(b, at)
+		return w.list(dst, inner)
+	}
+	return append(dst, "null"...)
+}
+
+// list writes a google.protobuf.ListValue.
+func (w *writer) list(dst, b []byte) []byte {
+	dst = append(dst, '[')
+	first := true
+	for i := 0; i < len(b); {
+		tag, at := varint(b, i)
+		if tag != listValueTag {
+			i = skip(b, at, tag)
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		var item []byte
+		item, i = bytesAt(b, at)
+		dst = w.json(w.room(dst), item)
+	}
+	return append(w.room(dst), ']')
+}
+
+func readEntry(b []byte) entry {
+	var e entry
+	for i := 0; i < len(b); {
+		tag, at := varint(b, i)
+		switch tag {
+		case entryKeyTag:
+			e.key, i = bytesAt(b, at)
+		case entryValueTag:
+			e.value, i = bytesAt(b, at)
+		default:
+			i = skip(b, at, tag)
+		}
+	}
+	return e
+}
+
+func numberAt(b []byte, i int) float64 {
+	return math.Float64frombits(binary.LittleEndian.Uint64(b[i:]))
+}
+
+var scratchPool = sync.Pool{New: func() any { return new([]entry) }}
+
+// borrow makes sure that there is scratch space, and returns how much of it is
+// in use by the maps around.
+func (w *writer) borrow() int {
+	if w.scratch == nil {
+		w.scratch, _ = scratchPool.Get().(*[]entry)
+	}
+	return len(*w.scratch)
+}
+
+// release gives the scratch space back, pointing at nothing.
+func (w *writer) release() {
+	if w.scratch == nil {
+		return
+	}
+	if cap(*w.scratch) <= 4*maxEntries {
+		clear((*w.scratch)[:cap(*w.scratch)])
+		scratchPool.Put(w.scratch)
+	}
+	w.scratch = nil
+}
+
+// sort sorts the entries from base by key, so that the order in which a map's
+// entries travel, which protobuf leaves open, does not show. Of entries with
+// the same key all but the last lose their value.
+func (w *writer) sort(base int) {
+	all := (*w.scratch)[base:]
+	slices.SortStableFunc(all, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
+	for i := range len(all) - 1 {
+		if bytes.Equal(all[i].key, all[i+1].key) {
+			all[i].value = nil
+		}
+	}
+}

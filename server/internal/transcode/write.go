@@ -1,0 +1,172 @@
+package transcode
+
+// Room is how many bytes a [Sink] must leave free for the next piece of JSON:
+// a key, pieceBytes of a string in its longest escaped form, and punctuation.
+const Room = 1024
+
+// pieceBytes is how much of a string is written between two looks at the room
+// left. It does not depend on how much room there is, so that the same scope is
+// always cut into the same pieces.
+const pieceBytes = 128
+
+// Sink takes the JSON that a scope is written as.
+type Sink interface {
+	// Drain is called when fewer than Room bytes of JSON's capacity are left.
+	// It takes what has been written and returns the slice to go on appending
+	// to, with Room bytes or more of free capacity. That may be the same JSON in
+	// a larger buffer, or an empty one.
+	Drain(json []byte) []byte
+}
+
+// AppendTo appends the message as one JSON object to dst, which goes to the
+// sink whenever it runs out of room, and returns what the sink has not got. It
+// can't fail. dst may have any capacity.
+func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
+	w := writer{sink: sink, ordered: c.ordered}
+	dst = w.message(dst, c.root, c.wire)
+	w.release()
+	return dst
+}
+
+// writer is the state of one walk.
+type writer struct {
+	sink    Sink
+	ordered bool
+	scratch *[]entry // of maps; nil until the first one
+}
+
+func (w *writer) room(dst []byte) []byte {
+	if cap(dst)-len(dst) < Room {
+		return w.sink.Drain(dst)
+	}
+	return dst
+}
+
+func (w *writer) message(dst []byte, m *message, b []byte) []byte {
+	if w.ordered {
+		return w.inOrder(dst, m, b)
+	}
+	return w.disordered(dst, m, b)
+}
+
+// inOrder writes a message whose fields come by ascending number.
+func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
+	var written uint64
+	var open *field // the list that is being written
+	sep := byte('{')
+	for i := 0; i < len(b); {
+		tag, at := varint(b, i)
+		f := m.lookup(tag)
+		if f == nil {
+			i = skip(b, at, tag)
+			continue
+		}
+		dst = w.room(dst)
+		if f == open {
+			dst = append(dst, ',')
+		} else {
+			if open != nil {
+				dst = append(dst, ']')
+				open = nil
+			}
+			bit := uint64(1) << f.index
+			if gap := m.filled & (bit - 1) &^ written; gap != 0 {
+				dst = w.absent(dst, m, gap, &sep)
+				written |= gap
+			}
+			if f.kind == mapKind {
+				dst = w.entries(dst, m, f, b[i:], written, &sep)
+				break
+			}
+			written |= bit
+			dst = appendKey(dst, f, sep)
+			sep = ','
+			if f.list {
+				dst = append(dst, '[')
+				open = f
+			}
+		}
+		dst, i = w.value(dst, f, b, at)
+	}
+	dst = w.room(dst)
+	if open != nil {
+		dst = append(dst, ']')
+	}
+	if gap := m.filled &^ written; gap != 0 {
+		dst = w.absent(dst, m, gap, &sep)
+	}
+	return closeObject(dst, sep)
+}
+
+// value writes the value at b[i:] and returns the index behind it.
+func (w *writer) value(dst []byte, f *field, b []byte, i int) ([]byte, int) {
+	switch f.kind {
+	case stringKind:
+		s, end := bytesAt(b, i)
+		return w.string(dst, s), end
+	case int32Kind:
+		v, end := varint(b, i)
+		return appendInt32(dst, int32(v)), end // #nosec G115 -- as protobuf truncates an int32
+	case boolKind:
+		v, end := varint(b, i)
+		return appendBool(dst, v != 0), end
+	case messageKind:
+		child, end := bytesAt(b, i)
+		return w.message(dst, f.child, child), end
+	case mapKind: // written by entries
+	}
+	return dst, -1
+}
+
+// string writes s in quotes. It needs room for a piece when it is called.
+func (w *writer) string(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	for len(s) > pieceBytes {
+		dst = appendEscaped(dst, s[:pieceBytes])
+		s = s[pieceBytes:]
+		dst = w.room(dst)
+	}
+	dst = appendEscaped(dst, s)
+	return append(dst, '"')
+}
+
+// absent writes the fields of the set, none of which is on the wire.
+func (w *writer) absent(dst []byte, m *message, set uint64, sep *byte) []byte {
+	for i := range m.fields {
+		if set&(1<<i) == 0 {
+			continue
+		}
+		f := &m.fields[i]
+		dst = appendKey(w.room(dst), f, *sep)
+		*sep = ','
+		switch {
+		case f.absent == null:
+			dst = append(dst, "null"...)
+		case f.kind == boolKind:
+			dst = append(dst, "false"...)
+		default:
+			dst = append(dst, '0')
+		}
+	}
+	return dst
+}
+
+func appendKey(dst []byte, f *field, sep byte) []byte {
+	dst = append(dst, sep)
+	return append(dst, f.key...)
+}
+
+// closeObject ends an object; sep is what its next key would have begun with.
+func closeObject(dst []byte, sep byte) []byte {
+	if sep == '{' {
+		dst = append(dst, '{')
+	}
+	return append(dst, '}')
+}
+
+func appendBool(dst []byte, v bool) []byte {
+	if v {
+		return append(dst, "true"...)
+	}
+	return append(dst, "false"...)
+}

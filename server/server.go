@@ -1,0 +1,151 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// Server is a gRPC server with the symbol database service, health checking and
+// reflection.
+type Server struct {
+	grpc    *grpc.Server
+	health  *health.Server
+	service *service
+	intake  *intake.Client
+}
+
+// service implements symdb.v1.SymbolDatabaseService.
+type service struct {
+	symdbv1.UnimplementedSymbolDatabaseServiceServer
+	config      Config
+	logger      *slog.Logger
+	plan        *transcode.Plan
+	compressors *encode.Pool
+	policy      batch.Policy
+	intake      forwarder
+	uploads     sync.WaitGroup
+}
+
+// The receive windows of HTTP/2, per stream and per connection. Left to
+// themselves they grow until a stream whose batch is waiting for the intake
+// holds some 10 MiB.
+const (
+	streamWindowBytes     = 64 << 10
+	connectionWindowBytes = 1 << 20
+)
+
+// frameOverheadBytes is what a message has beside its scope: a tag and a length.
+const frameOverheadBytes = 16
+
+// New returns a server that is ready to serve. It fails on settings that are out
+// of range. The intake is not contacted before the first batch.
+func New(cfg Config, logger *slog.Logger) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	plan, err := compilePlan()
+	if err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	pool, err := encode.NewPool(cfg.encodeSettings())
+	if err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	client, err := intake.New(intake.Config(cfg.Intake))
+	if err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	s := &service{
+		config:      cfg,
+		logger:      logger,
+		plan:        plan,
+		compressors: pool,
+		policy:      batch.Policy{FlushThresholdBytes: cfg.FlushThresholdBytes},
+		intake:      client,
+	}
+	server := &Server{health: health.NewServer(), service: s, intake: client}
+	server.grpc = grpc.NewServer(
+		grpc.ForceServerCodecV2(frameCodec{}),
+		grpc.MaxRecvMsgSize(max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)+frameOverheadBytes),
+		grpc.StaticStreamWindowSize(streamWindowBytes),
+		grpc.StaticConnWindowSize(connectionWindowBytes),
+		grpc.ChainStreamInterceptor(
+			logging.StreamServerInterceptor(grpcLogger(logger), logging.WithLogOnEvents(logging.FinishCall)),
+			// Innermost, so that a panic is logged as the status that it becomes.
+			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(s.recovered)),
+		),
+		grpc.ChainUnaryInterceptor(
+			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(s.recovered)),
+		),
+	)
+	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
+	healthv1.RegisterHealthServer(server.grpc, server.health)
+	reflection.Register(server.grpc)
+	return server, nil
+}
+
+// compilePlan says how a scope is written: all follows from the proto file but
+// the rules for the two fields that protobuf can't express.
+func compilePlan() (*transcode.Plan, error) {
+	symbol := (&symdbv1.Symbol{}).ProtoReflect().Descriptor().FullName()
+	return transcode.Compile((&symdbv1.Scope{}).ProtoReflect().Descriptor(), transcode.Rules{
+		Null:     []protoreflect.FullName{symbol + ".type"},
+		Required: []protoreflect.FullName{symbol + ".name"},
+	})
+}
+
+// Serve takes connections from the listener until Shutdown, and then returns
+// nil. It can be called for several listeners at the same time.
+func (s *Server) Serve(listener net.Listener) error {
+	if err := s.grpc.Serve(listener); err != nil {
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown stops taking connections and uploads, and waits for those in flight.
+// When ctx ends first, they are broken off with UNAVAILABLE, and ctx's error is
+// returned. Afterwards no goroutine of the server is left.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.health.Shutdown()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.grpc.GracefulStop()
+	}()
+	var err error
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		err = fmt.Errorf("shut down: %w", ctx.Err())
+		s.grpc.Stop()
+		<-stopped
+	}
+	s.service.uploads.Wait()
+	s.intake.Close()
+	return err
+}
+
+// grpcLogger hands what the interceptor logs to slog.
+func grpcLogger(logger *slog.Logger) logging.Logger {
+	return logging.LoggerFunc(func(ctx context.Context, level logging.Level, msg string, fields ...any) {
+		logger.Log(ctx, slog.Level(level), msg, fields...)
+	})
+}

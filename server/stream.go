@@ -1,0 +1,144 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// stream reads an upload's messages: metadata first, then scopes, then the end.
+// It is not safe for concurrent use.
+type stream struct {
+	rpc              grpc.ServerStream
+	frame            frame // the message that was read last
+	maxScopeBytes    int
+	maxMetadataBytes int
+	begun            bool  // the metadata was read
+	scopes           int64 // read so far
+}
+
+// metadata reads the first message.
+func (s *stream) metadata() (*symdbv1.UploadMetadata, error) {
+	number, payload, err := s.receive()
+	defer s.frame.release()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, s.invalid("required: the stream ended before its first message")
+	case err != nil:
+		return nil, err
+	case number != metadataNumber:
+		return nil, s.invalid("required in the first message, which carries a scope")
+	case len(payload) > s.maxMetadataBytes:
+		text := fmt.Sprintf("%d bytes, more than the limit of %d", len(payload), s.maxMetadataBytes)
+		return nil, &inputError{reason: reasonMetadataInvalid, field: "metadata", text: text}
+	}
+	md := &symdbv1.UploadMetadata{}
+	if err := proto.Unmarshal(payload, md); err != nil {
+		return nil, &inputError{reason: reasonMetadataInvalid, field: "metadata", text: "malformed protobuf or invalid UTF-8"}
+	}
+	s.begun = true
+	return md, nil
+}
+
+// next reads the next scope and returns its wire bytes, which are valid until
+// the next call or the frame's release. The error is io.EOF at the end of the
+// stream.
+func (s *stream) next() ([]byte, error) {
+	number, payload, err := s.receive()
+	switch {
+	case err != nil:
+		return nil, err
+	case number == metadataNumber:
+		return nil, &inputError{reason: reasonStreamInvalid, field: "metadata", text: "set twice: again in place of " + s.field()}
+	case len(payload) > s.maxScopeBytes:
+		return nil, s.tooLarge()
+	}
+	s.scopes++
+	return payload, nil
+}
+
+// field names what is expected in the next message. Scopes are counted from 0.
+func (s *stream) field() string {
+	if !s.begun {
+		return "metadata"
+	}
+	return scopeField(s.scopes)
+}
+
+func scopeField(ordinal int64) string { return "scope[" + strconv.FormatInt(ordinal, 10) + "]" }
+
+func (s *stream) invalid(text string) error {
+	return &inputError{reason: reasonStreamInvalid, field: s.field(), text: text}
+}
+
+func (s *stream) tooLarge() error {
+	return &inputError{
+		reason: reasonScopeTooLarge, field: s.field(),
+		text: fmt.Sprintf("larger than the limit of %d bytes; split it at its children and repeat the root", s.maxScopeBytes),
+	}
+}
+
+// receive reads a message and finds the payload in it.
+func (s *stream) receive() (protowire.Number, []byte, error) {
+	err := s.rpc.RecvMsg(&s.frame)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		return 0, nil, io.EOF
+	case status.Code(err) == codes.ResourceExhausted: // by gRPC, before it has read the message
+		return 0, nil, s.tooLarge()
+	default:
+		return 0, nil, fmt.Errorf("receive %s: %w", s.field(), err)
+	}
+	number, payload, fault := splitRequest(s.frame.bytes())
+	if fault != "" {
+		return 0, nil, s.invalid(fault)
+	}
+	return number, payload, nil
+}
+
+// The fields of UploadScopesRequest's payload.
+const (
+	metadataNumber protowire.Number = 1
+	scopeNumber    protowire.Number = 2
+)
+
+// splitRequest finds the payload in an UploadScopesRequest: the number of its
+// field and its bytes. It returns what is wrong where there is not exactly one.
+func splitRequest(b []byte) (number protowire.Number, payload []byte, fault string) {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return 0, nil, "malformed protobuf"
+		}
+		b = b[n:]
+		if typ != protowire.BytesType || num != metadataNumber && num != scopeNumber {
+			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+				return 0, nil, "malformed protobuf"
+			}
+			b = b[n:]
+			continue
+		}
+		value, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return 0, nil, "malformed protobuf"
+		}
+		if number != 0 {
+			return 0, nil, "a message carries more than one payload"
+		}
+		number, payload, b = num, value, b[n:]
+	}
+	if number == 0 {
+		return 0, nil, "required: the message is empty"
+	}
+	return number, payload, ""
+}
