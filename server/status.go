@@ -105,7 +105,7 @@ func intakeStatus(failure *intake.Error) error {
 		text += ": it answered " + strconv.Itoa(failure.HTTPStatus)
 	}
 	return withDetails(code, text, why, &symdbv1.IntakeFailure{
-		HttpStatus: int32(failure.HTTPStatus), // #nosec G115 -- three digits
+		HttpStatus: int32(failure.HTTPStatus),
 		BatchNum:   failure.BatchNum,
 		Answer:     failure.Answer,
 	})

@@ -25,7 +25,7 @@ type symbols struct {
 }
 
 // Open reads the debug information of the executable at path and makes an index
-// of it; the file itself is closed again. It takes about a second for 100 MB of
+// of it; the file itself is closed again. It takes about a second for 30 MB of
 // executable.
 //
 // It fails with [ErrFormat], [ErrNotGo] or [ErrNoDWARF] in the chain where the

@@ -4,7 +4,6 @@ import (
 	"debug/dwarf"
 	"fmt"
 
-
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -149,16 +148,19 @@ func (w *walk) code(f *function, unitNumber int) error {
 // without those inside others.
 func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 	for _, child := range n.nodes {
-		var err error
-		if child.Tag == dwarf.TagInlinedSubroutine {
-			var ranges [][2]uint64
-			ranges, err = w.dwarf.Ranges(child.Entry)
+		switch child.Tag {
+		case dwarf.TagInlinedSubroutine:
+			ranges, err := w.dwarf.Ranges(child.Entry)
+			if err != nil {
+				return nil, fmt.Errorf("read PC ranges of inlined call: %w", err)
+			}
 			dst = append(dst, ranges...)
-		} else if child.Tag == dwarf.TagLexDwarfBlock {
-			dst, err = w.inlinedCalls(dst, child)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read PC ranges of inlined calls: %w", err)
+		case dwarf.TagLexDwarfBlock:
+			var err error
+			if dst, err = w.inlinedCalls(dst, child); err != nil {
+				return nil, err
+			}
+		default:
 		}
 	}
 	return dst, nil

@@ -33,10 +33,12 @@ func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 	for _, child := range n.nodes {
 		var ranges [][2]uint64
 		var err error
-		if child.Tag == dwarf.TagInlinedSubroutine {
+		switch child.Tag {
+		case dwarf.TagInlinedSubroutine:
 			ranges, err = s.call(child)
-		} else if child.Tag == dwarf.TagLexDwarfBlock {
+		case dwarf.TagLexDwarfBlock:
 			ranges, err = s.calls(child)
+		default:
 		}
 		if err != nil {
 			return nil, err

@@ -90,9 +90,7 @@ func (l *locations) address(u *unit, r *locationReader) uint64 {
 		r.failed = true
 		return 0
 	}
-	for range r.addrBytes {
-		at.skip(index)
-	}
+	at.skip(index * uint64(max(r.addrBytes, 0)))
 	address := at.address()
 	r.failed = r.failed || at.failed
 	return address

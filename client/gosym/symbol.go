@@ -4,7 +4,6 @@ import (
 	"debug/dwarf"
 	"strings"
 
-
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 

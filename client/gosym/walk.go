@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 

@@ -5,7 +5,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"time"
+	"strings"
 )
 
 // row is what one way has reached on one corpus: medians of the rounds.
@@ -16,6 +16,16 @@ type row struct {
 	bytesVersusStdlib float64 // fraction; only where compresses
 	compresses        bool
 	allocationsScope  float64
+}
+
+func (r row) ours() bool { return strings.HasPrefix(r.name, "ours") }
+
+// short returns the name for a narrow column.
+func (r row) short() string {
+	if r.name == baselineName {
+		return "baseline"
+	}
+	return strings.TrimSuffix(r.name, " on ready JSON")
 }
 
 type table struct {
@@ -36,9 +46,9 @@ func measure(c corpus, ways []way, rounds int) (table, error) {
 			runtime.GC()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := time.Now()
+			start := cpuTime()
 			size, err := w.run(c)
-			took := time.Since(start).Seconds()
+			took := (cpuTime() - start).Seconds()
 			if err != nil {
 				return t, fmt.Errorf("%s: %s: %w", c.name, w.name, err)
 			}

@@ -32,7 +32,6 @@ func (p *buffers) give(b []byte) {
 }
 
 func (p *buffers) class(n int) (class, size int) {
-	// #nosec G115 -- a capacity is not negative
 	class = bits.Len(uint(max(n-1, 0)) / smallestBytes)
 	return class, min(smallestBytes<<class, p.largest)
 }

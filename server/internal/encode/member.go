@@ -114,7 +114,7 @@ func (m *Member) Finish() Segments {
 	m.Compress()
 	var trailer [8]byte // RFC 1952, section 2.3.1
 	binary.LittleEndian.PutUint32(trailer[:], m.sum)
-	binary.LittleEndian.PutUint32(trailer[4:], uint32(m.raw)) // #nosec G115 -- modulo 2^32, says the RFC
+	binary.LittleEndian.PutUint32(trailer[4:], uint32(m.raw))
 	_, _ = m.out.Write(lastBlock)
 	_, _ = m.out.Write(trailer[:])
 	finished := m.out

@@ -1,8 +1,8 @@
 package transcode
 
 import (
+	"math/bits"
 	"strconv"
-	"unicode/utf8"
 )
 
 // Checked is a message that [Plan.Check] found nothing wrong with. It refers to
@@ -43,9 +43,11 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 	last, keys := -1, 0
 	for i := 0; i < len(b); {
 		start := i
-		var tag uint64
-		if tag, i = varint(b, i); i < 0 {
-			return &Error{Fault: Malformed}
+		tag := uint64(b[i])
+		if i++; tag >= 0x80 {
+			if tag, i = varint(b, start); i < 0 {
+				return &Error{Fault: Malformed}
+			}
 		}
 		f := m.lookup(tag)
 		if f == nil {
@@ -54,57 +56,58 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 			}
 			continue
 		}
-		var fault *Error
-		bit := uint64(1) << f.index
-		switch f.kind {
-		case int32Kind, boolKind:
-			if _, i = varint(b, i); i < 0 {
-				fault = &Error{Fault: Malformed}
-			}
-		case stringKind:
-			var s []byte
-			if s, i = bytesAt(b, i); i < 0 {
-				fault = &Error{Fault: Malformed}
-			} else if !utf8.Valid(s) {
-				fault = &Error{Fault: InvalidUTF8}
-			} else if len(s) == 0 && f.absent == nonEmpty {
-				seen &^= bit
-				bit = 0
-			}
-		case messageKind:
-			var child []byte
-			if child, i = bytesAt(b, i); i < 0 {
-				fault = &Error{Fault: Malformed}
-			} else if !f.list && seen&bit != 0 {
-				fault = &Error{Fault: Repeated}
-			} else {
-				fault = c.message(f.child, child, depth-1)
-			}
-		case mapKind:
-			var entry []byte
-			if entry, i = bytesAt(b, i); i < 0 {
-				fault = &Error{Fault: Malformed}
-			} else if keys++; keys > maxEntries {
-				fault = &Error{Fault: TooMany}
-			} else {
-				fault = checkEntry(entry, depth-1)
+		// v is the value, or the length of the value behind it.
+		if i == len(b) {
+			return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
+		}
+		v := uint64(b[i])
+		if i++; v >= 0x80 {
+			if v, i = varint(b, i-1); i < 0 {
+				return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
 			}
 		}
-		if fault != nil {
-			return fault.under(f.step(m, b[:start]))
+		bit := uint64(1) << f.index
+		if f.kind != int32Kind && f.kind != boolKind {
+			if v > uint64(len(b)-i) {
+				return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
+			}
+			value := b[i : i+int(v)]
+			i += len(value)
+			var fault *Error
+			switch f.kind {
+			case stringKind:
+				if !validUTF8(value) {
+					fault = &Error{Fault: InvalidUTF8}
+				} else if len(value) == 0 && f.absent == nonEmpty {
+					seen &^= bit
+					bit = 0
+				}
+			case messageKind:
+				if !f.list && seen&bit != 0 {
+					fault = &Error{Fault: Repeated}
+				} else {
+					fault = c.message(f.child, value, depth-1)
+				}
+			case mapKind:
+				if keys++; keys > maxEntries {
+					fault = &Error{Fault: TooMany}
+				} else {
+					fault = checkEntry(value, depth-1)
+				}
+			case int32Kind, boolKind: // have no length
+			}
+			if fault != nil {
+				return fault.under(f.step(m, b[:start]))
+			}
 		}
 		seen |= bit
-		if int(f.index) <= last && (int(f.index) < last || !f.list) {
+		if int(f.index) < last || int(f.index) == last && !f.list && f.kind != mapKind {
 			c.ordered = false
 		}
 		last = int(f.index)
 	}
 	if missing := m.demanded &^ seen; missing != 0 {
-		for i := range m.fields {
-			if missing&(1<<i) != 0 {
-				return &Error{Fault: Missing, Field: m.fields[i].name}
-			}
-		}
+		return &Error{Fault: Missing, Field: m.fields[bits.TrailingZeros64(missing)].name}
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (w *writer) disordered(dst []byte, m *message, b []byte) []byte {
 			} else {
 				dst = append(dst, ',')
 			}
-			dst, _ = w.value(dst, f, b, i)
+			dst = w.value(dst, f, b, i)
 		}
 		switch {
 		case n == 0 && m.filled&(1<<j) == 0:
@@ -37,12 +37,28 @@ func (w *writer) disordered(dst []byte, m *message, b []byte) []byte {
 			dst = append(w.room(dst), ']')
 		default:
 			dst = appendKey(w.room(dst), f, sep)
-			dst, _ = w.value(dst, f, b, last)
+			dst = w.value(dst, f, b, last)
 		}
 		written |= 1 << j
 		sep = ','
 	}
 	return closeObject(w.room(dst), sep)
+}
+
+// value writes the value of f that lies at b[i:].
+func (w *writer) value(dst []byte, f *field, b []byte, i int) []byte {
+	if f.kind == stringKind || f.kind == messageKind {
+		s, _ := bytesAt(b, i)
+		if f.kind == messageKind {
+			return w.disordered(dst, f.child, s)
+		}
+		return w.string(dst, s)
+	}
+	v, _ := varint(b, i)
+	if f.kind == boolKind {
+		return appendBool(dst, v != 0)
+	}
+	return appendInt32(dst, int32(v))
 }
 
 // occurrences ranges over the places of field f in the wire bytes b of message

@@ -3,6 +3,7 @@ package transcode
 import (
 	"encoding/binary"
 	"strconv"
+	"unicode/utf8"
 )
 
 // AppendString appends s to dst as a JSON string in quotes. It is the only way
@@ -26,17 +27,31 @@ var escape = func() (t [256]byte) {
 	return t
 }()
 
-// appendEscaped appends the inside of a JSON string.
-func appendEscaped(dst, s []byte) []byte {
+// appendPiece appends the inside of a JSON string, eight bytes at a time. dst
+// must have 6 bytes of capacity left for each of s, and 8 more.
+func appendPiece(dst, s []byte) []byte {
+	n := len(dst)
+	out := dst[:cap(dst)]
 	for len(s) >= 8 {
-		if x := binary.LittleEndian.Uint64(s); needsEscape(x) {
-			dst = appendEscapedBytes(dst, s[:8])
+		x := binary.LittleEndian.Uint64(s)
+		if needsEscape(x) {
+			n = len(appendEscaped(out[:n], s[:8]))
 		} else {
-			dst = binary.LittleEndian.AppendUint64(dst, x)
+			binary.LittleEndian.PutUint64(out[n:], x)
+			n += 8
 		}
 		s = s[8:]
 	}
-	return appendEscapedBytes(dst, s)
+	if cap(s) < 8 {
+		return appendEscaped(out[:n], s)
+	}
+	// The bytes behind s are looked at together with it, blanked out.
+	x := binary.LittleEndian.Uint64(s[:8])
+	if needsEscape(x | ^uint64(0)<<(8*len(s))) {
+		return appendEscaped(out[:n], s)
+	}
+	binary.LittleEndian.PutUint64(out[n:], x)
+	return out[:n+len(s)]
 }
 
 // needsEscape tells whether any of the eight bytes in x must be escaped. Each
@@ -52,7 +67,8 @@ func needsEscape(x uint64) bool {
 	return (control|quote|backslash)&^x&high != 0
 }
 
-func appendEscapedBytes(dst, s []byte) []byte {
+// appendEscaped appends the inside of a JSON string.
+func appendEscaped(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	for _, c := range s {
 		switch e := escape[c]; e {
@@ -67,8 +83,27 @@ func appendEscapedBytes(dst, s []byte) []byte {
 	return dst
 }
 
+// digits holds the numbers from 00 to 99.
+const digits = "00010203040506070809101112131415161718192021222324252627282930313233343536373839" +
+	"40414243444546474849505152535455565758596061626364656667686970717273747576777879" +
+	"8081828384858687888990919293949596979899"
+
+// appendInt32 appends a number; those of up to four digits, as the numbers of
+// lines are, without a loop.
 func appendInt32(dst []byte, v int32) []byte {
-	return strconv.AppendInt(dst, int64(v), 10)
+	switch {
+	case v < 0 || v >= 10000:
+		return strconv.AppendInt(dst, int64(v), 10)
+	case v < 10:
+		return append(dst, '0'+byte(v))
+	case v < 100:
+		return append(dst, digits[2*v], digits[2*v+1])
+	}
+	high, low := v/100, v%100
+	if high < 10 {
+		return append(dst, '0'+byte(high), digits[2*low], digits[2*low+1])
+	}
+	return append(dst, digits[2*high], digits[2*high+1], digits[2*low], digits[2*low+1])
 }
 
 // appendNumber appends a finite number in the shortest form that reads back as
@@ -87,4 +122,21 @@ func appendNumber(dst []byte, f float64) []byte {
 		dst = dst[:n-1]
 	}
 	return dst
+}
+
+// validUTF8 is utf8.Valid, quicker where s is short and ASCII.
+func validUTF8(s []byte) bool {
+	const high = 0x8080808080808080
+	rest := s
+	for len(rest) >= 8 {
+		if binary.LittleEndian.Uint64(rest)&high != 0 {
+			return utf8.Valid(s)
+		}
+		rest = rest[8:]
+	}
+	if cap(rest) < 8 {
+		return utf8.Valid(rest)
+	}
+	blank := ^uint64(0) << (8 * len(rest))
+	return binary.LittleEndian.Uint64(rest[:8])&high&^blank == 0 || utf8.Valid(s)
 }

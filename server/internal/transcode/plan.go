@@ -47,34 +47,35 @@ const (
 	mapKind // map<string, google.protobuf.Value>, written into the object around it
 )
 
-// field is one field of a message. It is ordered and sized for the walk.
+// field is one field of a message.
 type field struct {
-	kind     kind
-	wireType protowire.Type
-	list     bool
-	absent   absence
-	index    uint8  // in message.fields
-	key      string // `"name":`
+	kind   kind
+	list   bool
+	absent absence
+	index  uint8 // in message.fields
+	// key is `{"name":`. It is copied at its full length, and then cut.
+	key      [maxKeyBytes]byte
+	keyBytes int
 	child    *message
 	name     string
 }
 
 // message is the table of one message's fields.
 type message struct {
-	fields []field // ascending by field number
-	// byNumber holds 1 + the index of a field; 0: there is none.
-	byNumber [maxNumber + 1]uint8
-	filled   uint64 // fields that are written also when they are absent
-	demanded uint64 // fields that must not be absent
+	fields   []field        // ascending by field number
+	byTag    [maxTag]*field // nil: none of that number and wire type
+	filled   uint64         // fields that are written also when they are absent
+	demanded uint64         // fields that must not be absent
 }
 
 const (
-	// maxNumber bounds field numbers, so that a lookup is one load.
+	// maxNumber bounds field numbers, so that finding a field is one load.
 	maxNumber = 127
+	maxTag    = (maxNumber + 1) << 3
 	// maxFields is how many bits a set of fields has.
 	maxFields = 64
-	// maxKeyBytes bounds a rendered key, so that it fits into Room.
-	maxKeyBytes = 64
+	// maxKeyBytes bounds a rendered key.
+	maxKeyBytes = 32
 )
 
 // Compile makes a plan for the message that desc describes and all messages
@@ -123,9 +124,8 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 		if f.kind == mapKind && i != len(descs)-1 {
 			return nil, fmt.Errorf("%s: a map must have the highest field number", fd.FullName())
 		}
-		f.index = uint8(i) // #nosec G115 -- below maxFields
+		f.index = uint8(i)
 		m.fields = append(m.fields, f)
-		m.byNumber[fd.Number()] = f.index + 1
 		switch f.absent {
 		case leftOut:
 		case zero, null:
@@ -134,35 +134,40 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 			m.demanded |= 1 << i
 		}
 	}
+	for i := range m.fields {
+		m.byTag[protowire.EncodeTag(descs[i].Number(), m.fields[i].kind.wireType())] = &m.fields[i]
+	}
 	return m, nil
 }
 
 func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 	name := string(fd.Name())
-	f := field{name: name, key: `"` + name + `":`, list: fd.IsList()}
+	f := field{name: name, list: fd.IsList()}
+	key := `{"` + name + `":`
+	f.keyBytes = copy(f.key[:], key)
 	if fd.Number() > maxNumber {
 		return f, fmt.Errorf("field number %d is above %d", fd.Number(), maxNumber)
 	}
-	if len(f.key) > maxKeyBytes {
-		return f, fmt.Errorf("name is longer than %d bytes", maxKeyBytes)
+	if f.keyBytes < len(key) {
+		return f, fmt.Errorf("name is longer than %d bytes", maxKeyBytes-len(`{"":`))
 	}
 	if fd.IsMap() {
 		value := fd.MapValue().Message()
 		if fd.MapKey().Kind() != protoreflect.StringKind || value == nil || value.FullName() != valueName {
 			return f, fmt.Errorf("only map<string, %s> is supported", valueName)
 		}
-		f.kind, f.wireType = mapKind, protowire.BytesType
+		f.kind = mapKind
 		return f, nil
 	}
 	switch {
 	case fd.Kind() == protoreflect.StringKind:
-		f.kind, f.wireType, f.absent = stringKind, protowire.BytesType, nonEmpty
+		f.kind, f.absent = stringKind, nonEmpty
 	case fd.Kind() == protoreflect.Int32Kind && !f.list:
-		f.kind, f.wireType, f.absent = int32Kind, protowire.VarintType, zero
+		f.kind, f.absent = int32Kind, zero
 	case fd.Kind() == protoreflect.BoolKind && !f.list:
-		f.kind, f.wireType, f.absent = boolKind, protowire.VarintType, zero
+		f.kind, f.absent = boolKind, zero
 	case fd.Kind() == protoreflect.MessageKind:
-		f.kind, f.wireType = messageKind, protowire.BytesType
+		f.kind = messageKind
 		child, err := c.message(fd.Message())
 		if err != nil {
 			return f, err
@@ -186,17 +191,17 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 // lookup returns the field that a tag stands for, or nil where the message has
 // none of that number and wire type, so that the tag's value is to be skipped.
 func (m *message) lookup(tag uint64) *field {
-	number := tag >> 3
-	if number > maxNumber {
+	if tag >= maxTag {
 		return nil
 	}
-	i := m.byNumber[number]
-	if i == 0 {
-		return nil
+	return m.byTag[tag]
+}
+
+// wireType returns how the values of a kind travel. All of them begin with a
+// varint: the value itself, or the length of what follows.
+func (k kind) wireType() protowire.Type {
+	if k == int32Kind || k == boolKind {
+		return protowire.VarintType
 	}
-	f := &m.fields[i-1]
-	if f.wireType != protowire.Type(tag&7) {
-		return nil
-	}
-	return f
+	return protowire.BytesType
 }

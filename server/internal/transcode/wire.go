@@ -2,16 +2,10 @@ package transcode
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// varint reads a varint at b[i:]. It returns the index behind it, or -1 where
-// there is none.
+// varint reads the varint at b[i:], of any length. It returns the index behind
+// it, or -1 where there is none. The walks read a varint of one byte, as most
+// are, themselves.
 func varint(b []byte, i int) (uint64, int) {
-	if i < len(b) && b[i] < 0x80 {
-		return uint64(b[i]), i + 1
-	}
-	return longVarint(b, i)
-}
-
-func longVarint(b []byte, i int) (uint64, int) {
 	v, n := protowire.ConsumeVarint(b[i:])
 	if n < 0 {
 		return 0, -1
@@ -26,7 +20,7 @@ func bytesAt(b []byte, i int) ([]byte, int) {
 	if i < 0 || n > uint64(len(b)-i) {
 		return nil, -1
 	}
-	end := i + int(n) // #nosec G115 -- at most len(b)
+	end := i + int(n)
 	return b[i:end], end
 }
 
@@ -37,7 +31,7 @@ func skip(b []byte, i int, tag uint64) int {
 	if number == 0 || number > uint64(protowire.MaxValidNumber) {
 		return -1
 	}
-	// #nosec G115 -- both are in range: number was checked, a wire type has 3 bits.
+
 	n := protowire.ConsumeFieldValue(protowire.Number(number), protowire.Type(tag&7), b[i:])
 	if n < 0 {
 		return -1

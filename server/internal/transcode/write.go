@@ -22,8 +22,12 @@ type Sink interface {
 // sink whenever it runs out of room, and returns what the sink has not got. It
 // can't fail. dst may have any capacity.
 func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
-	w := writer{sink: sink, ordered: c.ordered}
-	dst = w.message(dst, c.root, c.wire)
+	w := writer{sink: sink}
+	if c.ordered {
+		dst = w.inOrder(dst, c.root, c.wire)
+	} else {
+		dst = w.disordered(dst, c.root, c.wire)
+	}
 	w.release()
 	return dst
 }
@@ -31,7 +35,6 @@ func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
 // writer is the state of one walk.
 type writer struct {
 	sink    Sink
-	ordered bool
 	scratch *[]entry // of maps; nil until the first one
 }
 
@@ -42,23 +45,20 @@ func (w *writer) room(dst []byte) []byte {
 	return dst
 }
 
-func (w *writer) message(dst []byte, m *message, b []byte) []byte {
-	if w.ordered {
-		return w.inOrder(dst, m, b)
-	}
-	return w.disordered(dst, m, b)
-}
-
 // inOrder writes a message whose fields come by ascending number.
 func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 	var written uint64
 	var open *field // the list that is being written
 	sep := byte('{')
 	for i := 0; i < len(b); {
-		tag, at := varint(b, i)
+		start := i
+		tag := uint64(b[i])
+		if i++; tag >= 0x80 {
+			tag, i = varint(b, start)
+		}
 		f := m.lookup(tag)
 		if f == nil {
-			i = skip(b, at, tag)
+			i = skip(b, i, tag)
 			continue
 		}
 		dst = w.room(dst)
@@ -75,7 +75,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 				written |= gap
 			}
 			if f.kind == mapKind {
-				dst = w.entries(dst, m, f, b[i:], written, &sep)
+				dst = w.entries(dst, m, f, b[start:], written, &sep)
 				break
 			}
 			written |= bit
@@ -86,7 +86,26 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 				open = f
 			}
 		}
-		dst, i = w.value(dst, f, b, at)
+		// v is the value, or the length of the value behind it.
+		v := uint64(b[i])
+		if i++; v >= 0x80 {
+			v, i = varint(b, i-1)
+		}
+		switch f.kind {
+		case stringKind:
+			end := i + int(v)
+			dst = w.string(dst, b[i:end])
+			i = end
+		case messageKind:
+			end := i + int(v)
+			dst = w.inOrder(dst, f.child, b[i:end])
+			i = end
+		case int32Kind:
+			dst = appendInt32(dst, int32(v))
+		case boolKind:
+			dst = appendBool(dst, v != 0)
+		case mapKind: // is written above
+		}
 	}
 	dst = w.room(dst)
 	if open != nil {
@@ -98,35 +117,15 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 	return closeObject(dst, sep)
 }
 
-// value writes the value at b[i:] and returns the index behind it.
-func (w *writer) value(dst []byte, f *field, b []byte, i int) ([]byte, int) {
-	switch f.kind {
-	case stringKind:
-		s, end := bytesAt(b, i)
-		return w.string(dst, s), end
-	case int32Kind:
-		v, end := varint(b, i)
-		return appendInt32(dst, int32(v)), end // #nosec G115 -- as protobuf truncates an int32
-	case boolKind:
-		v, end := varint(b, i)
-		return appendBool(dst, v != 0), end
-	case messageKind:
-		child, end := bytesAt(b, i)
-		return w.message(dst, f.child, child), end
-	case mapKind: // written by entries
-	}
-	return dst, -1
-}
-
 // string writes s in quotes. It needs room for a piece when it is called.
 func (w *writer) string(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	for len(s) > pieceBytes {
-		dst = appendEscaped(dst, s[:pieceBytes])
+		dst = appendPiece(dst, s[:pieceBytes])
 		s = s[pieceBytes:]
 		dst = w.room(dst)
 	}
-	dst = appendEscaped(dst, s)
+	dst = appendPiece(dst, s)
 	return append(dst, '"')
 }
 
@@ -151,9 +150,13 @@ func (w *writer) absent(dst []byte, m *message, set uint64, sep *byte) []byte {
 	return dst
 }
 
+// appendKey appends the field's key. dst must have room.
 func appendKey(dst []byte, f *field, sep byte) []byte {
-	dst = append(dst, sep)
-	return append(dst, f.key...)
+	n := len(dst)
+	dst = dst[:n+maxKeyBytes]
+	*(*[maxKeyBytes]byte)(dst[n:]) = f.key
+	dst[n] = sep
+	return dst[:n+f.keyBytes]
 }
 
 // closeObject ends an object; sep is what its next key would have begun with.

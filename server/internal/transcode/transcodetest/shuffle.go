@@ -48,7 +48,7 @@ func shuffleField(
 	switch {
 	case wireType == protowire.VarintType:
 		v, _ := protowire.ConsumeVarint(value)
-		if rng.IntN(3) == 0 && fd.ContainingOneof() == nil {
+		if rng.IntN(3) == 0 {
 			out = appendLong(rng, out, tag)
 			out = appendLong(rng, out, rng.Uint64())
 		}

@@ -1,0 +1,265 @@
+package gosym_test
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/scopegate/scopegate/client/gosym"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+func TestBinaryTellsItsModule(t *testing.T) {
+	t.Parallel()
+	b := open(t, program(t))
+	if got := b.Service(); got != "program" {
+		t.Errorf("Service() = %q, want the module's last element that is no version", got)
+	}
+	if got := b.ModulePath(); got != programModule {
+		t.Errorf("ModulePath() = %q", got)
+	}
+	if got := b.Version(); got != "" {
+		t.Errorf("Version() = %q for a build without version control", got)
+	}
+	if got := b.GoVersion(); !strings.HasPrefix(got, "go1.") && !strings.HasPrefix(got, "devel") {
+		t.Errorf("GoVersion() = %q", got)
+	}
+}
+
+func TestOptionsSelectPackages(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		opts    []gosym.Option
+		runtime bool
+	}{
+		{"default", nil, true},
+		{"main module", []gosym.Option{gosym.MainModuleOnly()}, false},
+		{"last wins", []gosym.Option{gosym.MainModuleOnly(), gosym.AllPackages()}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := open(t, program(t), tt.opts...)
+			all := packages(t, b)
+			if got := b.PackageCount(); got != len(all) {
+				t.Errorf("PackageCount() = %d, got %d", got, len(all))
+			}
+			if got := all["runtime"] != nil; got != tt.runtime {
+				t.Errorf("runtime is there: %v, want %v", got, tt.runtime)
+			}
+			for _, name := range []string{"main", shapePackage, plainPackage} {
+				if all[name] == nil {
+					t.Errorf("package %s is missing", name)
+				}
+			}
+			if !tt.runtime && len(all) != 3 {
+				t.Errorf("packages: %v", slices.Sorted(maps.Keys(all)))
+			}
+		})
+	}
+}
+
+func TestAgentVersionIsOnRootScopesOnly(t *testing.T) {
+	t.Parallel()
+	b := open(t, program(t), gosym.MainModuleOnly(), gosym.AgentVersion("1.2.3"))
+	for scope, err := range b.Packages() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := scope.GetLanguageSpecifics().GetAgentVersion(); got != "1.2.3" {
+			t.Errorf("%s: agent_version = %q", scope.GetName(), got)
+		}
+		for _, s := range scope.GetScopes() {
+			if s.GetLanguageSpecifics().GetAgentVersion() != "" {
+				t.Errorf("%s has an agent_version", s.GetName())
+			}
+		}
+	}
+	for _, scope := range mainModule(t) {
+		if scope.GetLanguageSpecifics() != nil {
+			t.Errorf("%s has language specifics without the option", scope.GetName())
+		}
+	}
+}
+
+func TestPackagesCanBeRangedOverAgain(t *testing.T) {
+	t.Parallel()
+	b := open(t, program(t))
+	walk := func() []*symdbv1.Scope {
+		var scopes []*symdbv1.Scope
+		for scope, err := range b.Packages() {
+			if err != nil {
+				t.Error(err)
+			}
+			scopes = append(scopes, scope)
+		}
+		return scopes
+	}
+	walks := make([][]*symdbv1.Scope, 2)
+	var wg sync.WaitGroup
+	for i := range walks {
+		wg.Go(func() { walks[i] = walk() })
+	}
+	wg.Wait()
+	if len(walks[0]) == 0 || len(walks[0]) != len(walks[1]) {
+		t.Fatalf("%d packages, then %d", len(walks[0]), len(walks[1]))
+	}
+	if !slices.IsSortedFunc(walks[0], func(a, b *symdbv1.Scope) int {
+		return strings.Compare(a.GetName(), b.GetName())
+	}) {
+		t.Error("packages are not sorted")
+	}
+	for i, scope := range walks[0] {
+		if !proto.Equal(scope, walks[1][i]) {
+			t.Errorf("package %s differs", scope.GetName())
+		}
+	}
+}
+
+func TestPackagesCanBeLeftEarly(t *testing.T) {
+	t.Parallel()
+	b := open(t, program(t))
+	for scope, err := range b.Packages() {
+		if err != nil || scope == nil {
+			t.Fatalf("first package: %v, %v", scope, err)
+		}
+		break
+	}
+}
+
+func TestCloseEndsLaterRanges(t *testing.T) {
+	t.Parallel()
+	b := open(t, program(t), gosym.MainModuleOnly())
+	count := 0
+	for _, err := range b.Packages() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if count != 3 {
+		t.Errorf("a range that had begun gave %d packages", count)
+	}
+	for scope, err := range b.Packages() {
+		if scope != nil || !errors.Is(err, gosym.ErrClosed) {
+			t.Errorf("after Close: %v, %v", scope, err)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	stripped, err := buildProgram(filepath.Join(folder, "stripped"), "-ldflags=-s -w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := os.ReadFile(program(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, path string
+		want       error
+	}{
+		{"stripped", stripped, gosym.ErrNoDWARF},
+		{"text", write("text", []byte("package main\n")), gosym.ErrFormat},
+		{"empty", write("empty", nil), gosym.ErrFormat},
+		{"cut off", write("cut", binary[:40]), nil},
+		{"cut in half", write("half", binary[:len(binary)/2]), nil},
+		{"no Go", write("c", emptyELF()), gosym.ErrNotGo},
+		{"missing", filepath.Join(folder, "none"), fs.ErrNotExist},
+		{"folder", folder, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := gosym.Open(tt.path)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+	if text := gosym.ErrNoDWARF.Error(); !strings.Contains(text, "go build") || !strings.Contains(text, "-ldflags") {
+		t.Errorf("ErrNoDWARF does not say what to do: %s", text)
+	}
+}
+
+// emptyELF is the header of an ELF file without sections.
+func emptyELF() []byte {
+	header := make([]byte, 64)
+	copy(header, "\x7fELF\x02\x01\x01")
+	header[16], header[18], header[20] = 2, 62, 1
+	header[52], header[54], header[58] = 64, 56, 64
+	return header
+}
+
+func TestOtherSystems(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("builds the runtime for other systems")
+	}
+	want := mainModule(t)
+	for _, system := range []string{"darwin", "windows"} {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			path, err := buildProgram(filepath.Join(t.TempDir(), "program.exe"), "GOOS="+system)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := open(t, path, gosym.MainModuleOnly())
+			got := packages(t, b)
+			if len(got) != len(want) {
+				t.Fatalf("packages: %v", slices.Sorted(maps.Keys(got)))
+			}
+			for name, scope := range want {
+				if g, w := outline(got[name]), outline(scope); g != w {
+					t.Errorf("package %s:\n%s\non this system:\n%s", name, g, w)
+				}
+			}
+			total := symbol(t, child(t, got["main"], "function", "blocks"), "total")
+			if len(total.GetLanguageSpecifics().GetAvailableLineRanges()) == 0 {
+				t.Error("no location lists were read")
+			}
+			if got := b.Service(); got != "program" {
+				t.Errorf("Service() = %q", got)
+			}
+		})
+	}
+}
+
+func TestSectionsInTheOpen(t *testing.T) {
+	t.Parallel()
+	path, err := buildProgram(filepath.Join(t.TempDir(), "program"), "-ldflags=-compressdwarf=false")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := packages(t, open(t, path, gosym.MainModuleOnly()))
+	for name, want := range mainModule(t) {
+		if !proto.Equal(got[name], want) {
+			t.Errorf("package %s differs without compression", name)
+		}
+	}
+}

@@ -1,0 +1,3 @@
+module example.com/program/v2
+
+go 1.26

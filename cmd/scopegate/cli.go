@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// surroundings is all that a command uses of its process.
+type surroundings struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+type grammar struct {
+	Serve   serveCommand   `cmd:"" help:"Serve the gRPC API and forward what is uploaded to an intake."`
+	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
+	Intake  intakeCommand  `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
+	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
+}
+
+const description = `Symbol scopes of running programs, from tracers (gRPC) to an intake (batches of gzipped JSON over HTTP).
+
+To see it work:
+  scopegate demo
+
+To see it work in three terminals:
+  scopegate intake
+  scopegate serve --intake-url http://127.0.0.1:8126/symdb/v1/input
+  scopegate upload ./my-go-binary
+
+A flag wins over its environment variable, which wins over the default.
+
+Exit codes:
+    0  all went well; a server that was asked to stop has stopped
+    1  the command failed, and would fail again: a server or the intake did not
+       permit it, a listener failed, the demo found a difference
+    2  wrong usage or configuration
+    3  wrong input: a file that can't be read, a stripped binary, malformed
+       NDJSON, scopes or metadata that the server refused
+    4  the delivery failed, and may succeed later: server or intake unreachable,
+       overloaded or stopping, or a timeout
+  130  interrupted by a signal`
+
+// run executes the command line args and returns its exit code. It ends early,
+// and in order, when ctx does.
+func run(
+	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string,
+) int {
+	var cli grammar
+	exited := false
+	env := newEnvironment(getenv)
+	parser, err := kong.New(&cli,
+		kong.Name("scopegate"),
+		kong.Description(description),
+		kong.ConfigureHelp(kong.HelpOptions{
+			Compact: true, WrapUpperBound: 100, NoAppDescFormat: true, NoExpandSubcommands: true,
+		}),
+		kong.ValueFormatter(env.format),
+		kong.PostBuild(env.takeOver),
+		kong.Resolvers(env),
+		kong.Vars{"version": version},
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { exited = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}),
+	)
+	if err != nil {
+		fmt.Fprintf(stderr, "scopegate: build the command line: %v\n", err)
+		return exitFailure
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case exited:
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "scopegate: %v\nRun \"scopegate --help\" for help.\n", err)
+		return exitUsage
+	}
+	err = command.Run()
+	code := exitCode(ctx, err)
+	if err != nil {
+		fmt.Fprintf(stderr, "scopegate %s: %v\n", command.Selected().Name, err)
+	}
+	return code
+}

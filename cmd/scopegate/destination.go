@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// The routes of docs/intake.md.
+const (
+	agentPath        = "/symdb/v1/input"
+	agentDefaultHost = "localhost"
+	agentDefaultPort = "8126"
+	agentSocket      = "/var/run/datadog/apm.socket"
+	defaultSite      = "datadoghq.com"
+	backendPrefix    = "debugger-intake."
+	backendPath      = "/api/v2/debugger"
+)
+
+// destination is where batches go, and why.
+type destination struct {
+	// url is in the form of server.IntakeConfig.
+	url string
+	// apiKey is sent with each batch; empty for an agent.
+	apiKey string
+	// source names the flag, the variables or the file that decided.
+	source string
+}
+
+// chosen is what was said to scopegate itself, by flags or variables of its own.
+type chosen struct {
+	intakeURL string
+	apiKey    string
+	apiKeyVia string
+}
+
+// resolveDestination finds out where batches go. The first of these that is
+// there decides:
+//
+//   - the intake URL
+//   - scopegate's own API key: straight to the backend of DD_SITE
+//   - DD_TRACE_AGENT_URL: an agent
+//   - DD_AGENT_HOST, DD_TRACE_AGENT_PORT: an agent
+//   - DD_API_KEY: straight to the backend of DD_SITE
+//   - the socket file of an agent on this host
+//   - an agent at localhost:8126
+//
+// DD_API_KEY is found on many hosts for other programs' sake, so it goes to an
+// intake URL only where that is https; scopegate's own API key always does.
+// Errors are a [*usageError] and repeat no secrets.
+func resolveDestination(c chosen, getenv func(string) string, exists func(string) bool) (destination, error) {
+	agentURL, agentHost, agentPort := getenv("DD_TRACE_AGENT_URL"), getenv("DD_AGENT_HOST"), getenv("DD_TRACE_AGENT_PORT")
+	switch {
+	case c.intakeURL != "":
+		return givenURL(c, getenv("DD_API_KEY"))
+	case c.apiKey != "":
+		return backend(getenv("DD_SITE"), c.apiKey, c.apiKeyVia)
+	case agentURL != "":
+		return agentAtURL(agentURL)
+	case agentHost != "" || agentPort != "":
+		return agentAtHost(agentHost, agentPort)
+	case getenv("DD_API_KEY") != "":
+		return backend(getenv("DD_SITE"), getenv("DD_API_KEY"), "DD_API_KEY")
+	case exists(agentSocket):
+		return destination{url: unixURL(agentSocket), source: "the agent's socket on this host"}, nil
+	}
+	return destination{
+		url:    agentIntake(net.JoinHostPort(agentDefaultHost, agentDefaultPort)),
+		source: "the default, as neither a flag nor a variable names another",
+	}, nil
+}
+
+func givenURL(c chosen, ambientKey string) (destination, error) {
+	d := destination{url: c.intakeURL, apiKey: c.apiKey, source: "--intake-url or SCOPEGATE_INTAKE_URL"}
+	if c.apiKey == "" && strings.HasPrefix(strings.ToLower(c.intakeURL), "https://") {
+		d.apiKey = ambientKey
+	}
+	return d, nil
+}
+
+func backend(site, apiKey, keySource string) (destination, error) {
+	source := keySource + " and DD_SITE"
+	if site == "" {
+		site, source = defaultSite, keySource+" and the default site"
+	}
+	if !isHostName(site) {
+		return destination{}, &usageError{fmt.Errorf("DD_SITE: %q is not a host name such as %s", site, defaultSite)}
+	}
+	u := url.URL{Scheme: "https", Host: backendPrefix + site, Path: backendPath}
+	return destination{url: u.String(), apiKey: apiKey, source: source}, nil
+}
+
+func agentAtURL(raw string) (destination, error) {
+	const source = "DD_TRACE_AGENT_URL"
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return destination{}, &usageError{errors.New(source + ": not a URL")}
+	case u.Scheme == "unix" && u.Host == "" && path.IsAbs(u.Path) && !strings.Contains(u.Path, ":"):
+		return destination{url: unixURL(u.Path), source: source}, nil
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		return destination{url: u.JoinPath(agentPath).String(), source: source}, nil
+	}
+	return destination{}, &usageError{errors.New(source + ": not http://host:port, https://host:port or unix:///path")}
+}
+
+func agentAtHost(host, port string) (destination, error) {
+	source := "DD_AGENT_HOST and DD_TRACE_AGENT_PORT"
+	switch {
+	case host == "":
+		host, source = agentDefaultHost, "DD_TRACE_AGENT_PORT"
+	case port == "":
+		port, source = agentDefaultPort, "DD_AGENT_HOST"
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if !isHostName(host) && net.ParseIP(host) == nil {
+		return destination{}, &usageError{fmt.Errorf("DD_AGENT_HOST: %q is neither a host name nor an IP address", host)}
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil || strings.Trim(port, "0123456789") != "" {
+		return destination{}, &usageError{fmt.Errorf("DD_TRACE_AGENT_PORT: %q is not a port number", port)}
+	}
+	return destination{url: agentIntake(net.JoinHostPort(host, port)), source: source}, nil
+}
+
+func agentIntake(host string) string {
+	u := url.URL{Scheme: "http", Host: host, Path: agentPath}
+	return u.String()
+}
+
+func unixURL(socket string) string { return unixScheme + socket + ":" + agentPath }
+
+func isHostName(s string) bool {
+	plain := func(r rune) bool {
+		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
+	}
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) })
+}
+
+// redacted is a URL without what may be secret in it: user, password, query and
+// fragment.
+func redacted(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(not a URL)"
+	}
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.User != nil {
+		shown.User = url.User("redacted")
+	}
+	if u.RawQuery != "" {
+		shown.RawQuery = "redacted"
+	}
+	return shown.String()
+}

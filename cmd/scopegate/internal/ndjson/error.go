@@ -1,0 +1,73 @@
+package ndjson
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Error says what is wrong with a line.
+type Error struct {
+	// Line counts from 1, blank lines included; 0 in an error of [Decode].
+	Line int
+	// Path is the place in the scope, such as `scopes[3].symbols[0].type`; empty
+	// for the scope itself.
+	Path string
+	// Reason is the rule that is broken.
+	Reason string
+}
+
+// Error returns the line, the path and the reason.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Line > 0 {
+		fmt.Fprintf(&b, "line %d: ", e.Line)
+	}
+	if e.Path != "" {
+		fmt.Fprintf(&b, "%s: ", e.Path)
+	}
+	b.WriteString(e.Reason)
+	return b.String()
+}
+
+// step is a key where index is negative, and an index otherwise.
+type step struct {
+	key   string
+	index int
+}
+
+// maxQuotedBytes bounds what an error repeats of the input.
+const maxQuotedBytes = 64
+
+func quote(s string) string {
+	if len(s) > maxQuotedBytes {
+		return strconv.Quote(s[:maxQuotedBytes]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+func formatPath(steps []step) string {
+	var b strings.Builder
+	for _, s := range steps {
+		switch {
+		case s.index >= 0:
+			fmt.Fprintf(&b, "[%d]", s.index)
+		case b.Len() > 0:
+			b.WriteString("." + printable(s.key))
+		default:
+			b.WriteString(printable(s.key))
+		}
+	}
+	return b.String()
+}
+
+// printable quotes a key where a reader could not tell it from the path.
+func printable(key string) string {
+	plain := func(r rune) bool {
+		return r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
+	}
+	if key == "" || len(key) > maxQuotedBytes || strings.ContainsFunc(key, func(r rune) bool { return !plain(r) }) {
+		return quote(key)
+	}
+	return key
+}

@@ -1,0 +1,171 @@
+package verify
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// expected is what must stand around the scopes of a batch.
+type expected struct {
+	metadata *symdbv1.UploadMetadata
+	batchNum int
+	final    bool
+}
+
+type sizes struct {
+	rawBytes, compressedBytes int64
+}
+
+// readBatch checks a batch and hands over its scopes, in order.
+func readBatch(batch Batch, want expected, scope func(map[string]any) error) (sizes, error) {
+	file, err := batch.Open()
+	if err != nil {
+		return sizes{}, fmt.Errorf("open: %w", err)
+	}
+	defer file.Close()
+	compressed := &countingReader{source: file}
+	buffered := bufio.NewReader(compressed)
+	member, err := gzip.NewReader(buffered)
+	if err != nil {
+		return sizes{}, fmt.Errorf("decompress: %w", err)
+	}
+	member.Multistream(false)
+	raw := &countingReader{source: member}
+	if err := readEnvelope(raw, want, scope); err != nil {
+		return sizes{}, fmt.Errorf("envelope: %w", err)
+	}
+	if _, err := buffered.ReadByte(); !errors.Is(err, io.EOF) {
+		return sizes{}, errors.New("something follows the gzip member")
+	}
+	size := sizes{rawBytes: raw.count, compressedBytes: compressed.count}
+	if err := checkEvent(batch.Event, want, size.compressedBytes); err != nil {
+		return sizes{}, fmt.Errorf("event: %w", err)
+	}
+	return size, nil
+}
+
+type member struct {
+	key   string
+	value any
+}
+
+func (e expected) beforeScopes() []member {
+	members := []member{{"service", e.metadata.GetService()}}
+	if e.metadata.Env != nil {
+		members = append(members, member{"env", e.metadata.GetEnv()})
+	}
+	return append(members,
+		member{"version", e.metadata.GetVersion()},
+		member{"language", e.metadata.GetLanguage()},
+		member{"upload_id", e.metadata.GetUploadId()},
+		member{"batch_num", integer(int64(e.batchNum))})
+}
+
+func readEnvelope(raw io.Reader, want expected, scope func(map[string]any) error) error {
+	decoder := json.NewDecoder(raw)
+	decoder.UseNumber()
+	if err := expectToken(decoder, json.Delim('{')); err != nil {
+		return err
+	}
+	for _, m := range want.beforeScopes() {
+		if err := expectMember(decoder, m); err != nil {
+			return err
+		}
+	}
+	if err := readScopes(decoder, scope); err != nil {
+		return err
+	}
+	if err := expectMember(decoder, member{"final", want.final}); err != nil {
+		return err
+	}
+	if err := expectToken(decoder, json.Delim('}')); err != nil {
+		return err
+	}
+	if token, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%v follows the envelope: %w", token, err)
+	}
+	return nil
+}
+
+func readScopes(decoder *json.Decoder, scope func(map[string]any) error) error {
+	if err := expectToken(decoder, "scopes"); err != nil {
+		return err
+	}
+	if err := expectToken(decoder, json.Delim('[')); err != nil {
+		return err
+	}
+	for i := 0; decoder.More(); i++ {
+		var received map[string]any
+		if err := decoder.Decode(&received); err != nil {
+			return fmt.Errorf("scopes[%d]: %w", i, err)
+		}
+		if err := scope(received); err != nil {
+			return fmt.Errorf("scopes[%d]: %w", i, err)
+		}
+	}
+	return expectToken(decoder, json.Delim(']'))
+}
+
+func expectMember(decoder *json.Decoder, want member) error {
+	if err := expectToken(decoder, want.key); err != nil {
+		return err
+	}
+	if err := expectToken(decoder, want.value); err != nil {
+		return fmt.Errorf("%s: %w", want.key, err)
+	}
+	return nil
+}
+
+func expectToken(decoder *json.Decoder, want json.Token) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return fmt.Errorf("expect %v: %w", want, err)
+	}
+	if token != want {
+		return fmt.Errorf("received %v, expected %v", token, want)
+	}
+	return nil
+}
+
+func checkEvent(event []byte, want expected, attachmentBytes int64) error {
+	decoder := json.NewDecoder(bytes.NewReader(event))
+	decoder.UseNumber()
+	var received map[string]any
+	if err := decoder.Decode(&received); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	return differ("", map[string]any{
+		"ddsource":       "dd_debugger",
+		"type":           "symdb",
+		"service":        want.metadata.GetService(),
+		"version":        want.metadata.GetVersion(),
+		"language":       want.metadata.GetLanguage(),
+		"runtimeId":      want.metadata.GetRuntimeId(),
+		"uploadId":       want.metadata.GetUploadId(),
+		"batchNum":       integer(int64(want.batchNum)),
+		"final":          want.final,
+		"attachmentSize": integer(attachmentBytes),
+	}, received)
+}
+
+func integer(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
+
+// countingReader counts the bytes read from its source.
+type countingReader struct {
+	source io.Reader
+	count  int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.source.Read(p)
+	c.count += int64(n)
+	return n, err
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const unixScheme = "unix://"
+
+// staleDialTimeout bounds the look at whether someone listens on a socket file.
+const staleDialTimeout = time.Second
+
+// listenAll listens on each address, or on none.
+func listenAll(ctx context.Context, addresses []string) ([]net.Listener, error) {
+	listeners := make([]net.Listener, 0, len(addresses))
+	for _, address := range addresses {
+		l, err := listen(ctx, address)
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+// listen listens on `host:port`, where port 0 is any free one, or on
+// `unix:///path/of/socket`. A socket file that no one listens on is replaced.
+// The file goes away when the listener is closed.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	path, isUnix := strings.CutPrefix(address, unixScheme)
+	if !isUnix {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return nil, &usageError{fmt.Errorf("listen on %q: neither host:port nor unix:///path: %w", address, err)}
+		}
+		return listenOn(ctx, "tcp", address)
+	}
+	if !filepath.IsAbs(path) {
+		return nil, &usageError{fmt.Errorf("listen on %q: the path is not absolute", address)}
+	}
+	l, err := listenOn(ctx, "unix", path)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	if err := removeStale(ctx, path); err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", address, err)
+	}
+	return listenOn(ctx, "unix", path)
+}
+
+func listenOn(ctx context.Context, network, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return l, nil
+}
+
+// removeStale removes a socket file if connecting to it is refused, which is so
+// where the process that listened has died.
+func removeStale(ctx context.Context, path string) error {
+	stat, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case stat.Mode().Type() != fs.ModeSocket:
+		return errors.New("there is a file of that name which is not a socket")
+	}
+	dialer := net.Dialer{Timeout: staleDialTimeout}
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		return errors.Join(errors.New("another process listens there"), conn.Close())
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("find out whether another process listens there: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// addressOf is the address that l really listens on, in the form of the flag.
+func addressOf(l net.Listener) string {
+	if l.Addr().Network() == "unix" {
+		return unixScheme + l.Addr().String()
+	}
+	return l.Addr().String()
+}
+
+// announce prints a line for each listener, for people and for scripts.
+func announce(w io.Writer, listeners []net.Listener) {
+	for _, l := range listeners {
+		fmt.Fprintf(w, "listening on %s\n", addressOf(l))
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// progress shows how far an upload is.
+type progress interface {
+	// advance tells that scopeCount scopes are sent, and done units read.
+	advance(scopeCount int, done int64)
+	// end is called once, and no other method after it.
+	end(succeeded bool)
+}
+
+// newProgress shows a bar where w is a terminal, and lines elsewhere.
+func newProgress(w io.Writer, src *source) progress {
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return newBar(w, src)
+	}
+	return &progressLines{w: w, unit: src.unit, total: src.total, now: time.Now}
+}
+
+type noProgress struct{}
+
+func (noProgress) advance(int, int64) {}
+func (noProgress) end(bool)           {}
+
+// lineInterval is the least time between two lines.
+const lineInterval = time.Second
+
+// progressLines prints a line now and then. An upload that takes no longer than
+// the interval prints none.
+type progressLines struct {
+	w     io.Writer
+	unit  unit
+	total int64
+	now   func() time.Time
+	last  time.Time
+}
+
+func (p *progressLines) advance(scopeCount int, done int64) {
+	now := p.now()
+	if p.last.IsZero() {
+		p.last = now
+	}
+	if now.Sub(p.last) < lineInterval {
+		return
+	}
+	p.last = now
+	fmt.Fprintf(p.w, "uploading: %d scopes, %s\n", scopeCount, p.unit.format(done, p.total))
+}
+
+func (p *progressLines) end(bool) {}
+
+func (u unit) format(done, total int64) string {
+	show := func(n int64) string {
+		if u == unitBytes {
+			return formatBytes(n)
+		}
+		return fmt.Sprintf("%d %s", n, u)
+	}
+	if total <= 0 {
+		return show(done)
+	}
+	return fmt.Sprintf("%s of %s (%d%%)", show(done), show(total), 100*done/total)
+}
+
+const barWidth = 64
+
+// bar is a progress bar, drawn by a goroutine of its own until end.
+type bar struct {
+	container *mpb.Progress
+	bar       *mpb.Bar
+}
+
+func newBar(w io.Writer, src *source, options ...mpb.ContainerOption) *bar {
+	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(barWidth)}, options...)
+	container := mpb.New(options...)
+	return &bar{
+		container: container,
+		bar: container.AddBar(src.total,
+			mpb.PrependDecorators(decor.Name("uploading ")),
+			mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
+				return " " + src.unit.format(s.Current, s.Total)
+			})),
+		),
+	}
+}
+
+func (b *bar) advance(_ int, done int64) { b.bar.SetCurrent(done) }
+
+func (b *bar) end(succeeded bool) {
+	if succeeded {
+		b.bar.SetTotal(-1, true)
+	} else {
+		b.bar.Abort(false)
+	}
+	b.container.Wait()
+}

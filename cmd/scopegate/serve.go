@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/scopegate/scopegate/server"
+)
+
+type serveCommand struct {
+	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
+	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGINT or SIGTERM. A second signal ends at once."`
+	MaxScopeBytes size          `group:"Serving" default:"4MiB" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
+	MaxDepth      int           `group:"Serving" default:"64" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
+
+	IntakeURL      string        `group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
+	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
+	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
+	PostTimeout    time.Duration `group:"Intake" default:"30s" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
+
+	FlushThreshold   size `group:"Batches" default:"2MiB" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	CompressionLevel int  `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
+	ChunkBytes       size `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
+
+	Log logFlags `embed:""`
+}
+
+// Help is the part of the command's help between its first line and its flags.
+func (serveCommand) Help() string {
+	return `Tracers on the same host can use a unix socket:
+
+    scopegate serve --listen 127.0.0.1:50051 --listen unix:///run/scopegate.socket
+
+Without an intake URL the first of these decides, and a log line says which did:
+
+ 1. SCOPEGATE_API_KEY or --api-key-file: straight to https://debugger-intake.DD_SITE (DD_SITE is datadoghq.com by default)
+ 2. DD_TRACE_AGENT_URL: an agent, http://host:port or unix:///path
+ 3. DD_AGENT_HOST and DD_TRACE_AGENT_PORT: an agent, localhost:8126 where one is missing
+ 4. DD_API_KEY: straight to https://debugger-intake.DD_SITE
+ 5. /var/run/datadog/apm.socket, if it exists: an agent
+ 6. http://localhost:8126: an agent
+
+An intake URL that is given gets scopegate's own API key, and that of DD_API_KEY only over https.
+
+For each address a line "listening on ADDRESS" is printed to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
+}
+
+// Run serves until ctx ends.
+func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
+	logger := c.Log.logger(s.stderr)
+	dest, err := c.destination(s.getenv)
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(c.config(dest), logger)
+	if err != nil {
+		return &usageError{err}
+	}
+	listeners, err := listenAll(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	logger.InfoContext(ctx, "forwarding to the intake",
+		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
+	if dest.apiKey != "" && strings.HasPrefix(strings.ToLower(dest.url), "http://") {
+		logger.WarnContext(ctx, "the API key travels unencrypted, because the intake's URL is not https")
+	}
+	announce(s.stdout, listeners)
+	return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
+}
+
+func (c *serveCommand) config(dest destination) server.Config {
+	cfg := server.DefaultConfig()
+	cfg.Intake.URL = dest.url
+	cfg.Intake.APIKey = dest.apiKey
+	cfg.Intake.AdditionalTags = c.AdditionalTags
+	cfg.Intake.PostTimeout = c.PostTimeout
+	cfg.FlushThresholdBytes = int(c.FlushThreshold)
+	cfg.MaxScopeBytes = int(c.MaxScopeBytes)
+	cfg.MaxDepth = c.MaxDepth
+	cfg.CompressionLevel = c.CompressionLevel
+	cfg.ChunkBytes = int(c.ChunkBytes)
+	return cfg
+}
+
+func (c *serveCommand) destination(getenv func(string) string) (destination, error) {
+	own := chosen{intakeURL: c.IntakeURL, apiKey: getenv("SCOPEGATE_API_KEY"), apiKeyVia: "SCOPEGATE_API_KEY"}
+	if c.APIKeyFile != "" {
+		key, err := readKeyFile(c.APIKeyFile)
+		if err != nil {
+			return destination{}, &usageError{fmt.Errorf("API key file: %w", err)}
+		}
+		own.apiKey, own.apiKeyVia = key, "the API key file"
+	}
+	return resolveDestination(own, getenv, func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	})
+}
+
+// maxKeyBytes is far above the length of any key.
+const maxKeyBytes = 4 << 10
+
+func readKeyFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxKeyBytes+1))
+	if err != nil {
+		return "", err
+	}
+	key := strings.TrimSpace(string(content))
+	switch {
+	case key == "":
+		return "", errors.New("there is no key in it")
+	case len(content) > maxKeyBytes || strings.ContainsAny(key, " \t\r\n"):
+		return "", errors.New("it holds more than one key")
+	}
+	return key, nil
+}
+
+// serveUntilDone serves on all listeners until ctx ends or one of them fails, and
+// then lets uploads in flight go on for the grace period.
+func serveUntilDone(
+	ctx context.Context, srv *server.Server, listeners []net.Listener, grace time.Duration, logger *slog.Logger,
+) error {
+	serving, servingCtx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		serving.Go(func() error { return srv.Serve(l) })
+	}
+	<-servingCtx.Done()
+	logger.InfoContext(ctx, "stopping", "grace", grace)
+	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := srv.Shutdown(graceCtx); err != nil {
+		logger.WarnContext(ctx, "uploads were broken off at the end of the grace period")
+	}
+	if err := serving.Wait(); err != nil {
+		return err
+	}
+	logger.InfoContext(ctx, "stopped")
+	return nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// size is a number of bytes, as a flag takes it: digits, with or without one of
+// the suffixes KiB, MiB, GiB (powers of 1024) or kB, MB, GB (powers of 1000).
+type size int
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int
+}{
+	{"KiB", 1 << 10},
+	{"MiB", 1 << 20},
+	{"GiB", 1 << 30},
+	{"kB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"B", 1},
+}
+
+var errSize = errors.New("not a number of bytes such as 65536, 64KiB or 2MiB")
+
+// UnmarshalText reads a size. The case of the suffix does not count, and there
+// may be space before it.
+func (s *size) UnmarshalText(text []byte) error {
+	number, unit := strings.TrimSpace(string(text)), 1
+	for _, u := range sizeUnits {
+		if n := len(number) - len(u.suffix); n > 0 && strings.EqualFold(number[n:], u.suffix) {
+			number, unit = strings.TrimSpace(number[:n]), u.bytes
+			break
+		}
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n > math.MaxInt/unit || n < math.MinInt/unit {
+		return fmt.Errorf("%q: %w", text, errSize)
+	}
+	*s = size(n * unit)
+	return nil
+}
+
+// formatBytes is for readers: powers of 1000, three digits.
+func formatBytes(n int64) string {
+	const step = 1000
+	if n < step {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	value, units := float64(n), "kMGTPE"
+	for value /= step; value >= step-0.5 && len(units) > 1; value /= step {
+		units = units[1:]
+	}
+	precision := 2
+	switch {
+	case value >= 100:
+		precision = 0
+	case value >= 10:
+		precision = 1
+	}
+	return strconv.FormatFloat(value, 'f', precision, 64) + " " + units[:1] + "B"
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+type uploadCommand struct {
+	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content tells which it is."`
+
+	Server    string        `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path."`
+	Plaintext bool          `group:"Server" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host. To this host TLS is never used."`
+	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
+
+	Service        string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_SERVICE,DD_SERVICE" help:"Service that runs the program. By default the name of the binary's main module; NDJSON has none."`
+	Env            string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_ENV,DD_ENV" help:"Environment that the service runs in."`
+	ServiceVersion string `group:"Metadata" placeholder:"VERSION" env:"SCOPEGATE_SERVICE_VERSION,DD_VERSION" help:"Version of the service. By default the binary's module version or revision."`
+	Language       string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_LANGUAGE" help:"Language of the tracer. By default go for a binary; NDJSON has none."`
+	UploadID       string `group:"Metadata" placeholder:"UUID" env:"SCOPEGATE_UPLOAD_ID" help:"Identity of the upload. By default a new one."`
+	RuntimeID      string `group:"Metadata" placeholder:"ID" env:"SCOPEGATE_RUNTIME_ID" help:"Identity of the running process."`
+
+	Source sourceFlags `embed:""`
+
+	JSON  bool `group:"Output" name:"json" help:"Print the summary, or the error, as a JSON object."`
+	Quiet bool `group:"Output" short:"q" help:"Show no progress."`
+}
+
+// sourceFlags say what is read.
+type sourceFlags struct {
+	AllPackages  bool `group:"Source" xor:"packages" help:"Upload all packages of the binary, the standard library and dependencies among them. This is the default."`
+	MainModule   bool `group:"Source" xor:"packages" help:"Upload just package main and the packages of the main module."`
+	MaxLineBytes size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON that is read."`
+}
+
+// Help is the part of the command's help between its first line and its flags.
+func (uploadCommand) Help() string {
+	return `Examples:
+
+    scopegate upload ./bin/shop
+    scopegate upload --service shop --env prod --main-module ./bin/shop
+    scopegate upload --server unix:///run/scopegate.socket ./bin/shop
+    generate-scopes | scopegate upload --service shop --language ruby -
+
+A line of NDJSON is a root scope as docs/protocol.md describes it:
+
+    {"scope_type":"FILE","name":"shop.rb","start_line":0,"end_line":2147483647,"scopes":[…]}
+
+Exit code 4 means that the same upload may succeed later; see scopegate --help for the others.`
+}
+
+// Run uploads and prints the summary.
+func (c *uploadCommand) Run(ctx context.Context, s *surroundings) error {
+	report := uploadReport{UploadID: c.UploadID}
+	if report.UploadID == "" {
+		report.UploadID = uuid.NewString()
+	}
+	err := c.upload(ctx, s, &report)
+	if c.JSON {
+		return errors.Join(err, report.printJSON(ctx, s.stdout, err))
+	}
+	if errors.Is(err, client.ErrUpload) {
+		return fmt.Errorf("%w (the same upload may succeed later)", err)
+	}
+	if err == nil {
+		report.print(s.stdout)
+	}
+	return err
+}
+
+func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *uploadReport) error {
+	began := time.Now()
+	src, err := openSource(ctx, c.Path, s.stdin, c.Source)
+	if err != nil {
+		return err
+	}
+	metadata, err := c.metadata(src, report.UploadID)
+	if err != nil {
+		return errors.Join(err, src.close())
+	}
+	report.describe(metadata)
+	summary, err := c.send(ctx, metadata, src, c.progress(s.stderr, src))
+	if err := errors.Join(err, src.close()); err != nil {
+		return err
+	}
+	report.summarize(summary, time.Since(began))
+	return nil
+}
+
+// send dials, and uploads with the timeout.
+func (c *uploadCommand) send(
+	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress,
+) (summary *symdbv1.UploadScopesResponse, err error) {
+	defer func() { p.end(err == nil) }()
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
+	var options []client.Option
+	if c.Plaintext {
+		options = append(options, client.WithTransportCredentials(insecure.NewCredentials()))
+	}
+	uploader, err := client.Dial(c.Server, options...)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	summary, err = uploader.UploadScopes(ctx, metadata, observed(src, p))
+	if err := errors.Join(err, uploader.Close()); err != nil {
+		return nil, err
+	}
+	return summary, nil
+}
+
+func (c *uploadCommand) progress(w io.Writer, src *source) progress {
+	if c.Quiet {
+		return noProgress{}
+	}
+	return newProgress(w, src)
+}
+
+// observed tells p of each scope, when the next one is asked for.
+func observed(src *source, p progress) iter.Seq2[*symdbv1.Scope, error] {
+	return func(yield func(*symdbv1.Scope, error) bool) {
+		scopeCount := 0
+		for scope, err := range src.scopes {
+			if !yield(scope, err) {
+				return
+			}
+			scopeCount++
+			p.advance(scopeCount, src.done())
+		}
+	}
+}
+
+func (c *uploadCommand) metadata(src *source, uploadID string) (*symdbv1.UploadMetadata, error) {
+	metadata := &symdbv1.UploadMetadata{
+		Service:   cmp.Or(c.Service, src.service),
+		Version:   cmp.Or(c.ServiceVersion, src.version),
+		Language:  cmp.Or(c.Language, src.language),
+		UploadId:  uploadID,
+		RuntimeId: c.RuntimeID,
+	}
+	if c.Env != "" {
+		metadata.Env = &c.Env
+	}
+	switch {
+	case metadata.GetService() == "":
+		return nil, &usageError{errors.New("--service is missing; NDJSON does not tell it")}
+	case metadata.GetLanguage() == "":
+		return nil, &usageError{errors.New("--language is missing; NDJSON does not tell it")}
+	}
+	return metadata, nil
+}

@@ -1,0 +1,132 @@
+package testbed
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server"
+)
+
+// Canary is in every secret that a bed's server knows: the password and the
+// query of the intake's URL, and the API key. It must show up nowhere else.
+const Canary = "canary5b1e"
+
+// Options say how a bed departs from the usual. The zero value is the usual: the
+// server's default settings and an intake that accepts what is right.
+type Options struct {
+	// Configure changes the server's settings. Nil: none.
+	Configure func(*server.Config)
+	// Fault stands in front of the intake. Nil: every POST is handed on.
+	Fault Fault
+	// IntakeURL is an intake other than the bed's own, which is then not started.
+	IntakeURL string
+	// Listener is where the server listens. Nil: a free port of 127.0.0.1.
+	Listener net.Listener
+	// Client are options of the client.
+	Client []client.Option
+}
+
+// Bed is an intake, a server in front of it and a client of that.
+type Bed struct {
+	// Intake is nil where Options.IntakeURL is set.
+	Intake *Intake
+	// Server is the server under test.
+	Server *Server
+	// Conn is a connection to the server.
+	Conn *grpc.ClientConn
+	// Client and Service are the client library and the bare stub on Conn.
+	Client  *client.Client
+	Service symdbv1.SymbolDatabaseServiceClient
+
+	secrets []string
+}
+
+// New starts a bed that stops when the test ends: first the client, then the
+// server, then the intake.
+func New(t testing.TB, o Options) *Bed {
+	t.Helper()
+	b := &Bed{secrets: []string{Canary}}
+	intakeURL := o.IntakeURL
+	if intakeURL == "" {
+		b.Intake = StartIntake(t, o.Fault)
+		intakeURL = b.Intake.URL()
+	}
+	if target, err := url.Parse(intakeURL); err == nil && target.Host != "" {
+		b.secrets = append(b.secrets, target.Host)
+	}
+	b.Server = StartServer(t, intakeURL, o.Listener, o.Configure)
+	b.Conn = b.Connect(t)
+	b.Client = client.New(b.Conn, o.Client...)
+	b.Service = symdbv1.NewSymbolDatabaseServiceClient(b.Conn)
+	return b
+}
+
+// Connect returns one more connection to the server, which is closed when the
+// test ends.
+func (b *Bed) Connect(t testing.TB, options ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	options = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, options...)
+	conn, err := grpc.NewClient(b.Server.Target(), options...)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// Upload uploads the scopes and returns the summary, or fails the test.
+func (b *Bed) Upload(
+	t testing.TB, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+) *symdbv1.UploadScopesResponse {
+	t.Helper()
+	summary, err := b.Client.UploadScopes(Context(t), metadata, Sequence(scopes))
+	if err != nil {
+		t.Fatalf("upload: %v", err)
+	}
+	return summary
+}
+
+// Stop stops the server and the intake, so that nothing comes any more. It waits
+// for what is in flight.
+func (b *Bed) Stop(t testing.TB) {
+	t.Helper()
+	b.Server.stop(t)
+	if b.Intake != nil {
+		b.Intake.stop()
+	}
+}
+
+// patience is how long a test waits for what is bound to happen. It is reached
+// only when the test fails.
+const patience = 30 * time.Second
+
+// Context returns a context that ends with the test, or when patience does.
+func Context(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Receive returns what the channel brings; the test fails when patience ends
+// first. The text says what is waited for.
+func Receive[T any](t testing.TB, channel <-chan T, text string) T {
+	t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case value := <-channel:
+		return value
+	case <-timeout.C:
+		t.Fatalf("waited %v for %s", patience, text)
+		panic("unreachable")
+	}
+}

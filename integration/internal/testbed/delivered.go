@@ -1,0 +1,230 @@
+package testbed
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"testing"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/devintake"
+)
+
+// Batch is a batch that the intake has stored, as read back by this package.
+type Batch struct {
+	Num   int
+	Final bool
+	// Scopes are the root scopes' JSON as it came.
+	Scopes []json.RawMessage
+	// RawBytes is the length of the envelope, CompressedBytes that of its gzip.
+	RawBytes, CompressedBytes int64
+}
+
+type envelope struct {
+	Service  string            `json:"service"`
+	Env      *string           `json:"env"`
+	Version  string            `json:"version"`
+	Language string            `json:"language"`
+	UploadID string            `json:"upload_id"`
+	BatchNum int               `json:"batch_num"`
+	Scopes   []json.RawMessage `json:"scopes"`
+	Final    bool              `json:"final"`
+}
+
+type event struct {
+	DDSource       string `json:"ddsource"`
+	Service        string `json:"service"`
+	Version        string `json:"version"`
+	Language       string `json:"language"`
+	RuntimeID      string `json:"runtimeId"`
+	Type           string `json:"type"`
+	UploadID       string `json:"uploadId"`
+	BatchNum       int    `json:"batchNum"`
+	Final          bool   `json:"final"`
+	AttachmentSize int64  `json:"attachmentSize"`
+}
+
+// RequireDelivered fails the test unless the intake has the whole upload as
+// [Intake.Verify] understands it, and the summary says what the intake has. It
+// returns the batches.
+func (in *Intake) RequireDelivered(
+	t testing.TB, summary *symdbv1.UploadScopesResponse, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope,
+) []Batch {
+	t.Helper()
+	batches, err := in.Verify(summary.GetUploadId(), metadata, sent)
+	if err != nil {
+		t.Fatalf("upload %s: %v", summary.GetUploadId(), err)
+	}
+	if err := VerifySummary(summary, batches); err != nil {
+		t.Fatalf("upload %s: %v", summary.GetUploadId(), err)
+	}
+	return batches
+}
+
+// Verify returns the batches of an upload, or what is wrong with it: batches are
+// numbered from 1 without a hole, exactly one is final, the last; each is one
+// gzip member, and its event tells its size; each repeats the metadata; and the
+// scopes in them are those that were sent, in order.
+func (in *Intake) Verify(
+	uploadID string, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope,
+) ([]Batch, error) {
+	batches, err := in.Batches(uploadID, metadata)
+	if err != nil {
+		return nil, err
+	}
+	var arrived []json.RawMessage
+	for i, batch := range batches {
+		if last := i == len(batches)-1; batch.Final != last {
+			return nil, fmt.Errorf("batch %d of %d has final = %v", batch.Num, len(batches), batch.Final)
+		}
+		arrived = append(arrived, batch.Scopes...)
+	}
+	if len(arrived) != len(sent) {
+		return nil, fmt.Errorf("%d scopes, %d were sent", len(arrived), len(sent))
+	}
+	for i, raw := range arrived {
+		var got any
+		if err := json.Unmarshal(raw, &got); err != nil {
+			return nil, fmt.Errorf("scope %d: %w", i, err)
+		}
+		if want := ScopeJSON(sent[i]); !reflect.DeepEqual(got, want) {
+			return nil, fmt.Errorf("scope %d is %s\nwant %s", i, excerpt(got), excerpt(want))
+		}
+	}
+	return batches, nil
+}
+
+// VerifySummary returns how the summary departs from the batches.
+func VerifySummary(summary *symdbv1.UploadScopesResponse, batches []Batch) error {
+	var scopes, rawBytes, compressedBytes int64
+	for _, batch := range batches {
+		scopes += int64(len(batch.Scopes))
+		rawBytes += batch.RawBytes
+		compressedBytes += batch.CompressedBytes
+	}
+	for _, count := range []struct {
+		name      string
+		got, want int64
+	}{
+		{"scope_count", summary.GetScopeCount(), scopes},
+		{"batch_count", int64(summary.GetBatchCount()), int64(len(batches))},
+		{"raw_bytes", summary.GetRawBytes(), rawBytes},
+		{"compressed_bytes", summary.GetCompressedBytes(), compressedBytes},
+	} {
+		if count.got != count.want {
+			return fmt.Errorf("summary: %s is %d, the intake has %d", count.name, count.got, count.want)
+		}
+	}
+	return nil
+}
+
+// Batches returns what the intake has of an upload, complete or not: batches
+// from 1 without a hole, each of them in order by itself.
+func (in *Intake) Batches(uploadID string, metadata *symdbv1.UploadMetadata) ([]Batch, error) {
+	upload, ok := in.Store.Upload(uploadID)
+	if !ok {
+		return nil, errors.New("nothing of it is at the intake")
+	}
+	if len(upload.Violations) > 0 {
+		return nil, fmt.Errorf("the intake found violations: %v", upload.Violations)
+	}
+	var batches []Batch
+	for i, stored := range upload.Batches {
+		if stored.BatchNum != i+1 {
+			return nil, fmt.Errorf("batch %d is missing", i+1)
+		}
+		batch, err := readBatch(stored, uploadID, metadata)
+		if err != nil {
+			return nil, fmt.Errorf("batch %d: %w", stored.BatchNum, err)
+		}
+		batches = append(batches, batch)
+	}
+	return batches, nil
+}
+
+func readBatch(stored devintake.Batch, uploadID string, metadata *symdbv1.UploadMetadata) (Batch, error) {
+	compressed, err := stored.Gzip()
+	if err != nil {
+		return Batch{}, err
+	}
+	raw, err := gunzip(compressed)
+	if err != nil {
+		return Batch{}, err
+	}
+	var env envelope
+	if err := unmarshalStrictly(raw, &env); err != nil {
+		return Batch{}, fmt.Errorf("envelope: %w", err)
+	}
+	var ev event
+	if err := unmarshalStrictly(stored.Event, &ev); err != nil {
+		return Batch{}, fmt.Errorf("event: %w", err)
+	}
+	wantEnvelope := envelope{
+		Service: metadata.GetService(), Version: metadata.GetVersion(), Language: metadata.GetLanguage(),
+		UploadID: uploadID, BatchNum: stored.BatchNum, Scopes: env.Scopes, Final: env.Final,
+	}
+	if metadata.GetEnv() != "" {
+		wantEnvelope.Env = metadata.Env
+	}
+	if !reflect.DeepEqual(env, wantEnvelope) {
+		env.Scopes = nil
+		return Batch{}, fmt.Errorf("envelope is %+v, want the metadata %v", env, metadata)
+	}
+	wantEvent := event{
+		DDSource: "dd_debugger", Service: metadata.GetService(), Version: metadata.GetVersion(),
+		Language: metadata.GetLanguage(), RuntimeID: metadata.GetRuntimeId(), Type: "symdb",
+		UploadID: uploadID, BatchNum: stored.BatchNum, Final: env.Final, AttachmentSize: int64(len(compressed)),
+	}
+	if ev != wantEvent {
+		return Batch{}, fmt.Errorf("event is %+v, want %+v", ev, wantEvent)
+	}
+	if len(env.Scopes) == 0 {
+		return Batch{}, errors.New("no scope")
+	}
+	return Batch{
+		Num: stored.BatchNum, Final: env.Final, Scopes: env.Scopes,
+		RawBytes: int64(len(raw)), CompressedBytes: int64(len(compressed)),
+	}, nil
+}
+
+// gunzip reads what must be exactly one gzip member.
+func gunzip(compressed []byte) ([]byte, error) {
+	rest := bytes.NewReader(compressed)
+	member, err := gzip.NewReader(rest)
+	if err != nil {
+		return nil, fmt.Errorf("gunzip: %w", err)
+	}
+	member.Multistream(false)
+	raw, err := io.ReadAll(member)
+	if err != nil {
+		return nil, fmt.Errorf("gunzip: %w", err)
+	}
+	if rest.Len() > 0 {
+		return nil, fmt.Errorf("gunzip: %d bytes behind the first member", rest.Len())
+	}
+	return raw, nil
+}
+
+func unmarshalStrictly(raw []byte, to any) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(to); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("bytes behind the JSON")
+	}
+	return nil
+}
+
+func excerpt(value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return text[:min(len(text), 2000)]
+}

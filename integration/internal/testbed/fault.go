@@ -1,0 +1,133 @@
+package testbed
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+)
+
+// Fault decides what becomes of a POST whose body has been read: it answers by
+// itself, or hands the request to accept, which checks, stores and answers it.
+// It is called from several goroutines at once.
+type Fault func(w http.ResponseWriter, r *http.Request, post Post, accept http.HandlerFunc)
+
+// Answer answers with the status and the body.
+func Answer(status int, body string) Fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ Post, _ http.HandlerFunc) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// Hang never answers. It ends when the server gives up.
+func Hang(_ http.ResponseWriter, r *http.Request, _ Post, _ http.HandlerFunc) {
+	<-r.Context().Done()
+}
+
+// BreakOff closes the connection in place of an answer.
+func BreakOff(http.ResponseWriter, *http.Request, Post, http.HandlerFunc) {
+	panic(http.ErrAbortHandler)
+}
+
+// OnBatch applies the fault to every batch of that number, and accepts others.
+func OnBatch(num int, fault Fault) Fault {
+	return func(w http.ResponseWriter, r *http.Request, post Post, accept http.HandlerFunc) {
+		if post.BatchNum != num {
+			accept(w, r)
+			return
+		}
+		fault(w, r, post, accept)
+	}
+}
+
+// Gate is a fault that holds every POST until it is opened.
+type Gate struct {
+	// Entered brings each POST when it is held, BrokenOff each one that the
+	// server gave up before the gate was opened.
+	Entered, BrokenOff chan Post
+
+	open     chan struct{}
+	openOnce sync.Once
+}
+
+// gatePosts is how many POSTs a gate reports without being read.
+const gatePosts = 1024
+
+// NewGate returns a gate that is closed.
+func NewGate() *Gate {
+	return &Gate{
+		Entered:   make(chan Post, gatePosts),
+		BrokenOff: make(chan Post, gatePosts),
+		open:      make(chan struct{}),
+	}
+}
+
+// Fault holds the POST until the gate is opened, then accepts it.
+func (g *Gate) Fault(w http.ResponseWriter, r *http.Request, post Post, accept http.HandlerFunc) {
+	g.Entered <- post
+	select {
+	case <-g.open:
+		accept(w, r)
+	case <-r.Context().Done():
+		g.BrokenOff <- post
+	}
+}
+
+// Open lets all POSTs through from now on.
+func (g *Gate) Open() { g.openOnce.Do(func() { close(g.open) }) }
+
+// StartPeer takes TCP connections on a free port of 127.0.0.1 and returns its
+// address. A connection is closed when handle returns; all are when the test
+// ends.
+func StartPeer(t testing.TB, handle func(net.Conn)) string {
+	t.Helper()
+	listener := Listen(t, "tcp", "127.0.0.1:0")
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	closed := false
+	wait.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, conn)
+			if closed {
+				_ = conn.Close()
+			}
+			mu.Unlock()
+			wait.Go(func() {
+				defer conn.Close()
+				handle(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		mu.Lock()
+		closed = true
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		mu.Unlock()
+		wait.Wait()
+	})
+	return listener.Addr().String()
+}
+
+// ClosedAddress returns an address of 127.0.0.1 that refuses connections, and
+// that nobody else gets before the test ends: the near end of a connection.
+func ClosedAddress(t testing.TB) string {
+	t.Helper()
+	peer := StartPeer(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", peer)
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.LocalAddr().String()
+}

@@ -1,0 +1,154 @@
+package testbed
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/scopegate/scopegate/server/devintake"
+)
+
+// Intake is a development intake behind a [Fault], on a port of its own.
+type Intake struct {
+	// Store is what checks and keeps the batches.
+	Store *devintake.Intake
+
+	http     *httptest.Server
+	fault    Fault
+	stopOnce sync.Once
+	mu       sync.Mutex
+	posts    []Post
+}
+
+// Post is one request as it reached the intake, whatever became of it.
+type Post struct {
+	// Path and Header are the request's.
+	Path   string
+	Header http.Header
+	// Err says why the body could not be read to its end, or is no batch. Nil:
+	// it was, and the fields below are set.
+	Err error
+	// UploadID, BatchNum and Final are what the event says.
+	UploadID string
+	BatchNum int
+	Final    bool
+	// FileSum and EventSum are hashes of the two parts' bodies.
+	FileSum, EventSum [sha256.Size]byte
+}
+
+// StartIntake starts an intake that stops when the test ends. The fault may be
+// nil.
+func StartIntake(t testing.TB, fault Fault) *Intake {
+	t.Helper()
+	return StartIntakeOn(t, Listen(t, "tcp", "127.0.0.1:0"), fault)
+}
+
+// StartIntakeOn is StartIntake on a listener, which it takes over.
+func StartIntakeOn(t testing.TB, listener net.Listener, fault Fault) *Intake {
+	t.Helper()
+	store, err := devintake.New(devintake.Options{OnRefusal: func(r devintake.Refusal) {
+		t.Errorf("the intake refused a batch: %d %s", r.Status, r.Reason)
+	}})
+	if err != nil {
+		t.Fatalf("new intake: %v", err)
+	}
+	in := &Intake{Store: store, fault: fault}
+	if fault == nil {
+		in.fault = func(w http.ResponseWriter, r *http.Request, _ Post, accept http.HandlerFunc) { accept(w, r) }
+	}
+	in.http = httptest.NewUnstartedServer(http.HandlerFunc(in.serve))
+	_ = in.http.Listener.Close()
+	in.http.Listener = listener
+	in.http.Start()
+	t.Cleanup(in.stop)
+	return in
+}
+
+// URL is where batches are posted to. It holds secrets.
+func (in *Intake) URL() string {
+	return "http://" + Canary + ":" + Canary + "@" + in.Address() + "/symdb/v1/input?token=" + Canary
+}
+
+// Address is host and port, or a unix socket's path.
+func (in *Intake) Address() string { return in.http.Listener.Addr().String() }
+
+// Posts returns all requests so far, in order of arrival.
+func (in *Intake) Posts() []Post {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.posts)
+}
+
+func (in *Intake) stop() { in.stopOnce.Do(in.http.Close) }
+
+func (in *Intake) serve(w http.ResponseWriter, r *http.Request) {
+	whole, err := io.ReadAll(r.Body)
+	post := Post{Path: r.URL.Path, Header: r.Header.Clone(), Err: err}
+	if err == nil {
+		post.Err = post.read(whole)
+	}
+	in.mu.Lock()
+	in.posts = append(in.posts, post)
+	in.mu.Unlock()
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(whole))
+	in.fault(w, r, post, in.Store.ServeHTTP)
+}
+
+// read reads the event, the body's second part.
+func (p *Post) read(whole []byte) error {
+	_, params, err := mime.ParseMediaType(p.Header.Get("Content-Type"))
+	if err != nil {
+		return fmt.Errorf("content type: %w", err)
+	}
+	parts := multipart.NewReader(bytes.NewReader(whole), params["boundary"])
+	var bodies [][]byte
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("next part: %w", err)
+		}
+		body, err := io.ReadAll(part)
+		if err != nil {
+			return fmt.Errorf("part %s: %w", part.FormName(), err)
+		}
+		bodies = append(bodies, body)
+	}
+	if len(bodies) != 2 {
+		return fmt.Errorf("%d parts, want 2", len(bodies))
+	}
+	var event event
+	if err := json.Unmarshal(bodies[1], &event); err != nil {
+		return fmt.Errorf("event: %w", err)
+	}
+	p.UploadID, p.BatchNum, p.Final = event.UploadID, event.BatchNum, event.Final
+	p.FileSum, p.EventSum = sha256.Sum256(bodies[0]), sha256.Sum256(bodies[1])
+	return nil
+}
+
+// RequireNoFinal fails the test if a batch of the upload was final, whether it
+// was accepted or not.
+func (in *Intake) RequireNoFinal(t testing.TB, uploadID string) {
+	t.Helper()
+	for _, post := range in.Posts() {
+		if post.Err == nil && post.UploadID == uploadID && post.Final {
+			t.Errorf("batch %d of upload %s is final, though the upload was broken off", post.BatchNum, uploadID)
+		}
+	}
+}

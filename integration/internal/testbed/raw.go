@@ -1,0 +1,95 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	protobuf "google.golang.org/protobuf/proto"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// rawCodec sends a []byte as it is, and is gRPC's own for everything else.
+type rawCodec struct{}
+
+func (rawCodec) Name() string { return proto.Name }
+
+func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if message, ok := v.([]byte); ok {
+		return mem.BufferSlice{mem.SliceBuffer(message)}, nil
+	}
+	return encoding.GetCodecV2(proto.Name).Marshal(v)
+}
+
+func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
+}
+
+// UploadRaw uploads messages that are sent as they are, and returns how that
+// ended.
+func UploadRaw(
+	ctx context.Context, conn grpc.ClientConnInterface, messages [][]byte,
+) (*symdbv1.UploadScopesResponse, error) {
+	description := &symdbv1.SymbolDatabaseService_ServiceDesc.Streams[0]
+	stream, err := conn.NewStream(ctx, description,
+		symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName, grpc.ForceCodecV2(rawCodec{}))
+	if err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	for _, message := range messages {
+		err := stream.SendMsg(message)
+		if errors.Is(err, io.EOF) {
+			break // the status is what matters
+		}
+		if err != nil {
+			return nil, fmt.Errorf("send: %w", err)
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, fmt.Errorf("close: %w", err)
+	}
+	summary := &symdbv1.UploadScopesResponse{}
+	if err := stream.RecvMsg(summary); err != nil {
+		return nil, err
+	}
+	return summary, nil
+}
+
+// MetadataMessage returns the first message of an upload, as bytes.
+func MetadataMessage(t testing.TB, metadata *symdbv1.UploadMetadata) []byte {
+	t.Helper()
+	return Marshal(t, MetadataRequest(metadata))
+}
+
+// ScopeMessage returns a scope's message, as bytes.
+func ScopeMessage(t testing.TB, scope *symdbv1.Scope) []byte {
+	t.Helper()
+	return Marshal(t, ScopeRequest(scope))
+}
+
+// ScopeRequest returns a scope's message.
+func ScopeRequest(scope *symdbv1.Scope) *symdbv1.UploadScopesRequest {
+	return &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}}
+}
+
+// MetadataRequest returns the first message of an upload.
+func MetadataRequest(metadata *symdbv1.UploadMetadata) *symdbv1.UploadScopesRequest {
+	return &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}
+}
+
+// Marshal returns a message's wire bytes.
+func Marshal(t testing.TB, message protobuf.Message) []byte {
+	t.Helper()
+	wire, err := protobuf.Marshal(message)
+	if err != nil {
+		t.Fatalf("marshal: %v", err)
+	}
+	return wire
+}

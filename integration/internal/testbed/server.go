@@ -1,0 +1,120 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scopegate/scopegate/server"
+)
+
+// Server is a server under test, in this process.
+type Server struct {
+	*server.Server
+	// Served brings what Serve has returned, once.
+	Served <-chan error
+
+	listener net.Listener
+	log      *log
+	stopOnce sync.Once
+}
+
+// StartServer starts a server that stops when the test ends. Then the test fails
+// if the server does not stop gracefully, has logged a panic or a secret.
+// Listener and configure may be nil.
+func StartServer(t testing.TB, intakeURL string, listener net.Listener, configure func(*server.Config)) *Server {
+	t.Helper()
+	cfg := server.DefaultConfig()
+	cfg.Intake.URL = intakeURL
+	cfg.Intake.APIKey = Canary
+	if configure != nil {
+		configure(&cfg)
+	}
+	if listener == nil {
+		listener = Listen(t, "tcp", "127.0.0.1:0")
+	}
+	s := &Server{listener: listener, log: &log{}}
+	var err error
+	s.Server, err = server.New(cfg, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatalf("new server: %v", err)
+	}
+	served := make(chan error, 1)
+	s.Served = served
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := s.Serve(listener)
+		if err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		served <- err
+	}()
+	t.Cleanup(func() {
+		s.stop(t)
+		<-ended
+		s.log.check(t)
+	})
+	return s
+}
+
+// Target is the server's address as gRPC names it.
+func (s *Server) Target() string {
+	if addr := s.listener.Addr(); addr.Network() == "unix" {
+		return "unix://" + addr.String()
+	}
+	return s.listener.Addr().String()
+}
+
+func (s *Server) stop(t testing.TB) {
+	t.Helper()
+	s.stopOnce.Do(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("the server did not stop gracefully: %v", err)
+		}
+	})
+}
+
+// Listen returns a listener that is closed when the test ends.
+func Listen(t testing.TB, network, address string) net.Listener {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), network, address)
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+// log keeps what a server logs. It is safe for concurrent use.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write never fails.
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) check(t testing.TB) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, forbidden := range []string{Canary, "panic in a handler"} {
+		if strings.Contains(l.text.String(), forbidden) {
+			t.Errorf("the server has logged %q", forbidden)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the server's log, its end:\n%s", l.text.Bytes()[max(0, l.text.Len()-8<<10):])
+	}
+}

@@ -1,0 +1,99 @@
+package testbed
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/prototext"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// RequireStatus fails the test unless err is a status with that code and exactly
+// one google.rpc.ErrorInfo, of this service's domain and with that reason, and
+// tells nothing that is internal to the server.
+func (b *Bed) RequireStatus(t testing.TB, err error, code codes.Code, reason string) *status.Status {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("the upload succeeded, want %v %s", code, reason)
+	}
+	st, ok := status.FromError(err)
+	if !ok {
+		t.Fatalf("%v is no status, want %v %s", err, code, reason)
+	}
+	text := prototext.Format(st.Proto())
+	if st.Code() != code {
+		t.Fatalf("code is %v, want %v; status:\n%s", st.Code(), code, text)
+	}
+	var infos []*errdetails.ErrorInfo
+	for _, detail := range st.Details() {
+		switch detail := detail.(type) {
+		case *errdetails.ErrorInfo:
+			infos = append(infos, detail)
+		case error:
+			t.Errorf("a detail can't be decoded: %v", detail)
+		}
+	}
+	if len(infos) != 1 || infos[0].GetDomain() != "scopegate" || infos[0].GetReason() != reason {
+		t.Errorf("want exactly one ErrorInfo, with domain scopegate and reason %s; status:\n%s", reason, text)
+	}
+	for _, secret := range append([]string{"goroutine ", ".go:"}, b.secrets...) {
+		if strings.Contains(text, secret) {
+			t.Errorf("the status tells %q:\n%s", secret, text)
+		}
+	}
+	return st
+}
+
+// RequireInvalid fails the test unless err is INVALID_ARGUMENT with that reason
+// and has exactly one field violation, of that field.
+func (b *Bed) RequireInvalid(t testing.TB, err error, reason, field string) {
+	t.Helper()
+	st := b.RequireStatus(t, err, codes.InvalidArgument, reason)
+	var fields []string
+	for _, detail := range st.Details() {
+		switch detail := detail.(type) {
+		case *errdetails.BadRequest:
+			for _, violation := range detail.GetFieldViolations() {
+				fields = append(fields, violation.GetField())
+				if violation.GetDescription() == "" {
+					t.Errorf("no description of what is wrong with %s", violation.GetField())
+				}
+			}
+		case *symdbv1.IntakeFailure:
+			t.Errorf("bad input is told as a failure of the intake: %v", detail)
+		}
+	}
+	if len(fields) != 1 || fields[0] != field {
+		t.Errorf("violations of %q, want of %q", fields, field)
+	}
+	if !strings.Contains(st.Message(), field) {
+		t.Errorf("message %q does not name %s", st.Message(), field)
+	}
+}
+
+// RequireIntakeFailure fails the test unless err has that code and reason and
+// exactly one IntakeFailure, with that HTTP status and batch number. It returns
+// the failure.
+func (b *Bed) RequireIntakeFailure(
+	t testing.TB, err error, code codes.Code, reason string, httpStatus, batchNum int32,
+) *symdbv1.IntakeFailure {
+	t.Helper()
+	st := b.RequireStatus(t, err, code, reason)
+	var failures []*symdbv1.IntakeFailure
+	for _, detail := range st.Details() {
+		switch detail := detail.(type) {
+		case *symdbv1.IntakeFailure:
+			failures = append(failures, detail)
+		case *errdetails.BadRequest:
+			t.Errorf("a failure of the intake is told as bad input: %v", detail)
+		}
+	}
+	if len(failures) != 1 || failures[0].GetHttpStatus() != httpStatus || failures[0].GetBatchNum() != batchNum {
+		t.Fatalf("failures %v, want one with HTTP status %d of batch %d", failures, httpStatus, batchNum)
+	}
+	return failures[0]
+}

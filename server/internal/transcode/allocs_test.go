@@ -1,0 +1,33 @@
+package transcode_test
+
+import (
+	"testing"
+
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// reuse is a sink that throws away what was written.
+type reuse struct{ buffer []byte }
+
+func (r *reuse) Drain([]byte) []byte { return r.buffer[:0] }
+
+// A scope is checked and written without an allocation, the open map included.
+func TestNoAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, name := range goldenNames(t) {
+		wire := marshaled(t, readScope(t, name))
+		sink := &reuse{buffer: make([]byte, 0, 2*transcode.Room)}
+		allocs := testing.AllocsPerRun(100, func() {
+			checked, err := plan.Check(wire, maxDepth)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checked.AppendTo(sink.buffer[:0], sink)
+		})
+		if allocs != 0 {
+			t.Errorf("%s: %v allocations", name, allocs)
+		}
+	}
+}
