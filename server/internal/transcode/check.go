@@ -66,8 +66,8 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 				return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
 			}
 		}
-		bit := uint64(1) << f.index
-		if f.kind != int32Kind && f.kind != boolKind {
+		bit := f.bit
+		if f.length {
 			if v > uint64(len(b)-i) {
 				return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
 			}

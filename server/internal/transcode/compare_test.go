@@ -39,7 +39,7 @@ func compare(tb testing.TB, wire []byte) {
 		tb.Fatalf("got  %s\nwant %s\n%x", got, want, wire)
 	}
 	// Whatever lies behind the wire bytes in memory, or nothing.
-	for _, behind := range []string{"", "\x00\x00\x00\x00\x00\x00\x00\x00", `""""""""`, "\xff\xff\xff\xff\xff\xff\xff\xff", "aaaaaaaa"} {
+	for _, behind := range []string{"", `""""""""`} {
 		among := slices.Clip(append(append(make([]byte, 0, len(wire)+len(behind)), wire...), behind...))[:len(wire)]
 		checked, err := plan.Check(among, maxDepth)
 		if err != nil {

@@ -27,31 +27,34 @@ var escape = func() (t [256]byte) {
 	return t
 }()
 
-// appendPiece appends the inside of a JSON string, eight bytes at a time. dst
-// must have 6 bytes of capacity left for each of s, and 8 more.
+// appendPiece appends s as a JSON string in quotes, eight bytes at a time. dst
+// must have 6 bytes of capacity left for each of s, and 16 more.
 func appendPiece(dst, s []byte) []byte {
 	n := len(dst)
 	out := dst[:cap(dst)]
+	out[n] = '"'
+	n++
 	for len(s) >= 8 {
 		x := binary.LittleEndian.Uint64(s)
 		if needsEscape(x) {
-			n = len(appendEscaped(out[:n], s[:8]))
-		} else {
-			binary.LittleEndian.PutUint64(out[n:], x)
-			n += 8
+			return append(appendEscaped(out[:n], s), '"')
 		}
+		binary.LittleEndian.PutUint64(out[n:], x)
+		n += 8
 		s = s[8:]
 	}
 	if cap(s) < 8 {
-		return appendEscaped(out[:n], s)
+		return append(appendEscaped(out[:n], s), '"')
 	}
 	// The bytes behind s are looked at together with it, blanked out.
 	x := binary.LittleEndian.Uint64(s[:8])
 	if needsEscape(x | ^uint64(0)<<(8*len(s))) {
-		return appendEscaped(out[:n], s)
+		return append(appendEscaped(out[:n], s), '"')
 	}
 	binary.LittleEndian.PutUint64(out[n:], x)
-	return out[:n+len(s)]
+	n += len(s)
+	out[n] = '"'
+	return out[:n+1]
 }
 
 // needsEscape tells whether any of the eight bytes in x must be escaped. Each
@@ -69,6 +72,19 @@ func needsEscape(x uint64) bool {
 
 // appendEscaped appends the inside of a JSON string.
 func appendEscaped(dst, s []byte) []byte {
+	for len(s) >= 8 {
+		x := binary.LittleEndian.Uint64(s)
+		if needsEscape(x) {
+			dst = appendEscapedBytes(dst, s[:8])
+		} else {
+			dst = binary.LittleEndian.AppendUint64(dst, x)
+		}
+		s = s[8:]
+	}
+	return appendEscapedBytes(dst, s)
+}
+
+func appendEscapedBytes(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	for _, c := range s {
 		switch e := escape[c]; e {

@@ -52,7 +52,9 @@ type field struct {
 	kind   kind
 	list   bool
 	absent absence
-	index  uint8 // in message.fields
+	index  uint8  // in message.fields
+	length bool   // whether the value is a length and so many bytes; else a number
+	bit    uint64 // 1 << index, for sets of fields
 	// key is `{"name":`. It is copied at its full length, and then cut.
 	key      [maxKeyBytes]byte
 	keyBytes int
@@ -124,7 +126,7 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 		if f.kind == mapKind && i != len(descs)-1 {
 			return nil, fmt.Errorf("%s: a map must have the highest field number", fd.FullName())
 		}
-		f.index = uint8(i)
+		f.index, f.bit = uint8(i), 1<<i
 		m.fields = append(m.fields, f)
 		switch f.absent {
 		case leftOut:
@@ -156,7 +158,7 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 		if fd.MapKey().Kind() != protoreflect.StringKind || value == nil || value.FullName() != valueName {
 			return f, fmt.Errorf("only map<string, %s> is supported", valueName)
 		}
-		f.kind = mapKind
+		f.kind, f.length = mapKind, true
 		return f, nil
 	}
 	switch {
@@ -176,6 +178,7 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 	default:
 		return f, fmt.Errorf("%s %s is not supported", fd.Cardinality(), fd.Kind())
 	}
+	f.length = f.kind.wireType() == protowire.BytesType
 	if f.list || fd.HasPresence() {
 		f.absent = leftOut
 	}

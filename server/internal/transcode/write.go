@@ -69,8 +69,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 				dst = append(dst, ']')
 				open = nil
 			}
-			bit := uint64(1) << f.index
-			if gap := m.filled & (bit - 1) &^ written; gap != 0 {
+			if gap := m.filled & (f.bit - 1) &^ written; gap != 0 {
 				dst = w.absent(dst, m, gap, &sep)
 				written |= gap
 			}
@@ -78,7 +77,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 				dst = w.entries(dst, m, f, b[start:], written, &sep)
 				break
 			}
-			written |= bit
+			written |= f.bit
 			dst = appendKey(dst, f, sep)
 			sep = ','
 			if f.list {
@@ -94,7 +93,11 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 		switch f.kind {
 		case stringKind:
 			end := i + int(v)
-			dst = w.string(dst, b[i:end])
+			if v <= pieceBytes {
+				dst = appendPiece(dst, b[i:end])
+			} else {
+				dst = w.longString(dst, b[i:end])
+			}
 			i = end
 		case messageKind:
 			end := i + int(v)
@@ -119,14 +122,20 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 
 // string writes s in quotes. It needs room for a piece when it is called.
 func (w *writer) string(dst, s []byte) []byte {
-	dst = append(dst, '"')
-	for len(s) > pieceBytes {
-		dst = appendPiece(dst, s[:pieceBytes])
-		s = s[pieceBytes:]
-		dst = w.room(dst)
+	if len(s) <= pieceBytes {
+		return appendPiece(dst, s)
 	}
-	dst = appendPiece(dst, s)
-	return append(dst, '"')
+	return w.longString(dst, s)
+}
+
+func (w *writer) longString(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	for len(s) > 0 {
+		n := min(len(s), pieceBytes)
+		dst = appendEscaped(w.room(dst), s[:n])
+		s = s[n:]
+	}
+	return append(w.room(dst), '"')
 }
 
 // absent writes the fields of the set, none of which is on the wire.

@@ -13,8 +13,8 @@ import (
 
 // Scopes generates valid scopes: all fields, set and not, strings and numbers
 // from the odd corners, trees deep and wide. Most are small, some are up to a
-// few hundred kilobytes.
-func Scopes() *rapid.Generator[*symdbv1.Scope] { return scopes(4) }
+// hundred kilobytes.
+func Scopes() *rapid.Generator[*symdbv1.Scope] { return scopes(3) }
 
 func scopes(depth int) *rapid.Generator[*symdbv1.Scope] {
 	return rapid.Custom(func(t *rapid.T) *symdbv1.Scope {
@@ -33,7 +33,7 @@ func scopes(depth int) *rapid.Generator[*symdbv1.Scope] {
 			s.Scopes = rapid.SliceOfN(scopes(depth-1), 0, 2).Draw(t, "scopes")
 		}
 		if rapid.IntRange(0, 19).Draw(t, "crowd") == 0 {
-			for range rapid.IntRange(100, 400).Draw(t, "children") {
+			for range rapid.IntRange(50, 200).Draw(t, "children") {
 				s.Scopes = append(s.Scopes, &symdbv1.Scope{ScopeType: "local", StartLine: 3, EndLine: 4})
 			}
 		}
@@ -141,9 +141,11 @@ func lines() *rapid.Generator[int32] {
 // texts generates strings: any characters, those that are escaped, and lengths
 // around the borders at which the writer looks for room.
 func texts() *rapid.Generator[string] {
+	plain := rapid.SampledFrom([]string{"", "x", "name", "github.com/example/module.(*Type).Method"})
 	return rapid.OneOf(
+		plain, plain, plain,
 		rapid.StringN(0, 12, -1),
-		rapid.StringOf(rapid.RuneFrom([]rune("ab\"\\/\x00\x01\b\f\n\r\t\x1f\x7f<&>\u0080é\u2028\u2029�😀"))),
+		rapid.StringOfN(rapid.RuneFrom([]rune("ab\"\\/\x00\x01\b\f\n\r\t\x1f\x7f<&>\u0080é\u2028\u2029�😀")), 0, 20, -1),
 		rapid.Custom(func(t *rapid.T) string {
 			unit := rapid.SampledFrom([]string{"a", "\x00", `"`, "é", "€", "😀", "ab\n"}).Draw(t, "unit")
 			length := rapid.SampledFrom([]int{7, 8, 9, 127, 128, 129, 255, 256, 257, 1023, 1024, 1025, 4096}).Draw(t, "length")
