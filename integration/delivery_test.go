@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client"
@@ -105,10 +106,9 @@ func TestHugeScopeInOneMessage(t *testing.T) {
 		Client:    []client.Option{client.WithMaxMessageBytes(maxMessageBytes)},
 	})
 	source := testbed.NewSource(4)
-	metadata, scopes := testbed.NewMetadata(), []*symdbv1.Scope{source.Function(), source.Package(3500), source.Function()}
-	if size := proto.Size(scopes[1]); size < 2<<20 || size > maxMessageBytes {
-		t.Fatalf("the scope has %d bytes", size)
-	}
+	huge := source.Package(100)
+	huge.Scopes = append(huge.Scopes, source.Noise(2<<20))
+	metadata, scopes := testbed.NewMetadata(), []*symdbv1.Scope{source.Function(), huge, source.Function()}
 	summary := bed.Upload(t, metadata, scopes)
 	batches := bed.Intake.RequireDelivered(t, summary, metadata, scopes)
 	if len(batches) != 2 {
@@ -118,17 +118,18 @@ func TestHugeScopeInOneMessage(t *testing.T) {
 
 func TestHugeScopeInSeveralMessages(t *testing.T) {
 	t.Parallel()
+	const maxMessageBytes = 32 << 10
 	bed := testbed.New(t, testbed.Options{
 		Configure: func(cfg *server.Config) {
-			cfg.MaxScopeBytes = 256 << 10
-			cfg.FlushThresholdBytes = 16 << 10
+			cfg.MaxScopeBytes = maxMessageBytes
+			cfg.FlushThresholdBytes = 4 << 10
 		},
-		Client: []client.Option{client.WithMaxMessageBytes(256 << 10)},
+		Client: []client.Option{client.WithMaxMessageBytes(maxMessageBytes)},
 	})
 	source := testbed.NewSource(5)
-	root := source.Package(200)
-	root.Scopes = append(root.Scopes, source.Package(600)) // must be opened itself
-	root.Scopes = append(root.Scopes, source.Functions(200)...)
+	root := source.Package(50)
+	root.Scopes = append(root.Scopes, source.Package(100)) // must be opened itself
+	root.Scopes = append(root.Scopes, source.Functions(50)...)
 	scopes := []*symdbv1.Scope{source.Function(), root, source.Function()}
 	metadata := testbed.NewMetadata()
 
@@ -243,7 +244,9 @@ func TestCompressedMessagesAreRefused(t *testing.T) {
 	conn := bed.Connect(t, gzipMessages())
 	_, err := client.New(conn).UploadScopes(testbed.Context(t), testbed.NewMetadata(),
 		testbed.Sequence(testbed.NewSource(8).Functions(1)))
-	bed.RequireStatus(t, err, codes.Unimplemented, "STREAM_INVALID")
+	if status.Code(err) != codes.Unimplemented { // by gRPC itself, so without details
+		t.Errorf("%v, want UNIMPLEMENTED", err)
+	}
 	requireServing(t, bed)
 }
 

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 )
@@ -31,22 +29,21 @@ func TestThresholdIsSoft(t *testing.T) {
 	t.Parallel()
 	const softBytes = 32 << 10
 	source := testbed.NewSource(21)
-	mixed := source.Functions(300)
-	for range 6 {
-		mixed = append(mixed, source.Package(60), source.Noise(20<<10), source.Function())
+	mixed := source.Functions(60)
+	for range 3 {
+		mixed = append(mixed, source.Package(40), source.Noise(4<<10), source.Function())
 	}
 	var noise []*symdbv1.Scope
 	for range 20 {
-		noise = append(noise, source.Noise(9<<10))
+		noise = append(noise, source.Noise(7<<10))
 	}
 	for name, test := range map[string]struct {
 		thresholdBytes int
 		scopes         []*symdbv1.Scope
 	}{
-		"below one scope":             {1, mixed[:20]},
-		"below what may be unsettled": {8 << 10, mixed},
-		"above what may be unsettled": {48 << 10, mixed},
-		"incompressible":              {32 << 10, noise},
+		"below one scope": {1, mixed},
+		"below 32 KiB":    {8 << 10, mixed},
+		"above 32 KiB":    {40 << 10, noise},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,54 +67,60 @@ func TestThresholdIsSoft(t *testing.T) {
 	}
 }
 
-// TestThresholdCrossedByLastScope finds the largest threshold that the third of
-// five scopes crosses, and then lets the upload end before, at and behind that
-// scope. It rests on the same bytes giving the same batches.
+// TestThresholdCrossedByLastScope finds the largest threshold that the third
+// scope crosses, and then lets the upload end before, at and behind that scope.
+// It rests on the same bytes giving the same batches.
 func TestThresholdCrossedByLastScope(t *testing.T) {
 	t.Parallel()
+	const (
+		crossing = 3
+		// scopeBytes is so much that the server looks at each scope's compressed
+		// size, endBytes more than what a batch gains when it is sealed.
+		scopeBytes, endBytes = 34 << 10, 256
+	)
 	source := testbed.NewSource(22)
-	metadata := testbed.NewMetadata()
 	var scopes []*symdbv1.Scope
-	for range 5 { // each so large that its compressed size is looked at
-		scopes = append(scopes, source.Noise(40<<10))
+	for range crossing + 1 {
+		scopes = append(scopes, source.Noise(scopeBytes))
 	}
-	upload := func(t *testing.T, thresholdBytes int, scopes []*symdbv1.Scope) []int {
+	metadata := testbed.NewMetadata()
+	upload := func(t *testing.T, thresholdBytes int, scopes []*symdbv1.Scope) []testbed.Batch {
 		t.Helper()
 		bed := testbed.New(t, testbed.Options{Configure: threshold(thresholdBytes)})
-		md := proto.CloneOf(metadata)
-		var counts []int
-		for _, batch := range bed.Intake.RequireDelivered(t, bed.Upload(t, md, scopes), md, scopes) {
-			counts = append(counts, len(batch.Scopes))
-		}
-		return counts
+		return bed.Intake.RequireDelivered(t, bed.Upload(t, metadata, scopes), metadata, scopes)
 	}
 
-	const crossing = 3
-	low, high := 1, 5*40<<10
-	if first := upload(t, high, scopes)[0]; first <= crossing {
-		t.Fatalf("the first batch has %d scopes at the highest threshold", first)
+	whole := upload(t, 1<<20, scopes[:crossing])[0]
+	sealed := upload(t, int(whole.CompressedBytes)*5/6, scopes)[0]
+	if len(sealed.Scopes) != crossing {
+		t.Fatalf("the first batch has %d scopes, want %d", len(sealed.Scopes), crossing)
 	}
-	for high-low > 1 {
-		middle := (low + high) / 2
-		if upload(t, middle, scopes)[0] <= crossing {
-			low = middle
+	crossed, missed := int(sealed.CompressedBytes)-endBytes, int(sealed.CompressedBytes)
+	for missed-crossed > 1 {
+		middle := (crossed + missed) / 2
+		if first := upload(t, middle, scopes)[0]; len(first.Scopes) == crossing {
+			crossed = middle
 		} else {
-			high = middle
+			missed = middle
 		}
 	}
 	for _, test := range []struct {
-		name                        string
-		thresholdBytes, scopesCount int
-		want                        []int
+		name                       string
+		thresholdBytes, scopeCount int
+		want                       []int
 	}{
-		{"ends before", low, crossing - 1, []int{crossing - 1}},
-		{"ends with the scope that crosses", low, crossing, []int{crossing}},
-		{"ends behind", low, crossing + 1, []int{crossing, 1}},
-		{"one byte short", low + 1, crossing + 1, []int{crossing + 1}},
+		{"ends before", crossed, crossing - 1, []int{crossing - 1}},
+		{"ends with the scope that crosses", crossed, crossing, []int{crossing}},
+		{"ends behind", crossed, crossing + 1, []int{crossing, 1}},
+		{"one byte short", missed, crossing + 1, []int{crossing + 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := upload(t, test.thresholdBytes, scopes[:test.scopesCount]); !slices.Equal(got, test.want) {
+			var got []int
+			for _, batch := range upload(t, test.thresholdBytes, scopes[:test.scopeCount]) {
+				got = append(got, len(batch.Scopes))
+			}
+			if !slices.Equal(got, test.want) {
 				t.Errorf("batches of %d scopes, want %d", got, test.want)
 			}
 		})
@@ -129,10 +132,10 @@ func TestThresholdCrossedByLastScope(t *testing.T) {
 func TestSameScopesSameBatches(t *testing.T) {
 	t.Parallel()
 	metadata := testbed.NewMetadata()
-	scopes := testbed.NewSource(23).Functions(200)
+	scopes := testbed.NewSource(23).Functions(60)
 	var first []testbed.Post
 	for range 2 {
-		bed := testbed.New(t, testbed.Options{Configure: threshold(8 << 10)})
+		bed := testbed.New(t, testbed.Options{Configure: threshold(4 << 10)})
 		bed.Intake.RequireDelivered(t, bed.Upload(t, metadata, scopes), metadata, scopes)
 		posts := bed.Intake.Posts()
 		if first == nil {

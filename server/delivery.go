@@ -14,7 +14,8 @@ type delivery struct {
 	service *service
 	// idle holds a token while no batch is on its way.
 	idle chan struct{}
-	// broken is closed when a batch was not accepted; err is why.
+	// broken is closed when a batch was not accepted, unless because of stop or
+	// of the client; err is why.
 	broken chan struct{}
 	err    error
 }
@@ -37,7 +38,8 @@ func (d *delivery) send(b *batch.Batch) error {
 	go func() {
 		defer func() { d.idle <- struct{}{} }()
 		defer b.File.Release()
-		if d.err = d.forward(b); d.err != nil {
+		// After stop the upload has another reason to end, which is the one to tell.
+		if d.err = d.forward(b); d.err != nil && d.ctx.Err() == nil {
 			close(d.broken)
 		}
 	}()

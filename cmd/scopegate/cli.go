@@ -39,8 +39,8 @@ A flag wins over its environment variable, which wins over the default.
 
 Exit codes:
     0  all went well; a server that was asked to stop has stopped
-    1  the command failed, and would fail again: a server or the intake did not
-       permit it, a listener failed, the demo found a difference
+    1  the command failed for another reason: the server did not permit it,
+       an address is taken, the demo found a difference
     2  wrong usage or configuration
     3  wrong input: a file that can't be read, a stripped binary, malformed
        NDJSON, scopes or metadata that the server refused
@@ -66,6 +66,7 @@ func run(
 		kong.PostBuild(env.takeOver),
 		kong.Resolvers(env),
 		kong.Vars{"version": version},
+		serveDefaults(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { exited = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),

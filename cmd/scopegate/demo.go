@@ -19,18 +19,21 @@ import (
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
+//nolint:lll // a struct tag can't be broken
 type demoCommand struct {
 	Path string `arg:"" optional:"" help:"Go binary whose symbols are uploaded. By default scopegate's own."`
 
 	MainModule     bool   `help:"Upload just package main and the packages of the main module."`
-	FlushThreshold size   `default:"2MiB" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThreshold size   `default:"${flushThreshold}" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
 	Dir            string `placeholder:"PATH" help:"Store the batches there, to look at. By default they are kept in memory."`
 	Verbose        bool   `short:"v" help:"Show the server's log."`
 }
 
 // Help is the part of the command's help between its first line and its flags.
 func (demoCommand) Help() string {
-	return `It starts a development intake and a server on free ports of 127.0.0.1, uploads the symbols of a Go binary, and compares what the intake has received with what was sent: each scope, each batch, exactly one of them final. It exits with 1 if there is any difference.
+	return `It starts a development intake and a server on free ports of 127.0.0.1, uploads the symbols of a Go binary, and
+compares what the intake has received with what was sent: each scope, each batch, exactly one of them final.
+It exits with 1 if there is any difference.
 
     scopegate demo
     scopegate demo --flush-threshold 64KiB --dir /tmp/batches ./my-go-binary`
@@ -167,7 +170,7 @@ func (r *demoRun) verify() (verify.Result, error) {
 	said := &symdbv1.UploadScopesResponse{
 		UploadId:        r.metadata.GetUploadId(),
 		ScopeCount:      int64(result.PartCount),
-		BatchCount:      int32(min(result.BatchCount, 1<<31-1)), //nolint:gosec // bounded by min
+		BatchCount:      int32(min(result.BatchCount, 1<<31-1)),
 		RawBytes:        result.RawBytes,
 		CompressedBytes: result.CompressedBytes,
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -33,8 +34,8 @@ type destination struct {
 // chosen is what was said to scopegate itself, by flags or variables of its own.
 type chosen struct {
 	intakeURL string
-	apiKey    string
-	apiKeyVia string
+	key       string
+	keySource string
 }
 
 // resolveDestination finds out where batches go. The first of these that is
@@ -56,8 +57,8 @@ func resolveDestination(c chosen, getenv func(string) string, exists func(string
 	switch {
 	case c.intakeURL != "":
 		return givenURL(c, getenv("DD_API_KEY"))
-	case c.apiKey != "":
-		return backend(getenv("DD_SITE"), c.apiKey, c.apiKeyVia)
+	case c.key != "":
+		return backend(getenv("DD_SITE"), c.key, c.keySource)
 	case agentURL != "":
 		return agentAtURL(agentURL)
 	case agentHost != "" || agentPort != "":
@@ -74,8 +75,8 @@ func resolveDestination(c chosen, getenv func(string) string, exists func(string
 }
 
 func givenURL(c chosen, ambientKey string) (destination, error) {
-	d := destination{url: c.intakeURL, apiKey: c.apiKey, source: "--intake-url or SCOPEGATE_INTAKE_URL"}
-	if c.apiKey == "" && strings.HasPrefix(strings.ToLower(c.intakeURL), "https://") {
+	d := destination{url: c.intakeURL, apiKey: c.key, source: "--intake-url or SCOPEGATE_INTAKE_URL"}
+	if c.key == "" && strings.HasPrefix(strings.ToLower(c.intakeURL), "https://") {
 		d.apiKey = ambientKey
 	}
 	return d, nil
@@ -119,7 +120,7 @@ func agentAtHost(host, port string) (destination, error) {
 	if !isHostName(host) && net.ParseIP(host) == nil {
 		return destination{}, &usageError{fmt.Errorf("DD_AGENT_HOST: %q is neither a host name nor an IP address", host)}
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil || strings.Trim(port, "0123456789") != "" {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return destination{}, &usageError{fmt.Errorf("DD_TRACE_AGENT_PORT: %q is not a port number", port)}
 	}
 	return destination{url: agentIntake(net.JoinHostPort(host, port)), source: source}, nil

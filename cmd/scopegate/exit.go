@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/scopegate/scopegate/client"
-	"github.com/scopegate/scopegate/client/gosym"
-	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 )
 
 // Exit codes, which scripts rely on; `scopegate --help` says what they mean.
@@ -28,7 +25,7 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// inputError is a file that is not what it should be.
+// inputError is a file that is not what it should be, or can't be read.
 type inputError struct{ err error }
 
 func (e *inputError) Error() string { return e.err.Error() }
@@ -42,25 +39,19 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.Is(err, client.ErrUpload), errors.Is(err, context.DeadlineExceeded):
+		return exitDelivery
 	case isType[*usageError](err):
 		return exitUsage
 	case isInput(err):
 		return exitInput
-	case errors.Is(err, client.ErrUpload), errors.Is(err, context.DeadlineExceeded):
-		return exitDelivery
 	}
 	return exitFailure
 }
 
 func isInput(err error) bool {
-	if isType[*inputError](err) || isType[*ndjson.Error](err) ||
-		isType[*client.ScopeTooLargeError](err) || isType[*fs.PathError](err) {
+	if isType[*inputError](err) || isType[*client.ScopeTooLargeError](err) {
 		return true
-	}
-	for _, target := range []error{gosym.ErrFormat, gosym.ErrNotGo, gosym.ErrNoDWARF} {
-		if errors.Is(err, target) {
-			return true
-		}
 	}
 	refusal, ok := errors.AsType[*client.Error](err)
 	return ok && !errors.Is(err, client.ErrUpload) &&

@@ -15,6 +15,7 @@ import (
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
+//nolint:lll // a struct tag can't be broken
 type intakeCommand struct {
 	Listen []string `default:"127.0.0.1:8126" placeholder:"ADDRESS" env:"SCOPEGATE_INTAKE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Store batches there, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it, and take over what is there. By default they are kept in memory, until the intake stops."`
@@ -22,14 +23,17 @@ type intakeCommand struct {
 
 // Help is the part of the command's help between its first line and its flags.
 func (intakeCommand) Help() string {
-	return `It takes batches at any path, as an agent does at http://127.0.0.1:8126/symdb/v1/input. Each batch is checked strictly; one that breaks the protocol is refused, with the reason. For each that is accepted a line is printed to stdout, for each that is refused one to stderr.
+	return `It takes batches at any path, as an agent does at http://127.0.0.1:8126/symdb/v1/input. Each
+batch is checked strictly; one that breaks the protocol is refused, with the reason. For each that is
+accepted a line is printed to stdout, for each that is refused one to stderr.
 
     scopegate intake --dir /tmp/batches
     curl http://127.0.0.1:8126/uploads
     curl http://127.0.0.1:8126/uploads/UPLOAD_ID
     curl http://127.0.0.1:8126/uploads/UPLOAD_ID/batches/1 | gunzip
 
-GET /uploads lists what is there, and whether each upload is complete. It is for development: whoever reaches it can write to it and read from it.`
+GET /uploads lists what is there, and whether each upload is complete. It is for
+development: whoever reaches it can write to it and read from it.`
 }
 
 // Run takes batches until ctx ends.

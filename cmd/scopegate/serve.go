@@ -8,30 +8,46 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scopegate/scopegate/server"
 )
 
+//nolint:lll // a struct tag can't be broken
 type serveCommand struct {
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGINT or SIGTERM. A second signal ends at once."`
-	MaxScopeBytes size          `group:"Serving" default:"4MiB" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
-	MaxDepth      int           `group:"Serving" default:"64" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
+	MaxScopeBytes size          `group:"Serving" default:"${maxScopeBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
+	MaxDepth      int           `group:"Serving" default:"${maxDepth}" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
 
 	IntakeURL      string        `group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
 	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
 	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
-	PostTimeout    time.Duration `group:"Intake" default:"30s" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
+	PostTimeout    time.Duration `group:"Intake" default:"${postTimeout}" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
 
-	FlushThreshold   size `group:"Batches" default:"2MiB" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThreshold   size `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
 	CompressionLevel int  `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes       size `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
 	Log logFlags `embed:""`
+}
+
+// serveDefaults are the server's own defaults, as the flags' tags name them.
+func serveDefaults() kong.Vars {
+	cfg := server.DefaultConfig()
+	return kong.Vars{
+		"maxScopeBytes":    size(cfg.MaxScopeBytes).String(),
+		"maxDepth":         strconv.Itoa(cfg.MaxDepth),
+		"postTimeout":      cfg.Intake.PostTimeout.String(),
+		"flushThreshold":   size(cfg.FlushThresholdBytes).String(),
+		"compressionLevel": strconv.Itoa(cfg.CompressionLevel),
+		"chunkBytes":       size(cfg.ChunkBytes).String(),
+	}
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -93,13 +109,13 @@ func (c *serveCommand) config(dest destination) server.Config {
 }
 
 func (c *serveCommand) destination(getenv func(string) string) (destination, error) {
-	own := chosen{intakeURL: c.IntakeURL, apiKey: getenv("SCOPEGATE_API_KEY"), apiKeyVia: "SCOPEGATE_API_KEY"}
+	own := chosen{intakeURL: c.IntakeURL, key: getenv("SCOPEGATE_API_KEY"), keySource: "SCOPEGATE_API_KEY"}
 	if c.APIKeyFile != "" {
 		key, err := readKeyFile(c.APIKeyFile)
 		if err != nil {
 			return destination{}, &usageError{fmt.Errorf("API key file: %w", err)}
 		}
-		own.apiKey, own.apiKeyVia = key, "the API key file"
+		own.key, own.keySource = key, "the API key file"
 	}
 	return resolveDestination(own, getenv, func(path string) bool {
 		_, err := os.Stat(path)

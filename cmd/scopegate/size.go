@@ -25,6 +25,16 @@ var sizeUnits = []struct {
 	{"B", 1},
 }
 
+// String returns the form with the largest power of 1024 that divides s.
+func (s size) String() string {
+	for i := 2; i >= 0; i-- {
+		if u := sizeUnits[i]; s != 0 && int(s)%u.bytes == 0 {
+			return strconv.Itoa(int(s)/u.bytes) + u.suffix
+		}
+	}
+	return strconv.Itoa(int(s))
+}
+
 var errSize = errors.New("not a number of bytes such as 65536, 64KiB or 2MiB")
 
 // UnmarshalText reads a size. The case of the suffix does not count, and there

@@ -79,19 +79,8 @@ func openBinary(path string, options sourceFlags) (*source, error) {
 		return nil, &inputError{fmt.Errorf("open %s: %w", path, err)}
 	}
 	var done atomic.Int64
-	scopes := func(yield func(*symdbv1.Scope, error) bool) {
-		for scope, err := range binary.Packages() {
-			if err != nil {
-				err = &inputError{err}
-			}
-			if !yield(scope, err) {
-				return
-			}
-			done.Add(1)
-		}
-	}
 	return &source{
-		scopes:   scopes,
+		scopes:   markInput(binary.Packages(), func() { done.Add(1) }),
 		close:    binary.Close,
 		service:  binary.Service(),
 		version:  binary.Version(),
@@ -105,11 +94,27 @@ func openBinary(path string, options sourceFlags) (*source, error) {
 func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func() error) *source {
 	counted := &countingReader{source: r}
 	return &source{
-		scopes: ndjson.Scopes(counted, maxLineBytes),
+		scopes: markInput(ndjson.Scopes(counted, maxLineBytes), func() {}),
 		close:  closeSource,
 		total:  total,
 		unit:   unitBytes,
 		done:   counted.count.Load,
+	}
+}
+
+// markInput makes errors an [*inputError], and calls taken after each scope that
+// was taken.
+func markInput(scopes iter.Seq2[*symdbv1.Scope, error], taken func()) iter.Seq2[*symdbv1.Scope, error] {
+	return func(yield func(*symdbv1.Scope, error) bool) {
+		for scope, err := range scopes {
+			if err != nil {
+				err = &inputError{err}
+			}
+			if !yield(scope, err) {
+				return
+			}
+			taken()
+		}
 	}
 }
 
@@ -141,7 +146,7 @@ func expectNDJSON(r *bufio.Reader) error {
 		case errors.Is(err, io.EOF):
 			return &inputError{errors.New("there is no scope in it")}
 		case err != nil:
-			return err
+			return &inputError{err}
 		}
 		switch first := head[n-1]; {
 		case first == '{':

@@ -16,6 +16,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
+//nolint:lll // a struct tag can't be broken
 type uploadCommand struct {
 	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content tells which it is."`
 
@@ -37,6 +38,8 @@ type uploadCommand struct {
 }
 
 // sourceFlags say what is read.
+//
+//nolint:lll // a struct tag can't be broken
 type sourceFlags struct {
 	AllPackages  bool `group:"Source" xor:"packages" help:"Upload all packages of the binary, the standard library and dependencies among them. This is the default."`
 	MainModule   bool `group:"Source" xor:"packages" help:"Upload just package main and the packages of the main module."`
@@ -80,6 +83,11 @@ func (c *uploadCommand) Run(ctx context.Context, s *surroundings) error {
 
 func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *uploadReport) error {
 	began := time.Now()
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
 	src, err := openSource(ctx, c.Path, s.stdin, c.Source)
 	if err != nil {
 		return err
@@ -97,16 +105,11 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 	return nil
 }
 
-// send dials, and uploads with the timeout.
+// send dials and uploads.
 func (c *uploadCommand) send(
 	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress,
 ) (summary *symdbv1.UploadScopesResponse, err error) {
 	defer func() { p.end(err == nil) }()
-	if c.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
-		defer cancel()
-	}
 	var options []client.Option
 	if c.Plaintext {
 		options = append(options, client.WithTransportCredentials(insecure.NewCredentials()))

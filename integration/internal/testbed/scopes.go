@@ -72,8 +72,8 @@ func (s *Source) name() string {
 	return fmt.Sprintf("%s_%s%d", pick(s, words), pick(s, words), s.made)
 }
 
-// Function returns a scope like a function: about 1 kB of protobuf, with every
-// field that a scope has, by turns absent, zero and set.
+// Function returns a scope like a function: about 1 kB of JSON, and
+// over many of them every field by turns absent, zero and set.
 func (s *Source) Function() *symdbv1.Scope {
 	name := s.name()
 	start := s.random.Int32N(5000)

@@ -52,27 +52,33 @@ func (b *Bed) RequireStatus(t testing.TB, err error, code codes.Code, reason str
 // and has exactly one field violation, of that field.
 func (b *Bed) RequireInvalid(t testing.TB, err error, reason, field string) {
 	t.Helper()
+	if got := b.RequireViolation(t, err, reason); got != field {
+		t.Errorf("violation of %q, want of %q", got, field)
+	}
+}
+
+// RequireViolation fails the test unless err is INVALID_ARGUMENT with that reason
+// and has exactly one field violation. It returns the field.
+func (b *Bed) RequireViolation(t testing.TB, err error, reason string) string {
+	t.Helper()
 	st := b.RequireStatus(t, err, codes.InvalidArgument, reason)
-	var fields []string
+	var violations []*errdetails.BadRequest_FieldViolation
 	for _, detail := range st.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.BadRequest:
-			for _, violation := range detail.GetFieldViolations() {
-				fields = append(fields, violation.GetField())
-				if violation.GetDescription() == "" {
-					t.Errorf("no description of what is wrong with %s", violation.GetField())
-				}
-			}
+			violations = append(violations, detail.GetFieldViolations()...)
 		case *symdbv1.IntakeFailure:
 			t.Errorf("bad input is told as a failure of the intake: %v", detail)
 		}
 	}
-	if len(fields) != 1 || fields[0] != field {
-		t.Errorf("violations of %q, want of %q", fields, field)
+	if len(violations) != 1 || violations[0].GetField() == "" || violations[0].GetDescription() == "" {
+		t.Fatalf("violations %v, want one, with its field and a description", violations)
 	}
+	field := violations[0].GetField()
 	if !strings.Contains(st.Message(), field) {
 		t.Errorf("message %q does not name %s", st.Message(), field)
 	}
+	return field
 }
 
 // RequireIntakeFailure fails the test unless err has that code and reason and

@@ -3,6 +3,8 @@ package encode
 import (
 	"encoding/binary"
 	"hash/crc32"
+
+	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
 // header begins a gzip member (RFC 1952, section 2.3): deflate, no flags, no
@@ -58,7 +60,9 @@ func (m *Member) Write(json []byte) (int, error) {
 	tail := m.Tail()
 	for rest := json; len(rest) > 0; {
 		if len(tail) == cap(tail) {
-			tail = m.Drain(tail)
+			m.SetTail(tail)
+			m.advance()
+			tail = m.limited()
 		}
 		n := min(len(rest), cap(tail)-len(tail))
 		tail, rest = append(tail, rest[:n]...), rest[n:]
@@ -67,19 +71,31 @@ func (m *Member) Write(json []byte) (int, error) {
 	return len(json), nil
 }
 
-// Drain makes room behind tail: in a larger buffer as long as the chunk has not
-// its full length, then by compressing it. It returns the new tail to append to.
+// Drain makes room for transcode.Room bytes or more behind tail: in a larger
+// buffer as long as the chunk has not its full length, then by compressing it.
+// It returns the new tail to append to.
 func (m *Member) Drain(tail []byte) []byte {
 	m.SetTail(tail)
-	if cap(m.buffer) < m.window+m.pool.settings.ChunkBytes {
-		larger := m.pool.buffers.take(2 * cap(m.buffer))
-		larger = append(larger, m.buffer...)
-		m.pool.buffers.give(m.buffer)
-		m.buffer = larger
-	} else {
-		m.Compress()
+	m.advance()
+	tail = m.limited()
+	for cap(tail)-len(tail) < transcode.Room {
+		m.advance()
+		tail = m.limited()
 	}
-	return m.limited()
+	return tail
+}
+
+// advance takes the buffer's next size or, where the chunk fits into it, ends
+// the chunk.
+func (m *Member) advance() {
+	if cap(m.buffer) >= m.window+m.pool.settings.ChunkBytes {
+		m.Compress()
+		return
+	}
+	larger := m.pool.buffers.take(2 * cap(m.buffer))
+	larger = append(larger, m.buffer...)
+	m.pool.buffers.give(m.buffer)
+	m.buffer = larger
 }
 
 // Compress ends the chunk: what is in the tail is compressed now.

@@ -142,7 +142,7 @@ func checkEvent(event []byte, want expected, attachmentBytes int64) error {
 	if err := decoder.Decode(&received); err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	return differ("", map[string]any{
+	d := differ(map[string]any{
 		"ddsource":       "dd_debugger",
 		"type":           "symdb",
 		"service":        want.metadata.GetService(),
@@ -154,6 +154,10 @@ func checkEvent(event []byte, want expected, attachmentBytes int64) error {
 		"final":          want.final,
 		"attachmentSize": integer(attachmentBytes),
 	}, received)
+	if d != nil {
+		return d
+	}
+	return nil
 }
 
 func integer(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }

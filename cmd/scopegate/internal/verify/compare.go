@@ -76,8 +76,8 @@ func (p *position) take(received map[string]any, first bool) error {
 		return errors.New("scopes: not an array, or empty")
 	}
 	delete(received, childrenKey)
-	if err := differ("", scopejson.Own(p.scope, first), received); err != nil {
-		return err
+	if d := differ(scopejson.Own(p.scope, first), received); d != nil {
+		return d
 	}
 	for i, child := range children {
 		if err := p.takeChild(child, i == 0); err != nil {

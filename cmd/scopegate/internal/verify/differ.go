@@ -3,24 +3,35 @@ package verify
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 )
 
-// differ returns an error that names the first place, with keys in the order of
-// their bytes, where two JSON values are not the same. An integer that was sent
-// is a json.Number, another number a float64; one that was received is always a
+// difference is the first place where two JSON values are not the same, with the
+// keys of an object in the order of their bytes.
+type difference struct {
+	path           string
+	sent, received string
+}
+
+// Error names the place and both values.
+func (d *difference) Error() string {
+	return fmt.Sprintf("%s: sent %s, received %s", d.path, d.sent, d.received)
+}
+
+const nothing = "nothing"
+
+// differ returns nil where both values are the same. An integer that was sent is
+// a json.Number, another number a float64; one that was received is always a
 // json.Number.
-func differ(path string, sent, received any) error {
+func differ(sent, received any) *difference {
 	switch want := sent.(type) {
 	case map[string]any:
 		if got, ok := received.(map[string]any); ok {
-			return differObjects(path, want, got)
+			return differObjects(want, got)
 		}
 	case []any:
 		if got, ok := received.([]any); ok {
-			return differArrays(path, want, got)
+			return differArrays(want, got)
 		}
 	case float64:
 		if got, ok := received.(json.Number); ok {
@@ -33,44 +44,57 @@ func differ(path string, sent, received any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: sent %s, received %s", path, show(sent), show(received))
+	return &difference{sent: show(sent), received: show(received)}
 }
 
-func differObjects(path string, sent, received map[string]any) error {
-	for _, key := range slices.Sorted(maps.Keys(sent)) {
-		got, ok := received[key]
-		if !ok {
-			return fmt.Errorf("%s: sent %s, received nothing", join(path, key), show(sent[key]))
-		}
-		if err := differ(join(path, key), sent[key], got); err != nil {
-			return err
+func differObjects(sent, received map[string]any) *difference {
+	var first *difference
+	var firstKey string
+	found := func(key string, d *difference) {
+		if d != nil && (first == nil || key < firstKey) {
+			first, firstKey = d, key
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(received)) {
+	for key, want := range sent {
+		if got, ok := received[key]; ok {
+			found(key, differ(want, got))
+		} else {
+			found(key, &difference{sent: show(want), received: nothing})
+		}
+	}
+	for key, got := range received {
 		if _, ok := sent[key]; !ok {
-			return fmt.Errorf("%s: received %s, sent nothing", join(path, key), show(received[key]))
+			found(key, &difference{sent: nothing, received: show(got)})
 		}
 	}
-	return nil
+	return first.under(firstKey)
 }
 
-func differArrays(path string, sent, received []any) error {
+func differArrays(sent, received []any) *difference {
+	for i := range min(len(sent), len(received)) {
+		if d := differ(sent[i], received[i]); d != nil {
+			return d.under("[" + strconv.Itoa(i) + "]")
+		}
+	}
 	if len(sent) != len(received) {
-		return fmt.Errorf("%s: sent %d elements, received %d", path, len(sent), len(received))
-	}
-	for i := range sent {
-		if err := differ(path+"["+strconv.Itoa(i)+"]", sent[i], received[i]); err != nil {
-			return err
+		return &difference{
+			sent: strconv.Itoa(len(sent)) + " elements", received: strconv.Itoa(len(received)),
 		}
 	}
 	return nil
 }
 
-func join(path, key string) string {
-	if path == "" {
-		return key
+// under puts the path of a difference below a key or an index.
+func (d *difference) under(step string) *difference {
+	switch {
+	case d == nil:
+		return nil
+	case d.path == "" || d.path[0] == '[':
+		d.path = step + d.path
+	default:
+		d.path = step + "." + d.path
 	}
-	return path + "." + key
+	return d
 }
 
 const maxShownBytes = 80

@@ -1,0 +1,295 @@
+package ndjson_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	"pgregory.net/rapid"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/scopejson"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+func TestDecodeGolden(t *testing.T) {
+	t.Parallel()
+	line, err := os.ReadFile("testdata/scope.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("testdata/scope.textproto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &symdbv1.Scope{}
+	if err := prototext.Unmarshal(text, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ndjson.Decode(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", prototext.Format(got), prototext.Format(want))
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	const scope = `"scope_type":"FILE","start_line":0,"end_line":0`
+	specifics := func(members string) string { return `{` + scope + `,"language_specifics":{` + members + `}}` }
+	for line, want := range map[string]string{
+		``:                               "the JSON ends too early",
+		`{`:                              "the JSON ends too early",
+		`[]`:                             "an array, not an object",
+		`{` + scope + `} {}`:             "something follows the scope",
+		`{` + scope + `,"colour":"red"}`: "colour: unknown key",
+		`{` + scope + `,"a b":1}`:        `"a b": unknown key`,
+		`{` + scope + `,"name":"` + "\xff" + `"}`:         "not valid UTF-8",
+		`{` + scope + `,"start_line":1}`:                  "start_line: the key occurs twice",
+		`{"start_line":0,"end_line":0}`:                   "the key scope_type is missing",
+		`{"scope_type":"FILE"}`:                           "the key start_line is missing",
+		`{"scope_type":""}`:                               "scope_type: is empty",
+		`{"scope_type":null}`:                             "scope_type: null, not a string",
+		`{"start_line":1.0}`:                              "start_line: 1.0 is not an integer of 32 bits",
+		`{"start_line":2147483648}`:                       "start_line: 2147483648 is not an integer of 32 bits",
+		`{"start_line":"1"}`:                              "start_line: a string, not an integer",
+		`{"source_file":null}`:                            "source_file: null, not a string",
+		`{"has_injectible_lines":1}`:                      "has_injectible_lines: a number, not a boolean",
+		`{"injectible_lines":{}}`:                         "injectible_lines: an object, not an array",
+		`{"injectible_lines":[{"start":1}]}`:              "injectible_lines[0]: the key end is missing",
+		`{"symbols":[{"name":"x","symbol_type":"arg"}]}`:  "symbols[0]: the key type is missing",
+		`{"symbols":[{"type":7}]}`:                        "symbols[0].type: a number, not a string or null",
+		`{"scopes":[{` + scope + `},{"symbols":[null]}]}`: "scopes[1].symbols[0]: null, not an object",
+		specifics(`"arity":null`):                         "language_specifics.arity: null, not an integer",
+		specifics(`"interfaces":["a",1]`):                 "language_specifics.interfaces[1]: a number, not a string",
+		specifics(`"x":1,"x":2`):                          "language_specifics.x: the key occurs twice",
+		specifics(`"x":{"y":1,"y":2}`):                    "language_specifics.x.y: the key occurs twice",
+		specifics(`"x":[1e999]`):                          "language_specifics.x[0]: 1e999 is out of the range",
+		specifics(`"x":9007199254740993`):                 "language_specifics.x: 9007199254740993 is an integer that a double",
+		specifics(`"x":` + strings.Repeat("[", 2000)):     "nested deeper than 1000",
+		strings.Repeat(`{"scopes":[`, 600):                "scopes: nested deeper than 1000",
+	} {
+		got, err := ndjson.Decode([]byte(line))
+		if e, ok := errors.AsType[*ndjson.Error](err); !ok || !strings.Contains(e.Error(), want) {
+			t.Errorf("%.80s: got %v, %v; want %q", line, got, err, want)
+		}
+	}
+}
+
+const line = `{"scope_type":"FILE","name":"a","start_line":0,"end_line":9}`
+
+func TestScopesReadsLines(t *testing.T) {
+	t.Parallel()
+	input := "\r\n" + line + "\r\n \t\n" + line + "\n\n" + line
+	count := 0
+	for scope, err := range ndjson.Scopes(iotest.OneByteReader(strings.NewReader(input)), len(line)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scope.GetName() != "a" || scope.GetEndLine() != 9 {
+			t.Errorf("got %v", scope)
+		}
+		count++
+	}
+	if count != 3 {
+		t.Errorf("got %d scopes, want 3", count)
+	}
+}
+
+func TestScopesNamesTheLine(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string]string{
+		line + "\n\n{}\n" + line:          "line 3: the key scope_type is missing",
+		line + "\n" + line + " \n" + line: "line 2: longer than 60 bytes",
+		line + "\n" + line + line:         "line 2: longer than 60 bytes",
+	} {
+		var last error
+		for _, err := range ndjson.Scopes(strings.NewReader(input), len(line)) {
+			last = err
+		}
+		if e, ok := errors.AsType[*ndjson.Error](last); !ok || e.Error() != want {
+			t.Errorf("%q: got %v, want %q", input, last, want)
+		}
+	}
+}
+
+func TestScopesReturnsReadErrors(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	source := io.MultiReader(strings.NewReader(line+"\n"+line), iotest.ErrReader(broken))
+	var last error
+	count := 0
+	for _, err := range ndjson.Scopes(source, ndjson.DefaultMaxLineBytes) {
+		last = err
+		count++
+	}
+	if count != 2 || !errors.Is(last, broken) {
+		t.Errorf("got %d elements, the last is %v", count, last)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := scopes(2).Draw(t, "scope")
+		line, err := json.Marshal(scopejson.Object(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ndjson.Decode(line)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if !proto.Equal(got, want) {
+			t.Fatalf("%s:\ngot  %v\nwant %v", line, got, want)
+		}
+	})
+}
+
+func scopes(depth int) *rapid.Generator[*symdbv1.Scope] {
+	return rapid.Custom(func(t *rapid.T) *symdbv1.Scope {
+		s := &symdbv1.Scope{
+			ScopeType:          rapid.StringN(1, 8, -1).Draw(t, "scope_type"),
+			Name:               rapid.Ptr(rapid.String(), true).Draw(t, "name"),
+			SourceFile:         rapid.Ptr(rapid.String(), true).Draw(t, "source_file"),
+			StartLine:          rapid.Int32().Draw(t, "start_line"),
+			EndLine:            rapid.Int32().Draw(t, "end_line"),
+			HasInjectibleLines: rapid.Ptr(rapid.Bool(), true).Draw(t, "has_injectible_lines"),
+			InjectibleLines:    rapid.SliceOfN(ranges(), 0, 2).Draw(t, "injectible_lines"),
+			LanguageSpecifics:  specifics(t),
+			Symbols:            rapid.SliceOfN(symbols(), 0, 2).Draw(t, "symbols"),
+		}
+		if depth > 0 {
+			s.Scopes = rapid.SliceOfN(scopes(depth-1), 0, 2).Draw(t, "scopes")
+		}
+		return s
+	})
+}
+
+func symbols() *rapid.Generator[*symdbv1.Symbol] {
+	return rapid.Custom(func(t *rapid.T) *symdbv1.Symbol {
+		return &symdbv1.Symbol{
+			Name:              proto.String(rapid.String().Draw(t, "name")),
+			Type:              rapid.Ptr(rapid.String(), true).Draw(t, "type"),
+			SymbolType:        rapid.StringN(1, 8, -1).Draw(t, "symbol_type"),
+			Line:              rapid.Ptr(rapid.Int32(), true).Draw(t, "line"),
+			LanguageSpecifics: specifics(t),
+		}
+	})
+}
+
+func ranges() *rapid.Generator[*symdbv1.LineRange] {
+	return rapid.Custom(func(t *rapid.T) *symdbv1.LineRange {
+		return &symdbv1.LineRange{Start: rapid.Int32().Draw(t, "start"), End: rapid.Int32().Draw(t, "end")}
+	})
+}
+
+func specifics(t *rapid.T) *symdbv1.LanguageSpecifics {
+	if rapid.Bool().Draw(t, "no specifics") {
+		return nil
+	}
+	texts := rapid.SliceOfN(rapid.String(), 0, 2)
+	l := &symdbv1.LanguageSpecifics{
+		GoQualifiedName:     rapid.Ptr(rapid.String(), true).Draw(t, "go_qualified_name"),
+		AvailableLineRanges: rapid.SliceOfN(ranges(), 0, 2).Draw(t, "available_line_ranges"),
+		Annotations:         texts.Draw(t, "annotations"),
+		PdbExist:            rapid.Ptr(rapid.Bool(), true).Draw(t, "pdb_exist"),
+		Arity:               rapid.Ptr(rapid.Int32(), true).Draw(t, "arity"),
+		PrependedModules:    texts.Draw(t, "prepended_modules"),
+	}
+	open := rapid.StringMatching(`new_[a-z]{0,3}`)
+	if fields := rapid.MapOfN(open, values(2), 0, 3).Draw(t, "additional"); len(fields) > 0 {
+		l.Additional = fields
+	}
+	return l
+}
+
+func values(depth int) *rapid.Generator[*structpb.Value] {
+	return rapid.Custom(func(t *rapid.T) *structpb.Value {
+		kinds := 3
+		if depth > 0 {
+			kinds = 5
+		}
+		switch rapid.IntRange(0, kinds).Draw(t, "kind") {
+		case 0:
+			return structpb.NewNullValue()
+		case 1:
+			return structpb.NewBoolValue(rapid.Bool().Draw(t, "bool"))
+		case 2:
+			// The standard library writes large numbers without an exponent.
+			return structpb.NewNumberValue(rapid.Float64Range(-math.MaxInt32, math.MaxInt32).Draw(t, "number"))
+		case 3:
+			return structpb.NewStringValue(rapid.String().Draw(t, "string"))
+		case 4:
+			elements := rapid.SliceOfN(values(depth-1), 0, 2).Draw(t, "list")
+			return structpb.NewListValue(&structpb.ListValue{Values: elements})
+		default:
+			fields := rapid.MapOfN(rapid.String(), values(depth-1), 0, 2).Draw(t, "struct")
+			return structpb.NewStructValue(&structpb.Struct{Fields: fields})
+		}
+	})
+}
+
+// FuzzDecode: what is accepted is valid JSON, and means the same when it is
+// written and read again.
+func FuzzDecode(f *testing.F) {
+	golden, err := os.ReadFile("testdata/scope.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(golden)
+	for _, seed := range []string{
+		line, line + line, `{"scopes":[{}]}`, `{"scope_type":"a","start_line":-0,"end_line":2147483647}`,
+		`{"scope_type":"\ud800","start_line":0,"end_line":0,"language_specifics":{"x":[1.5e3,{"":null}]}}`,
+		"{\"scope_type\":\"\xff\"}", `{"scope_type":"a",}`, `[`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, input []byte) {
+		scope, err := ndjson.Decode(input)
+		if err != nil {
+			if _, ok := errors.AsType[*ndjson.Error](err); !ok || err.Error() == "" || scope != nil {
+				t.Fatalf("got %v, %#v", scope, err)
+			}
+			return
+		}
+		if !json.Valid(input) {
+			t.Fatal("accepts what is not JSON")
+		}
+		written, err := json.Marshal(scopejson.Object(scope))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ndjson.Decode(written)
+		if err != nil || !proto.Equal(again, scope) {
+			t.Fatalf("written as %s, read as %v, %v; want %v", written, again, err, scope)
+		}
+	})
+}
+
+func ExampleScopes() {
+	input := strings.NewReader(`{"scope_type":"FILE","name":"shop.rb","start_line":0,"end_line":2147483647}
+{"scope_type":"FILE","name":"cart.rb","start_line":0}
+`)
+	for scope, err := range ndjson.Scopes(input, ndjson.DefaultMaxLineBytes) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(scope.GetScopeType(), scope.GetName())
+	}
+	// Output:
+	// FILE shop.rb
+	// line 2: the key end_line is missing
+}

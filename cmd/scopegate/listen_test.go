@@ -1,0 +1,99 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func socketPath(t *testing.T) string {
+	t.Helper()
+	// t.TempDir's name can be too long for a socket's address.
+	dir, err := os.MkdirTemp("", "scopegate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+func TestListenPortZero(t *testing.T) {
+	t.Parallel()
+	l, err := listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := addressOf(l); !strings.HasPrefix(got, "127.0.0.1:") || strings.HasSuffix(got, ":0") {
+		t.Errorf("address is %s", got)
+	}
+}
+
+func TestListenReplacesStaleSocket(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	if err := stale.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := listen(t.Context(), unixScheme+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := addressOf(l); got != unixScheme+path {
+		t.Errorf("address is %s", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the socket file is left: %v", err)
+	}
+}
+
+func TestListenSparesSocketInUse(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	l, err := listen(t.Context(), unixScheme+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := listenAll(t.Context(), []string{"127.0.0.1:0", unixScheme + path}); err == nil ||
+		!strings.Contains(err.Error(), "another process listens there") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the socket file in use is gone: %v", err)
+	}
+}
+
+func TestListenSparesOtherFiles(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listen(t.Context(), unixScheme+path); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Errorf("got %v", err)
+	}
+	if content, err := os.ReadFile(path); err != nil || string(content) != "precious" {
+		t.Errorf("the file is %q, %v", content, err)
+	}
+}
+
+func TestListenRefusesAddresses(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"", "8080", "unix://relative", "unix:///no/such/folder/s"} {
+		if l, err := listen(t.Context(), address); err == nil {
+			t.Errorf("%q: listens on %s", address, addressOf(l))
+			_ = l.Close()
+		}
+	}
+}

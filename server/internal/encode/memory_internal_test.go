@@ -1,0 +1,95 @@
+package encode
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// A member never holds more JSON than a chunk and a window, however it is fed;
+// its buffer is no larger than that.
+func TestMemoryBound(t *testing.T) {
+	t.Parallel()
+	for _, s := range []Settings{
+		{Level: 1, ChunkBytes: 2 * blockBytes, WindowBytes: maxWindowBytes, Compressors: 1},
+		{Level: 1, ChunkBytes: minChunkBytes, WindowBytes: maxWindowBytes, Compressors: 1},
+		{Level: 1, ChunkBytes: 20_001, WindowBytes: 0, Compressors: 1},
+		{Level: 1, ChunkBytes: 100_000, WindowBytes: 77, Compressors: 1},
+	} {
+		t.Run(fmt.Sprintf("chunk %d, window %d", s.ChunkBytes, s.WindowBytes), func(t *testing.T) {
+			t.Parallel()
+			p, err := NewPool(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			m := p.NewMember()
+			piece := make([]byte, 50_000)
+			for range 60 {
+				switch rng.IntN(8) {
+				case 0:
+					m.Compress()
+				case 1:
+					m.SetTail(m.Drain(m.Tail()))
+				case 2:
+					if m.RawBytes() > 0 {
+						finished := m.Finish()
+						finished.Release()
+					}
+				case 3:
+					tail := m.Tail()
+					m.SetTail(tail[:cap(tail)])
+				default:
+					_, _ = m.Write(piece[:rng.IntN(len(piece))])
+				}
+				if got, bound := cap(m.buffer), s.ChunkBytes+s.WindowBytes; got > bound {
+					t.Fatalf("holds %d bytes, more than %d", got, bound)
+				}
+				if m.TailBytes() > s.ChunkBytes || m.window > s.WindowBytes {
+					t.Fatalf("tail of %d bytes, window of %d", m.TailBytes(), m.window)
+				}
+			}
+			m.Discard()
+			if m.buffer != nil || len(m.out.segments) != 0 {
+				t.Error("holds memory after Discard")
+			}
+		})
+	}
+}
+
+// A member that has got little holds little.
+func TestSmallMemberIsSmall(t *testing.T) {
+	t.Parallel()
+	p, err := NewPool(DefaultSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := p.NewMember()
+	if m.buffer != nil {
+		t.Error("an unused member has a buffer")
+	}
+	_, _ = m.Write(make([]byte, smallestBytes))
+	if cap(m.buffer) != smallestBytes {
+		t.Errorf("%d bytes are held in %d", smallestBytes, cap(m.buffer))
+	}
+}
+
+// Buffers come back in the size that was asked for, and are given out again.
+func TestBuffers(t *testing.T) {
+	t.Parallel()
+	for _, largest := range []int{minChunkBytes, 20_001, 163_838, maxChunkBytes + maxWindowBytes} {
+		p := &buffers{largest: largest}
+		for n := 1; n <= 2*largest; n += max(1, n/3) {
+			b := p.take(n)
+			if len(b) != 0 || cap(b) < min(n, largest) || cap(b) > largest || cap(b) > max(2*n, smallestBytes) {
+				t.Errorf("largest %d: take(%d) has capacity %d", largest, n, cap(b))
+			}
+			p.give(b)
+		}
+		p.give(make([]byte, 0, largest+1)) // is dropped
+		p.give(make([]byte, 0, 5000))
+		if b := p.take(5000); cap(b) < 5000 {
+			t.Errorf("largest %d: a buffer of odd size was kept: %d", largest, cap(b))
+		}
+	}
+}

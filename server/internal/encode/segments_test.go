@@ -1,0 +1,153 @@
+package encode_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/scopegate/scopegate/server/internal/encode"
+)
+
+// finished returns a member that fills n bytes of segments or a few more, and
+// its bytes.
+func finished(t *testing.T, pool *encode.Pool, n int) (encode.Segments, []byte) {
+	t.Helper()
+	m := pool.NewMember()
+	write(t, m, noise(6, n))
+	s := m.Finish()
+	all, err := io.ReadAll(s.NewReader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, all
+}
+
+func TestSegmentsReader(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, encode.DefaultSettings())
+	for _, n := range []int{1, 1000, 16<<10 - 33, 16 << 10, 50_000, 200_000} {
+		s, want := finished(t, pool, n)
+		if s.Len() != len(want) {
+			t.Errorf("Len %d, but %d bytes were read", s.Len(), len(want))
+		}
+		if len(want) < 60_000 { // reads byte by byte
+			if err := iotest.TestReader(struct{ io.Reader }{s.NewReader()}, want); err != nil {
+				t.Error(err)
+			}
+		}
+		var copied bytes.Buffer
+		if written, err := s.NewReader().(io.WriterTo).WriteTo(&copied); err != nil || written != int64(len(want)) {
+			t.Errorf("WriteTo: %d, %v", written, err)
+		}
+		if !bytes.Equal(copied.Bytes(), want) {
+			t.Error("WriteTo wrote other bytes")
+		}
+		// Read some, copy the rest.
+		r := s.NewReader()
+		front := make([]byte, len(want)/2)
+		if _, err := io.ReadFull(r, front); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(r)
+		if err != nil || !bytes.Equal(append(front, rest...), want) {
+			t.Errorf("read in two parts: other bytes, error %v", err)
+		}
+		if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+			t.Errorf("Read at the end: %d, %v", n, err)
+		}
+		if n, err := r.(io.WriterTo).WriteTo(io.Discard); n != 0 || err != nil {
+			t.Errorf("WriteTo at the end: %d, %v", n, err)
+		}
+		s.Release()
+	}
+}
+
+// Chunks from 16 KiB of noise make up segments of every length, the full one
+// among them.
+func TestSegmentsOfAllLengths(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, encode.Settings{Level: 1, ChunkBytes: 16 << 10, Compressors: 1})
+	lengths := map[int]bool{}
+	for n := 16300; n < 16384; n++ {
+		s, all := finished(t, pool, n)
+		wantMember(t, all, noise(6, n))
+		lengths[len(all)] = true
+		s.Release()
+	}
+	if !lengths[16<<10] {
+		t.Errorf("none of %d members fills its segment", len(lengths))
+	}
+}
+
+func TestSegmentsReadByMany(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, encode.DefaultSettings())
+	s, want := finished(t, pool, 100_000)
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			if got, err := io.ReadAll(iotest.HalfReader(s.NewReader())); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("other bytes, error %v", err)
+			}
+		})
+	}
+	all.Wait()
+	s.Release()
+}
+
+// A writer that breaks off: the reader stands where it stopped.
+func TestWriteToBrokenWriter(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, encode.DefaultSettings())
+	s, want := finished(t, pool, 50_000)
+	defer s.Release()
+	r := s.NewReader()
+	broken := &brokenWriter{left: 20_000}
+	n, err := r.(io.WriterTo).WriteTo(broken)
+	if n != 20_000 || !errors.Is(err, errBroken) {
+		t.Fatalf("WriteTo: %d, %v", n, err)
+	}
+	rest, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(rest, want[20_000:]) {
+		t.Errorf("the rest: other bytes, error %v", err)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+type brokenWriter struct{ left int }
+
+func (w *brokenWriter) Write(b []byte) (int, error) {
+	if len(b) > w.left {
+		n := w.left
+		w.left = 0
+		return n, errBroken
+	}
+	w.left -= len(b)
+	return len(b), nil
+}
+
+func TestReleaseTwice(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, encode.DefaultSettings())
+	s, _ := finished(t, pool, 50_000)
+	s.Release()
+	if s.Len() != 0 {
+		t.Errorf("Len %d after Release", s.Len())
+	}
+	// Were a segment given back twice, two of these would share it.
+	s.Release()
+	a, wantA := finished(t, pool, 50_000)
+	s.Release()
+	m := pool.NewMember()
+	write(t, m, noise(7, 50_000))
+	b := m.Finish()
+	if got, err := io.ReadAll(a.NewReader()); err != nil || !bytes.Equal(got, wantA) {
+		t.Errorf("overwritten, error %v", err)
+	}
+	wantMember(t, bytesOf(t, b), noise(7, 50_000))
+	a.Release()
+}
