@@ -147,7 +147,7 @@ func TestBadScope(t *testing.T) {
 		{"invalid UTF-8", with(text(2, "a\xc3")), "SCOPE_INVALID", "scope[3].name"},
 		{"invalid UTF-8 in a list", with(message(8, append(text(4, "public"), text(4, "\xed\xa0\x80")...))), "SCOPE_INVALID", specificsField + ".access_modifiers[1]"},
 		{"nested too deep", testbed.ScopeMessage(t, source.Nested(maxDepth+1)), "SCOPE_INVALID", deepest},
-		{"values nested too deep", additional(nestedList(100)), "SCOPE_INVALID", specificsField + `.additional["key"]` + strings.Repeat("[0]", maxDepth-2)},
+		{"values nested too deep", additional(nestedList(100)), "SCOPE_INVALID", specificsField + `.additional["key"]` + strings.Repeat("[0]", maxDepth-3)},
 		{"larger than its limit", noiseMessage(t, maxScopeBytes+1), "SCOPE_TOO_LARGE", "scope[3]"},
 		{"no scope_type", payload(2, text(2, "f")), "SCOPE_INVALID", "scope[3].scope_type"},
 		{"empty scope", payload(2, nil), "SCOPE_INVALID", "scope[3].scope_type"},

@@ -3,6 +3,7 @@ package gosym
 import (
 	"debug/dwarf"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -53,15 +54,23 @@ func newIndex(obj *object, keep func(pkg string) bool) (*index, error) {
 	return s.index(keep), nil
 }
 
+// maxPadding bounds how many ends of children may follow each other outside of the
+// units that are read. debug/dwarf returns them for ever where a unit breaks off
+// within a number.
+const maxPadding = 1 << 12
+
 // scan reads all units, from one end to the other.
 func (s *indexScan) scan(r *dwarf.Reader) error {
-	for {
+	for padding := 0; padding < maxPadding; padding++ {
 		e, err := r.Next()
 		if err != nil {
 			return fmt.Errorf("read DWARF entry: %w", err)
 		}
 		if e == nil {
 			return nil
+		}
+		if e.Tag != 0 {
+			padding = 0
 		}
 		if !beginsUnit(e) || !isGoCode(e) {
 			continue
@@ -72,6 +81,7 @@ func (s *indexScan) scan(r *dwarf.Reader) error {
 			return fmt.Errorf("read DWARF of %s: %w", s.unit.name, err)
 		}
 	}
+	return fmt.Errorf("read DWARF entry: %w", io.ErrUnexpectedEOF)
 }
 
 // scanUnit notes what lies at the top of a unit, and the inlined calls below.

@@ -10,8 +10,7 @@ import (
 
 func socketPath(t *testing.T) string {
 	t.Helper()
-	// t.TempDir's name can be too long for a socket's address.
-	dir, err := os.MkdirTemp("", "scopegate")
+	dir, err := os.MkdirTemp("", "scopegate") //nolint:usetesting // t.TempDir's name can be too long for a socket's address
 	if err != nil {
 		t.Fatal(err)
 	}

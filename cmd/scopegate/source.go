@@ -182,7 +182,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // the other end writes or closes; it then ends by itself.
 func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	out, in := io.Pipe()
-	stop := context.AfterFunc(ctx, func() { _ = out.CloseWithError(ctx.Err()); _ = in.CloseWithError(ctx.Err()) })
+	stop := context.AfterFunc(ctx, func() { _ = in.CloseWithError(ctx.Err()) })
 	go func() {
 		_, err := io.Copy(in, r)
 		stop()

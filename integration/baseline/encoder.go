@@ -53,6 +53,9 @@ func (e *Encoder) Add(wire []byte) error {
 	return e.Flush()
 }
 
+// Len returns how many compressed bytes the open batch has.
+func (e *Encoder) Len() int { return e.batch.Len() }
+
 // Flush ends the batch and emits it.
 func (e *Encoder) Flush() error {
 	if err := e.gzip.Close(); err != nil {

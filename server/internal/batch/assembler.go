@@ -72,6 +72,12 @@ func (a *Assembler) reached(threshold int) bool {
 	return a.member.CompressedBytes() >= threshold
 }
 
+// RawBytes returns how much JSON the open batch has.
+func (a *Assembler) RawBytes() int64 { return a.member.RawBytes() }
+
+// CompressedBytes returns how much of the open batch is compressed, in bytes.
+func (a *Assembler) CompressedBytes() int { return a.member.CompressedBytes() }
+
 // Empty tells whether the open batch has no scope, so that it can't be sealed.
 func (a *Assembler) Empty() bool { return a.scopes == 0 }
 

@@ -17,9 +17,21 @@ func main() {
 	rounds := flag.Int("rounds", 7, "how often each way is run; the medians count")
 	only := flag.String("only", "", "run only ways whose name contains this, and the baseline")
 	plot := flag.String("plot", "", "write a plot of speed against size to this SVG file")
+	memory := flag.Bool("memory", false, "measure the heap of open uploads and of a large one instead")
+	fairness := flag.Bool("fairness", false, "measure the wait for a compressor instead")
+	most := flag.Int("uploads", 5000, "with -memory: how many uploads are open at the most")
 	profile := flag.String("profile", "", "run the default way alone and write its CPU profile to this file")
 	flag.Parse()
-	if err := run(*rounds, *only, *plot, *profile, flag.Args()); err != nil {
+	var err error
+	switch {
+	case *memory:
+		err = runMemory(*most, flag.Args())
+	case *fairness:
+		err = runFairness(flag.Args())
+	default:
+		err = run(*rounds, *only, *plot, *profile, flag.Args())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -56,6 +68,29 @@ func run(rounds int, only, plot, profile string, binaries []string) error {
 		return nil
 	}
 	return os.WriteFile(plot, drawPlot(tables[0]), 0o644) // #nosec G306 -- a document
+}
+
+// runMemory measures open uploads with the first binary's functions, and the
+// peak with the last one's packages.
+func runMemory(most int, binaries []string) error {
+	corpora, err := loadCorpora(binaries)
+	if err != nil {
+		return err
+	}
+	if err := measureOpen(corpora[len(binaries)], []int{1, 100, most}); err != nil {
+		return err
+	}
+	largest := corpora[len(binaries)-1]
+	clear(corpora)
+	return measurePeak(largest)
+}
+
+func runFairness(binaries []string) error {
+	corpora, err := loadCorpora(binaries)
+	if err != nil {
+		return err
+	}
+	return measureFairness(corpora[len(binaries)-1], corpora[len(binaries)])
 }
 
 func profileWay(w way, corpora []corpus, path string) error {

@@ -134,27 +134,26 @@ func runTranscode(plan *transcode.Plan, c corpus) error {
 
 func runEncode(plan *transcode.Plan, pool *encode.Pool, c corpus) (int, error) {
 	size := 0
-	header := &batch.Header{Service: "bench", Version: "1", Language: "go", UploadID: "0"}
-	batches := batch.NewAssembler(header, batch.Policy{FlushThresholdBytes: baseline.FlushThresholdBytes}, pool)
-	seal := func(final bool) {
-		b := batches.Seal(final)
+	u := &ourUpload{plan: plan, batches: newAssembler(pool), forward: func(b *batch.Batch) {
 		size += b.File.Len()
-		b.File.Release()
-	}
+		release(b)
+	}}
+	defer u.close()
 	for _, m := range c.messages {
-		scope, err := plan.Check(m, maxDepth)
-		if err != nil {
+		if err := u.add(m); err != nil {
 			return 0, err
 		}
-		if batches.Full() {
-			seal(false)
-		}
-		batches.Add(scope)
 	}
-	seal(true)
-	batches.Discard()
+	u.forward(u.batches.Seal(true))
 	return size, nil
 }
+
+func newAssembler(pool *encode.Pool) *batch.Assembler {
+	header := &batch.Header{Service: "bench", Version: "1", Language: "go", UploadID: "0"}
+	return batch.NewAssembler(header, batch.Policy{FlushThresholdBytes: baseline.FlushThresholdBytes}, pool)
+}
+
+func release(b *batch.Batch) { b.File.Release() }
 
 func runStdlib(c corpus) (int, error) {
 	out := &counter{}

@@ -7,6 +7,7 @@
 // run up to a byte border and given back. So a member that waits for input
 // holds no compressor, and its chunks still make up one deflate stream.
 //
-// The bytes depend on the JSON and the [Settings] alone, not on how the JSON was
-// handed in, which compressor was free or how many there are.
+// The bytes depend on the JSON, on where one scope ends and the next begins, and
+// on the [Settings]; not on when the JSON was handed in, which compressor was
+// free or how many there are.
 package encode

@@ -3,6 +3,7 @@ package encode
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"runtime"
 
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -30,7 +31,15 @@ type Member struct {
 	out    Segments
 	sum    uint32
 	raw    int64 // bytes that were compressed
+	// borrowed is kept from one chunk to the next while JSON is appended, and
+	// chunks counts them.
+	borrowed *compressor
+	chunks   int
 }
+
+// maxRunChunks is how many chunks in a row one member may keep a compressor for,
+// while others wait. Priming it anew after so many costs little.
+const maxRunChunks = 8
 
 // NewMember returns an empty member.
 func (p *Pool) NewMember() *Member {
@@ -53,15 +62,19 @@ func (m *Member) limited() []byte {
 
 // SetTail takes back what Tail or Drain returned, with JSON appended within its
 // capacity.
-func (m *Member) SetTail(tail []byte) { m.buffer = m.buffer[:len(tail)] }
+func (m *Member) SetTail(tail []byte) {
+	m.buffer = m.buffer[:len(tail)]
+	m.giveBack()
+}
 
 // Write appends JSON. It never fails.
 func (m *Member) Write(json []byte) (int, error) {
 	tail := m.Tail()
 	for rest := json; len(rest) > 0; {
 		if len(tail) == cap(tail) {
-			m.SetTail(tail)
+			m.buffer = m.buffer[:len(tail)]
 			m.advance()
+			m.giveBack() // so that it makes no difference how JSON is cut into writes
 			tail = m.limited()
 		}
 		n := min(len(rest), cap(tail)-len(tail))
@@ -73,9 +86,10 @@ func (m *Member) Write(json []byte) (int, error) {
 
 // Drain makes room for transcode.Room bytes or more behind tail: in a larger
 // buffer as long as the chunk has not its full length, then by compressing it.
-// It returns the new tail to append to.
+// It returns the new tail to append to. The compressor is kept until SetTail, so
+// nothing must be waited for meanwhile.
 func (m *Member) Drain(tail []byte) []byte {
-	m.SetTail(tail)
+	m.buffer = m.buffer[:len(tail)]
 	m.advance()
 	tail = m.limited()
 	for cap(tail)-len(tail) < transcode.Room {
@@ -89,7 +103,7 @@ func (m *Member) Drain(tail []byte) []byte {
 // the chunk.
 func (m *Member) advance() {
 	if cap(m.buffer) >= m.window+m.pool.settings.ChunkBytes {
-		m.Compress()
+		m.compressChunk()
 		return
 	}
 	larger := m.pool.buffers.take(2 * cap(m.buffer))
@@ -100,6 +114,11 @@ func (m *Member) advance() {
 
 // Compress ends the chunk: what is in the tail is compressed now.
 func (m *Member) Compress() {
+	m.compressChunk()
+	m.giveBack()
+}
+
+func (m *Member) compressChunk() {
 	chunk := m.buffer[m.window:]
 	if len(chunk) == 0 {
 		return
@@ -109,10 +128,24 @@ func (m *Member) Compress() {
 	}
 	m.sum = crc32.Update(m.sum, crc32.IEEETable, chunk)
 	m.raw += int64(len(chunk))
-	m.pool.compress(&m.out, m.buffer[:m.window], chunk)
+	if m.borrowed == nil {
+		m.borrowed = m.pool.borrow(&m.out, m.buffer[:m.window])
+	}
+	m.borrowed.compress(chunk)
+	if m.chunks++; m.chunks == maxRunChunks {
+		m.giveBack()
+		runtime.Gosched() // to those who wait for a core
+	}
 	m.window = min(m.pool.settings.WindowBytes, len(m.buffer))
 	n := copy(m.buffer, m.buffer[len(m.buffer)-m.window:])
 	m.buffer = m.buffer[:n]
+}
+
+func (m *Member) giveBack() {
+	if m.borrowed != nil {
+		m.pool.giveBack(m.borrowed)
+		m.borrowed, m.chunks = nil, 0
+	}
 }
 
 // RawBytes returns how much JSON the member holds, the tail included.
@@ -141,6 +174,7 @@ func (m *Member) Finish() Segments {
 // Discard gives the member's memory back. The member equals a new one
 // afterwards.
 func (m *Member) Discard() {
+	m.giveBack()
 	m.out.Release()
 	if m.buffer != nil {
 		m.pool.buffers.give(m.buffer)

@@ -85,27 +85,33 @@ func NewPool(s Settings) (*Pool, error) {
 	return p, nil
 }
 
-// compressor writes to whoever has borrowed it.
+// compressor compresses for whoever has borrowed it.
 type compressor struct {
 	deflate *flate.Writer
 	out     *Segments
 }
 
+// Write takes what the deflate writer puts out.
 func (c *compressor) Write(b []byte) (int, error) { return c.out.Write(b) }
 
-// compress appends chunk to out as deflate blocks that may refer back to
-// window, up to a byte border. It waits for a free compressor: never for longer
-// than the compressors are busy with the chunks of those who came before,
-// because nobody holds one while waiting for something else.
-func (p *Pool) compress(out *Segments, window, chunk []byte) {
+// borrow returns a compressor that appends deflate blocks to out, which may
+// refer back to window. It waits until one is free: never for longer than those
+// who came before need for their chunks, because nobody keeps one while waiting
+// for something else.
+func (p *Pool) borrow(out *Segments, window []byte) *compressor {
 	c := <-p.free
-	defer func() {
-		c.out = nil
-		p.free <- c
-	}()
 	c.out = out
 	c.deflate.ResetDict(c, window)
-	// Neither can fail, as Segments takes all that is written to it.
-	_, _ = c.deflate.Write(chunk)
+	return c
+}
+
+// compress appends the blocks of a chunk. It can't fail, as Segments takes all
+// that is written to it.
+func (c *compressor) compress(chunk []byte) { _, _ = c.deflate.Write(chunk) }
+
+// giveBack ends the blocks at a byte border and returns the compressor.
+func (p *Pool) giveBack(c *compressor) {
 	_ = c.deflate.Flush()
+	c.out = nil
+	p.free <- c
 }

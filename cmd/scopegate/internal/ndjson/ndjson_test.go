@@ -180,7 +180,7 @@ func scopes(depth int) *rapid.Generator[*symdbv1.Scope] {
 func symbols() *rapid.Generator[*symdbv1.Symbol] {
 	return rapid.Custom(func(t *rapid.T) *symdbv1.Symbol {
 		return &symdbv1.Symbol{
-			Name:              proto.String(rapid.String().Draw(t, "name")),
+			Name:              new(rapid.String().Draw(t, "name")),
 			Type:              rapid.Ptr(rapid.String(), true).Draw(t, "type"),
 			SymbolType:        rapid.StringN(1, 8, -1).Draw(t, "symbol_type"),
 			Line:              rapid.Ptr(rapid.Int32(), true).Draw(t, "line"),
@@ -227,8 +227,7 @@ func values(depth int) *rapid.Generator[*structpb.Value] {
 		case 1:
 			return structpb.NewBoolValue(rapid.Bool().Draw(t, "bool"))
 		case 2:
-			// The standard library writes large numbers without an exponent.
-			return structpb.NewNumberValue(rapid.Float64Range(-math.MaxInt32, math.MaxInt32).Draw(t, "number"))
+			return structpb.NewNumberValue(rapid.Float64Range(-math.MaxFloat64, math.MaxFloat64).Draw(t, "number"))
 		case 3:
 			return structpb.NewStringValue(rapid.String().Draw(t, "string"))
 		case 4:

@@ -2,7 +2,6 @@ package ndjson
 
 import (
 	"encoding/json"
-	"math"
 	"strconv"
 	"strings"
 
@@ -203,16 +202,15 @@ func (d *decoder) structure() (*structpb.Value, error) {
 	return structpb.NewStructValue(out), err
 }
 
-// maxExactInteger is up to where a double, in which protobuf carries numbers of
-// the open map, holds every integer.
-const maxExactInteger = 1 << 53
-
+// number reads a number as a double, in which protobuf carries those of the open
+// map. An integer must be the double's exact value, or the shortest text for it.
 func (d *decoder) number(literal string) (*structpb.Value, error) {
 	n, err := strconv.ParseFloat(literal, 64)
 	if err != nil {
 		return nil, d.wrong("%s is out of the range of a double", cut(literal))
 	}
-	if !strings.ContainsAny(literal, ".eE") && math.Abs(n) > maxExactInteger {
+	if !strings.ContainsAny(literal, ".eE") &&
+		strconv.FormatFloat(n, 'f', 0, 64) != literal && strconv.FormatFloat(n, 'f', -1, 64) != literal {
 		return nil, d.wrong("%s is an integer that a double can't hold exactly", cut(literal))
 	}
 	return structpb.NewNumberValue(n), nil

@@ -1,0 +1,162 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/internal/testbed"
+)
+
+// startUpload begins an upload and returns it when its first batch is held at
+// the gate.
+func startUpload(
+	t *testing.T, bed *testbed.Bed, gate *testbed.Gate, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+) *client.Upload {
+	t.Helper()
+	up, err := bed.Client.Upload(testbed.Context(t), metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range scopes {
+		if err := up.Send(scope); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testbed.Receive(t, gate.Entered, "the first batch")
+	return up
+}
+
+// waitUntilClosed returns when the server takes no connection any more.
+func waitUntilClosed(t *testing.T, bed *testbed.Bed) {
+	t.Helper()
+	for ctx := testbed.Context(t); ; {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", bed.Server.Target())
+		if ctx.Err() != nil {
+			t.Fatal("the server still takes connections")
+		}
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+}
+
+func TestShutdownWaitsForUpload(t *testing.T) {
+	t.Parallel()
+	gate := testbed.NewGate()
+	bed := testbed.New(t, testbed.Options{Fault: gate.Fault, Configure: threshold(0)})
+	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(60).Functions(3)
+	up := startUpload(t, bed, gate, metadata, scopes)
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- bed.Server.Shutdown(testbed.Context(t)) }()
+	waitUntilClosed(t, bed)
+	_, err := client.New(bed.Connect(t)).UploadScopes(testbed.Context(t), testbed.NewMetadata(), testbed.Sequence(scopes))
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("a new upload: %v, want UNAVAILABLE", err)
+	}
+	select {
+	case err := <-stopped:
+		t.Fatalf("Shutdown returned %v while an upload was in flight", err)
+	default:
+	}
+
+	gate.Open()
+	summary, err := up.CloseAndReceive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bed.Intake.RequireDelivered(t, summary, metadata, scopes)
+	if err := testbed.Receive(t, stopped, "Shutdown"); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if err := testbed.Receive(t, bed.Server.Served, "Serve"); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestShutdownBreaksOff(t *testing.T) {
+	t.Parallel()
+	gate := testbed.NewGate()
+	bed := testbed.New(t, testbed.Options{Fault: gate.Fault, Configure: threshold(0)})
+	metadata := testbed.NewMetadata()
+	up := startUpload(t, bed, gate, metadata, testbed.NewSource(61).Functions(3))
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := bed.Server.Shutdown(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown: %v, want the context's error", err)
+	}
+	_, err := up.CloseAndReceive()
+	if status.Code(err) != codes.Unavailable || !errors.Is(err, client.ErrUpload) {
+		t.Errorf("%v, want UNAVAILABLE that wraps client.ErrUpload", err)
+	}
+	testbed.Receive(t, gate.BrokenOff, "the batch to be broken off")
+	if err := testbed.Receive(t, bed.Server.Served, "Serve"); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	bed.Stop(t)
+	bed.Intake.RequireNoFinal(t, metadata.GetUploadId())
+}
+
+// TestShutdownEndsIdleUpload has a client that has stopped sending not keep the
+// server from stopping.
+func TestShutdownEndsIdleUpload(t *testing.T) {
+	t.Parallel()
+	bed := testbed.New(t, testbed.Options{})
+	stream, err := bed.Service.UploadScopes(testbed.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(testbed.MetadataRequest(testbed.NewMetadata())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Header(); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := bed.Server.Shutdown(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown: %v, want the context's error", err)
+	}
+	if err := stream.RecvMsg(&symdbv1.UploadScopesResponse{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("%v, want UNAVAILABLE", err)
+	}
+}
+
+// TestShutdownTellsHealthWatcher has one who watches the server's health learn
+// that it stops, and not keep it from stopping.
+func TestShutdownTellsHealthWatcher(t *testing.T) {
+	t.Parallel()
+	bed := testbed.New(t, testbed.Options{})
+	ctx := testbed.Context(t)
+	watch, err := healthv1.NewHealthClient(bed.Conn).Watch(ctx, &healthv1.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{
+		healthv1.HealthCheckResponse_SERVING, healthv1.HealthCheckResponse_NOT_SERVING,
+	} {
+		answer, err := watch.Recv()
+		if err != nil || answer.GetStatus() != want {
+			t.Fatalf("health is %v, %v, want %v", answer, err, want)
+		}
+		if want == healthv1.HealthCheckResponse_SERVING {
+			stopped := make(chan error, 1)
+			go func() { stopped <- bed.Server.Shutdown(ctx) }()
+			defer func() {
+				if err := testbed.Receive(t, stopped, "Shutdown"); err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+			}()
+		}
+	}
+}
