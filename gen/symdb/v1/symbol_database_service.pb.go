@@ -128,7 +128,20 @@ type UploadMetadata struct {
 	UploadId string `protobuf:"bytes,5,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
 	// Identity of the running process, as its other telemetry carries it.
 	// Default empty.
-	RuntimeId     string `protobuf:"bytes,6,opt,name=runtime_id,json=runtimeId,proto3" json:"runtime_id,omitempty"`
+	RuntimeId string `protobuf:"bytes,6,opt,name=runtime_id,json=runtimeId,proto3" json:"runtime_id,omitempty"`
+	// Number of this stream's first batch, for a stream that goes on with an
+	// upload: next_batch_num of the UploadProgress before it, or one more than the
+	// batches that were accepted so far. Default 0, which means 1.
+	FirstBatchNum int32 `protobuf:"varint,7,opt,name=first_batch_num,json=firstBatchNum,proto3" json:"first_batch_num,omitempty"`
+	// Whether another stream of the same upload follows, so that this one has no
+	// final batch. Default false: this stream ends the upload.
+	MoreFollows bool `protobuf:"varint,8,opt,name=more_follows,json=moreFollows,proto3" json:"more_follows,omitempty"`
+	// Whether this stream is exactly one batch, which no threshold and no age
+	// cuts. Then the same messages always are the same batch, and the stream can
+	// be repeated under the same upload_id and first_batch_num when it is not
+	// known what became of it. Too many scopes for one batch are refused with
+	// BATCH_TOO_LARGE. Requires upload_id. Default false.
+	SingleBatch   bool `protobuf:"varint,9,opt,name=single_batch,json=singleBatch,proto3" json:"single_batch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -203,6 +216,27 @@ func (x *UploadMetadata) GetRuntimeId() string {
 		return x.RuntimeId
 	}
 	return ""
+}
+
+func (x *UploadMetadata) GetFirstBatchNum() int32 {
+	if x != nil {
+		return x.FirstBatchNum
+	}
+	return 0
+}
+
+func (x *UploadMetadata) GetMoreFollows() bool {
+	if x != nil {
+		return x.MoreFollows
+	}
+	return false
+}
+
+func (x *UploadMetadata) GetSingleBatch() bool {
+	if x != nil {
+		return x.SingleBatch
+	}
+	return false
 }
 
 // UploadScopesResponse says what the intake has accepted. It is sent only when
@@ -289,6 +323,79 @@ func (x *UploadScopesResponse) GetCompressedBytes() int64 {
 	return 0
 }
 
+// UploadProgress is a status detail of an upload that failed and is worth trying
+// again: how far its stream came. The client goes on in another stream, on
+// whichever server answers: under the same upload_id, with next_batch_num as
+// first_batch_num, with the scopes behind the accepted ones.
+//
+// Where the detail is missing, as when the connection broke, it is not known
+// whether the intake has the last batch. Which scopes a batch has depends on
+// sizes and settings, so the same number could come to stand for other scopes.
+// The client then starts over under a new upload_id, unless it used
+// single_batch.
+type UploadProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identity of the upload.
+	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	// How many of this stream's scopes are accepted, counted from its first.
+	AcceptedScopeCount int64 `protobuf:"varint,2,opt,name=accepted_scope_count,json=acceptedScopeCount,proto3" json:"accepted_scope_count,omitempty"`
+	// Number of the next batch.
+	NextBatchNum  int32 `protobuf:"varint,3,opt,name=next_batch_num,json=nextBatchNum,proto3" json:"next_batch_num,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadProgress) Reset() {
+	*x = UploadProgress{}
+	mi := &file_symdb_v1_symbol_database_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadProgress) ProtoMessage() {}
+
+func (x *UploadProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_symdb_v1_symbol_database_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadProgress.ProtoReflect.Descriptor instead.
+func (*UploadProgress) Descriptor() ([]byte, []int) {
+	return file_symdb_v1_symbol_database_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *UploadProgress) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
+func (x *UploadProgress) GetAcceptedScopeCount() int64 {
+	if x != nil {
+		return x.AcceptedScopeCount
+	}
+	return 0
+}
+
+func (x *UploadProgress) GetNextBatchNum() int32 {
+	if x != nil {
+		return x.NextBatchNum
+	}
+	return 0
+}
+
 // IntakeFailure is a status detail: what went wrong between the server and the
 // intake. Its presence tells that the upload itself was in order.
 type IntakeFailure struct {
@@ -307,7 +414,7 @@ type IntakeFailure struct {
 
 func (x *IntakeFailure) Reset() {
 	*x = IntakeFailure{}
-	mi := &file_symdb_v1_symbol_database_service_proto_msgTypes[3]
+	mi := &file_symdb_v1_symbol_database_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +426,7 @@ func (x *IntakeFailure) String() string {
 func (*IntakeFailure) ProtoMessage() {}
 
 func (x *IntakeFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_symdb_v1_symbol_database_service_proto_msgTypes[3]
+	mi := &file_symdb_v1_symbol_database_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +439,7 @@ func (x *IntakeFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IntakeFailure.ProtoReflect.Descriptor instead.
 func (*IntakeFailure) Descriptor() ([]byte, []int) {
-	return file_symdb_v1_symbol_database_service_proto_rawDescGZIP(), []int{3}
+	return file_symdb_v1_symbol_database_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *IntakeFailure) GetHttpStatus() int32 {
@@ -364,7 +471,7 @@ const file_symdb_v1_symbol_database_service_proto_rawDesc = "" +
 	"\x13UploadScopesRequest\x126\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x18.symdb.v1.UploadMetadataH\x00R\bmetadata\x12'\n" +
 	"\x05scope\x18\x02 \x01(\v2\x0f.symdb.v1.ScopeH\x00R\x05scopeB\t\n" +
-	"\apayload\"\xbb\x01\n" +
+	"\apayload\"\xa9\x02\n" +
 	"\x0eUploadMetadata\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x15\n" +
 	"\x03env\x18\x02 \x01(\tH\x00R\x03env\x88\x01\x01\x12\x18\n" +
@@ -372,7 +479,10 @@ const file_symdb_v1_symbol_database_service_proto_rawDesc = "" +
 	"\blanguage\x18\x04 \x01(\tR\blanguage\x12\x1b\n" +
 	"\tupload_id\x18\x05 \x01(\tR\buploadId\x12\x1d\n" +
 	"\n" +
-	"runtime_id\x18\x06 \x01(\tR\truntimeIdB\x06\n" +
+	"runtime_id\x18\x06 \x01(\tR\truntimeId\x12&\n" +
+	"\x0ffirst_batch_num\x18\a \x01(\x05R\rfirstBatchNum\x12!\n" +
+	"\fmore_follows\x18\b \x01(\bR\vmoreFollows\x12!\n" +
+	"\fsingle_batch\x18\t \x01(\bR\vsingleBatchB\x06\n" +
 	"\x04_env\"\xbd\x01\n" +
 	"\x14UploadScopesResponse\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12\x1f\n" +
@@ -381,7 +491,11 @@ const file_symdb_v1_symbol_database_service_proto_rawDesc = "" +
 	"\vbatch_count\x18\x03 \x01(\x05R\n" +
 	"batchCount\x12\x1b\n" +
 	"\traw_bytes\x18\x04 \x01(\x03R\brawBytes\x12)\n" +
-	"\x10compressed_bytes\x18\x05 \x01(\x03R\x0fcompressedBytes\"e\n" +
+	"\x10compressed_bytes\x18\x05 \x01(\x03R\x0fcompressedBytes\"\x85\x01\n" +
+	"\x0eUploadProgress\x12\x1b\n" +
+	"\tupload_id\x18\x01 \x01(\tR\buploadId\x120\n" +
+	"\x14accepted_scope_count\x18\x02 \x01(\x03R\x12acceptedScopeCount\x12$\n" +
+	"\x0enext_batch_num\x18\x03 \x01(\x05R\fnextBatchNum\"e\n" +
 	"\rIntakeFailure\x12\x1f\n" +
 	"\vhttp_status\x18\x01 \x01(\x05R\n" +
 	"httpStatus\x12\x1b\n" +
@@ -402,17 +516,18 @@ func file_symdb_v1_symbol_database_service_proto_rawDescGZIP() []byte {
 	return file_symdb_v1_symbol_database_service_proto_rawDescData
 }
 
-var file_symdb_v1_symbol_database_service_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_symdb_v1_symbol_database_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_symdb_v1_symbol_database_service_proto_goTypes = []any{
 	(*UploadScopesRequest)(nil),  // 0: symdb.v1.UploadScopesRequest
 	(*UploadMetadata)(nil),       // 1: symdb.v1.UploadMetadata
 	(*UploadScopesResponse)(nil), // 2: symdb.v1.UploadScopesResponse
-	(*IntakeFailure)(nil),        // 3: symdb.v1.IntakeFailure
-	(*Scope)(nil),                // 4: symdb.v1.Scope
+	(*UploadProgress)(nil),       // 3: symdb.v1.UploadProgress
+	(*IntakeFailure)(nil),        // 4: symdb.v1.IntakeFailure
+	(*Scope)(nil),                // 5: symdb.v1.Scope
 }
 var file_symdb_v1_symbol_database_service_proto_depIdxs = []int32{
 	1, // 0: symdb.v1.UploadScopesRequest.metadata:type_name -> symdb.v1.UploadMetadata
-	4, // 1: symdb.v1.UploadScopesRequest.scope:type_name -> symdb.v1.Scope
+	5, // 1: symdb.v1.UploadScopesRequest.scope:type_name -> symdb.v1.Scope
 	0, // 2: symdb.v1.SymbolDatabaseService.UploadScopes:input_type -> symdb.v1.UploadScopesRequest
 	2, // 3: symdb.v1.SymbolDatabaseService.UploadScopes:output_type -> symdb.v1.UploadScopesResponse
 	3, // [3:4] is the sub-list for method output_type
@@ -439,7 +554,7 @@ func file_symdb_v1_symbol_database_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_symdb_v1_symbol_database_service_proto_rawDesc), len(file_symdb_v1_symbol_database_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,11 +36,17 @@ type SymbolDatabaseServiceClient interface {
 	// the intake is slow the server stops reading, and HTTP/2 flow control stops
 	// the client.
 	//
+	// One upload may travel in several streams, one after the other: see
+	// first_batch_num, more_follows and single_batch.
+	//
 	// A message that is wrong ends the upload with INVALID_ARGUMENT and a
 	// BadRequest that names the field; what was forwarded by then is never marked
 	// final. An intake that can't be reached, or that is overloaded, ends it with
 	// UNAVAILABLE; one that refuses the batch ends it with FAILED_PRECONDITION.
 	// Both carry an IntakeFailure. Every status carries one google.rpc.ErrorInfo.
+	//
+	// UNAVAILABLE from the server carries a RetryInfo and, where it is known how
+	// far the stream came, an UploadProgress from which the client goes on.
 	//
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
@@ -82,11 +88,17 @@ type SymbolDatabaseServiceServer interface {
 	// the intake is slow the server stops reading, and HTTP/2 flow control stops
 	// the client.
 	//
+	// One upload may travel in several streams, one after the other: see
+	// first_batch_num, more_follows and single_batch.
+	//
 	// A message that is wrong ends the upload with INVALID_ARGUMENT and a
 	// BadRequest that names the field; what was forwarded by then is never marked
 	// final. An intake that can't be reached, or that is overloaded, ends it with
 	// UNAVAILABLE; one that refuses the batch ends it with FAILED_PRECONDITION.
 	// Both carry an IntakeFailure. Every status carries one google.rpc.ErrorInfo.
+	//
+	// UNAVAILABLE from the server carries a RetryInfo and, where it is known how
+	// far the stream came, an UploadProgress from which the client goes on.
 	//
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
