@@ -31,8 +31,11 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(buildFolder)
-		return m.Run()
+		status := m.Run()
+		if err := os.RemoveAll(buildFolder); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return status
 	}())
 }
 
@@ -74,6 +77,30 @@ func mainModule(tb testing.TB) map[string]*symdbv1.Scope {
 	return all
 }
 
+var readProgram = sync.OnceValues(func() (map[string]*symdbv1.Scope, error) {
+	path, err := builtProgram()
+	if err != nil {
+		return nil, err
+	}
+	b, err := gosym.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return collect(b)
+})
+
+// everything are the scopes of all packages in the program by name, read once;
+// nobody may change them.
+func everything(tb testing.TB) map[string]*symdbv1.Scope {
+	tb.Helper()
+	all, err := readProgram()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
 // buildProgram builds the program in testdata to path, with more arguments and
 // environment for the go command.
 func buildProgram(path string, args ...string) (string, error) {
@@ -86,7 +113,7 @@ func buildProgram(path string, args ...string) (string, error) {
 		env = append(env, arg)
 	}
 	flags = append([]string{"build", "-trimpath", "-buildvcs=false", "-o", path}, flags...)
-	cmd := exec.CommandContext(context.Background(), "go", append(flags, ".")...) //nolint:usetesting // shared by tests
+	cmd := exec.CommandContext(context.Background(), "go", append(flags, ".")...)
 	cmd.Dir = filepath.Join("testdata", "program")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOTOOLCHAIN=local")
 	cmd.Env = append(cmd.Env, env...)

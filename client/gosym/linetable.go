@@ -44,7 +44,7 @@ func readLineTable(d *dwarf.Data, u *unit) (*lineTable, error) {
 		}
 		n, ok := numbers[f.Name]
 		if !ok {
-			n = int32(len(t.files)) //nolint:gosec // a line table has fewer files than 1<<31
+			n = int32(len(t.files))
 			t.files = append(t.files, f.Name)
 			numbers[f.Name] = n
 		}

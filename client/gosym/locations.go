@@ -32,7 +32,7 @@ func (l *locations) list(dst [][2]uint64, u *unit, offset int64) [][2]uint64 {
 	if u.hasLoclists {
 		section = l.loclists
 	}
-	if offset < 0 || offset >= int64(len(section)) {
+	if offset < 0 || offset >= int64(len(section)) || u.addrBytes != 4 && u.addrBytes != 8 {
 		return dst
 	}
 	r := locationReader{rest: section[offset:], order: l.order, addrBytes: u.addrBytes}
@@ -100,8 +100,8 @@ func (l *locations) address(u *unit, r *locationReader) uint64 {
 func locList(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
 	base := u.lowPC
 	highest := ^uint64(0)
-	if u.addrBytes < 8 {
-		highest = 1<<(8*u.addrBytes) - 1
+	if u.addrBytes == 4 {
+		highest = 1<<32 - 1
 	}
 	for {
 		lo, hi := r.address(), r.address()
@@ -124,7 +124,7 @@ func locList(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
 type locationReader struct {
 	rest      []byte
 	order     binary.ByteOrder
-	addrBytes int
+	addrBytes int // 4 or 8
 	failed    bool
 }
 
@@ -164,14 +164,10 @@ func (r *locationReader) address() uint64 {
 		return 0
 	}
 	var v uint64
-	switch r.addrBytes {
-	case 4:
+	if r.addrBytes == 4 {
 		v = uint64(r.order.Uint32(r.rest))
-	case 8:
+	} else {
 		v = r.order.Uint64(r.rest)
-	default:
-		r.failed = true
-		return 0
 	}
 	r.rest = r.rest[r.addrBytes:]
 	return v

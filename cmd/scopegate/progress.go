@@ -78,26 +78,28 @@ const barWidth = 64
 type bar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
+	total     int64
 }
 
 func newBar(w io.Writer, src *source, options ...mpb.ContainerOption) *bar {
 	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(barWidth)}, options...)
 	container := mpb.New(options...)
-	return &bar{
-		container: container,
-		bar: container.AddBar(src.total,
-			mpb.PrependDecorators(decor.Name("uploading ")),
-			mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
-				return " " + src.unit.format(s.Current, s.Total)
-			})),
-		),
-	}
+	// A bar made with its total would complete by reaching that, and only so.
+	drawn := container.AddBar(0,
+		mpb.PrependDecorators(decor.Name("uploading ")),
+		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
+			return " " + src.unit.format(s.Current, s.Total)
+		})),
+	)
+	drawn.SetTotal(src.total, false)
+	return &bar{container: container, bar: drawn, total: src.total}
 }
 
 func (b *bar) advance(_ int, done int64) { b.bar.SetCurrent(done) }
 
 func (b *bar) end(succeeded bool) {
 	if succeeded {
+		b.bar.SetCurrent(max(b.total, b.bar.Current()))
 		b.bar.SetTotal(-1, true)
 	} else {
 		b.bar.Abort(false)

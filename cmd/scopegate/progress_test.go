@@ -34,6 +34,8 @@ func TestProgressBar(t *testing.T) {
 		want      string
 	}{
 		{total: 2000, succeeded: true, want: "2.00 kB of 2.00 kB (100%)"},
+		{total: 3000, succeeded: true, want: "3.00 kB of 3.00 kB (100%)"},
+		{total: 1500, succeeded: true, want: "2.00 kB of 2.00 kB (100%)"},
 		{total: 4000, succeeded: false, want: "2.00 kB of 4.00 kB (50%)"},
 		{total: 0, succeeded: true, want: "2.00 kB"},
 	} {

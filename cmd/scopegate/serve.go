@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/scopegate/scopegate/server"
 )
@@ -153,7 +154,13 @@ func serveUntilDone(
 ) error {
 	serving, servingCtx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
-		serving.Go(func() error { return srv.Serve(l) })
+		serving.Go(func() error {
+			// Where ctx ends at once, Shutdown can come before Serve.
+			if err := srv.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+				return err
+			}
+			return nil
+		})
 	}
 	<-servingCtx.Done()
 	logger.InfoContext(ctx, "stopping", "grace", grace)

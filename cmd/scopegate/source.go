@@ -102,18 +102,18 @@ func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func()
 	}
 }
 
-// markInput makes errors an [*inputError], and calls taken after each scope that
-// was taken.
-func markInput(scopes iter.Seq2[*symdbv1.Scope, error], taken func()) iter.Seq2[*symdbv1.Scope, error] {
+// markInput makes errors an [*inputError], and calls read for each scope.
+func markInput(scopes iter.Seq2[*symdbv1.Scope, error], read func()) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		for scope, err := range scopes {
 			if err != nil {
 				err = &inputError{err}
+			} else {
+				read()
 			}
 			if !yield(scope, err) {
 				return
 			}
-			taken()
 		}
 	}
 }

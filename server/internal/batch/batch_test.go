@@ -230,7 +230,7 @@ func ExampleAssembler() {
 	assembler := batch.NewAssembler(upload, batch.Policy{FlushThresholdBytes: 2 << 20}, pool)
 	defer assembler.Discard()
 
-	wire, err := proto.Marshal(&symdbv1.Scope{ScopeType: "package", Name: proto.String("main")})
+	wire, err := proto.Marshal(&symdbv1.Scope{ScopeType: "package", Name: new("main")})
 	if err != nil {
 		panic(err)
 	}

@@ -32,7 +32,7 @@ const (
 
 // scopeOf returns a scope of about n bytes of JSON, that compress or don't.
 func scopeOf(rng *rand.Rand, n int, compressible bool) *symdbv1.Scope {
-	scope := &symdbv1.Scope{ScopeType: "package", Name: proto.String(fmt.Sprint(rng.Uint64()))}
+	scope := &symdbv1.Scope{ScopeType: "package", Name: new(fmt.Sprint(rng.Uint64()))}
 	for size := 0; size < n; {
 		name := strings.Repeat("name", 20)
 		if !compressible {
@@ -89,7 +89,7 @@ func TestEveryScopeByItself(t *testing.T) {
 func TestExactlyAtThreshold(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 1))
-	for _, n := range []int{lookBytes, 100_000} {
+	for _, n := range []int{lookBytes, 55_000} {
 		scope := checked(t, scopeOf(rng, n, false))
 		pool := newPool(t, 1)
 		full := func(threshold int) (bool, *batch.Batch) {
@@ -98,8 +98,10 @@ func TestExactlyAtThreshold(t *testing.T) {
 			a.Add(scope)
 			return a.Full(), a.Seal(true)
 		}
-		size := sort.Search(1<<20, func(threshold int) bool {
-			full, b := full(threshold)
+		_, b := full(math.MaxInt)
+		least := b.File.Len() - 100
+		size := least + sort.Search(200, func(more int) bool {
+			full, b := full(least + more)
 			b.File.Release()
 			return !full
 		}) - 1
@@ -121,11 +123,11 @@ func TestFullIsNearlyRight(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, 1)
 	rapid.Check(t, func(t *rapid.T) {
-		threshold := rapid.IntRange(1, 150_000).Draw(t, "threshold")
+		threshold := rapid.IntRange(1, 70_000).Draw(t, "threshold")
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: threshold}, pool)
-		for range rapid.IntRange(1, 12).Draw(t, "scopes") {
-			a.Add(checkedAs(t, scopeOf(rng, rng.IntN(20_000), rng.IntN(4) == 0)))
+		for range rapid.IntRange(1, 10).Draw(t, "scopes") {
+			a.Add(checkedAs(t, scopeOf(rng, rng.IntN(10_000), rng.IntN(4) == 0)))
 		}
 		full := a.Full()
 		size := a.Seal(true).File.Len()
@@ -179,14 +181,14 @@ func TestUpload(t *testing.T) {
 	t.Parallel()
 	pool, other := newPool(t, 1), newPool(t, 3)
 	rapid.Check(t, func(t *rapid.T) {
-		threshold := rapid.OneOf(rapid.IntRange(-1, 2), rapid.IntRange(1, 60_000)).Draw(t, "threshold")
+		threshold := rapid.OneOf(rapid.IntRange(-1, 2), rapid.IntRange(1, 40_000)).Draw(t, "threshold")
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		var scopes []transcode.Checked
 		var want []string
 		for range rapid.IntRange(1, 15).Draw(t, "scopes") {
 			n := rng.IntN(3000)
-			if rng.IntN(5) == 0 {
-				n = rng.IntN(100_000)
+			if rng.IntN(8) == 0 {
+				n = rng.IntN(50_000)
 			}
 			scope := scopeOf(rng, n, rng.IntN(2) == 0)
 			scopes = append(scopes, checkedAs(t, scope))

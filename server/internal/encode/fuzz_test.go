@@ -20,6 +20,7 @@ func FuzzMember(f *testing.F) {
 	var lock sync.Mutex
 	pools := map[encode.Settings]*encode.Pool{}
 	poolOf := func(t *testing.T, s encode.Settings) *encode.Pool {
+		t.Helper()
 		lock.Lock()
 		defer lock.Unlock()
 		if len(pools) > 20 {
@@ -31,7 +32,7 @@ func FuzzMember(f *testing.F) {
 		return pools[s]
 	}
 	f.Fuzz(func(t *testing.T, piece []byte, level uint8, chunk, window, times uint16, seed uint64) {
-		input := bytes.Repeat(piece, min(int(times), 100_000/max(len(piece), 1)))
+		input := bytes.Repeat(piece, min(int(times), 180_000/max(len(piece), 1)))
 		if len(input) == 0 {
 			return
 		}

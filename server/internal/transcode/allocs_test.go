@@ -12,6 +12,8 @@ type reuse struct{ buffer []byte }
 func (r *reuse) Drain([]byte) []byte { return r.buffer[:0] }
 
 // A scope is checked and written without an allocation, the open map included.
+//
+//nolint:paralleltest // others' allocations would count
 func TestNoAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

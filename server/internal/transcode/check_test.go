@@ -43,7 +43,7 @@ func TestFaults(t *testing.T) {
 
 		"tag cut":                  {cat(s, []byte{0x80}), transcode.Malformed, ""},
 		"tag too long":             {cat(s, []byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0}), transcode.Malformed, ""},
-		"field number 0":           {cat(s, []byte{0<<3 | 0, 1}), transcode.Malformed, ""},
+		"field number 0":           {cat(s, []byte{0, 1}), transcode.Malformed, ""},
 		"field number 0, bytes":    {cat(s, []byte{0<<3 | 2, 0}), transcode.Malformed, ""},
 		"field number above 2^29":  {cat(s, protowire.AppendVarint(nil, 1<<32), []byte{0}), transcode.Malformed, ""},
 		"known number plus 2^32":   {cat(s, protowire.AppendVarint(nil, 1<<35|1<<3|2), []byte{0}), transcode.Malformed, ""},
@@ -57,7 +57,7 @@ func TestFaults(t *testing.T) {
 		"length without bytes":     {cat(s, []byte{2<<3 | 2, 5}), transcode.Malformed, "name"},
 		"length beyond 64 bits":    {cat(s, []byte{2<<3 | 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}), transcode.Malformed, "name"},
 		"length missing":           {cat(s, []byte{2<<3 | 2}), transcode.Malformed, "name"},
-		"number cut":               {cat(s, []byte{4<<3 | 0, 0x80}), transcode.Malformed, "start_line"},
+		"number cut":               {cat(s, []byte{4 << 3, 0x80}), transcode.Malformed, "start_line"},
 		"number of eleven bytes":   {cat(s, []byte{4 << 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0}), transcode.Malformed, "start_line"},
 		"number above 64 bits":     {cat(s, []byte{4 << 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2}), transcode.Malformed, "start_line"},
 		"bool cut":                 {cat(s, []byte{6 << 3}), transcode.Malformed, "has_injectible_lines"},

@@ -92,12 +92,7 @@ func incomplete(s *symdbv1.Scope) bool {
 			return true
 		}
 	}
-	for _, child := range s.GetScopes() {
-		if incomplete(child) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.GetScopes(), incomplete)
 }
 
 // depth returns how deep scopes are nested.

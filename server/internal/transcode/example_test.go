@@ -29,7 +29,7 @@ func ExampleCompile() {
 	}
 	wire, err := proto.Marshal(&symdbv1.Scope{
 		ScopeType: "MODULE",
-		Symbols:   []*symdbv1.Symbol{{Name: proto.String("x"), SymbolType: "LOCAL"}},
+		Symbols:   []*symdbv1.Symbol{{Name: new("x"), SymbolType: "LOCAL"}},
 	})
 	if err != nil {
 		panic(err)

@@ -111,21 +111,21 @@ func TestAbsentEmptyZero(t *testing.T) {
 		want   string
 	}{
 		"absent": {
-			&symdbv1.Symbol{Name: proto.String(""), SymbolType: "arg"},
+			&symdbv1.Symbol{Name: new(""), SymbolType: "arg"},
 			`{"name":"","type":null,"symbol_type":"arg"}`,
 		},
 		"empty and zero": {
-			&symdbv1.Symbol{Name: proto.String(""), Type: proto.String(""), SymbolType: "arg", Line: proto.Int32(0)},
+			&symdbv1.Symbol{Name: new(""), Type: new(""), SymbolType: "arg", Line: new(int32(0))},
 			`{"name":"","type":"","symbol_type":"arg","line":0}`,
 		},
 		"message set, all in it absent": {
-			&symdbv1.Symbol{Name: proto.String("n"), SymbolType: "arg", LanguageSpecifics: &symdbv1.LanguageSpecifics{}},
+			&symdbv1.Symbol{Name: new("n"), SymbolType: "arg", LanguageSpecifics: &symdbv1.LanguageSpecifics{}},
 			`{"name":"n","type":null,"symbol_type":"arg","language_specifics":{}}`,
 		},
 		"false": {
 			&symdbv1.Symbol{
-				Name: proto.String("n"), SymbolType: "arg",
-				LanguageSpecifics: &symdbv1.LanguageSpecifics{PdbExist: proto.Bool(false), Arity: proto.Int32(0)},
+				Name: new("n"), SymbolType: "arg",
+				LanguageSpecifics: &symdbv1.LanguageSpecifics{PdbExist: new(false), Arity: new(int32(0))},
 			},
 			`{"name":"n","type":null,"symbol_type":"arg","language_specifics":{"pdb_exist":false,"arity":0}}`,
 		},

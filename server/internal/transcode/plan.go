@@ -93,6 +93,13 @@ func Compile(desc protoreflect.MessageDescriptor, rules Rules) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", desc.FullName(), err)
 	}
+	for _, name := range slices.Concat(rules.Null, rules.Required) {
+		if message, ok := c.done[name.Parent()]; !ok || !slices.ContainsFunc(message.fields, func(f field) bool {
+			return f.name == string(name.Name())
+		}) {
+			return nil, fmt.Errorf("compile %s: the rules name %s, which is no field of it", desc.FullName(), name)
+		}
+	}
 	return &Plan{root: root}, nil
 }
 

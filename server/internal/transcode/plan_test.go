@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/encoding/prototext"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -22,16 +21,16 @@ import (
 func describe(t *testing.T, body string) protoreflect.MessageDescriptor {
 	t.Helper()
 	file := &descriptorpb.FileDescriptorProto{
-		Name:       proto.String("t.proto"),
-		Package:    proto.String("t"),
-		Syntax:     proto.String("proto3"),
+		Name:       new("t.proto"),
+		Package:    new("t"),
+		Syntax:     new("proto3"),
 		Dependency: []string{"google/protobuf/struct.proto"},
 	}
 	m := &descriptorpb.DescriptorProto{}
 	if err := prototext.Unmarshal([]byte(body), m); err != nil {
 		t.Fatal(err)
 	}
-	m.Name = proto.String("M")
+	m.Name = new("M")
 	file.MessageType = append(file.MessageType, m)
 	desc, err := protodesc.NewFile(file, protoregistry.GlobalFiles)
 	if err != nil {

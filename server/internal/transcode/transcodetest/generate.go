@@ -4,7 +4,6 @@ import (
 	"math"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"pgregory.net/rapid"
 
@@ -46,7 +45,7 @@ var scopeTypes = []string{"package", "JAR", "MODULE", "assembly", "FILE", "struc
 func symbols() *rapid.Generator[*symdbv1.Symbol] {
 	return rapid.Custom(func(t *rapid.T) *symdbv1.Symbol {
 		return &symdbv1.Symbol{
-			Name:              proto.String(texts().Draw(t, "name")),
+			Name:              new(texts().Draw(t, "name")),
 			Type:              maybe(t, "type", texts()),
 			SymbolType:        notEmpty().Draw(t, "symbol_type"),
 			Line:              maybe(t, "line", lines()),

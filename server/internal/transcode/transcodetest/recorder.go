@@ -3,7 +3,7 @@ package transcodetest
 import (
 	"bytes"
 
-	"github.com/scopegate/scopegate/server/internal/transcode"
+	"github.com/scopegate/scopegate/server/internal/transcode" //nolint:depguard // what is tested
 )
 
 // Recorder is a [transcode.Sink] that keeps all that is written. How it makes

@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1" //nolint:depguard // the reference works on Go structs
-	"github.com/scopegate/scopegate/server/internal/transcode"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"      //nolint:depguard // the reference works on Go structs
+	"github.com/scopegate/scopegate/server/internal/transcode" //nolint:depguard // what is tested
 )
 
 // Plan compiles the plan for a scope, with the rules that the JSON format has

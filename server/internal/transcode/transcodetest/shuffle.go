@@ -12,7 +12,7 @@ import (
 // unknown fields among them, scalars set to something else before their value,
 // varints longer than they must be; and so in all messages below.
 func Shuffle(rng *rand.Rand, desc protoreflect.MessageDescriptor, wire []byte) []byte {
-	byNumber := map[protowire.Number][][]byte{}
+	byNumber := make(map[protowire.Number][][]byte)
 	var order []protowire.Number
 	for len(wire) > 0 {
 		number, wireType, n := protowire.ConsumeField(wire)
