@@ -102,7 +102,7 @@ func (u *upload) begin() error {
 		return err
 	}
 	u.summary.UploadId = header.UploadID
-	u.batches = batch.NewAssembler(header, u.service.policy, u.service.compressors)
+	u.batches = batch.NewAssembler(header, u.service.policy, u.service.compressors, 1)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
 		return fmt.Errorf("send header: %w", err)
 	}

@@ -7,14 +7,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Policy says when a batch is full.
-type Policy struct {
-	// FlushThresholdBytes is the compressed size at which a batch is full. It is
-	// soft: a batch exceeds it by at most 32 KiB and the scope that crossed it.
-	// 0 or less: every scope is a batch by itself.
-	FlushThresholdBytes int
-}
-
 // lookBytes is how much JSON may lie uncompressed when a batch's size is
 // compared with the threshold. Deflate never adds more than a few bytes, so the
 // comparison is off by no more than this.
@@ -34,14 +26,14 @@ type Assembler struct {
 	full    bool  // the open batch
 }
 
-// NewAssembler returns an assembler whose first batch has number 1.
-func NewAssembler(h *Header, p Policy, pool *encode.Pool) *Assembler {
+// NewAssembler returns an assembler whose first batch has the number firstNum.
+func NewAssembler(h *Header, p Policy, pool *encode.Pool, firstNum int32) *Assembler {
 	return &Assembler{
 		header:  h,
 		policy:  p,
 		member:  pool.NewMember(),
 		opening: h.appendOpening(nil),
-		num:     1,
+		num:     firstNum,
 	}
 }
 
@@ -54,7 +46,7 @@ func (a *Assembler) Add(scope transcode.Checked) {
 	}
 	a.member.SetTail(scope.AppendTo(a.member.Tail(), a.member))
 	a.scopes++
-	a.full = a.reached(a.policy.FlushThresholdBytes)
+	a.full = a.reached(a.policy.thresholdBytes()) || a.policy.reachedRaw(a.member.RawBytes())
 }
 
 // Full tells whether the open batch has reached the threshold. Whether it is

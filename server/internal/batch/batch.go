@@ -26,7 +26,9 @@ type Batch struct {
 	Num int32
 	// Final marks the last batch of an upload.
 	Final bool
-	// ScopeCount is the number of root scopes.
+	// ScopeCount is the number of root scopes that end in the batch. A root scope
+	// that [Batch.Split] divides ends in the last batch that has a part of it, so
+	// that the batches' counts always add up to that of the scopes.
 	ScopeCount int64
 	// RawBytes is the length of the envelope as JSON.
 	RawBytes int64

@@ -1,0 +1,43 @@
+package batch_test
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+)
+
+func ExampleBatch_Split() {
+	refused := sealed(4, `{"scope_type":"package","name":"main","scopes":[`+
+		`{"scope_type":"function","name":"run"},{"scope_type":"function","name":"main"}]}`, 1, true)
+
+	parts, err := refused.Split(pools[0], refused.Num, batch.Limits{RawBytes: 200})
+	if err != nil {
+		panic(err)
+	}
+	for _, part := range parts {
+		scopes, err := scopesOf(part)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%d, final %v, %d ended: %s\n", part.Num, part.Final, part.ScopeCount, scopes)
+	}
+
+	_, err = refused.Split(pools[0], refused.Num, batch.Limits{RawBytes: 160})
+	if unsplittable, ok := errors.AsType[*batch.UnsplittableError](err); ok {
+		fmt.Println(unsplittable)
+	}
+	// Output:
+	// 4, final false, 0 ended: {"scope_type":"package","name":"main","scopes":[{"scope_type":"function","name":"run"}]}
+	// 5, final true, 1 ended: {"scope_type":"package","name":"main","scopes":[{"scope_type":"function","name":"main"}]}
+	// scope package "main" > function "run": can't be split to fit into 160 bytes of JSON
+}
+
+func ExampleLimit() {
+	var learned batch.Limit
+	policy := batch.Policy{FlushThresholdBytes: 2 << 20, Learned: &learned}
+
+	limits := learned.Learn(refused(100_000)) // the intake's answer was 413
+	fmt.Println(limits.CompressedBytes, policy.Learned.Bytes())
+	// Output: 50000 50000
+}
