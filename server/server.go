@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,9 +11,11 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -29,6 +32,9 @@ type Server struct {
 	health  *health.Server
 	service *service
 	intake  *intake.Client
+	// stopping is closed by stop, which may be called again.
+	stopping chan struct{}
+	stop     func()
 }
 
 // service implements symdb.v1.SymbolDatabaseService.
@@ -40,7 +46,7 @@ type service struct {
 	compressors *encode.Pool
 	policy      batch.Policy
 	intake      forwarder
-	uploads     sync.WaitGroup
+	streams     sync.WaitGroup // what runs beside their handlers
 }
 
 // The receive windows of HTTP/2, per stream and per connection. Left to
@@ -80,7 +86,8 @@ func New(cfg Config, logger *slog.Logger) (*Server, error) {
 		policy:      batch.Policy{FlushThresholdBytes: cfg.FlushThresholdBytes},
 		intake:      client,
 	}
-	server := &Server{health: health.NewServer(), service: s, intake: client}
+	server := &Server{health: health.NewServer(), service: s, intake: client, stopping: make(chan struct{})}
+	server.stop = sync.OnceFunc(func() { close(server.stopping) })
 	server.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(frameCodec{}),
 		grpc.MaxRecvMsgSize(max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)+frameOverheadBytes),
@@ -88,6 +95,7 @@ func New(cfg Config, logger *slog.Logger) (*Server, error) {
 		grpc.StaticConnWindowSize(connectionWindowBytes),
 		grpc.ChainStreamInterceptor(
 			logging.StreamServerInterceptor(grpcLogger(logger), logging.WithLogOnEvents(logging.FinishCall)),
+			server.endWatch,
 			// Innermost, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(s.recovered)),
 		),
@@ -114,17 +122,37 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from the listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(listener net.Listener) error {
-	if err := s.grpc.Serve(listener); err != nil {
+	if err := s.grpc.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	}
 	return nil
 }
 
+// endWatch ends the streams of other services when the server stops: one that
+// watches its health would keep it from stopping.
+func (s *Server) endWatch(
+	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
+) error {
+	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
+		return handle(srv, stream)
+	}
+	ended := make(chan error, 1)
+	s.service.streams.Go(func() { ended <- handle(srv, stream) })
+	select {
+	case err := <-ended:
+		return err
+	case <-s.stopping:
+		return status.Error(codes.Unavailable, "the server is stopping")
+	}
+}
+
 // Shutdown stops taking connections and uploads, and waits for those in flight.
-// When ctx ends first, they are broken off with UNAVAILABLE, and ctx's error is
+// Streams that watch its health, or use reflection, are ended at once. When ctx
+// ends first, uploads are broken off with UNAVAILABLE, and ctx's error is
 // returned. Afterwards no goroutine of the server is left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.Shutdown()
+	s.stop()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -138,7 +166,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.grpc.Stop()
 		<-stopped
 	}
-	s.service.uploads.Wait()
+	s.service.streams.Wait()
 	s.intake.Close()
 	return err
 }

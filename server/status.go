@@ -91,7 +91,7 @@ func intakeStatus(failure *intake.Error) error {
 	switch {
 	case failure.HTTPStatus != 0 && failure.Retryable():
 		code, why, text = codes.Unavailable, reasonIntakeUnavailable, "the intake is not able to take"
-	case failure.Timeout():
+	case failure.HTTPStatus == 0 && failure.Timeout():
 		code, why, text = codes.Unavailable, reasonIntakeTimeout, "the intake did not answer in time to"
 	case failure.HTTPStatus == 0 && errors.Is(failure, context.Canceled):
 		return publicStatus(context.Canceled)

@@ -32,7 +32,7 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 	}}
 	up.delivery = newDelivery(rpc.Context(), s)
 	ended := make(chan error, 1)
-	s.uploads.Go(func() { ended <- up.run() })
+	s.streams.Go(func() { ended <- up.run() })
 	// Only returning from here ends a read from a client that sends nothing, so
 	// a batch that fails meanwhile is not left waiting for the next scope.
 	select {

@@ -36,9 +36,9 @@ const origin = "scopegate"
 
 // Client posts batches to one intake. It is safe for concurrent use.
 type Client struct {
-	config Config
-	url    *url.URL
-	http   *http.Client
+	config    Config
+	url       *url.URL
+	transport *http.Transport
 }
 
 // New returns a client. It does not contact the intake. It fails on a URL that
@@ -65,19 +65,11 @@ func New(cfg Config) (*Client, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		}
 	}
-	return &Client{
-		config: cfg,
-		url:    target,
-		http: &http.Client{
-			Transport: transport,
-			// A redirect would carry the key to wherever the answer says.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}, nil
+	return &Client{config: cfg, url: target, transport: transport}, nil
 }
 
 // Close closes the connections that are idle.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Forward posts the batch and returns nil when the intake has accepted it, that
 // is, answered with a status of 2xx. Otherwise the error is an [*Error]. The
@@ -116,7 +108,13 @@ func (c *Client) post(ctx context.Context, form *form) error {
 		req.Header.Set("DD-EVP-ORIGIN", origin)
 		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
 	}
-	resp, err := c.http.Do(req)
+	if user := c.url.User; user != nil {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+	}
+	// Not by an http.Client, which would follow a redirect, and so carry the key
+	// to wherever the answer says.
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return noAnswer(ctx, err)
 	}

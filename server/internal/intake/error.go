@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
@@ -47,20 +46,16 @@ func (e *Error) Timeout() bool { return errors.Is(e.Err, errPostTimeout) }
 // Retryable tells that the same batch may be accepted later.
 func (e *Error) Retryable() bool {
 	switch e.HTTPStatus {
-	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return true
 	}
-	return false
+	return e.HTTPStatus >= 500
 }
 
 // noAnswer describes a POST that brought no answer.
 func noAnswer(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
-	}
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err // without the URL, which may hold a secret
 	}
 	return err
 }
