@@ -134,7 +134,7 @@ func (e *Error) isDelivery() bool {
 		codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:
 		return false
 	case codes.ResourceExhausted:
-		return e.Reason() != reasonScopeTooLarge
+		return e.Reason() != "" // without one it is gRPC's own: a message is too long
 	case codes.Unavailable, codes.Aborted, codes.Internal, codes.Unknown, codes.DataLoss,
 		codes.Canceled, codes.DeadlineExceeded:
 		return true
@@ -142,6 +142,3 @@ func (e *Error) isDelivery() bool {
 		return true
 	}
 }
-
-// reasonScopeTooLarge is the server's reason where a scope is over its limit.
-const reasonScopeTooLarge = "SCOPE_TOO_LARGE"

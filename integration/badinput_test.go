@@ -109,13 +109,13 @@ const scopesBefore = 3
 func TestBadScope(t *testing.T) {
 	t.Parallel()
 	scope := func(change func(*symdbv1.Scope)) []byte {
-		s := &symdbv1.Scope{ScopeType: "class", Name: proto.String("Bad")}
+		s := &symdbv1.Scope{ScopeType: "class", Name: new("Bad")}
 		change(s)
 		return testbed.ScopeMessage(t, s)
 	}
 	symbol := func(symbol *symdbv1.Symbol) []byte {
 		return scope(func(s *symdbv1.Scope) {
-			s.Symbols = []*symdbv1.Symbol{{Name: proto.String(""), SymbolType: "arg"}, symbol}
+			s.Symbols = []*symdbv1.Symbol{{Name: new(""), SymbolType: "arg"}, symbol}
 		})
 	}
 	additional := func(value *structpb.Value) []byte {
@@ -158,7 +158,7 @@ func TestBadScope(t *testing.T) {
 		},
 		{"no symbol name", symbol(&symdbv1.Symbol{SymbolType: "arg"}), "SCOPE_INVALID", "scope[3].symbols[1].name"},
 		{
-			"no symbol_type", symbol(&symdbv1.Symbol{Name: proto.String("a")}),
+			"no symbol_type", symbol(&symdbv1.Symbol{Name: new("a")}),
 			"SCOPE_INVALID", "scope[3].symbols[1].symbol_type",
 		},
 		{
@@ -277,7 +277,7 @@ func TestUnusualEncoding(t *testing.T) {
 		t.Fatal(err)
 	}
 	bed.Intake.RequireDelivered(t, summary, metadata, []*symdbv1.Scope{{
-		ScopeType: "class", Name: proto.String("found"), Scopes: []*symdbv1.Scope{{ScopeType: "method"}, {ScopeType: "field"}},
+		ScopeType: "class", Name: new("found"), Scopes: []*symdbv1.Scope{{ScopeType: "method"}, {ScopeType: "field"}},
 	}})
 }
 

@@ -51,7 +51,7 @@ func TestTwoHundredUploadsAtOnce(t *testing.T) {
 		uploads.Go(func() {
 			metadata := testbed.NewMetadata()
 			metadata.Service = fmt.Sprintf("service-%d", i)
-			scopes := testbed.NewSource(uint64(1000 + i)).Functions(2 + i%5)
+			scopes := testbed.NewSource(uint64(1000 + i)).Functions(2 + i%3)
 			summary, err := clients[i%connectionCount].UploadScopes(ctx, metadata, testbed.Sequence(scopes))
 			if err != nil {
 				t.Errorf("upload %d: %v", i, err)
@@ -78,7 +78,7 @@ func TestSlowIntakeSlowsClient(t *testing.T) {
 	t.Parallel()
 	const (
 		scopeBytes = 16 << 10
-		scopeCount = 200
+		scopeCount = 50
 		// One scope's batch travels, one is sealed, one is read. The rest are the
 		// windows of HTTP/2, 64 KiB at each end, and what the two ends buffer.
 		maxTaken = 3 + 4*(64<<10)/scopeBytes
@@ -151,7 +151,7 @@ func TestOneBatchAtATime(t *testing.T) {
 			accept(w, r)
 		},
 	})
-	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(51).Functions(30)
+	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(51).Functions(10)
 	bed.Intake.RequireDelivered(t, bed.Upload(t, metadata, scopes), metadata, scopes)
 }
 
@@ -224,6 +224,7 @@ func TestClientGoesAway(t *testing.T) {
 				if held > 0 {
 					testbed.Receive(t, gate.BrokenOff, "the batch to be broken off")
 				}
+				gate.Open()
 				requireServing(t, bed)
 				bed.Stop(t)
 				bed.Intake.RequireNoFinal(t, metadata.GetUploadId())

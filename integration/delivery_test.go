@@ -12,7 +12,6 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -49,7 +48,7 @@ func TestNoScope(t *testing.T) {
 
 func TestMetadataThatIsLeftOut(t *testing.T) {
 	t.Parallel()
-	for name, env := range map[string]*string{"absent": nil, "empty": proto.String("")} {
+	for name, env := range map[string]*string{"absent": nil, "empty": new("")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bed := testbed.New(t, testbed.Options{})
@@ -107,7 +106,7 @@ func TestHugeScopeInOneMessage(t *testing.T) {
 	})
 	source := testbed.NewSource(4)
 	huge := source.Package(100)
-	huge.Scopes = append(huge.Scopes, source.Noise(2<<20))
+	huge.Scopes = append(huge.Scopes, source.Noise(3<<19))
 	metadata, scopes := testbed.NewMetadata(), []*symdbv1.Scope{source.Function(), huge, source.Function()}
 	summary := bed.Upload(t, metadata, scopes)
 	batches := bed.Intake.RequireDelivered(t, summary, metadata, scopes)

@@ -100,6 +100,7 @@ func TestIntakeAcceptsWithAnyAnswer(t *testing.T) {
 		"broken off": func(w http.ResponseWriter, _ *http.Request, _ testbed.Post, _ http.HandlerFunc) {
 			w.Header().Set("Content-Length", "100")
 			w.WriteHeader(http.StatusAccepted)
+			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		},
 	} {
@@ -143,9 +144,10 @@ func shortTimeout(cfg *server.Config) { cfg.Intake.PostTimeout = 200 * time.Mill
 
 func TestIntakeHangs(t *testing.T) {
 	t.Parallel()
-	deaf := testbed.StartPeer(t, func(conn net.Conn) { <-t.Context().Done() })
+	deaf := testbed.StartPeer(t, func(net.Conn) { <-t.Context().Done() })
 	mute := testbed.StartPeer(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 	slow := testbed.StartPeer(t, func(conn net.Conn) {
+		readHeaders(conn)
 		_, _ = io.WriteString(conn, "HTTP/1.1 202 Acc")
 		_, _ = io.Copy(io.Discard, conn)
 	})
@@ -184,9 +186,7 @@ func TestIntakeHangsInTheBody(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request, _ testbed.Post, _ http.HandlerFunc) {
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "beginning")
-			if flusher, ok := w.(http.Flusher); ok {
-				flusher.Flush()
-			}
+			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}
 	}
@@ -205,17 +205,19 @@ func TestIntakeHangsInTheBody(t *testing.T) {
 	})
 }
 
-func TestIntakeBreaksOff(t *testing.T) {
-	t.Parallel()
-	readHeaders := func(conn net.Conn) {
-		reader := bufio.NewReader(conn)
-		for line := " "; strings.TrimSpace(line) != ""; {
-			var err error
-			if line, err = reader.ReadString('\n'); err != nil {
-				return
-			}
+// readHeaders reads a request up to its body. An answer that came before it
+// would be taken for noise on an idle connection.
+func readHeaders(conn net.Conn) {
+	reader := bufio.NewReader(conn)
+	for {
+		if line, err := reader.ReadString('\n'); err != nil || line == "\r\n" {
+			return
 		}
 	}
+}
+
+func TestIntakeBreaksOff(t *testing.T) {
+	t.Parallel()
 	peer := func(handle func(net.Conn)) testbed.Options {
 		return testbed.Options{IntakeURL: "http://" + testbed.StartPeer(t, handle)}
 	}
@@ -242,7 +244,6 @@ func TestIntakeIsNotThere(t *testing.T) {
 	for name, intakeURL := range map[string]string{
 		"closed port": "http://user:" + testbed.Canary + "@" + testbed.ClosedAddress(t) + "/?key=" + testbed.Canary,
 		"no socket":   "unix://" + filepath.Join(t.TempDir(), testbed.Canary) + ":/symdb/v1/input",
-		"no host":     "http://" + testbed.Canary + ".invalid/",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

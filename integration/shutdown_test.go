@@ -132,31 +132,28 @@ func TestShutdownEndsIdleUpload(t *testing.T) {
 	}
 }
 
-// TestShutdownTellsHealthWatcher has one who watches the server's health learn
-// that it stops, and not keep it from stopping.
-func TestShutdownTellsHealthWatcher(t *testing.T) {
+// TestShutdownEndsHealthWatch has one who watches the server's health not keep
+// it from stopping.
+func TestShutdownEndsHealthWatch(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{})
-	ctx := testbed.Context(t)
-	watch, err := healthv1.NewHealthClient(bed.Conn).Watch(ctx, &healthv1.HealthCheckRequest{})
+	watch, err := healthv1.NewHealthClient(bed.Conn).Watch(testbed.Context(t), &healthv1.HealthCheckRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{
-		healthv1.HealthCheckResponse_SERVING, healthv1.HealthCheckResponse_NOT_SERVING,
-	} {
-		answer, err := watch.Recv()
-		if err != nil || answer.GetStatus() != want {
-			t.Fatalf("health is %v, %v, want %v", answer, err, want)
+	if answer, err := watch.Recv(); err != nil || answer.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+		t.Fatalf("health is %v, %v, want SERVING", answer, err)
+	}
+	if err := bed.Server.Shutdown(testbed.Context(t)); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	for err == nil {
+		var answer *healthv1.HealthCheckResponse
+		if answer, err = watch.Recv(); err == nil && answer.GetStatus() != healthv1.HealthCheckResponse_NOT_SERVING {
+			t.Errorf("health is %v", answer)
 		}
-		if want == healthv1.HealthCheckResponse_SERVING {
-			stopped := make(chan error, 1)
-			go func() { stopped <- bed.Server.Shutdown(ctx) }()
-			defer func() {
-				if err := testbed.Receive(t, stopped, "Shutdown"); err != nil {
-					t.Errorf("Shutdown: %v", err)
-				}
-			}()
-		}
+	}
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("the watch ended with %v, want UNAVAILABLE", err)
 	}
 }

@@ -26,7 +26,7 @@ type Config struct {
 	// CompressionLevel is 1 (fastest) to 9 (smallest).
 	CompressionLevel int
 	// ChunkBytes is how much JSON is compressed at one go. Together with a
-	// window of 32 KiB it is what an upload that waits may hold beside its
+	// window of 16 KiB it is what an upload that waits may hold beside its
 	// compressed bytes.
 	ChunkBytes int
 }

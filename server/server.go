@@ -57,8 +57,10 @@ const (
 	connectionWindowBytes = 1 << 20
 )
 
-// frameOverheadBytes is what a message has beside its scope: a tag and a length.
-const frameOverheadBytes = 16
+// messageLimitFactor is how much longer than the longest scope a message may be
+// before gRPC breaks the stream off, with a status of its own that names nothing.
+// Up to there it is read, and refused with one that names the scope.
+const messageLimitFactor = 2
 
 // New returns a server that is ready to serve. It fails on settings that are out
 // of range. The intake is not contacted before the first batch.
@@ -90,7 +92,7 @@ func New(cfg Config, logger *slog.Logger) (*Server, error) {
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
 	server.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(frameCodec{}),
-		grpc.MaxRecvMsgSize(max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)+frameOverheadBytes),
+		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
 		grpc.StaticStreamWindowSize(streamWindowBytes),
 		grpc.StaticConnWindowSize(connectionWindowBytes),
 		grpc.ChainStreamInterceptor(
@@ -105,6 +107,7 @@ func New(cfg Config, logger *slog.Logger) (*Server, error) {
 	)
 	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
 	healthv1.RegisterHealthServer(server.grpc, server.health)
+	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	reflection.Register(server.grpc)
 	return server, nil
 }

@@ -80,8 +80,6 @@ func publicStatus(err error) error {
 		return withDetails(codes.Canceled, "the client has cancelled the upload", reasonCancelled)
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
 		return withDetails(codes.DeadlineExceeded, "the client's deadline has passed", reasonDeadline)
-	case status.Code(err) == codes.Unimplemented: // by gRPC, of a message's compression
-		return withDetails(codes.Unimplemented, "the message is compressed in a way that is not supported", reasonStreamInvalid)
 	}
 	return withDetails(codes.Internal, errInternal.Error(), reasonInternal)
 }

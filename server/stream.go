@@ -7,8 +7,6 @@ import (
 	"strconv"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -94,8 +92,6 @@ func (s *stream) receive() (protowire.Number, []byte, error) {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		return 0, nil, io.EOF
-	case status.Code(err) == codes.ResourceExhausted: // by gRPC, before it has read the message
-		return 0, nil, s.tooLarge()
 	default:
 		return 0, nil, fmt.Errorf("receive %s: %w", s.field(), err)
 	}

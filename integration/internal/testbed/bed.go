@@ -20,7 +20,8 @@ import (
 const Canary = "canary5b1e"
 
 // Options say how a bed departs from the usual. The zero value is the usual: the
-// server's default settings and an intake that accepts what is right.
+// server's default settings, but for a longer timeout of POSTs, and an intake
+// that accepts what is right.
 type Options struct {
 	// Configure changes the server's settings. Nil: none.
 	Configure func(*server.Config)
@@ -51,19 +52,19 @@ type Bed struct {
 
 // New starts a bed that stops when the test ends: first the client, then the
 // server, then the intake.
-func New(t testing.TB, o Options) *Bed {
-	t.Helper()
+func New(tb testing.TB, o Options) *Bed {
+	tb.Helper()
 	b := &Bed{secrets: []string{Canary}}
 	intakeURL := o.IntakeURL
 	if intakeURL == "" {
-		b.Intake = StartIntake(t, o.Fault)
+		b.Intake = StartIntake(tb, o.Fault)
 		intakeURL = b.Intake.URL()
 	}
 	if target, err := url.Parse(intakeURL); err == nil && target.Host != "" {
 		b.secrets = append(b.secrets, target.Host)
 	}
-	b.Server = StartServer(t, intakeURL, o.Listener, o.Configure)
-	b.Conn = b.Connect(t)
+	b.Server = StartServer(tb, intakeURL, o.Listener, o.Configure)
+	b.Conn = b.Connect(tb)
 	b.Client = client.New(b.Conn, o.Client...)
 	b.Service = symdbv1.NewSymbolDatabaseServiceClient(b.Conn)
 	return b
@@ -71,62 +72,62 @@ func New(t testing.TB, o Options) *Bed {
 
 // Connect returns one more connection to the server, which is closed when the
 // test ends.
-func (b *Bed) Connect(t testing.TB, options ...grpc.DialOption) *grpc.ClientConn {
-	t.Helper()
+func (b *Bed) Connect(tb testing.TB, options ...grpc.DialOption) *grpc.ClientConn {
+	tb.Helper()
 	options = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, options...)
 	conn, err := grpc.NewClient(b.Server.Target(), options...)
 	if err != nil {
-		t.Fatalf("connect: %v", err)
+		tb.Fatalf("connect: %v", err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
 // Upload uploads the scopes and returns the summary, or fails the test.
 func (b *Bed) Upload(
-	t testing.TB, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+	tb testing.TB, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
 ) *symdbv1.UploadScopesResponse {
-	t.Helper()
-	summary, err := b.Client.UploadScopes(Context(t), metadata, Sequence(scopes))
+	tb.Helper()
+	summary, err := b.Client.UploadScopes(Context(tb), metadata, Sequence(scopes))
 	if err != nil {
-		t.Fatalf("upload: %v", err)
+		tb.Fatalf("upload: %v", err)
 	}
 	return summary
 }
 
 // Stop stops the server and the intake, so that nothing comes any more. It waits
 // for what is in flight.
-func (b *Bed) Stop(t testing.TB) {
-	t.Helper()
-	b.Server.stop(t)
+func (b *Bed) Stop(tb testing.TB) {
+	tb.Helper()
+	b.Server.stop(tb)
 	if b.Intake != nil {
 		b.Intake.stop()
 	}
 }
 
-// patience is how long a test waits for what is bound to happen. It is reached
-// only when the test fails.
-const patience = 30 * time.Second
+// patience is how long a test waits for what is bound to happen, on however busy
+// a machine. It is reached only when the test fails.
+const patience = 2 * time.Minute
 
 // Context returns a context that ends with the test, or when patience does.
-func Context(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
+func Context(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
 // Receive returns what the channel brings; the test fails when patience ends
 // first. The text says what is waited for.
-func Receive[T any](t testing.TB, channel <-chan T, text string) T {
-	t.Helper()
+func Receive[T any](tb testing.TB, channel <-chan T, text string) T {
+	tb.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
 	case value := <-channel:
 		return value
 	case <-timeout.C:
-		t.Fatalf("waited %v for %s", patience, text)
+		tb.Fatalf("waited %v for %s", patience, text)
 		panic("unreachable")
 	}
 }

@@ -52,15 +52,15 @@ type event struct {
 // [Intake.Verify] understands it, and the summary says what the intake has. It
 // returns the batches.
 func (in *Intake) RequireDelivered(
-	t testing.TB, summary *symdbv1.UploadScopesResponse, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope,
+	tb testing.TB, summary *symdbv1.UploadScopesResponse, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope,
 ) []Batch {
-	t.Helper()
+	tb.Helper()
 	batches, err := in.Verify(summary.GetUploadId(), metadata, sent)
 	if err != nil {
-		t.Fatalf("upload %s: %v", summary.GetUploadId(), err)
+		tb.Fatalf("upload %s: %v", summary.GetUploadId(), err)
 	}
 	if err := VerifySummary(summary, batches); err != nil {
-		t.Fatalf("upload %s: %v", summary.GetUploadId(), err)
+		tb.Fatalf("upload %s: %v", summary.GetUploadId(), err)
 	}
 	return batches
 }

@@ -81,9 +81,9 @@ func (g *Gate) Open() { g.openOnce.Do(func() { close(g.open) }) }
 // StartPeer takes TCP connections on a free port of 127.0.0.1 and returns its
 // address. A connection is closed when handle returns; all are when the test
 // ends.
-func StartPeer(t testing.TB, handle func(net.Conn)) string {
-	t.Helper()
-	listener := Listen(t, "tcp", "127.0.0.1:0")
+func StartPeer(tb testing.TB, handle func(net.Conn)) string {
+	tb.Helper()
+	listener := Listen(tb, "tcp", "127.0.0.1:0")
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
@@ -106,7 +106,7 @@ func StartPeer(t testing.TB, handle func(net.Conn)) string {
 			})
 		}
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = listener.Close()
 		mu.Lock()
 		closed = true
@@ -121,13 +121,13 @@ func StartPeer(t testing.TB, handle func(net.Conn)) string {
 
 // ClosedAddress returns an address of 127.0.0.1 that refuses connections, and
 // that nobody else gets before the test ends: the near end of a connection.
-func ClosedAddress(t testing.TB) string {
-	t.Helper()
-	peer := StartPeer(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", peer)
+func ClosedAddress(tb testing.TB) string {
+	tb.Helper()
+	peer := StartPeer(tb, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", peer)
 	if err != nil {
-		t.Fatalf("dial: %v", err)
+		tb.Fatalf("dial: %v", err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	return conn.LocalAddr().String()
 }

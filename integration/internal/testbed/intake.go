@@ -49,19 +49,19 @@ type Post struct {
 
 // StartIntake starts an intake that stops when the test ends. The fault may be
 // nil.
-func StartIntake(t testing.TB, fault Fault) *Intake {
-	t.Helper()
-	return StartIntakeOn(t, Listen(t, "tcp", "127.0.0.1:0"), fault)
+func StartIntake(tb testing.TB, fault Fault) *Intake {
+	tb.Helper()
+	return StartIntakeOn(tb, Listen(tb, "tcp", "127.0.0.1:0"), fault)
 }
 
 // StartIntakeOn is StartIntake on a listener, which it takes over.
-func StartIntakeOn(t testing.TB, listener net.Listener, fault Fault) *Intake {
-	t.Helper()
+func StartIntakeOn(tb testing.TB, listener net.Listener, fault Fault) *Intake {
+	tb.Helper()
 	store, err := devintake.New(devintake.Options{OnRefusal: func(r devintake.Refusal) {
-		t.Errorf("the intake refused a batch: %d %s", r.Status, r.Reason)
+		tb.Errorf("the intake refused a batch: %d %s", r.Status, r.Reason)
 	}})
 	if err != nil {
-		t.Fatalf("new intake: %v", err)
+		tb.Fatalf("new intake: %v", err)
 	}
 	in := &Intake{Store: store, fault: fault}
 	if fault == nil {
@@ -71,7 +71,7 @@ func StartIntakeOn(t testing.TB, listener net.Listener, fault Fault) *Intake {
 	_ = in.http.Listener.Close()
 	in.http.Listener = listener
 	in.http.Start()
-	t.Cleanup(in.stop)
+	tb.Cleanup(in.stop)
 	return in
 }
 
@@ -144,11 +144,11 @@ func (p *Post) read(whole []byte) error {
 
 // RequireNoFinal fails the test if a batch of the upload was final, whether it
 // was accepted or not.
-func (in *Intake) RequireNoFinal(t testing.TB, uploadID string) {
-	t.Helper()
+func (in *Intake) RequireNoFinal(tb testing.TB, uploadID string) {
+	tb.Helper()
 	for _, post := range in.Posts() {
 		if post.Err == nil && post.UploadID == uploadID && post.Final {
-			t.Errorf("batch %d of upload %s is final, though the upload was broken off", post.BatchNum, uploadID)
+			tb.Errorf("batch %d of upload %s is final, though the upload was broken off", post.BatchNum, uploadID)
 		}
 	}
 }

@@ -63,15 +63,15 @@ func UploadRaw(
 }
 
 // MetadataMessage returns the first message of an upload, as bytes.
-func MetadataMessage(t testing.TB, metadata *symdbv1.UploadMetadata) []byte {
-	t.Helper()
-	return Marshal(t, MetadataRequest(metadata))
+func MetadataMessage(tb testing.TB, metadata *symdbv1.UploadMetadata) []byte {
+	tb.Helper()
+	return Marshal(tb, MetadataRequest(metadata))
 }
 
 // ScopeMessage returns a scope's message, as bytes.
-func ScopeMessage(t testing.TB, scope *symdbv1.Scope) []byte {
-	t.Helper()
-	return Marshal(t, ScopeRequest(scope))
+func ScopeMessage(tb testing.TB, scope *symdbv1.Scope) []byte {
+	tb.Helper()
+	return Marshal(tb, ScopeRequest(scope))
 }
 
 // ScopeRequest returns a scope's message.
@@ -85,11 +85,11 @@ func MetadataRequest(metadata *symdbv1.UploadMetadata) *symdbv1.UploadScopesRequ
 }
 
 // Marshal returns a message's wire bytes.
-func Marshal(t testing.TB, message protobuf.Message) []byte {
-	t.Helper()
+func Marshal(tb testing.TB, message protobuf.Message) []byte {
+	tb.Helper()
 	wire, err := protobuf.Marshal(message)
 	if err != nil {
-		t.Fatalf("marshal: %v", err)
+		tb.Fatalf("marshal: %v", err)
 	}
 	return wire
 }

@@ -16,7 +16,7 @@ import (
 func NewMetadata() *symdbv1.UploadMetadata {
 	return &symdbv1.UploadMetadata{
 		Service:   `check"out`,
-		Env:       proto.String("prod"),
+		Env:       new("prod"),
 		Version:   "1.2.3",
 		Language:  "go",
 		UploadId:  uuid.NewString(),
@@ -79,14 +79,14 @@ func (s *Source) Function() *symdbv1.Scope {
 	start := s.random.Int32N(5000)
 	scope := &symdbv1.Scope{
 		ScopeType:          pick(s, []string{"function", "METHOD", "method", "CLOSURE"}),
-		Name:               proto.String(name),
+		Name:               new(name),
 		StartLine:          start,
 		EndLine:            start + s.random.Int32N(200),
-		HasInjectibleLines: proto.Bool(s.chance()),
+		HasInjectibleLines: new(s.chance()),
 		LanguageSpecifics:  s.specifics(name),
 	}
 	if s.chance() {
-		scope.SourceFile = proto.String("/src/" + name + ".go")
+		scope.SourceFile = new("/src/" + name + ".go")
 	}
 	for range s.random.IntN(6) {
 		scope.InjectibleLines = append(scope.InjectibleLines, s.lines(start))
@@ -115,8 +115,8 @@ func (s *Source) Functions(count int) []*symdbv1.Scope {
 func (s *Source) Package(functions int) *symdbv1.Scope {
 	return &symdbv1.Scope{
 		ScopeType:         "package",
-		Name:              proto.String("example.com/" + s.name()),
-		LanguageSpecifics: &symdbv1.LanguageSpecifics{AgentVersion: proto.String("v1.0.0")},
+		Name:              new("example.com/" + s.name()),
+		LanguageSpecifics: &symdbv1.LanguageSpecifics{AgentVersion: new("v1.0.0")},
 		Scopes:            s.Functions(functions),
 	}
 }
@@ -129,14 +129,14 @@ func (s *Source) Noise(bytes int) *symdbv1.Scope {
 	for i := range noise {
 		noise[i] = alphabet[s.random.IntN(len(alphabet))]
 	}
-	return &symdbv1.Scope{ScopeType: "FILE", Name: proto.String(s.name()), SourceFile: proto.String(string(noise))}
+	return &symdbv1.Scope{ScopeType: "FILE", Name: new(s.name()), SourceFile: new(string(noise))}
 }
 
 // Nested returns a scope with scopes inside scopes, depth in all.
 func (s *Source) Nested(depth int) *symdbv1.Scope {
 	var scope *symdbv1.Scope
 	for range depth {
-		outer := &symdbv1.Scope{ScopeType: "CLOSURE", Name: proto.String(s.name())}
+		outer := &symdbv1.Scope{ScopeType: "CLOSURE", Name: new(s.name())}
 		if scope != nil {
 			outer.Scopes = []*symdbv1.Scope{scope}
 		}
@@ -152,14 +152,14 @@ func (s *Source) lines(start int32) *symdbv1.LineRange {
 
 func (s *Source) symbol(start int32) *symdbv1.Symbol {
 	symbol := &symdbv1.Symbol{
-		Name:       proto.String(s.name()),
+		Name:       new(s.name()),
 		SymbolType: pick(s, []string{"arg", "local", "field", "static_field", "ARG", "LOCAL"}),
 	}
 	if s.chance() {
-		symbol.Type = proto.String(pick(s, types))
+		symbol.Type = new(pick(s, types))
 	}
 	if s.chance() {
-		symbol.Line = proto.Int32(pick(s, []int32{0, start, start + 1, 2147483647}))
+		symbol.Line = new(pick(s, []int32{0, start, start + 1, 2147483647}))
 	}
 	if s.random.IntN(4) == 0 {
 		symbol.LanguageSpecifics = &symdbv1.LanguageSpecifics{
@@ -178,18 +178,18 @@ func (s *Source) specifics(name string) *symdbv1.LanguageSpecifics {
 	case 2:
 		return &symdbv1.LanguageSpecifics{
 			AccessModifiers: []string{"public", "static"}, Annotations: []string{"@Override", pick(s, awkward)},
-			Interfaces: []string{"java.lang.Runnable"}, SuperClass: proto.String("java.lang.Object"),
-			ReturnType: proto.String("void"), StartColumn: proto.Int32(0), EndColumn: proto.Int32(80), PdbExist: proto.Bool(false),
+			Interfaces: []string{"java.lang.Runnable"}, SuperClass: new("java.lang.Object"),
+			ReturnType: new("void"), StartColumn: proto.Int32(0), EndColumn: proto.Int32(80), PdbExist: new(false),
 		}
 	case 3:
 		return &symdbv1.LanguageSpecifics{
-			SuperClasses: []string{"object"}, FileHash: proto.String("da39a3ee5e6b4b0d3255bfef95601890afd80709"),
-			FunctionType: proto.String("coroutine"), MethodType: proto.String("classmethod"), Visibility: proto.String(""),
+			SuperClasses: []string{"object"}, FileHash: new("da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+			FunctionType: new("coroutine"), MethodType: new("classmethod"), Visibility: new(""),
 			Arity: proto.Int32(-2), IncludedModules: []string{"Comparable", ""}, PrependedModules: []string{"Patch"},
 		}
 	case 4:
 		return &symdbv1.LanguageSpecifics{
-			GoQualifiedName: proto.String("wins over the map"),
+			GoQualifiedName: new("wins over the map"),
 			Additional: map[string]*structpb.Value{
 				"go_qualified_name": structpb.NewStringValue("loses"),
 				"awkward":           structpb.NewStringValue(pick(s, awkward)),
@@ -206,6 +206,6 @@ func (s *Source) specifics(name string) *symdbv1.LanguageSpecifics {
 			},
 		}
 	default:
-		return &symdbv1.LanguageSpecifics{GoQualifiedName: proto.String("example.com/" + name)}
+		return &symdbv1.LanguageSpecifics{GoQualifiedName: new("example.com/" + name)}
 	}
 }

@@ -26,22 +26,23 @@ type Server struct {
 // StartServer starts a server that stops when the test ends. Then the test fails
 // if the server does not stop gracefully, has logged a panic or a secret.
 // Listener and configure may be nil.
-func StartServer(t testing.TB, intakeURL string, listener net.Listener, configure func(*server.Config)) *Server {
-	t.Helper()
+func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configure func(*server.Config)) *Server {
+	tb.Helper()
 	cfg := server.DefaultConfig()
 	cfg.Intake.URL = intakeURL
 	cfg.Intake.APIKey = Canary
+	cfg.Intake.PostTimeout = patience
 	if configure != nil {
 		configure(&cfg)
 	}
 	if listener == nil {
-		listener = Listen(t, "tcp", "127.0.0.1:0")
+		listener = Listen(tb, "tcp", "127.0.0.1:0")
 	}
 	s := &Server{listener: listener, log: &log{}}
 	var err error
 	s.Server, err = server.New(cfg, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
-		t.Fatalf("new server: %v", err)
+		tb.Fatalf("new server: %v", err)
 	}
 	served := make(chan error, 1)
 	s.Served = served
@@ -50,14 +51,14 @@ func StartServer(t testing.TB, intakeURL string, listener net.Listener, configur
 		defer close(ended)
 		err := s.Serve(listener)
 		if err != nil {
-			t.Errorf("serve: %v", err)
+			tb.Errorf("serve: %v", err)
 		}
 		served <- err
 	}()
-	t.Cleanup(func() {
-		s.stop(t)
+	tb.Cleanup(func() {
+		s.stop(tb)
 		<-ended
-		s.log.check(t)
+		s.log.check(tb)
 	})
 	return s
 }
@@ -70,25 +71,25 @@ func (s *Server) Target() string {
 	return s.listener.Addr().String()
 }
 
-func (s *Server) stop(t testing.TB) {
-	t.Helper()
+func (s *Server) stop(tb testing.TB) {
+	tb.Helper()
 	s.stopOnce.Do(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), patience)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
-			t.Errorf("the server did not stop gracefully: %v", err)
+			tb.Errorf("the server did not stop gracefully: %v", err)
 		}
 	})
 }
 
 // Listen returns a listener that is closed when the test ends.
-func Listen(t testing.TB, network, address string) net.Listener {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), network, address)
+func Listen(tb testing.TB, network, address string) net.Listener {
+	tb.Helper()
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), network, address)
 	if err != nil {
-		t.Fatalf("listen: %v", err)
+		tb.Fatalf("listen: %v", err)
 	}
-	t.Cleanup(func() { _ = listener.Close() })
+	tb.Cleanup(func() { _ = listener.Close() })
 	return listener
 }
 
@@ -105,16 +106,16 @@ func (l *log) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-func (l *log) check(t testing.TB) {
-	t.Helper()
+func (l *log) check(tb testing.TB) {
+	tb.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, forbidden := range []string{Canary, "panic in a handler"} {
 		if strings.Contains(l.text.String(), forbidden) {
-			t.Errorf("the server has logged %q", forbidden)
+			tb.Errorf("the server has logged %q", forbidden)
 		}
 	}
-	if t.Failed() {
-		t.Logf("the server's log, its end:\n%s", l.text.Bytes()[max(0, l.text.Len()-8<<10):])
+	if tb.Failed() {
+		tb.Logf("the server's log, its end:\n%s", l.text.Bytes()[max(0, l.text.Len()-8<<10):])
 	}
 }

@@ -15,18 +15,18 @@ import (
 // RequireStatus fails the test unless err is a status with that code and exactly
 // one google.rpc.ErrorInfo, of this service's domain and with that reason, and
 // tells nothing that is internal to the server.
-func (b *Bed) RequireStatus(t testing.TB, err error, code codes.Code, reason string) *status.Status {
-	t.Helper()
+func (b *Bed) RequireStatus(tb testing.TB, err error, code codes.Code, reason string) *status.Status {
+	tb.Helper()
 	if err == nil {
-		t.Fatalf("the upload succeeded, want %v %s", code, reason)
+		tb.Fatalf("the upload succeeded, want %v %s", code, reason)
 	}
 	st, ok := status.FromError(err)
 	if !ok {
-		t.Fatalf("%v is no status, want %v %s", err, code, reason)
+		tb.Fatalf("%v is no status, want %v %s", err, code, reason)
 	}
 	text := prototext.Format(st.Proto())
 	if st.Code() != code {
-		t.Fatalf("code is %v, want %v; status:\n%s", st.Code(), code, text)
+		tb.Fatalf("code is %v, want %v; status:\n%s", st.Code(), code, text)
 	}
 	var infos []*errdetails.ErrorInfo
 	for _, detail := range st.Details() {
@@ -34,15 +34,15 @@ func (b *Bed) RequireStatus(t testing.TB, err error, code codes.Code, reason str
 		case *errdetails.ErrorInfo:
 			infos = append(infos, detail)
 		case error:
-			t.Errorf("a detail can't be decoded: %v", detail)
+			tb.Errorf("a detail can't be decoded: %v", detail)
 		}
 	}
 	if len(infos) != 1 || infos[0].GetDomain() != "scopegate" || infos[0].GetReason() != reason {
-		t.Errorf("want exactly one ErrorInfo, with domain scopegate and reason %s; status:\n%s", reason, text)
+		tb.Errorf("want exactly one ErrorInfo, with domain scopegate and reason %s; status:\n%s", reason, text)
 	}
 	for _, secret := range append([]string{"goroutine ", ".go:"}, b.secrets...) {
 		if strings.Contains(text, secret) {
-			t.Errorf("the status tells %q:\n%s", secret, text)
+			tb.Errorf("the status tells %q:\n%s", secret, text)
 		}
 	}
 	return st
@@ -50,33 +50,33 @@ func (b *Bed) RequireStatus(t testing.TB, err error, code codes.Code, reason str
 
 // RequireInvalid fails the test unless err is INVALID_ARGUMENT with that reason
 // and has exactly one field violation, of that field.
-func (b *Bed) RequireInvalid(t testing.TB, err error, reason, field string) {
-	t.Helper()
-	if got := b.RequireViolation(t, err, reason); got != field {
-		t.Errorf("violation of %q, want of %q", got, field)
+func (b *Bed) RequireInvalid(tb testing.TB, err error, reason, field string) {
+	tb.Helper()
+	if got := b.RequireViolation(tb, err, reason); got != field {
+		tb.Errorf("violation of %q, want of %q", got, field)
 	}
 }
 
 // RequireViolation fails the test unless err is INVALID_ARGUMENT with that reason
 // and has exactly one field violation. It returns the field.
-func (b *Bed) RequireViolation(t testing.TB, err error, reason string) string {
-	t.Helper()
-	st := b.RequireStatus(t, err, codes.InvalidArgument, reason)
+func (b *Bed) RequireViolation(tb testing.TB, err error, reason string) string {
+	tb.Helper()
+	st := b.RequireStatus(tb, err, codes.InvalidArgument, reason)
 	var violations []*errdetails.BadRequest_FieldViolation
 	for _, detail := range st.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.BadRequest:
 			violations = append(violations, detail.GetFieldViolations()...)
 		case *symdbv1.IntakeFailure:
-			t.Errorf("bad input is told as a failure of the intake: %v", detail)
+			tb.Errorf("bad input is told as a failure of the intake: %v", detail)
 		}
 	}
 	if len(violations) != 1 || violations[0].GetField() == "" || violations[0].GetDescription() == "" {
-		t.Fatalf("violations %v, want one, with its field and a description", violations)
+		tb.Fatalf("violations %v, want one, with its field and a description", violations)
 	}
 	field := violations[0].GetField()
 	if !strings.Contains(st.Message(), field) {
-		t.Errorf("message %q does not name %s", st.Message(), field)
+		tb.Errorf("message %q does not name %s", st.Message(), field)
 	}
 	return field
 }
@@ -85,21 +85,21 @@ func (b *Bed) RequireViolation(t testing.TB, err error, reason string) string {
 // exactly one IntakeFailure, with that HTTP status and batch number. It returns
 // the failure.
 func (b *Bed) RequireIntakeFailure(
-	t testing.TB, err error, code codes.Code, reason string, httpStatus, batchNum int32,
+	tb testing.TB, err error, code codes.Code, reason string, httpStatus, batchNum int32,
 ) *symdbv1.IntakeFailure {
-	t.Helper()
-	st := b.RequireStatus(t, err, code, reason)
+	tb.Helper()
+	st := b.RequireStatus(tb, err, code, reason)
 	var failures []*symdbv1.IntakeFailure
 	for _, detail := range st.Details() {
 		switch detail := detail.(type) {
 		case *symdbv1.IntakeFailure:
 			failures = append(failures, detail)
 		case *errdetails.BadRequest:
-			t.Errorf("a failure of the intake is told as bad input: %v", detail)
+			tb.Errorf("a failure of the intake is told as bad input: %v", detail)
 		}
 	}
 	if len(failures) != 1 || failures[0].GetHttpStatus() != httpStatus || failures[0].GetBatchNum() != batchNum {
-		t.Fatalf("failures %v, want one with HTTP status %d of batch %d", failures, httpStatus, batchNum)
+		tb.Fatalf("failures %v, want one with HTTP status %d of batch %d", failures, httpStatus, batchNum)
 	}
 	return failures[0]
 }

@@ -29,7 +29,8 @@ func drawPlot(t table) []byte {
 
 	var svg bytes.Buffer
 	out := func(format string, args ...any) { fmt.Fprintf(&svg, format+"\n", args...) }
-	out(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`, plotWidth, plotHeight)
+	out(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`,
+		plotWidth, plotHeight)
 	out(`<rect width="%d" height="%d" fill="#fff"/>`, plotWidth, plotHeight)
 	out(`<text x="%d" y="18" font-size="14">%s</text>`, plotLeft, html.EscapeString(t.corpus))
 	const ticks = 5
@@ -42,7 +43,8 @@ func drawPlot(t table) []byte {
 		out(`<text x="%d" y="%.1f" text-anchor="end">%.0f</text>`, plotLeft-8, y+4, part*fastest)
 	}
 	out(`<text x="%d" y="%d" text-anchor="middle">bytes, against compress/gzip -6</text>`, (plotLeft+plotRight)/2, plotBottom+40)
-	out(`<text transform="translate(20 %d) rotate(-90)" text-anchor="middle">MB/s of JSON per core</text>`, (plotTop+plotBottom)/2)
+	out(`<text transform="translate(20 %d) rotate(-90)" text-anchor="middle">MB/s of JSON per core</text>`,
+		(plotTop+plotBottom)/2)
 	n := 0
 	for _, r := range t.rows {
 		if !r.compresses {
@@ -58,8 +60,10 @@ func drawPlot(t table) []byte {
 		}
 		x := plotLeft + (r.bytesVersusStdlib-smallest)/span*(plotRight-plotLeft)
 		y := plotBottom - r.megabytesSecond/fastest*(plotBottom-plotTop)
-		out(`<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/><text x="%.1f" y="%.1f" fill="%s">%d</text>`, x, y, color, x+6, y-4, color, n)
-		out(`<text x="%d" y="%d" fill="%s" font-size="10">%d %s</text>`, plotRight+15, plotTop+14*n, color, n, html.EscapeString(r.short()))
+		out(`<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`, x, y, color)
+		out(`<text x="%.1f" y="%.1f" fill="%s">%d</text>`, x+6, y-4, color, n)
+		out(`<text x="%d" y="%d" fill="%s" font-size="10">%d %s</text>`,
+			plotRight+15, plotTop+14*n, color, n, html.EscapeString(r.short()))
 	}
 	out(`</svg>`)
 	return svg.Bytes()

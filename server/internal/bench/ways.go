@@ -48,22 +48,17 @@ func allWays() ([]way, error) {
 		})
 	}
 	defaults := encode.DefaultSettings()
+	with := func(level, chunk, window int) encode.Settings {
+		return encode.Settings{Level: level, ChunkBytes: chunk, WindowBytes: window}
+	}
+	const block = 65535
 	for _, s := range []encode.Settings{
-		{Level: 1, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
-		{Level: 4, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
-		{Level: 5, ChunkBytes: 65535, WindowBytes: 32 << 10},
-		{Level: 6, ChunkBytes: 65535, WindowBytes: 32 << 10},
-		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 0},
-		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 0},
-		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 8 << 10},
-		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 8 << 10},
-		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 16 << 10},
-		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 16 << 10},
-		{Level: 5, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
-		{Level: 6, ChunkBytes: defaults.ChunkBytes, WindowBytes: 32 << 10},
-		{Level: 5, ChunkBytes: 262140, WindowBytes: 32 << 10},
-		{Level: 6, ChunkBytes: 262140, WindowBytes: 32 << 10},
-		defaults,
+		with(1, 2*block, 16<<10),
+		with(4, 2*block, 16<<10),
+		with(5, block, 16<<10), with(5, 4*block, 16<<10),
+		with(5, 2*block, 0), with(5, 2*block, 8<<10), with(5, 2*block, 16<<10), with(5, 2*block, 32<<10),
+		with(6, block, 16<<10), with(6, 4*block, 16<<10),
+		with(6, 2*block, 0), with(6, 2*block, 8<<10), with(6, 2*block, 16<<10), with(6, 2*block, 32<<10),
 	} {
 		pool, err := encode.NewPool(s)
 		if err != nil {

@@ -32,7 +32,7 @@ const blockBytes = 65535
 
 // DefaultSettings returns the settings that docs/benchmarks.md recommends.
 func DefaultSettings() Settings {
-	return Settings{Level: 6, ChunkBytes: 2 * blockBytes, WindowBytes: maxWindowBytes}
+	return Settings{Level: 6, ChunkBytes: 2 * blockBytes, WindowBytes: 16 << 10}
 }
 
 const (

@@ -83,9 +83,11 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 					bit = 0
 				}
 			case messageKind:
-				if !f.list && seen&bit != 0 {
+				switch {
+				case !f.list && seen&bit != 0:
 					fault = &Error{Fault: Repeated}
-				} else {
+				case f.child.numbers && depth > 1 && f.child.plainNumbers(value):
+				default:
 					fault = c.message(f.child, value, depth-1)
 				}
 			case mapKind:

@@ -27,34 +27,42 @@ var escape = func() (t [256]byte) {
 	return t
 }()
 
-// appendPiece appends s as a JSON string in quotes, eight bytes at a time. dst
-// must have 6 bytes of capacity left for each of s, and 16 more.
+// appendPiece appends s as a JSON string in quotes, sixteen bytes at a time. dst
+// must have 6 bytes of capacity left for each of s, and 32 more.
 func appendPiece(dst, s []byte) []byte {
 	n := len(dst)
 	out := dst[:cap(dst)]
 	out[n] = '"'
 	n++
-	for len(s) >= 8 {
-		x := binary.LittleEndian.Uint64(s)
-		if needsEscape(x) {
+	for len(s) > 16 {
+		x, y := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
+		if needsEscape(x) || needsEscape(y) {
 			return append(appendEscaped(out[:n], s), '"')
 		}
 		binary.LittleEndian.PutUint64(out[n:], x)
-		n += 8
-		s = s[8:]
+		binary.LittleEndian.PutUint64(out[n+8:], y)
+		n += 16
+		s = s[16:]
 	}
-	if cap(s) < 8 {
+	if cap(s) < 16 {
 		return append(appendEscaped(out[:n], s), '"')
 	}
-	// The bytes behind s are looked at together with it, blanked out.
-	x := binary.LittleEndian.Uint64(s[:8])
-	if needsEscape(x | ^uint64(0)<<(8*len(s))) {
+	x, y := binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:16])
+	blankX, blankY := blanks(len(s))
+	if needsEscape(x|blankX) || needsEscape(y|blankY) {
 		return append(appendEscaped(out[:n], s), '"')
 	}
 	binary.LittleEndian.PutUint64(out[n:], x)
+	binary.LittleEndian.PutUint64(out[n+8:], y)
 	n += len(s)
 	out[n] = '"'
 	return out[:n+1]
+}
+
+// blanks returns what to blank out sixteen bytes with, of which the first n are
+// of interest: with bytes of ones, which are no ASCII and need no escape.
+func blanks(n int) (x, y uint64) {
+	return ^uint64(0) << (8 * n), ^uint64(0) << (8 * max(n-8, 0))
 }
 
 // needsEscape tells whether any of the eight bytes in x must be escaped. Each
@@ -144,15 +152,16 @@ func appendNumber(dst []byte, f float64) []byte {
 func validUTF8(s []byte) bool {
 	const high = 0x8080808080808080
 	rest := s
-	for len(rest) >= 8 {
-		if binary.LittleEndian.Uint64(rest)&high != 0 {
+	for len(rest) > 16 {
+		if (binary.LittleEndian.Uint64(rest)|binary.LittleEndian.Uint64(rest[8:]))&high != 0 {
 			return utf8.Valid(s)
 		}
-		rest = rest[8:]
+		rest = rest[16:]
 	}
-	if cap(rest) < 8 {
+	if cap(rest) < 16 {
 		return utf8.Valid(rest)
 	}
-	blank := ^uint64(0) << (8 * len(rest))
-	return binary.LittleEndian.Uint64(rest[:8])&high&^blank == 0 || utf8.Valid(s)
+	x, y := binary.LittleEndian.Uint64(rest[:8]), binary.LittleEndian.Uint64(rest[8:16])
+	blankX, blankY := blanks(len(rest))
+	return (x&^blankX|y&^blankY)&high == 0 || utf8.Valid(s)
 }

@@ -53,6 +53,7 @@ type field struct {
 	list   bool
 	absent absence
 	index  uint8  // in message.fields
+	tag    byte   // 0 where it takes more than a byte
 	length bool   // whether the value is a length and so many bytes; else a number
 	bit    uint64 // 1 << index, for sets of fields
 	// key is `{"name":`. It is copied at its full length, and then cut.
@@ -66,6 +67,7 @@ type field struct {
 type message struct {
 	fields   []field        // ascending by field number
 	byTag    [maxTag]*field // nil: none of that number and wire type
+	numbers  bool           // all fields are plain numbers: see numbers.go
 	filled   uint64         // fields that are written also when they are absent
 	demanded uint64         // fields that must not be absent
 }
@@ -143,8 +145,15 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 			m.demanded |= 1 << i
 		}
 	}
+	m.numbers = len(m.fields) > 0 && len(m.fields) <= maxNumbers
 	for i := range m.fields {
-		m.byTag[protowire.EncodeTag(descs[i].Number(), m.fields[i].kind.wireType())] = &m.fields[i]
+		f := &m.fields[i]
+		tag := protowire.EncodeTag(descs[i].Number(), f.kind.wireType())
+		m.byTag[tag] = f
+		if tag < 0x80 {
+			f.tag = byte(tag)
+		}
+		m.numbers = m.numbers && f.kind == int32Kind && f.absent == zero && f.tag != 0
 	}
 	return m, nil
 }

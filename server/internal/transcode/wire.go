@@ -4,8 +4,11 @@ import "google.golang.org/protobuf/encoding/protowire"
 
 // varint reads the varint at b[i:], of any length. It returns the index behind
 // it, or -1 where there is none. The walks read a varint of one byte, as most
-// are, themselves.
+// are, themselves; those of two are most of the others.
 func varint(b []byte, i int) (uint64, int) {
+	if i+1 < len(b) && b[i] >= 0x80 && b[i+1] < 0x80 {
+		return uint64(b[i]&0x7f) | uint64(b[i+1])<<7, i + 2
+	}
 	v, n := protowire.ConsumeVarint(b[i:])
 	if n < 0 {
 		return 0, -1

@@ -101,7 +101,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 			i = end
 		case messageKind:
 			end := i + int(v)
-			dst = w.inOrder(dst, f.child, b[i:end])
+			dst = w.child(dst, f.child, b[i:end])
 			i = end
 		case int32Kind:
 			dst = appendInt32(dst, int32(v))
@@ -118,6 +118,15 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 		dst = w.absent(dst, m, gap, &sep)
 	}
 	return closeObject(dst, sep)
+}
+
+func (w *writer) child(dst []byte, m *message, b []byte) []byte {
+	if m.numbers {
+		if written, ok := appendNumbers(dst, m, b); ok {
+			return written
+		}
+	}
+	return w.inOrder(dst, m, b)
 }
 
 // string writes s in quotes. It needs room for a piece when it is called.

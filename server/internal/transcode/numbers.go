@@ -1,0 +1,59 @@
+package transcode
+
+// Most messages of a scope are pairs of numbers: ranges of lines. A message whose
+// fields are all numbers that are written also when they are zero is walked
+// without looking fields up. What is unusual is left to the general walks.
+
+// maxNumbers is how many fields such a message may have, so that it fits into
+// Room.
+const maxNumbers = 16
+
+// plainNumbers tells that b is well formed, has no unknown fields and no field
+// twice, and has them in order.
+func (m *message) plainNumbers(b []byte) bool {
+	i := 0
+	for j := range m.fields {
+		if i == len(b) {
+			return true
+		}
+		if b[i] != m.fields[j].tag {
+			continue
+		}
+		i++
+		switch {
+		case i < len(b) && b[i] < 0x80:
+			i++
+		case i+1 < len(b) && b[i+1] < 0x80:
+			i += 2
+		default:
+			if _, i = varint(b, i); i < 0 {
+				return false
+			}
+		}
+	}
+	return i == len(b)
+}
+
+// appendNumbers writes a message of which plainNumbers is true. dst must have
+// room. It returns false, and dst as it was, where b has more than that.
+func appendNumbers(dst []byte, m *message, b []byte) ([]byte, bool) {
+	start := len(dst)
+	i := 0
+	sep := byte('{')
+	for j := range m.fields {
+		f := &m.fields[j]
+		var v uint64
+		if i < len(b) && b[i] == f.tag {
+			v = uint64(b[i+1])
+			if i += 2; v >= 0x80 {
+				v, i = varint(b, i-1)
+			}
+		}
+		dst = appendInt32(appendKey(dst, f, sep), int32(v))
+		sep = ','
+	}
+	if i != len(b) {
+		return dst[:start], false
+	}
+	return append(dst, '}'), true
+}
