@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
 // Config is what an operator can set. Start from [DefaultConfig].
@@ -16,6 +18,19 @@ type Config struct {
 	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
 	// less: every scope is forwarded by itself.
 	FlushThresholdBytes int
+	// FlushThresholdRawBytes is the length of JSON at which a batch is full. A
+	// batch exceeds it by the scope that crossed it. 0 or less: none.
+	FlushThresholdRawBytes int64
+	// MaxBatchBytes bounds the compressed size of a stream that is to be a single
+	// batch.
+	MaxBatchBytes int
+	// MaxBatchAge is how long a batch may stay open before it is forwarded though
+	// it is not full. 0: for as long as the stream.
+	MaxBatchAge time.Duration
+	// MaxConnectionAge is when a connection is told to go away, and how long a
+	// stream may last before it is given back to its client to go on in another
+	// one: so that clients find new servers. 0: never.
+	MaxConnectionAge time.Duration
 	// MaxScopeBytes bounds the protobuf size of one scope, and so of a message.
 	MaxScopeBytes int
 	// MaxMetadataBytes bounds the protobuf size of an upload's metadata.
@@ -45,6 +60,9 @@ type IntakeConfig struct {
 	AdditionalTags string
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
+	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
+	// waiting between them. 0: as long as the client waits.
+	BatchDeadline time.Duration
 }
 
 // DefaultConfig returns the recommended settings. Only the intake's URL is
@@ -52,13 +70,17 @@ type IntakeConfig struct {
 func DefaultConfig() Config {
 	settings := encode.DefaultSettings()
 	return Config{
-		Intake:              IntakeConfig{PostTimeout: 30 * time.Second},
-		FlushThresholdBytes: 2 << 20,
-		MaxScopeBytes:       4 << 20,
-		MaxMetadataBytes:    16 << 10,
-		MaxDepth:            64,
-		CompressionLevel:    settings.Level,
-		ChunkBytes:          settings.ChunkBytes,
+		Intake:                 IntakeConfig{PostTimeout: 30 * time.Second, BatchDeadline: 5 * time.Minute},
+		FlushThresholdBytes:    2 << 20,
+		FlushThresholdRawBytes: 48 << 20,
+		MaxBatchBytes:          8 << 20,
+		MaxBatchAge:            30 * time.Second,
+		MaxConnectionAge:       30 * time.Minute,
+		MaxScopeBytes:          4 << 20,
+		MaxMetadataBytes:       16 << 10,
+		MaxDepth:               64,
+		CompressionLevel:       settings.Level,
+		ChunkBytes:             settings.ChunkBytes,
 	}
 }
 
@@ -70,6 +92,14 @@ func (c Config) Validate() error {
 		return errors.New("no intake URL")
 	case c.Intake.PostTimeout <= 0:
 		return fmt.Errorf("intake post timeout %v is not positive", c.Intake.PostTimeout)
+	case c.Intake.BatchDeadline < 0:
+		return fmt.Errorf("intake batch deadline %v is negative", c.Intake.BatchDeadline)
+	case c.MaxBatchBytes < 64<<10:
+		return fmt.Errorf("max batch bytes %d is below 64 KiB", c.MaxBatchBytes)
+	case c.MaxBatchAge < 0:
+		return fmt.Errorf("max batch age %v is negative", c.MaxBatchAge)
+	case c.MaxConnectionAge < 0:
+		return fmt.Errorf("max connection age %v is negative", c.MaxConnectionAge)
 	case c.MaxScopeBytes < 1<<10 || c.MaxScopeBytes > 1<<30:
 		return fmt.Errorf("max scope bytes %d is not between 1 KiB and 1 GiB", c.MaxScopeBytes)
 	case c.MaxMetadataBytes < 1<<10 || c.MaxMetadataBytes > 1<<20:
@@ -85,4 +115,19 @@ func (c Config) encodeSettings() encode.Settings {
 	settings.Level = c.CompressionLevel
 	settings.ChunkBytes = c.ChunkBytes
 	return settings
+}
+
+func (c IntakeConfig) client() intake.Config {
+	return intake.Config{
+		URL: c.URL, APIKey: c.APIKey, AdditionalTags: c.AdditionalTags,
+		PostTimeout: c.PostTimeout, BatchDeadline: c.BatchDeadline,
+	}
+}
+
+func (c Config) batchPolicy() batch.Policy {
+	return batch.Policy{
+		FlushThresholdBytes:    c.FlushThresholdBytes,
+		FlushThresholdRawBytes: c.FlushThresholdRawBytes,
+		Learned:                &batch.Limit{},
+	}
 }

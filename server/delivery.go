@@ -2,65 +2,220 @@ package server
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"time"
 
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// delivery forwards the batches of one upload, one at a time and in order, in
-// the background. Its methods are for one goroutine.
+// delivery forwards the batches of one stream, one at a time and in order, in
+// the background, and knows how far the stream has come. begin, send and wait
+// are for the goroutine that makes the batches. What is read of its fields is
+// settled when broken is closed, or halt, stop or the last wait has returned.
 type delivery struct {
-	ctx     context.Context
-	cancel  context.CancelFunc
-	service *service
+	ctx      context.Context
+	cancel   context.CancelFunc
+	service  *service
+	uploadID string
+	options  streamOptions
+
 	// idle holds a token while no batch is on its way.
 	idle chan struct{}
-	// broken is closed when a batch was not accepted, unless because of stop or
-	// of the client; err is why.
+	// halted is closed when no further batch shall be sent.
+	halted   chan struct{}
+	haltOnce sync.Once
+	// broken is closed when a batch was not accepted; err is why.
 	broken chan struct{}
 	err    error
+
+	nextNum        int32 // of the batch that is accepted next
+	acceptedScopes int64
+	complete       bool // the stream's last batch is accepted
+	inDoubt        bool // the intake may have a batch that is not accepted
+	rawBytes       int64
+	compressed     int64
 }
 
 func newDelivery(ctx context.Context, s *service) *delivery {
-	d := &delivery{service: s, idle: make(chan struct{}, 1), broken: make(chan struct{})}
+	d := &delivery{
+		service: s,
+		idle:    make(chan struct{}, 1), halted: make(chan struct{}), broken: make(chan struct{}),
+	}
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
 	return d
 }
 
-// send waits until the batch before b is accepted and sends b on its way. It
-// takes b over. After a batch was not accepted, it returns why.
-func (d *delivery) send(b *batch.Batch) error {
-	if err := d.wait(); err != nil {
-		b.File.Release()
+func (d *delivery) begin(uploadID string, options streamOptions) {
+	d.uploadID, d.options, d.nextNum = uploadID, options, options.firstBatchNum
+}
+
+// send waits until the batch before b is accepted and sends b on its way; last
+// tells that it is the stream's last one. It takes b over. After a batch was not
+// accepted, it returns why.
+func (d *delivery) send(b *batch.Batch, last bool) error {
+	d.service.ledger.BatchesSealed.Inc()
+	if err := d.take(); err != nil {
+		d.discard(b)
 		return err
 	}
-	<-d.idle
 	go func() {
-		defer func() { d.idle <- struct{}{} }()
-		defer b.File.Release()
-		// After stop the upload has another reason to end, which is the one to tell.
-		if d.err = d.forward(b); d.err != nil && d.ctx.Err() == nil {
+		defer d.put()
+		d.err = d.forward(b)
+		d.complete = last && d.err == nil
+		// After stop the stream has another reason to end, which is the one to tell.
+		if d.err != nil && d.ctx.Err() == nil {
 			close(d.broken)
 		}
 	}()
 	return nil
 }
 
-func (d *delivery) forward(b *batch.Batch) (err error) {
-	defer d.service.catch(d.ctx, &err)
-	return d.service.intake.Forward(d.ctx, b)
+// take waits until no batch is on its way, and takes the token. It fails when
+// no further batch can be sent.
+func (d *delivery) take() error {
+	<-d.idle
+	err := d.err
+	select {
+	case <-d.halted:
+		if err == nil {
+			err = context.Canceled // the client is told why by who halted
+		}
+	default:
+	}
+	if err != nil {
+		d.put()
+	}
+	return err
 }
+
+func (d *delivery) put() { d.idle <- struct{}{} }
 
 // wait waits until no batch is on its way, and returns why one was not accepted.
 func (d *delivery) wait() error {
 	<-d.idle
-	d.idle <- struct{}{}
+	defer d.put()
 	return d.err
+}
+
+// busy tells whether a batch is on its way.
+func (d *delivery) busy() bool { return len(d.idle) == 0 }
+
+// halt lets no further batch be sent, and waits until none is on its way: for as
+// long as it is given, then it breaks off the one that is.
+func (d *delivery) halt(settle time.Duration) {
+	d.haltOnce.Do(func() { close(d.halted) })
+	timer := time.NewTimer(settle)
+	defer timer.Stop()
+	select {
+	case <-d.idle:
+	case <-timer.C:
+		d.cancel()
+		<-d.idle
+	}
+	d.put()
 }
 
 // stop breaks off the batch that is on its way, if any, and waits for its end.
 func (d *delivery) stop() {
 	d.cancel()
 	<-d.idle
-	d.idle <- struct{}{}
+	d.put()
+}
+
+// forward takes b to the intake, in the number that is next: a batch before it
+// may have taken b's own by being split.
+func (d *delivery) forward(b *batch.Batch) (err error) {
+	defer d.service.catch(d.ctx, &err)
+	if b.Num != d.nextNum {
+		renumbered, err := b.Renumber(d.service.compressors, d.nextNum, b.Final)
+		b.File.Release()
+		if err != nil {
+			d.service.ledger.BatchesRefused.Inc()
+			return err
+		}
+		b = renumbered
+	}
+	err = d.service.intake.Forward(d.ctx, b)
+	failure, _ := errors.AsType[*intake.Error](err)
+	switch {
+	case err == nil:
+		d.accept(b)
+		return nil
+	case failure != nil && failure.InDoubt():
+		d.inDoubt = true
+	case failure != nil && failure.TooLarge():
+		return d.split(b)
+	}
+	b.File.Release()
+	if permanent(err) {
+		d.service.ledger.BatchesRefused.Inc()
+	} else {
+		d.service.ledger.BatchesGivenBack.Inc()
+	}
+	return err
+}
+
+func (d *delivery) accept(b *batch.Batch) {
+	d.nextNum = b.Num + 1
+	d.acceptedScopes += b.ScopeCount
+	d.rawBytes += b.RawBytes
+	d.compressed += int64(b.File.Len())
+	b.File.Release()
+	d.service.ledger.BatchesAccepted.Inc()
+}
+
+// split forwards what the intake found too large as several batches, and has
+// all uploads make smaller ones from now on.
+func (d *delivery) split(b *batch.Batch) error {
+	limits := d.service.policy.Learned.Learn(b)
+	d.service.ledger.BatchesRefused.Inc()
+	if d.options.singleBatch {
+		b.File.Release()
+		return batchTooLarge(limits.CompressedBytes)
+	}
+	parts, err := b.Split(d.service.compressors, b.Num, limits)
+	b.File.Release()
+	if err != nil {
+		return err
+	}
+	d.service.ledger.BatchesSealed.Add(float64(len(parts)))
+	for i, part := range parts {
+		if err := d.forward(part); err != nil {
+			for _, rest := range parts[i+1:] {
+				d.discard(rest)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// discard gives up a batch that was not sent.
+func (d *delivery) discard(b *batch.Batch) {
+	b.File.Release()
+	d.service.ledger.BatchesGivenBack.Inc()
+}
+
+// progress returns how far the stream has come; nil where that is not known.
+func (d *delivery) progress() *symdbv1.UploadProgress {
+	if d.uploadID == "" || d.inDoubt {
+		return nil
+	}
+	return &symdbv1.UploadProgress{
+		UploadId: d.uploadID, AcceptedScopeCount: d.acceptedScopes, NextBatchNum: d.nextNum,
+	}
+}
+
+func (d *delivery) summary() *symdbv1.UploadScopesResponse {
+	return &symdbv1.UploadScopesResponse{
+		UploadId:        d.uploadID,
+		ScopeCount:      d.acceptedScopes,
+		BatchCount:      d.nextNum - d.options.firstBatchNum,
+		RawBytes:        d.rawBytes,
+		CompressedBytes: d.compressed,
+	}
 }

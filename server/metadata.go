@@ -7,25 +7,40 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// newHeader checks an upload's metadata and returns what its batches shall carry.
-func newHeader(md *symdbv1.UploadMetadata) (*batch.Header, error) {
-	invalid := func(field, text string) error {
-		return &inputError{reason: reasonMetadataInvalid, field: "metadata." + field, text: text}
-	}
-	switch {
-	case md.GetService() == "":
-		return nil, invalid("service", "required")
-	case md.GetLanguage() == "":
-		return nil, invalid("language", "required")
+// streamOptions is what the metadata says of this stream, as opposed to the
+// upload.
+type streamOptions struct {
+	firstBatchNum int32
+	moreFollows   bool
+	singleBatch   bool
+}
+
+// readMetadata checks a stream's metadata and returns what its batches shall
+// carry, and how they are to be made.
+func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, error) {
+	invalid := func(field, text string) (*batch.Header, streamOptions, error) {
+		return nil, streamOptions{}, &inputError{reason: reasonMetadataInvalid, field: "metadata." + field, text: text}
 	}
 	id := md.GetUploadId()
-	if id == "" {
+	switch {
+	case md.GetService() == "":
+		return invalid("service", "required")
+	case md.GetLanguage() == "":
+		return invalid("language", "required")
+	case id != "" && (len(id) != len(uuid.UUID{}.String()) || uuid.Validate(id) != nil):
+		return invalid("upload_id", "not a UUID in its text form of 36 characters")
+	case md.GetFirstBatchNum() < 0:
+		return invalid("first_batch_num", "negative")
+	case id == "" && (md.GetFirstBatchNum() > 1 || md.GetSingleBatch()):
+		return invalid("upload_id", "required for a stream that goes on with an upload, or can be repeated")
+	case id == "":
 		id = uuid.NewString()
-	} else if len(id) != len(uuid.UUID{}.String()) || uuid.Validate(id) != nil {
-		return nil, invalid("upload_id", "not a UUID in its text form of 36 characters")
 	}
-	return &batch.Header{
+	header := &batch.Header{
 		Service: md.GetService(), Env: md.GetEnv(), Version: md.GetVersion(), Language: md.GetLanguage(),
 		UploadID: id, RuntimeID: md.GetRuntimeId(),
+	}
+	return header, streamOptions{
+		firstBatchNum: max(1, md.GetFirstBatchNum()), moreFollows: md.GetMoreFollows(), singleBatch: md.GetSingleBatch(),
 	}, nil
 }

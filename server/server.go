@@ -7,13 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -22,6 +25,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
@@ -46,7 +50,22 @@ type service struct {
 	compressors *encode.Pool
 	policy      batch.Policy
 	intake      forwarder
+	ledger      *telemetry.Ledger
 	streams     sync.WaitGroup // what runs beside their handlers
+	// ending is closed by end: uploads are to be given back to their clients.
+	ending chan struct{}
+	end    func()
+}
+
+// Option is a collaborator of a server.
+type Option func(*collaborators)
+
+type collaborators struct{ registry prometheus.Registerer }
+
+// WithRegistry registers the server's metrics with r, which must not have those
+// of another server. By default they are registered nowhere.
+func WithRegistry(r prometheus.Registerer) Option {
+	return func(c *collaborators) { c.registry = r }
 }
 
 // The receive windows of HTTP/2, per stream and per connection. Left to
@@ -64,7 +83,11 @@ const messageLimitFactor = 2
 
 // New returns a server that is ready to serve. It fails on settings that are out
 // of range. The intake is not contacted before the first batch.
-func New(cfg Config, logger *slog.Logger) (*Server, error) {
+func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
+	var with collaborators
+	for _, opt := range opts {
+		opt(&with)
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
@@ -76,7 +99,7 @@ func New(cfg Config, logger *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	client, err := intake.New(intake.Config(cfg.Intake))
+	client, err := intake.New(cfg.Intake.client())
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
@@ -85,14 +108,23 @@ func New(cfg Config, logger *slog.Logger) (*Server, error) {
 		logger:      logger,
 		plan:        plan,
 		compressors: pool,
-		policy:      batch.Policy{FlushThresholdBytes: cfg.FlushThresholdBytes},
+		policy:      cfg.batchPolicy(),
 		intake:      client,
+		ledger:      telemetry.NewLedger(with.registry),
+		ending:      make(chan struct{}),
 	}
+	s.end = sync.OnceFunc(func() { close(s.ending) })
 	server := &Server{health: health.NewServer(), service: s, intake: client, stopping: make(chan struct{})}
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
 	server.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(frameCodec{}),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge: cfg.MaxConnectionAge,
+			// By then all its streams have reached that age themselves, and were
+			// given back. Without it the connection would never be closed.
+			MaxConnectionAgeGrace: 2 * cfg.MaxConnectionAge,
+		}),
 		grpc.StaticStreamWindowSize(streamWindowBytes),
 		grpc.StaticConnWindowSize(connectionWindowBytes),
 		grpc.ChainStreamInterceptor(
@@ -151,8 +183,9 @@ func (s *Server) endWatch(
 
 // Shutdown stops taking connections and uploads, and waits for those in flight.
 // Streams that watch its health, or use reflection, are ended at once. When ctx
-// ends first, uploads are broken off with UNAVAILABLE, and ctx's error is
-// returned. Afterwards no goroutine of the server is left.
+// ends first, uploads are given back to their clients, with UNAVAILABLE and how
+// far they came, and ctx's error is returned. Afterwards no goroutine of the
+// server is left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
@@ -166,8 +199,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-stopped:
 	case <-ctx.Done():
 		err = fmt.Errorf("shut down: %w", ctx.Err())
-		s.grpc.Stop()
-		<-stopped
+		s.service.end()
+		timer := time.NewTimer(2 * settleTime)
+		defer timer.Stop()
+		select {
+		case <-stopped:
+		case <-timer.C:
+			s.grpc.Stop()
+			<-stopped
+		}
 	}
 	s.service.streams.Wait()
 	s.intake.Close()

@@ -17,7 +17,8 @@ import (
 // It is not safe for concurrent use.
 type stream struct {
 	rpc              grpc.ServerStream
-	frame            frame // the message that was read last
+	frames           [2]frame // the message that was read last, and the one before
+	last             int      // which of the two
 	maxScopeBytes    int
 	maxMetadataBytes int
 	begun            bool  // the metadata was read
@@ -27,7 +28,7 @@ type stream struct {
 // metadata reads the first message.
 func (s *stream) metadata() (*symdbv1.UploadMetadata, error) {
 	number, payload, err := s.receive()
-	defer s.frame.release()
+	defer s.release()
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, s.invalid("required: the stream ended before its first message")
@@ -48,8 +49,8 @@ func (s *stream) metadata() (*symdbv1.UploadMetadata, error) {
 }
 
 // next reads the next scope and returns its wire bytes, which are valid until
-// the next call or the frame's release. The error is io.EOF at the end of the
-// stream.
+// the call after the next one, or their release. The error is io.EOF at the end
+// of the stream.
 func (s *stream) next() ([]byte, error) {
 	number, payload, err := s.receive()
 	switch {
@@ -87,7 +88,10 @@ func (s *stream) tooLarge() error {
 
 // receive reads a message and finds the payload in it.
 func (s *stream) receive() (protowire.Number, []byte, error) {
-	err := s.rpc.RecvMsg(&s.frame)
+	s.last = 1 - s.last
+	frame := &s.frames[s.last]
+	frame.release()
+	err := s.rpc.RecvMsg(frame)
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
@@ -95,11 +99,21 @@ func (s *stream) receive() (protowire.Number, []byte, error) {
 	default:
 		return 0, nil, fmt.Errorf("receive %s: %w", s.field(), err)
 	}
-	number, payload, fault := splitRequest(s.frame.bytes())
+	number, payload, fault := splitRequest(frame.bytes())
 	if fault != "" {
 		return 0, nil, s.invalid(fault)
 	}
 	return number, payload, nil
+}
+
+// releaseOlder gives back the bytes of the message before the last one; of the
+// last one, at the end of the stream.
+func (s *stream) releaseOlder() { s.frames[1-s.last].release() }
+
+// release gives back all bytes.
+func (s *stream) release() {
+	s.frames[0].release()
+	s.frames[1].release()
 }
 
 // The fields of UploadScopesRequest's payload.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -25,70 +27,72 @@ type forwarder interface {
 
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
-// UploadScopes serves one upload.
+// UploadScopes serves one stream of an upload: the whole of it, or a part.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	up := &upload{service: s, stream: stream{
-		rpc: rpc, maxScopeBytes: s.config.MaxScopeBytes, maxMetadataBytes: s.config.MaxMetadataBytes,
-	}}
-	up.delivery = newDelivery(rpc.Context(), s)
+	up := &upload{
+		service:  s,
+		stream:   stream{rpc: rpc, maxScopeBytes: s.config.MaxScopeBytes, maxMetadataBytes: s.config.MaxMetadataBytes},
+		delivery: newDelivery(rpc.Context(), s),
+		age:      newAge(s.config.MaxBatchAge),
+	}
 	ended := make(chan error, 1)
 	s.streams.Go(func() { ended <- up.run() })
-	// Only returning from here ends a read from a client that sends nothing, so
-	// a batch that fails meanwhile is not left waiting for the next scope.
-	select {
-	case err := <-ended:
-		if err != nil {
-			return publicStatus(err)
-		}
-		return rpc.SendAndClose(&up.summary)
-	case <-up.delivery.broken:
-		return publicStatus(up.delivery.err)
-	}
+	return up.watch(rpc, ended)
 }
 
-// upload is one upload in flight. Its goroutine is the one that runs run.
+// upload is one stream in flight.
 type upload struct {
 	service  *service
 	stream   stream
 	delivery *delivery
-	batches  *batch.Assembler
-	summary  symdbv1.UploadScopesResponse
+	age      age
+
+	// mu is held by run but while it waits for the client, so that an aged batch
+	// is sealed between two scopes.
+	mu      sync.Mutex
+	batches *batch.Assembler
+	options streamOptions
 }
 
-// run is an upload's whole way, from its metadata to the answer. It returns when
-// the intake has accepted the final batch, or with what went wrong.
+// run is a stream's whole way, from its metadata to the last batch. It returns
+// when the intake has accepted that, or with what went wrong.
 func (u *upload) run() (err error) {
-	defer u.stream.frame.release()
-	defer u.delivery.stop()
+	defer u.close(&err)
 	defer u.service.catch(u.stream.rpc.Context(), &err)
+	u.mu.Lock()
+	defer u.mu.Unlock()
 
 	if err := u.begin(); err != nil {
 		return err
 	}
-	defer u.batches.Discard()
-	for {
-		scope, err := u.next()
-		if errors.Is(err, io.EOF) {
+	// The newest scope is held back until the next one or the end of the stream
+	// is there, so that the last batch, the final one, always has a scope.
+	held, err := u.next()
+	if errors.Is(err, io.EOF) {
+		return u.stream.invalid("required: an upload has at least one scope")
+	}
+	for err == nil {
+		var scope transcode.Checked
+		if scope, err = u.next(); err != nil {
 			break
 		}
-		if err != nil {
+		if err := u.add(held); err != nil {
 			return err
 		}
-		if u.batches.Full() { // and, as there is another scope, not the final one
-			if err := u.forward(false); err != nil {
+		if u.batches.Full() {
+			if err := u.forward(); err != nil {
 				return err
 			}
 		}
-		u.batches.Add(scope)
-		u.stream.frame.release()
+		held = scope
 	}
-	if u.batches.Empty() {
-		return u.stream.invalid("required: an upload has at least one scope")
-	}
-	if err := u.forward(true); err != nil {
+	if !errors.Is(err, io.EOF) {
 		return err
 	}
-	return u.delivery.wait()
+	if err := u.add(held); err != nil {
+		return err
+	}
+	return u.finish()
 }
 
 // begin reads the metadata and tells the client the upload's identity.
@@ -97,12 +101,17 @@ func (u *upload) begin() error {
 	if err != nil {
 		return err
 	}
-	header, err := newHeader(md)
+	header, options, err := readMetadata(md)
 	if err != nil {
 		return err
 	}
-	u.summary.UploadId = header.UploadID
-	u.batches = batch.NewAssembler(header, u.service.policy, u.service.compressors, 1)
+	policy := u.service.policy
+	if options.singleBatch {
+		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
+	}
+	u.options = options
+	u.batches = batch.NewAssembler(header, policy, u.service.compressors, options.firstBatchNum)
+	u.delivery.begin(header.UploadID, options)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
 		return fmt.Errorf("send header: %w", err)
 	}
@@ -111,7 +120,9 @@ func (u *upload) begin() error {
 
 // next receives the next scope and checks it.
 func (u *upload) next() (transcode.Checked, error) {
+	u.mu.Unlock()
 	wire, err := u.stream.next()
+	u.mu.Lock()
 	if err != nil {
 		return transcode.Checked{}, err
 	}
@@ -122,13 +133,60 @@ func (u *upload) next() (transcode.Checked, error) {
 	return scope, nil
 }
 
-// forward seals the open batch and sends it on its way, once the batch before
-// it is accepted.
-func (u *upload) forward(final bool) error {
-	b := u.batches.Seal(final)
-	u.summary.ScopeCount += b.ScopeCount
-	u.summary.BatchCount = b.Num
-	u.summary.RawBytes += b.RawBytes
-	u.summary.CompressedBytes += int64(b.File.Len())
-	return u.delivery.send(b)
+// add puts a scope into the open batch.
+func (u *upload) add(scope transcode.Checked) error {
+	if u.batches.Empty() {
+		u.age.begin()
+	}
+	u.batches.Add(scope)
+	u.stream.releaseOlder()
+	if u.options.singleBatch && u.batches.CompressedBytes() > u.service.config.MaxBatchBytes {
+		return batchTooLarge(u.service.config.MaxBatchBytes)
+	}
+	return nil
+}
+
+// forward seals the open batch, which is not the last one, and sends it on its
+// way, once the batch before it is accepted.
+func (u *upload) forward() error { return u.delivery.send(u.batches.Seal(false), false) }
+
+// finish forwards the stream's last batch, and waits until the intake has
+// accepted it. It is the final one unless another stream follows.
+func (u *upload) finish() error {
+	if err := u.delivery.send(u.batches.Seal(!u.options.moreFollows), true); err != nil {
+		return err
+	}
+	return u.delivery.wait()
+}
+
+// forwardAged forwards the open batch though it is not full, unless the upload
+// is at work or the batch before is still on its way: then it looks again soon.
+func (u *upload) forwardAged() {
+	if !u.mu.TryLock() {
+		u.age.again()
+		return
+	}
+	defer u.mu.Unlock()
+	if u.batches == nil || u.batches.Empty() || u.options.singleBatch {
+		return
+	}
+	if u.delivery.busy() {
+		u.age.again()
+		return
+	}
+	_ = u.forward() // an error is the delivery's, and kept there
+}
+
+// close ends what the stream still has on its way, gives back what it holds, and
+// enters in the ledger what became of its scopes.
+func (u *upload) close(err *error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.delivery.stop()
+	u.stream.release()
+	u.age.stop()
+	if u.batches != nil {
+		u.batches.Discard()
+	}
+	u.account(*err)
 }

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"errors"
+	"time"
+)
+
+// Why a stream in order is ended before its client has ended it. The client goes
+// on in another one.
+var (
+	errShuttingDown  = errors.New("the server is stopping")
+	errConnectionAge = errors.New("the connection has reached its age")
+)
+
+// settleTime is how long a batch that is on its way may take to be accepted or
+// refused, when its stream is ended. Longer, and it is not known what became of
+// it.
+const settleTime = 2 * time.Second
+
+// watch waits for the stream's end and answers the client. Only returning from
+// here ends a read from a client that sends nothing: a batch that fails, or a
+// server that stops, does not wait for the next scope.
+func (u *upload) watch(rpc uploadStream, ended <-chan error) error {
+	var old <-chan time.Time
+	if limit := u.service.config.MaxConnectionAge; limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		old = timer.C
+	}
+	for {
+		select {
+		case err := <-ended:
+			return u.answer(rpc, err)
+		case <-u.delivery.broken:
+			return u.answer(rpc, u.delivery.err)
+		case <-u.age.reached():
+			u.forwardAged()
+			continue
+		case <-u.service.ending:
+			return u.giveBack(rpc, ended, errShuttingDown)
+		case <-old:
+			return u.giveBack(rpc, ended, errConnectionAge)
+		}
+	}
+}
+
+// giveBack ends the stream for the reason given, unless the intake turns out to
+// have accepted all of it.
+func (u *upload) giveBack(rpc uploadStream, ended <-chan error, reason error) error {
+	u.delivery.halt(settleTime)
+	if u.delivery.complete {
+		return u.answer(rpc, <-ended)
+	}
+	return u.answer(rpc, reason)
+}
+
+// answer tells the client what became of the stream.
+func (u *upload) answer(rpc uploadStream, err error) error {
+	if err == nil {
+		return rpc.SendAndClose(u.delivery.summary())
+	}
+	u.service.logFailure(rpc.Context(), u.delivery.uploadID, err)
+	return publicStatus(err, u.delivery.progress())
+}
+
+// account enters in the ledger what became of the stream's scopes.
+func (u *upload) account(err error) {
+	rest := float64(u.stream.scopes - u.delivery.acceptedScopes)
+	ledger := u.service.ledger
+	ledger.ScopesReceived.Add(float64(u.stream.scopes))
+	ledger.ScopesAccepted.Add(float64(u.delivery.acceptedScopes))
+	if permanent(err) {
+		ledger.ScopesRefused.Add(rest)
+	} else {
+		ledger.ScopesGivenBack.Add(rest)
+	}
+}
