@@ -5,15 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
-	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
 )
 
 // Config says where the intake is and how it is spoken to.
@@ -29,29 +27,94 @@ type Config struct {
 	AdditionalTags string
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
+	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
+	// waiting between them. 0: as long as the caller's context lives.
+	BatchDeadline time.Duration
+	// Retry says when a batch is sent again. The zero value stands for
+	// [DefaultRetry].
+	Retry Retry
 }
 
 // origin names this program to the backend's intake.
 const origin = "scopegate"
 
-// Client posts batches to one intake. It is safe for concurrent use.
+// Client posts batches to one intake. It is safe for concurrent use. What it
+// learns about the intake from one batch it heeds with all, so there shall be one
+// client an intake.
 type Client struct {
 	config    Config
 	url       *url.URL
-	transport *http.Transport
+	transport http.RoundTripper
+	onAttempt func(Attempt)
+	retries   retrypolicy.RetryPolicy[any]
+	gate      *gate
 }
 
+// Option is a collaborator of a client.
+type Option func(*Client)
+
+// OnAttempt has f called after each attempt, before the next one and before
+// Forward returns. It is called from the goroutines that forward, so it must be
+// safe for concurrent use and must not block.
+func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = f } }
+
 // New returns a client. It does not contact the intake. It fails on a URL that
-// can't be posted to.
-func New(cfg Config) (*Client, error) {
+// can't be posted to and on settings that are out of range.
+func New(cfg Config, options ...Option) (*Client, error) {
 	target, socket, err := parseURL(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Retry == (Retry{}) {
+		cfg.Retry = DefaultRetry()
+	}
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		config:    cfg,
+		url:       target,
+		transport: newTransport(socket),
+		retries:   newRetryPolicy(),
+		gate:      newGate(cfg.Retry),
+	}
+	for _, option := range options {
+		option(c)
+	}
+	return c, nil
+}
+
+func (c Config) validate() error {
+	control := func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+	switch {
+	case c.PostTimeout <= 0:
+		return fmt.Errorf("intake post timeout %v is not positive", c.PostTimeout)
+	case c.BatchDeadline < 0:
+		return fmt.Errorf("intake batch deadline %v is negative", c.BatchDeadline)
+	case strings.ContainsFunc(c.APIKey, control):
+		return errors.New("intake API key has a control character")
+	case strings.ContainsFunc(c.AdditionalTags, control):
+		return errors.New("intake additional tags have a control character")
+	}
+	if err := c.Retry.Validate(); err != nil {
+		return fmt.Errorf("intake retry: %w", err)
+	}
+	return nil
+}
+
+// newTransport returns the transport, over a unix socket if one is named.
+func newTransport(socket string) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &countedConn{Conn: conn}, nil
+	}
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
+		DialContext:         dial,
 		ForceAttemptHTTP2:   true,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 10 * time.Second,
@@ -62,62 +125,15 @@ func New(cfg Config) (*Client, error) {
 	if socket != "" {
 		transport.Proxy = nil
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
+			return dial(ctx, "unix", socket)
 		}
 	}
-	return &Client{config: cfg, url: target, transport: transport}, nil
+	return transport
 }
 
 // Close closes the connections that are idle.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
-
-// Forward posts the batch and returns nil when the intake has accepted it, that
-// is, answered with a status of 2xx. Otherwise the error is an [*Error]. The
-// batch is not read any more once Forward has returned.
-func (c *Client) Forward(ctx context.Context, b *batch.Batch) error {
-	form := newForm(b)
-	err := c.post(ctx, form)
-	form.wait()
-	if err == nil {
-		return nil
+func (c *Client) Close() {
+	if transport, ok := c.transport.(*http.Transport); ok {
+		transport.CloseIdleConnections()
 	}
-	failure, ok := errors.AsType[*Error](err)
-	if !ok {
-		failure = &Error{Err: err}
-	}
-	failure.BatchNum = b.Num
-	return failure
-}
-
-func (c *Client) post(ctx context.Context, form *form) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url.String(), http.NoBody)
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	req.Body = form.body()
-	req.GetBody = func() (io.ReadCloser, error) { return form.body(), nil }
-	req.ContentLength = form.length()
-	req.Header.Set("Content-Type", form.contentType())
-	if c.config.AdditionalTags != "" {
-		req.Header.Set("X-Datadog-Additional-Tags", c.config.AdditionalTags)
-	}
-	if c.config.APIKey != "" {
-		req.Header.Set("DD-API-KEY", c.config.APIKey)
-		req.Header.Set("DD-EVP-ORIGIN", origin)
-		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
-	}
-	if user := c.url.User; user != nil {
-		password, _ := user.Password()
-		req.SetBasicAuth(user.Username(), password)
-	}
-	// Not by an http.Client, which would follow a redirect, and so carry the key
-	// to wherever the answer says.
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		return noAnswer(ctx, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	return readAnswer(ctx, resp)
 }

@@ -1,6 +1,12 @@
-// Package intake carries a batch to the HTTP intake: one batch is one POST, as
-// docs/intake.md describes it, and what the intake answers becomes nil or an
-// [*Error].
+// Package intake carries a batch to the HTTP intake, as docs/intake.md describes
+// it, and sends the same bytes again until they are accepted, refused for good or
+// out of time. Its answer is nil or an [*Error], which says whether the intake may
+// have the batch nevertheless.
 //
-// Start at [New] and [Client.Forward].
+// Start at [New] and [Client.Forward]. What an answer means, and how long to wait
+// for the next attempt, is decided by functions of what they are given alone, in
+// verdict.go and retry.go; whether the intake is up, for all batches together, by
+// the gate in gate.go.
+//
+// It does not cut batches to a size that the intake takes: see [Error.TooLarge].
 package intake

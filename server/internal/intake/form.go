@@ -17,7 +17,6 @@ type form struct {
 	before   []byte // in front of the file
 	file     *batch.Batch
 	behind   []byte
-	open     sync.WaitGroup // bodies that are not closed
 }
 
 func newForm(b *batch.Batch) *form {
@@ -42,21 +41,17 @@ func (f *form) length() int64 {
 }
 
 // body returns the form as the body of a request.
-func (f *form) body() io.ReadCloser {
-	f.open.Add(1)
-	return &body{form: f, reader: io.MultiReader(
+func (f *form) body() *body {
+	return &body{left: f.length(), reader: io.MultiReader(
 		bytes.NewReader(f.before), f.file.File.NewReader(), bytes.NewReader(f.behind))}
 }
 
-// wait returns when all bodies are closed: an [http.RoundTripper] may read on in
-// the background after it has returned.
-func (f *form) wait() { f.open.Wait() }
-
-// body is safe for a Close while another goroutine reads.
+// body is safe for a Close while another goroutine reads, which then reads no
+// more.
 type body struct {
-	form   *form
 	mu     sync.Mutex
 	closed bool
+	left   int64 // bytes that were not read
 	reader io.Reader
 }
 
@@ -66,15 +61,21 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	return b.reader.Read(p)
+	n, err := b.reader.Read(p)
+	b.left -= int64(n)
+	return n, err
+}
+
+// taken tells that the last byte was read.
+func (b *body) taken() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left == 0
 }
 
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.closed {
-		b.closed = true
-		b.form.open.Done()
-	}
+	b.closed = true
 	return nil
 }

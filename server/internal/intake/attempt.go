@@ -1,0 +1,91 @@
+package intake
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Attempt is one attempt at posting a batch, as it ended. It holds nothing that
+// must stay secret.
+type Attempt struct {
+	// BatchNum is the number of the batch.
+	BatchNum int32
+	// Number counts the attempts at the batch from 1.
+	Number int
+	// HTTPStatus is the status of the answer; 0 where there was none.
+	HTTPStatus int
+	// Class is what kind of end it was.
+	Class Class
+	// InDoubt tells that the intake may have taken the batch in this attempt.
+	InDoubt bool
+	// RetryAfter is what the answer has asked for, capped; 0 if it did not.
+	RetryAfter time.Duration
+	// Duration is how long the attempt took, without the waiting in front of it.
+	Duration time.Duration
+}
+
+// attemptEnd is how an attempt ended.
+type attemptEnd struct {
+	verdict
+	status     int    // 0: no answer
+	answer     string // the beginning of the body
+	retryAfter string // the header
+	err        error  // where there was no answer
+}
+
+// post makes one attempt. The form is not read any more once it has returned.
+func (c *Client) post(ctx context.Context, f *form) attemptEnd {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
+	defer cancel()
+	var out outbound
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },
+	})
+	defer out.end()
+	// Not through an http.Client, which would follow redirects, with the key.
+	resp, err := c.transport.RoundTrip(c.request(ctx, f, &out))
+	if err == nil {
+		return readAnswer(resp, cancel)
+	}
+	out.end()
+	wasEnded := ended(ctx)
+	return attemptEnd{
+		verdict: judgeSilence(wasEnded, out.isConnected(), out.mayBeWhole()),
+		err:     withoutURL(wasEnded, err),
+	}
+}
+
+func (c *Client) request(ctx context.Context, f *form, out *outbound) *http.Request {
+	req := (&http.Request{
+		Method:        http.MethodPost,
+		URL:           c.url,
+		Host:          c.url.Host,
+		Header:        make(http.Header),
+		ContentLength: f.length(),
+		Body:          out.begin(f),
+	}).WithContext(ctx)
+	// The transport asks for the body again when it sends the request again by
+	// itself. It does so with a POST only where the first time did not count:
+	// nothing had been written to a connection that turned out to be closed, or
+	// the server says that it has not looked at it (RFC 9113, section 8.7).
+	req.GetBody = func() (io.ReadCloser, error) { return out.begin(f), nil }
+	req.Header.Set("Content-Type", f.contentType())
+	if user := c.url.User; user != nil {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+	}
+	if c.config.AdditionalTags != "" {
+		req.Header.Set("X-Datadog-Additional-Tags", c.config.AdditionalTags)
+	}
+	if c.config.APIKey != "" {
+		req.Header.Set("DD-API-KEY", c.config.APIKey)
+		req.Header.Set("DD-EVP-ORIGIN", origin)
+		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
+	}
+	return req
+}

@@ -1,0 +1,215 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+)
+
+// errHeld is why a batch was not sent: the intake takes nothing now, and the
+// time to try again comes only after the batch's deadline.
+var errHeld = errors.New("not sent: the intake takes nothing at present")
+
+// gate lets attempts through to one intake. It is open while the intake takes
+// what it gets. It is shut while the intake asks to be left alone (Retry-After),
+// and once it is found down, by a circuit breaker. Then a probe is let through
+// from time to time, one at a time, and further ones beside a probe that hangs;
+// the first that gets an answer of a living intake opens the gate. What has
+// waited goes through spread over a short time, and stops where it is when the
+// gate shuts again meanwhile.
+//
+// Of all that wait for the gate one at a time watches when it may probe; the
+// others are woken when it opens. So nothing sleeps longer than it is shut.
+type gate struct {
+	spread  time.Duration
+	mu      sync.Mutex
+	breaker circuitbreaker.CircuitBreaker[any]
+	// epoch counts the breaker's changes of state. An attempt that was let
+	// through before the last one, and fails, says nothing about now.
+	epoch uint64
+	// until is before when the intake wants to see nobody.
+	until time.Time
+	// nextProbe is when another probe is let through beside one that hangs.
+	nextProbe time.Time
+	// opened is closed, and replaced, when what waits shall go through.
+	opened chan struct{}
+	// turn holds a token while someone watches; nudge makes them look again.
+	turn, nudge chan struct{}
+}
+
+func newGate(r Retry) *gate {
+	return &gate{
+		spread: r.BreakerDelay,
+		breaker: circuitbreaker.NewBuilder[any]().
+			WithFailureThreshold(uint(r.BreakerFailureThreshold)).
+			WithSuccessThreshold(1).
+			WithDelay(r.BreakerDelay).
+			WithJitterFactor(0.25).
+			Build(),
+		opened: make(chan struct{}),
+		turn:   make(chan struct{}, 1),
+		nudge:  make(chan struct{}, 1),
+	}
+}
+
+// pass is the permission for one attempt. It has to be given back by report.
+type pass struct {
+	epoch uint64
+	probe bool
+}
+
+// hold is why there is no pass, as of now.
+type hold struct {
+	// wait is when to look again, at the latest.
+	wait time.Duration
+	// wake is closed when the gate opens.
+	wake <-chan struct{}
+	// certain: there won't be a pass any earlier, as far as anyone knows.
+	certain bool
+}
+
+// tooLong tells that the context's deadline comes before there is a pass.
+func (h hold) tooLong(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return h.certain && limited && time.Until(deadline) <= h.wait
+}
+
+// enter waits for a pass. It fails with the context's error, or at once with
+// errHeld where the context's deadline is before the gate can open.
+func (g *gate) enter(ctx context.Context) (pass, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return pass{}, err
+		}
+		p, h, ok := g.try(time.Now())
+		switch {
+		case ok:
+			return p, nil
+		case h.tooLong(ctx):
+			return pass{}, errHeld
+		}
+		select {
+		case g.turn <- struct{}{}:
+			p, err := g.watch(ctx)
+			<-g.turn
+			if err != nil || p.probe {
+				return p, err
+			}
+		case <-h.wake:
+		case <-ctx.Done():
+			return pass{}, ctx.Err()
+		}
+		g.settle(ctx)
+	}
+}
+
+// watch waits until the caller, whose turn it is, may probe, or everybody may go
+// through; then it returns no pass, and has woken the others.
+func (g *gate) watch(ctx context.Context) (pass, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return pass{}, err
+		}
+		p, h, ok := g.try(time.Now())
+		switch {
+		case ok && p.probe:
+			return p, nil
+		case ok:
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.wake()
+			return pass{}, nil
+		case h.tooLong(ctx):
+			return pass{}, errHeld
+		}
+		timer := time.NewTimer(h.wait)
+		select {
+		case <-timer.C:
+		case <-g.nudge:
+		case <-h.wake:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// settle waits for a random part of the spread, if the deadline allows.
+func (g *gate) settle(ctx context.Context) {
+	wait := rand.N(g.spread) //nolint:gosec // spreads load, guards nothing
+	if (hold{wait: wait, certain: true}).tooLong(ctx) {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// try returns a pass, or why there is none now.
+func (g *gate) try(now time.Time) (pass, hold, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait := g.until.Sub(now); wait > 0 {
+		return pass{}, hold{wait: wait, wake: g.opened, certain: true}, false
+	}
+	before := g.breaker.State()
+	allowed := g.breaker.TryAcquirePermit()
+	g.follow(before)
+	switch g.breaker.State() {
+	case circuitbreaker.ClosedState:
+		return pass{epoch: g.epoch}, hold{}, true
+	case circuitbreaker.OpenState:
+		return pass{}, hold{wait: g.breaker.RemainingDelay(), wake: g.opened, certain: true}, false
+	case circuitbreaker.HalfOpenState:
+	}
+	if !allowed && now.Before(g.nextProbe) {
+		return pass{}, hold{wait: g.nextProbe.Sub(now), wake: g.opened}, false
+	}
+	g.nextProbe = now.Add(g.spread)
+	return pass{epoch: g.epoch, probe: true}, hold{}, true
+}
+
+// report gives a pass back with what its attempt has shown, and for how long the
+// intake wants to see nobody. It returns whether the gate lets everybody through.
+func (g *gate) report(p pass, h health, leaveAlone time.Duration) (open bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(leaveAlone); leaveAlone > 0 && until.After(g.until) {
+		g.until = until
+	}
+	before := g.breaker.State()
+	switch {
+	case h == healthUp && before == circuitbreaker.ClosedState:
+		g.breaker.RecordSuccess()
+	case h == healthUp: // however old the attempt is: it was answered just now
+		g.breaker.Close()
+		g.wake()
+	case h == healthDown && p.epoch == g.epoch:
+		g.breaker.RecordFailure()
+	case h == healthUnknown && p.probe && p.epoch == g.epoch:
+		g.nextProbe = time.Time{} // someone else shall probe instead
+		select {
+		case g.nudge <- struct{}{}:
+		default:
+		}
+	}
+	g.follow(before)
+	return g.breaker.IsClosed() && !g.until.After(time.Now())
+}
+
+func (g *gate) follow(before circuitbreaker.State) {
+	if g.breaker.State() != before {
+		g.epoch++
+	}
+}
+
+func (g *gate) wake() {
+	close(g.opened)
+	g.opened = make(chan struct{})
+}

@@ -1,0 +1,257 @@
+package intake_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/intake"
+)
+
+func TestForwardRepeatsTheSameBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: scripted(408, 429, 500, 502, 503, 504, 204)}
+		var seen attempts
+		client := modelClient(t, m, nil, intake.OnAttempt(seen.add))
+		if err := client.Forward(t.Context(), smallBatch()); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.contents) != 1 || len(m.requestIDs) != 7 || m.count() != 7 {
+			t.Errorf("%d contents, %d request ids, %d requests", len(m.contents), len(m.requestIDs), m.count())
+		}
+		classes := []intake.Class{"unavailable", "throttled", "unavailable", "unavailable", "unavailable", "unavailable", "accepted"}
+		for i, a := range seen.all() {
+			want := intake.Attempt{BatchNum: 7, Number: i + 1, HTTPStatus: a.HTTPStatus, Class: classes[i], InDoubt: i == 2 || i == 3 || i == 5}
+			if a != want {
+				t.Errorf("attempt %+v, want %+v", a, want)
+			}
+		}
+	})
+}
+
+func TestForwardFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{300, 302, 307, 400, 401, 403, 404, 409, 413, 422, 501, 520} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			m := &model{answer: scripted(code)}
+			failed := failure(t, modelClient(t, m, nil), t.Context())
+			if failed.HTTPStatus != code || failed.Answer != "because" || failed.Attempts != 1 || m.count() != 1 || time.Now() != begin {
+				t.Errorf("%d: %+v after %v", code, failed, time.Since(begin))
+			}
+			if failed.TooLarge() != (code == 413) || failed.Retryable() || failed.InDoubt() != (code == 520) {
+				t.Errorf("%d: too large %v, in doubt %v", code, failed.TooLarge(), failed.InDoubt())
+			}
+		})
+	}
+}
+
+func TestRetryAfterIsObeyed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		value func(now time.Time) string
+		// least is the pause; the spread behind it is a quarter of it.
+		least time.Duration
+	}{
+		"seconds":        {func(time.Time) string { return "8" }, 8 * time.Second},
+		"date":           {func(now time.Time) string { return now.Add(12 * time.Second).UTC().Format(http.TimeFormat) }, 12 * time.Second},
+		"capped seconds": {func(time.Time) string { return "86400" }, time.Minute},
+		"capped date":    {func(now time.Time) string { return now.Add(72 * time.Hour).UTC().Format(http.TimeFormat) }, time.Minute},
+	}
+	for name, tt := range tests {
+		for _, code := range []int{408, 429, 500, 503} {
+			t.Run(name+http.StatusText(code), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					m := &model{answer: func(nth int) reply {
+						if nth == 0 {
+							return later(code, tt.value(time.Now()))
+						}
+						return status(200)
+					}}
+					if err := modelClient(t, m, nil).Forward(t.Context(), smallBatch()); err != nil {
+						t.Fatal(err)
+					}
+					if pause := m.times[1].Sub(m.times[0]); pause < tt.least || pause > tt.least+tt.least/4+time.Second {
+						t.Errorf("paused for %v, want %v and a spread", pause, tt.least)
+					}
+				})
+			})
+		}
+	}
+}
+
+// One upload is asked to come back later; those that begin then wait as well.
+func TestThrottlingSlowsEverybody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		m := &model{answer: func(nth int) reply {
+			if nth == 0 {
+				return later(429, "20")
+			}
+			return status(200)
+		}}
+		client := modelClient(t, m, nil)
+		const uploads = 50
+		accepted := make(chan error, uploads)
+		for i := range uploads {
+			go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
+			if i == 0 {
+				synctest.Wait()
+			}
+		}
+		for range uploads {
+			if err := <-accepted; err != nil {
+				t.Error(err)
+			}
+		}
+		for i, at := range m.times[1:] {
+			if since := at.Sub(begin); since < 20*time.Second || since > 26*time.Second {
+				t.Errorf("attempt %d after %v", i, since)
+			}
+		}
+		first, last := m.times[1], m.times[len(m.times)-1]
+		if last.Sub(first) < 100*time.Millisecond {
+			t.Errorf("all came back within %v", last.Sub(first))
+		}
+	})
+}
+
+func TestAttemptTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			if nth < 2 {
+				return failing(errHung)
+			}
+			return status(400)
+		}}
+		begin := time.Now()
+		failed := failure(t, modelClient(t, m, nil), t.Context())
+		if took := time.Since(begin); took < time.Minute || took > 61*time.Second {
+			t.Errorf("two attempts without an answer took %v", took)
+		}
+		if failed.HTTPStatus != 400 || !failed.InDoubt() || failed.Attempts != 3 || failed.Timeout() {
+			t.Errorf("%+v, in doubt %v: a refusal does not undo the doubt", failed, failed.InDoubt())
+		}
+	})
+}
+
+func TestDoubt(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		codes []int
+		want  bool
+	}{
+		{[]int{0, 400}, false},
+		{[]int{408, 429, 503, 400}, false},
+		{[]int{503, 413}, false},
+		{[]int{500, 400}, true},
+		{[]int{502, 503, 413}, true},
+		{[]int{0, 504, 0, 307}, true},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			failed := failure(t, modelClient(t, &model{answer: scripted(tt.codes...)}, nil), t.Context())
+			if failed.InDoubt() != tt.want || failed.Attempts != len(tt.codes) {
+				t.Errorf("%v: in doubt %v after %d attempts", tt.codes, failed.InDoubt(), failed.Attempts)
+			}
+		})
+	}
+}
+
+func TestBatchDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: scripted(503)}
+		client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = 5 * time.Minute })
+		begin := time.Now()
+		failed := failure(t, client, t.Context())
+		if took := time.Since(begin); took > 5*time.Minute || took < 4*time.Minute {
+			t.Errorf("gave up after %v", took)
+		}
+		if failed.HTTPStatus != 503 || failed.Attempts != m.count() || failed.InDoubt() || failed.Timeout() {
+			t.Errorf("%+v of %d attempts", failed, m.count())
+		}
+	})
+}
+
+func TestBatchDeadlineInAnAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(int) reply { return failing(errHung) }}
+		client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = 10 * time.Second })
+		begin := time.Now()
+		failed := failure(t, client, t.Context())
+		if time.Since(begin) != 10*time.Second || !failed.Timeout() || !failed.InDoubt() || errors.Is(failed, context.DeadlineExceeded) {
+			t.Errorf("%v after %v, in doubt %v", failed, time.Since(begin), failed.InDoubt())
+		}
+	})
+}
+
+// A wait that would end behind the caller's deadline is not begun.
+func TestCallersDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(int) reply { return later(429, "30") }}
+		client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = 5 * time.Minute })
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 29*time.Second)
+		defer cancel()
+		failed := failure(t, client, ctx)
+		if time.Now() != begin || failed.HTTPStatus != 429 || failed.RetryAfter != 30*time.Second {
+			t.Errorf("%+v after %v", failed, time.Since(begin))
+		}
+		// The next one, with the same deadline, need not even try.
+		failed = failure(t, client, ctx)
+		if time.Now() != begin || failed.Attempts != 0 || failed.HTTPStatus != 0 || !failed.Retryable() || failed.InDoubt() {
+			t.Errorf("%+v after %v", failed, time.Since(begin))
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		answer  func(int) reply
+		inDoubt bool
+	}{
+		"in an attempt":       {func(int) reply { return failing(errHung) }, true},
+		"in a pause":          {func(int) reply { return later(503, "50") }, false},
+		"in a pause, doubted": {func(int) reply { return later(502, "50") }, true},
+		"at the gate":         {scripted(0), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(20*time.Second, func() { cancel(errors.New("secret")) })
+				begin := time.Now()
+				failed := failure(t, modelClient(t, &model{answer: tt.answer}, nil), ctx)
+				if !errors.Is(failed, context.Canceled) || failed.HTTPStatus != 0 || time.Since(begin) != 20*time.Second {
+					t.Errorf("%v after %v", failed, time.Since(begin))
+				}
+				if failed.InDoubt() != tt.inDoubt {
+					t.Errorf("in doubt: %v", failed.InDoubt())
+				}
+			})
+		})
+	}
+}
+
+func TestAcceptedAlthoughCancelled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		client := modelClient(t, &model{answer: scripted(200)}, nil, intake.OnAttempt(func(intake.Attempt) { cancel() }))
+		if err := client.Forward(ctx, smallBatch()); err != nil {
+			t.Errorf("the intake has it, yet Forward returned %v", err)
+		}
+	})
+}
