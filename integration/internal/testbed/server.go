@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scopegate/scopegate/server"
 )
@@ -32,6 +33,7 @@ func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configu
 	cfg.Intake.URL = intakeURL
 	cfg.Intake.APIKey = Canary
 	cfg.Intake.PostTimeout = patience
+	cfg.Intake.BatchDeadline = time.Second
 	if configure != nil {
 		configure(&cfg)
 	}
