@@ -72,27 +72,28 @@ func (u *upload) run() (err error) {
 		return u.stream.invalid("required: an upload has at least one scope")
 	}
 	for err == nil {
-		var scope transcode.Checked
-		if scope, err = u.next(); err != nil {
-			break
+		if err = u.hold(&held); errors.Is(err, io.EOF) {
+			return u.finish(held)
 		}
-		if err := u.add(held); err != nil {
-			return err
-		}
-		if u.batches.Full() {
-			if err := u.forward(); err != nil {
-				return err
-			}
-		}
-		held = scope
 	}
-	if !errors.Is(err, io.EOF) {
+	return err
+}
+
+// hold puts the scope that was held back into its batch, and receives the one to
+// be held back instead. At the end of the stream it does neither.
+func (u *upload) hold(held *transcode.Checked) error {
+	next, err := u.next()
+	if err != nil {
 		return err
 	}
-	if err := u.add(held); err != nil {
+	if err := u.add(*held); err != nil {
 		return err
 	}
-	return u.finish()
+	*held = next
+	if u.batches.Full() {
+		return u.forward()
+	}
+	return nil
 }
 
 // begin reads the metadata and tells the client the upload's identity.
@@ -120,9 +121,7 @@ func (u *upload) begin() error {
 
 // next receives the next scope and checks it.
 func (u *upload) next() (transcode.Checked, error) {
-	u.mu.Unlock()
-	wire, err := u.stream.next()
-	u.mu.Lock()
+	wire, err := u.receive()
 	if err != nil {
 		return transcode.Checked{}, err
 	}
@@ -131,6 +130,13 @@ func (u *upload) next() (transcode.Checked, error) {
 		return transcode.Checked{}, scopeError(u.stream.scopes-1, err)
 	}
 	return scope, nil
+}
+
+// receive waits for the client, and lets others at the open batch meanwhile.
+func (u *upload) receive() ([]byte, error) {
+	u.mu.Unlock()
+	defer u.mu.Lock()
+	return u.stream.next()
 }
 
 // add puts a scope into the open batch.
@@ -150,9 +156,13 @@ func (u *upload) add(scope transcode.Checked) error {
 // way, once the batch before it is accepted.
 func (u *upload) forward() error { return u.delivery.send(u.batches.Seal(false), false) }
 
-// finish forwards the stream's last batch, and waits until the intake has
-// accepted it. It is the final one unless another stream follows.
-func (u *upload) finish() error {
+// finish forwards the stream's last batch, with the scope that was held back, and
+// waits until the intake has accepted it. It is the final batch unless another
+// stream follows.
+func (u *upload) finish(held transcode.Checked) error {
+	if err := u.add(held); err != nil {
+		return err
+	}
 	if err := u.delivery.send(u.batches.Seal(!u.options.moreFollows), true); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 type serveCommand struct {
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGINT or SIGTERM. A second signal ends at once."`
+	ConnectionAge time.Duration `name:"max-connection-age" group:"Serving" default:"${maxConnectionAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
 	MaxScopeBytes size          `group:"Serving" default:"${maxScopeBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
 	MaxDepth      int           `group:"Serving" default:"${maxDepth}" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
 
@@ -30,10 +31,14 @@ type serveCommand struct {
 	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
 	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
 	PostTimeout    time.Duration `group:"Intake" default:"${postTimeout}" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
+	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long a batch is tried to be forwarded. 0: as long as its client waits."`
 
-	FlushThreshold   size `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	CompressionLevel int  `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
-	ChunkBytes       size `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
+	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThresholdRaw size          `group:"Batches" default:"${flushThresholdRaw}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
+	MaxBatchBytes     size          `group:"Batches" default:"${maxBatchBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
+	MaxBatchAge       time.Duration `group:"Batches" default:"${maxBatchAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
+	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
+	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
 	Log logFlags `embed:""`
 }
@@ -42,12 +47,17 @@ type serveCommand struct {
 func serveDefaults() kong.Vars {
 	cfg := server.DefaultConfig()
 	return kong.Vars{
-		"maxScopeBytes":    size(cfg.MaxScopeBytes).String(),
-		"maxDepth":         strconv.Itoa(cfg.MaxDepth),
-		"postTimeout":      cfg.Intake.PostTimeout.String(),
-		"flushThreshold":   size(cfg.FlushThresholdBytes).String(),
-		"compressionLevel": strconv.Itoa(cfg.CompressionLevel),
-		"chunkBytes":       size(cfg.ChunkBytes).String(),
+		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
+		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
+		"maxConnectionAge":  cfg.MaxConnectionAge.String(),
+		"postTimeout":       cfg.Intake.PostTimeout.String(),
+		"batchDeadline":     cfg.Intake.BatchDeadline.String(),
+		"flushThresholdRaw": size(cfg.FlushThresholdRawBytes).String(),
+		"maxBatchBytes":     size(cfg.MaxBatchBytes).String(),
+		"maxBatchAge":       cfg.MaxBatchAge.String(),
+		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
+		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
+		"chunkBytes":        size(cfg.ChunkBytes).String(),
 	}
 }
 
@@ -101,6 +111,11 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.Intake.APIKey = dest.apiKey
 	cfg.Intake.AdditionalTags = c.AdditionalTags
 	cfg.Intake.PostTimeout = c.PostTimeout
+	cfg.Intake.BatchDeadline = c.BatchDeadline
+	cfg.FlushThresholdRawBytes = int64(c.FlushThresholdRaw)
+	cfg.MaxBatchBytes = int(c.MaxBatchBytes)
+	cfg.MaxBatchAge = c.MaxBatchAge
+	cfg.MaxConnectionAge = c.ConnectionAge
 	cfg.FlushThresholdBytes = int(c.FlushThreshold)
 	cfg.MaxScopeBytes = int(c.MaxScopeBytes)
 	cfg.MaxDepth = c.MaxDepth
