@@ -1,16 +1,6 @@
 package server
 
-import (
-	"errors"
-	"time"
-)
-
-// Why a stream in order is ended before its client has ended it. The client goes
-// on in another one.
-var (
-	errShuttingDown  = errors.New("the server is stopping")
-	errConnectionAge = errors.New("the connection has reached its age")
-)
+import "time"
 
 // settleTime is how long a batch that is on its way may take to be accepted or
 // refused, when its stream is ended. Longer, and it is not known what became of

@@ -12,7 +12,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // A batch that the intake found too large and that was split counts as refused,
 // and its parts as sealed. It is safe for concurrent use.
 type Ledger struct {
-	ScopesReceived, ScopesAccepted, ScopesRefused, ScopesGivenBack prometheus.Counter
+	ScopesReceived, ScopesAccepted, ScopesRefused, ScopesGivenBack   prometheus.Counter
 	BatchesSealed, BatchesAccepted, BatchesRefused, BatchesGivenBack prometheus.Counter
 }
 

@@ -1,0 +1,86 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// Why a stream in order is ended before its client has ended it. The client goes
+// on in another one.
+var (
+	errShuttingDown  = errors.New("the server is stopping")
+	errConnectionAge = errors.New("the connection has reached its age")
+)
+
+// inputError says what is wrong with what the client has sent.
+type inputError struct {
+	reason reason
+	field  string
+	text   string
+	limits map[string]string // what was exceeded, for programs
+}
+
+func (e *inputError) Error() string { return e.field + ": " + e.text }
+
+// scopeError says what is wrong with a scope, counted from 0.
+func scopeError(ordinal int64, err error) error {
+	input := &inputError{reason: reasonScopeInvalid, field: scopeField(ordinal), text: err.Error()}
+	if fault, ok := errors.AsType[*transcode.Error](err); ok {
+		input.text = fault.Fault.String()
+		if fault.Field != "" {
+			input.field += "." + fault.Field
+		}
+	}
+	return input
+}
+
+// errInternal stands for what the client must not see.
+var errInternal = errors.New("internal error")
+
+// batchTooLarge says that a stream does not fit into one batch.
+func batchTooLarge(limit int) error {
+	bytes := strconv.Itoa(limit)
+	return &inputError{
+		reason: reasonBatchTooLarge, field: "metadata.single_batch",
+		text:   "the scopes make a batch larger than the limit of " + bytes + " bytes; send fewer in a stream",
+		limits: map[string]string{"max_batch_bytes": bytes},
+	}
+}
+
+// permanent tells that doing the same again would fail again.
+func permanent(err error) bool {
+	if failure, ok := errors.AsType[*intake.Error](err); ok {
+		return !failure.Retryable()
+	}
+	if _, ok := errors.AsType[*batch.UnsplittableError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*inputError](err)
+	return ok
+}
+
+// logFailure logs why a stream failed, which the client is not told in full.
+func (s *service) logFailure(ctx context.Context, uploadID string, err error) {
+	s.logger.WarnContext(ctx, "upload failed", slog.String("upload_id", uploadID), slog.String("error", err.Error()))
+}
+
+// recovered logs a panic, with its stack, and hides it from the client.
+func (s *service) recovered(ctx context.Context, panicked any) error {
+	s.logger.ErrorContext(ctx, "panic in a handler",
+		slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
+	return publicStatus(errInternal, nil)
+}
+
+// catch is to be deferred: it makes an error of a panic.
+func (s *service) catch(ctx context.Context, err *error) {
+	if panicked := recover(); panicked != nil {
+		*err = s.recovered(ctx, panicked)
+	}
+}
