@@ -275,6 +275,7 @@ func TestUploadsDoNotDisturbEachOther(t *testing.T) {
 		Configure: func(cfg *server.Config) {
 			cfg.FlushThresholdBytes = 0
 			cfg.Intake.PostTimeout = time.Second
+			cfg.Intake.BatchDeadline = 1500 * time.Millisecond
 		},
 		Fault: func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
 			if post.UploadID[0] == '0' {
@@ -293,7 +294,7 @@ func TestUploadsDoNotDisturbEachOther(t *testing.T) {
 			if i%3 == 1 {
 				scopes[4] = &symdbv1.Scope{}
 			}
-			_, err := bed.Client.UploadScopes(ctx, metadata, testbed.Sequence(scopes))
+			_, err := testbed.UploadOnce(ctx, bed.Client, metadata, scopes)
 			want := []codes.Code{codes.Unavailable, codes.InvalidArgument, codes.OK}[i%3]
 			if status.Code(err) != want {
 				t.Errorf("upload %d: %v, want %v", i, err, want)

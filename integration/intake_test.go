@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,41 +27,35 @@ func upload(t *testing.T, bed *testbed.Bed) (*symdbv1.UploadScopesResponse, erro
 		testbed.Sequence(testbed.NewSource(40).Functions(3)))
 }
 
-func TestIntakeAnswers(t *testing.T) {
+// uploadOnce is upload in one stream, which is not gone on with.
+func uploadOnce(t *testing.T, bed *testbed.Bed) (*symdbv1.UploadScopesResponse, error) {
+	t.Helper()
+	return testbed.UploadOnce(testbed.Context(t), bed.Client, testbed.NewMetadata(), testbed.NewSource(40).Functions(3))
+}
+
+// givesUp has the server soon give back what the intake does not take.
+func givesUp(cfg *server.Config) {
+	cfg.FlushThresholdBytes = 0
+	cfg.Intake.BatchDeadline = 300 * time.Millisecond
+}
+
+// TestIntakeRefuses has the intake give answers that the same bytes would bring
+// again: the batch is sent once.
+func TestIntakeRefuses(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		status int
-		code   codes.Code
-		reason string
-	}{
-		{http.StatusMultipleChoices, codes.FailedPrecondition, "INTAKE_REFUSED"},
-		{http.StatusNotModified, codes.FailedPrecondition, "INTAKE_REFUSED"},
-		{http.StatusBadRequest, codes.FailedPrecondition, "INTAKE_REFUSED"},
-		{http.StatusUnauthorized, codes.FailedPrecondition, "INTAKE_REFUSED"},
-		{http.StatusForbidden, codes.FailedPrecondition, "INTAKE_REFUSED"},
-		{http.StatusNotFound, codes.FailedPrecondition, "INTAKE_REFUSED"},
-		{http.StatusRequestEntityTooLarge, codes.FailedPrecondition, "INTAKE_REFUSED"},
-		{http.StatusRequestTimeout, codes.Unavailable, "INTAKE_UNAVAILABLE"},
-		{http.StatusTooManyRequests, codes.Unavailable, "INTAKE_UNAVAILABLE"},
-		{http.StatusInternalServerError, codes.Unavailable, "INTAKE_UNAVAILABLE"},
-		{http.StatusNotImplemented, codes.Unavailable, "INTAKE_UNAVAILABLE"},
-		{http.StatusBadGateway, codes.Unavailable, "INTAKE_UNAVAILABLE"},
-		{http.StatusServiceUnavailable, codes.Unavailable, "INTAKE_UNAVAILABLE"},
-		{http.StatusGatewayTimeout, codes.Unavailable, "INTAKE_UNAVAILABLE"},
-		{599, codes.Unavailable, "INTAKE_UNAVAILABLE"},
+	for _, status := range []int{
+		http.StatusMultipleChoices, http.StatusNotModified, http.StatusBadRequest, http.StatusUnauthorized,
+		http.StatusForbidden, http.StatusNotFound, http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, 599,
 	} {
-		t.Run(http.StatusText(test.status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()
 			bed := testbed.New(t, testbed.Options{
-				Fault:     testbed.OnBatch(2, testbed.Answer(test.status, "not\x1b[31m now\r\n\x00")),
+				Fault:     testbed.OnBatch(2, testbed.Answer(status, unclean)),
 				Configure: threshold(0),
 			})
 			_, err := upload(t, bed)
-			failure := bed.RequireIntakeFailure(t, err, test.code, test.reason, int32(test.status), 2)
-			answer := failure.GetAnswer()
-			if strings.ContainsAny(answer, "\x1b\r\n\x00") || test.status != http.StatusNotModified && !strings.Contains(answer, "now") {
-				t.Errorf("answer is told as %q", answer)
-			}
+			failure := bed.RequireIntakeFailure(t, err, codes.FailedPrecondition, "INTAKE_REFUSED", int32(status), 2)
+			requireClean(t, status, failure.GetAnswer())
 			if !errors.Is(err, client.ErrUpload) {
 				t.Errorf("%v does not wrap client.ErrUpload", err)
 			}
@@ -70,6 +65,63 @@ func TestIntakeAnswers(t *testing.T) {
 				t.Errorf("%d requests, want 2, none of them final", len(posts))
 			}
 		})
+	}
+}
+
+// TestIntakeIsUnavailable has the intake give answers that may be others later:
+// the same bytes are sent again until the batch's deadline, and then the client
+// is told how far its upload came, unless a gateway's answer leaves that open.
+func TestIntakeIsUnavailable(t *testing.T) {
+	t.Parallel()
+	for status, inDoubt := range map[int]bool{
+		http.StatusRequestTimeout: false, http.StatusTooManyRequests: false, http.StatusServiceUnavailable: false,
+		http.StatusInternalServerError: true, http.StatusBadGateway: true, http.StatusGatewayTimeout: true,
+	} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			t.Parallel()
+			bed := testbed.New(t, testbed.Options{
+				Fault: testbed.OnBatch(2, testbed.Answer(status, unclean)), Configure: givesUp,
+			})
+			_, err := uploadOnce(t, bed)
+			failure := bed.RequireIntakeFailure(t, err, codes.Unavailable, "INTAKE_UNAVAILABLE", int32(status), 2)
+			requireClean(t, status, failure.GetAnswer())
+			switch progress := testbed.Progress(err); {
+			case inDoubt && progress != nil:
+				t.Errorf("progress is %v though the intake may have the batch", progress)
+			case !inDoubt && (progress.GetAcceptedScopeCount() != 1 || progress.GetNextBatchNum() != 2):
+				t.Errorf("progress is %v, want 1 scope and batch 2 next", progress)
+			}
+			bed.Stop(t)
+			posts := bed.Intake.Posts()
+			for _, post := range posts[1:] {
+				if post.Final || post.FileSum != posts[1].FileSum || post.EventSum != posts[1].EventSum {
+					t.Errorf("batch %d was sent again with other bytes", post.BatchNum)
+				}
+			}
+		})
+	}
+}
+
+// TestIntakeTakesNoScopeThisLarge has the intake find too large what can't be
+// split.
+func TestIntakeTakesNoScopeThisLarge(t *testing.T) {
+	t.Parallel()
+	bed := testbed.New(t, testbed.Options{
+		Fault: testbed.Answer(http.StatusRequestEntityTooLarge, ""), Configure: threshold(0),
+	})
+	_, err := upload(t, bed)
+	st := bed.RequireStatus(t, err, codes.FailedPrecondition, "SCOPE_UNSPLITTABLE")
+	if name := testbed.NewSource(40).Function().GetName(); !strings.Contains(st.Message(), name) {
+		t.Errorf("message %q does not name %s", st.Message(), name)
+	}
+}
+
+const unclean = "not\x1b[31m now\r\n\x00"
+
+func requireClean(t *testing.T, status int, answer string) {
+	t.Helper()
+	if strings.ContainsAny(answer, "\x1b\r\n\x00") || status != http.StatusNotModified && !strings.Contains(answer, "now") {
+		t.Errorf("answer is told as %q", answer)
 	}
 }
 
@@ -140,7 +192,10 @@ func TestIntakeRedirects(t *testing.T) {
 	}
 }
 
-func shortTimeout(cfg *server.Config) { cfg.Intake.PostTimeout = 200 * time.Millisecond }
+func shortTimeout(cfg *server.Config) {
+	cfg.Intake.PostTimeout = 200 * time.Millisecond
+	cfg.Intake.BatchDeadline = 300 * time.Millisecond
+}
 
 func TestIntakeHangs(t *testing.T) {
 	t.Parallel()
@@ -165,8 +220,9 @@ func TestIntakeHangs(t *testing.T) {
 				shortTimeout(cfg)
 				cfg.FlushThresholdBytes = 0
 			}
+			options.Configure = givesUp
 			bed := testbed.New(t, options)
-			_, err := upload(t, bed)
+			_, err := uploadOnce(t, bed)
 			batchNum := int32(1)
 			if name == "in the second of them" {
 				batchNum = 2
@@ -232,8 +288,9 @@ func TestIntakeBreaksOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			options.Configure = givesUp
 			bed := testbed.New(t, options)
-			_, err := upload(t, bed)
+			_, err := uploadOnce(t, bed)
 			bed.RequireIntakeFailure(t, err, codes.Unavailable, "INTAKE_UNREACHABLE", 0, 1)
 		})
 	}
@@ -243,18 +300,18 @@ func TestIntakeIsNotThere(t *testing.T) {
 	t.Parallel()
 	for name, intakeURL := range map[string]string{
 		"closed port": "http://user:" + testbed.Canary + "@" + testbed.ClosedAddress(t) + "/?key=" + testbed.Canary,
-		"no socket":   "unix://" + filepath.Join(t.TempDir(), testbed.Canary) + ":/symdb/v1/input",
+		"no socket":   "unix://" + filepath.Join(t.TempDir(), "socket") + ":/symdb/v1/input",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bed := testbed.New(t, testbed.Options{IntakeURL: intakeURL})
-			_, err := upload(t, bed)
+			bed := testbed.New(t, testbed.Options{IntakeURL: intakeURL, Configure: givesUp})
+			_, err := uploadOnce(t, bed)
 			bed.RequireIntakeFailure(t, err, codes.Unavailable, "INTAKE_UNREACHABLE", 0, 1)
 		})
 	}
 }
 
-// TestIntakeComesBack has the same server succeed after a failure.
+// TestIntakeComesBack has the upload succeed though the intake failed at first.
 func TestIntakeComesBack(t *testing.T) {
 	t.Parallel()
 	first := make(chan struct{}, 1)
@@ -269,8 +326,12 @@ func TestIntakeComesBack(t *testing.T) {
 			}
 		},
 	})
-	_, err := upload(t, bed)
-	bed.RequireIntakeFailure(t, err, codes.Unavailable, "INTAKE_UNAVAILABLE", http.StatusServiceUnavailable, 1)
+	if _, err := uploadOnce(t, bed); err != nil {
+		t.Error(err)
+	}
+	if count := len(bed.Intake.Posts()); count != 2 {
+		t.Errorf("%d requests, want 2", count)
+	}
 	requireServing(t, bed)
 }
 

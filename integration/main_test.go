@@ -1,16 +1,27 @@
 package integration_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 
+	"github.com/scopegate/scopegate/integration/internal/testbed"
 	"github.com/scopegate/scopegate/server"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	forget, err := testbed.TrustIntakes()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "trust intakes:", err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		forget()
+		os.Exit(code)
+	}))
 }
 
 // threshold returns a configuration with that flush threshold.

@@ -95,13 +95,30 @@ func (b *Bed) Upload(
 	return summary
 }
 
+// UploadOnce uploads the scopes in one stream, which is not gone on with where it
+// fails.
+func UploadOnce(
+	ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+) (*symdbv1.UploadScopesResponse, error) {
+	up, err := c.Upload(ctx, metadata)
+	if err != nil {
+		return nil, err
+	}
+	for _, scope := range scopes {
+		if up.Send(scope) != nil {
+			break // CloseAndReceive tells why
+		}
+	}
+	return up.CloseAndReceive()
+}
+
 // Stop stops the server and the intake, so that nothing comes any more. It waits
 // for what is in flight.
 func (b *Bed) Stop(tb testing.TB) {
 	tb.Helper()
 	b.Server.stop(tb)
 	if b.Intake != nil {
-		b.Intake.stop()
+		b.Intake.Stop()
 	}
 }
 

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/devintake"
@@ -96,6 +99,83 @@ func (in *Intake) Verify(
 		}
 	}
 	return batches, nil
+}
+
+// VerifyMerged is Verify where scopes may have been split: it compares what the
+// backend makes of the root scopes by merging them.
+func (in *Intake) VerifyMerged(uploadID string, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope) error {
+	batches, err := in.Batches(uploadID, metadata)
+	if err != nil {
+		return err
+	}
+	var got, want []any
+	for i, batch := range batches {
+		if last := i == len(batches)-1; batch.Final != last {
+			return fmt.Errorf("batch %d of %d has final = %v", batch.Num, len(batches), batch.Final)
+		}
+		for _, raw := range batch.Scopes {
+			var scope any
+			if err := json.Unmarshal(raw, &scope); err != nil {
+				return fmt.Errorf("batch %d: %w", batch.Num, err)
+			}
+			got = append(got, scope)
+		}
+	}
+	for _, scope := range sent {
+		want = append(want, ScopeJSON(scope))
+	}
+	got, want = MergeRoots(got), MergeRoots(want)
+	if len(got) != len(want) {
+		return fmt.Errorf("%d scopes when merged, %d were sent", len(got), len(want))
+	}
+	for i := range got {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			return fmt.Errorf("scope %d is, merged, %s\nwant %s", i, excerpt(got[i]), excerpt(want[i]))
+		}
+	}
+	return nil
+}
+
+// VerifyJourney returns what is wrong at the intake with an upload that came to
+// its end: it is not whole, or one of the identities that were given up is more
+// than a beginning. Such a one may be whole only where it is the last answer that
+// was lost.
+func (in *Intake) VerifyJourney(j Journey, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope) error {
+	as := func(id string) *symdbv1.UploadMetadata {
+		md := proto.CloneOf(metadata)
+		md.UploadId = id
+		return md
+	}
+	if err := in.VerifyMerged(j.UploadID, as(j.UploadID), sent); err != nil {
+		return fmt.Errorf("upload %s: %w", j.UploadID, err)
+	}
+	for _, id := range j.Abandoned {
+		upload, ok := in.Store.Upload(id)
+		if !ok {
+			continue
+		}
+		if len(upload.Violations) > 0 {
+			return fmt.Errorf("upload %s, given up: %v", id, upload.Violations)
+		}
+		if upload.FinalBatchNum == 0 {
+			continue
+		}
+		if err := in.VerifyMerged(id, as(id), sent); err != nil {
+			return fmt.Errorf("upload %s, given up, has a final batch: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// Repeats returns how many batches of the upload came again, in all identities.
+func (in *Intake) Repeats(j Journey) int {
+	count := 0
+	for _, id := range append(slices.Clone(j.Abandoned), j.UploadID) {
+		if upload, ok := in.Store.Upload(id); ok {
+			count += upload.RepeatCount
+		}
+	}
+	return count
 }
 
 // VerifySummary returns how the summary departs from the batches.

@@ -4,15 +4,20 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"mime"
 	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -26,6 +31,7 @@ type Intake struct {
 
 	http     *httptest.Server
 	fault    Fault
+	script   *Script
 	stopOnce sync.Once
 	mu       sync.Mutex
 	posts    []Post
@@ -57,27 +63,44 @@ func StartIntake(tb testing.TB, fault Fault) *Intake {
 // StartIntakeOn is StartIntake on a listener, which it takes over.
 func StartIntakeOn(tb testing.TB, listener net.Listener, fault Fault) *Intake {
 	tb.Helper()
+	return startIntake(tb, listener, fault, nil, false)
+}
+
+// StartScriptedIntake starts an intake at the script's door.
+func StartScriptedIntake(tb testing.TB, script *Script, speaksTLS bool) *Intake {
+	tb.Helper()
+	return startIntake(tb, script.Door, nil, script, speaksTLS)
+}
+
+func startIntake(tb testing.TB, listener net.Listener, fault Fault, script *Script, speaksTLS bool) *Intake {
+	tb.Helper()
 	store, err := devintake.New(devintake.Options{OnRefusal: func(r devintake.Refusal) {
 		tb.Errorf("the intake refused a batch: %d %s", r.Status, r.Reason)
 	}})
 	if err != nil {
 		tb.Fatalf("new intake: %v", err)
 	}
-	in := &Intake{Store: store, fault: fault}
+	in := &Intake{Store: store, fault: fault, script: script}
 	if fault == nil {
 		in.fault = func(w http.ResponseWriter, r *http.Request, _ Post, accept http.HandlerFunc) { accept(w, r) }
 	}
-	in.http = httptest.NewUnstartedServer(http.HandlerFunc(in.serve))
+	in.http = httptest.NewUnstartedServer(http.HandlerFunc(in.front))
 	_ = in.http.Listener.Close()
 	in.http.Listener = listener
-	in.http.Start()
-	tb.Cleanup(in.stop)
+	in.http.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that a test breaks off
+	if speaksTLS {
+		in.http.StartTLS()
+	} else {
+		in.http.Start()
+	}
+	tb.Cleanup(in.Stop)
 	return in
 }
 
 // URL is where batches are posted to. It holds secrets.
 func (in *Intake) URL() string {
-	return "http://" + Canary + ":" + Canary + "@" + in.Address() + "/symdb/v1/input?token=" + Canary
+	scheme, _, _ := strings.Cut(in.http.URL, ":")
+	return scheme + "://" + Canary + ":" + Canary + "@" + in.Address() + "/symdb/v1/input?token=" + Canary
 }
 
 // Address is host and port, or a unix socket's path.
@@ -90,7 +113,16 @@ func (in *Intake) Posts() []Post {
 	return slices.Clone(in.posts)
 }
 
-func (in *Intake) stop() { in.stopOnce.Do(in.http.Close) }
+// Stop stops the intake. It waits for what is in flight.
+func (in *Intake) Stop() { in.stopOnce.Do(in.http.Close) }
+
+func (in *Intake) front(w http.ResponseWriter, r *http.Request) {
+	if in.script != nil {
+		in.script.Handle(w, r, in.serve)
+		return
+	}
+	in.serve(w, r)
+}
 
 func (in *Intake) serve(w http.ResponseWriter, r *http.Request) {
 	whole, err := io.ReadAll(r.Body)
@@ -151,4 +183,26 @@ func (in *Intake) RequireNoFinal(tb testing.TB, uploadID string) {
 			tb.Errorf("batch %d of upload %s is final, though the upload was broken off", post.BatchNum, uploadID)
 		}
 	}
+}
+
+// TrustIntakes has this process's system roots be the certificate that intakes
+// which speak TLS show. It is to be called before anything else speaks TLS, and
+// works where the system roots are files. The returned function removes what it
+// has made.
+func TrustIntakes() (forget func(), err error) {
+	peer := httptest.NewUnstartedServer(nil)
+	peer.Config.ErrorLog = log.New(io.Discard, "", 0)
+	peer.StartTLS()
+	certificate := peer.Certificate().Raw
+	peer.Close()
+	dir, err := os.MkdirTemp("", "scopegate-roots-")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "root.pem")
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+	if err := errors.Join(os.WriteFile(path, encoded, 0o600), os.Setenv("SSL_CERT_FILE", path)); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return func() { _ = os.RemoveAll(dir) }, nil
 }

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scopegate/scopegate/server"
 )
@@ -20,12 +21,13 @@ type Server struct {
 	Served <-chan error
 
 	listener net.Listener
-	log      *log
+	log      *serverLog
 	stopOnce sync.Once
 }
 
 // StartServer starts a server that stops when the test ends. Then the test fails
-// if the server does not stop gracefully, has logged a panic or a secret.
+// if the server does not stop gracefully, has logged a panic or a secret, or has
+// lost account of a scope or a batch.
 // Listener and configure may be nil.
 func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configure func(*server.Config)) *Server {
 	tb.Helper()
@@ -33,16 +35,18 @@ func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configu
 	cfg.Intake.URL = intakeURL
 	cfg.Intake.APIKey = Canary
 	cfg.Intake.PostTimeout = patience
-	cfg.Intake.BatchDeadline = time.Second
+	cfg.Intake.BatchDeadline = patience
 	if configure != nil {
 		configure(&cfg)
 	}
 	if listener == nil {
 		listener = Listen(tb, "tcp", "127.0.0.1:0")
 	}
-	s := &Server{listener: listener, log: &log{}}
+	s := &Server{listener: listener, log: &serverLog{}}
 	var err error
-	s.Server, err = server.New(cfg, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	registry := prometheus.NewRegistry()
+	logger := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.Server, err = server.New(cfg, logger, server.WithRegistry(registry))
 	if err != nil {
 		tb.Fatalf("new server: %v", err)
 	}
@@ -61,6 +65,7 @@ func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configu
 		s.stop(tb)
 		<-ended
 		s.log.check(tb)
+		requireBalance(tb, registry)
 	})
 	return s
 }
@@ -95,20 +100,20 @@ func Listen(tb testing.TB, network, address string) net.Listener {
 	return listener
 }
 
-// log keeps what a server logs. It is safe for concurrent use.
-type log struct {
+// serverLog keeps what a server logs. It is safe for concurrent use.
+type serverLog struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
 // Write never fails.
-func (l *log) Write(p []byte) (int, error) {
+func (l *serverLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
 }
 
-func (l *log) check(tb testing.TB) {
+func (l *serverLog) check(tb testing.TB) {
 	tb.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -103,3 +103,14 @@ func (b *Bed) RequireIntakeFailure(
 	}
 	return failures[0]
 }
+
+// Progress returns how far the upload came, as the status says; nil if it does
+// not.
+func Progress(err error) *symdbv1.UploadProgress {
+	for _, detail := range status.Convert(err).Details() {
+		if progress, ok := detail.(*symdbv1.UploadProgress); ok {
+			return progress
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// Journey is how an upload came to its end, in however many streams.
+type Journey struct {
+	// UploadID is the identity under which it is whole.
+	UploadID string
+	// Abandoned are the identities that it was begun under before.
+	Abandoned []string
+	// Streams is how many streams it took.
+	Streams int
+	// Failures are the statuses of all streams but the last.
+	Failures []error
+	// Summary is the last stream's.
+	Summary *symdbv1.UploadScopesResponse
+}
+
+// Resuming is a client written from the protocol alone, for uploads that meet
+// faults. Its zero value but for the connection is ready. It goes on until the
+// upload is done or the context ends.
+type Resuming struct {
+	Conn grpc.ClientConnInterface
+	// Sent is called with the number of scopes sent in a stream so far, before
+	// the next one is sent. Nil: nothing.
+	Sent func(count int)
+	// MaxPause bounds the pause in front of another stream, whatever the server
+	// asks for. 0: 20 ms.
+	MaxPause time.Duration
+}
+
+// Pull uploads the scopes in streams of as many batches as the server makes.
+// Where the progress is known it goes on, where not it starts over under a new
+// identity.
+func (r Resuming) Pull(
+	ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+) (Journey, error) {
+	j := Journey{UploadID: metadata.GetUploadId()}
+	accepted, next := 0, int32(0)
+	for {
+		md := proto.CloneOf(metadata)
+		md.UploadId, md.FirstBatchNum = j.UploadID, next
+		err := r.stream(ctx, &j, md, scopes[accepted:])
+		if err == nil {
+			return j, nil
+		}
+		if progress := Progress(err); progress != nil {
+			if progress.GetUploadId() != j.UploadID || progress.GetNextBatchNum() < max(1, next) ||
+				progress.GetAcceptedScopeCount() >= int64(len(scopes)-accepted) {
+				return j, fmt.Errorf("progress of %d scopes at %d is %v: %w", len(scopes), accepted, progress, err)
+			}
+			accepted += int(progress.GetAcceptedScopeCount())
+			next = progress.GetNextBatchNum()
+		} else {
+			j.Abandoned = append(j.Abandoned, j.UploadID)
+			j.UploadID, accepted, next = uuid.NewString(), 0, 0
+		}
+		if err := r.pause(ctx, err); err != nil {
+			return j, err
+		}
+	}
+}
+
+// Push uploads the scopes in streams of one batch each, of that many scopes. It
+// repeats a stream until it is accepted.
+func (r Resuming) Push(
+	ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope, batchScopes int,
+) (Journey, error) {
+	j := Journey{UploadID: metadata.GetUploadId()}
+	for num := int32(1); len(scopes) > 0; num++ {
+		count := min(batchScopes, len(scopes))
+		md := proto.CloneOf(metadata)
+		md.FirstBatchNum, md.SingleBatch, md.MoreFollows = num, true, count < len(scopes)
+		for {
+			err := r.stream(ctx, &j, md, scopes[:count])
+			if err == nil {
+				break
+			}
+			if err := r.pause(ctx, err); err != nil {
+				return j, err
+			}
+		}
+		scopes = scopes[count:]
+	}
+	return j, nil
+}
+
+// stream sends one stream. It returns an error that is worth trying again, as
+// the next stream's pause finds out.
+func (r Resuming) stream(
+	ctx context.Context, j *Journey, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+) (err error) {
+	j.Streams++
+	defer func() {
+		if err != nil {
+			j.Failures = append(j.Failures, err)
+		}
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(r.Conn).UploadScopes(ctx, grpc.WaitForReady(true))
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(MetadataRequest(metadata)); err == nil {
+		for i, scope := range scopes {
+			if r.Sent != nil {
+				r.Sent(i)
+			}
+			if stream.Send(ScopeRequest(scope)) != nil {
+				break // CloseAndRecv tells why
+			}
+		}
+	}
+	j.Summary, err = stream.CloseAndRecv()
+	return err
+}
+
+// pause waits in front of another stream; it fails where there shall be none.
+func (r Resuming) pause(ctx context.Context, failed error) error {
+	if status.Code(failed) != codes.Unavailable {
+		return failed
+	}
+	limit := r.MaxPause
+	if limit == 0 {
+		limit = 20 * time.Millisecond
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w; before: %w", ctx.Err(), failed)
+	}
+}

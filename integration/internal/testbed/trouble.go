@@ -1,0 +1,219 @@
+package testbed
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+)
+
+// Trouble is what an intake does in place of taking a batch. Its body has not
+// been read; serve takes the batch as usual.
+type Trouble struct {
+	// Name names it in reports.
+	Name string
+	// Do makes the trouble.
+	Do func(door *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
+	// InDoubt tells that the server can't know whether the batch was taken.
+	InDoubt bool
+	// Silent tells that the server only finds out after its timeout.
+	Silent bool
+	// TLS tells that it takes an intake that speaks TLS.
+	TLS bool
+}
+
+// Answering answers with the status, and the header as it is now.
+func Answering(name string, status int, header func() http.Header, inDoubt bool) Trouble {
+	return Trouble{Name: name, InDoubt: inDoubt, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if header != nil {
+			for key, values := range header() {
+				w.Header()[key] = values
+			}
+		}
+		w.WriteHeader(status)
+	}}
+}
+
+func retryAfter(value func() string) func() http.Header {
+	return func() http.Header { return http.Header{"Retry-After": {value()}} }
+}
+
+// Troubles returns every trouble there is.
+func Troubles() []Trouble {
+	return []Trouble{
+		Answering("408", http.StatusRequestTimeout, nil, false),
+		Answering("429 seconds", http.StatusTooManyRequests, retryAfter(func() string { return "1" }), false),
+		Answering("429 date", http.StatusTooManyRequests, retryAfter(func() string {
+			return time.Now().Add(time.Second).UTC().Format(http.TimeFormat)
+		}), false),
+		Answering("500", http.StatusInternalServerError, nil, true),
+		Answering("502", http.StatusBadGateway, nil, true),
+		Answering("503", http.StatusServiceUnavailable, nil, false),
+		Answering("504", http.StatusGatewayTimeout, nil, true),
+		Answering("413", http.StatusRequestEntityTooLarge, nil, false),
+		{Name: "refused", Do: refuse},
+		{Name: "reset before the body", InDoubt: true, Do: resetAfter(0)},
+		{Name: "reset within the body", InDoubt: true, Do: resetAfter(1 << 10)},
+		{Name: "reset after the body", InDoubt: true, Do: resetAfter(-1)},
+		{Name: "no response", InDoubt: true, Silent: true, Do: func(_ *Door, _ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		}},
+		{Name: "response lost", InDoubt: true, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+			serve(httptest.NewRecorder(), r)
+			hijackAndReset(w)
+		}},
+		{Name: "response late", InDoubt: true, Silent: true, Do: func(_ *Door, _ http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+			serve(httptest.NewRecorder(), r)
+			<-r.Context().Done()
+		}},
+		{Name: "slow reader", Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+			r.Body = io.NopCloser(slowReader{r.Body})
+			serve(w, r)
+		}},
+		{Name: "slow writer", Do: writeSlowly},
+		{Name: "empty 200", Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+			serve(httptest.NewRecorder(), r)
+			w.WriteHeader(http.StatusOK)
+		}},
+		{Name: "TLS failure", InDoubt: true, TLS: true, Do: func(door *Door, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+			door.Slam(1)
+			hijackAndReset(w)
+		}},
+	}
+}
+
+// refuse resets the connection and has no other be taken for a while.
+func refuse(door *Door, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+	door.Shut()
+	time.AfterFunc(50*time.Millisecond, func() { _ = door.Open() })
+	hijackAndReset(w)
+}
+
+// resetAfter resets the connection when that many bytes of the body are read;
+// -1: all.
+func resetAfter(bytes int64) func(*Door, http.ResponseWriter, *http.Request, http.HandlerFunc) {
+	return func(_ *Door, w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+		if bytes < 0 {
+			_, _ = io.Copy(io.Discard, r.Body)
+		} else {
+			_, _ = io.CopyN(io.Discard, r.Body, bytes)
+		}
+		hijackAndReset(w)
+	}
+}
+
+func hijackAndReset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // HTTP/2
+	}
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secure.NetConn()
+	}
+	reset(conn)
+}
+
+type slowReader struct{ from io.Reader }
+
+// Read reads a few bytes, late.
+func (s slowReader) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return s.from.Read(p[:min(len(p), 4<<10)])
+}
+
+func writeSlowly(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	answer := httptest.NewRecorder()
+	serve(answer, r)
+	w.WriteHeader(answer.Code)
+	for _, b := range answer.Body.Bytes() {
+		_, _ = w.Write([]byte{b})
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Incident is a trouble at a certain batch, that often.
+type Incident struct {
+	Trouble
+	Batch, Times int
+
+	begun bool
+}
+
+// Script makes trouble for one upload. The batch that comes is taken to be the
+// one behind those that were taken.
+type Script struct {
+	// Door is the intake's listener.
+	Door *Door
+
+	mu        sync.Mutex
+	taken     int
+	incidents []Incident
+}
+
+// NewScript returns a script of those incidents.
+func NewScript(door *Door, incidents ...Incident) *Script {
+	return &Script{Door: door, incidents: incidents}
+}
+
+// Left returns how many incidents did not come to an end.
+func (s *Script) Left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.incidents)
+}
+
+// next returns the trouble for the batch that comes now, if there is any.
+func (s *Script) next() (Trouble, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.incidents {
+		incident := &s.incidents[i]
+		if !incident.begun && incident.Batch != s.taken+1 {
+			continue
+		}
+		incident.begun = true
+		trouble := incident.Trouble
+		if incident.Times--; incident.Times == 0 {
+			s.incidents = append(s.incidents[:i:i], s.incidents[i+1:]...)
+		}
+		return trouble, true
+	}
+	return Trouble{}, false
+}
+
+// Handle stands in front of serve.
+func (s *Script) Handle(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	take := func(w http.ResponseWriter, r *http.Request) {
+		recorder := &statusRecorder{ResponseWriter: w}
+		serve(recorder, r)
+		if recorder.status/100 == 2 {
+			s.mu.Lock()
+			s.taken++
+			s.mu.Unlock()
+		}
+	}
+	if trouble, ok := s.next(); ok {
+		trouble.Do(s.Door, w, r, take)
+		return
+	}
+	take(w, r)
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader remembers the status.
+func (s *statusRecorder) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
