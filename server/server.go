@@ -76,6 +76,19 @@ const (
 	connectionWindowBytes = 1 << 20
 )
 
+const (
+	// maxHeaderListBytes bounds a request's headers; gRPC's default is 16 MiB.
+	maxHeaderListBytes = 8 << 10
+	// handshakeTimeout bounds the setting up of a connection.
+	handshakeTimeout = 20 * time.Second
+	// minPingInterval is how often clients may ping. Many do every 10 s, which
+	// gRPC's default of 5 minutes would break off.
+	minPingInterval = 5 * time.Second
+	// pingInterval and pingTimeout find clients that are gone without a word.
+	pingInterval = time.Minute
+	pingTimeout  = 20 * time.Second
+)
+
 // messageLimitFactor is how much longer than the longest scope a message may be
 // before gRPC breaks the stream off, with a status of its own that names nothing.
 // Up to there it is read, and refused with one that names the scope.
@@ -119,7 +132,12 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	server.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(frameCodec{}),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
+		grpc.MaxHeaderListSize(maxHeaderListBytes),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time:             pingInterval,
+			Timeout:          pingTimeout,
 			MaxConnectionAge: cfg.MaxConnectionAge,
 			// By then all its streams have reached that age themselves, and were
 			// given back. Without it the connection would never be closed.
