@@ -145,10 +145,15 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	case err == nil:
 		d.accept(b)
 		return nil
+	case failure != nil && failure.TooLarge() && !failure.InDoubt():
+		return d.split(b)
+	case failure != nil && failure.TooLarge():
+		// Its parts must not go out beside it, should the intake have it after all.
+		d.service.policy.Learned.Learn(b)
+		err = errTooLargeInDoubt
+		d.inDoubt = true
 	case failure != nil && failure.InDoubt():
 		d.inDoubt = true
-	case failure != nil && failure.TooLarge():
-		return d.split(b)
 	}
 	b.File.Release()
 	if permanent(err) {

@@ -19,6 +19,11 @@ var (
 	errConnectionAge = errors.New("the connection has reached its age")
 )
 
+// errTooLargeInDoubt ends a stream of which the intake may have taken a batch,
+// unheard, before it said that it is too large. Smaller batches of another upload
+// may pass.
+var errTooLargeInDoubt = errors.New("the intake found a batch too large that it may have taken before")
+
 // inputError says what is wrong with what the client has sent.
 type inputError struct {
 	reason reason

@@ -64,6 +64,8 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 		return publicError{codes.Unavailable, reasonShuttingDown, err.Error()}.status(again(0, progress)...)
 	case errors.Is(err, errConnectionAge):
 		return publicError{codes.Unavailable, reasonConnectionAge, err.Error()}.status(again(0, progress)...)
+	case errors.Is(err, errTooLargeInDoubt):
+		return publicError{codes.Unavailable, reasonIntakeUnavailable, err.Error()}.status(again(retryDelay, nil)...)
 	case errors.Is(err, context.Canceled), status.Code(err) == codes.Canceled:
 		return publicError{codes.Canceled, reasonCancelled, "the client has cancelled the upload"}.status()
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
