@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -125,4 +126,15 @@ func (l *serverLog) check(tb testing.TB) {
 	if tb.Failed() {
 		tb.Logf("the server's log, its end:\n%s", l.text.Bytes()[max(0, l.text.Len()-8<<10):])
 	}
+}
+
+// Client returns a client of the server, which is closed when the test ends.
+func (s *Server) Client(tb testing.TB) *client.Client {
+	tb.Helper()
+	c, err := client.Dial(s.Target())
+	if err != nil {
+		tb.Fatalf("dial: %v", err)
+	}
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
 }

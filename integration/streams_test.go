@@ -1,0 +1,184 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/server"
+)
+
+// TestAgedBatch keeps a stream open: what it has sent arrives all the same, but
+// for the newest scope, and the final batch has that one.
+func TestAgedBatch(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{}, 8)
+	bed := testbed.New(t, testbed.Options{
+		Configure: func(cfg *server.Config) { cfg.MaxBatchAge = 20 * time.Millisecond },
+		Fault: func(w http.ResponseWriter, r *http.Request, _ testbed.Post, accept http.HandlerFunc) {
+			accept(w, r)
+			arrived <- struct{}{}
+		},
+	})
+	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(70).Functions(3)
+	up, err := bed.Client.Upload(testbed.Context(t), metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.Cancel()
+	for _, scope := range scopes {
+		if err := up.Send(scope); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testbed.Receive(t, arrived, "the aged batch")
+	summary, err := up.CloseAndReceive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if summary.GetBatchCount() < 2 {
+		t.Errorf("%d batches, want the aged one and the final one", summary.GetBatchCount())
+	}
+	bed.Intake.RequireDelivered(t, summary, metadata, scopes)
+}
+
+// uploadPart sends one stream of an upload.
+func uploadPart(
+	t *testing.T, bed *testbed.Bed, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+	change func(*symdbv1.UploadMetadata),
+) (*symdbv1.UploadScopesResponse, error) {
+	t.Helper()
+	part := proto.CloneOf(metadata)
+	change(part)
+	return testbed.UploadOnce(testbed.Context(t), bed.Client, part, scopes)
+}
+
+// TestSeveralStreams sends one upload in three streams, the middle one of which
+// is a single batch, and is sent twice.
+func TestSeveralStreams(t *testing.T) {
+	t.Parallel()
+	bed := testbed.New(t, testbed.Options{Configure: threshold(0)})
+	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(71).Functions(9)
+	metadata.UploadId = uuid.NewString()
+	first, err := uploadPart(t, bed, metadata, scopes[:3], func(md *symdbv1.UploadMetadata) { md.MoreFollows = true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.GetBatchCount() != 3 {
+		t.Fatalf("%d batches in the first stream, want 3", first.GetBatchCount())
+	}
+	for range 2 {
+		middle, err := uploadPart(t, bed, metadata, scopes[3:7], func(md *symdbv1.UploadMetadata) {
+			md.FirstBatchNum, md.MoreFollows, md.SingleBatch = 4, true, true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if middle.GetBatchCount() != 1 || middle.GetScopeCount() != 4 {
+			t.Fatalf("the single batch: %v", middle)
+		}
+	}
+	bed.Intake.RequireNoFinal(t, metadata.GetUploadId())
+	if _, err := uploadPart(t, bed, metadata, scopes[7:], func(md *symdbv1.UploadMetadata) { md.FirstBatchNum = 5 }); err != nil {
+		t.Fatal(err)
+	}
+	if err := bed.Intake.VerifyMerged(metadata.GetUploadId(), metadata, scopes); err != nil {
+		t.Error(err)
+	}
+	stored, _ := bed.Intake.Store.Upload(metadata.GetUploadId())
+	if stored.RepeatCount != 1 || len(stored.Violations) > 0 {
+		t.Errorf("%d repeats and violations %v, want one repeat", stored.RepeatCount, stored.Violations)
+	}
+}
+
+func TestSingleBatchTooLarge(t *testing.T) {
+	t.Parallel()
+	bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) { cfg.MaxBatchBytes = 64 << 10 }})
+	metadata := testbed.NewMetadata()
+	metadata.UploadId = uuid.NewString()
+	source := testbed.NewSource(72)
+	_, err := uploadPart(t, bed, metadata, []*symdbv1.Scope{source.Noise(300 << 10), source.Function()},
+		func(md *symdbv1.UploadMetadata) { md.SingleBatch = true })
+	bed.RequireInvalid(t, err, "BATCH_TOO_LARGE", "metadata.single_batch")
+	for _, detail := range bed.RequireStatus(t, err, codes.InvalidArgument, "BATCH_TOO_LARGE").Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetMetadata()["max_batch_bytes"] != "65536" {
+			t.Errorf("ErrorInfo's metadata is %v, want the limit", info.GetMetadata())
+		}
+	}
+}
+
+// TestStreamIsGivenBack ends streams that are in order, and goes on in others.
+func TestStreamIsGivenBack(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason    string
+		configure func(*server.Config)
+		end       func(*testing.T, *testbed.Bed)
+	}{
+		"server stops": {
+			reason:    "SHUTTING_DOWN",
+			configure: func(*server.Config) {},
+			end: func(t *testing.T, bed *testbed.Bed) {
+				t.Helper()
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				_ = bed.Server.Shutdown(ctx) // it is the client's side that is looked at
+			},
+		},
+		"connection is old": {
+			reason:    "CONNECTION_AGE",
+			configure: func(cfg *server.Config) { cfg.MaxConnectionAge = 200 * time.Millisecond },
+			end:       func(*testing.T, *testbed.Bed) {},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) {
+				cfg.FlushThresholdBytes = 0
+				test.configure(cfg)
+			}})
+			metadata, source := testbed.NewMetadata(), testbed.NewSource(73)
+			metadata.UploadId = uuid.NewString()
+			up, err := bed.Client.Upload(testbed.Context(t), metadata)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer up.Cancel()
+			var sent []*symdbv1.Scope
+			for ended := false; err == nil; ended = true {
+				for range 4 {
+					sent = append(sent, source.Function())
+					err = errors.Join(err, up.Send(sent[len(sent)-1]))
+				}
+				if !ended {
+					test.end(t, bed)
+				}
+			}
+			_, err = up.CloseAndReceive()
+			bed.RequireStatus(t, err, codes.Unavailable, test.reason)
+			progress := testbed.Progress(err)
+			accepted := int(progress.GetAcceptedScopeCount())
+			if progress.GetUploadId() != metadata.GetUploadId() || accepted >= len(sent) {
+				t.Fatalf("progress %v of %d scopes sent", progress, len(sent))
+			}
+			metadata.FirstBatchNum = progress.GetNextBatchNum()
+			second := testbed.StartServer(t, bed.Intake.URL(), nil, threshold(0))
+			if _, err := testbed.UploadOnce(testbed.Context(t), second.Client(t), metadata, sent[accepted:]); err != nil {
+				t.Fatal(err)
+			}
+			if err := bed.Intake.VerifyMerged(metadata.GetUploadId(), metadata, sent); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
