@@ -20,6 +20,10 @@ type Trouble struct {
 	InDoubt bool
 	// Silent tells that the server only finds out after its timeout.
 	Silent bool
+	// Splits tells that the server makes several batches of the one.
+	Splits bool
+	// Harmless tells that the batch is taken nevertheless.
+	Harmless bool
 	// TLS tells that it takes an intake that speaks TLS.
 	TLS bool
 }
@@ -53,7 +57,7 @@ func Troubles() []Trouble {
 		Answering("502", http.StatusBadGateway, nil, true),
 		Answering("503", http.StatusServiceUnavailable, nil, false),
 		Answering("504", http.StatusGatewayTimeout, nil, true),
-		Answering("413", http.StatusRequestEntityTooLarge, nil, false),
+		tooLarge(),
 		{Name: "refused", Do: refuse},
 		{Name: "reset before the body", InDoubt: true, Do: resetAfter(0)},
 		{Name: "reset within the body", InDoubt: true, Do: resetAfter(1 << 10)},
@@ -70,12 +74,12 @@ func Troubles() []Trouble {
 			serve(httptest.NewRecorder(), r)
 			<-r.Context().Done()
 		}},
-		{Name: "slow reader", Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		{Name: "slow reader", Harmless: true, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 			r.Body = io.NopCloser(slowReader{r.Body})
 			serve(w, r)
 		}},
-		{Name: "slow writer", Do: writeSlowly},
-		{Name: "empty 200", Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		{Name: "slow writer", Harmless: true, Do: writeSlowly},
+		{Name: "empty 200", Harmless: true, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 			serve(httptest.NewRecorder(), r)
 			w.WriteHeader(http.StatusOK)
 		}},
@@ -84,6 +88,12 @@ func Troubles() []Trouble {
 			hijackAndReset(w)
 		}},
 	}
+}
+
+func tooLarge() Trouble {
+	trouble := Answering("413", http.StatusRequestEntityTooLarge, nil, false)
+	trouble.Splits = true
+	return trouble
 }
 
 // refuse resets the connection and has no other be taken for a while.
