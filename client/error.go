@@ -63,7 +63,8 @@ func (e *Error) IntakeFailure() *symdbv1.IntakeFailure {
 // FieldViolations returns the fields that the server found wrong, such as
 // "metadata.upload_id" or "scope[17].symbols[2].name", with a description of
 // each; none where the input was not the reason. The ordinal counts scopes as
-// they were sent: a scope that was split counts once for each part.
+// they were sent in the stream that failed, from 0: a scope that was split counts
+// once for each part.
 func (e *Error) FieldViolations() []*errdetails.BadRequest_FieldViolation {
 	return detail[*errdetails.BadRequest](e.status).GetFieldViolations()
 }

@@ -137,7 +137,7 @@ func TestStatusAtTheEnd(t *testing.T) {
 			return err
 		}
 		return status.Error(codes.Unavailable, "the intake is gone")
-	})
+	}, client.WithoutResume())
 	_, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
 	if !errors.Is(err, client.ErrUpload) || status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v", err)

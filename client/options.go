@@ -1,19 +1,21 @@
 package client
 
 import (
-	"net"
-	"net/netip"
-	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // DefaultMaxMessageBytes is the largest message sent unless
 // [WithMaxMessageBytes] says otherwise: 1 MiB, a quarter of what gRPC servers
 // accept by default, since a server holds a message whole, once for each upload.
 const DefaultMaxMessageBytes = 1 << 20
+
+// DefaultMaxAttempts is how many streams in a row may bring nothing further
+// unless [WithMaxAttempts] says otherwise. With the default back-off they take
+// about 40 seconds where the server fails at once.
+const DefaultMaxAttempts = 10
 
 // Option changes a setting of a [Client].
 type Option func(*settings)
@@ -22,10 +24,20 @@ type settings struct {
 	maxMessageBytes int
 	credentials     credentials.TransportCredentials
 	dialOptions     []grpc.DialOption
+
+	withoutResume bool
+	maxAttempts   int
+	backoff       backoffRange
+	onRetry       func(RetryEvent)
 }
 
 func newSettings(options []Option) settings {
-	s := settings{maxMessageBytes: DefaultMaxMessageBytes}
+	s := settings{
+		maxMessageBytes: DefaultMaxMessageBytes,
+		maxAttempts:     DefaultMaxAttempts,
+		backoff:         backoffRange{first: DefaultFirstBackoff, most: DefaultMaxBackoff},
+		onRetry:         func(RetryEvent) {},
+	}
 	for _, option := range options {
 		option(&s)
 	}
@@ -48,6 +60,55 @@ func WithMaxMessageBytes(n int) Option {
 	}
 }
 
+// WithoutResume has [Client.UploadScopes] send one stream and return its
+// failure, for a sequence that can be ranged over only once, such as one that
+// reads a pipe. It does not concern an [Uploader].
+func WithoutResume() Option {
+	return func(s *settings) { s.withoutResume = true }
+}
+
+// WithMaxAttempts limits how many streams in a row may fail without any scope
+// accepted before the last failure is returned; the default, also chosen by
+// n <= 0, is [DefaultMaxAttempts]. For [Client.UploadScopes] it counts all
+// failures; an [Uploader] counts those only of which it is in doubt that they
+// pass, see [NewUploader].
+func WithMaxAttempts(n int) Option {
+	return func(s *settings) {
+		if n <= 0 {
+			n = DefaultMaxAttempts
+		}
+		s.maxAttempts = n
+	}
+}
+
+// WithBackoff says how long is waited before the next stream after a failure: a
+// random time between 0 and a limit (full jitter) that begins at first and doubles with each
+// failure that brought nothing further, up to most. What a server's
+// RetryInfo asks for is waited before that. Where first or most is not positive,
+// [DefaultFirstBackoff] or [DefaultMaxBackoff] is taken.
+func WithBackoff(first, most time.Duration) Option {
+	return func(s *settings) {
+		if first <= 0 {
+			first = DefaultFirstBackoff
+		}
+		if most <= 0 {
+			most = DefaultMaxBackoff
+		}
+		s.backoff = backoffRange{first: first, most: most}
+	}
+}
+
+// WithOnRetry has observe called before each wait for another attempt, by
+// [Client.UploadScopes] and by each [Uploader], on the goroutine that then waits:
+// with a client that sends several uploads at once, by several at once.
+func WithOnRetry(observe func(RetryEvent)) Option {
+	return func(s *settings) {
+		if observe != nil {
+			s.onRetry = observe
+		}
+	}
+}
+
 // WithTransportCredentials says how [Dial] secures the connection. Plaintext
 // over a network that is trusted takes insecure.NewCredentials() of
 // google.golang.org/grpc/credentials/insecure.
@@ -58,34 +119,9 @@ func WithTransportCredentials(c credentials.TransportCredentials) Option {
 // WithDialOptions gives [Dial] further options for the connection: interceptors,
 // keepalive, credentials per call. They come after the client's own and so win
 // over them. Given several times, all of them count.
+//
+// A stream interceptor sees the scopes that an [Uploader] sends as marshalled
+// bytes, in a type of this package.
 func WithDialOptions(options ...grpc.DialOption) Option {
 	return func(s *settings) { s.dialOptions = append(s.dialOptions, options...) }
-}
-
-func defaultCredentials(target string) credentials.TransportCredentials {
-	if isLocal(target) {
-		return insecure.NewCredentials()
-	}
-	return credentials.NewTLS(nil)
-}
-
-func isLocal(target string) bool {
-	if strings.HasPrefix(target, "unix:") || strings.HasPrefix(target, "unix-abstract:") {
-		return true
-	}
-	endpoint := target
-	for _, scheme := range []string{"dns:", "passthrough:"} {
-		if rest, ok := strings.CutPrefix(target, scheme); ok {
-			endpoint = rest[strings.LastIndexByte(rest, '/')+1:]
-		}
-	}
-	host, _, err := net.SplitHostPort(endpoint)
-	if err != nil {
-		host = strings.Trim(endpoint, "[]")
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback()
 }

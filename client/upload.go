@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
@@ -39,7 +40,16 @@ type Upload struct {
 //
 // The upload ends when ctx does. A caller that may return without
 // [Upload.CloseAndReceive] should defer [Upload.Cancel].
+//
+// It is one stream, as the metadata says it: an Upload does not go on by itself
+// after a failure.
 func (c *Client) Upload(ctx context.Context, metadata *symdbv1.UploadMetadata) (*Upload, error) {
+	return c.upload(ctx, metadata)
+}
+
+func (c *Client) upload(
+	ctx context.Context, metadata *symdbv1.UploadMetadata, callOptions ...grpc.CallOption,
+) (*Upload, error) {
 	if metadata == nil {
 		return nil, inputError("open upload", "no metadata")
 	}
@@ -48,7 +58,7 @@ func (c *Client) Upload(ctx context.Context, metadata *symdbv1.UploadMetadata) (
 		metadata.UploadId = uuid.NewString()
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	stream, err := c.service.UploadScopes(ctx)
+	stream, err := c.service.UploadScopes(ctx, append(callOptions, withoutReplay)...)
 	if err != nil {
 		err = receivedError(ctx, "open upload", err)
 		cancel()
@@ -59,7 +69,7 @@ func (c *Client) Upload(ctx context.Context, metadata *symdbv1.UploadMetadata) (
 		cancel:          cancel,
 		stream:          stream,
 		id:              metadata.GetUploadId(),
-		maxMessageBytes: c.maxMessageBytes,
+		maxMessageBytes: c.settings.maxMessageBytes,
 	}
 	request := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}
 	if err := u.sendRequest(request); err != nil {
@@ -120,22 +130,23 @@ func (u *Upload) CloseAndReceive() (*symdbv1.UploadScopesResponse, error) {
 func (u *Upload) Cancel() { u.cancel() }
 
 func (u *Upload) sendScope(scope *symdbv1.Scope) error {
-	if scope == nil {
-		return inputError(u.sending(), "the scope is nil")
-	}
-	request := scopeRequest(scope)
-	if proto.Size(request) <= u.maxMessageBytes {
-		return u.sendRequest(request)
-	}
-	for part, err := range split(scope, u.maxMessageBytes) {
+	for message, err := range messages(scope, u.maxMessageBytes) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.sending(), err)
 		}
-		if err := u.sendRequest(scopeRequest(part)); err != nil {
+		if err := u.sendMessage(message); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sendMessage sends a scope that fits a message.
+func (u *Upload) sendMessage(scope *symdbv1.Scope) error {
+	if scope == nil {
+		return inputError(u.sending(), "the scope is nil")
+	}
+	return u.sendRequest(scopeRequest(scope))
 }
 
 // sending names what Send does now, for errors. Scopes are counted from 0.
@@ -143,10 +154,11 @@ func (u *Upload) sending() string {
 	return fmt.Sprintf("send scope %d", u.scopeCount)
 }
 
-// sendRequest finds the status that stands behind the io.EOF with which a gRPC
-// stream answers a Send after its end.
-func (u *Upload) sendRequest(request *symdbv1.UploadScopesRequest) error {
-	err := u.stream.Send(request)
+// sendRequest sends a request, or a marshalled one as wireRequest. It finds the
+// status that stands behind the io.EOF with which a gRPC stream answers a Send
+// after its end.
+func (u *Upload) sendRequest(request any) error {
+	err := u.stream.SendMsg(request)
 	switch {
 	case err == nil:
 		return nil
@@ -154,7 +166,7 @@ func (u *Upload) sendRequest(request *symdbv1.UploadScopesRequest) error {
 		return u.earlyEnd()
 	}
 	operation := u.sending()
-	if request.GetMetadata() != nil {
+	if r, ok := request.(*symdbv1.UploadScopesRequest); ok && r.GetMetadata() != nil {
 		operation = "send metadata"
 	}
 	switch status.Code(err) {
@@ -166,8 +178,16 @@ func (u *Upload) sendRequest(request *symdbv1.UploadScopesRequest) error {
 	}
 }
 
+// withoutReplay keeps gRPC from sending again by itself what was sent on a
+// connection that was lost, as it does where the server can't have seen it. What
+// it sends again includes an end of the stream that came after the loss, and an
+// upload that was cut short would look complete.
+var withoutReplay = grpc.MaxRetryRPCBufferSize(0)
+
+// earlyEnd asks for the status without ending the sending side: what was sent is
+// not the whole upload.
 func (u *Upload) earlyEnd() error {
-	if _, err := u.stream.CloseAndRecv(); err != nil {
+	if err := u.stream.RecvMsg(&symdbv1.UploadScopesResponse{}); err != nil {
 		return receivedError(u.ctx, "upload scopes", err)
 	}
 	return receivedError(u.ctx, "upload scopes",
@@ -179,6 +199,16 @@ func (u *Upload) fail(err error) error {
 	u.err = err
 	u.cancel()
 	return err
+}
+
+// messages yields a scope as it is sent: as it is, or in parts where it is larger
+// than a message may be. The same scope and limit give the same messages. An
+// error is a [*ScopeTooLargeError], and the last that is yielded.
+func messages(scope *symdbv1.Scope, maxBytes int) iter.Seq2[*symdbv1.Scope, error] {
+	if proto.Size(scopeRequest(scope)) > maxBytes {
+		return split(scope, maxBytes)
+	}
+	return func(yield func(*symdbv1.Scope, error) bool) { yield(scope, nil) }
 }
 
 func scopeRequest(scope *symdbv1.Scope) *symdbv1.UploadScopesRequest {

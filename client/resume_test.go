@@ -1,0 +1,308 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// pull uploads scopes on a clock of its own, and returns the retries observed too.
+func pull(
+	t *testing.T, s *script, md *symdbv1.UploadMetadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...client.Option,
+) (summary *symdbv1.UploadScopesResponse, events []client.RetryEvent, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		options = append(options, client.WithOnRetry(func(e client.RetryEvent) { events = append(events, e) }))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		summary, err = client.New(s, options...).UploadScopes(ctx, md, scopes)
+	})
+	return summary, events, err
+}
+
+func TestResumeKnownProgress(t *testing.T) {
+	t.Parallel()
+	s := &script{answer: failing(
+		failure(t, codes.Unavailable, reason("SHUTTING_DOWN"), retryAfter(time.Minute), progress(testID, 2, 3)),
+		failure(t, codes.ResourceExhausted, reason("OVERLOADED"), progress(testID, 0, 3)),
+		failure(t, codes.Unavailable, reason("CONNECTION_AGE"), progress(testID, 1, 4)),
+	)}
+	md := identified()
+	summary, events, err := pull(t, s, md, sequence(scope("a"), scope("b"), scope("c"), scope("d"), scope("e")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTranscript(t, s, "0f a b c d e", "3f c d e", "3f c d e", "4f d e")
+	if summary.GetUploadId() != testID || summary.GetScopeCount() != 5 || summary.GetBatchCount() != 4 || summary.GetRawBytes() != 100 {
+		t.Errorf("summary %v", summary)
+	}
+	if len(events) != 3 || events[0].FailureCount != 0 || events[1].FailureCount != 1 || events[2].FailureCount != 0 ||
+		events[2].AcceptedScopeCount != 3 || events[2].FirstBatchNum != 4 || events[2].StartsOver {
+		t.Errorf("events %+v", events)
+	}
+	if streams := s.sent(); streams[1].at.Sub(streams[0].at) < time.Minute {
+		t.Error("RetryInfo was not obeyed")
+	}
+	if md.GetFirstBatchNum() != 0 {
+		t.Error("the caller's metadata has changed")
+	}
+}
+
+// TestResumeInsideScope goes on between the parts of one scope.
+func TestResumeInsideScope(t *testing.T) {
+	t.Parallel()
+	s := &script{}
+	s.answer = func(_ context.Context, sent sentStream) error {
+		if sent.ordinal == 0 {
+			return failure(t, codes.Unavailable, progress(testID, 3, 2))
+		}
+		return nil
+	}
+	var children []*symdbv1.Scope
+	for range 100 {
+		children = append(children, scope(strings.Repeat("c", 40)))
+	}
+	summary, _, err := pull(t, s, identified(), sequence(scope("a"), scope("large", children...), scope("z")), client.WithMaxMessageBytes(512))
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams := s.sent()
+	first, second := streams[0].scopes, streams[1].scopes
+	if len(first) < 8 || len(second) != len(first)-3 || summary.GetScopeCount() != int64(len(first)) {
+		t.Fatalf("%d messages, then %d; summary %v", len(first), len(second), summary)
+	}
+	for i, message := range second {
+		if message.String() != first[i+3].String() {
+			t.Errorf("message %d of the second stream differs", i)
+		}
+	}
+}
+
+func TestResumeUnknownProgress(t *testing.T) {
+	t.Parallel()
+	for name, answered := range map[string]error{
+		"no details":        failure(t, codes.Unavailable),
+		"reset":             failure(t, codes.Internal),
+		"another upload":    failure(t, codes.Unavailable, progress("another", 1, 2)),
+		"more than sent":    failure(t, codes.Unavailable, progress(testID, 3, 2)),
+		"all but no final":  failure(t, codes.Unavailable, progress(testID, 2, 2)),
+		"less than nothing": failure(t, codes.Unavailable, progress(testID, -1, 2)),
+		"number not used":   failure(t, codes.Unavailable, progress(testID, 0, 2)),
+		"number used":       failure(t, codes.Unavailable, progress(testID, 1, 1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &script{answer: failing(answered)}
+			summary, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkTranscript(t, s, "0f a b", "0f a b")
+			if id := s.sent()[1].md.GetUploadId(); id == testID || id != summary.GetUploadId() {
+				t.Errorf("started over under %s, summary %v", id, summary)
+			}
+			if len(events) != 1 || !events[0].StartsOver || events[0].FirstBatchNum != 1 || summary.GetScopeCount() != 2 {
+				t.Errorf("events %+v, summary %v", events, summary)
+			}
+		})
+	}
+}
+
+func TestResumeSingleBatch(t *testing.T) {
+	t.Parallel()
+	s := &script{answer: failing(failure(t, codes.Unavailable))}
+	md := identified()
+	md.SingleBatch, md.MoreFollows, md.FirstBatchNum = true, true, 4
+	summary, _, err := pull(t, s, md, sequence(scope("a")))
+	if err != nil || summary.GetUploadId() != testID || summary.GetBatchCount() != 1 {
+		t.Fatalf("%v, %v", summary, err)
+	}
+	checkTranscript(t, s, "4 a", "4 a")
+}
+
+func TestResumeIsRefused(t *testing.T) {
+	t.Parallel()
+	later := identified()
+	later.FirstBatchNum = 2
+	for name, test := range map[string]struct {
+		md       *symdbv1.UploadMetadata
+		answered error
+		options  []client.Option
+	}{
+		"WithoutResume":                {identified(), failure(t, codes.Unavailable, progress(testID, 1, 2)), []client.Option{client.WithoutResume()}},
+		"beginning is elsewhere":       {later, failure(t, codes.Unavailable), nil},
+		"input":                        {identified(), failure(t, codes.InvalidArgument, reason("SCOPE_INVALID")), nil},
+		"intake refused":               {identified(), failure(t, codes.FailedPrecondition, &symdbv1.IntakeFailure{HttpStatus: 403}), nil},
+		"fault of the server":          {identified(), failure(t, codes.Internal, reason("INTERNAL")), nil},
+		"asks for more than the limit": {identified(), failure(t, codes.Unavailable, retryAfter(2*time.Hour)), nil},
+		"one attempt":                  {identified(), failure(t, codes.Unavailable), []client.Option{client.WithMaxAttempts(1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &script{answer: failing(test.answered)}
+			_, events, err := pull(t, s, test.md, sequence(scope("a"), scope("b")), test.options...)
+			if status.Code(err) != status.Code(test.answered) || len(events) != 0 || len(s.sent()) != 1 {
+				t.Errorf("got %v after %d streams and %d events", err, len(s.sent()), len(events))
+			}
+		})
+	}
+}
+
+func TestResumeGivesUp(t *testing.T) {
+	t.Parallel()
+	down := failure(t, codes.Unavailable)
+	s := &script{answer: func(context.Context, sentStream) error { return down }}
+	_, events, err := pull(t, s, identified(), sequence(scope("a")))
+	if !errors.Is(err, client.ErrUpload) || len(s.sent()) != client.DefaultMaxAttempts {
+		t.Errorf("got %v after %d streams", err, len(s.sent()))
+	}
+	limit := client.DefaultFirstBackoff
+	for i, e := range events {
+		if e.Wait > limit || e.FailureCount != i+1 {
+			t.Errorf("event %d: %+v, want a wait of at most %v", i, e, limit)
+		}
+		limit = min(2*limit, client.DefaultMaxBackoff)
+	}
+}
+
+func TestResumeErrorSaysWhere(t *testing.T) {
+	t.Parallel()
+	s := &script{answer: failing(
+		failure(t, codes.Unavailable, progress(testID, 2, 2)),
+		failure(t, codes.InvalidArgument, reason("SCOPE_INVALID"), violations("scope[0].name")),
+	)}
+	_, _, err := pull(t, s, identified(), sequence(scope("a"), scope("b"), scope("c")))
+	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "after 2 scopes") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestResumeContext ends the context while the client waits.
+func TestResumeContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: failing(failure(t, codes.Unavailable, retryAfter(time.Hour)))}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cause := errors.New("shutting down")
+		c := client.New(s, client.WithOnRetry(func(client.RetryEvent) { cancel(cause) }))
+		_, err := c.UploadScopes(ctx, identified(), sequence(scope("a")))
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) || errors.Is(err, client.ErrUpload) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestSequenceChanged(t *testing.T) {
+	t.Parallel()
+	names := []string{"k", "l", "m", "n", "o"}
+	rest := slices.Clone(names)
+	order := slices.Clone(names)
+	passCount := 0
+	for name, yielded := range map[string]func() []string{
+		"one-shot":      func() []string { took := rest; rest = nil; return took },
+		"another order": func() []string { slices.Reverse(order); return order },
+		"grows": func() []string {
+			passCount++
+			return slices.Repeat([]string{"x"}, 4+passCount)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &script{answer: failing(failure(t, codes.Unavailable, progress(testID, 2, 2)))}
+			scopes := func(yield func(*symdbv1.Scope, error) bool) {
+				for _, n := range yielded() {
+					if !yield(scope(n), nil) {
+						return
+					}
+				}
+			}
+			_, _, err := pull(t, s, identified(), scopes)
+			if !errors.Is(err, client.ErrSequenceChanged) || !errors.Is(err, client.ErrUpload) || len(s.sent()) != 1 {
+				t.Errorf("got %v after %d streams", err, len(s.sent()))
+			}
+		})
+	}
+}
+
+// TestSequenceErrorIsNotRetried has the sequence fail with the error of another
+// upload.
+func TestSequenceErrorIsNotRetried(t *testing.T) {
+	t.Parallel()
+	down := client.New(&script{answer: failing(failure(t, codes.Unavailable))}, client.WithoutResume())
+	_, inner := down.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
+	s := &script{answer: accepting}
+	passCount := 0
+	scopes := func(yield func(*symdbv1.Scope, error) bool) {
+		passCount++
+		yield(nil, inner)
+	}
+	_, _, err := pull(t, s, metadata(), scopes)
+	if !errors.Is(err, inner) || passCount != 1 {
+		t.Errorf("got %v after %d passes", err, passCount)
+	}
+}
+
+// lost is a connection whose streams break after the metadata: gRPC then answers
+// each send with io.EOF, and may send all again on another connection, an end of the
+// stream included.
+type lost struct {
+	*script
+
+	ended   bool
+	options []grpc.CallOption
+}
+
+type lostStream struct {
+	grpc.ClientStream
+
+	of *lost
+}
+
+func (l *lost) NewStream(_ context.Context, _ *grpc.StreamDesc, _ string, options ...grpc.CallOption) (grpc.ClientStream, error) {
+	l.options = options
+	return lostStream{of: l}, nil
+}
+
+func (lostStream) SendMsg(m any) error {
+	if request, ok := m.(*symdbv1.UploadScopesRequest); ok && request.GetMetadata() != nil {
+		return nil
+	}
+	return io.EOF
+}
+
+func (s lostStream) CloseSend() error {
+	s.of.ended = true
+	return nil
+}
+
+func (lostStream) RecvMsg(any) error { return status.Error(codes.Unavailable, "connection lost") }
+
+// TestCutShortIsNotEnded is about an upload that is cut short: it must not look
+// complete to whoever gets what gRPC sends again.
+func TestCutShortIsNotEnded(t *testing.T) {
+	t.Parallel()
+	conn := &lost{}
+	_, err := client.New(conn, client.WithoutResume()).UploadScopes(t.Context(), metadata(), sequence(scope("a"), scope("b")))
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v", err)
+	}
+	if conn.ended {
+		t.Error("the sending side was ended before everything was sent")
+	}
+	if !slices.Contains(conn.options, grpc.MaxRetryRPCBufferSize(0)) {
+		t.Error("gRPC may send again by itself")
+	}
+}

@@ -1,0 +1,282 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// sender is the goroutine of an [Uploader]: it sends one stream after the other,
+// each until it is known what became of it. What is not in the Uploader's own
+// part is touched by it alone.
+type sender struct {
+	*Uploader
+
+	// thresholdBytes becomes lower when a batch was too large.
+	thresholdBytes int
+	// batchNum is the number of the next batch.
+	batchNum int32
+	// carrier is the root of the newest accepted scope. It carries the final batch
+	// where the scope held back for that was refused: the backend merges it into
+	// what is there by scope_type and name.
+	carrier wireRequest
+	// refusal is the last refusal of a scope.
+	refusal error
+	// failure is the last failure, for those who had no time to wait for the end.
+	failure error
+}
+
+// flight is the scopes of one stream: the oldest ones held, or else a carrier,
+// which is not held.
+type flight struct {
+	requests []wireRequest
+	final    bool
+	isHeld   bool
+}
+
+func (s *sender) run(ctx context.Context) {
+	defer close(s.done)
+	defer s.cancel(nil)
+	err := s.send(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+		if s.failure != nil {
+			err = fmt.Errorf("%w; the last failure: %w", err, s.failure)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	count := len(s.held.messages)
+	s.stats.Dropped += int64(count)
+	s.heldBytes -= s.held.remove(0, count)
+	s.announce()
+}
+
+// send returns nil when the upload has ended well.
+func (s *sender) send(ctx context.Context) error {
+	for {
+		f, wait, isEmpty := s.next()
+		switch {
+		case isEmpty:
+			return s.endEmpty(ctx)
+		case f == nil:
+			if err := s.idle(ctx, wait); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.deliver(ctx, f); err != nil {
+			return err
+		}
+		switch {
+		case !f.final:
+		case len(f.requests) == 0:
+			return s.endEmpty(ctx)
+		default:
+			return nil
+		}
+	}
+}
+
+// next cuts the next stream. There is none yet where the flight is nil, and never
+// will be where isEmpty.
+func (s *sender) next() (f *flight, wait time.Duration, isEmpty bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isClosing := isClosed(s.closing)
+	count, wait := s.held.cut(cutting{
+		thresholdBytes: s.thresholdBytes,
+		thresholdAge:   s.options.ThresholdAge,
+		urgent:         s.waiting || s.held.oldest() < s.flushTo,
+		closing:        isClosing,
+	}, time.Now())
+	if count == 0 {
+		return nil, wait, isClosing
+	}
+	s.waiting = false
+	f = &flight{final: isClosing && count == len(s.held.messages), isHeld: true}
+	for _, m := range s.held.messages[:count] {
+		f.requests = append(f.requests, m.wire)
+	}
+	return f, 0, false
+}
+
+// idle waits for something to do.
+func (s *sender) idle(ctx context.Context, wait time.Duration) error {
+	var ofAge <-chan time.Time
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		ofAge = timer.C
+	}
+	select {
+	case <-s.wake:
+	case <-ofAge:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// endEmpty ends an upload that has no scope left to end with.
+func (s *sender) endEmpty(ctx context.Context) error {
+	if s.carrier != nil {
+		return s.deliver(ctx, &flight{requests: []wireRequest{s.carrier}, final: true})
+	}
+	return s.refusal
+}
+
+// deliver sends a flight until it is accepted, or has lost all its scopes. It may
+// become a smaller one, and then is final no more.
+func (s *sender) deliver(ctx context.Context, f *flight) error {
+	failureCount, doubtCount := 0, 0
+	isClosing := isClosed(s.closing)
+	for len(f.requests) > 0 {
+		summary, err := s.attempt(ctx, f)
+		if err == nil {
+			return s.accept(f, summary)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s.countFailure(err)
+		failure, ok := errors.AsType[*Error](err)
+		if !ok {
+			return err
+		}
+		if s.isAccepted(f, failure) {
+			return s.accept(f, nil)
+		}
+		if f.isHeld && s.shrink(f, failure) {
+			failureCount = 0
+			continue
+		}
+		switch s.outlookOf(failure) {
+		case permanent:
+			return err
+		case doubtful:
+			if doubtCount++; doubtCount >= s.client.settings.maxAttempts {
+				return fmt.Errorf("%d attempts brought nothing further: %w", doubtCount, err)
+			}
+		case transient:
+		}
+		failureCount++
+		cutShort, err := s.pause(ctx, failure, failureCount, isClosing)
+		if err != nil {
+			return err
+		}
+		if cutShort {
+			isClosing, failureCount = true, 0
+		}
+	}
+	return nil
+}
+
+// attempt sends a flight once.
+func (s *sender) attempt(ctx context.Context, f *flight) (*symdbv1.UploadScopesResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.AttemptTimeout)
+	defer cancel()
+	metadata := proto.CloneOf(s.metadata)
+	metadata.FirstBatchNum, metadata.MoreFollows, metadata.SingleBatch = s.batchNum, !f.final, true
+	upload, err := s.client.upload(ctx, metadata, grpc.ForceCodecV2(newWireCodec()))
+	if err != nil {
+		return nil, err
+	}
+	defer upload.Cancel()
+	for i, request := range f.requests {
+		upload.scopeCount = i
+		if err := upload.sendRequest(request); err != nil {
+			return nil, err
+		}
+	}
+	return upload.CloseAndReceive()
+}
+
+// outlookOf tells what another attempt promises. The end of an attempt's own time
+// is as good as a lost connection.
+func (s *sender) outlookOf(failure *Error) outlook {
+	if errors.Is(failure, context.DeadlineExceeded) {
+		return transient
+	}
+	return failure.outlook()
+}
+
+// pause waits for the next attempt. The first time that the Uploader is closed it
+// waits no longer than the server asked for.
+func (s *sender) pause(
+	ctx context.Context, failure *Error, failureCount int, wasClosing bool,
+) (cutShort bool, err error) {
+	asked, _ := failure.RetryDelay()
+	wait := asked + s.client.settings.backoff.draw(failureCount-1)
+	s.client.settings.onRetry(RetryEvent{
+		Err:                failure,
+		FailureCount:       failureCount,
+		Wait:               wait,
+		UploadID:           s.ID(),
+		AcceptedScopeCount: s.Stats().Accepted,
+		FirstBatchNum:      s.batchNum,
+	})
+	began := time.Now()
+	var closing <-chan struct{}
+	if !wasClosing {
+		closing = s.closing
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false, nil
+	case <-closing:
+		return true, pause(ctx, asked-time.Since(began))
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
+// isAccepted tells whether a stream has failed after its batch was accepted.
+func (s *sender) isAccepted(f *flight, failure *Error) bool {
+	progress := failure.Progress()
+	return progress.GetUploadId() == s.ID() &&
+		progress.GetAcceptedScopeCount() == int64(len(f.requests)) &&
+		progress.GetNextBatchNum() == s.batchNum+1
+}
+
+// accept counts what is accepted. The summary is nil where the server gave none.
+func (s *sender) accept(f *flight, summary *symdbv1.UploadScopesResponse) error {
+	count := len(f.requests)
+	carrier, err := rootRequest(f.requests[count-1])
+	if err != nil {
+		return err
+	}
+	s.carrier = carrier
+	s.failure = nil
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batchNum++
+	s.stats.BatchCount++
+	s.summary.BatchCount++
+	s.summary.RawBytes += summary.GetRawBytes()
+	s.summary.CompressedBytes += summary.GetCompressedBytes()
+	if f.isHeld {
+		s.heldBytes -= s.held.remove(0, count)
+		s.stats.Accepted += int64(count)
+		s.summary.ScopeCount += int64(count)
+	}
+	s.announce()
+	return nil
+}
+
+func (s *sender) countFailure(err error) {
+	s.failure = err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.FailureCount++
+}

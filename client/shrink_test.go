@@ -1,0 +1,126 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+func TestUploaderBatchTooLarge(t *testing.T) {
+	t.Parallel()
+	tooLarge := failure(t, codes.InvalidArgument, reason("BATCH_TOO_LARGE"))
+	answer := func(_ context.Context, s sentStream) error {
+		if len(s.scopes) > 2 || slices.Contains(s.names(), "huge") {
+			return tooLarge
+		}
+		return nil
+	}
+	var refused []string
+	options := client.UploaderOptions{OnRefused: func(r client.RefusedScope) { refused = append(refused, r.ScopeType+" "+r.Name) }}
+	synctest.Test(t, func(t *testing.T) {
+		s, u := push(t, answer, options)
+		add(t, u, "a", "b", "c", "huge", "e")
+		closeWell(t, u, 4, 3)
+		if want := []string{"package huge"}; !reflect.DeepEqual(refused, want) {
+			t.Errorf("refused %v, want %v", refused, want)
+		}
+		accepted := map[int32]bool{}
+		for _, stream := range s.sent() {
+			if answer(t.Context(), stream) == nil {
+				accepted[stream.md.GetFirstBatchNum()] = true
+			}
+		}
+		if len(accepted) != 3 || !accepted[1] || !accepted[2] || !accepted[3] {
+			t.Errorf("accepted batches %v", accepted)
+		}
+		if last := s.sent()[len(s.sent())-1]; last.md.GetMoreFollows() {
+			t.Error("the last stream is not final")
+		}
+	})
+}
+
+// invalid refuses scopes whose name begins with "bad".
+func invalid(t *testing.T) func(context.Context, sentStream) error {
+	t.Helper()
+	return func(_ context.Context, s sentStream) error {
+		for i, name := range s.names() {
+			if strings.HasPrefix(name, "bad") {
+				field := fmt.Sprintf("scope[%d].symbols[2].name", i)
+				return failure(t, codes.InvalidArgument, reason("SCOPE_INVALID"), violations(field))
+			}
+		}
+		return nil
+	}
+}
+
+func TestUploaderScopeInvalid(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		add      []string
+		accepted int64
+		batches  int32
+		want     []string
+	}{
+		"in the middle": {[]string{"a", "bad1", "b", "bad2", "c"}, 3, 1, []string{"1f a bad1 b bad2 c", "1f a b bad2 c", "1f a b c"}},
+		"the last":      {[]string{"a", "bad"}, 1, 1, []string{"1f a bad", "1f a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, u := push(t, invalid(t), client.UploaderOptions{})
+				add(t, u, test.add...)
+				closeWell(t, u, test.accepted, test.batches)
+				checkTranscript(t, s, test.want...)
+				if stats := balanced(t, u); stats.Refused != int64(len(test.add))-test.accepted {
+					t.Errorf("%+v", stats)
+				}
+			})
+		})
+	}
+}
+
+// TestUploaderCarrier has the very scope refused that was held back for the final
+// batch.
+func TestUploaderCarrier(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, u := push(t, invalid(t), client.UploaderOptions{})
+		root := scope("a", scope("child"))
+		root.Symbols = []*symdbv1.Symbol{{SymbolType: "field"}}
+		root.EndLine = 7
+		if err := u.Add(t.Context(), root); err != nil {
+			t.Fatal(err)
+		}
+		add(t, u, "bad")
+		if err := u.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		closeWell(t, u, 1, 2)
+		checkTranscript(t, s, "1 a", "2f bad", "2f a")
+		last := s.sent()[2].scopes[0]
+		if last.GetScopeType() != "package" || last.GetEndLine() != 7 || len(last.GetScopes())+len(last.GetSymbols()) != 0 {
+			t.Errorf("carrier %v", last)
+		}
+	})
+}
+
+func TestUploaderAllRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, u := push(t, invalid(t), client.UploaderOptions{})
+		add(t, u, "bad1", "bad2")
+		if _, err := u.Close(t.Context()); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
