@@ -163,6 +163,12 @@ type Script struct {
 	mu        sync.Mutex
 	taken     int
 	incidents []Incident
+	always    *Trouble
+}
+
+// NewAlways returns a script of the same trouble with every batch.
+func NewAlways(door *Door, trouble Trouble) *Script {
+	return &Script{Door: door, always: &trouble}
 }
 
 // NewScript returns a script of those incidents.
@@ -206,6 +212,10 @@ func (s *Script) Handle(w http.ResponseWriter, r *http.Request, serve http.Handl
 			s.taken++
 			s.mu.Unlock()
 		}
+	}
+	if s.always != nil {
+		s.always.Do(s.Door, w, r, serve)
+		return
 	}
 	if trouble, ok := s.next(); ok {
 		trouble.Do(s.Door, w, r, take)

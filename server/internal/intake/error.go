@@ -58,12 +58,8 @@ func (e *Error) Timeout() bool {
 	return errors.Is(e.Err, errPostTimeout) || errors.Is(e.Err, errBatchDeadline)
 }
 
-// Retryable tells that the same scopes may be accepted later: as the same batch,
-// or, where a batch is too large of which an earlier attempt is in doubt, in an
-// upload of another identity. Its own number can't come to stand for a part of it.
-func (e *Error) Retryable() bool {
-	return e.HTTPStatus == 0 || judgeStatus(e.HTTPStatus).retry || e.TooLarge() && e.inDoubt
-}
+// Retryable tells that the same batch may be accepted later.
+func (e *Error) Retryable() bool { return e.HTTPStatus == 0 || judgeStatus(e.HTTPStatus).retry }
 
 // TooLarge tells that the intake takes no batch of this size: it answered 413.
 // The same scopes may be accepted in several batches.

@@ -1,0 +1,112 @@
+package testbed
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// Binary builds cmd/scopegate, once in a process, and returns its path. Forget
+// removes it.
+var Binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "scopegate-binary-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "scopegate")
+	build := exec.Command("go", "build", "-o", path, "github.com/scopegate/scopegate/cmd/scopegate") //nolint:noctx // ends by itself
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, output)
+	}
+	built = dir
+	return path, nil
+})
+
+var built string
+
+// Forget removes what [Binary] has built.
+func Forget() {
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+}
+
+// Process is `scopegate serve` as a process of its own.
+type Process struct {
+	// Address is where it listens.
+	Address string
+
+	command *exec.Cmd
+	stderr  *serverLog
+	ended   chan struct{}
+	err     error
+}
+
+// StartProcess starts a server at the address, 127.0.0.1:0 for any, with further
+// arguments, and returns when it listens. It is killed when the test ends.
+func StartProcess(tb testing.TB, intakeURL, address string, args ...string) *Process {
+	tb.Helper()
+	p, err := TryStartProcess(tb, intakeURL, address, args...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+// TryStartProcess is StartProcess for any goroutine: it returns what went wrong.
+func TryStartProcess(tb testing.TB, intakeURL, address string, args ...string) (*Process, error) {
+	tb.Helper()
+	path, err := Binary()
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{stderr: &serverLog{}, ended: make(chan struct{})}
+	arguments := append([]string{"serve", "--listen", address, "--intake-url", intakeURL}, args...)
+	p.command = exec.Command(path, arguments...) //nolint:gosec,noctx // our own binary; killed by the cleanup
+	p.command.Stderr = p.stderr
+	p.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	stdout, err := p.command.StdoutPipe()
+	if err == nil {
+		err = p.command.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	line, readErr := bufio.NewReader(stdout).ReadString('\n')
+	go func() {
+		defer close(p.ended)
+		p.err = p.command.Wait()
+	}()
+	tb.Cleanup(func() {
+		p.Kill()
+		p.stderr.check(tb)
+	})
+	listening, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if !ok {
+		return nil, fmt.Errorf("the server printed %q, %w", line, readErr)
+	}
+	p.Address = listening
+	return p, nil
+}
+
+// Kill ends the process as kill -9 does, and waits for its end.
+func (p *Process) Kill() {
+	_ = p.command.Process.Kill()
+	<-p.ended
+}
+
+// Terminate sends SIGTERM and returns how the process ended.
+func (p *Process) Terminate() error {
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-p.ended
+	return p.err
+}

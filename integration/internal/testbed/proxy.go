@@ -1,0 +1,50 @@
+package testbed
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// Proxy stands in front of an address and spoils what passes through.
+type Proxy struct{ proxy *toxiproxy.Proxy }
+
+// NewProxy returns a proxy in front of the address. It stops when the test ends.
+func NewProxy(tb testing.TB, upstream string) *Proxy {
+	tb.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	proxy := toxiproxy.NewProxy(server, tb.Name(), "127.0.0.1:0", upstream)
+	if err := proxy.Start(); err != nil {
+		tb.Fatalf("start proxy: %v", err)
+	}
+	tb.Cleanup(proxy.Stop)
+	return &Proxy{proxy}
+}
+
+// Address is where the proxy listens.
+func (p *Proxy) Address() string { return p.proxy.Listen }
+
+// Spoil adds a toxic of that type, with its attributes as JSON, on the way there
+// (upstream) or back (downstream).
+func (p *Proxy) Spoil(kind, stream, attributes string) error {
+	toxic := fmt.Sprintf(`{"type": %q, "stream": %q, "attributes": %s}`, kind, stream, attributes)
+	if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+		return fmt.Errorf("add toxic %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Cut breaks all connections and takes no others until Mend.
+func (p *Proxy) Cut() { p.proxy.Stop() }
+
+// Mend takes connections again, and has nothing spoil them.
+func (p *Proxy) Mend() error {
+	if err := p.proxy.Start(); err != nil {
+		return fmt.Errorf("start proxy: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package integration_test
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/server"
+)
+
+// heapBytes is what live objects take, after a collection.
+func heapBytes() uint64 {
+	runtime.GC()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// TestStuckIntake has the intake answer nothing for a while, with many uploads
+// waiting, whose clients would send more: memory does not grow with the time,
+// and all complete when it is back. It runs by itself, as it measures the heap.
+func TestStuckIntake(t *testing.T) {
+	uploads, stuck := count(50, 500), 2*time.Second
+	if long() {
+		stuck = time.Minute
+	}
+	const scopesEach = 40
+	gate := testbed.NewGate()
+	bed := testbed.New(t, testbed.Options{Fault: gate.Fault, Configure: func(cfg *server.Config) {
+		cfg.FlushThresholdBytes = 0
+		cfg.Intake.PostTimeout = 10 * time.Second
+		cfg.Intake.BatchDeadline = 0
+	}})
+	conns := make([]*grpc.ClientConn, 8)
+	for i := range conns {
+		conns[i] = bed.Connect(t)
+	}
+	go func() { // those that the server gives up are of no interest
+		for {
+			select {
+			case <-gate.Entered:
+			case <-gate.BrokenOff:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	before := heapBytes()
+	ctx := testbed.Context(t)
+	var counts tally
+	var running sync.WaitGroup
+	for i := range uploads {
+		running.Go(func() {
+			metadata, scopes := testbed.NewMetadata(), testbed.NewSource(uint64(i)).Functions(scopesEach)
+			journey, err := testbed.Resuming{Conn: conns[i%len(conns)]}.Pull(ctx, metadata, scopes)
+			if err == nil {
+				err = bed.Intake.VerifyJourney(journey, metadata, scopes)
+			}
+			if err != nil {
+				t.Errorf("upload %d: %v", i, err)
+				return
+			}
+			counts.add(journey, bed.Intake, 0)
+		})
+	}
+	time.Sleep(stuck / 4)
+	early := heapBytes()
+	most := early
+	for range 3 {
+		time.Sleep(stuck / 4)
+		most = max(most, heapBytes())
+	}
+	posts := len(bed.Intake.Posts())
+	back := time.Now()
+	gate.Open()
+	running.Wait()
+	const mebibyte = 1 << 20
+	t.Logf("stuck intake: %d uploads waited %v; heap %.1f MiB before, %.1f MiB a quarter in, at most %.1f MiB later "+
+		"(clients and intake included); %d requests meanwhile; all done %v after it was back; %v",
+		uploads, stuck, float64(before)/mebibyte, float64(early)/mebibyte, float64(most)/mebibyte,
+		posts, time.Since(back).Round(time.Millisecond), &counts)
+	if most > early+early/4+4*mebibyte {
+		t.Errorf("the heap grew from %d to %d bytes", early, most)
+	}
+}
