@@ -14,6 +14,7 @@ import (
 const (
 	reasonBatchTooLarge = "BATCH_TOO_LARGE"
 	reasonScopeInvalid  = "SCOPE_INVALID"
+	reasonScopeTooLarge = "SCOPE_TOO_LARGE"
 )
 
 // shrink makes a refused flight smaller where that may help: it leaves out the
@@ -28,7 +29,7 @@ func (s *sender) shrink(f *flight, failure *Error) bool {
 	case isBatchTooLarge(failure):
 		s.refuse(f, 0, failure)
 		return true
-	case failure.Code() != codes.InvalidArgument && failure.Reason() != reasonScopeTooLarge,
+	case failure.Code() != codes.InvalidArgument,
 		failure.Reason() != reasonScopeInvalid && failure.Reason() != reasonScopeTooLarge:
 		return false
 	}

@@ -9,12 +9,16 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"github.com/scopegate/scopegate/client"
 )
 
 // progress shows how far an upload is.
 type progress interface {
 	// advance tells that scopeCount scopes are sent, and done units read.
 	advance(scopeCount int, done int64)
+	// retry tells that the upload is going on after a failure.
+	retry(event client.RetryEvent)
 	// end is called once, and no other method after it.
 	end(succeeded bool)
 }
@@ -31,6 +35,16 @@ type noProgress struct{}
 
 func (noProgress) advance(int, int64) {}
 func (noProgress) end(bool)           {}
+
+func (noProgress) retry(client.RetryEvent) {}
+
+func retryLine(event client.RetryEvent) string {
+	from := fmt.Sprintf("after the %d scopes that are accepted", event.AcceptedScopeCount)
+	if event.StartsOver {
+		from = "from the beginning, as upload " + event.UploadID
+	}
+	return fmt.Sprintf("upload interrupted: %v; going on %s in %v", event.Err, from, event.Wait.Round(time.Millisecond))
+}
 
 // lineInterval is the least time between two lines.
 const lineInterval = time.Second
@@ -58,6 +72,8 @@ func (p *progressLines) advance(scopeCount int, done int64) {
 }
 
 func (p *progressLines) end(bool) {}
+
+func (p *progressLines) retry(event client.RetryEvent) { fmt.Fprintln(p.w, retryLine(event)) }
 
 func (u unit) format(done, total int64) string {
 	show := func(n int64) string {
@@ -96,6 +112,10 @@ func newBar(w io.Writer, src *source, options ...mpb.ContainerOption) *bar {
 }
 
 func (b *bar) advance(_ int, done int64) { b.bar.SetCurrent(done) }
+
+func (b *bar) retry(event client.RetryEvent) {
+	_, _ = fmt.Fprintln(b.container, retryLine(event)) // above the bar
+}
 
 func (b *bar) end(succeeded bool) {
 	if succeeded {

@@ -20,6 +20,8 @@ import (
 type source struct {
 	scopes iter.Seq2[*symdbv1.Scope, error]
 	close  func() error
+	// repeatable tells that scopes can be ranged over again.
+	repeatable bool
 	// service, version and language are what the source tells of them, else empty.
 	service, version, language string
 	// total is how many of unit there are, 0 where that is not known; done is how
@@ -80,14 +82,18 @@ func openBinary(path string, options sourceFlags) (*source, error) {
 	}
 	var done atomic.Int64
 	return &source{
-		scopes:   markInput(binary.Packages(), func() { done.Add(1) }),
-		close:    binary.Close,
-		service:  binary.Service(),
-		version:  binary.Version(),
-		language: "go",
-		total:    int64(binary.PackageCount()),
-		unit:     unitPackages,
-		done:     done.Load,
+		scopes: func(yield func(*symdbv1.Scope, error) bool) {
+			done.Store(0) // it may be ranged over again
+			markInput(binary.Packages(), func() { done.Add(1) })(yield)
+		},
+		repeatable: true,
+		close:      binary.Close,
+		service:    binary.Service(),
+		version:    binary.Version(),
+		language:   "go",
+		total:      int64(binary.PackageCount()),
+		unit:       unitPackages,
+		done:       done.Load,
 	}, nil
 }
 

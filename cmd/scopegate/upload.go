@@ -20,7 +20,8 @@ import (
 type uploadCommand struct {
 	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content tells which it is."`
 
-	Server    string        `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path."`
+	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
+	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
 	Plaintext bool          `group:"Server" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host. To this host TLS is never used."`
 	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
 
@@ -110,11 +111,14 @@ func (c *uploadCommand) send(
 	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress,
 ) (summary *symdbv1.UploadScopesResponse, err error) {
 	defer func() { p.end(err == nil) }()
-	var options []client.Option
+	options := []client.Option{client.WithMaxAttempts(c.Attempts), client.WithOnRetry(p.retry)}
+	if !src.repeatable || c.Attempts == 1 {
+		options = append(options, client.WithoutResume())
+	}
 	if c.Plaintext {
 		options = append(options, client.WithTransportCredentials(insecure.NewCredentials()))
 	}
-	uploader, err := client.Dial(c.Server, options...)
+	uploader, err := client.DialAny(c.Server, options...)
 	if err != nil {
 		return nil, &usageError{err}
 	}
