@@ -211,7 +211,7 @@ func TestExitCodes(t *testing.T) {
 		"malformed NDJSON": {with("upload", ndjson, file("lines", line+"{}\n")), exitInput, "line 2: the key scope_type"},
 		"no service":       {[]string{"upload", "--language", "ruby", file("good", line)}, exitUsage, "--service is missing"},
 		"no language":      {[]string{"upload", "--service", "shop", file("good2", line)}, exitUsage, "--language is missing"},
-		"no server":        {with("upload", "--max-attempts", "1", ndjson, withDWARF), exitDelivery, "may succeed later"},
+		"no server":        {with("upload", ndjson, "--max-attempts", "1", withDWARF), exitDelivery, "may succeed later"},
 		"stripped demo":    {[]string{"demo", stripped}, exitInput, "no DWARF"},
 	} {
 		t.Run(name, func(t *testing.T) {
