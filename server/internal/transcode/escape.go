@@ -152,7 +152,7 @@ func appendInt32(dst []byte, v int32) []byte {
 	}
 	four := uint32(pairs[u/100]) | uint32(pairs[u%100])<<16
 	n := (u + digitCounts[bits.Len32(u)&15]) >> 16
-	binary.LittleEndian.PutUint32(dst[len(dst):len(dst)+4], four>>(32-8*n))
+	binary.LittleEndian.PutUint32(dst[len(dst):len(dst)+4], four>>((32-8*n)&31))
 	return dst[:len(dst)+int(n)]
 }
 

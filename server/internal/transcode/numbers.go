@@ -45,7 +45,12 @@ func (w *writer) numbers(dst []byte, m *message, b []byte) []byte {
 		var v uint64
 		if i < len(b) && b[i] == f.tag[0] {
 			v = uint64(b[i+1])
-			if i += 2; v >= 0x80 {
+			switch i += 2; {
+			case v < 0x80:
+			case b[i] < 0x80:
+				v = v&0x7f | uint64(b[i])<<7
+				i++
+			default:
 				v, i = varint(b, i-1)
 			}
 		}
