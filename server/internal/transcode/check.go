@@ -63,7 +63,7 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 		last = max(last, f.bit)
 		if f.list {
 			var err *Error
-			if i, err = c.run(m, f, b, i, depth); err != nil {
+			if i, err = c.run(m, f, b, start, i, depth); err != nil {
 				return err
 			}
 			continue
@@ -122,11 +122,11 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 	return nil
 }
 
-// run checks a run of values of the list f in the message m, of which the first
-// lies at b[i:], and returns the index behind the last. A list may come in
-// several runs: then the fields are not in order.
-func (c *checker) run(m *message, f *field, b []byte, i, depth int) (int, *Error) {
-	for start := i - f.tagBytes; ; start, i = i, i+f.tagBytes {
+// run checks a run of values of the list f in the message m, and returns the
+// index behind the last. The first lies at b[i:], its tag at b[start:]. A list may
+// come in several runs: then the fields are not in order.
+func (c *checker) run(m *message, f *field, b []byte, start, i, depth int) (int, *Error) {
+	for ; ; start, i = i, i+f.tagBytes {
 		if i == len(b) {
 			return 0, f.malformed(m, b[:start])
 		}
