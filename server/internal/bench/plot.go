@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"strings"
 )
 
 // The plot's frame, in the SVG's units.
@@ -21,7 +22,7 @@ func drawPlot(t table) []byte {
 	var fastest, largest, smallest float64
 	for _, r := range t.rows {
 		if r.compresses {
-			fastest = max(fastest, r.megabytesSecond)
+			fastest = max(fastest, r.ratio)
 			largest = max(largest, r.bytesVersusStdlib)
 			smallest = min(smallest, r.bytesVersusStdlib)
 		}
@@ -37,18 +38,18 @@ func drawPlot(t table) []byte {
 	out(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13" fill="#222">`,
 		plotWidth, plotHeight)
 	out(`<rect width="%d" height="%d" fill="#fff"/>`, plotWidth, plotHeight)
-	out(`<text x="%d" y="24" font-size="15">Speed against size: %s</text>`, plotLeft, html.EscapeString(t.corpus))
+	out(`<text x="%d" y="24" font-size="15">Speed against size: %s, one core</text>`, plotLeft, html.EscapeString(t.corpus))
 	for v := left; v <= right+stepX/2; v += stepX {
 		out(`<path d="M%.1f %d V%d" stroke="#ddd"/>`, x(v), plotTop, plotBottom)
 		out(`<text x="%.1f" y="%d" text-anchor="middle">%+.0f%%</text>`, x(v), plotBottom+18, 100*v)
 	}
 	for v := 0.0; v <= top+stepY/2; v += stepY {
 		out(`<path d="M%d %.1f H%d" stroke="#ddd"/>`, plotLeft, y(v), plotRight)
-		out(`<text x="%d" y="%.1f" text-anchor="end">%.0f</text>`, plotLeft-8, y(v)+4, v)
+		out(`<text x="%d" y="%.1f" text-anchor="end">%.0fx</text>`, plotLeft-8, y(v)+4, v)
 	}
 	out(`<text x="%d" y="%d" text-anchor="middle">bytes, against compress/gzip -6 (further left is smaller)</text>`,
 		(plotLeft+plotRight)/2, plotBottom+40)
-	out(`<text transform="translate(20 %d) rotate(-90)" text-anchor="middle">MB/s of JSON per core</text>`,
+	out(`<text transform="translate(20 %d) rotate(-90)" text-anchor="middle">speed, as a multiple of the baseline&#8217;s</text>`,
 		(plotTop+plotBottom)/2)
 	out(`<text x="%d" y="%d" font-size="11" fill="#777">small points: other chunks and windows at the same level</text>`,
 		plotLeft, plotBottom+60)
@@ -63,14 +64,17 @@ func drawPlot(t table) []byte {
 		case r.ours():
 			color = "#06c"
 		}
-		px, py := x(r.bytesVersusStdlib), y(r.megabytesSecond)
+		px, py := x(r.bytesVersusStdlib), y(r.ratio)
 		if r.label == "" {
 			out(`<circle cx="%.1f" cy="%.1f" r="2" fill="%s"/>`, px, py, color)
 			continue
 		}
 		out(`<circle cx="%.1f" cy="%.1f" r="5" fill="%s"/>`, px, py, color)
-		if r.name == baselineName {
-			py += 10 // compress/gzip alone is close above it
+		switch {
+		case r.name == baselineName:
+			py += 12 // compress/gzip alone is close above it
+		case strings.HasSuffix(r.name, "(default)"):
+			py += 12 // level 5 is close to the right
 		}
 		at, anchor := px+10, "start"
 		if px > plotRight-150 {
