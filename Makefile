@@ -67,7 +67,7 @@ fuzz: ## Fuzz each target in turn (FUZZ=^FuzzTranscode FUZZTIME=10s PKG=./server
 	while read -r package name; do \
 		[ -n "$$name" ] || continue; \
 		echo "== $$name ($$package)"; \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$package" </dev/null; \
 	done <<< "$$targets"
 
 .PHONY: cover
@@ -76,6 +76,37 @@ cover: ## Run all tests with coverage; report in .tmp/cover.html
 	go test -coverprofile=$(TMP)/cover.out -coverpkg="$$(go list ./... | grep -v '^$(MODULE)/gen/' | paste -sd, -)" $(PKG)
 	go tool cover -html=$(TMP)/cover.out -o $(TMP)/cover.html
 	@go tool cover -func=$(TMP)/cover.out | tail -n 1
+
+##@ Measure
+
+CORPUS := $(TMP)/corpus
+BENCH = go build -o bin/bench ./server/internal/bench && bin/bench
+ROUNDS ?= 9
+
+.PHONY: bench bench-memory bench-fairness bench-profile corpus
+bench: corpus ## Compare with the design before: speed and size, as tables and docs/benchmarks.svg (ROUNDS=9)
+	$(BENCH) -rounds $(ROUNDS) -plot docs/benchmarks.svg $(CORPUS)/go $(CORPUS)/compile
+
+bench-memory: corpus $(BUF) ## Heap of open uploads, and the peak that a large one adds
+	$(BENCH) -memory $(CORPUS)/go $(BUF)
+
+bench-fairness: corpus ## How long a small upload waits beside huge ones
+	$(BENCH) -fairness $(CORPUS)/go $(CORPUS)/compile
+
+bench-profile: corpus ## Where the default way's time goes
+	$(BENCH) -profile $(TMP)/cpu.out $(CORPUS)/go $(CORPUS)/compile
+	go tool pprof -top -nodecount 10 bin/bench $(TMP)/cpu.out
+
+# The programs whose symbols are encoded, built again when the Go version changes.
+corpus:
+	@stamp="$(CORPUS)/.$$(go env GOVERSION)"; \
+	if [ ! -e "$$stamp" ]; then \
+		rm -rf $(CORPUS); \
+		mkdir -p $(CORPUS); \
+		CGO_ENABLED=0 GOFLAGS= go build -o $(CORPUS)/go cmd/go; \
+		CGO_ENABLED=0 GOFLAGS= go build -o $(CORPUS)/compile cmd/compile; \
+		touch "$$stamp"; \
+	fi
 
 ##@ Check
 

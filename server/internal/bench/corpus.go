@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"debug/buildinfo"
 	"fmt"
-	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,8 +22,8 @@ type corpus struct {
 	gzip6 int
 }
 
-// loadCorpora reads the symbols of the binaries: each as whole packages, and as
-// messages of one function or type each.
+// loadCorpora reads the symbols of the binaries, named by their main packages:
+// each as whole packages, and as messages of one function or type each.
 func loadCorpora(binaries []string) ([]corpus, error) {
 	if len(binaries) == 0 {
 		return nil, fmt.Errorf("no binaries named; `make bench` names them")
@@ -34,13 +34,16 @@ func loadCorpora(binaries []string) ([]corpus, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
-		name := filepath.Base(path)
+		built, err := buildinfo.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
 		for _, c := range []struct {
 			into     *[]corpus
 			kind     string
 			messages [][]byte
 		}{{&packages, "whole packages", whole}, {&functions, "function-sized messages", parts}} {
-			loaded, err := newCorpus("cmd/"+name+", "+c.kind, c.messages)
+			loaded, err := newCorpus(built.Path+", "+c.kind, c.messages)
 			if err != nil {
 				return nil, err
 			}

@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	rounds := flag.Int("rounds", 7, "how often each way is run; the medians count")
+	rounds := flag.Int("rounds", 9, "how often each way is run; the medians count")
 	only := flag.String("only", "", "run only ways whose name contains this, and the baseline")
 	plot := flag.String("plot", "", "write a plot of speed against size to this SVG file")
 	memory := flag.Bool("memory", false, "measure the heap of open uploads and of a large one instead")
@@ -49,12 +49,13 @@ func run(rounds int, only, plot, profile string, binaries []string) error {
 	if err != nil {
 		return err
 	}
+	if profile != "" {
+		isDefault := func(w way) bool { return strings.HasSuffix(w.name, "(default)") }
+		return profileWay(ways[slices.IndexFunc(ways, isDefault)], corpora, profile)
+	}
 	ways = slices.DeleteFunc(ways, func(w way) bool {
 		return only != "" && w.name != baselineName && !strings.Contains(w.name, only)
 	})
-	if profile != "" {
-		return profileWay(ways[len(ways)-1], corpora, profile)
-	}
 	var tables []table
 	for _, c := range corpora {
 		t, err := measure(c, ways, rounds)
@@ -104,7 +105,7 @@ func profileWay(w way, corpora []corpus, path string) error {
 	}
 	defer pprof.StopCPUProfile()
 	fmt.Println("profiling:", w.name)
-	for range 20 {
+	for range 10 {
 		for _, c := range corpora {
 			if _, err := w.run(c); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 // row is what one way has reached on one corpus: medians of the rounds.
 type row struct {
 	name              string
+	label             string  // in the plot; empty: none
 	megabytesSecond   float64 // of JSON
 	ratio             float64 // to the baseline, within the same round
 	bytesVersusStdlib float64 // fraction; only where compresses
@@ -20,14 +21,6 @@ type row struct {
 
 func (r row) ours() bool { return strings.HasPrefix(r.name, "ours") }
 
-// short returns the name for a narrow column.
-func (r row) short() string {
-	if r.name == baselineName {
-		return "baseline"
-	}
-	return strings.TrimSuffix(r.name, " on ready JSON")
-}
-
 type table struct {
 	corpus   string
 	messages int
@@ -35,34 +28,23 @@ type table struct {
 	rows     []row
 }
 
-// measure runs all ways in turn, as many rounds as asked for.
+// measure runs all ways in turn, as many rounds as asked for. Each round begins
+// with another way, so that none is always the one that follows the baseline.
 func measure(c corpus, ways []way, rounds int) (table, error) {
 	t := table{corpus: c.name, messages: len(c.messages), json: len(c.json), rows: make([]row, len(ways))}
 	seconds := make([][]float64, len(ways))
 	ratios := make([][]float64, len(ways))
-	for range rounds {
-		var base float64
-		for i, w := range ways {
-			runtime.GC()
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			start := cpuTime()
-			size, err := w.run(c)
-			took := (cpuTime() - start).Seconds()
+	for round := range rounds {
+		for n := range ways {
+			i := (n + round*len(ways)/rounds) % len(ways)
+			took, err := t.rows[i].measure(c, ways[i])
 			if err != nil {
-				return t, fmt.Errorf("%s: %s: %w", c.name, w.name, err)
-			}
-			runtime.ReadMemStats(&after)
-			if i == 0 {
-				base = took
+				return t, fmt.Errorf("%s: %s: %w", c.name, ways[i].name, err)
 			}
 			seconds[i] = append(seconds[i], took)
-			ratios[i] = append(ratios[i], base/took)
-			r := &t.rows[i]
-			r.name = w.name
-			r.allocationsScope = float64(after.Mallocs-before.Mallocs) / float64(len(c.messages))
-			r.compresses = size > 0
-			r.bytesVersusStdlib = float64(size)/float64(c.gzip6) - 1
+		}
+		for i := range ways {
+			ratios[i] = append(ratios[i], seconds[0][round]/seconds[i][round])
 		}
 	}
 	for i := range t.rows {
@@ -70,6 +52,25 @@ func measure(c corpus, ways []way, rounds int) (table, error) {
 		t.rows[i].ratio = median(ratios[i])
 	}
 	return t, nil
+}
+
+// measure runs a way once and returns the seconds that it took.
+func (r *row) measure(c corpus, w way) (float64, error) {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := cpuTime()
+	size, err := w.run(c)
+	took := (cpuTime() - start).Seconds()
+	if err != nil {
+		return 0, err
+	}
+	runtime.ReadMemStats(&after)
+	r.name, r.label = w.name, w.label
+	r.allocationsScope = float64(after.Mallocs-before.Mallocs) / float64(len(c.messages))
+	r.compresses = size > 0
+	r.bytesVersusStdlib = float64(size)/float64(c.gzip6) - 1
+	return took, nil
 }
 
 func median(values []float64) float64 {

@@ -21,8 +21,9 @@ import (
 // way is one way to encode a corpus. run returns how many bytes came out; 0
 // where the way does not compress.
 type way struct {
-	name string
-	run  func(corpus) (int, error)
+	name  string
+	label string // in the plot; empty: none
+	run   func(corpus) (int, error)
 }
 
 const (
@@ -36,14 +37,15 @@ func allWays() ([]way, error) {
 		return nil, err
 	}
 	ways := []way{
-		{baselineName, runBaseline},
-		{"Unmarshal, encoding/json (no gzip)", runStructs},
-		{"ours: check, transcode (no gzip)", func(c corpus) (int, error) { return 0, runTranscode(plan, c) }},
-		{"library alone: compress/gzip -6 on ready JSON", runStdlib},
+		{baselineName, "baseline", runBaseline},
+		{"Unmarshal, encoding/json (no gzip)", "", runStructs},
+		{"ours: check, transcode (no gzip)", "", func(c corpus) (int, error) { return 0, runTranscode(plan, c) }},
+		{"library alone: compress/gzip -6 on ready JSON", "compress/gzip -6 alone", runStdlib},
 	}
 	for _, level := range []int{1, 4, 5, 6} {
 		ways = append(ways, way{
 			fmt.Sprintf("library alone: klauspost -%d on ready JSON", level),
+			fmt.Sprintf("klauspost -%d alone", level),
 			func(c corpus) (int, error) { return runLibrary(c, level) },
 		})
 	}
@@ -55,20 +57,24 @@ func allWays() ([]way, error) {
 	for _, s := range []encode.Settings{
 		with(1, 2*block, 16<<10),
 		with(4, 2*block, 16<<10),
-		with(5, block, 16<<10), with(5, 4*block, 16<<10),
-		with(5, 2*block, 0), with(5, 2*block, 8<<10), with(5, 2*block, 16<<10), with(5, 2*block, 32<<10),
-		with(6, block, 16<<10), with(6, 4*block, 16<<10),
-		with(6, 2*block, 0), with(6, 2*block, 8<<10), with(6, 2*block, 16<<10), with(6, 2*block, 32<<10),
+		with(5, block, 16<<10), with(5, 2*block, 16<<10), with(5, 4*block, 16<<10),
+		with(6, block, 16<<10), with(6, 2*block, 16<<10), with(6, 4*block, 16<<10),
+		with(6, 2*block, 0), with(6, 2*block, 8<<10), with(6, 2*block, 32<<10),
 	} {
 		pool, err := encode.NewPool(s)
 		if err != nil {
 			return nil, err
 		}
 		name := fmt.Sprintf("ours: -%d, chunk %d KiB, window %d KiB", s.Level, (s.ChunkBytes+512)>>10, s.WindowBytes>>10)
+		label := ""
+		if s.ChunkBytes == defaults.ChunkBytes && s.WindowBytes == defaults.WindowBytes {
+			label = fmt.Sprintf("ours -%d", s.Level)
+		}
 		if s == defaults {
 			name += " (default)"
+			label += " (default)"
 		}
-		ways = append(ways, way{name, func(c corpus) (int, error) { return runEncode(plan, pool, c) }})
+		ways = append(ways, way{name, label, func(c corpus) (int, error) { return runEncode(plan, pool, c) }})
 	}
 	return ways, nil
 }

@@ -80,7 +80,7 @@ func NewPool(s Settings) (*Pool, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make compressors: %w", err)
 		}
-		p.free <- &compressor{deflate: w}
+		p.free <- &compressor{deflate: w, window: make([]byte, 0, s.WindowBytes)}
 	}
 	return p, nil
 }
@@ -89,6 +89,9 @@ func NewPool(s Settings) (*Pool, error) {
 type compressor struct {
 	deflate *flate.Writer
 	out     *Segments
+	// window is a copy, because the deflate writer keeps what it was primed with
+	// and would hold on to a member's whole buffer.
+	window []byte
 }
 
 // Write takes what the deflate writer puts out.
@@ -101,7 +104,8 @@ func (c *compressor) Write(b []byte) (int, error) { return c.out.Write(b) }
 func (p *Pool) borrow(out *Segments, window []byte) *compressor {
 	c := <-p.free
 	c.out = out
-	c.deflate.ResetDict(c, window)
+	c.window = append(c.window[:0], window...)
+	c.deflate.ResetDict(c, c.window)
 	return c
 }
 

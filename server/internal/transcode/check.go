@@ -40,7 +40,8 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 		return &Error{Fault: TooDeep}
 	}
 	var seen uint64
-	last, keys := -1, 0
+	var last uint64 // the bit of the field before
+	keys := 0
 	for i := 0; i < len(b); {
 		start := i
 		tag := uint64(b[i])
@@ -56,62 +57,113 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 			}
 			continue
 		}
+		if f.bit <= last && f.kind != mapKind {
+			c.ordered = false
+		}
+		last = max(last, f.bit)
+		if f.list {
+			var err *Error
+			if i, err = c.run(m, f, b, start, i, depth); err != nil {
+				return err
+			}
+			continue
+		}
 		// v is the value, or the length of the value behind it.
 		if i == len(b) {
-			return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
+			return f.malformed(m, b[:start])
 		}
 		v := uint64(b[i])
 		if i++; v >= 0x80 {
 			if v, i = varint(b, i-1); i < 0 {
-				return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
+				return f.malformed(m, b[:start])
 			}
 		}
-		bit := f.bit
-		if f.length {
-			if v > uint64(len(b)-i) {
-				return (&Error{Fault: Malformed}).under(f.step(m, b[:start]))
-			}
-			value := b[i : i+int(v)]
-			i += len(value)
-			var fault *Error
-			switch f.kind {
-			case stringKind:
-				if !validUTF8(value) {
-					fault = &Error{Fault: InvalidUTF8}
-				} else if len(value) == 0 && f.absent == nonEmpty {
-					seen &^= bit
-					bit = 0
-				}
-			case messageKind:
-				switch {
-				case !f.list && seen&bit != 0:
-					fault = &Error{Fault: Repeated}
-				case f.child.numbers && depth > 1 && f.child.plainNumbers(value):
-				default:
-					fault = c.message(f.child, value, depth-1)
-				}
-			case mapKind:
-				if keys++; keys > maxEntries {
-					fault = &Error{Fault: TooMany}
-				} else {
-					fault = checkEntry(value, depth-1)
-				}
-			case int32Kind, boolKind: // have no length
-			}
-			if fault != nil {
-				return fault.under(f.step(m, b[:start]))
-			}
+		if f.kind == int32Kind || f.kind == boolKind {
+			seen |= f.bit
+			continue
 		}
-		seen |= bit
-		if int(f.index) < last || int(f.index) == last && !f.list && f.kind != mapKind {
-			c.ordered = false
+		if v > uint64(len(b)-i) {
+			return f.malformed(m, b[:start])
 		}
-		last = int(f.index)
+		value := b[i : i+int(v)]
+		i += len(value)
+		var fault *Error
+		switch f.kind {
+		case stringKind:
+			switch {
+			case !shortASCII(value) && !validUTF8(value):
+				fault = &Error{Fault: InvalidUTF8}
+			case len(value) == 0 && f.absent == nonEmpty:
+				seen &^= f.bit
+				continue
+			}
+		case messageKind:
+			if seen&f.bit != 0 {
+				fault = &Error{Fault: Repeated}
+			} else {
+				fault = c.message(f.child, value, depth-1)
+			}
+		case mapKind:
+			if keys++; keys > maxEntries {
+				fault = &Error{Fault: TooMany}
+			} else {
+				fault = checkEntry(value, depth-1)
+			}
+		case int32Kind, boolKind: // are read above
+		}
+		if fault != nil {
+			return fault.under(f.step(m, b[:start]))
+		}
+		seen |= f.bit
 	}
 	if missing := m.demanded &^ seen; missing != 0 {
 		return &Error{Fault: Missing, Field: m.fields[bits.TrailingZeros64(missing)].name}
 	}
 	return nil
+}
+
+// run checks a run of values of the list f in the message m, and returns the
+// index behind the last. The first lies at b[i:], its tag at b[start:]. A list may
+// come in several runs: then the fields are not in order.
+func (c *checker) run(m *message, f *field, b []byte, start, i, depth int) (int, *Error) {
+	for ; ; start, i = i, i+f.tagBytes {
+		if i == len(b) {
+			return 0, f.malformed(m, b[:start])
+		}
+		v := uint64(b[i])
+		if i++; v >= 0x80 {
+			if v, i = varint(b, i-1); i < 0 {
+				return 0, f.malformed(m, b[:start])
+			}
+		}
+		if v > uint64(len(b)-i) {
+			return 0, f.malformed(m, b[:start])
+		}
+		value := b[i : i+int(v)]
+		i += len(value)
+		var fault *Error
+		switch {
+		case f.kind == stringKind:
+			if !validUTF8(value) {
+				fault = &Error{Fault: InvalidUTF8}
+			}
+		case f.child.numbers && depth > 1 && f.child.plainNumbers(value):
+		default:
+			fault = c.message(f.child, value, depth-1)
+		}
+		if fault != nil {
+			return 0, fault.under(f.step(m, b[:start]))
+		}
+		if !f.at(b, i) {
+			return i, nil
+		}
+	}
+}
+
+// malformed returns the error for a field whose value is cut off; before is what
+// lies in front of it in the message m.
+func (f *field) malformed(m *message, before []byte) *Error {
+	return (&Error{Fault: Malformed}).under(f.step(m, before))
 }
 
 // step names the field in a path: with its ordinal where it is a list. before

@@ -11,7 +11,7 @@ func (w *writer) disordered(dst []byte, m *message, b []byte) []byte {
 	for j := range m.fields {
 		f := &m.fields[j]
 		if f.kind == mapKind {
-			dst = w.entries(dst, m, f, b, written, &sep)
+			dst, sep = w.entries(dst, m, f, b, written, sep)
 			continue
 		}
 		n, last := 0, -1
@@ -32,7 +32,7 @@ func (w *writer) disordered(dst []byte, m *message, b []byte) []byte {
 		case n == 0 && m.filled&(1<<j) == 0:
 			continue
 		case n == 0:
-			dst = w.absent(dst, m, 1<<j, &sep)
+			dst = w.absent(dst, m, 1<<j, sep)
 		case f.list:
 			dst = append(w.room(dst), ']')
 		default:

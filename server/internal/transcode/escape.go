@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -48,8 +49,8 @@ func appendPiece(dst, s []byte) []byte {
 		return append(appendEscaped(out[:n], s), '"')
 	}
 	x, y := binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:16])
-	blankX, blankY := blanks(len(s))
-	if needsEscape(x|blankX) || needsEscape(y|blankY) {
+	blank := &blanks[len(s)&31]
+	if needsEscape(x|blank[0]) || needsEscape(y|blank[1]) {
 		return append(appendEscaped(out[:n], s), '"')
 	}
 	binary.LittleEndian.PutUint64(out[n:], x)
@@ -59,11 +60,26 @@ func appendPiece(dst, s []byte) []byte {
 	return out[:n+1]
 }
 
-// blanks returns what to blank out sixteen bytes with, of which the first n are
-// of interest: with bytes of ones, which are no ASCII and need no escape.
-func blanks(n int) (x, y uint64) {
-	return ^uint64(0) << (8 * n), ^uint64(0) << (8 * max(n-8, 0))
+// appendShort appends the first n of sixteen bytes in quotes. dst must have room.
+func appendShort(dst []byte, x, y uint64, n int) []byte {
+	at := len(dst)
+	out := dst[at : at+18]
+	out[0] = '"'
+	binary.LittleEndian.PutUint64(out[1:], x)
+	binary.LittleEndian.PutUint64(out[9:], y)
+	dst = dst[:at+n+2]
+	dst[at+n+1] = '"'
+	return dst
 }
+
+// blanks holds what to blank out sixteen bytes with, of which only the first n
+// are of interest: bytes of ones, which are no ASCII and need no escape.
+var blanks = func() (t [32][2]uint64) {
+	for n := range t {
+		t[n] = [2]uint64{^uint64(0) << (8 * n), ^uint64(0) << (8 * max(n-8, 0))}
+	}
+	return t
+}()
 
 // needsEscape tells whether any of the eight bytes in x must be escaped. Each
 // term sets a byte's high bit where the byte is below 0x20, a quotation mark or
@@ -112,22 +128,32 @@ const digits = "0001020304050607080910111213141516171819202122232425262728293031
 	"40414243444546474849505152535455565758596061626364656667686970717273747576777879" +
 	"8081828384858687888990919293949596979899"
 
+// pairs holds the same, as little-endian numbers.
+var pairs = func() (t [100]uint16) {
+	for i := range t {
+		t[i] = binary.LittleEndian.Uint16([]byte(digits[2*i:]))
+	}
+	return t
+}()
+
+// digitCounts holds, by the length of v in bits, what is to be added to v<10000
+// so that the bits from the 16th on count its decimal digits.
+var digitCounts = [16]uint32{
+	1 << 16, 1 << 16, 1 << 16, 1 << 16, 2<<16 - 10, 2 << 16, 2 << 16, 3<<16 - 100, 3 << 16, 3 << 16,
+	4<<16 - 1000, 4 << 16, 4 << 16, 4 << 16, 4 << 16, 4 << 16,
+}
+
 // appendInt32 appends a number; those of up to four digits, as the numbers of
-// lines are, without a loop.
+// lines are, without a branch that depends on how many. dst must have room.
 func appendInt32(dst []byte, v int32) []byte {
-	switch {
-	case v < 0 || v >= 10000:
+	u := uint32(v)
+	if u >= 10000 {
 		return strconv.AppendInt(dst, int64(v), 10)
-	case v < 10:
-		return append(dst, '0'+byte(v))
-	case v < 100:
-		return append(dst, digits[2*v], digits[2*v+1])
 	}
-	high, low := v/100, v%100
-	if high < 10 {
-		return append(dst, '0'+byte(high), digits[2*low], digits[2*low+1])
-	}
-	return append(dst, digits[2*high], digits[2*high+1], digits[2*low], digits[2*low+1])
+	four := uint32(pairs[u/100]) | uint32(pairs[u%100])<<16
+	n := (u + digitCounts[bits.Len32(u)&15]) >> 16
+	binary.LittleEndian.PutUint32(dst[len(dst):len(dst)+4], four>>((32-8*n)&31))
+	return dst[:len(dst)+int(n)]
 }
 
 // appendNumber appends a finite number in the shortest form that reads back as
@@ -148,6 +174,18 @@ func appendNumber(dst []byte, f float64) []byte {
 	return dst
 }
 
+// shortASCII tells whether s is of up to 16 bytes, with as many of capacity, and
+// all of it is ASCII. It is small enough for the compiler to put it in line.
+func shortASCII(s []byte) bool {
+	if len(s) > 16 || cap(s) < 16 {
+		return false
+	}
+	const high = 0x8080808080808080
+	blank := &blanks[len(s)&31]
+	x, y := binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:16])
+	return (x&^blank[0]|y&^blank[1])&high == 0
+}
+
 // validUTF8 is utf8.Valid, quicker where s is short and ASCII.
 func validUTF8(s []byte) bool {
 	const high = 0x8080808080808080
@@ -162,6 +200,6 @@ func validUTF8(s []byte) bool {
 		return utf8.Valid(rest)
 	}
 	x, y := binary.LittleEndian.Uint64(rest[:8]), binary.LittleEndian.Uint64(rest[8:16])
-	blankX, blankY := blanks(len(rest))
-	return (x&^blankX|y&^blankY)&high == 0 || utf8.Valid(s)
+	blank := &blanks[len(rest)&31]
+	return (x&^blank[0]|y&^blank[1])&high == 0 || utf8.Valid(s)
 }

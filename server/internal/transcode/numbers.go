@@ -16,7 +16,7 @@ func (m *message) plainNumbers(b []byte) bool {
 		if i == len(b) {
 			return true
 		}
-		if b[i] != m.fields[j].tag {
+		if b[i] != m.fields[j].tag[0] {
 			continue
 		}
 		i++
@@ -34,26 +34,31 @@ func (m *message) plainNumbers(b []byte) bool {
 	return i == len(b)
 }
 
-// appendNumbers writes a message of which plainNumbers is true. dst must have
-// room. It returns false, and dst as it was, where b has more than that.
-func appendNumbers(dst []byte, m *message, b []byte) ([]byte, bool) {
+// numbers writes a message whose fields are all plain numbers. dst must have
+// room.
+func (w *writer) numbers(dst []byte, m *message, b []byte) []byte {
 	start := len(dst)
 	i := 0
 	sep := byte('{')
 	for j := range m.fields {
 		f := &m.fields[j]
 		var v uint64
-		if i < len(b) && b[i] == f.tag {
+		if i < len(b) && b[i] == f.tag[0] {
 			v = uint64(b[i+1])
-			if i += 2; v >= 0x80 {
+			switch i += 2; {
+			case v < 0x80:
+			case b[i] < 0x80:
+				v = v&0x7f | uint64(b[i])<<7
+				i++
+			default:
 				v, i = varint(b, i-1)
 			}
 		}
 		dst = appendInt32(appendKey(dst, f, sep), int32(v))
 		sep = ','
 	}
-	if i != len(b) {
-		return dst[:start], false
+	if i != len(b) { // there is more than that
+		return w.inOrder(dst[:start], m, b)
 	}
-	return append(dst, '}'), true
+	return put(dst, '}')
 }

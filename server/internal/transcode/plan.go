@@ -52,10 +52,10 @@ type field struct {
 	kind   kind
 	list   bool
 	absent absence
-	index  uint8  // in message.fields
-	tag    byte   // 0 where it takes more than a byte
-	length bool   // whether the value is a length and so many bytes; else a number
-	bit    uint64 // 1 << index, for sets of fields
+	bit    uint64 // 1 << its index in message.fields, for sets of fields
+	// tag is the tag as it travels.
+	tag      [2]byte
+	tagBytes int
 	// key is `{"name":`. It is copied at its full length, and then cut.
 	key      [maxKeyBytes]byte
 	keyBytes int
@@ -135,7 +135,7 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 		if f.kind == mapKind && i != len(descs)-1 {
 			return nil, fmt.Errorf("%s: a map must have the highest field number", fd.FullName())
 		}
-		f.index, f.bit = uint8(i), 1<<i
+		f.bit = 1 << i
 		m.fields = append(m.fields, f)
 		switch f.absent {
 		case leftOut:
@@ -150,10 +150,8 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 		f := &m.fields[i]
 		tag := protowire.EncodeTag(descs[i].Number(), f.kind.wireType())
 		m.byTag[tag] = f
-		if tag < 0x80 {
-			f.tag = byte(tag)
-		}
-		m.numbers = m.numbers && f.kind == int32Kind && f.absent == zero && f.tag != 0
+		f.tagBytes = len(protowire.AppendVarint(f.tag[:0], tag))
+		m.numbers = m.numbers && f.kind == int32Kind && f.absent == zero && f.tagBytes == 1
 	}
 	return m, nil
 }
@@ -174,7 +172,7 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 		if fd.MapKey().Kind() != protoreflect.StringKind || value == nil || value.FullName() != valueName {
 			return f, fmt.Errorf("only map<string, %s> is supported", valueName)
 		}
-		f.kind, f.length = mapKind, true
+		f.kind = mapKind
 		return f, nil
 	}
 	switch {
@@ -194,7 +192,6 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 	default:
 		return f, fmt.Errorf("%s %s is not supported", fd.Cardinality(), fd.Kind())
 	}
-	f.length = f.kind.wireType() == protowire.BytesType
 	if f.list || fd.HasPresence() {
 		f.absent = leftOut
 	}
@@ -214,6 +211,11 @@ func (m *message) lookup(tag uint64) *field {
 		return nil
 	}
 	return m.byTag[tag]
+}
+
+// at tells whether the field's tag, as encoders write it, lies at b[i:].
+func (f *field) at(b []byte, i int) bool {
+	return i < len(b) && b[i] == f.tag[0] && (f.tagBytes == 1 || i+1 < len(b) && b[i+1] == f.tag[1])
 }
 
 // wireType returns how the values of a kind travel. All of them begin with a

@@ -170,8 +170,9 @@ func checkItems(b []byte, isStruct bool, depth int) *Error {
 
 // entries writes the entries of the map f, which lie in the wire bytes b of
 // message m, as keys of the object that is open, sorted. A key that is one of
-// the fields written already is left out.
-func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uint64, sep *byte) []byte {
+// the fields written already is left out. sep goes before the first key; what
+// goes before the next one is returned.
+func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uint64, sep byte) ([]byte, byte) {
 	base := w.borrow()
 	for i := range m.occurrences(f, b) {
 		item, _ := bytesAt(b, i)
@@ -182,10 +183,11 @@ func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uin
 		e := (*w.scratch)[i]
 		if e.value != nil && !m.has(written, e.key) {
 			dst = w.entry(dst, e, sep)
+			sep = ','
 		}
 	}
 	*w.scratch = (*w.scratch)[:base]
-	return dst
+	return dst, sep
 }
 
 // has tells whether key is the name of a field in the set.
@@ -215,16 +217,16 @@ func (w *writer) structure(dst, b []byte) []byte {
 	sep := byte('{')
 	for i := base; i < len(*w.scratch); i++ {
 		if e := (*w.scratch)[i]; e.value != nil {
-			dst = w.entry(dst, e, &sep)
+			dst = w.entry(dst, e, sep)
+			sep = ','
 		}
 	}
 	*w.scratch = (*w.scratch)[:base]
 	return closeObject(w.room(dst), sep)
 }
 
-func (w *writer) entry(dst []byte, e entry, sep *byte) []byte {
-	dst = append(w.room(dst), *sep)
-	*sep = ','
+func (w *writer) entry(dst []byte, e entry, sep byte) []byte {
+	dst = append(w.room(dst), sep)
 	dst = append(w.string(dst, e.key), ':')
 	return w.json(w.room(dst), e.value)
 }

@@ -1,5 +1,7 @@
 package transcode
 
+import "encoding/binary"
+
 // Room is how many bytes a [Sink] must leave free for the next piece of JSON:
 // a key, pieceBytes of a string in its longest escaped form, and punctuation.
 const Room = 1024
@@ -45,16 +47,15 @@ func (w *writer) room(dst []byte) []byte {
 	return dst
 }
 
-// inOrder writes a message whose fields come by ascending number.
+// inOrder writes a message whose fields come by ascending number, and each list
+// in one run.
 func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 	var written uint64
-	var open *field // the list that is being written
 	sep := byte('{')
 	for i := 0; i < len(b); {
-		start := i
 		tag := uint64(b[i])
 		if i++; tag >= 0x80 {
-			tag, i = varint(b, start)
+			tag, i = varint(b, i-1)
 		}
 		f := m.lookup(tag)
 		if f == nil {
@@ -62,28 +63,21 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 			continue
 		}
 		dst = w.room(dst)
-		if f == open {
-			dst = append(dst, ',')
-		} else {
-			if open != nil {
-				dst = append(dst, ']')
-				open = nil
-			}
-			if gap := m.filled & (f.bit - 1) &^ written; gap != 0 {
-				dst = w.absent(dst, m, gap, &sep)
-				written |= gap
-			}
-			if f.kind == mapKind {
-				dst = w.entries(dst, m, f, b[start:], written, &sep)
-				break
-			}
-			written |= f.bit
-			dst = appendKey(dst, f, sep)
+		if gap := m.filled & (f.bit - 1) &^ written; gap != 0 {
+			dst = w.absent(dst, m, gap, sep)
 			sep = ','
-			if f.list {
-				dst = append(dst, '[')
-				open = f
-			}
+			written |= gap
+		}
+		if f.kind == mapKind {
+			dst, sep = w.entries(dst, m, f, b, written, sep)
+			break
+		}
+		written |= f.bit
+		dst = appendKey(dst, f, sep)
+		sep = ','
+		if f.list {
+			dst, i = w.run(dst, f, b, i)
+			continue
 		}
 		// v is the value, or the length of the value behind it.
 		v := uint64(b[i])
@@ -92,16 +86,19 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 		}
 		switch f.kind {
 		case stringKind:
-			end := i + int(v)
-			if v <= pieceBytes {
-				dst = appendPiece(dst, b[i:end])
-			} else {
-				dst = w.longString(dst, b[i:end])
+			s := b[i : i+int(v)]
+			i += len(s)
+			if len(s) <= 16 && cap(s) >= 16 {
+				x, y := binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:16])
+				if blank := &blanks[len(s)&31]; !needsEscape(x|blank[0]) && !needsEscape(y|blank[1]) {
+					dst = appendShort(dst, x, y, len(s))
+					continue
+				}
 			}
-			i = end
+			dst = w.string(dst, s)
 		case messageKind:
 			end := i + int(v)
-			dst = w.child(dst, f.child, b[i:end])
+			dst = w.inOrder(dst, f.child, b[i:end])
 			i = end
 		case int32Kind:
 			dst = appendInt32(dst, int32(v))
@@ -111,22 +108,39 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 		}
 	}
 	dst = w.room(dst)
-	if open != nil {
-		dst = append(dst, ']')
-	}
 	if gap := m.filled &^ written; gap != 0 {
-		dst = w.absent(dst, m, gap, &sep)
+		dst = w.absent(dst, m, gap, sep)
+		sep = ','
 	}
 	return closeObject(dst, sep)
 }
 
-func (w *writer) child(dst []byte, m *message, b []byte) []byte {
-	if m.numbers {
-		if written, ok := appendNumbers(dst, m, b); ok {
-			return written
+// run writes the run of values of the list f of which the first lies at b[i:],
+// and returns the index behind the last. dst must have room.
+func (w *writer) run(dst []byte, f *field, b []byte, i int) ([]byte, int) {
+	dst = put(dst, '[')
+	for {
+		v := uint64(b[i])
+		if i++; v >= 0x80 {
+			v, i = varint(b, i-1)
 		}
+		value := b[i : i+int(v)]
+		i += len(value)
+		switch {
+		case f.kind == stringKind:
+			dst = w.string(dst, value)
+		case f.child.numbers:
+			dst = w.numbers(dst, f.child, value)
+		default:
+			dst = w.inOrder(dst, f.child, value)
+		}
+		dst = w.room(dst)
+		if !f.at(b, i) {
+			return put(dst, ']'), i
+		}
+		dst = put(dst, ',')
+		i += f.tagBytes
 	}
-	return w.inOrder(dst, m, b)
 }
 
 // string writes s in quotes. It needs room for a piece when it is called.
@@ -148,14 +162,14 @@ func (w *writer) longString(dst, s []byte) []byte {
 }
 
 // absent writes the fields of the set, none of which is on the wire.
-func (w *writer) absent(dst []byte, m *message, set uint64, sep *byte) []byte {
+func (w *writer) absent(dst []byte, m *message, set uint64, sep byte) []byte {
 	for i := range m.fields {
 		if set&(1<<i) == 0 {
 			continue
 		}
 		f := &m.fields[i]
-		dst = appendKey(w.room(dst), f, *sep)
-		*sep = ','
+		dst = appendKey(w.room(dst), f, sep)
+		sep = ','
 		switch {
 		case f.absent == null:
 			dst = append(dst, "null"...)
@@ -177,12 +191,20 @@ func appendKey(dst []byte, f *field, sep byte) []byte {
 	return dst[:n+f.keyBytes]
 }
 
+// put appends a byte. dst must have room.
+func put(dst []byte, c byte) []byte {
+	n := len(dst)
+	dst = dst[:n+1]
+	dst[n] = c
+	return dst
+}
+
 // closeObject ends an object; sep is what its next key would have begun with.
 func closeObject(dst []byte, sep byte) []byte {
 	if sep == '{' {
-		dst = append(dst, '{')
+		dst = put(dst, '{')
 	}
-	return append(dst, '}')
+	return put(dst, '}')
 }
 
 func appendBool(dst []byte, v bool) []byte {
