@@ -83,9 +83,19 @@ func (c *tally) String() string {
 		c.uploads, c.streams, c.failures, c.restarts, c.wholeTwice, c.repeats)
 }
 
+// deliverer is which client uploads.
+type deliverer int
+
+const (
+	theTestbed deliverer = iota // which hurries
+	theLibrary                  // which waits as long as the server asks for
+)
+
 // deliverUnderFaults uploads six scopes, each a batch, while the script goes
 // on, and requires that they are at the intake.
-func deliverUnderFaults(t *testing.T, counts *tally, sourceSeed uint64, configure func(*server.Config), incidents ...testbed.Incident) testbed.Journey {
+func deliverUnderFaults(
+	t *testing.T, counts *tally, sourceSeed uint64, by deliverer, configure func(*server.Config), incidents ...testbed.Incident,
+) testbed.Journey {
 	t.Helper()
 	script := testbed.NewScript(testbed.NewDoor(t), incidents...)
 	speaksTLS, silent, splits := false, false, false
@@ -114,7 +124,11 @@ func deliverUnderFaults(t *testing.T, counts *tally, sourceSeed uint64, configur
 			scopes = append(scopes, source.Function())
 		}
 	}
-	journey, err := testbed.Resuming{Conn: bed.Conn}.Pull(testbed.Context(t), metadata, scopes)
+	deliver := testbed.Resuming{Conn: bed.Conn}.Pull
+	if by == theLibrary {
+		deliver = bed.Pull
+	}
+	journey, err := deliver(testbed.Context(t), metadata, scopes)
 	if err != nil {
 		t.Fatalf("upload: %v", err)
 	}
@@ -140,15 +154,19 @@ func TestFaultMatrix(t *testing.T) {
 		testbed.Incident
 		place    string
 		deadline time.Duration
+		by       deliverer
 	}
 	var entries []entry
 	for _, trouble := range testbed.Troubles() {
 		for place, batch := range map[string]int{"first": 1, "middle": 3, "last": faultBatches} {
 			once := testbed.Incident{Trouble: trouble, Batch: batch, Times: 1}
 			twice := testbed.Incident{Trouble: trouble, Batch: batch, Times: 2}
-			entries = append(entries, entry{once, place, 0})
+			entries = append(entries, entry{once, place, 0, theTestbed})
 			if !trouble.Harmless {
-				entries = append(entries, entry{twice, place, 0}, entry{twice, place, 50 * time.Millisecond})
+				entries = append(entries, entry{twice, place, 0, theTestbed}, entry{twice, place, 50 * time.Millisecond, theTestbed})
+				if long() || place == "middle" {
+					entries = append(entries, entry{twice, place, 50 * time.Millisecond, theLibrary})
+				}
 			}
 		}
 	}
@@ -159,8 +177,11 @@ func TestFaultMatrix(t *testing.T) {
 		if e.deadline > 0 {
 			name += "/giving up"
 		}
+		if e.by == theLibrary {
+			name += "/library"
+		}
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-			journey := deliverUnderFaults(t, &counts, uint64(i), func(cfg *server.Config) {
+			journey := deliverUnderFaults(t, &counts, uint64(i), e.by, func(cfg *server.Config) {
 				if e.deadline > 0 {
 					cfg.Intake.BatchDeadline = e.deadline
 				}
@@ -195,7 +216,7 @@ func TestFaultWithinSplitScope(t *testing.T) {
 				t.Skip(partsGoneOnWith)
 			}
 			var counts tally
-			deliverUnderFaults(t, &counts, 1, func(cfg *server.Config) { cfg.Intake.BatchDeadline = 30 * time.Millisecond },
+			deliverUnderFaults(t, &counts, 1, theTestbed, func(cfg *server.Config) { cfg.Intake.BatchDeadline = 30 * time.Millisecond },
 				testbed.Incident{Trouble: troubles["413"], Batch: 3, Times: 1},
 				testbed.Incident{Trouble: troubles[name], Batch: 4, Times: 3})
 		})
@@ -218,7 +239,7 @@ func TestFaultSequences(t *testing.T) {
 					Trouble: troubles[random.IntN(len(troubles))], Batch: 1 + random.IntN(faultBatches), Times: 1 + random.IntN(2),
 				}
 				if incident.Splits {
-					if splits += incident.Times; splits > 3 { // what is left could not be split any more
+					if splits++; splits > 1 { // a small part of a part could not be split any more
 						continue
 					}
 				}
@@ -227,7 +248,11 @@ func TestFaultSequences(t *testing.T) {
 			}
 			t.Logf("incidents: %s", strings.Join(names, "; "))
 			givesUp := random.IntN(2) == 0 && splits == 0 // see partsGoneOnWith
-			deliverUnderFaults(t, &counts, random.Uint64(), func(cfg *server.Config) {
+			by := theTestbed
+			if long() && i%4 == 0 {
+				by = theLibrary
+			}
+			deliverUnderFaults(t, &counts, random.Uint64(), by, func(cfg *server.Config) {
 				if givesUp {
 					cfg.Intake.BatchDeadline = time.Duration(10+random.IntN(200)) * time.Millisecond
 				}

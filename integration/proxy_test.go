@@ -34,7 +34,10 @@ func TestSpoiledConnections(t *testing.T) {
 	}
 	var entries []entry
 	for name := range cases {
-		entries = append(entries, entry{name, "client and server"}, entry{name, "server and intake"})
+		entries = append(entries, entry{name, "server and intake"})
+		if name != "cut by bytes" { // no stream would ever come to its end
+			entries = append(entries, entry{name, "client and server"})
+		}
 	}
 	each(t, len(entries), func(i int) {
 		e := entries[i]

@@ -59,7 +59,7 @@ func TestShutdownWaitsForUpload(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- bed.Server.Shutdown(testbed.Context(t)) }()
 	waitUntilClosed(t, bed)
-	_, err := client.New(bed.Connect(t)).UploadScopes(testbed.Context(t), testbed.NewMetadata(), testbed.Sequence(scopes))
+	_, err := testbed.UploadOnce(testbed.Context(t), client.New(bed.Connect(t)), testbed.NewMetadata(), scopes)
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("a new upload: %v, want UNAVAILABLE", err)
 	}

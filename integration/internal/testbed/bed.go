@@ -112,6 +112,27 @@ func UploadOnce(
 	return up.CloseAndReceive()
 }
 
+// Pull uploads the scopes by the client library, which goes on where a stream
+// fails.
+func (b *Bed) Pull(
+	ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
+) (Journey, error) {
+	j := Journey{Streams: 1}
+	current := metadata.GetUploadId()
+	going := client.New(b.Conn, client.WithBackoff(time.Millisecond, 20*time.Millisecond), client.WithMaxAttempts(1000),
+		client.WithOnRetry(func(event client.RetryEvent) {
+			j.Streams++
+			j.Failures = append(j.Failures, event.Err)
+			if event.StartsOver {
+				j.Abandoned = append(j.Abandoned, current)
+			}
+			current = event.UploadID
+		}))
+	summary, err := going.UploadScopes(ctx, metadata, Sequence(scopes))
+	j.UploadID, j.Summary = summary.GetUploadId(), summary
+	return j, err
+}
+
 // Stop stops the server and the intake, so that nothing comes any more. It waits
 // for what is in flight.
 func (b *Bed) Stop(tb testing.TB) {

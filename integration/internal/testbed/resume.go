@@ -114,18 +114,27 @@ func (r Resuming) stream(
 	if err != nil {
 		return err
 	}
-	if err := stream.Send(MetadataRequest(metadata)); err == nil {
-		for i, scope := range scopes {
-			if r.Sent != nil {
-				r.Sent(i)
-			}
-			if stream.Send(ScopeRequest(scope)) != nil {
-				break // CloseAndRecv tells why
-			}
+	sendErr := stream.Send(MetadataRequest(metadata))
+	for i, scope := range scopes {
+		if sendErr != nil {
+			break // RecvMsg tells why
 		}
+		if r.Sent != nil {
+			r.Sent(i)
+		}
+		sendErr = stream.Send(ScopeRequest(scope))
 	}
-	j.Summary, err = stream.CloseAndRecv()
-	return err
+	if sendErr == nil {
+		sendErr = stream.CloseSend()
+	}
+	j.Summary = &symdbv1.UploadScopesResponse{}
+	if err := stream.RecvMsg(j.Summary); err != nil {
+		return err
+	}
+	if sendErr != nil {
+		return fmt.Errorf("the server answered OK to a part of the stream, of which sending failed: %w", sendErr)
+	}
+	return nil
 }
 
 // pause waits in front of another stream; it fails where there shall be none.
