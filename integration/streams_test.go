@@ -129,6 +129,9 @@ func TestStreamIsGivenBack(t *testing.T) {
 			configure: func(*server.Config) {},
 			end: func(t *testing.T, bed *testbed.Bed) {
 				t.Helper()
+				for len(bed.Intake.Posts()) == 0 { // before its metadata is read, a stream has no progress
+					time.Sleep(time.Millisecond)
+				}
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				_ = bed.Server.Shutdown(ctx) // it is the client's side that is looked at
