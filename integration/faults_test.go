@@ -28,7 +28,7 @@ func count(short, inLong int) int {
 // seed returns where random choices begin, and prints it.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	seed := rand.Uint64() //nolint:gosec // printed, to be repeated
+	seed := rand.Uint64()
 	if text := os.Getenv("SCOPEGATE_SEED"); text != "" {
 		if _, err := fmt.Sscan(text, &seed); err != nil {
 			t.Fatalf("SCOPEGATE_SEED: %v", err)
@@ -149,6 +149,8 @@ const faultBatches = 6
 // TestFaultMatrix has each trouble at the first, a middle and the last batch, so
 // often that the server gets over it by itself, and so often that it gives up
 // and the client goes on.
+//
+//nolint:paralleltest // its cases run in parallel, beside no other test
 func TestFaultMatrix(t *testing.T) {
 	type entry struct {
 		testbed.Incident
@@ -197,13 +199,10 @@ func TestFaultMatrix(t *testing.T) {
 	}
 }
 
-// partsGoneOnWith is a fault of the server: the progress that it tells when it
-// gives up between the parts of a scope does not count the parts that were
-// accepted, so that the client sends them again under the next number.
-const partsGoneOnWith = "the server tells progress in the middle of a scope that was split"
-
 // TestFaultWithinSplitScope has the server give up between the parts of a scope
 // that it had to split.
+//
+//nolint:paralleltest,tparallel // its cases run in parallel, beside no other test
 func TestFaultWithinSplitScope(t *testing.T) {
 	troubles := map[string]testbed.Trouble{}
 	for _, trouble := range testbed.Troubles() {
@@ -212,9 +211,6 @@ func TestFaultWithinSplitScope(t *testing.T) {
 	for _, name := range []string{"500", "503", "refused"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if name != "500" {
-				t.Skip(partsGoneOnWith)
-			}
 			var counts tally
 			deliverUnderFaults(t, &counts, 1, theTestbed, func(cfg *server.Config) { cfg.Intake.BatchDeadline = 30 * time.Millisecond },
 				testbed.Incident{Trouble: troubles["413"], Batch: 3, Times: 1},
@@ -224,6 +220,8 @@ func TestFaultWithinSplitScope(t *testing.T) {
 }
 
 // TestFaultSequences has several troubles in one upload, as a seed has it.
+//
+//nolint:paralleltest // its cases run in parallel, beside no other test
 func TestFaultSequences(t *testing.T) {
 	first, total := seed(t), count(20, 400)
 	troubles := testbed.Troubles()
@@ -247,7 +245,7 @@ func TestFaultSequences(t *testing.T) {
 				names = append(names, fmt.Sprintf("%s at %d, %d times", incident.Name, incident.Batch, incident.Times))
 			}
 			t.Logf("incidents: %s", strings.Join(names, "; "))
-			givesUp := random.IntN(2) == 0 && splits == 0 // see partsGoneOnWith
+			givesUp := random.IntN(2) == 0
 			by := theTestbed
 			if long() && i%4 == 0 {
 				by = theLibrary

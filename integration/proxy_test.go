@@ -13,6 +13,8 @@ import (
 
 // TestSpoiledConnections has a proxy between client and server and one between
 // server and intake make the way slow, narrow or short.
+//
+//nolint:paralleltest // its cases run in parallel, beside no other test
 func TestSpoiledConnections(t *testing.T) {
 	type toxic struct{ kind, stream, attributes string }
 	cases := map[string]struct {

@@ -17,17 +17,27 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
+// announced returns what stands in front of an intake and tells when something
+// has been accepted there.
+func announced() (testbed.Fault, <-chan struct{}) {
+	arrived := make(chan struct{}, 1)
+	return func(w http.ResponseWriter, r *http.Request, _ testbed.Post, accept http.HandlerFunc) {
+		accept(w, r)
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+	}, arrived
+}
+
 // TestAgedBatch keeps a stream open: what it has sent arrives all the same, but
 // for the newest scope, and the final batch has that one.
 func TestAgedBatch(t *testing.T) {
 	t.Parallel()
-	arrived := make(chan struct{}, 8)
+	fault, arrived := announced()
 	bed := testbed.New(t, testbed.Options{
 		Configure: func(cfg *server.Config) { cfg.MaxBatchAge = 20 * time.Millisecond },
-		Fault: func(w http.ResponseWriter, r *http.Request, _ testbed.Post, accept http.HandlerFunc) {
-			accept(w, r)
-			arrived <- struct{}{}
-		},
+		Fault:     fault,
 	})
 	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(70).Functions(3)
 	up, err := bed.Client.Upload(testbed.Context(t), metadata)
@@ -122,16 +132,15 @@ func TestStreamIsGivenBack(t *testing.T) {
 	tests := map[string]struct {
 		reason    string
 		configure func(*server.Config)
-		end       func(*testing.T, *testbed.Bed)
+		end       func(*testing.T, *testbed.Bed, <-chan struct{})
 	}{
 		"server stops": {
 			reason:    "SHUTTING_DOWN",
 			configure: func(*server.Config) {},
-			end: func(t *testing.T, bed *testbed.Bed) {
+			end: func(t *testing.T, bed *testbed.Bed, arrived <-chan struct{}) {
 				t.Helper()
-				for len(bed.Intake.Posts()) == 0 { // before its metadata is read, a stream has no progress
-					time.Sleep(time.Millisecond)
-				}
+				// Before its metadata is read, a stream has no progress.
+				testbed.Receive(t, arrived, "the first batch")
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				_ = bed.Server.Shutdown(ctx) // it is the client's side that is looked at
@@ -140,13 +149,14 @@ func TestStreamIsGivenBack(t *testing.T) {
 		"connection is old": {
 			reason:    "CONNECTION_AGE",
 			configure: func(cfg *server.Config) { cfg.MaxConnectionAge = 200 * time.Millisecond },
-			end:       func(*testing.T, *testbed.Bed) {},
+			end:       func(*testing.T, *testbed.Bed, <-chan struct{}) {},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) {
+			fault, arrived := announced()
+			bed := testbed.New(t, testbed.Options{Fault: fault, Configure: func(cfg *server.Config) {
 				cfg.FlushThresholdBytes = 0
 				test.configure(cfg)
 			}})
@@ -164,7 +174,7 @@ func TestStreamIsGivenBack(t *testing.T) {
 					err = errors.Join(err, up.Send(sent[len(sent)-1]))
 				}
 				if !ended {
-					test.end(t, bed)
+					test.end(t, bed, arrived)
 				}
 			}
 			_, err = up.CloseAndReceive()

@@ -24,6 +24,8 @@ func heapBytes() uint64 {
 // TestStuckIntake has the intake answer nothing for a while, with many uploads
 // waiting, whose clients would send more: memory does not grow with the time,
 // and all complete when it is back. It runs by itself, as it measures the heap.
+//
+//nolint:paralleltest // see above
 func TestStuckIntake(t *testing.T) {
 	uploads, stuck := count(50, 500), 2*time.Second
 	if long() {
@@ -68,11 +70,11 @@ func TestStuckIntake(t *testing.T) {
 			counts.add(journey, bed.Intake, 0)
 		})
 	}
-	time.Sleep(stuck / 4)
+	<-time.After(stuck / 4)
 	early := heapBytes()
 	most := early
 	for range 3 {
-		time.Sleep(stuck / 4)
+		<-time.After(stuck / 4)
 		most = max(most, heapBytes())
 	}
 	posts := len(bed.Intake.Posts())

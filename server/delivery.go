@@ -34,7 +34,7 @@ type delivery struct {
 	nextNum        int32 // of the batch that is accepted next
 	acceptedScopes int64
 	complete       bool // the stream's last batch is accepted
-	inDoubt        bool // the intake may have a batch that is not accepted
+	inDoubt        bool // the intake has, or may have, more than is accepted
 	rawBytes       int64
 	compressed     int64
 }
@@ -190,6 +190,9 @@ func (d *delivery) split(b *batch.Batch) error {
 	d.service.ledger.BatchesSealed.Add(float64(len(parts)))
 	for i, part := range parts {
 		if err := d.forward(part); err != nil {
+			// A scope may lie half in a part that was accepted: sent again whole, it
+			// would be there one and a half times.
+			d.inDoubt = d.inDoubt || i > 0
 			for _, rest := range parts[i+1:] {
 				d.discard(rest)
 			}

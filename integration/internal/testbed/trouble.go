@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,9 +34,7 @@ func Answering(name string, status int, header func() http.Header, inDoubt bool)
 	return Trouble{Name: name, InDoubt: inDoubt, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if header != nil {
-			for key, values := range header() {
-				w.Header()[key] = values
-			}
+			maps.Copy(w.Header(), header())
 		}
 		w.WriteHeader(status)
 	}}
@@ -62,18 +61,12 @@ func Troubles() []Trouble {
 		{Name: "reset before the body", InDoubt: true, Do: resetAfter(0)},
 		{Name: "reset within the body", InDoubt: true, Do: resetAfter(1 << 10)},
 		{Name: "reset after the body", InDoubt: true, Do: resetAfter(-1)},
-		{Name: "no response", InDoubt: true, Silent: true, Do: func(_ *Door, _ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			<-r.Context().Done()
-		}},
+		{Name: "no response", InDoubt: true, Silent: true, Do: neverAnswer},
 		{Name: "response lost", InDoubt: true, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 			serve(httptest.NewRecorder(), r)
 			hijackAndReset(w)
 		}},
-		{Name: "response late", InDoubt: true, Silent: true, Do: func(_ *Door, _ http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
-			serve(httptest.NewRecorder(), r)
-			<-r.Context().Done()
-		}},
+		{Name: "response late", InDoubt: true, Silent: true, Do: answerTooLate},
 		{Name: "slow reader", Harmless: true, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 			r.Body = io.NopCloser(slowReader{r.Body})
 			serve(w, r)
@@ -83,11 +76,23 @@ func Troubles() []Trouble {
 			serve(httptest.NewRecorder(), r)
 			w.WriteHeader(http.StatusOK)
 		}},
-		{Name: "TLS failure", InDoubt: true, TLS: true, Do: func(door *Door, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
-			door.Slam(1)
-			hijackAndReset(w)
-		}},
+		{Name: "TLS failure", InDoubt: true, TLS: true, Do: failHandshake},
 	}
+}
+
+func neverAnswer(_ *Door, _ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+func answerTooLate(_ *Door, _ http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	serve(httptest.NewRecorder(), r)
+	<-r.Context().Done()
+}
+
+func failHandshake(door *Door, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+	door.Slam(1)
+	hijackAndReset(w)
 }
 
 func tooLarge() Trouble {
