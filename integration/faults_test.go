@@ -146,6 +146,10 @@ func deliverUnderFaults(
 
 const faultBatches = 6
 
+// impatience is a batch's deadline at which a server gives up trouble that comes
+// twice, and forwards a batch in time where there is none.
+const impatience = slowness * 50 * time.Millisecond
+
 // TestFaultMatrix has each trouble at the first, a middle and the last batch, so
 // often that the server gets over it by itself, and so often that it gives up
 // and the client goes on.
@@ -165,9 +169,9 @@ func TestFaultMatrix(t *testing.T) {
 			twice := testbed.Incident{Trouble: trouble, Batch: batch, Times: 2}
 			entries = append(entries, entry{once, place, 0, theTestbed})
 			if !trouble.Harmless {
-				entries = append(entries, entry{twice, place, 0, theTestbed}, entry{twice, place, 50 * time.Millisecond, theTestbed})
+				entries = append(entries, entry{twice, place, 0, theTestbed}, entry{twice, place, impatience, theTestbed})
 				if long() || place == "middle" {
-					entries = append(entries, entry{twice, place, 50 * time.Millisecond, theLibrary})
+					entries = append(entries, entry{twice, place, impatience, theLibrary})
 				}
 			}
 		}
@@ -212,7 +216,7 @@ func TestFaultWithinSplitScope(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var counts tally
-			deliverUnderFaults(t, &counts, 1, theTestbed, func(cfg *server.Config) { cfg.Intake.BatchDeadline = 30 * time.Millisecond },
+			deliverUnderFaults(t, &counts, 1, theTestbed, func(cfg *server.Config) { cfg.Intake.BatchDeadline = impatience },
 				testbed.Incident{Trouble: troubles["413"], Batch: 3, Times: 1},
 				testbed.Incident{Trouble: troubles[name], Batch: 4, Times: 3})
 		})
@@ -252,7 +256,7 @@ func TestFaultSequences(t *testing.T) {
 			}
 			deliverUnderFaults(t, &counts, random.Uint64(), by, func(cfg *server.Config) {
 				if givesUp {
-					cfg.Intake.BatchDeadline = time.Duration(10+random.IntN(200)) * time.Millisecond
+					cfg.Intake.BatchDeadline = impatience/2 + time.Duration(random.IntN(200))*time.Millisecond
 				}
 			}, incidents...)
 		})
