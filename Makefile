@@ -19,6 +19,7 @@ PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc
 GOFUMPT := $(TOOLS)/gofumpt
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
+GHZ := $(TOOLS)/ghz
 
 # The race detector needs cgo, and cgo a C compiler with its headers.
 CC_WORKS := [ "$$(go env CGO_ENABLED)" = 1 ] && echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
@@ -70,6 +71,20 @@ cover: ## Run all tests with coverage; report in .tmp/cover.html
 	go test -coverprofile=$(TMP)/cover.out -coverpkg="$$(go list ./... | grep -v '^$(MODULE)/gen/' | paste -sd, -)" $(PKG)
 	go tool cover -html=$(TMP)/cover.out -o $(TMP)/cover.html
 	@go tool cover -func=$(TMP)/cover.out | tail -n 1
+
+LOADTEST := $(TMP)/loadtest
+SCENARIOS ?=
+ROUNDS ?= 1
+BASELINE ?= bin/baseline
+
+.PHONY: loadtest
+loadtest: build $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole ROUNDS=3 BASELINE= for ours alone)
+	@mkdir -p $(LOADTEST)
+	CGO_ENABLED=0 GOFLAGS= go build -o $(LOADTEST)/go cmd/go
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/baseline ./integration/baseline/cmd
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/loadtest ./integration/loadtest
+	bin/loadtest -server bin/scopegate -baseline '$(BASELINE)' -ghz $(GHZ) -proto proto \
+		-binary $(LOADTEST)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(ROUNDS)
 
 ##@ Check
 
@@ -155,6 +170,7 @@ $(eval $(call tool,google.golang.org/protobuf/cmd/protoc-gen-go,v1.36.12))
 $(eval $(call tool,google.golang.org/grpc/cmd/protoc-gen-go-grpc,v1.6.2))
 $(eval $(call tool,mvdan.cc/gofumpt,v0.12.0))
 $(eval $(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,v2.15.0))
+$(eval $(call tool,github.com/bojand/ghz/cmd/ghz,v0.121.0))
 
 .PHONY: tools
 tools: $(TOOL_FILES) ## Install the pinned tools into .tmp/bin
