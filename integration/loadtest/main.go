@@ -61,7 +61,7 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 	}
 	servers := []target{{name: "scopegate", program: p.server, args: []string{"serve"}}}
 	if p.baseline != "" {
-		servers = append(servers, target{name: "baseline", program: p.baseline})
+		servers = append(servers, target{name: "baseline", program: p.baseline, escapes: true})
 	}
 	var t table
 	var lost bool

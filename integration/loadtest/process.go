@@ -20,6 +20,8 @@ type target struct {
 	name    string
 	program string
 	args    []string
+	// escapes tells that it writes <, > and & escaped.
+	escapes bool
 }
 
 // process is a server that runs.
@@ -80,8 +82,7 @@ func (p *process) end() error {
 // usage is what a process has used so far.
 type usage struct {
 	cpu       time.Duration
-	rssBytes  int64 // now
-	peakBytes int64 // at the most
+	peakBytes int64 // of resident memory
 }
 
 // clockTick is the unit of CPU time in /proc, which is the same on all
@@ -124,21 +125,13 @@ func (p *process) usage() (usage, error) {
 func (u *usage) readStatus(status io.Reader) error {
 	lines := bufio.NewScanner(status)
 	for lines.Scan() {
-		var into *int64
-		key, value, _ := strings.Cut(lines.Text(), ":")
-		switch key {
-		case "VmRSS":
-			into = &u.rssBytes
-		case "VmHWM":
-			into = &u.peakBytes
-		default:
+		value, ok := strings.CutPrefix(lines.Text(), "VmHWM:")
+		if !ok {
 			continue
 		}
 		kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-		if err != nil {
-			return err
-		}
-		*into = kib << 10
+		u.peakBytes = kib << 10
+		return err
 	}
-	return lines.Err()
+	return errors.Join(lines.Err(), errors.New("no VmHWM"))
 }

@@ -62,7 +62,7 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent pay
 	if s.hold > 0 {
 		r.peakBytes = held.peakBytes
 	}
-	r.missing = s.uploads*sent.scopeCount - in.scopeCount(sent)
+	r.missing = s.uploads*sent.scopeCount - in.scopeCount(sent, t)
 	for failure, count := range r.failures {
 		fmt.Fprintf(os.Stderr, "%s, %s: %d uploads failed: %s\n", s.name, t.name, count, failure)
 	}
@@ -113,17 +113,26 @@ func (in *intake) end() error {
 	return err
 }
 
+// maxEnvelopeBytes is more than what a batch has around its scopes.
+const maxEnvelopeBytes = 512
+
 // scopeCount returns how many scopes came in uploads that are whole: complete,
-// without a violation, with the scopes of the payload and at least its JSON.
-func (in *intake) scopeCount(sent payload) int {
+// without a violation, with the number of the payload's scopes and the length of
+// their JSON.
+func (in *intake) scopeCount(sent payload, t target) int {
+	want := sent.jsonBytes
+	if t.escapes {
+		want = sent.escapedBytes
+	}
 	var count int
 	for _, upload := range in.Uploads() {
+		surplus := upload.RawBytes - want
 		switch {
 		case !upload.Complete || len(upload.Violations) > 0:
 			fmt.Fprintf(os.Stderr, "upload %s: complete %t, %v\n", upload.UploadID, upload.Complete, upload.Violations)
-		case upload.ScopeCount != sent.scopeCount || upload.RawBytes < sent.jsonBytes:
+		case upload.ScopeCount != sent.scopeCount || surplus < 0 || surplus > int64(upload.BatchCount)*maxEnvelopeBytes:
 			fmt.Fprintf(os.Stderr, "upload %s: %d scopes with %d bytes of JSON, want %d with %d\n",
-				upload.UploadID, upload.ScopeCount, upload.RawBytes, sent.scopeCount, sent.jsonBytes)
+				upload.UploadID, upload.ScopeCount, upload.RawBytes, sent.scopeCount, want)
 		default:
 			count += upload.ScopeCount
 		}

@@ -33,7 +33,7 @@ func scenarios() []scenario {
 			interval: 100 * time.Millisecond,
 		},
 		{
-			name: "open and idle, 1,000 at once", messages: 10, uploads: 1000, atOnce: 1000, connections: 100,
+			name: "open and idle, 1,000 at once", messages: 5, uploads: 1000, atOnce: 1000, connections: 100,
 			hold: 5 * time.Second,
 		},
 	}

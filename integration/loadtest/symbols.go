@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,10 +92,10 @@ type payload struct {
 	// them.
 	path       string
 	scopeCount int
-	// wireBytes is the length of the requests; jsonBytes that of their scopes as
-	// JSON without needless escapes, a comma behind each. Both servers' figures
-	// are per byte of this, whatever they escape.
-	wireBytes, jsonBytes int64
+	// jsonBytes is the length of the scopes as JSON, a comma behind each. Both
+	// servers' figures are per byte of this. The baseline escapes <, > and & too,
+	// which makes escapedBytes of it.
+	jsonBytes, escapedBytes int64
 }
 
 // newPayload writes the requests of one upload to dir. There is no upload id
@@ -114,8 +115,9 @@ func newPayload(dir string, s scenario, from *symbols) (payload, error) {
 			Metadata: &symdbv1.UploadMetadata{Service: "loadtest", Env: new("test"), Version: "1.0.0", Language: "go"},
 		}}}, scopes...),
 	}
-	var size jsonSize
-	encoder := json.NewEncoder(&size)
+	var plain, escaped jsonSize
+	escaping := json.NewEncoder(&escaped)
+	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
 	file, err := os.Create(p.path)
 	if err != nil {
@@ -124,20 +126,18 @@ func newPayload(dir string, s scenario, from *symbols) (payload, error) {
 	defer file.Close()
 	out := bufio.NewWriter(file)
 	for _, request := range p.requests {
-		n, err := protodelim.MarshalTo(out, request)
-		if err != nil {
+		if _, err := protodelim.MarshalTo(out, request); err != nil {
 			return p, fmt.Errorf("write requests: %w", err)
 		}
-		p.wireBytes += int64(n)
 		if request.GetScope() == nil {
 			continue
 		}
 		scope := baseline.FromProto(request.GetScope())
-		if err := encoder.Encode(&scope); err != nil {
+		if err := errors.Join(encoder.Encode(&scope), escaping.Encode(&scope)); err != nil {
 			return p, fmt.Errorf("measure JSON: %w", err)
 		}
 	}
-	p.jsonBytes = int64(size)
+	p.jsonBytes, p.escapedBytes = int64(plain), int64(escaped)
 	if err := out.Flush(); err != nil {
 		return p, err
 	}
