@@ -73,10 +73,14 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
+		loaded := servers
+		if s.alone {
+			loaded = servers[:1]
+		}
 		// The servers take turns, so that what else the machine does hits both.
-		results := make([][]result, len(servers))
+		results := make([][]result, len(loaded))
 		for range rounds {
-			for i, server := range servers {
+			for i, server := range loaded {
 				r, err := runScenario(ctx, p, s, server, payload)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
@@ -85,7 +89,7 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 				results[i] = append(results[i], r)
 			}
 		}
-		t.add(s, servers, payload, results)
+		t.add(s, loaded, payload, results)
 	}
 	t.print(os.Stdout)
 	if lost {

@@ -19,6 +19,9 @@ type scenario struct {
 	// hold is for how long all uploads stay open after their messages, with
 	// nothing sent. ghz can't do that, so a client of our own does.
 	hold time.Duration
+	// alone leaves the baseline out, which would need more memory than many a
+	// machine has.
+	alone bool
 }
 
 func scenarios() []scenario {
@@ -33,8 +36,12 @@ func scenarios() []scenario {
 			interval: 100 * time.Millisecond,
 		},
 		{
-			name: "open and idle, 1,000 at once", messages: 5, uploads: 1000, atOnce: 1000, connections: 100,
+			name: "open and idle, 1,000 at once", messages: 12, uploads: 1000, atOnce: 1000, connections: 100,
 			hold: 5 * time.Second,
+		},
+		{
+			name: "open and idle, 10,000 at once", messages: 12, uploads: 10_000, atOnce: 10_000, connections: 1000,
+			hold: 5 * time.Second, alone: true,
 		},
 	}
 }
