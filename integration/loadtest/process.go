@@ -20,7 +20,8 @@ type target struct {
 	name    string
 	program string
 	args    []string
-	// escapes tells that it writes <, > and & escaped.
+	// escapes tells that it writes as encoding/json does: <, > and & escaped, a
+	// newline at the end.
 	escapes bool
 }
 

@@ -94,7 +94,7 @@ type payload struct {
 	scopeCount int
 	// jsonBytes is the length of the scopes as JSON, a comma behind each. Both
 	// servers' figures are per byte of this. The baseline escapes <, > and & too,
-	// which makes escapedBytes of it.
+	// and ends each scope with a newline, which makes escapedBytes of it.
 	jsonBytes, escapedBytes int64
 }
 
@@ -137,7 +137,7 @@ func newPayload(dir string, s scenario, from *symbols) (payload, error) {
 			return p, fmt.Errorf("measure JSON: %w", err)
 		}
 	}
-	p.jsonBytes, p.escapedBytes = int64(plain), int64(escaped)
+	p.jsonBytes, p.escapedBytes = int64(plain), int64(escaped)+int64(p.scopeCount)
 	if err := out.Flush(); err != nil {
 		return p, err
 	}
