@@ -116,26 +116,41 @@ func (in *intake) end() error {
 // maxEnvelopeBytes is more than what a batch has around its scopes.
 const maxEnvelopeBytes = 512
 
-// scopeCount returns how many scopes came in uploads that are whole: complete,
-// without a violation, with the number of the payload's scopes and the length of
-// their JSON.
+// scopeCount returns how many scopes came in uploads that are whole. It tells why
+// the first one is not.
 func (in *intake) scopeCount(sent payload, t target) int {
-	want := sent.jsonBytes
-	if t.escapes {
-		want = sent.escapedBytes
-	}
 	var count int
+	var told bool
 	for _, upload := range in.Uploads() {
-		surplus := upload.RawBytes - want
-		switch {
-		case !upload.Complete || len(upload.Violations) > 0:
-			fmt.Fprintf(os.Stderr, "upload %s: complete %t, %v\n", upload.UploadID, upload.Complete, upload.Violations)
-		case upload.ScopeCount != sent.scopeCount || surplus < 0 || surplus > int64(upload.BatchCount)*maxEnvelopeBytes:
-			fmt.Fprintf(os.Stderr, "upload %s: %d scopes with %d bytes of JSON, want %d with %d\n",
-				upload.UploadID, upload.ScopeCount, upload.RawBytes, sent.scopeCount, want)
-		default:
+		flaw := sent.compare(upload, t)
+		if flaw == "" {
 			count += upload.ScopeCount
+		} else if !told {
+			told = true
+			fmt.Fprintf(os.Stderr, "upload %s: %s\n", upload.UploadID, flaw)
 		}
 	}
 	return count
+}
+
+// compare returns what is wrong with an upload of the payload, or "" where it is
+// complete, without a violation, with the number of the payload's scopes and the
+// length of their JSON.
+func (p payload) compare(upload devintake.Upload, t target) string {
+	want := p.jsonBytes
+	if t.escapes {
+		want = p.escapedBytes
+	}
+	surplus := upload.RawBytes - want
+	switch {
+	case len(upload.Violations) > 0:
+		return upload.Violations[0].Text
+	case !upload.Complete:
+		return "it is not complete"
+	case upload.ScopeCount != p.scopeCount:
+		return fmt.Sprintf("%d scopes, want %d", upload.ScopeCount, p.scopeCount)
+	case surplus < 0 || surplus > int64(upload.BatchCount)*maxEnvelopeBytes:
+		return fmt.Sprintf("%d bytes of JSON, want %d and the envelopes", upload.RawBytes, want)
+	}
+	return ""
 }
