@@ -19,6 +19,7 @@ PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc
 GOFUMPT := $(TOOLS)/gofumpt
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
+GHZ := $(TOOLS)/ghz
 
 # The race detector needs cgo, and cgo a C compiler with its headers.
 CC_WORKS := [ "$$(go env CGO_ENABLED)" = 1 ] && echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
@@ -108,6 +109,19 @@ corpus:
 		touch "$$stamp"; \
 	fi
 
+LOADTEST := $(TMP)/loadtest
+SCENARIOS ?=
+LOAD_ROUNDS ?= 1
+BASELINE ?= bin/baseline
+
+.PHONY: loadtest
+loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 BASELINE= for ours alone)
+	@mkdir -p $(LOADTEST)
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/baseline ./integration/baseline/cmd
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/loadtest ./integration/loadtest
+	bin/loadtest -server bin/scopegate -baseline '$(BASELINE)' -ghz $(GHZ) -proto proto \
+		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS)
+
 ##@ Check
 
 .PHONY: lint lint-format lint-go lint-proto lint-mod
@@ -192,6 +206,7 @@ $(eval $(call tool,google.golang.org/protobuf/cmd/protoc-gen-go,v1.36.12))
 $(eval $(call tool,google.golang.org/grpc/cmd/protoc-gen-go-grpc,v1.6.2))
 $(eval $(call tool,mvdan.cc/gofumpt,v0.12.0))
 $(eval $(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,v2.15.0))
+$(eval $(call tool,github.com/bojand/ghz/cmd/ghz,v0.121.0))
 
 .PHONY: tools
 tools: $(TOOL_FILES) ## Install the pinned tools into .tmp/bin

@@ -1,0 +1,94 @@
+package baseline_test
+
+import (
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/baseline"
+	"github.com/scopegate/scopegate/server/devintake"
+)
+
+// TestUploadIsAccepted: the baseline is a fair one only if the intake takes what
+// it sends, in one batch and in several.
+func TestUploadIsAccepted(t *testing.T) {
+	t.Parallel()
+	in, err := devintake.New(devintake.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(in)
+	t.Cleanup(web.Close)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := grpc.NewServer()
+	symdbv1.RegisterSymbolDatabaseServiceServer(srv, baseline.NewService(web.URL+"/symdb/v1/input"))
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	t.Cleanup(func() {
+		srv.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	c, err := client.Dial(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	for _, test := range []struct {
+		name                  string
+		scopeCount, nameBytes int
+	}{
+		{"one batch", 3, 10},
+		{"several batches", 20, 900 << 10},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up, err := c.Upload(t.Context(), &symdbv1.UploadMetadata{Service: "a\"b", Version: "1", Language: "go"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range test.scopeCount {
+				if err := up.Send(&symdbv1.Scope{ScopeType: "package", Name: new(noise(test.nameBytes))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			summary, err := up.CloseAndReceive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _ := in.Upload(up.ID())
+			if !got.Complete || len(got.Violations) != 0 || got.ScopeCount != test.scopeCount ||
+				got.BatchCount != int(summary.GetBatchCount()) || got.RawBytes != summary.GetRawBytes() {
+				t.Errorf("the intake has %+v, the summary is %v", got, summary)
+			}
+			if several := test.nameBytes > 10; several != (got.BatchCount > 1) {
+				t.Errorf("%d batches", got.BatchCount)
+			}
+		})
+	}
+}
+
+// noise returns text that compresses badly.
+func noise(length int) string {
+	var b strings.Builder
+	state := uint64(1)
+	for b.Len() < length {
+		state = state*6364136223846793005 + 1442695040888963407
+		b.WriteByte('0' + byte(state>>58))
+	}
+	return b.String()
+}

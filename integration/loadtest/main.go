@@ -1,0 +1,99 @@
+// Command loadtest loads a server with uploads of real symbols, as processes of
+// their own on the loopback interface, and prints what came of it as a table:
+// `make loadtest`, docs/benchmarks-load.md. Start at main, then run.go. To
+// compare encoders alone, without gRPC and HTTP, use server/internal/bench.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+)
+
+// programs are the paths of what a load test runs and reads.
+type programs struct {
+	server, baseline, ghz string
+	// binary is the Go program whose symbols are uploaded.
+	binary string
+	// proto is the folder of the proto files, for ghz.
+	proto string
+	// dir takes the requests, ghz's reports and the servers' logs.
+	dir string
+}
+
+var errLost = errors.New("the intake does not have exactly what was sent")
+
+func main() {
+	var p programs
+	flag.StringVar(&p.server, "server", "bin/scopegate", "the server's program")
+	flag.StringVar(&p.baseline, "baseline", "", "the baseline server's program; empty: only ours is run")
+	flag.StringVar(&p.ghz, "ghz", ".tmp/bin/ghz", "ghz's program")
+	flag.StringVar(&p.binary, "binary", ".tmp/loadtest/go", "the Go program whose symbols are uploaded")
+	flag.StringVar(&p.proto, "proto", "proto", "the folder of the proto files")
+	flag.StringVar(&p.dir, "dir", ".tmp/loadtest", "where requests, reports and logs are put")
+	only := flag.String("scenarios", "", "a regular expression: run only the scenarios whose name it matches")
+	rounds := flag.Int("rounds", 1, "how often each scenario is run; the median of CPU, memory and rates counts")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, p, *only, *rounds); err != nil {
+		fmt.Fprintln(os.Stderr, "loadtest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, p programs, only string, rounds int) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("scenarios: %w", err)
+	}
+	if err := os.MkdirAll(p.dir, 0o750); err != nil {
+		return err
+	}
+	symbols, err := readSymbols(ctx, p.binary)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", p.binary, err)
+	}
+	servers := []target{{name: "scopegate", program: p.server, args: []string{"serve"}}}
+	if p.baseline != "" {
+		servers = append(servers, target{name: "baseline", program: p.baseline, escapes: true})
+	}
+	var t table
+	var lost bool
+	for _, s := range scenarios() {
+		if !wanted.MatchString(s.name) {
+			continue
+		}
+		payload, err := newPayload(p.dir, s, symbols)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		loaded := servers
+		if s.alone {
+			loaded = servers[:1]
+		}
+		// The servers take turns, so that what else the machine does hits both.
+		results := make([][]result, len(loaded))
+		for range rounds {
+			for i, server := range loaded {
+				r, err := runScenario(ctx, p, s, server, payload)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
+				}
+				lost = lost || r.missing != 0
+				results[i] = append(results[i], r)
+			}
+		}
+		t.add(s, loaded, payload, results)
+	}
+	t.print(os.Stdout)
+	if lost {
+		return errLost
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package main
+
+import "time"
+
+// scenario is one way to load a server.
+type scenario struct {
+	name string
+	// whole sends packages as the client splits them, else each function and
+	// type is a message.
+	whole bool
+	// messages is how many messages an upload has, taken evenly from all of
+	// them. 0: all.
+	messages int
+	// uploads is how many are made, atOnce how many of them at a time, over so
+	// many connections.
+	uploads, atOnce, connections int
+	// interval is the wait between two messages of an upload.
+	interval time.Duration
+	// hold is for how long all uploads stay open after their messages, with
+	// nothing sent. ghz can't do that, so a client of our own does.
+	hold time.Duration
+	// alone leaves the baseline out, which would need more memory than many a
+	// machine has.
+	alone bool
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{name: "whole packages, 1 at once", whole: true, uploads: 8, atOnce: 1, connections: 1},
+		{name: "whole packages, 50 at once", whole: true, uploads: 50, atOnce: 50, connections: 10},
+		{name: "function-sized, 1 at once", uploads: 8, atOnce: 1, connections: 1},
+		{name: "function-sized, 50 at once", messages: 2000, uploads: 100, atOnce: 50, connections: 10},
+		{name: "function-sized, 1,000 at once", messages: 50, uploads: 2000, atOnce: 1000, connections: 100},
+		{
+			name: "trickling, 100 at once", messages: 50, uploads: 100, atOnce: 100, connections: 10,
+			interval: 100 * time.Millisecond,
+		},
+		{
+			name: "open and idle, 1,000 at once", messages: 11, uploads: 1000, atOnce: 1000, connections: 100,
+			hold: 5 * time.Second,
+		},
+		{
+			name: "open and idle, 10,000 at once", messages: 11, uploads: 10_000, atOnce: 10_000, connections: 1000,
+			hold: 5 * time.Second, alone: true,
+		},
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table is the outcome in Markdown.
+type table struct{ rows [][]string }
+
+var columns = []string{
+	"scenario", "server", "uploads/s", "scopes/s", "MB/s of JSON", "p50", "p95", "p99",
+	"CPU s/GB of JSON", "of baseline", "peak RSS, MiB", "of baseline", "missing",
+}
+
+// add adds a row for each server; results are by server, then by round. The last
+// server is the baseline, where there is more than one.
+func (t *table) add(s scenario, servers []target, sent payload, results [][]result) {
+	baseline := results[len(results)-1]
+	for i, server := range servers {
+		rounds := results[i]
+		rate := 1 / median(rounds, func(r result) float64 { return r.took.Seconds() / float64(len(r.latencies)) })
+		var latencies []time.Duration
+		var missing int
+		for _, r := range rounds {
+			latencies = append(latencies, r.latencies...)
+			missing += r.missing
+		}
+		slices.Sort(latencies)
+		cpu, peak := cpuPerGB(s, sent), func(r result) float64 { return float64(r.peakBytes) / (1 << 20) }
+		cpuRatio, peakRatio := "", ""
+		if i < len(servers)-1 {
+			cpuRatio = percent(median(rounds, cpu) / median(baseline, cpu))
+			peakRatio = percent(median(rounds, peak) / median(baseline, peak))
+		}
+		t.rows = append(t.rows, []string{
+			s.name, server.name,
+			fmt.Sprintf("%.1f", rate),
+			fmt.Sprintf("%.0f", rate*float64(sent.scopeCount)),
+			fmt.Sprintf("%.1f", rate*float64(sent.jsonBytes)/1e6),
+			seconds(percentile(latencies, 50)), seconds(percentile(latencies, 95)), seconds(percentile(latencies, 99)),
+			fmt.Sprintf("%.2f", median(rounds, cpu)), cpuRatio,
+			fmt.Sprintf("%.0f", median(rounds, peak)), peakRatio,
+			fmt.Sprint(missing),
+		})
+	}
+}
+
+func cpuPerGB(s scenario, sent payload) func(result) float64 {
+	gigabytes := float64(s.uploads) * float64(sent.jsonBytes) / 1e9
+	return func(r result) float64 { return r.cpu.Seconds() / gigabytes }
+}
+
+func (t *table) print(w io.Writer) {
+	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(columns, " | "), "---|---|"+strings.Repeat("---:|", len(columns)-2))
+	for _, row := range t.rows {
+		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))
+	}
+}
+
+// median returns the median of what of tells of each round, of which there is at
+// least one.
+func median(rounds []result, of func(result) float64) float64 {
+	values := make([]float64, len(rounds))
+	for i, r := range rounds {
+		values[i] = of(r)
+	}
+	slices.Sort(values)
+	half := len(values) / 2
+	if len(values)%2 == 0 {
+		return (values[half-1] + values[half]) / 2
+	}
+	return values[half]
+}
+
+// percentile returns the smallest of the sorted values that is at least as large
+// as n percent of them, or zero where there are none.
+func percentile[T cmp.Ordered](sorted []T, n int) T {
+	var none T
+	if len(sorted) == 0 {
+		return none
+	}
+	return sorted[(len(sorted)*n+99)/100-1]
+}
+
+func percent(ratio float64) string { return fmt.Sprintf("%.0f%%", 100*ratio) }
+
+func seconds(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%.0f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%.2f s", d.Seconds())
+}
