@@ -18,11 +18,14 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "trust intakes:", err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		forget()
-		testbed.Forget()
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(m,
+		// toxiproxy does not always end its own when a proxy stops.
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		goleak.Cleanup(func(code int) {
+			forget()
+			testbed.Forget()
+			os.Exit(code)
+		}))
 }
 
 // threshold returns a configuration with that flush threshold.

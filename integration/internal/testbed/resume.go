@@ -110,7 +110,10 @@ func (r Resuming) stream(
 	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := symdbv1.NewSymbolDatabaseServiceClient(r.Conn).UploadScopes(ctx, grpc.WaitForReady(true))
+	// Without a buffer gRPC can't replay what was sent on a new connection, where
+	// the server would wait for the rest of a stream that has failed here.
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(r.Conn).UploadScopes(ctx,
+		grpc.WaitForReady(true), grpc.MaxRetryRPCBufferSize(0))
 	if err != nil {
 		return err
 	}
