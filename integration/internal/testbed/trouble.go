@@ -104,8 +104,18 @@ func tooLarge() Trouble {
 // refuse resets the connection and has no other be taken for a while.
 func refuse(door *Door, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 	door.Shut()
-	time.AfterFunc(50*time.Millisecond, func() { _ = door.Open() })
+	openSoon(door)
 	hijackAndReset(w)
+}
+
+// openSoon opens the door again. Meanwhile the port may have gone to a connection
+// of another test; then it is tried until that is closed.
+func openSoon(door *Door) {
+	time.AfterFunc(50*time.Millisecond, func() {
+		if door.Open() != nil {
+			openSoon(door)
+		}
+	})
 }
 
 // resetAfter resets the connection when that many bytes of the body are read;
