@@ -6,8 +6,8 @@
 //
 // # The way of a scope
 //
-// An upload's whole way is the method run in upload.go. A scope goes through
-// five stages, each of which is a package or a file:
+// An upload's whole way is the method run in upload.go; watch.go answers its
+// client. A scope goes through five stages, each of which is a package or a file:
 //
 //  1. Receive (codec.go, stream.go). The message's bytes are handed over as they
 //     came; no Go value is built. They go back to gRPC once the scope is in the
@@ -16,8 +16,9 @@
 //     can be wrong with the scope, a second one writes it as JSON.
 //  3. Compress (internal/encode). JSON gathers in chunks; a chunk borrows a
 //     compressor and becomes deflate blocks of the batch's one gzip member.
-//  4. Batch (internal/batch). A batch is full at a threshold. It is sealed when
-//     the next scope or the end of the stream tells whether it is the final one.
-//  5. Forward (internal/intake). A batch travels while the next one fills. When
-//     the intake is slow, the server stops reading.
+//  4. Batch (internal/batch). A batch is sealed when it is full or has been open
+//     for too long. The newest scope is held back for the next one, so that the
+//     final batch always has a scope.
+//  5. Forward (delivery.go, internal/intake). A batch travels, again if need be,
+//     while the next one fills. When the intake is slow, the server stops reading.
 package server
