@@ -59,10 +59,14 @@ type upload struct {
 func (u *upload) run() (err error) {
 	defer u.close(&err)
 	defer u.service.catch(u.stream.rpc.Context(), &err)
+	md, err := u.stream.metadata()
+	if err != nil {
+		return err
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 
-	if err := u.begin(); err != nil {
+	if err := u.begin(md); err != nil {
 		return err
 	}
 	// The newest scope is held back until the next one or the end of the stream
@@ -96,12 +100,8 @@ func (u *upload) hold(held *transcode.Checked) error {
 	return nil
 }
 
-// begin reads the metadata and tells the client the upload's identity.
-func (u *upload) begin() error {
-	md, err := u.stream.metadata()
-	if err != nil {
-		return err
-	}
+// begin checks the metadata and tells the client the upload's identity.
+func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	header, options, err := readMetadata(md)
 	if err != nil {
 		return err

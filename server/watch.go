@@ -41,6 +41,8 @@ func (u *upload) giveBack(rpc uploadStream, ended <-chan error, reason error) er
 	if u.delivery.complete {
 		return u.answer(rpc, <-ended)
 	}
+	u.mu.Lock() // the stream may just have begun
+	defer u.mu.Unlock()
 	return u.answer(rpc, reason)
 }
 
