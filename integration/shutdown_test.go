@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -156,4 +157,36 @@ func TestShutdownEndsHealthWatch(t *testing.T) {
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("the watch ended with %v, want UNAVAILABLE", err)
 	}
+}
+
+// TestShutdownWhileStreamsBegin stops a server on which streams are just being
+// opened: whatever each has sent by then, it is told to go on elsewhere.
+func TestShutdownWhileStreamsBegin(t *testing.T) {
+	t.Parallel()
+	bed := testbed.New(t, testbed.Options{})
+	var streams sync.WaitGroup
+	begun := make(chan struct{}, 1)
+	for i := range 40 {
+		streams.Go(func() {
+			scopes := testbed.NewSource(uint64(i)).Functions(1)
+			for {
+				_, err := testbed.UploadOnce(testbed.Context(t), bed.Client, testbed.NewMetadata(), scopes)
+				select {
+				case begun <- struct{}{}:
+				default:
+				}
+				if err != nil {
+					if status.Code(err) != codes.Unavailable {
+						t.Errorf("%v, want UNAVAILABLE", err)
+					}
+					return
+				}
+			}
+		})
+	}
+	testbed.Receive(t, begun, "an upload")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = bed.Server.Shutdown(ctx) // it is the clients' side that is looked at
+	streams.Wait()
 }
