@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/transcode/transcodetest"
 )
 
 // measureFairness prints how long a small upload takes to add a chunk's worth of
@@ -34,10 +35,7 @@ func measureFairness(large, small corpus) error {
 }
 
 func addBeside(huge []byte, small corpus, others int) ([]time.Duration, error) {
-	plan, err := newPlan()
-	if err != nil {
-		return nil, err
-	}
+	plan := transcodetest.Plan()
 	pool, err := encode.NewPool(encode.DefaultSettings())
 	if err != nil {
 		return nil, err

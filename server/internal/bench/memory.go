@@ -13,6 +13,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/transcode"
+	"github.com/scopegate/scopegate/server/internal/transcode/transcodetest"
 )
 
 // openUpload is an upload's encoder that has got some scopes and waits for more.
@@ -53,10 +54,7 @@ func (u baselineUpload) close()                {}
 
 // makers returns ways to open an upload, by name.
 func makers() (names []string, open map[string]func() openUpload, err error) {
-	plan, err := newPlan()
-	if err != nil {
-		return nil, nil, err
-	}
+	plan := transcodetest.Plan()
 	pool, err := encode.NewPool(encode.DefaultSettings())
 	if err != nil {
 		return nil, nil, err

@@ -9,13 +9,13 @@ import (
 
 	kgzip "github.com/klauspost/compress/gzip"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/baseline"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/transcode"
+	"github.com/scopegate/scopegate/server/internal/transcode/transcodetest"
 )
 
 // way is one way to encode a corpus. run returns how many bytes came out; 0
@@ -32,10 +32,7 @@ const (
 )
 
 func allWays() ([]way, error) {
-	plan, err := newPlan()
-	if err != nil {
-		return nil, err
-	}
+	plan := transcodetest.Plan()
 	ways := []way{
 		{baselineName, "baseline", runBaseline},
 		{"Unmarshal, encoding/json (no gzip)", "", runStructs},
@@ -77,13 +74,6 @@ func allWays() ([]way, error) {
 		ways = append(ways, way{name, label, func(c corpus) (int, error) { return runEncode(plan, pool, c) }})
 	}
 	return ways, nil
-}
-
-func newPlan() (*transcode.Plan, error) {
-	return transcode.Compile((&symdbv1.Scope{}).ProtoReflect().Descriptor(), transcode.Rules{
-		Null:     []protoreflect.FullName{"symdb.v1.Symbol.type"},
-		Required: []protoreflect.FullName{"symdb.v1.Symbol.name"},
-	})
 }
 
 func runBaseline(c corpus) (int, error) {
@@ -194,10 +184,7 @@ func (appender) Drain(json []byte) []byte {
 }
 
 func appendJSON(dst []byte, messages [][]byte) ([]byte, error) {
-	plan, err := newPlan()
-	if err != nil {
-		return nil, err
-	}
+	plan := transcodetest.Plan()
 	for i, m := range messages {
 		scope, err := plan.Check(m, maxDepth)
 		if err != nil {
