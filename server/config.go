@@ -14,6 +14,10 @@ import (
 type Config struct {
 	// Intake is where batches go.
 	Intake IntakeConfig
+	// Limits bounds what clients can have the server hold.
+	Limits LimitsConfig
+	// Transport says how HTTP/2 is spoken.
+	Transport TransportConfig
 	// FlushThresholdBytes is the compressed size at which a batch is full. A
 	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
 	// less: every scope is forwarded by itself.
@@ -71,6 +75,8 @@ func DefaultConfig() Config {
 	settings := encode.DefaultSettings()
 	return Config{
 		Intake:                 IntakeConfig{PostTimeout: 30 * time.Second, BatchDeadline: 5 * time.Minute},
+		Limits:                 defaultLimits(),
+		Transport:              defaultTransport(),
 		FlushThresholdBytes:    2 << 20,
 		FlushThresholdRawBytes: 48 << 20,
 		MaxBatchBytes:          8 << 20,
@@ -106,6 +112,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("max metadata bytes %d is not between 1 KiB and 1 MiB", c.MaxMetadataBytes)
 	case c.MaxDepth < 1 || c.MaxDepth > 1000:
 		return fmt.Errorf("max depth %d is not between 1 and 1000", c.MaxDepth)
+	}
+	if err := c.Limits.validate(); err != nil {
+		return err
+	}
+	if err := c.Transport.validate(); err != nil {
+		return err
 	}
 	return c.encodeSettings().Validate()
 }

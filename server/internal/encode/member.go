@@ -36,6 +36,7 @@ type Member struct {
 	// chunks counts them.
 	borrowed *compressor
 	chunks   int
+	parked   parked
 }
 
 // maxRunChunks is how many chunks in a row one member may keep a compressor for,
@@ -179,9 +180,9 @@ func (m *Member) Finish() *Segments {
 	_, _ = m.out.Write(lastBlock)
 	_, _ = m.out.Write(trailer[:])
 	finished := m.out
-	buffer := m.buffer[:0]
+	finished.sealed = true
+	m.dropBuffer() // whoever waits now until the next member begins holds nothing
 	*m = *m.pool.NewMember(m.account)
-	m.buffer = buffer
 	return finished
 }
 
@@ -190,8 +191,7 @@ func (m *Member) Finish() *Segments {
 func (m *Member) Discard() {
 	m.giveBack()
 	m.out.Release()
-	if m.buffer != nil {
-		m.giveBuffer(m.buffer)
-	}
+	m.parked.free()
+	m.dropBuffer()
 	*m = *m.pool.NewMember(m.account)
 }

@@ -33,6 +33,7 @@ type Segments struct {
 	pool    *segmentPool
 	account Account
 	length  int
+	sealed  bool // nothing is written any more
 
 	mu     sync.Mutex
 	places []place

@@ -14,8 +14,8 @@ type Store interface {
 	Free(id int64)
 }
 
-// Spill moves the full segments that are in memory to store, the first ones
-// first, and returns how much memory that has freed. At the first error of the
+// Spill moves the segments that are in memory to store, the first ones first, but
+// for the last one while it is being written, and returns how much memory that has freed. At the first error of the
 // store it stops; what is not moved then stays in memory, and all can be read.
 //
 // It may run while others read, spill or release the same segments, but not
@@ -36,12 +36,16 @@ func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 	}
 }
 
-// claim returns the first full segment from i on that is in memory, and its
+// claim returns the first segment from i on that can be moved, and its
 // number; nil where there is none. It is the caller's to settle.
 func (s *Segments) claim(i int) (*segment, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for ; i < s.length/SegmentBytes; i++ {
+	movable := s.length / SegmentBytes
+	if s.sealed {
+		movable = len(s.places)
+	}
+	for ; i < movable; i++ {
 		if p := &s.places[i]; p.memory != nil && !p.moving {
 			p.moving = true
 			return p.memory, i
