@@ -111,7 +111,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
 	u.options = options
-	u.batches = batch.NewAssembler(header, policy, u.service.compressors, options.firstBatchNum)
+	u.batches = batch.NewAssembler(header, policy, u.service.compressors, nil, options.firstBatchNum)
 	u.delivery.begin(header.UploadID, options)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
 		return fmt.Errorf("send header: %w", err)

@@ -27,11 +27,12 @@ type Assembler struct {
 }
 
 // NewAssembler returns an assembler whose first batch has the number firstNum.
-func NewAssembler(h *Header, p Policy, pool *encode.Pool, firstNum int32) *Assembler {
+// The memory of its batches is drawn from account; nil: it is not counted.
+func NewAssembler(h *Header, p Policy, pool *encode.Pool, account encode.Account, firstNum int32) *Assembler {
 	return &Assembler{
 		header:  h,
 		policy:  p,
-		member:  pool.NewMember(),
+		member:  pool.NewMember(account),
 		opening: h.appendOpening(nil),
 		num:     firstNum,
 	}

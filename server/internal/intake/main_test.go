@@ -33,7 +33,7 @@ func newBatch(n int64) *batch.Batch {
 	if err != nil {
 		panic(err)
 	}
-	member := pool.NewMember()
+	member := pool.NewMember(nil)
 	noise := rand.NewChaCha8([32]byte{1})
 	if _, err := io.CopyN(member, noise, n); err != nil {
 		panic(err)
