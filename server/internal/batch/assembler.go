@@ -91,6 +91,12 @@ func (a *Assembler) Seal(final bool) *Batch {
 	return b
 }
 
+// Spill moves what the open batch has compressed, up to a full segment, to store,
+// and returns how much memory that has freed; see [encode.Segments.Spill].
+func (a *Assembler) Spill(store encode.Store) (freedBytes int, err error) {
+	return a.member.Spill(store)
+}
+
 // Discard gives up the open batch and the memory that it holds.
 func (a *Assembler) Discard() {
 	a.member.Discard()
