@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -265,6 +266,45 @@ func TestTruncatesBetweenWrites(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// pacedFile takes its time to truncate, as long as nothing is written meanwhile.
+type pacedFile struct {
+	memoryFile
+	truncates chan struct{}
+	written   atomic.Bool
+}
+
+func (f *pacedFile) Truncate(size int64) error {
+	close(f.truncates)
+	for i := 0; i < 5000 && !f.written.Load(); i++ {
+		runtime.Gosched()
+	}
+	return f.memoryFile.Truncate(size)
+}
+
+func (f *pacedFile) WriteAt(b []byte, offset int64) (int, error) {
+	defer f.written.Store(true)
+	return f.memoryFile.WriteAt(b, offset)
+}
+
+// A block that is put while the file is truncated is not cut off.
+func TestPutWhileTruncated(t *testing.T) {
+	t.Parallel()
+	file := &pacedFile{truncates: make(chan struct{})}
+	s := spool.OnFile(file, "", 2*spool.BlockBytes)
+	first := put(t, s, 1)
+	file.written.Store(false)
+	var second sync.WaitGroup
+	second.Go(func() {
+		<-file.truncates
+		if _, err := s.Put(block(2)); err != nil {
+			t.Error(err)
+		}
+	})
+	s.Free(first)
+	second.Wait()
+	wantBlock(t, s, 0, 2)
 }
 
 // Segments go to disk and come back.
