@@ -32,10 +32,10 @@ type Attempt struct {
 // attemptEnd is how an attempt ended.
 type attemptEnd struct {
 	verdict
-	status     int    // 0: no answer
-	answer     string // the beginning of the body
-	retryAfter string // the header
-	err        error  // where there was no answer
+	status int           // 0: no answer
+	answer string        // the beginning of the body
+	asked  time.Duration // the Retry-After, capped
+	err    error         // where there was no answer
 }
 
 // post makes one attempt. The form is not read any more once it has returned.
@@ -50,7 +50,7 @@ func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 	// Not through an http.Client, which would follow redirects, with the key.
 	resp, err := c.transport.RoundTrip(c.request(ctx, f, &out))
 	if err == nil {
-		return readAnswer(resp, cancel)
+		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter)
 	}
 	out.end()
 	wasEnded := ended(ctx)
