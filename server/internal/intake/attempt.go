@@ -42,6 +42,7 @@ type attemptEnd struct {
 func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
 	defer cancel()
+	ctx = withAttempt(ctx)
 	var out outbound
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },

@@ -224,15 +224,21 @@ func (g *gate) report(p pass, h health, leaveAlone time.Duration) (open bool) {
 		g.wake()
 	case h == healthDown && p.epoch == g.epoch:
 		g.breaker.RecordFailure()
+		g.lookAgain() // the probe does not hang
 	case h == healthUnknown && p.probe && p.epoch == g.epoch:
 		g.nextProbe = time.Time{} // someone else shall probe instead
-		select {
-		case g.nudge <- struct{}{}:
-		default:
-		}
+		g.lookAgain()
 	}
 	g.follow(before)
 	return g.breaker.IsClosed() && !g.until.After(time.Now())
+}
+
+// lookAgain has the one that watches look again.
+func (g *gate) lookAgain() {
+	select {
+	case g.nudge <- struct{}{}:
+	default:
+	}
 }
 
 func (g *gate) follow(before circuitbreaker.State) {
