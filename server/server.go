@@ -153,7 +153,7 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + 16*intakeConnectionBytes)
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes)
 	return nil
 }
 

@@ -31,7 +31,8 @@ type serveCommand struct {
 	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
 	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
 	PostTimeout    time.Duration `group:"Intake" default:"${postTimeout}" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long a batch is tried to be forwarded. 0: as long as its client waits."`
+	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long a batch is tried to be forwarded, its waiting behind other batches not counted. 0: as long as its client waits."`
+	IntakeConns    int           `name:"intake-connections" group:"Intake" default:"${intakeConnections}" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
 
 	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
 	FlushThresholdRaw size          `group:"Batches" default:"${flushThresholdRaw}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
@@ -52,6 +53,7 @@ func serveDefaults() kong.Vars {
 		"maxConnectionAge":  cfg.MaxConnectionAge.String(),
 		"postTimeout":       cfg.Intake.PostTimeout.String(),
 		"batchDeadline":     cfg.Intake.BatchDeadline.String(),
+		"intakeConnections": strconv.Itoa(cfg.Intake.MaxConnections),
 		"flushThresholdRaw": size(cfg.FlushThresholdRawBytes).String(),
 		"maxBatchBytes":     size(cfg.MaxBatchBytes).String(),
 		"maxBatchAge":       cfg.MaxBatchAge.String(),
@@ -112,6 +114,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.Intake.AdditionalTags = c.AdditionalTags
 	cfg.Intake.PostTimeout = c.PostTimeout
 	cfg.Intake.BatchDeadline = c.BatchDeadline
+	cfg.Intake.MaxConnections = c.IntakeConns
 	cfg.FlushThresholdRawBytes = int64(c.FlushThresholdRaw)
 	cfg.MaxBatchBytes = int(c.MaxBatchBytes)
 	cfg.MaxBatchAge = c.MaxBatchAge

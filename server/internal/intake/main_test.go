@@ -83,6 +83,9 @@ func (a *attempts) all() []intake.Attempt {
 
 func newClient(t *testing.T, cfg intake.Config, options ...intake.Option) *intake.Client {
 	t.Helper()
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = 16
+	}
 	client, err := intake.New(cfg, options...)
 	if err != nil {
 		t.Fatal(err)
