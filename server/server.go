@@ -58,10 +58,8 @@ type service struct {
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
+	uploads     uploads
 	streams     sync.WaitGroup // what runs beside their handlers
-	// ending is closed by end: uploads are to be given back to their clients.
-	ending chan struct{}
-	end    func()
 }
 
 // Option is a collaborator of a server.
@@ -116,9 +114,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		policy:      cfg.batchPolicy(),
 		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
-		ending:      make(chan struct{}),
 	}
-	s.end = sync.OnceFunc(func() { close(s.ending) })
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
@@ -257,7 +253,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-stopped:
 	case <-ctx.Done():
 		err = fmt.Errorf("shut down: %w", ctx.Err())
-		s.service.end()
+		s.service.uploads.interrupt(errShuttingDown)
 		timer := time.NewTimer(2 * settleTime)
 		defer timer.Stop()
 		select {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -29,18 +31,27 @@ type forwarder interface {
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
+//
+// The stream runs beside its handler, because a read from a client that sends
+// nothing ends only when the handler returns.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	account := s.budget.Open(streamBytes)
-	up := &upload{
-		service:  s,
-		account:  account,
-		delivery: newDelivery(rpc.Context(), s),
-		age:      newAge(s.config.MaxBatchAge),
-	}
-	up.stream.begin(rpc, s.config, account)
+	u := s.newUpload(rpc)
+	s.uploads.add(u)
+	defer s.uploads.remove(u)
+	u.startClock()
 	ended := make(chan error, 1)
-	s.streams.Go(func() { ended <- up.run() })
-	return up.watch(rpc, ended)
+	s.streams.Go(func() { ended <- u.run() })
+	var err error
+	select {
+	case err = <-ended:
+	case <-u.interrupted:
+		err = u.interruption(ended)
+	}
+	if err == nil {
+		return rpc.SendAndClose(u.delivery.summary())
+	}
+	s.logFailure(rpc.Context(), u.delivery.uploadID, err)
+	return publicStatus(err, u.delivery.progress())
 }
 
 // upload is one stream in flight.
@@ -50,12 +61,37 @@ type upload struct {
 	stream   stream
 	delivery *delivery
 	age      age
+	clock    *time.Timer
+	// interrupted is closed, by interrupt, when reason is set.
+	interrupted chan struct{}
+	reason      atomic.Pointer[error]
 
 	// mu is held by run but while it waits for the client, so that an aged batch
 	// is sealed between two scopes.
 	mu      sync.Mutex
 	batches *batch.Assembler
 	options streamOptions
+}
+
+func (s *service) newUpload(rpc uploadStream) *upload {
+	u := &upload{service: s, interrupted: make(chan struct{})}
+	u.account = s.budget.Open(streamBytes, u.obey)
+	u.stream.begin(rpc, s.config, u.account)
+	u.delivery = newDelivery(rpc.Context(), s, u.interrupt)
+	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
+	return u
+}
+
+// interruption returns why the stream was interrupted, unless the intake turns
+// out to have accepted all of it.
+func (u *upload) interruption(ended <-chan error) error {
+	u.delivery.halt(settleTime)
+	if u.delivery.complete {
+		return <-ended
+	}
+	u.mu.Lock() // the stream may just have begun
+	defer u.mu.Unlock()
+	return *u.reason.Load()
 }
 
 // run is a stream's whole way, from its metadata to the last batch. It returns
@@ -221,12 +257,26 @@ func (u *upload) forwardAged() {
 func (u *upload) close(err *error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.clock.Stop()
+	u.age.stop()
 	u.delivery.stop()
 	u.stream.release()
-	u.age.stop()
 	if u.batches != nil {
 		u.batches.Discard()
 	}
 	u.account.Close()
 	u.enter(*err)
+}
+
+// enter enters in the ledger what became of the stream's scopes.
+func (u *upload) enter(err error) {
+	rest := float64(u.stream.scopes - u.delivery.acceptedScopes)
+	ledger := u.service.ledger
+	ledger.ScopesReceived.Add(float64(u.stream.scopes))
+	ledger.ScopesAccepted.Add(float64(u.delivery.acceptedScopes))
+	if permanent(err) {
+		ledger.ScopesRefused.Add(rest)
+	} else {
+		ledger.ScopesGivenBack.Add(rest)
+	}
 }
