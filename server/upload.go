@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -41,17 +43,12 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 	u.startClock()
 	ended := make(chan error, 1)
 	s.streams.Go(func() { ended <- u.run() })
-	var err error
 	select {
-	case err = <-ended:
+	case err := <-ended:
+		return u.answer(rpc, err)
 	case <-u.interrupted:
-		err = u.interruption(ended)
+		return u.giveBack(rpc, ended)
 	}
-	if err == nil {
-		return rpc.SendAndClose(u.delivery.summary())
-	}
-	s.logFailure(rpc.Context(), u.delivery.uploadID, err)
-	return publicStatus(err, u.delivery.progress())
 }
 
 // upload is one stream in flight.
@@ -69,6 +66,7 @@ type upload struct {
 	// mu is held by run but while it waits for the client, so that an aged batch
 	// is sealed between two scopes.
 	mu      sync.Mutex
+	header  *batch.Header // nil: not yet told
 	batches *batch.Assembler
 	options streamOptions
 }
@@ -82,16 +80,27 @@ func (s *service) newUpload(rpc uploadStream) *upload {
 	return u
 }
 
-// interruption returns why the stream was interrupted, unless the intake turns
-// out to have accepted all of it.
-func (u *upload) interruption(ended <-chan error) error {
+// giveBack answers the client of a stream that was interrupted with why, unless
+// the intake turns out to have accepted all of it.
+func (u *upload) giveBack(rpc uploadStream, ended <-chan error) error {
 	u.delivery.halt(settleTime)
 	if u.delivery.complete {
-		return <-ended
+		return u.answer(rpc, <-ended)
 	}
 	u.mu.Lock() // the stream may just have begun
 	defer u.mu.Unlock()
-	return *u.reason.Load()
+	return u.answer(rpc, *u.reason.Load())
+}
+
+// answer tells the client, and the log, what became of the stream.
+func (u *upload) answer(rpc uploadStream, err error) error {
+	if err == nil {
+		u.logEnd(codes.OK, nil)
+		return rpc.SendAndClose(u.delivery.summary())
+	}
+	public := publicStatus(err, u.delivery.progress())
+	u.logEnd(status.Code(public), err)
+	return public
 }
 
 // run is a stream's whole way, from its metadata to the last batch. It returns
@@ -150,7 +159,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
-	u.options = options
+	u.header, u.options = header, options
 	u.delivery.begin(header.UploadID, options)
 	if err := u.account.Admit(header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
@@ -170,7 +179,7 @@ func (u *upload) next() (transcode.Checked, error) {
 	}
 	scope, err := u.service.plan.Check(wire, u.service.config.MaxDepth)
 	if err != nil {
-		return transcode.Checked{}, scopeError(u.stream.scopes-1, err)
+		return transcode.Checked{}, scopeError(u.stream.scopes.Load()-1, err)
 	}
 	return scope, nil
 }
@@ -270,9 +279,10 @@ func (u *upload) close(err *error) {
 
 // enter enters in the ledger what became of the stream's scopes.
 func (u *upload) enter(err error) {
-	rest := float64(u.stream.scopes - u.delivery.acceptedScopes)
+	received := u.stream.scopes.Load()
+	rest := float64(received - u.delivery.acceptedScopes)
 	ledger := u.service.ledger
-	ledger.ScopesReceived.Add(float64(u.stream.scopes))
+	ledger.ScopesReceived.Add(float64(received))
 	ledger.ScopesAccepted.Add(float64(u.delivery.acceptedScopes))
 	if permanent(err) {
 		ledger.ScopesRefused.Add(rest)
