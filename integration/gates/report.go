@@ -125,11 +125,11 @@ func (r report) write(w io.Writer) {
 		outcome = "FAILED"
 	}
 	fmt.Fprintf(w, "# Quality gates: %s\n\n", outcome)
-	fmt.Fprintf(w, "Candidate `%s`, %d replicates: %d of %d bounds broken.\n",
-		r.candidate, r.replicates, brokenBounds, len(r.bounds))
+	fmt.Fprintf(w, "Candidate `%s`: %d of %d bounds are broken.\n", r.candidate, brokenBounds, len(r.bounds))
 	if r.base != "" {
-		fmt.Fprintf(w, "Base `%s`: %d of %d goals worse.\n", r.base, worseGoals, len(r.changes))
+		fmt.Fprintf(w, "Against base `%s`: %d of %d goals are worse.\n", r.base, worseGoals, len(r.changes))
 	}
+	fmt.Fprintf(w, "Replicates: %d.\n", r.replicates)
 	fmt.Fprint(w, "\n## Bounds\n\n")
 	table(w, "lllrrrl", []string{"gate", "experiment", "bound", "replicates", "worst", "limit", "why"}, r.boundCells())
 	if r.base != "" {

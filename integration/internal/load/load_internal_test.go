@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 func TestEvenly(t *testing.T) {
@@ -27,5 +29,24 @@ func TestReadStatus(t *testing.T) {
 		if err := u.readStatus(strings.NewReader(wrong)); err == nil {
 			t.Errorf("%q was taken", wrong)
 		}
+	}
+}
+
+// TestFitting: a scope that is too large is passed over, and smaller ones behind it
+// are taken.
+func TestFitting(t *testing.T) {
+	t.Parallel()
+	var scopes []*symdbv1.UploadScopesRequest
+	for _, nameBytes := range []int{100, 900, 200, 300} {
+		scopes = append(scopes, &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{
+			Scope: &symdbv1.Scope{ScopeType: "package", Name: new(strings.Repeat("n", nameBytes))},
+		}})
+	}
+	some, err := Fitting(scopes, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(some, []*symdbv1.UploadScopesRequest{scopes[0], scopes[2], scopes[3]}) {
+		t.Errorf("%d scopes", len(some))
 	}
 }
