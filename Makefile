@@ -134,9 +134,9 @@ gates: build corpus ## Check the server's bounds under load, and compare with an
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/gates ./integration/gates
 	@base=(); \
 	if [ -n '$(BASE)' ]; then \
-		revision="$$(git rev-parse --verify --short '$(BASE)^{commit}')"; \
-		git archive "$$revision" | tar -x -C $(GATES)/base; \
-		CGO_ENABLED=0 go -C $(GATES)/base build -trimpath -buildvcs=false -o ../base-server ./cmd/scopegate; \
+		revision="$$(git rev-parse --verify --short '$(BASE)^{commit}')" || exit 2; \
+		git archive "$$revision" | tar -x -C $(GATES)/base || exit 2; \
+		CGO_ENABLED=0 go -C $(GATES)/base build -trimpath -buildvcs=false -o ../base-server ./cmd/scopegate || exit 2; \
 		base=(-base $(GATES)/base-server -base-revision "$$revision"); \
 	fi; \
 	bin/gates "$${base[@]+"$${base[@]}"}" -candidate bin/scopegate -candidate-revision '$(VERSION)' \

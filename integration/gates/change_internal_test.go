@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -102,5 +103,45 @@ func TestCompareNothing(t *testing.T) {
 		if got.verdict != noChange || !got.vague() {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// TestCompareNoisy: what docs/gates.md says of how often a verdict is right, with
+// samples whose values scatter with a standard deviation of 5%.
+func TestCompareNoisy(t *testing.T) {
+	t.Parallel()
+	const trials = 4000
+	for _, test := range []struct {
+		name               string
+		replicates         int
+		slowedPercent      float64
+		minShare, maxShare float64
+	}{
+		{"no change", 5, 0, 0.02, 0.04},
+		{"no change, more replicates", 20, 0, 0, 0.005},
+		{"slowed by a tenth", 5, 10, 0.78, 0.86},
+		{"slowed by a tenth, more replicates", 20, 10, 0.99, 1},
+		{"slowed by a fifth", 5, 20, 0.99, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(1, 2))
+			sample := func(mean float64) []float64 {
+				values := make([]float64, test.replicates)
+				for i := range values {
+					values[i] = mean + 5*random.NormFloat64()
+				}
+				return values
+			}
+			var found int
+			for range trials {
+				if compare(sample(100), sample(100+test.slowedPercent), false).verdict == worse {
+					found++
+				}
+			}
+			if share := float64(found) / trials; share < test.minShare || share > test.maxShare {
+				t.Errorf("%.2f%% are worse, want %.2f%% to %.2f%%", 100*share, 100*test.minShare, 100*test.maxShare)
+			}
+		})
 	}
 }
