@@ -110,17 +110,16 @@ func TestCompareNothing(t *testing.T) {
 // samples whose values scatter with a standard deviation of 5%.
 func TestCompareNoisy(t *testing.T) {
 	t.Parallel()
-	const trials = 4000
+	const trials = 500
 	for _, test := range []struct {
 		name               string
 		replicates         int
 		slowedPercent      float64
 		minShare, maxShare float64
 	}{
-		{"no change", 5, 0, 0.02, 0.04},
-		{"no change, more replicates", 20, 0, 0, 0.005},
-		{"slowed by a tenth", 5, 10, 0.78, 0.86},
-		{"slowed by a tenth, more replicates", 20, 10, 0.99, 1},
+		{"no change", 5, 0, 0.01, 0.05},
+		{"no change, more replicates", 20, 0, 0, 0.01},
+		{"slowed by a tenth", 5, 10, 0.75, 0.9},
 		{"slowed by a fifth", 5, 20, 0.99, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
@@ -52,27 +53,25 @@ func (r run) measureAll(ctx context.Context) ([]results, error) {
 }
 
 func (r run) replicate(ctx context.Context, found *results, sent load.Payload, candidateFirst bool) error {
-	measureInto := func(v *variant, into *[]measurement) error {
-		if v == nil {
-			return nil
-		}
-		m, err := measure(ctx, found.experiment, *v, sent, r.dir, r.logger)
-		if err != nil {
-			return fmt.Errorf("%s: %w", v.name, err)
-		}
-		*into = append(*into, m)
-		return nil
+	type turn struct {
+		variant variant
+		into    *[]measurement
+	}
+	turns := []turn{{r.candidate, &found.candidate}}
+	if r.base != nil {
+		turns = slices.Insert(turns, 0, turn{*r.base, &found.base})
 	}
 	if candidateFirst {
-		if err := measureInto(&r.candidate, &found.candidate); err != nil {
-			return err
+		slices.Reverse(turns)
+	}
+	for _, next := range turns {
+		m, err := measure(ctx, found.experiment, next.variant, sent, r.dir, r.logger)
+		if err != nil {
+			return fmt.Errorf("%s: %w", next.variant.name, err)
 		}
-		return measureInto(r.base, &found.base)
+		*next.into = append(*next.into, m)
 	}
-	if err := measureInto(r.base, &found.base); err != nil {
-		return err
-	}
-	return measureInto(&r.candidate, &found.candidate)
+	return nil
 }
 
 // values returns what of tells of each measurement.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -57,25 +59,33 @@ func short(t *testing.T, experiments ...experiment) run {
 // What the verdicts are depends on the machine, what the bounds say does not.
 func TestShortForm(t *testing.T) {
 	t.Parallel()
-	slow, out, idle := tiny("slow"), tiny("outage"), tiny("idle")
+	slow, idle := tiny("slow"), tiny("idle")
 	slow.intake = load.IntakeOptions{Delay: 20 * time.Millisecond}
 	slow.args = []string{"--flush-threshold=4KiB", "--not-yet-there=1"}
-	out.intake = load.IntakeOptions{Outage: 100 * time.Millisecond}
 	idle.plan.Settle, idle.plan.Hold = 10*time.Millisecond, 100*time.Millisecond
 	idle.bounds = append(idle.bounds, bound{idleCPUUsage, 200, ""})
-	r := short(t, tiny("usual"), slow, out, idle)
+	r := short(t, tiny("usual"), slow, idle)
 	base := r.candidate
 	base.name, base.revision = "base", "b1"
 	r.base = &base
+	var log bytes.Buffer
+	r.logger = slog.New(slog.NewTextHandler(io.MultiWriter(&log, t.Output()), nil))
 	all, err := r.measureAll(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	var order []string
+	for _, found := range regexp.MustCompile(`msg=measured experiment=usual variant=(\w+)`).FindAllStringSubmatch(log.String(), -1) {
+		order = append(order, found[1])
+	}
+	if !slices.Equal(order, []string{"base", "candidate", "candidate", "base"}) {
+		t.Errorf("order: %v", order)
 	}
 	rep := r.judge(all)
 	if brokenBounds, _ := rep.failures(); brokenBounds > 0 {
 		t.Errorf("%+v", rep.bounds)
 	}
-	if len(all) != 4 || len(rep.bounds) != 17 || len(rep.changes) != 16 {
+	if len(all) != 3 || len(rep.bounds) != 13 || len(rep.changes) != 12 {
 		t.Errorf("%d experiments, %d bounds, %d changes", len(all), len(rep.bounds), len(rep.changes))
 	}
 	for _, found := range all {
