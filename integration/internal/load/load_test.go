@@ -92,7 +92,7 @@ func TestDelivery(t *testing.T) {
 				t.Fatalf("%+v, %v", seen, err)
 			}
 			d := in.Delivered(sent, sent.JSONBytes)
-			if d.WholeCount != 6 || d.Flaw != "" || d.PeakConnections < 1 || d.PeakConnections > 3 {
+			if d.WholeCount != 6 || d.Flaw != "" || d.PeakConnections < 1 || d.PeakConnections > 6 {
 				t.Errorf("%+v", d)
 			}
 			if (d.TurnedAwayCount > 0) != (opts.Outage > 0) {
