@@ -54,7 +54,7 @@ type bound struct {
 // The bounds that every experiment has.
 var (
 	allArrived     = bound{missedBytes, 0, "an upload that was sent is at the intake, whole"}
-	fewConnections = bound{intakeConnections, 20, "the server's own limit is 16; one that closes may be seen beside its successor"}
+	fewConnections = bound{intakeConnections, 20, "the server's own limit is 16; one that closes may be seen beside the next"}
 )
 
 // experiments returns all of them, in the order in which they are run. Limits on
