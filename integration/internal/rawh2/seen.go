@@ -135,13 +135,12 @@ func (c *Conn) Setting(tb testing.TB, id http2.SettingID) (value uint32, ok bool
 	return value, ok
 }
 
-// AwaitClosed waits until the server has closed the connection, and returns the
-// code of its GOAWAY, if there was one.
-func (c *Conn) AwaitClosed(tb testing.TB) (code http2.ErrCode, ok bool) {
-	tb.Helper()
+// AwaitRefused waits until the server has sent GOAWAY, whose code is returned, or
+// has closed the connection without one.
+func (c *Conn) AwaitRefused() (code http2.ErrCode, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.seen.ended {
+	for c.seen.goAway == nil && !c.seen.ended {
 		c.changed.Wait()
 	}
 	if c.seen.goAway == nil {

@@ -1,0 +1,268 @@
+package integration_test
+
+import (
+	"runtime"
+	"testing"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/internal/rawh2"
+	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/server"
+)
+
+const frameBytes = 16 << 10 // the largest that a server has to take
+
+// openUpload returns a hostile client's stream, which is open and has had its
+// metadata accepted.
+func openUpload(t *testing.T, conn *rawh2.Conn, metadata *symdbv1.UploadMetadata, more ...hpack.HeaderField) *rawh2.Stream {
+	t.Helper()
+	stream := conn.Open(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName, more...))
+	stream.Data(t, rawh2.Message(testbed.MetadataMessage(t, metadata)), frameBytes)
+	return stream
+}
+
+// openUploads opens that many, and returns when all have been accepted.
+func openUploads(t *testing.T, conn *rawh2.Conn, count int) []*rawh2.Stream {
+	t.Helper()
+	streams := make([]*rawh2.Stream, count)
+	for i := range streams {
+		streams[i] = openUpload(t, conn, testbed.NewMetadata())
+	}
+	conn.Flush()
+	for _, stream := range streams {
+		stream.AwaitHeader(t, "scopegate-upload-id")
+	}
+	return streams
+}
+
+// TestHostileByteByByte uploads in frames of one byte each. That is lawful.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileByteByByte(t *testing.T) {
+	siege := besiege(t, nil, nil)
+	conn := siege.dial(t)
+	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(70).Functions(10)
+	siege.during(t, func() {
+		stream := conn.Open(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName))
+		stream.Data(t, rawh2.Message(testbed.MetadataMessage(t, metadata)), 1)
+		for _, scope := range scopes {
+			stream.Data(t, rawh2.Message(testbed.ScopeMessage(t, scope)), 1)
+		}
+		stream.End()
+		conn.Flush()
+		stream.AwaitEnd(t)
+		if err := stream.Status(t); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := siege.Intake.Verify(metadata.GetUploadId(), metadata, scopes); err != nil {
+		t.Error(err)
+	}
+	siege.lift(t, conn)
+}
+
+// TestHostileTinyFrames begins large messages in frames of one byte each, and
+// ends none. Each frame of a message that is not complete is an object of its own
+// in the server; what they take has to stay in proportion to what was sent.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileTinyFrames(t *testing.T) {
+	const (
+		streamCount = 32
+		// factor is what a byte that was received may take: it is in a buffer of the
+		// next size up, a fourth full or more.
+		factor = 4
+	)
+	const frameCount = 1 << 18
+	siege := besiege(t, nil, nil)
+	conn := siege.dial(t)
+	siege.during(t, func() {
+		streams := openUploads(t, conn, streamCount)
+		for _, stream := range streams {
+			stream.Data(t, rawh2.Prefix(4<<20, false), frameBytes)
+		}
+		for range frameCount / streamCount {
+			for _, stream := range streams {
+				stream.Data(t, []byte{0}, 1)
+			}
+		}
+		conn.Settle(t)
+	})
+	siege.requireWithin(t, connBytes+streamCount*streamBytes+factor*frameCount, connGoroutines+streamCount*streamGoroutines)
+	siege.lift(t, conn)
+}
+
+// maxStreams returns how many streams a connection may have open, which the
+// server has to limit.
+func maxStreams(t *testing.T, conn *rawh2.Conn) int {
+	t.Helper()
+	limit, ok := conn.Setting(t, http2.SettingMaxConcurrentStreams)
+	if !ok || limit > 1000 {
+		t.Fatalf("the server announces a limit of %d streams a connection (%v), want at most 1000", limit, ok)
+	}
+	return int(limit)
+}
+
+// TestHostileHeadersOnly opens streams and sends nothing on them, more than a
+// connection may have.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileHeadersOnly(t *testing.T) {
+	const tooMany = 1000
+	siege := besiege(t, nil, nil)
+	conn := siege.dial(t)
+	limit := maxStreams(t, conn)
+	siege.during(t, func() {
+		for range limit + tooMany {
+			conn.Open(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName))
+		}
+		conn.Settle(t)
+		if resets := conn.AwaitResets(t, tooMany); resets[http2.ErrCodeRefusedStream] != tooMany || len(resets) != 1 {
+			t.Errorf("streams were reset with %v, want %d with %v", resets, tooMany, http2.ErrCodeRefusedStream)
+		}
+	})
+	siege.requireWithin(t, connBytes+limit*streamBytes, connGoroutines+limit*streamGoroutines)
+	siege.lift(t, conn)
+}
+
+// TestHostileRapidReset resets streams as fast as it opens them, as CVE-2023-44487
+// has it: with a message that the server has begun to work on, and without.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileRapidReset(t *testing.T) {
+	resetCount := 20_000 / slowness
+	siege := besiege(t, nil, nil)
+	conn := siege.dial(t)
+	limit := maxStreams(t, conn)
+	first := rawh2.Message(testbed.MetadataMessage(t, testbed.NewMetadata()))
+	call := rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName)
+	most := 0
+	siege.during(t, func() {
+		for i := range resetCount {
+			stream := conn.Open(call)
+			if i%2 == 0 {
+				stream.Data(t, first, frameBytes)
+			}
+			stream.Cancel()
+			conn.Forget(stream)
+			most = max(most, runtime.NumGoroutine())
+		}
+		conn.Settle(t)
+	})
+	// A handler may outlast its stream: as many again as there are streams.
+	if allowed := siege.before.goroutines + connGoroutines + 2*limit*streamGoroutines + restGoroutines; most > allowed {
+		t.Errorf("there were %d goroutines, want at most %d", most, allowed)
+	}
+	siege.requireWithin(t, connBytes+2*limit*streamBytes, connGoroutines+2*limit*streamGoroutines)
+	siege.lift(t, conn)
+}
+
+// TestHostileAnnounced announces messages and does not send them.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileAnnounced(t *testing.T) {
+	const streamCount = 64
+	siege := besiege(t, nil, nil)
+	conn := siege.dial(t)
+	var refused []*rawh2.Stream
+	siege.during(t, func() {
+		for _, stream := range openUploads(t, conn, streamCount) {
+			stream.Data(t, rawh2.Prefix(4<<20, false), frameBytes)
+		}
+		refused = openUploads(t, conn, streamCount)
+		for _, stream := range refused {
+			stream.Data(t, rawh2.Prefix(1<<32-1, false), frameBytes)
+		}
+		conn.Settle(t)
+		for _, stream := range refused {
+			stream.AwaitEnd(t)
+		}
+	})
+	for _, stream := range refused {
+		if err := stream.Status(t); status.Code(err) != codes.ResourceExhausted { // by gRPC itself, so without details
+			t.Errorf("4 GiB were announced: %v, want RESOURCE_EXHAUSTED", err)
+		}
+	}
+	siege.requireWithin(t, connBytes+streamCount*streamBytes, connGoroutines+streamCount*streamGoroutines)
+	siege.lift(t, conn)
+}
+
+// TestHostileAllButTheLastByte sends messages of the largest size but for their
+// last byte.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileAllButTheLastByte(t *testing.T) {
+	const streamCount, messageBytes = 64, 256 << 10
+	siege := besiege(t, func(cfg *server.Config) { cfg.MaxScopeBytes = messageBytes }, nil)
+	conn := siege.dial(t)
+	cut := make([]byte, messageBytes-1)
+	siege.during(t, func() {
+		streams := openUploads(t, conn, streamCount)
+		for _, stream := range streams {
+			stream.Data(t, rawh2.Prefix(messageBytes, false), frameBytes)
+			stream.Data(t, cut, frameBytes)
+		}
+		// A message that is too large is refused before it is there.
+		large := openUploads(t, conn, 1)[0]
+		large.Data(t, rawh2.Prefix(2*messageBytes+1, false), frameBytes)
+		conn.Settle(t)
+		large.AwaitEnd(t)
+		if err := large.Status(t); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("%v, want RESOURCE_EXHAUSTED", err)
+		}
+	})
+	siege.requireWithin(t, connBytes+streamCount*(streamBytes+messageBytes), connGoroutines+streamCount*streamGoroutines)
+	siege.lift(t, conn)
+}
+
+// TestHostileNeverEnds sends good scopes and then neither more nor an end, until
+// it goes away.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileNeverEnds(t *testing.T) {
+	const streamCount = 64
+	siege := besiege(t, nil, nil)
+	conn := siege.dial(t)
+	scopes := testbed.NewSource(71).Functions(3)
+	var ids []string
+	siege.during(t, func() {
+		for _, stream := range openUploads(t, conn, streamCount) {
+			for _, scope := range scopes {
+				stream.Data(t, rawh2.Message(testbed.ScopeMessage(t, scope)), frameBytes)
+			}
+			ids = append(ids, stream.Field("scopegate-upload-id"))
+		}
+		conn.Settle(t)
+	})
+	siege.requireWithin(t, connBytes+streamCount*(streamBytes+openBatchBytes+windowBytes/16), connGoroutines+streamCount*streamGoroutines)
+	siege.lift(t, conn)
+	siege.Stop(t)
+	for _, id := range ids {
+		siege.Intake.RequireNoFinal(t, id)
+	}
+}
+
+// TestHostileNeverReads ends its streams, and never reads what became of them.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileNeverReads(t *testing.T) {
+	streamCount := 20_000 / slowness
+	siege := besiege(t, nil, nil)
+	deaf := rawh2.DialDeaf(t, siege.Server.Target())
+	listening := siege.dial(t)
+	limit := maxStreams(t, listening)
+	siege.lift(t, listening)
+	siege.during(t, func() {
+		for range streamCount {
+			deaf.OpenAndEnd(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName))
+		}
+		deaf.Flush()
+	})
+	siege.requireWithin(t, connBytes+limit*streamBytes+queuedFrames*queuedBytes, connGoroutines+limit*streamGoroutines)
+	siege.lift(t, deaf)
+}

@@ -1,0 +1,166 @@
+package integration_test
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+
+	"github.com/scopegate/scopegate/integration/internal/rawh2"
+	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/server"
+)
+
+// What a hostile client may make the server hold, beside what it has sent.
+const (
+	// streamBytes is an open stream's own: the stacks of two goroutines, gRPC's
+	// handler and ours, of 4 to 8 KiB each; gRPC's stream, and our upload with its
+	// delivery, clock and channels. This client's account of it is in it as well.
+	streamBytes = 32 << 10
+	// openBatchBytes is what a stream adds that has a scope in its batch: JSON in a
+	// buffer of 4 KiB, that a scope of these tests may double twice.
+	openBatchBytes = 16 << 10
+	// windowBytes is the receive window of a stream: what the server takes without
+	// reading it.
+	windowBytes = 64 << 10
+	// connBytes is a connection's own: gRPC's buffers of 32 KiB for reading and
+	// for writing, this client's of 64 and 4 KiB, and the tables of HPACK.
+	connBytes = 128 << 10
+	// queuedFrames is how many answers to frames gRPC lets queue for a client that
+	// does not read, before it stops reading that client (grpc-go's
+	// ControlBufferThrottleLimit), and queuedBytes what one takes.
+	queuedFrames, queuedBytes = 10_000, 256
+	// restBytes is what else is there or not, whatever the client does: buffers in
+	// pools, batches of good uploads at the intake, the end of the server's log.
+	restBytes = 4 << 20
+	// restGoroutines are those of the connections between server and intake.
+	restGoroutines = 32
+	// streamGoroutines are those of a stream whose batch does not travel.
+	streamGoroutines = 2
+	// connGoroutines are gRPC's three of a connection, and this client's one.
+	connGoroutines = 4
+)
+
+// siege is a server under attack, and what it held before. Tests that lay one
+// don't run in parallel, as they measure the heap.
+type siege struct {
+	*testbed.Bed
+	before usage
+}
+
+func besiege(t *testing.T, configure func(*server.Config), fault testbed.Fault) *siege {
+	t.Helper()
+	s := &siege{Bed: testbed.New(t, testbed.Options{Configure: configure, Fault: fault})}
+	requireServing(t, s.Bed)
+	s.before = measure()
+	return s
+}
+
+// dial returns a connection of the hostile client.
+func (s *siege) dial(t *testing.T) *rawh2.Conn {
+	t.Helper()
+	return rawh2.Dial(t, s.Server.Target())
+}
+
+// during attacks while good uploads come and are checked, one after the other and
+// each on the good client's own connection, and then one more.
+func (s *siege) during(t *testing.T, attack func()) {
+	t.Helper()
+	over, uploaded := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			err := s.uploadGood(t)
+			select {
+			case <-over:
+				uploaded <- err
+				return
+			default:
+			}
+			if err != nil {
+				uploaded <- err
+				return
+			}
+		}
+	}()
+	attack()
+	close(over)
+	if err := testbed.Receive(t, uploaded, "the good client"); err != nil {
+		t.Errorf("a good client, meanwhile: %v", err)
+	}
+	requireServing(t, s.Bed)
+}
+
+func (s *siege) uploadGood(t *testing.T) error {
+	t.Helper()
+	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(98).Functions(2)
+	summary, err := s.Client.UploadScopes(testbed.Context(t), metadata, testbed.Sequence(scopes))
+	if err != nil {
+		return err
+	}
+	batches, err := s.Intake.Verify(summary.GetUploadId(), metadata, scopes)
+	if err != nil {
+		return err
+	}
+	return testbed.VerifySummary(summary, batches)
+}
+
+// requireWithin fails the test if the server holds more than that beside what it
+// held before.
+func (s *siege) requireWithin(t *testing.T, bytes, goroutines int) {
+	t.Helper()
+	now := measure()
+	t.Logf("under attack: %v more than %v; allowed: %v", now.minus(s.before), s.before,
+		usage{bytes + restBytes, goroutines + restGoroutines})
+	if more := now.minus(s.before); more.bytes > bytes+restBytes || more.goroutines > goroutines+restGoroutines {
+		t.Errorf("the server holds %v more than before, allowed is %v", more,
+			usage{bytes + restBytes, goroutines + restGoroutines})
+	}
+}
+
+// lift closes the hostile connections and waits until the server has let go of
+// all that it held for them.
+func (s *siege) lift(t *testing.T, conns ...*rawh2.Conn) {
+	t.Helper()
+	for _, conn := range conns {
+		conn.Close()
+	}
+	ctx := testbed.Context(t)
+	more := measure().minus(s.before)
+	for ; more.bytes > restBytes || more.goroutines > restGoroutines; more = measure().minus(s.before) {
+		if ctx.Err() != nil {
+			t.Fatalf("the attack is over, but the server still holds %v more than before", more)
+		}
+		runtime.Gosched()
+	}
+	requireServing(t, s.Bed)
+}
+
+// usage is what this process holds: server, clients and intake.
+type usage struct {
+	bytes, goroutines int
+}
+
+// measure returns what is held after a collection: live objects and stacks. It
+// takes two collections to empty pools.
+func measure() usage {
+	runtime.GC()
+	runtime.GC()
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/sched/goroutines:goroutines"},
+	}
+	metrics.Read(samples)
+	return usage{
+		bytes:      int(samples[0].Value.Uint64() + samples[1].Value.Uint64()),
+		goroutines: int(samples[2].Value.Uint64()),
+	}
+}
+
+func (u usage) minus(other usage) usage {
+	return usage{u.bytes - other.bytes, u.goroutines - other.goroutines}
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("%.1f MiB and %d goroutines", float64(u.bytes)/(1<<20), u.goroutines)
+}
