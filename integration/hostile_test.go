@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -17,11 +16,13 @@ import (
 
 const frameBytes = 16 << 10 // the largest that a server has to take
 
-// openUpload returns a hostile client's stream, which is open and has had its
-// metadata accepted.
-func openUpload(t *testing.T, conn *rawh2.Conn, metadata *symdbv1.UploadMetadata, more ...hpack.HeaderField) *rawh2.Stream {
+// uploadCall is the header of an upload's stream.
+var uploadCall = rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName)
+
+// openUpload opens a hostile client's stream and sends its metadata.
+func openUpload(t *testing.T, conn *rawh2.Conn, metadata *symdbv1.UploadMetadata) *rawh2.Stream {
 	t.Helper()
-	stream := conn.Open(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName, more...))
+	stream := conn.Open(uploadCall)
 	stream.Data(t, rawh2.Message(testbed.MetadataMessage(t, metadata)), frameBytes)
 	return stream
 }
@@ -44,11 +45,11 @@ func openUploads(t *testing.T, conn *rawh2.Conn, count int) []*rawh2.Stream {
 //
 //nolint:paralleltest // it measures the heap
 func TestHostileByteByByte(t *testing.T) {
-	siege := besiege(t, nil, nil)
+	siege := besiege(t, testbed.Options{})
 	conn := siege.dial(t)
 	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(70).Functions(10)
 	siege.during(t, func() {
-		stream := conn.Open(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName))
+		stream := conn.Open(uploadCall)
 		stream.Data(t, rawh2.Message(testbed.MetadataMessage(t, metadata)), 1)
 		for _, scope := range scopes {
 			stream.Data(t, rawh2.Message(testbed.ScopeMessage(t, scope)), 1)
@@ -78,8 +79,8 @@ func TestHostileTinyFrames(t *testing.T) {
 		// next size up, a fourth full or more.
 		factor = 4
 	)
-	const frameCount = 1 << 18
-	siege := besiege(t, nil, nil)
+	const frameCount = 1 << 17
+	siege := besiege(t, testbed.Options{})
 	conn := siege.dial(t)
 	siege.during(t, func() {
 		streams := openUploads(t, conn, streamCount)
@@ -114,12 +115,12 @@ func maxStreams(t *testing.T, conn *rawh2.Conn) int {
 //nolint:paralleltest // it measures the heap
 func TestHostileHeadersOnly(t *testing.T) {
 	const tooMany = 1000
-	siege := besiege(t, nil, nil)
+	siege := besiege(t, testbed.Options{})
 	conn := siege.dial(t)
 	limit := maxStreams(t, conn)
 	siege.during(t, func() {
 		for range limit + tooMany {
-			conn.Open(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName))
+			conn.Open(uploadCall)
 		}
 		conn.Settle(t)
 		if resets := conn.AwaitResets(t, tooMany); resets[http2.ErrCodeRefusedStream] != tooMany || len(resets) != 1 {
@@ -135,16 +136,15 @@ func TestHostileHeadersOnly(t *testing.T) {
 //
 //nolint:paralleltest // it measures the heap
 func TestHostileRapidReset(t *testing.T) {
-	resetCount := 20_000 / slowness
-	siege := besiege(t, nil, nil)
+	resetCount := 10_000 / slowness
+	siege := besiege(t, testbed.Options{})
 	conn := siege.dial(t)
 	limit := maxStreams(t, conn)
 	first := rawh2.Message(testbed.MetadataMessage(t, testbed.NewMetadata()))
-	call := rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName)
 	most := 0
 	siege.during(t, func() {
 		for i := range resetCount {
-			stream := conn.Open(call)
+			stream := conn.Open(uploadCall)
 			if i%2 == 0 {
 				stream.Data(t, first, frameBytes)
 			}
@@ -167,7 +167,7 @@ func TestHostileRapidReset(t *testing.T) {
 //nolint:paralleltest // it measures the heap
 func TestHostileAnnounced(t *testing.T) {
 	const streamCount = 64
-	siege := besiege(t, nil, nil)
+	siege := besiege(t, testbed.Options{})
 	conn := siege.dial(t)
 	var refused []*rawh2.Stream
 	siege.during(t, func() {
@@ -198,7 +198,7 @@ func TestHostileAnnounced(t *testing.T) {
 //nolint:paralleltest // it measures the heap
 func TestHostileAllButTheLastByte(t *testing.T) {
 	const streamCount, messageBytes = 64, 256 << 10
-	siege := besiege(t, func(cfg *server.Config) { cfg.MaxScopeBytes = messageBytes }, nil)
+	siege := besiege(t, testbed.Options{Configure: func(cfg *server.Config) { cfg.MaxScopeBytes = messageBytes }})
 	conn := siege.dial(t)
 	cut := make([]byte, messageBytes-1)
 	siege.during(t, func() {
@@ -226,7 +226,7 @@ func TestHostileAllButTheLastByte(t *testing.T) {
 //nolint:paralleltest // it measures the heap
 func TestHostileNeverEnds(t *testing.T) {
 	const streamCount = 64
-	siege := besiege(t, nil, nil)
+	siege := besiege(t, testbed.Options{})
 	conn := siege.dial(t)
 	scopes := testbed.NewSource(71).Functions(3)
 	var ids []string
@@ -251,18 +251,18 @@ func TestHostileNeverEnds(t *testing.T) {
 //
 //nolint:paralleltest // it measures the heap
 func TestHostileNeverReads(t *testing.T) {
-	streamCount := 20_000 / slowness
-	siege := besiege(t, nil, nil)
+	const streamCount = queuedFrames / 2 // so that the server does not stop reading
+	siege := besiege(t, testbed.Options{Listener: narrow{testbed.Listen(t, "tcp", "127.0.0.1:0")}})
 	deaf := rawh2.DialDeaf(t, siege.Server.Target())
 	listening := siege.dial(t)
 	limit := maxStreams(t, listening)
 	siege.lift(t, listening)
 	siege.during(t, func() {
 		for range streamCount {
-			deaf.OpenAndEnd(rawh2.Call(symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName))
+			deaf.Forget(deaf.OpenAndEnd(uploadCall))
 		}
 		deaf.Flush()
 	})
-	siege.requireWithin(t, connBytes+limit*streamBytes+queuedFrames*queuedBytes, connGoroutines+limit*streamGoroutines)
+	siege.requireWithin(t, connBytes+limit*streamBytes+streamCount*queuedBytes, connGoroutines+limit*streamGoroutines)
 	siege.lift(t, deaf)
 }

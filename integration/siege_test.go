@@ -2,13 +2,15 @@ package integration_test
 
 import (
 	"fmt"
+	"net"
+	"net/http"
 	"runtime"
 	"runtime/metrics"
+	"sync"
 	"testing"
 
 	"github.com/scopegate/scopegate/integration/internal/rawh2"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
-	"github.com/scopegate/scopegate/server"
 )
 
 // What a hostile client may make the server hold, beside what it has sent.
@@ -32,7 +34,7 @@ const (
 	queuedFrames, queuedBytes = 10_000, 256
 	// restBytes is what else is there or not, whatever the client does: buffers in
 	// pools, batches of good uploads at the intake, the end of the server's log.
-	restBytes = 4 << 20
+	restBytes = 2 << 20
 	// restGoroutines are those of the connections between server and intake.
 	restGoroutines = 32
 	// streamGoroutines are those of a stream whose batch does not travel.
@@ -48,9 +50,9 @@ type siege struct {
 	before usage
 }
 
-func besiege(t *testing.T, configure func(*server.Config), fault testbed.Fault) *siege {
+func besiege(t *testing.T, o testbed.Options) *siege {
 	t.Helper()
-	s := &siege{Bed: testbed.New(t, testbed.Options{Configure: configure, Fault: fault})}
+	s := &siege{Bed: testbed.New(t, o)}
 	requireServing(t, s.Bed)
 	s.before = measure()
 	return s
@@ -63,30 +65,22 @@ func (s *siege) dial(t *testing.T) *rawh2.Conn {
 }
 
 // during attacks while good uploads come and are checked, one after the other and
-// each on the good client's own connection, and then one more.
+// on the good client's own connection, and then one more.
 func (s *siege) during(t *testing.T, attack func()) {
 	t.Helper()
-	over, uploaded := make(chan struct{}), make(chan error, 1)
-	go func() {
-		for {
-			err := s.uploadGood(t)
-			select {
-			case <-over:
-				uploaded <- err
-				return
-			default:
-			}
-			if err != nil {
-				uploaded <- err
+	const goodUploads = 5
+	var good sync.WaitGroup
+	good.Go(func() {
+		for range goodUploads {
+			if err := s.uploadGood(t); err != nil {
+				t.Errorf("a good client, meanwhile: %v", err)
 				return
 			}
 		}
-	}()
+	})
+	defer good.Wait()
 	attack()
-	close(over)
-	if err := testbed.Receive(t, uploaded, "the good client"); err != nil {
-		t.Errorf("a good client, meanwhile: %v", err)
-	}
+	good.Wait()
 	requireServing(t, s.Bed)
 }
 
@@ -163,4 +157,30 @@ func (u usage) minus(other usage) usage {
 
 func (u usage) String() string {
 	return fmt.Sprintf("%.1f MiB and %d goroutines", float64(u.bytes)/(1<<20), u.goroutines)
+}
+
+// narrow has a listener's connections keep little of what is written to them, so
+// that it does not take much for a client that reads nothing to hold the server
+// up.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	conn, err := n.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		err = tcp.SetWriteBuffer(narrowBytes)
+	}
+	return conn, err
+}
+
+const narrowBytes = 4 << 10
+
+// only applies the fault to what is of that service, and accepts all else.
+func only(service string, fault testbed.Fault) testbed.Fault {
+	return func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
+		if post.Service == service {
+			fault(w, r, post, accept)
+			return
+		}
+		accept(w, r)
+	}
 }

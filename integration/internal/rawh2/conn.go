@@ -17,6 +17,9 @@ import (
 // test fails.
 const patience = 2 * time.Minute
 
+// deafBytes is how much waits in the socket of a client that does not read.
+const deafBytes = 4 << 10
+
 // writeBytes is how much is gathered before it goes to the socket.
 const writeBytes = 64 << 10
 
@@ -44,22 +47,30 @@ type Conn struct {
 // what comes. The connection is closed when the test ends.
 func Dial(tb testing.TB, address string) *Conn {
 	tb.Helper()
-	c := DialDeaf(tb, address)
+	c := DialSilent(tb, address)
+	c.Begin()
 	c.Listen()
 	return c
 }
 
-// DialDeaf is Dial for a client that reads nothing before [Conn.Listen].
+// DialDeaf is Dial for a client that reads nothing before [Conn.Listen], and does
+// not let much wait for it either.
 func DialDeaf(tb testing.TB, address string) *Conn {
 	tb.Helper()
 	c := DialSilent(tb, address)
-	if _, err := c.out.WriteString(http2.ClientPreface); err != nil {
-		tb.Fatalf("preface: %v", err)
+	if err := c.tcp.SetReadBuffer(deafBytes); err != nil {
+		tb.Fatalf("dial: %v", err)
 	}
+	c.Begin()
+	return c
+}
+
+// Begin sends the preface and empty SETTINGS.
+func (c *Conn) Begin() {
+	_, _ = c.Write([]byte(http2.ClientPreface))
 	c.Frames(func(f *http2.Framer) error { return f.WriteSettings() })
 	c.settled++
 	c.Flush()
-	return c
 }
 
 // DialSilent is DialDeaf for a client that has not even sent the preface.

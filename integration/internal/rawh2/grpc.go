@@ -14,16 +14,16 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Call returns the header of a gRPC call of that method, with further fields.
-func Call(path string, more ...hpack.HeaderField) []hpack.HeaderField {
-	return append([]hpack.HeaderField{
+// Call returns the header of a gRPC call of that method.
+func Call(path string) []hpack.HeaderField {
+	return []hpack.HeaderField{
 		{Name: ":method", Value: "POST"},
 		{Name: ":scheme", Value: "http"},
 		{Name: ":path", Value: path},
 		{Name: ":authority", Value: "hostile"},
 		{Name: "content-type", Value: "application/grpc"},
 		{Name: "te", Value: "trailers"},
-	}, more...)
+	}
 }
 
 // PrefixBytes is the length of what stands before a gRPC message.

@@ -135,18 +135,18 @@ func (c *Conn) Setting(tb testing.TB, id http2.SettingID) (value uint32, ok bool
 	return value, ok
 }
 
-// AwaitRefused waits until the server has sent GOAWAY, whose code is returned, or
-// has closed the connection without one.
-func (c *Conn) AwaitRefused() (code http2.ErrCode, ok bool) {
+// AwaitRefused waits until the server has sent GOAWAY, and returns its code, or
+// has closed the connection without a word: then it returns NO_ERROR.
+func (c *Conn) AwaitRefused() http2.ErrCode {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.seen.goAway == nil && !c.seen.ended {
 		c.changed.Wait()
 	}
 	if c.seen.goAway == nil {
-		return 0, false
+		return http2.ErrCodeNo
 	}
-	return *c.seen.goAway, true
+	return *c.seen.goAway
 }
 
 // await waits until the condition, which is called with the lock held, is true.
