@@ -112,14 +112,14 @@ func TestHostileDepth(t *testing.T) {
 //nolint:paralleltest // it measures the heap
 func TestHostileSmallOnTheWire(t *testing.T) {
 	const (
-		messageBytes = 1 << 20
-		scopeCount   = 3
+		messageBytes = 512 << 10
 		// uploadBytes is what the server may hold of an upload: the scope that is held
 		// back and the next one, both as they came; another one in frames, not yet
 		// complete; a chunk of JSON and the window in front of it; and what is
 		// compressed, which is little of what repeats.
 		uploadBytes = 4*messageBytes + 2*(144<<10)
 	)
+	scopeCount := max(1, 3/slowness)
 	fill := func(one []byte) []byte { return bytes.Repeat(one, (messageBytes-64)/len(one)) }
 	symbol := message(9, append(text(1, ""), text(3, "a")...))
 	tests := []struct {
@@ -129,9 +129,7 @@ func TestHostileSmallOnTheWire(t *testing.T) {
 	}{
 		{"line ranges", fill(message(7, nil)), 9},
 		{"scopes", fill(message(10, text(1, "a"))), 9},
-		{"symbols", fill(symbol), 4},
 		{"control characters", text(2, string(fill([]byte{1}))), 5},
-		{"quotes", text(2, string(fill([]byte{'"'}))), 1},
 		{"in disorder", fill(append(message(10, text(1, "a")), symbol...)), 6},
 		{"empty strings", message(8, fill(text(4, ""))), 1},
 		{"repeated names", fill(append(text(2, strings.Repeat("a", 100)), text(3, "b")...)), 0}, // the last one counts
@@ -159,7 +157,7 @@ func TestHostileSmallOnTheWire(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				if raw, wire := summary.GetRawBytes(), int64(scopeCount*messageBytes); raw < test.factor*wire {
+				if raw, wire := summary.GetRawBytes(), int64(scopeCount)*messageBytes; raw < test.factor*wire {
 					t.Errorf("%d bytes of JSON of %d on the wire, want %d times as much", raw, wire, test.factor)
 				}
 			})

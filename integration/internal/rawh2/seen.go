@@ -200,7 +200,7 @@ func (s *seen) frame(frame http2.Frame) {
 		}
 	case *http2.RSTStreamFrame:
 		if s.resets == nil {
-			s.resets = map[http2.ErrCode]int{}
+			s.resets = make(map[http2.ErrCode]int)
 		}
 		s.resets[frame.ErrCode]++
 		if stream := s.streams[frame.StreamID]; stream != nil {
@@ -225,7 +225,7 @@ func (s *seen) setting(frame *http2.SettingsFrame) {
 		return
 	}
 	if s.settings == nil {
-		s.settings = map[http2.SettingID]uint32{}
+		s.settings = make(map[http2.SettingID]uint32)
 	}
 	_ = frame.ForeachSetting(func(setting http2.Setting) error {
 		s.settings[setting.ID] = setting.Val
