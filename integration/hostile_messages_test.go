@@ -114,10 +114,13 @@ func TestHostileSmallOnTheWire(t *testing.T) {
 	const (
 		messageBytes = 512 << 10
 		// uploadBytes is what the server may hold of an upload: the scope that is held
-		// back and the next one, both as they came; another one in frames, not yet
-		// complete; a chunk of JSON and the window in front of it; and what is
-		// compressed, which is little of what repeats.
+		// back and the next one, both as they came; another one in frames, and then in
+		// one piece; a chunk of JSON and the window in front of it, and the same in a
+		// buffer half as large, or twice. What is compressed is little of what repeats.
 		uploadBytes = 4*messageBytes + 2*(144<<10)
+		// compressorBytes are the compressors of this upload and of a good one.
+		compressorBytes = 2 * (11 << 20 / 10)
+		allowed         = uploadBytes + compressorBytes + connBytes + restBytes
 	)
 	scopeCount := max(1, 3/slowness)
 	fill := func(one []byte) []byte { return bytes.Repeat(one, (messageBytes-64)/len(one)) }
@@ -128,7 +131,6 @@ func TestHostileSmallOnTheWire(t *testing.T) {
 		factor int64
 	}{
 		{"line ranges", fill(message(7, nil)), 9},
-		{"scopes", fill(message(10, text(1, "a"))), 9},
 		{"control characters", text(2, string(fill([]byte{1}))), 5},
 		{"in disorder", fill(append(message(10, text(1, "a")), symbol...)), 6},
 		{"empty strings", message(8, fill(text(4, ""))), 1},
@@ -161,8 +163,8 @@ func TestHostileSmallOnTheWire(t *testing.T) {
 					t.Errorf("%d bytes of JSON of %d on the wire, want %d times as much", raw, wire, test.factor)
 				}
 			})
-			if most.bytes > uploadBytes+connBytes+restBytes {
-				t.Errorf("the server held %v more than before, allowed is %d bytes", most, uploadBytes+connBytes+restBytes)
+			if most.bytes > allowed {
+				t.Errorf("the server held %v more than before, allowed is %d bytes", most, allowed)
 			}
 		})
 	}
@@ -199,7 +201,7 @@ func (s *siege) mostDuring(t *testing.T, attack func()) usage {
 //
 //nolint:paralleltest // it measures the heap
 func TestHostileGzipBomb(t *testing.T) {
-	const bombBytes, streamCount = 16 << 20, 16
+	const bombBytes, streamCount = 4 << 20, 16
 	var bomb bytes.Buffer
 	compressor, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
 	if err != nil {

@@ -26,8 +26,8 @@ const (
 	// reading it.
 	windowBytes = 64 << 10
 	// connBytes is a connection's own: gRPC's buffers of 32 KiB for reading and
-	// for writing, this client's of 64 and 4 KiB, and the tables of HPACK.
-	connBytes = 128 << 10
+	// for writing, this client's of 16 and 4 KiB, and the tables of HPACK.
+	connBytes = 96 << 10
 	// queuedFrames is how many answers to frames gRPC lets queue for a client that
 	// does not read, before it stops reading that client (grpc-go's
 	// ControlBufferThrottleLimit), and queuedBytes what one takes.
@@ -134,13 +134,13 @@ type usage struct {
 	bytes, goroutines int
 }
 
-// measure returns what is held after a collection: live objects and stacks. It
-// takes two collections to empty pools.
+// measure returns what is held: the objects that a collection has found to be
+// live, and stacks. It takes two collections to empty pools.
 func measure() usage {
 	runtime.GC()
 	runtime.GC()
 	samples := []metrics.Sample{
-		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/heap/stacks:bytes"},
 		{Name: "/sched/goroutines:goroutines"},
 	}

@@ -21,7 +21,7 @@ const patience = 2 * time.Minute
 const deafBytes = 4 << 10
 
 // writeBytes is how much is gathered before it goes to the socket.
-const writeBytes = 64 << 10
+const writeBytes = 16 << 10
 
 // Conn is a connection. One goroutine may write and wait on it at a time.
 type Conn struct {
@@ -100,12 +100,14 @@ func DialSilent(tb testing.TB, address string) *Conn {
 // Listen begins to read what the server sends.
 func (c *Conn) Listen() { c.reading.Go(c.read) }
 
-// Close resets the connection, which throws away what is on its way, and waits
-// until nothing reads it any more. Closing again does nothing.
+// Close resets the connection, which throws away what is on its way. What was
+// seen of its streams can still be read. Closing again does nothing.
 func (c *Conn) Close() {
 	_ = c.tcp.SetLinger(0)
 	_ = c.tcp.Close()
 	c.reading.Wait()
+	c.err = net.ErrClosed
+	c.out, c.framer, c.seen.streams = nil, nil, nil // so that it takes no memory
 }
 
 // Write sends bytes that need not be frames.

@@ -14,7 +14,6 @@ type seen struct {
 	streams  map[uint32]*Stream
 	settings map[http2.SettingID]uint32
 	acked    int // SETTINGS
-	pongs    int
 	resets   map[http2.ErrCode]int
 	window   int64 // granted by WINDOW_UPDATE, of the connection
 	goAway   *http2.ErrCode
@@ -66,13 +65,6 @@ func (s *Stream) AwaitHeader(tb testing.TB, name string) {
 	s.conn.await(tb, "the header of a stream", func() bool { _, ok := s.fields[name]; return ok })
 }
 
-// AwaitGranted waits until the server has granted that many bytes more than it
-// did at first.
-func (s *Stream) AwaitGranted(tb testing.TB, bytes int64) {
-	tb.Helper()
-	s.conn.await(tb, "a stream's window", func() bool { return s.granted >= bytes })
-}
-
 // AwaitEnd waits until the server has ended or reset the stream.
 func (s *Stream) AwaitEnd(tb testing.TB) {
 	tb.Helper()
@@ -82,26 +74,23 @@ func (s *Stream) AwaitEnd(tb testing.TB) {
 // Settle waits until the server has read all that was written.
 func (c *Conn) Settle(tb testing.TB) {
 	tb.Helper()
+	if !c.Settles() {
+		tb.Fatalf("the connection has ended (GOAWAY %v) before all was read", c.AwaitRefused())
+	}
+}
+
+// Settles is Settle, and tells whether the server has borne what was written: it
+// has not if it has closed the connection.
+func (c *Conn) Settles() bool {
 	c.Frames(func(f *http2.Framer) error { return f.WriteSettings() })
 	c.settled++
 	c.Flush()
-	if c.err != nil {
-		tb.Fatalf("write: %v", c.err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.seen.acked < c.settled && !c.seen.ended {
+		c.changed.Wait()
 	}
-	c.await(tb, "SETTINGS to be acknowledged", func() bool { return c.seen.acked >= c.settled })
-}
-
-// AwaitPongs waits for that many PINGs in all to be acknowledged.
-func (c *Conn) AwaitPongs(tb testing.TB, count int) {
-	tb.Helper()
-	c.await(tb, "PINGs to be acknowledged", func() bool { return c.seen.pongs >= count })
-}
-
-// AwaitWindow waits until the server has granted that many bytes of the
-// connection, more than the 64 KiB - 1 of every connection.
-func (c *Conn) AwaitWindow(tb testing.TB, bytes int64) {
-	tb.Helper()
-	c.await(tb, "the connection's window", func() bool { return c.seen.window >= bytes })
+	return c.seen.acked >= c.settled
 }
 
 // AwaitResets waits for that many streams to be reset, and returns how many were
@@ -188,10 +177,6 @@ func (s *seen) frame(frame http2.Frame) {
 	switch frame := frame.(type) {
 	case *http2.SettingsFrame:
 		s.setting(frame)
-	case *http2.PingFrame:
-		if frame.IsAck() {
-			s.pongs++
-		}
 	case *http2.WindowUpdateFrame:
 		if frame.StreamID == 0 {
 			s.window += int64(frame.Increment)
