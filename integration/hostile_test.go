@@ -195,17 +195,18 @@ func TestHostileRapidReset(t *testing.T) {
 func TestHostileAnnounced(t *testing.T) {
 	const streamCount = 64
 	siege := besiege(t, testbed.Options{})
-	conn := siege.dial(t)
+	conn, greedy := siege.dial(t), siege.dial(t)
 	var refused []*rawh2.Stream
 	siege.during(t, func() {
 		for _, stream := range openUploads(t, conn, streamCount) {
 			stream.Data(t, rawh2.Prefix(4<<20, false), frameBytes)
 		}
-		refused = openUploads(t, conn, streamCount)
+		conn.Settle(t)
+		refused = openUploads(t, greedy, streamCount)
 		for _, stream := range refused {
 			stream.Data(t, rawh2.Prefix(1<<32-1, false), frameBytes)
 		}
-		conn.Settle(t)
+		greedy.Settle(t)
 		for _, stream := range refused {
 			stream.AwaitEnd(t)
 		}
@@ -215,8 +216,8 @@ func TestHostileAnnounced(t *testing.T) {
 			t.Errorf("4 GiB were announced: %v, want RESOURCE_EXHAUSTED", err)
 		}
 	}
-	siege.requireWithin(t, connBytes+streamCount*streamBytes, connGoroutines+streamCount*streamGoroutines)
-	siege.lift(t, conn)
+	siege.requireWithin(t, 2*connBytes+streamCount*streamBytes, 2*connGoroutines+streamCount*streamGoroutines)
+	siege.lift(t, conn, greedy)
 }
 
 // TestHostileAllButTheLastByte sends messages of the largest size but for their
@@ -284,6 +285,7 @@ func TestHostileNeverReads(t *testing.T) {
 	listening := siege.dial(t)
 	limit := maxStreams(t, listening)
 	siege.lift(t, listening)
+	first := deaf.OpenAndEnd(uploadCall)
 	siege.during(t, func() {
 		for range streamCount {
 			deaf.Forget(deaf.OpenAndEnd(uploadCall))
@@ -291,5 +293,8 @@ func TestHostileNeverReads(t *testing.T) {
 		deaf.Flush()
 	})
 	siege.requireWithin(t, connBytes+limit*streamBytes+streamCount*queuedBytes, connGoroutines+limit*streamGoroutines)
+	deaf.Listen()
+	first.AwaitEnd(t)
+	siege.RequireInvalid(t, first.Status(t), "STREAM_INVALID", "metadata")
 	siege.lift(t, deaf)
 }
