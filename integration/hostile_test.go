@@ -267,7 +267,7 @@ func TestHostileNeverEnds(t *testing.T) {
 		}
 		conn.Settle(t)
 	})
-	siege.requireWithin(t, connBytes+streamCount*(streamBytes+openBatchBytes+windowBytes/16), connGoroutines+streamCount*streamGoroutines)
+	siege.requireWithin(t, connBytes+streamCount*(streamBytes+openBatchBytes), connGoroutines+streamCount*streamGoroutines)
 	siege.lift(t, conn)
 	siege.Stop(t)
 	for _, id := range ids {

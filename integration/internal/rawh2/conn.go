@@ -120,8 +120,8 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Frames writes frames; they may wait for a Flush. An error, also one of the
-// connection that the server has closed, is kept for [Conn.Err].
+// Frames writes frames; they may wait for a Flush. After an error, which
+// also is one that the server has closed the connection, nothing is written.
 func (c *Conn) Frames(write func(*http2.Framer) error) {
 	if c.err == nil {
 		c.err = write(c.framer)
@@ -135,9 +135,6 @@ func (c *Conn) Flush() {
 	}
 }
 
-// Err returns what went wrong with writing.
-func (c *Conn) Err() error { return c.err }
-
 // Open opens a stream with these header fields, and leaves it open.
 func (c *Conn) Open(fields []hpack.HeaderField) *Stream {
 	return c.open(fields, false)
@@ -149,7 +146,7 @@ func (c *Conn) OpenAndEnd(fields []hpack.HeaderField) *Stream {
 }
 
 func (c *Conn) open(fields []hpack.HeaderField, ends bool) *Stream {
-	s := c.NewStream()
+	s := c.newStream()
 	block := c.Block(fields)
 	c.Frames(func(f *http2.Framer) error {
 		return f.WriteHeaders(http2.HeadersFrameParam{
@@ -159,8 +156,7 @@ func (c *Conn) open(fields []hpack.HeaderField, ends bool) *Stream {
 	return s
 }
 
-// NewStream makes a stream that the server does not know of.
-func (c *Conn) NewStream() *Stream {
+func (c *Conn) newStream() *Stream {
 	s := &Stream{ID: c.nextID, conn: c}
 	c.nextID += 2
 	c.mu.Lock()

@@ -26,12 +26,9 @@ func Call(path string) []hpack.HeaderField {
 	}
 }
 
-// PrefixBytes is the length of what stands before a gRPC message.
-const PrefixBytes = 5
-
 // Prefix returns what announces a message of that many bytes.
 func Prefix(messageBytes uint32, compressed bool) []byte {
-	prefix := make([]byte, 1, PrefixBytes)
+	prefix := make([]byte, 1, 5)
 	if compressed {
 		prefix[0] = 1
 	}
@@ -91,7 +88,7 @@ func (s *Stream) Cancel() {
 // fails where there is none.
 func (s *Stream) Status(tb testing.TB) error {
 	tb.Helper()
-	fields := s.Fields()
+	fields := s.all()
 	code, err := strconv.Atoi(fields["grpc-status"])
 	if err != nil {
 		tb.Fatalf("no gRPC status in %v", fields)

@@ -42,8 +42,8 @@ func (s *Stream) Field(name string) string {
 	return s.fields[name]
 }
 
-// Fields returns all fields of the stream's header and trailer.
-func (s *Stream) Fields() map[string]string {
+// all returns all fields of the stream's header and trailer.
+func (s *Stream) all() map[string]string {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	return maps.Clone(s.fields)
@@ -104,11 +104,6 @@ func (c *Conn) AwaitResets(tb testing.TB, count int) map[http2.ErrCode]int {
 		return n
 	}
 	c.await(tb, "streams to be reset", func() bool { return total() >= count })
-	return c.Resets()
-}
-
-// Resets returns how many streams were reset with which code.
-func (c *Conn) Resets() map[http2.ErrCode]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.seen.resets)
