@@ -123,16 +123,11 @@ func TestHostileSilence(t *testing.T) {
 	siege.lift(t, conns...)
 }
 
-// maxStreams returns how many streams a connection may have open, which the
-// server has to limit.
-func maxStreams(t *testing.T, conn *rawh2.Conn) int {
-	t.Helper()
-	limit, ok := conn.Setting(t, http2.SettingMaxConcurrentStreams)
-	if !ok || limit > 1000 {
-		t.Fatalf("the server announces a limit of %d streams a connection (%v), want at most 1000", limit, ok)
-	}
-	return int(limit)
-}
+// fewStreams lets a connection have few streams open: enough for a test, and so
+// few that it can go beyond.
+func fewStreams(cfg *server.Config) { cfg.Limits.StreamsPerConnection = maxStreams }
+
+const maxStreams = 256
 
 // TestHostileHeadersOnly opens streams and sends nothing on them, more than a
 // connection may have.
@@ -140,11 +135,13 @@ func maxStreams(t *testing.T, conn *rawh2.Conn) int {
 //nolint:paralleltest // it measures the heap
 func TestHostileHeadersOnly(t *testing.T) {
 	const tooMany = 1000
-	siege := besiege(t, testbed.Options{})
+	siege := besiege(t, testbed.Options{Configure: fewStreams})
 	conn := siege.dial(t)
-	limit := maxStreams(t, conn)
+	if announced, _ := conn.Setting(t, http2.SettingMaxConcurrentStreams); announced != maxStreams {
+		t.Errorf("the server announces a limit of %d streams, want %d", announced, maxStreams)
+	}
 	siege.during(t, func() {
-		for range limit + tooMany {
+		for range maxStreams + tooMany {
 			conn.Open(uploadCall)
 		}
 		conn.Settle(t)
@@ -152,7 +149,7 @@ func TestHostileHeadersOnly(t *testing.T) {
 			t.Errorf("streams were reset with %v, want %d with %v", resets, tooMany, http2.ErrCodeRefusedStream)
 		}
 	})
-	siege.requireWithin(t, connBytes+limit*streamBytes, connGoroutines+limit*streamGoroutines)
+	siege.requireWithin(t, connBytes+maxStreams*streamBytes, connGoroutines+maxStreams*streamGoroutines)
 	siege.lift(t, conn)
 }
 
@@ -162,9 +159,8 @@ func TestHostileHeadersOnly(t *testing.T) {
 //nolint:paralleltest // it measures the heap
 func TestHostileRapidReset(t *testing.T) {
 	resetCount := 20_000 / slowness
-	siege := besiege(t, testbed.Options{})
+	siege := besiege(t, testbed.Options{Configure: fewStreams})
 	conn := siege.dial(t)
-	limit := maxStreams(t, conn)
 	first := rawh2.Message(testbed.MetadataMessage(t, testbed.NewMetadata()))
 	most := 0
 	siege.during(t, func() {
@@ -182,10 +178,10 @@ func TestHostileRapidReset(t *testing.T) {
 	// No more handlers run than there may be streams, ended or not. What a handler
 	// has started may end a little later than itself.
 	const last = 1
-	if allowed := siege.before.goroutines + connGoroutines + limit*(streamGoroutines+last) + restGoroutines; most > allowed {
+	if allowed := siege.before.goroutines + connGoroutines + maxStreams*(streamGoroutines+last) + restGoroutines; most > allowed {
 		t.Errorf("there were %d goroutines, want at most %d", most, allowed)
 	}
-	siege.requireWithin(t, connBytes+limit*streamBytes, connGoroutines+limit*streamGoroutines)
+	siege.requireWithin(t, connBytes+maxStreams*streamBytes, connGoroutines+maxStreams*streamGoroutines)
 	siege.lift(t, conn)
 }
 
@@ -248,6 +244,40 @@ func TestHostileAllButTheLastByte(t *testing.T) {
 	siege.lift(t, conn)
 }
 
+// TestHostileBeyondMemory has so many streams begin a message, of just what a
+// window takes, that the server would have to hold more than it may. Good uploads
+// are refused as well for as long as it lasts.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileBeyondMemory(t *testing.T) {
+	const streamCount, messageBytes, limitBytes = 1000, 60 << 10, 32 << 20
+	siege := besiege(t, testbed.Options{Configure: func(cfg *server.Config) {
+		cfg.Limits.StreamsPerConnection = streamCount
+		cfg.Limits.MemoryBytes = limitBytes
+	}})
+	conn := siege.dial(t)
+	begun := append(rawh2.Prefix(messageBytes, false), make([]byte, messageBytes-1)...)
+	var streams []*rawh2.Stream
+	for range streamCount {
+		stream := openUpload(t, conn, testbed.NewMetadata())
+		stream.Data(t, begun, frameBytes)
+		streams = append(streams, stream)
+	}
+	conn.Settle(t)
+	siege.requireWithin(t, limitBytes, connGoroutines+streamCount*streamGoroutines)
+	refused := 0
+	for _, stream := range streams {
+		if stream.Field("grpc-status") != "" {
+			siege.RequireStatus(t, stream.Status(t), codes.ResourceExhausted, "OVERLOADED")
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("no stream was refused")
+	}
+	siege.lift(t, conn)
+}
+
 // TestHostileNeverEnds sends good scopes and then neither more nor an end, until
 // it goes away.
 //
@@ -280,11 +310,8 @@ func TestHostileNeverEnds(t *testing.T) {
 //nolint:paralleltest // it measures the heap
 func TestHostileNeverReads(t *testing.T) {
 	const streamCount = queuedFrames / 2 // so that the server does not stop reading
-	siege := besiege(t, testbed.Options{Listener: narrow{testbed.Listen(t, "tcp", "127.0.0.1:0")}})
+	siege := besiege(t, testbed.Options{Configure: fewStreams, Listener: narrow{testbed.Listen(t, "tcp", "127.0.0.1:0")}})
 	deaf := rawh2.DialDeaf(t, siege.Server.Target())
-	listening := siege.dial(t)
-	limit := maxStreams(t, listening)
-	siege.lift(t, listening)
 	first := deaf.OpenAndEnd(uploadCall)
 	siege.during(t, func() {
 		for range streamCount {
@@ -292,7 +319,7 @@ func TestHostileNeverReads(t *testing.T) {
 		}
 		deaf.Flush()
 	})
-	siege.requireWithin(t, connBytes+limit*streamBytes+streamCount*queuedBytes, connGoroutines+limit*streamGoroutines)
+	siege.requireWithin(t, connBytes+maxStreams*streamBytes+streamCount*queuedBytes, connGoroutines+maxStreams*streamGoroutines)
 	deaf.Listen()
 	first.AwaitEnd(t)
 	siege.RequireInvalid(t, first.Status(t), "STREAM_INVALID", "metadata")
