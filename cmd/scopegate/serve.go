@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"strconv"
@@ -41,13 +42,15 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
-	Log logFlags `embed:""`
+	Limits limitFlags `embed:""`
+	Log    logFlags   `embed:""`
 }
 
 // serveDefaults are the server's own defaults, as the flags' tags name them.
 func serveDefaults() kong.Vars {
 	cfg := server.DefaultConfig()
-	return kong.Vars{
+	vars := limitDefaults(cfg)
+	maps.Copy(vars, kong.Vars{
 		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
 		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
 		"maxConnectionAge":  cfg.MaxConnectionAge.String(),
@@ -60,7 +63,8 @@ func serveDefaults() kong.Vars {
 		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
 		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
 		"chunkBytes":        size(cfg.ChunkBytes).String(),
-	}
+	})
+	return vars
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -90,6 +94,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
+	c.Limits.findMemoryLimit(ctx, logger)
 	srv, err := server.New(c.config(dest), logger)
 	if err != nil {
 		return &usageError{err}
@@ -124,6 +129,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.MaxDepth = c.MaxDepth
 	cfg.CompressionLevel = c.CompressionLevel
 	cfg.ChunkBytes = int(c.ChunkBytes)
+	c.Limits.configure(&cfg)
 	return cfg
 }
 

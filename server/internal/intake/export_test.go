@@ -15,3 +15,6 @@ func (c *Client) SetDial(dial func(ctx context.Context, network, address string)
 	transport.DialContext = countedDial(dial)
 	c.transport = transport
 }
+
+// SetTurns has n attempts go on at once, whatever the connections.
+func (c *Client) SetTurns(n int) { c.turns = newTurns(n) }
