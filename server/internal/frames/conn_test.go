@@ -287,3 +287,20 @@ func TestClosed(t *testing.T) {
 		t.Error(o.refused)
 	}
 }
+
+// TestEndedWithinFrame has the server end a stream when half a frame of it is
+// there.
+func TestEndedWithinFrame(t *testing.T) {
+	t.Parallel()
+	begin := data(t, 1, false, message(2000)[:10])
+	for half := range len(begin) {
+		o := greeted(t, limits)
+		o.receive(t, headers(t, 1, false), begin, begin[:half])
+		o.send(t, reset(t, 1))
+		o.receive(t, begin[half:], begin)
+		if got := o.purse.drawnBytes(); got != streamBytes {
+			t.Errorf("%d bytes are drawn after a stream that ended %d bytes into a frame, want %d", got, half, streamBytes)
+		}
+		o.end(t)
+	}
+}
