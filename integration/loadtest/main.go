@@ -9,10 +9,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"regexp"
 	"syscall"
+
+	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
 // programs are the paths of what a load test runs and reads.
@@ -24,12 +27,14 @@ type programs struct {
 	proto string
 	// dir takes the requests, ghz's reports and the servers' logs.
 	dir string
+	// logger tells what becomes of a scenario.
+	logger *slog.Logger
 }
 
 var errLost = errors.New("the intake does not have exactly what was sent")
 
 func main() {
-	var p programs
+	p := programs{logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	flag.StringVar(&p.server, "server", "bin/scopegate", "the server's program")
 	flag.StringVar(&p.baseline, "baseline", "", "the baseline server's program; empty: only ours is run")
 	flag.StringVar(&p.ghz, "ghz", ".tmp/bin/ghz", "ghz's program")
@@ -55,13 +60,13 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 	if err := os.MkdirAll(p.dir, 0o750); err != nil {
 		return err
 	}
-	symbols, err := readSymbols(ctx, p.binary)
+	symbols, err := load.ReadSymbols(ctx, p.binary)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", p.binary, err)
 	}
-	servers := []target{{name: "scopegate", program: p.server, args: []string{"serve"}}}
+	servers := []target{{Server: load.Server{Name: "scopegate", Program: p.server, Args: []string{"serve"}}}}
 	if p.baseline != "" {
-		servers = append(servers, target{name: "baseline", program: p.baseline, escapes: true})
+		servers = append(servers, target{Server: load.Server{Name: "baseline", Program: p.baseline}, escapes: true})
 	}
 	var t table
 	var lost bool
@@ -69,7 +74,7 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 		if !wanted.MatchString(s.name) {
 			continue
 		}
-		payload, err := newPayload(p.dir, s, symbols)
+		payload, err := s.payload(symbols)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -83,7 +88,7 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 			for i, server := range loaded {
 				r, err := runScenario(ctx, p, s, server, payload)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
+					return fmt.Errorf("%s, %s: %w", s.name, server.Name, err)
 				}
 				lost = lost || r.missing != 0
 				results[i] = append(results[i], r)

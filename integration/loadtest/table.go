@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
 // table is the outcome in Markdown.
@@ -19,15 +21,15 @@ var columns = []string{
 
 // add adds a row for each server; results are by server, then by round. The last
 // server is the baseline, where there is more than one.
-func (t *table) add(s scenario, servers []target, sent payload, results [][]result) {
+func (t *table) add(s scenario, servers []target, sent load.Payload, results [][]result) {
 	baseline := results[len(results)-1]
 	for i, server := range servers {
 		rounds := results[i]
-		rate := 1 / median(rounds, func(r result) float64 { return r.took.Seconds() / float64(len(r.latencies)) })
+		rate := 1 / median(rounds, func(r result) float64 { return r.Took.Seconds() / float64(len(r.Latencies)) })
 		var latencies []time.Duration
 		var missing int
 		for _, r := range rounds {
-			latencies = append(latencies, r.latencies...)
+			latencies = append(latencies, r.Latencies...)
 			missing += r.missing
 		}
 		slices.Sort(latencies)
@@ -38,10 +40,10 @@ func (t *table) add(s scenario, servers []target, sent payload, results [][]resu
 			peakRatio = percent(median(rounds, peak) / median(baseline, peak))
 		}
 		t.rows = append(t.rows, []string{
-			s.name, server.name,
+			s.name, server.Name,
 			fmt.Sprintf("%.1f", rate),
-			fmt.Sprintf("%.0f", rate*float64(sent.scopeCount)),
-			fmt.Sprintf("%.1f", rate*float64(sent.jsonBytes)/1e6),
+			fmt.Sprintf("%.0f", rate*float64(sent.ScopeCount)),
+			fmt.Sprintf("%.1f", rate*float64(sent.JSONBytes)/1e6),
 			seconds(percentile(latencies, 50)), seconds(percentile(latencies, 95)), seconds(percentile(latencies, 99)),
 			fmt.Sprintf("%.2f", median(rounds, cpu)), cpuRatio,
 			fmt.Sprintf("%.0f", median(rounds, peak)), peakRatio,
@@ -50,8 +52,8 @@ func (t *table) add(s scenario, servers []target, sent payload, results [][]resu
 	}
 }
 
-func cpuPerGB(s scenario, sent payload) func(result) float64 {
-	gigabytes := float64(s.uploads) * float64(sent.jsonBytes) / 1e9
+func cpuPerGB(s scenario, sent load.Payload) func(result) float64 {
+	gigabytes := float64(s.uploads) * float64(sent.JSONBytes) / 1e9
 	return func(r result) float64 { return r.cpu.Seconds() / gigabytes }
 }
 

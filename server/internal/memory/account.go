@@ -16,7 +16,7 @@ type Account struct {
 	held       atomic.Int64 // drawn beside that
 	attributed atomic.Int64
 	receiving  atomic.Bool
-	orders     chan Order
+	obey       func(Order)
 
 	// Guarded by the budget's mu:
 
@@ -35,9 +35,11 @@ const (
 )
 
 // Open returns an account that holds fixedBytes until Close. It never refuses:
-// that is done by Admit, when the caller is known.
-func (b *Budget) Open(fixedBytes int) *Account {
-	a := &Account{budget: b, fixedBytes: fixedBytes, orders: make(chan Order, 1)}
+// that is done by Admit, when the caller is known. When memory is short, obey is
+// called with what the account is asked for, in a goroutine of its own, also once
+// more after Close; it shall not wait for anything but disks and cores.
+func (b *Budget) Open(fixedBytes int, obey func(Order)) *Account {
+	a := &Account{budget: b, fixedBytes: fixedBytes, obey: obey}
 	b.Draw(fixedBytes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,16 +107,6 @@ func (a *Account) totalBytes() int64 {
 // Receiving tells that the account's stream is, or is no longer, open for what
 // its client sends.
 func (a *Account) Receiving(on bool) { a.receiving.Store(on) }
-
-// Orders receives what the account is asked for.
-func (a *Account) Orders() <-chan Order { return a.orders }
-
-func (a *Account) order(o Order) {
-	select {
-	case a.orders <- o:
-	default: // the one before is not yet seen
-	}
-}
 
 // Wait waits until the account may hold more: until it holds less than what is
 // free, and its caller less than its share. It returns the context's error when

@@ -124,18 +124,27 @@ func (b *Budget) squeeze(accounts []*Account, now int64) {
 		return
 	}
 	missing := drawn - b.percent(relaxedPercent)
+	left := squeezesPerTick
 	for _, a := range slices.Backward(accounts) {
 		held := a.held.Load()
-		if missing <= 0 || held == 0 {
+		if missing <= 0 || held == 0 || left == 0 {
 			return
 		}
 		if held == a.squeezed.held && now-a.squeezed.tick < squeezeAgainTicks {
 			continue // it has nothing more to give
 		}
 		a.squeezed = squeezed{tick: now, held: held}
-		a.order(Squeeze)
+		b.order(a, Squeeze)
 		missing -= held
+		left--
 	}
+}
+
+// squeezesPerTick bounds the goroutines that squeeze.
+const squeezesPerTick = 256
+
+func (b *Budget) order(a *Account, o Order) {
+	b.overseers.Go(func() { a.obey(o) })
 }
 
 // giveUpShare is the part of the streams that are ended at a time.
@@ -151,7 +160,7 @@ func (b *Budget) giveUp(accounts []*Account) {
 		}
 	}
 	for _, a := range receiving[:(len(receiving)+giveUpShare-1)/giveUpShare] {
-		a.order(GiveUp)
+		b.order(a, GiveUp)
 	}
 }
 
