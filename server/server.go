@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -174,6 +175,10 @@ func (s *Server) newTransport() *grpc.Server {
 	pool := newBuffers(s.service.budget)
 	recovered := s.service.recovered
 	return grpc.NewServer(
+		grpc.Creds(&observing{
+			TransportCredentials: insecure.NewCredentials(),
+			streams:              cfg.Limits.StreamsPerConnection, budget: s.service.budget, logger: s.service.logger,
+		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
 		grpc.SharedWriteBuffer(true),
