@@ -59,6 +59,7 @@ type upload struct {
 	delivery *delivery
 	age      age
 	clock    *time.Timer
+	ended    atomic.Bool // the clock is not to be set again
 	// interrupted is closed, by interrupt, when reason is set.
 	interrupted chan struct{}
 	reason      atomic.Pointer[error]
@@ -266,6 +267,7 @@ func (u *upload) forwardAged() {
 func (u *upload) close(err *error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.ended.Store(true)
 	u.clock.Stop()
 	u.age.stop()
 	u.delivery.stop()

@@ -16,6 +16,7 @@ type Account struct {
 	held       atomic.Int64 // drawn beside that
 	attributed atomic.Int64
 	receiving  atomic.Bool
+	stuck      atomic.Bool // what it holds can't be squeezed
 	obey       func(Order)
 
 	// Guarded by the budget's mu:
@@ -107,6 +108,10 @@ func (a *Account) totalBytes() int64 {
 // Receiving tells that the account's stream is, or is no longer, open for what
 // its client sends.
 func (a *Account) Receiving(on bool) { a.receiving.Store(on) }
+
+// Stuck tells that what the account holds can't be, or can again be, moved out of
+// memory: nobody waits for that to happen while it can't.
+func (a *Account) Stuck(on bool) { a.stuck.Store(on) }
 
 // Wait waits until the account may hold more: until it holds less than what is
 // free, and its caller less than its share. It returns the context's error when

@@ -60,6 +60,10 @@ type Budget struct {
 	accounts map[*Account]struct{}
 	callers  map[string]*caller
 	admitted int
+	// ticks counts what all overseers have seen, so that it can be told when an
+	// account was squeezed last; collected is when the garbage was.
+	ticks, collected int64
+	squeezesLeft     int // in this tick
 }
 
 // caller is what the accounts of one caller hold together.

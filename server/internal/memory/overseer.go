@@ -40,11 +40,8 @@ func (b *Budget) wakeOverseer() {
 func (b *Budget) oversee() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	var now, collected int64
 	for b.short() || b.leave() {
-		now++
-		if b.look(now) && now-collected >= collectTicks {
-			collected = now
+		if b.look() {
 			runtime.GC() //nolint:revive // see collectTicks
 		}
 		select {
@@ -67,29 +64,34 @@ func (b *Budget) short() bool {
 	return b.waiting.Load() > 0 || b.drawn.Load() > b.percent(squeezePercent)
 }
 
-// look lets accounts go on, and has others hold less. It returns whether more is
-// drawn than there is.
-func (b *Budget) look(now int64) (exceeded bool) {
+// look lets accounts go on, and has others hold less. It returns whether the
+// garbage collector is to be called.
+func (b *Budget) look() (collect bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.ticks++
+	b.squeezesLeft = squeezesPerTick
 	accounts := make([]*Account, 0, len(b.accounts))
 	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
-	var held int64
 	for a := range b.accounts {
 		accounts = append(accounts, a)
 		holds[a] = a.held.Load() + a.attributed.Load()
-		held += a.held.Load()
 	}
 	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
-	b.squeeze(accounts, now)
-	if free := b.free(); free <= 0 {
+	if drawn := b.drawn.Load(); drawn > b.percent(squeezePercent) {
+		b.squeeze(accounts, drawn-b.percent(relaxedPercent))
+	}
+	if b.free() <= 0 {
 		b.giveUp(accounts)
-		exceeded = true
+		if collect = b.ticks-b.collected >= collectTicks; collect {
+			b.collected = b.ticks
+		}
 	}
-	if !b.grant(accounts) && held <= b.percent(crumbsPercent) {
-		b.grantOne(accounts)
+	b.grantCallers(accounts)
+	if !b.grant(accounts) {
+		b.makeRoom(accounts)
 	}
-	return exceeded
+	return collect
 }
 
 // grant lets accounts go on, those that hold least first.
@@ -105,38 +107,83 @@ func (b *Budget) grant(accounts []*Account) (any bool) {
 	return any
 }
 
-// grantOne lets one account go on though there is no room for it. It is for when
-// nothing is left that could be moved to make room.
-func (b *Budget) grantOne(accounts []*Account) {
+// makeRoom is for when no account that waits may go on: the next one's room is
+// squeezed out of the others, or, where nothing is left that could be moved, it
+// goes on though there is none.
+func (b *Budget) makeRoom(accounts []*Account) {
+	next := slices.IndexFunc(accounts, func(a *Account) bool {
+		return a.granted != nil && a.caller.held.Load() < b.limits.callerBytes()
+	})
+	if next < 0 {
+		return
+	}
+	a := accounts[next]
+	if heldBytes(accounts) <= b.percent(crumbsPercent) {
+		b.letGo(a)
+		return
+	}
+	b.squeeze(accounts, a.held.Load()+a.attributed.Load()-b.free()+grantBytes)
+}
+
+// grantCallers does the same for callers of which all accounts wait because they
+// hold as much as one caller may, whatever there is for others.
+func (b *Budget) grantCallers(accounts []*Account) {
+	limit := b.limits.callerBytes()
+	stopped := map[*caller][]*Account{}
 	for _, a := range accounts {
-		if a.granted != nil {
-			b.letGo(a)
-			return
+		if a.granted != nil && a.caller.held.Load() >= limit {
+			stopped[a.caller] = nil
 		}
 	}
+	if len(stopped) == 0 {
+		return
+	}
+	for _, a := range accounts {
+		if of, ok := stopped[a.caller]; ok {
+			stopped[a.caller] = append(of, a)
+		}
+	}
+	for of, accounts := range stopped {
+		if heldBytes(accounts) <= limit/100*crumbsPercent {
+			b.grantOne(accounts)
+			continue
+		}
+		b.squeeze(accounts, of.held.Load()-limit/100*relaxedPercent)
+	}
+}
+
+// grantOne lets the account that holds least of those that wait go on.
+func (b *Budget) grantOne(accounts []*Account) {
+	if next := slices.IndexFunc(accounts, func(a *Account) bool { return a.granted != nil }); next >= 0 {
+		b.letGo(accounts[next])
+	}
+}
+
+// heldBytes returns what could be squeezed out of accounts.
+func heldBytes(accounts []*Account) (held int64) {
+	for _, a := range accounts {
+		if !a.stuck.Load() {
+			held += a.held.Load()
+		}
+	}
+	return held
 }
 
 // squeeze asks accounts to hold less, those that hold most first, until what
 // they hold is what is missing.
-func (b *Budget) squeeze(accounts []*Account, now int64) {
-	drawn := b.drawn.Load()
-	if drawn <= b.percent(squeezePercent) {
-		return
-	}
-	missing := drawn - b.percent(relaxedPercent)
-	left := squeezesPerTick
+func (b *Budget) squeeze(accounts []*Account, missing int64) {
 	for _, a := range slices.Backward(accounts) {
 		held := a.held.Load()
-		if missing <= 0 || held == 0 || left == 0 {
+		if missing <= 0 || b.squeezesLeft == 0 {
 			return
 		}
-		if held == a.squeezed.held && now-a.squeezed.tick < squeezeAgainTicks {
-			continue // it has nothing more to give
+		if held == 0 || held == a.squeezed.held && b.ticks-a.squeezed.tick < squeezeAgainTicks {
+			continue // it has nothing, or nothing more, to give
 		}
-		a.squeezed = squeezed{tick: now, held: held}
+		a.squeezed = squeezed{tick: b.ticks, held: held}
 		b.order(a, Squeeze)
 		missing -= held
-		left--
+		b.squeezesLeft--
 	}
 }
 
@@ -151,10 +198,10 @@ func (b *Budget) order(a *Account, o Order) {
 const giveUpShare = 16
 
 // giveUp asks some of the streams to end that take in what their clients send,
-// as it must be theirs that there is more than there may be.
+// as it must be theirs that there is more than there may be: those that hold most.
 func (b *Budget) giveUp(accounts []*Account) {
 	var receiving []*Account
-	for _, a := range accounts {
+	for _, a := range slices.Backward(accounts) {
 		if a.granted == nil && a.receiving.Load() {
 			receiving = append(receiving, a)
 		}
