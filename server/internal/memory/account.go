@@ -23,6 +23,7 @@ type Account struct {
 
 	granted  chan struct{} // not nil: it waits, until that is closed
 	squeezed squeezed
+	without  bool // it went on without room, and is not back
 }
 
 // Order is what an account is asked for when memory is short.
@@ -149,6 +150,7 @@ func (a *Account) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.accounts, a)
+	b.back(a)
 	if a.caller == nil {
 		return
 	}

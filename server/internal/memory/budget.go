@@ -53,6 +53,7 @@ type Budget struct {
 	// overseen tells that an overseer is at work.
 	overseen  atomic.Bool
 	overseers sync.WaitGroup
+	nudges    chan struct{} // to look again before it is time
 	stop      chan struct{}
 	close     func()
 
@@ -76,6 +77,7 @@ type caller struct {
 func New(limits Limits) *Budget {
 	b := &Budget{
 		limits:   limits,
+		nudges:   make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
 		callers:  map[string]*caller{},

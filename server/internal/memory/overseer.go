@@ -19,7 +19,7 @@ const (
 	collectTicks = 20
 	// crumbsPercent of the budget is so little that nothing is gained by waiting
 	// until it is moved.
-	crumbsPercent = 1
+	crumbsPercent = 4
 )
 
 // squeezed is the last squeezing of an account.
@@ -44,10 +44,15 @@ func (b *Budget) oversee() {
 		if b.look() {
 			runtime.GC() //nolint:revive // see collectTicks
 		}
-		select {
-		case <-ticker.C:
-		case <-b.stop:
-			return
+		for nudged := true; nudged; {
+			select {
+			case <-ticker.C:
+				nudged = false
+			case <-b.nudges:
+				b.goOnWithout()
+			case <-b.stop:
+				return
+			}
 		}
 	}
 }
@@ -71,13 +76,7 @@ func (b *Budget) look() (collect bool) {
 	defer b.mu.Unlock()
 	b.ticks++
 	b.squeezesLeft = squeezesPerTick
-	accounts := make([]*Account, 0, len(b.accounts))
-	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
-	for a := range b.accounts {
-		accounts = append(accounts, a)
-		holds[a] = a.held.Load() + a.attributed.Load()
-	}
-	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
+	accounts := b.sorted()
 	if drawn := b.drawn.Load(); drawn > b.percent(squeezePercent) {
 		b.squeeze(accounts, drawn-b.percent(relaxedPercent))
 	}
@@ -92,6 +91,28 @@ func (b *Budget) look() (collect bool) {
 		b.makeRoom(accounts)
 	}
 	return collect
+}
+
+// sorted returns the accounts, those that hold least first.
+func (b *Budget) sorted() []*Account {
+	accounts := make([]*Account, 0, len(b.accounts))
+	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
+	for a := range b.accounts {
+		accounts = append(accounts, a)
+		holds[a] = a.held.Load() + a.attributed.Load()
+	}
+	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
+	return accounts
+}
+
+// goOnWithout lets the next account go on without room when the one before has
+// come back.
+func (b *Budget) goOnWithout() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if accounts := b.sorted(); !b.grant(accounts) && heldBytes(accounts) <= b.percent(crumbsPercent) {
+		b.grantOne(accounts)
+	}
 }
 
 // grant lets accounts go on, those that hold least first.
@@ -117,11 +138,11 @@ func (b *Budget) makeRoom(accounts []*Account) {
 	if next < 0 {
 		return
 	}
-	a := accounts[next]
 	if heldBytes(accounts) <= b.percent(crumbsPercent) {
-		b.letGo(a)
+		b.grantOne(accounts)
 		return
 	}
+	a := accounts[next]
 	b.squeeze(accounts, a.held.Load()+a.attributed.Load()-b.free()+grantBytes)
 }
 
@@ -152,10 +173,36 @@ func (b *Budget) grantCallers(accounts []*Account) {
 	}
 }
 
-// grantOne lets the account that holds least of those that wait go on.
+// grantOne lets one of the accounts go on without room, and another one when it
+// is back: the one that holds least; and of those whose memory can't be moved, the
+// one that holds most, as it is nearest to its end and gives all back there.
 func (b *Budget) grantOne(accounts []*Account) {
-	if next := slices.IndexFunc(accounts, func(a *Account) bool { return a.granted != nil }); next >= 0 {
-		b.letGo(accounts[next])
+	for _, a := range accounts {
+		if a.granted != nil && !a.stuck.Load() {
+			a.without = true
+			b.letGo(a)
+			break
+		}
+	}
+	for _, a := range slices.Backward(accounts) {
+		if a.granted != nil && a.stuck.Load() {
+			a.without = true
+			b.letGo(a)
+			return
+		}
+	}
+}
+
+// back tells the overseer that the account does not need any more what it went on
+// for. It must be called with mu held.
+func (b *Budget) back(a *Account) {
+	if !a.without {
+		return
+	}
+	a.without = false
+	select {
+	case b.nudges <- struct{}{}:
+	default:
 	}
 }
 
@@ -216,6 +263,7 @@ func (b *Budget) stopAccount(a *Account, granted chan struct{}) {
 	defer b.mu.Unlock()
 	a.granted = granted
 	b.waiting.Add(1)
+	b.back(a)
 }
 
 func (b *Budget) goOn(a *Account) {
