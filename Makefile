@@ -56,6 +56,15 @@ faults: ## Run the long form of the tests that meet faults, kills and restarts, 
 		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/faults.log | grep -vE 'a stream failed|incidents:' | tail -60; echo "log: $(TMP)/faults.log"; exit 1; }
 	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|^(ok|PASS)' $(TMP)/faults.log
 
+STUCK ?= 5m
+
+.PHONY: stuck
+stuck: ## Have the intake answer nothing for a while, with 2,000 uploads open (STUCK=5m)
+	@mkdir -p $(TMP)
+	@SCOPEGATE_STUCK=$(STUCK) go test -count=1 -v -timeout 30m -run '^TestStuckIntake$$' ./integration/ >$(TMP)/stuck.log 2>&1 \
+		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/stuck.log | tail -60; echo "log: $(TMP)/stuck.log"; exit 1; }
+	@grep -E 'uploads whole|^(ok|PASS)' $(TMP)/stuck.log
+
 FUZZ ?= ^Fuzz
 FUZZTIME ?= 10s
 
