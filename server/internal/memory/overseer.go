@@ -140,6 +140,9 @@ func (b *Budget) makeRoom(accounts []*Account) {
 	}
 	if heldBytes(accounts) <= b.percent(crumbsPercent) {
 		b.grantOne(accounts)
+		if b.ticks%squeezeAgainTicks == 0 {
+			b.letGo(accounts[next]) // nobody waits for good behind one that never ends
+		}
 		return
 	}
 	a := accounts[next]
@@ -173,19 +176,12 @@ func (b *Budget) grantCallers(accounts []*Account) {
 	}
 }
 
-// grantOne lets one of the accounts go on without room, and another one when it
-// is back: the one that holds least; and of those whose memory can't be moved, the
-// one that holds most, as it is nearest to its end and gives all back there.
+// grantOne lets the one of the accounts go on without room that holds most, and the
+// next one when it is back: it is nearest to its end, and gives all back there,
+// while those that hold little would come to hold much together.
 func (b *Budget) grantOne(accounts []*Account) {
-	for _, a := range accounts {
-		if a.granted != nil && !a.stuck.Load() {
-			a.without = true
-			b.letGo(a)
-			break
-		}
-	}
 	for _, a := range slices.Backward(accounts) {
-		if a.granted != nil && a.stuck.Load() {
+		if a.granted != nil {
 			a.without = true
 			b.letGo(a)
 			return
