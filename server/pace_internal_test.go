@@ -71,7 +71,7 @@ func TestPace(t *testing.T) {
 						t.Fatalf("step %d: %v, want %v", i, err, s.want)
 					}
 					idle := test.limits.IdleTimeout
-					if err == nil && (next < idle/maxChecks || next <= 0 || next > maxPause) || idle > 0 && next > idle {
+					if err == nil && (next < idle/maxChecks || next <= 0 || next > maxPause || idle > 0 && next > idle) {
 						t.Errorf("step %d: look again after %v", i, next)
 					}
 				}
