@@ -59,7 +59,7 @@ func TestPace(t *testing.T) {
 				var p pace
 				p.begin(test.limits)
 				for i, s := range test.steps {
-					time.Sleep(s.passes)
+					pass(s.passes)
 					if s.receive > 0 {
 						p.receive(s.receive)
 					}
@@ -87,7 +87,7 @@ func TestPaceIsNotLookedAtInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pace
 		p.begin(LimitsConfig{FirstMessageTimeout: time.Minute, IdleTimeout: time.Minute, MinBytesPerSecond: 1})
-		time.Sleep(time.Minute - time.Nanosecond)
+		pass(time.Minute - time.Nanosecond)
 		p.receive(1)
 		if next, err := p.check(); err != nil || next < time.Second/2 {
 			t.Errorf("look again after %v, %v", next, err)

@@ -42,7 +42,7 @@ func (b *Budget) oversee() {
 	defer ticker.Stop()
 	for b.short() || b.leave() {
 		if b.look() {
-			runtime.GC() //nolint:revive // see collectTicks
+			runtime.GC() // see collectTicks
 		}
 		for nudged := true; nudged; {
 			select {
@@ -116,16 +116,16 @@ func (b *Budget) goOnWithout() {
 }
 
 // grant lets accounts go on, those that hold least first.
-func (b *Budget) grant(accounts []*Account) (any bool) {
+func (b *Budget) grant(accounts []*Account) (granted bool) {
 	free := b.free()
 	for _, a := range accounts {
 		if a.granted != nil && a.mayTake(free) {
 			b.letGo(a)
 			free -= grantBytes
-			any = true
+			granted = true
 		}
 	}
-	return any
+	return granted
 }
 
 // makeRoom is for when no account that waits may go on: the next one's room is
