@@ -213,7 +213,7 @@ func TestIdleTimeout(t *testing.T) {
 func TestMinimumRate(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) {
-		cfg.Limits.IdleTimeout, cfg.Limits.MinBytesPerSecond = 100*time.Millisecond, 1<<30
+		cfg.Limits.IdleTimeout, cfg.Limits.MinBytesPerSecond = 20*time.Millisecond, 1<<30
 	}})
 	stream := admitted(testbed.Context(t), t, bed, "trickles")
 	scope := testbed.ScopeRequest(testbed.NewSource(1).Function())

@@ -53,7 +53,7 @@ func (p *pace) check() (time.Duration, error) {
 		if waiting >= p.limits.FirstMessageTimeout {
 			return 0, errNoMetadata
 		}
-		return p.limits.FirstMessageTimeout - waiting, nil
+		return min(p.limits.FirstMessageTimeout-waiting, idle), nil
 	}
 	waited := time.Duration(p.waited.Load()) + waiting
 	if waited < idle {

@@ -72,7 +72,7 @@ func scenarios() []scenario {
 			repeats: true, args: smallMemory, alone: true,
 		},
 		{
-			name: "whole packages, 2,000 at once in 256 MiB", whole: true, messages: 12, uploads: 2000, atOnce: 2000,
+			name: "whole packages, 2,000 at once in 256 MiB", whole: true, messages: 6, uploads: 2000, atOnce: 2000,
 			connections: 200, repeats: true, args: smallMemory, alone: true,
 		},
 	}

@@ -70,7 +70,7 @@ func (a *Account) Admit(name string) error {
 		return &OverloadError{Caller: name, Uploads: b.limits.CallerUploads}
 	case of.held.Load()+bytes > b.limits.callerBytes():
 		return &OverloadError{Caller: name, Bytes: b.limits.CallerBytes}
-	case b.drawn.Load() > b.percent(refusePercent):
+	case b.drawn.Load() > b.percent(refusePercent), b.ceiling.reached(b.admitted, time.Now()):
 		b.refused = true
 		return &OverloadError{Bytes: b.limits.Bytes}
 	case of.held.Load()+bytes > callerShare*b.free():

@@ -261,7 +261,7 @@ func TestSmallestGoOnFirst(t *testing.T) {
 		} {
 			b.Draw(-percent(step.freed))
 			others -= percent(step.freed)
-			time.Sleep(time.Second)
+			pass(time.Second)
 			synctest.Wait()
 			for i, want := range step.want {
 				if got := len(done[i]) > 0; got != want {
@@ -302,7 +302,7 @@ func TestOneGoesOn(t *testing.T) {
 				}
 				var went []int
 				for range 3 {
-					time.Sleep(60 * time.Millisecond)
+					pass(60 * time.Millisecond)
 					synctest.Wait()
 					count := 0
 					for _, d := range done {
@@ -361,7 +361,7 @@ func TestCallerBytes(t *testing.T) {
 		done := await(t.Context(), noisy[0])
 		synctest.Wait()
 		if !isDone(t, done) {
-			time.Sleep(time.Second)
+			pass(time.Second)
 			synctest.Wait()
 			if !isDone(t, done) {
 				t.Error("it still waits")
@@ -389,7 +389,7 @@ func TestCallerHasNothingToGive(t *testing.T) {
 		b.Draw(percent(5))
 		a.Attribute(percent(5))
 		done := await(t.Context(), a)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		synctest.Wait()
 		if !isDone(t, done) {
 			t.Error("it still waits")

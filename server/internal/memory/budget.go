@@ -61,6 +61,7 @@ type Budget struct {
 	accounts map[*Account]struct{}
 	callers  map[string]*caller
 	admitted int
+	ceiling  ceiling
 	refused  bool // an account, for want of memory, since the overseer has looked
 	// ticks counts what all overseers have seen, so that it can be told when an
 	// account was squeezed last; collected is when the garbage was.

@@ -42,7 +42,7 @@ func (b *Budget) oversee() {
 	defer ticker.Stop()
 	for b.short() || b.leave() {
 		if b.look() {
-			runtime.GC() //nolint:revive // see collectTicks
+			runtime.GC() // see collectTicks
 		}
 		for nudged := true; nudged; {
 			select {
@@ -84,9 +84,9 @@ func (b *Budget) look() (collect bool) {
 	case exceeded && b.ticks-b.collected >= collectTicks:
 		b.collected, collect = b.ticks, true
 	case exceeded && b.ticks-b.collected == 1: // no garbage is counted any more
-		b.giveUp(accounts, 0)
+		b.giveUp(accounts)
 	case b.refused:
-		b.giveUp(accounts, patience)
+		b.giveUpSlow(accounts)
 	}
 	b.refused = false
 	b.grantCallers(accounts)
@@ -119,16 +119,16 @@ func (b *Budget) goOnWithout() {
 }
 
 // grant lets accounts go on, those that hold least first.
-func (b *Budget) grant(accounts []*Account) (any bool) {
+func (b *Budget) grant(accounts []*Account) (granted bool) {
 	free := b.free()
 	for _, a := range accounts {
 		if a.granted != nil && a.mayTake(free) {
 			b.letGo(a)
 			free -= grantBytes
-			any = true
+			granted = true
 		}
 	}
-	return any
+	return granted
 }
 
 // makeRoom is for when no account that waits may go on: the next one's room is
@@ -143,6 +143,9 @@ func (b *Budget) makeRoom(accounts []*Account) {
 	}
 	if heldBytes(accounts) <= b.percent(crumbsPercent) {
 		b.grantOne(accounts)
+		if b.ticks%squeezeAgainTicks == 0 {
+			b.letGo(accounts[next]) // nobody waits for good behind one that never ends
+		}
 		return
 	}
 	a := accounts[next]
@@ -176,19 +179,12 @@ func (b *Budget) grantCallers(accounts []*Account) {
 	}
 }
 
-// grantOne lets one of the accounts go on without room, and another one when it
-// is back: the one that holds least; and of those whose memory can't be moved, the
-// one that holds most, as it is nearest to its end and gives all back there.
+// grantOne lets the one of the accounts go on without room that holds most, and the
+// next one when it is back: it is nearest to its end, and gives all back there,
+// while those that hold little would come to hold much together.
 func (b *Budget) grantOne(accounts []*Account) {
-	for _, a := range accounts {
-		if a.granted != nil && !a.stuck.Load() {
-			a.without = true
-			b.letGo(a)
-			break
-		}
-	}
 	for _, a := range slices.Backward(accounts) {
-		if a.granted != nil && a.stuck.Load() {
+		if a.granted != nil {
 			a.without = true
 			b.letGo(a)
 			return
@@ -245,30 +241,65 @@ func (b *Budget) order(a *Account, o Order) {
 }
 
 const (
-	// giveUpShare is the part of the streams that are ended at a time.
-	giveUpShare = 16
+	// giveUpShare is the part of the streams, at most, that are ended at a time.
+	giveUpShare = 8
 	// patience is how long a client may keep the server waiting while others are
 	// refused.
 	patience = 10 * time.Second
+	// unseenBytes is what a stream may hold that is in nobody's account, because it
+	// is not yet received: what its window lets its client send.
+	unseenBytes = 64 << 10
 )
 
-// giveUp asks some of the streams to end that have received for as long as that,
-// those that do so longest, and of these the largest. What they receive is in nobody's account, and their
-// clients may never send the rest of it.
-func (b *Budget) giveUp(accounts []*Account, least time.Duration) {
+// giveUp asks as many streams to end as hold what is drawn beyond the limit. What
+// is squeezed, it is too late for. First are those that receive, as what they
+// hold may be more than is known, those that do so longest; then those that wait
+// and hold most. As many as were too many are not admitted again soon.
+func (b *Budget) giveUp(accounts []*Account) {
+	candidates := receiving(accounts, 0)
+	for _, a := range slices.Backward(accounts) {
+		if a.granted != nil {
+			candidates = append(candidates, a)
+		}
+	}
+	excess := -b.free()
+	victims := 0
+	for _, a := range candidates[:share(len(candidates))] {
+		if excess < 0 {
+			break
+		}
+		b.order(a, GiveUp)
+		excess -= a.totalBytes() + unseenBytes
+		victims++
+	}
+	b.ceiling = ceiling{admitted: max(1, b.admitted-victims), since: time.Now()}
+}
+
+// giveUpSlow asks streams to end of which the clients keep the server waiting: they
+// may never send the rest of what they have begun to send.
+func (b *Budget) giveUpSlow(accounts []*Account) {
+	slow := receiving(accounts, patience)
+	for _, a := range slow[:share(len(slow))] {
+		b.order(a, GiveUp)
+	}
+}
+
+func share(count int) int { return (count + giveUpShare - 1) / giveUpShare }
+
+// receiving returns those of the accounts that have received for as long as that,
+// those that do so longest first, and of these the largest.
+func receiving(accounts []*Account, least time.Duration) []*Account {
 	since := make(map[*Account]int64)
-	var receiving []*Account
+	var found []*Account
 	latest := time.Now().Add(-least).UnixNano()
 	for _, a := range slices.Backward(accounts) {
 		if at := a.receiving.Load(); at != 0 && at <= latest {
-			receiving = append(receiving, a)
+			found = append(found, a)
 			since[a] = at
 		}
 	}
-	slices.SortStableFunc(receiving, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
-	for _, a := range receiving[:(len(receiving)+giveUpShare-1)/giveUpShare] {
-		b.order(a, GiveUp)
-	}
+	slices.SortStableFunc(found, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
+	return found
 }
 
 func (b *Budget) stopAccount(a *Account, granted chan struct{}) {
