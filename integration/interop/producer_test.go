@@ -6,10 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -162,8 +165,8 @@ func readLines(t *testing.T, path string) []any {
 func requireEqual(t *testing.T, got, want []any) {
 	t.Helper()
 	for i := range min(len(got), len(want)) {
-		if !reflect.DeepEqual(got[i], want[i]) {
-			t.Fatalf("scope %d is %s\nwant %s", i, excerpt(got[i]), excerpt(want[i]))
+		if difference := differ("scope["+strconv.Itoa(i)+"]", got[i], want[i]); difference != "" {
+			t.Fatal(difference)
 		}
 	}
 	if len(got) != len(want) {
@@ -171,12 +174,44 @@ func requireEqual(t *testing.T, got, want []any) {
 	}
 }
 
-func excerpt(value any) []byte {
-	text, err := json.MarshalIndent(value, "", " ")
-	if err != nil {
-		return []byte(err.Error())
+// differ says where two JSON values differ first; "" where they don't.
+func differ(path string, got, want any) string {
+	switch want := want.(type) {
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(want)) {
+			value, has := got[key]
+			if ok = ok && has; !ok {
+				return path + "." + key + " is missing"
+			}
+			if difference := differ(path+"."+key, value, want[key]); difference != "" {
+				return difference
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(got)) {
+			if _, has := want[key]; !has {
+				return fmt.Sprintf("%s.%s is %v, want none", path, key, got[key])
+			}
+		}
+		if ok {
+			return ""
+		}
+	case []any:
+		got, ok := got.([]any)
+		for i := range min(len(got), len(want)) {
+			if difference := differ(path+"["+strconv.Itoa(i)+"]", got[i], want[i]); difference != "" {
+				return difference
+			}
+		}
+		if ok && len(got) == len(want) {
+			return ""
+		}
+	default:
+		if reflect.DeepEqual(got, want) {
+			return ""
+		}
 	}
-	return text[:min(len(text), 4000)]
+	return fmt.Sprintf("%s is %.500v, want %.500v", path, got, want)
 }
 
 // writeReplay writes scopes of about 700 bytes of JSON that differ from each
