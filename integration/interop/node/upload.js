@@ -162,10 +162,11 @@ export class Uploader {
 
 /**
  * A root that is too large for a message, as several: the backend merges them. Each
- * has some of the children. The root's symbols go with the first.
+ * has some of the children, or of what they have split into. A scope's symbols go
+ * with its first part. What has no children stays as it is.
  */
 function* split(scope, maxBytes) {
-  if (sizeOf(scope) <= maxBytes) {
+  if (!scope.scopes?.length || sizeOf(scope) <= maxBytes) {
     yield scope;
     return;
   }
@@ -173,13 +174,15 @@ function* split(scope, maxBytes) {
   const part = (own) => ({ message: { ...own, scopes: [] }, bytes: sizeOf(own) });
   let { message, bytes } = part({ ...bare, symbols });
   for (const child of scopes) {
-    const childBytes = sizeOf(child);
-    if (message.scopes.length > 0 && bytes + childBytes > maxBytes) {
-      yield message;
-      ({ message, bytes } = part(bare));
+    for (const piece of split(child, maxBytes - sizeOf(bare))) {
+      const pieceBytes = sizeOf(piece);
+      if (message.scopes.length > 0 && bytes + pieceBytes > maxBytes) {
+        yield message;
+        ({ message, bytes } = part(bare));
+      }
+      message.scopes.push(piece);
+      bytes += pieceBytes;
     }
-    message.scopes.push(child);
-    bytes += childBytes;
   }
   yield message;
 }

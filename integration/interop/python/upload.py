@@ -155,23 +155,25 @@ class Uploader:
 def split(scope: Scope, max_bytes: int) -> Iterator[Scope]:
     """A root that is too large for a message, as several: the backend merges them.
 
-    Each has some of the children. The root's symbols go with the first.
+    Each has some of the children, or of what they have split into. A scope's
+    symbols go with its first part. What has no children stays as it is.
     """
-    if scope.ByteSize() <= max_bytes:
+    if scope.ByteSize() <= max_bytes or not scope.scopes:
         yield scope
         return
-    children = list(scope.scopes)
-    del scope.scopes[:]
-    part, size = scope, scope.ByteSize()
-    bare = Scope()
-    bare.CopyFrom(scope)
+    part, bare = Scope(), Scope()
+    part.CopyFrom(scope)
+    del part.scopes[:]
+    bare.CopyFrom(part)
     del bare.symbols[:]
-    for child in children:
-        if part.scopes and size + child.ByteSize() > max_bytes:
-            yield part
-            part = Scope()
-            part.CopyFrom(bare)
-            size = part.ByteSize()
-        part.scopes.append(child)
-        size += child.ByteSize() + 6
+    size = part.ByteSize()
+    for child in scope.scopes:
+        for piece in split(child, max_bytes - bare.ByteSize() - 6):
+            if part.scopes and size + piece.ByteSize() > max_bytes:
+                yield part
+                part = Scope()
+                part.CopyFrom(bare)
+                size = part.ByteSize()
+            part.scopes.append(piece)
+            size += piece.ByteSize() + 6
     yield part

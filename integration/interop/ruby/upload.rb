@@ -139,27 +139,31 @@ module Upload
     end
 
     # A root that is too large for a message, as several: the backend merges them.
-    # Each has some of the children. The root's symbols go with the first.
-    def split(scope)
-      return yield scope if bytes(scope) <= @max_message_bytes
+    # Each has some of the children, or of what they have split into. A scope's symbols
+    # go with its first part. What has no children stays as it is.
+    def split(scope, max_bytes = @max_message_bytes)
+      return yield scope if scope.scopes.empty? || bytes(scope) <= max_bytes
 
-      children = scope.scopes.to_a
-      part = scope.dup.tap { |p| p.scopes = empty_list }
-      bare = part.dup.tap { |p| p.symbols = Google::Protobuf::RepeatedField.new(:message, Symdb::V1::Symbol) }
+      bare = without(without(scope, :scopes), :symbols)
+      part = without(scope, :scopes)
       size = bytes(part)
-      children.each do |child|
-        if !part.scopes.empty? && size + bytes(child) > @max_message_bytes
+      scope.scopes.flat_map { |child| enum_for(:split, child, max_bytes - bytes(bare) - 6).to_a }.each do |piece|
+        if !part.scopes.empty? && size + bytes(piece) > max_bytes
           yield part
-          part = bare.dup.tap { |p| p.scopes = empty_list }
+          part = without(bare, :scopes)
           size = bytes(part)
         end
-        part.scopes << child
-        size += bytes(child) + 6
+        part.scopes << piece
+        size += bytes(piece) + 6
       end
       yield part
     end
 
-    def empty_list = Google::Protobuf::RepeatedField.new(:message, Symdb::V1::Scope)
+    # A copy, with an empty list of its own.
+    def without(scope, list)
+      type = { scopes: Symdb::V1::Scope, symbols: Symdb::V1::Symbol }.fetch(list)
+      scope.dup.tap { |copy| copy[list.to_s] = Google::Protobuf::RepeatedField.new(:message, type) }
+    end
 
     def bytes(message) = Symdb::V1::Scope.encode(message).bytesize
   end
