@@ -61,6 +61,10 @@ func (l language) producer(t *testing.T) *producer {
 	t.Helper()
 	path := filepath.Join(workDir, l.name, "run")
 	if _, err := os.Stat(path); err != nil {
+		if reason, err := os.ReadFile(filepath.Join(workDir, l.name, "broken")); err == nil {
+			table.add(l.name).failed = []string{"build"}
+			t.Fatalf("%s can't be built: %s", l.name, reason)
+		}
 		reason, readErr := os.ReadFile(filepath.Join(workDir, l.name, "skipped"))
 		if readErr != nil {
 			reason = []byte(err.Error())
