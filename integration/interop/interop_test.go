@@ -25,7 +25,7 @@ const batchBytes = "64KiB"
 
 // They run one after the other, because they are measured, and so that no machine
 // is too small for them.
-func TestInterop(t *testing.T) { //nolint:paralleltest,tparallel // measured one after the other
+func TestInterop(t *testing.T) { //nolint:paralleltest // measured one after the other
 	if workDir == "" {
 		t.Skip("make interop runs this: it needs other languages")
 	}
