@@ -32,7 +32,10 @@ func TestTwoHundredUploadsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	all.Add(uploadCount)
 	bed := testbed.New(t, testbed.Options{
-		Configure: threshold(0),
+		Configure: func(cfg *server.Config) {
+			cfg.FlushThresholdBytes = 0
+			cfg.Intake.MaxConnections = uploadCount
+		},
 		Fault: func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
 			if post.BatchNum == 1 {
 				all.Done()

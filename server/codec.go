@@ -4,12 +4,15 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // frame is a message as it came: protobuf wire bytes in one piece. The bytes
 // are valid until release.
 type frame struct {
-	buffer mem.Buffer
+	buffer  mem.Buffer
+	account *memory.Account // of whose upload it is
 }
 
 func (f *frame) bytes() []byte {
@@ -22,6 +25,7 @@ func (f *frame) bytes() []byte {
 // release gives the bytes back to gRPC. Releasing again does nothing.
 func (f *frame) release() {
 	if f.buffer != nil {
+		f.account.Attribute(-f.buffer.Len())
 		f.buffer.Free()
 		f.buffer = nil
 	}
@@ -30,7 +34,7 @@ func (f *frame) release() {
 // frameCodec hands a message's bytes over as a *frame, and leaves messages of
 // any other type to gRPC's protobuf codec. It goes by that one's name, because
 // on the wire there is no difference.
-type frameCodec struct{}
+type frameCodec struct{ pool mem.BufferPool }
 
 func (frameCodec) Name() string { return proto.Name }
 
@@ -38,12 +42,13 @@ func (frameCodec) Marshal(v any) (mem.BufferSlice, error) {
 	return encoding.GetCodecV2(proto.Name).Marshal(v)
 }
 
-func (frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
+func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	f, ok := v.(*frame)
 	if !ok {
 		return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
 	}
 	f.release()
-	f.buffer = data.MaterializeToBuffer(mem.DefaultBufferPool())
+	f.buffer = data.MaterializeToBuffer(c.pool)
+	f.account.Attribute(f.buffer.Len())
 	return nil
 }

@@ -14,6 +14,10 @@ import (
 type Config struct {
 	// Intake is where batches go.
 	Intake IntakeConfig
+	// Limits bounds what clients can have the server hold.
+	Limits LimitsConfig
+	// Transport says how HTTP/2 is spoken.
+	Transport TransportConfig
 	// FlushThresholdBytes is the compressed size at which a batch is full. A
 	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
 	// less: every scope is forwarded by itself.
@@ -61,16 +65,34 @@ type IntakeConfig struct {
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
 	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
-	// waiting between them. 0: as long as the client waits.
+	// waiting between them, but not the waiting for its turn behind other batches
+	// (MaxConnections), which says nothing against the intake. 0: as long as the
+	// client waits.
 	BatchDeadline time.Duration
+	// MaxConnections bounds the connections to the intake, and the batches that are
+	// on their way to it at once. The others wait for their turn, round robin
+	// between services. A connection costs about 100 KB while a batch goes out.
+	MaxConnections int
 }
+
+// defaultMaxConnections is enough for 80 batches a second to an intake that takes
+// 200 ms for each: 160 MiB a second at the default threshold, more than a handful
+// of cores compress. And it is few for an agent on the same host, which may hold
+// each batch whole.
+const defaultMaxConnections = 16
 
 // DefaultConfig returns the recommended settings. Only the intake's URL is
 // left to be set.
 func DefaultConfig() Config {
 	settings := encode.DefaultSettings()
 	return Config{
-		Intake:                 IntakeConfig{PostTimeout: 30 * time.Second, BatchDeadline: 5 * time.Minute},
+		Intake: IntakeConfig{
+			PostTimeout:    30 * time.Second,
+			BatchDeadline:  5 * time.Minute,
+			MaxConnections: defaultMaxConnections,
+		},
+		Limits:                 defaultLimits(),
+		Transport:              defaultTransport(),
 		FlushThresholdBytes:    2 << 20,
 		FlushThresholdRawBytes: 48 << 20,
 		MaxBatchBytes:          8 << 20,
@@ -94,6 +116,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("intake post timeout %v is not positive", c.Intake.PostTimeout)
 	case c.Intake.BatchDeadline < 0:
 		return fmt.Errorf("intake batch deadline %v is negative", c.Intake.BatchDeadline)
+	case c.Intake.MaxConnections < 1:
+		return fmt.Errorf("intake max connections %d is not positive", c.Intake.MaxConnections)
 	case c.MaxBatchBytes < 64<<10:
 		return fmt.Errorf("max batch bytes %d is below 64 KiB", c.MaxBatchBytes)
 	case c.MaxBatchAge < 0:
@@ -106,6 +130,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("max metadata bytes %d is not between 1 KiB and 1 MiB", c.MaxMetadataBytes)
 	case c.MaxDepth < 1 || c.MaxDepth > 1000:
 		return fmt.Errorf("max depth %d is not between 1 and 1000", c.MaxDepth)
+	}
+	if err := c.Limits.validate(); err != nil {
+		return err
+	}
+	if err := c.Transport.validate(); err != nil {
+		return err
 	}
 	return c.encodeSettings().Validate()
 }
@@ -120,7 +150,7 @@ func (c Config) encodeSettings() encode.Settings {
 func (c IntakeConfig) client() intake.Config {
 	return intake.Config{
 		URL: c.URL, APIKey: c.APIKey, AdditionalTags: c.AdditionalTags,
-		PostTimeout: c.PostTimeout, BatchDeadline: c.BatchDeadline,
+		PostTimeout: c.PostTimeout, BatchDeadline: c.BatchDeadline, MaxConnections: c.MaxConnections,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
@@ -30,6 +31,10 @@ type delivery struct {
 	// broken is closed when a batch was not accepted; err is why.
 	broken chan struct{}
 	err    error
+
+	// mu guards files: those of the batches that are on their way, or wait for it.
+	mu    sync.Mutex
+	files map[*encode.Segments]struct{}
 
 	nextNum        int32 // of the batch that is accepted next
 	acceptedScopes int64
@@ -58,6 +63,7 @@ func (d *delivery) begin(uploadID string, options streamOptions) {
 // accepted, it returns why.
 func (d *delivery) send(b *batch.Batch, last bool) error {
 	d.service.ledger.BatchesSealed.Inc()
+	d.keep(b)
 	if err := d.take(); err != nil {
 		d.discard(b)
 		return err
@@ -132,12 +138,13 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	defer d.service.catch(d.ctx, &err)
 	if b.Num != d.nextNum {
 		renumbered, err := b.Renumber(d.service.compressors, d.nextNum, b.Final)
-		b.File.Release()
+		d.release(b)
 		if err != nil {
 			d.service.ledger.BatchesRefused.Inc()
 			return err
 		}
 		b = renumbered
+		d.keep(b)
 	}
 	err = d.service.intake.Forward(d.ctx, b)
 	failure, _ := errors.AsType[*intake.Error](err)
@@ -155,7 +162,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	case failure != nil && failure.InDoubt():
 		d.inDoubt = true
 	}
-	b.File.Release()
+	d.release(b)
 	if permanent(err) {
 		d.service.ledger.BatchesRefused.Inc()
 	} else {
@@ -169,7 +176,7 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
-	b.File.Release()
+	d.release(b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
 
@@ -179,15 +186,16 @@ func (d *delivery) split(b *batch.Batch) error {
 	limits := d.service.policy.Learned.Learn(b)
 	d.service.ledger.BatchesRefused.Inc()
 	if d.options.singleBatch {
-		b.File.Release()
+		d.release(b)
 		return batchTooLarge(limits.CompressedBytes)
 	}
 	parts, err := b.Split(d.service.compressors, b.Num, limits)
-	b.File.Release()
+	d.release(b)
 	if err != nil {
 		return err
 	}
 	d.service.ledger.BatchesSealed.Add(float64(len(parts)))
+	d.keep(parts...)
 	for i, part := range parts {
 		if err := d.forward(part); err != nil {
 			// A scope may lie half in a part that was accepted: sent again whole, it
@@ -202,9 +210,42 @@ func (d *delivery) split(b *batch.Batch) error {
 	return nil
 }
 
+// keep lets spill at what batches hold, until they are released.
+func (d *delivery) keep(batches ...*batch.Batch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.files == nil {
+		d.files = make(map[*encode.Segments]struct{}, len(batches))
+	}
+	for _, b := range batches {
+		d.files[b.File] = struct{}{}
+	}
+}
+
+func (d *delivery) release(b *batch.Batch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.files, b.File)
+	b.File.Release()
+}
+
+// spill moves to the spool, if there is one, what the batches hold that are on
+// their way, as far as it has room.
+func (d *delivery) spill() {
+	if d.service.spool == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for file := range d.files {
+		_, err := file.Spill(d.service.spool)
+		d.service.logSpool(d.ctx, err)
+	}
+}
+
 // discard gives up a batch that was not sent.
 func (d *delivery) discard(b *batch.Batch) {
-	b.File.Release()
+	d.release(b)
 	d.service.ledger.BatchesGivenBack.Inc()
 }
 

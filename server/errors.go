@@ -9,6 +9,7 @@ import (
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
@@ -17,7 +18,14 @@ import (
 var (
 	errShuttingDown  = errors.New("the server is stopping")
 	errConnectionAge = errors.New("the connection has reached its age")
+	errTooSlow       = errors.New("the client has sent too little for too long")
+	errMemory        = errors.New("the server is out of memory")
 )
+
+// errNoMetadata ends a stream whose client has sent nothing at all.
+var errNoMetadata = &inputError{
+	reason: reasonStreamInvalid, field: "metadata", text: "required: nothing came for too long",
+}
 
 // errTooLargeInDoubt ends a stream of which the intake may have taken a batch,
 // unheard, before it said that it is too large. Smaller batches of another upload
@@ -74,6 +82,14 @@ func permanent(err error) bool {
 // logFailure logs why a stream failed, which the client is not told in full.
 func (s *service) logFailure(ctx context.Context, uploadID string, err error) {
 	s.logger.WarnContext(ctx, "upload failed", slog.String("upload_id", uploadID), slog.String("error", err.Error()))
+}
+
+// logSpool logs why a batch could not be moved to the spool; that it is full is no
+// news.
+func (s *service) logSpool(ctx context.Context, err error) {
+	if err != nil && !errors.Is(err, spool.ErrFull) {
+		s.logger.WarnContext(ctx, "spool failed", slog.String("error", err.Error()))
+	}
 }
 
 // recovered logs a panic, with its stack, and hides it from the client.

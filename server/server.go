@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -25,6 +27,8 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -32,10 +36,11 @@ import (
 // Server is a gRPC server with the symbol database service, health checking and
 // reflection.
 type Server struct {
-	grpc    *grpc.Server
-	health  *health.Server
-	service *service
-	intake  *intake.Client
+	grpc        *grpc.Server
+	health      *health.Server
+	service     *service
+	intake      *intake.Client
+	connections *connections
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
@@ -50,6 +55,8 @@ type service struct {
 	compressors *encode.Pool
 	policy      batch.Policy
 	intake      forwarder
+	budget      *memory.Budget
+	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
 	streams     sync.WaitGroup // what runs beside their handlers
 	// ending is closed by end: uploads are to be given back to their clients.
@@ -68,23 +75,8 @@ func WithRegistry(r prometheus.Registerer) Option {
 	return func(c *collaborators) { c.registry = r }
 }
 
-// The receive windows of HTTP/2, per stream and per connection. Left to
-// themselves they grow until a stream whose batch is waiting for the intake
-// holds some 10 MiB.
+// pingInterval and pingTimeout find clients that are gone without a word.
 const (
-	streamWindowBytes     = 64 << 10
-	connectionWindowBytes = 1 << 20
-)
-
-const (
-	// maxHeaderListBytes bounds a request's headers; gRPC's default is 16 MiB.
-	maxHeaderListBytes = 8 << 10
-	// handshakeTimeout bounds the setting up of a connection.
-	handshakeTimeout = 20 * time.Second
-	// minPingInterval is how often clients may ping. Many do every 10 s, which
-	// gRPC's default of 5 minutes would break off.
-	minPingInterval = 5 * time.Second
-	// pingInterval and pingTimeout find clients that are gone without a word.
 	pingInterval = time.Minute
 	pingTimeout  = 20 * time.Second
 )
@@ -127,14 +119,67 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		ending:      make(chan struct{}),
 	}
 	s.end = sync.OnceFunc(func() { close(s.ending) })
-	server := &Server{health: health.NewServer(), service: s, intake: client, stopping: make(chan struct{})}
+	if err := s.openMemory(); err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	server := &Server{
+		health: health.NewServer(), service: s, intake: client,
+		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
+		stopping:    make(chan struct{}),
+	}
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
-	server.grpc = grpc.NewServer(
-		grpc.ForceServerCodecV2(frameCodec{}),
+	server.grpc = server.newTransport()
+	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
+	healthv1.RegisterHealthServer(server.grpc, server.health)
+	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+	reflection.Register(server.grpc)
+	return server, nil
+}
+
+// budgetPercent is the part of the memory limit that can be drawn.
+const budgetPercent = 90
+
+// openMemory sets up what the service holds its bytes in.
+func (s *service) openMemory() error {
+	limits := s.config.Limits
+	if limits.SpoolDir != "" {
+		opened, err := spool.Open(limits.SpoolDir, limits.SpoolBytes)
+		if err != nil {
+			return err
+		}
+		s.spool = opened
+	}
+	s.budget = memory.New(memory.Limits{
+		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
+		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
+	})
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes)
+	return nil
+}
+
+// closeMemory gives back what openMemory has set up, when nobody uses it any more.
+func (s *service) closeMemory() error {
+	s.budget.Close()
+	if s.spool == nil {
+		return nil
+	}
+	return s.spool.Close()
+}
+
+// newTransport returns the gRPC server, without its services.
+func (s *Server) newTransport() *grpc.Server {
+	cfg, transport := s.service.config, s.service.config.Transport
+	pool := newBuffers(s.service.budget)
+	recovered := s.service.recovered
+	return grpc.NewServer(
+		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
+		experimental.BufferPool(pool),
+		grpc.SharedWriteBuffer(true),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
-		grpc.MaxHeaderListSize(maxHeaderListBytes),
-		grpc.ConnectionTimeout(handshakeTimeout),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
+		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
+		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
+		grpc.ConnectionTimeout(transport.HandshakeTimeout),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: transport.MinPingInterval, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:             pingInterval,
 			Timeout:          pingTimeout,
@@ -143,23 +188,18 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 			// given back. Without it the connection would never be closed.
 			MaxConnectionAgeGrace: 2 * cfg.MaxConnectionAge,
 		}),
-		grpc.StaticStreamWindowSize(streamWindowBytes),
-		grpc.StaticConnWindowSize(connectionWindowBytes),
+		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
+		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
-			logging.StreamServerInterceptor(grpcLogger(logger), logging.WithLogOnEvents(logging.FinishCall)),
-			server.endWatch,
+			logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
+			s.endWatch,
 			// Innermost, so that a panic is logged as the status that it becomes.
-			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(s.recovered)),
+			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 		grpc.ChainUnaryInterceptor(
-			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(s.recovered)),
+			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 	)
-	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
-	healthv1.RegisterHealthServer(server.grpc, server.health)
-	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
-	reflection.Register(server.grpc)
-	return server, nil
 }
 
 // compilePlan says how a scope is written: all follows from the proto file but
@@ -172,11 +212,11 @@ func compilePlan() (*transcode.Plan, error) {
 	})
 }
 
-// Serve takes connections from the listener until Shutdown, and then returns
+// Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
-func (s *Server) Serve(listener net.Listener) error {
-	if err := s.grpc.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+func (s *Server) Serve(from net.Listener) error {
+	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
 }
@@ -229,7 +269,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.service.streams.Wait()
 	s.intake.Close()
-	return err
+	return errors.Join(err, s.service.closeMemory())
 }
 
 // grpcLogger hands what the interceptor logs to slog.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,6 +17,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // errorDomain is the domain of every google.rpc.ErrorInfo of this service.
@@ -38,6 +40,8 @@ const (
 	reasonBatchTooLarge     reason = "BATCH_TOO_LARGE"
 	reasonShuttingDown      reason = "SHUTTING_DOWN"
 	reasonConnectionAge     reason = "CONNECTION_AGE"
+	reasonTooSlow           reason = "TOO_SLOW"
+	reasonOverloaded        reason = "OVERLOADED"
 	reasonCancelled         reason = "CANCELLED"
 	reasonDeadline          reason = "DEADLINE_EXCEEDED"
 	reasonInternal          reason = "INTERNAL"
@@ -59,7 +63,14 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 		return publicError{codes.FailedPrecondition, reasonScopeUnsplittable, text}.status(
 			&symdbv1.IntakeFailure{HttpStatus: http.StatusRequestEntityTooLarge})
 	}
+	if overload, ok := errors.AsType[*memory.OverloadError](err); ok {
+		return overloadStatus(overload.Error(), progress)
+	}
 	switch {
+	case errors.Is(err, errMemory):
+		return overloadStatus(err.Error(), progress)
+	case errors.Is(err, errTooSlow):
+		return publicError{codes.Unavailable, reasonTooSlow, err.Error()}.status(again(retryDelay, progress)...)
 	case errors.Is(err, errShuttingDown):
 		return publicError{codes.Unavailable, reasonShuttingDown, err.Error()}.status(again(0, progress)...)
 	case errors.Is(err, errConnectionAge):
@@ -79,6 +90,16 @@ func inputStatus(input *inputError) error {
 		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: input.field, Description: input.text, Reason: string(input.reason)},
 		}})
+}
+
+// overloadDelay is for how long, at least and at most, a client is asked to wait
+// that finds no room. It is random, so that those who are refused together do not
+// come back together.
+const minOverloadDelay, maxOverloadDelay = time.Second, 5 * time.Second
+
+func overloadStatus(text string, progress *symdbv1.UploadProgress) error {
+	delay := minOverloadDelay + rand.N(maxOverloadDelay-minOverloadDelay) //nolint:gosec // spreads load, guards nothing
+	return publicError{codes.ResourceExhausted, reasonOverloaded, text}.status(again(delay, progress)...)
 }
 
 // retryDelay is what a client is asked to wait where the intake has not asked

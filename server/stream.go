@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // stream reads an upload's messages: metadata first, then scopes, then the end.
@@ -21,8 +22,18 @@ type stream struct {
 	last             int      // which of the two
 	maxScopeBytes    int
 	maxMetadataBytes int
+	pace             pace
 	begun            bool  // the metadata was read
 	scopes           int64 // read so far
+}
+
+func (s *stream) begin(rpc grpc.ServerStream, cfg Config, account *memory.Account) {
+	s.rpc = rpc
+	s.maxScopeBytes, s.maxMetadataBytes = cfg.MaxScopeBytes, cfg.MaxMetadataBytes
+	for i := range s.frames {
+		s.frames[i].account = account
+	}
+	s.pace.begin(cfg.Limits)
 }
 
 // metadata reads the first message.
@@ -91,7 +102,9 @@ func (s *stream) receive() (protowire.Number, []byte, error) {
 	s.last = 1 - s.last
 	frame := &s.frames[s.last]
 	frame.release()
+	s.pace.wait()
 	err := s.rpc.RecvMsg(frame)
+	s.pace.receive(len(frame.bytes()))
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

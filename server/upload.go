@@ -13,6 +13,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
@@ -29,12 +30,14 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
 func (s *service) UploadScopes(rpc uploadStream) error {
+	account := s.budget.Open(streamBytes)
 	up := &upload{
 		service:  s,
-		stream:   stream{rpc: rpc, maxScopeBytes: s.config.MaxScopeBytes, maxMetadataBytes: s.config.MaxMetadataBytes},
+		account:  account,
 		delivery: newDelivery(rpc.Context(), s),
 		age:      newAge(s.config.MaxBatchAge),
 	}
+	up.stream.begin(rpc, s.config, account)
 	ended := make(chan error, 1)
 	s.streams.Go(func() { ended <- up.run() })
 	return up.watch(rpc, ended)
@@ -43,6 +46,7 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 // upload is one stream in flight.
 type upload struct {
 	service  *service
+	account  *memory.Account // of what the stream holds
 	stream   stream
 	delivery *delivery
 	age      age
@@ -111,8 +115,11 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
 	u.options = options
-	u.batches = batch.NewAssembler(header, policy, u.service.compressors, options.firstBatchNum)
 	u.delivery.begin(header.UploadID, options)
+	if err := u.account.Admit(header.Service); err != nil {
+		return fmt.Errorf("admit upload: %w", err)
+	}
+	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
 		return fmt.Errorf("send header: %w", err)
 	}
@@ -132,17 +139,34 @@ func (u *upload) next() (transcode.Checked, error) {
 	return scope, nil
 }
 
-// receive waits for the client, and lets others at the open batch meanwhile.
+// receive waits for the client, and for memory before and after that. It lets
+// others at the open batch meanwhile.
 func (u *upload) receive() ([]byte, error) {
 	u.mu.Unlock()
 	defer u.mu.Lock()
-	return u.stream.next()
+	ctx := u.stream.rpc.Context()
+	if err := u.account.Wait(ctx); err != nil {
+		return nil, fmt.Errorf("wait for memory: %w", err)
+	}
+	u.account.Receiving(true)
+	wire, err := u.stream.next()
+	u.account.Receiving(false)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.account.Wait(ctx); err != nil {
+		return nil, fmt.Errorf("wait for memory: %w", err)
+	}
+	return wire, nil
 }
 
 // add puts a scope into the open batch.
 func (u *upload) add(scope transcode.Checked) error {
 	if u.batches.Empty() {
 		u.age.begin()
+	}
+	if err := u.batches.Resume(); err != nil {
+		return fmt.Errorf("%w: %w", errMemory, err)
 	}
 	u.batches.Add(scope)
 	u.stream.releaseOlder()
@@ -154,7 +178,12 @@ func (u *upload) add(scope transcode.Checked) error {
 
 // forward seals the open batch, which is not the last one, and sends it on its
 // way, once the batch before it is accepted.
-func (u *upload) forward() error { return u.delivery.send(u.batches.Seal(false), false) }
+func (u *upload) forward() error {
+	if err := u.batches.Resume(); err != nil {
+		return fmt.Errorf("%w: %w", errMemory, err)
+	}
+	return u.delivery.send(u.batches.Seal(false), false)
+}
 
 // finish forwards the stream's last batch, with the scope that was held back, and
 // waits until the intake has accepted it. It is the final batch unless another
@@ -198,5 +227,6 @@ func (u *upload) close(err *error) {
 	if u.batches != nil {
 		u.batches.Discard()
 	}
-	u.account(*err)
+	u.account.Close()
+	u.enter(*err)
 }

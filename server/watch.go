@@ -1,6 +1,10 @@
 package server
 
-import "time"
+import (
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
 
 // settleTime is how long a batch that is on its way may take to be accepted or
 // refused, when its stream is ended. Longer, and it is not known what became of
@@ -11,12 +15,8 @@ const settleTime = 2 * time.Second
 // here ends a read from a client that sends nothing: a batch that fails, or a
 // server that stops, does not wait for the next scope.
 func (u *upload) watch(rpc uploadStream, ended <-chan error) error {
-	var old <-chan time.Time
-	if limit := u.service.config.MaxConnectionAge; limit > 0 {
-		timer := time.NewTimer(limit)
-		defer timer.Stop()
-		old = timer.C
-	}
+	clock := time.NewTimer(0)
+	defer clock.Stop()
 	for {
 		select {
 		case err := <-ended:
@@ -25,13 +25,35 @@ func (u *upload) watch(rpc uploadStream, ended <-chan error) error {
 			return u.answer(rpc, u.delivery.err)
 		case <-u.age.reached():
 			u.forwardAged()
-			continue
+		case order := <-u.account.Orders():
+			if order == memory.GiveUp {
+				return u.giveBack(rpc, ended, errMemory)
+			}
+			u.squeeze()
 		case <-u.service.ending:
 			return u.giveBack(rpc, ended, errShuttingDown)
-		case <-old:
-			return u.giveBack(rpc, ended, errConnectionAge)
+		case <-clock.C:
+			next, err := u.check()
+			if err != nil {
+				return u.giveBack(rpc, ended, err)
+			}
+			clock.Reset(next)
 		}
 	}
+}
+
+// check returns when to look again at how long the stream lasts and how its
+// client keeps sending, or why it is to end.
+func (u *upload) check() (time.Duration, error) {
+	next, err := u.stream.pace.check()
+	if limit := u.service.config.MaxConnectionAge; limit > 0 && err == nil {
+		left := limit - time.Since(u.stream.pace.began)
+		if left <= 0 {
+			return 0, errConnectionAge
+		}
+		next = min(next, left)
+	}
+	return next, err
 }
 
 // giveBack ends the stream for the reason given, unless the intake turns out to
@@ -55,8 +77,8 @@ func (u *upload) answer(rpc uploadStream, err error) error {
 	return publicStatus(err, u.delivery.progress())
 }
 
-// account enters in the ledger what became of the stream's scopes.
-func (u *upload) account(err error) {
+// enter enters in the ledger what became of the stream's scopes.
+func (u *upload) enter(err error) {
 	rest := float64(u.stream.scopes - u.delivery.acceptedScopes)
 	ledger := u.service.ledger
 	ledger.ScopesReceived.Add(float64(u.stream.scopes))

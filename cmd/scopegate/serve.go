@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"strconv"
@@ -31,7 +32,8 @@ type serveCommand struct {
 	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
 	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
 	PostTimeout    time.Duration `group:"Intake" default:"${postTimeout}" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long a batch is tried to be forwarded. 0: as long as its client waits."`
+	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long a batch is tried to be forwarded, its waiting behind other batches not counted. 0: as long as its client waits."`
+	IntakeConns    int           `name:"intake-connections" group:"Intake" default:"${intakeConnections}" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
 
 	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
 	FlushThresholdRaw size          `group:"Batches" default:"${flushThresholdRaw}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
@@ -40,25 +42,29 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
-	Log logFlags `embed:""`
+	Limits limitFlags `embed:""`
+	Log    logFlags   `embed:""`
 }
 
 // serveDefaults are the server's own defaults, as the flags' tags name them.
 func serveDefaults() kong.Vars {
 	cfg := server.DefaultConfig()
-	return kong.Vars{
+	vars := limitDefaults(cfg)
+	maps.Copy(vars, kong.Vars{
 		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
 		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
 		"maxConnectionAge":  cfg.MaxConnectionAge.String(),
 		"postTimeout":       cfg.Intake.PostTimeout.String(),
 		"batchDeadline":     cfg.Intake.BatchDeadline.String(),
+		"intakeConnections": strconv.Itoa(cfg.Intake.MaxConnections),
 		"flushThresholdRaw": size(cfg.FlushThresholdRawBytes).String(),
 		"maxBatchBytes":     size(cfg.MaxBatchBytes).String(),
 		"maxBatchAge":       cfg.MaxBatchAge.String(),
 		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
 		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
 		"chunkBytes":        size(cfg.ChunkBytes).String(),
-	}
+	})
+	return vars
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -88,6 +94,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
+	c.Limits.findMemoryLimit(ctx, logger)
 	srv, err := server.New(c.config(dest), logger)
 	if err != nil {
 		return &usageError{err}
@@ -112,6 +119,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.Intake.AdditionalTags = c.AdditionalTags
 	cfg.Intake.PostTimeout = c.PostTimeout
 	cfg.Intake.BatchDeadline = c.BatchDeadline
+	cfg.Intake.MaxConnections = c.IntakeConns
 	cfg.FlushThresholdRawBytes = int64(c.FlushThresholdRaw)
 	cfg.MaxBatchBytes = int(c.MaxBatchBytes)
 	cfg.MaxBatchAge = c.MaxBatchAge
@@ -121,6 +129,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.MaxDepth = c.MaxDepth
 	cfg.CompressionLevel = c.CompressionLevel
 	cfg.ChunkBytes = int(c.ChunkBytes)
+	c.Limits.configure(&cfg)
 	return cfg
 }
 

@@ -27,11 +27,12 @@ type Assembler struct {
 }
 
 // NewAssembler returns an assembler whose first batch has the number firstNum.
-func NewAssembler(h *Header, p Policy, pool *encode.Pool, firstNum int32) *Assembler {
+// The memory of its batches is drawn from account; nil: it is not counted.
+func NewAssembler(h *Header, p Policy, pool *encode.Pool, account encode.Account, firstNum int32) *Assembler {
 	return &Assembler{
 		header:  h,
 		policy:  p,
-		member:  pool.NewMember(),
+		member:  pool.NewMember(account),
 		opening: h.appendOpening(nil),
 		num:     firstNum,
 	}
@@ -89,6 +90,16 @@ func (a *Assembler) Seal(final bool) *Batch {
 	a.scopes, a.full = 0, false
 	return b
 }
+
+// Park moves what the open batch holds to store, where it is until the next
+// scope or the end of the batch. It fails with the store's error; the batch is as
+// good as before then.
+func (a *Assembler) Park(store encode.Store) error { return a.member.Park(store) }
+
+// Resume takes back from the store what the open batch needs, if it is parked, to
+// go on: it must be called before Add and Seal. It fails with the store's error,
+// and the batch can only be discarded then.
+func (a *Assembler) Resume() error { return a.member.Unpark() }
 
 // Discard gives up the open batch and the memory that it holds.
 func (a *Assembler) Discard() {

@@ -32,8 +32,9 @@ type Batch struct {
 	ScopeCount int64
 	// RawBytes is the length of the envelope as JSON.
 	RawBytes int64
-	// File is the envelope as one gzip member.
-	File encode.Segments
+	// File is the envelope as one gzip member. It may be spilled while the batch
+	// is sent.
+	File *encode.Segments
 }
 
 // AppendEvent appends the event that travels with the batch, as JSON.

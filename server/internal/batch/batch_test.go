@@ -53,7 +53,7 @@ func newPool(tb testing.TB, compressors int) *encode.Pool {
 
 func newAssembler(tb testing.TB, h *batch.Header, threshold int) *batch.Assembler {
 	tb.Helper()
-	a := batch.NewAssembler(h, batch.Policy{FlushThresholdBytes: threshold}, newPool(tb, 1), 1)
+	a := batch.NewAssembler(h, batch.Policy{FlushThresholdBytes: threshold}, newPool(tb, 1), nil, 1)
 	tb.Cleanup(a.Discard)
 	return a
 }
@@ -227,7 +227,7 @@ func ExampleAssembler() {
 		panic(err)
 	}
 	upload := &batch.Header{Service: "shop", Version: "1", Language: "go", UploadID: uploadID}
-	assembler := batch.NewAssembler(upload, batch.Policy{FlushThresholdBytes: 2 << 20}, pool, 1)
+	assembler := batch.NewAssembler(upload, batch.Policy{FlushThresholdBytes: 2 << 20}, pool, nil, 1)
 	defer assembler.Discard()
 
 	wire, err := proto.Marshal(&symdbv1.Scope{ScopeType: "package", Name: new("main")})

@@ -37,7 +37,7 @@ func closing(final bool) string { return `],"final":` + strconv.FormatBool(final
 
 // sealed makes a batch of scopes as they stand in the JSON, with commas.
 func sealed(num int32, scopes string, count int64, final bool) *batch.Batch {
-	member := pools[0].NewMember()
+	member := pools[0].NewMember(nil)
 	_, _ = io.WriteString(member, opening(num)+scopes+closing(final))
 	return &batch.Batch{
 		Header: splitHeader, Num: num, Final: final, ScopeCount: count,

@@ -74,7 +74,7 @@ func TestThresholds(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := batch.NewAssembler(splitHeader, test.policy, pools[1], 7)
+			a := batch.NewAssembler(splitHeader, test.policy, pools[1], nil, 7)
 			for round := range int32(2) { // a sealed batch leaves nothing behind
 				count := 0
 				for !a.Full() {

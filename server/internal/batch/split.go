@@ -28,9 +28,10 @@ type Limits struct {
 // It fails with an [*UnsplittableError] where a scope can't be divided any more,
 // and with [ErrMalformed] where b is not what an [Assembler] or Split has made.
 //
-// b stays as it is, and the caller's, as are the batches returned. Beside these
-// Split holds one more as large as the limit (where scopes are divided, up to
-// one for each level), and never all of the JSON.
+// b stays as it is, and the caller's, as are the batches returned; their memory
+// is drawn from the same account as b's. Beside these Split holds one more as
+// large as the limit (where scopes are divided, up to one for each level), and
+// never all of the JSON.
 func (b *Batch) Split(pool *encode.Pool, firstNum int32, limits Limits) ([]*Batch, error) {
 	batches, err := b.remake(pool, firstNum, b.Final, limits)
 	if err != nil {
@@ -57,7 +58,7 @@ func (b *Batch) remake(pool *encode.Pool, firstNum int32, final bool, limits Lim
 	}
 	s := splitter{
 		walk: newWalker(json), limits: limits, max: limits,
-		header: b.Header, opening: b.Header.appendOpening(nil), member: pool.NewMember(),
+		header: b.Header, opening: b.Header.appendOpening(nil), member: pool.NewMember(b.File.Account()),
 	}
 	if limits.CompressedBytes <= 0 {
 		s.max.CompressedBytes = math.MaxInt

@@ -101,7 +101,7 @@ func (f *forest) number(s *symdbv1.Scope) {
 
 // assembled makes one batch of scopes.
 func assembled(t *rapid.T, pool *encode.Pool, scopes []*symdbv1.Scope, num int32, final bool) *batch.Batch {
-	a := batch.NewAssembler(splitHeader, batch.Policy{FlushThresholdBytes: 1 << 30}, pool, num)
+	a := batch.NewAssembler(splitHeader, batch.Policy{FlushThresholdBytes: 1 << 30}, pool, nil, num)
 	for _, s := range scopes {
 		a.Add(checkedAs(t, s))
 	}
@@ -183,7 +183,7 @@ func checkUnsplittable(t *rapid.T, pool *encode.Pool, whole *batch.Batch, err *b
 	// by themselves to look at them.
 	slack := 100 + 40*len(err.Path)
 	for alone := range paths(scopes, err.Path) {
-		member := pool.NewMember()
+		member := pool.NewMember(nil)
 		_, _ = member.Write([]byte(opening(1) + alone + closing(false)))
 		raw := member.RawBytes()
 		file := member.Finish()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
 func TestSplitByHand(t *testing.T) {
@@ -252,14 +253,15 @@ func TestMalformedEnvelope(t *testing.T) {
 	}
 	t.Run("no bytes", func(t *testing.T) {
 		t.Parallel()
-		if _, err := (&batch.Batch{Header: splitHeader}).Split(pools[0], 1, batch.Limits{}); err == nil {
+		b := &batch.Batch{Header: splitHeader, File: &encode.Segments{}}
+		if _, err := b.Split(pools[0], 1, batch.Limits{}); err == nil {
 			t.Error("no error")
 		}
 	})
 	t.Run("a second member", func(t *testing.T) {
 		t.Parallel()
 		b, second := sealed(3, `{"scope_type":"a"}`, 1, true), sealed(3, ``, 0, true)
-		if _, err := io.Copy(&b.File, second.File.NewReader()); err != nil {
+		if _, err := io.Copy(b.File, second.File.NewReader()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.Renumber(pools[0], 4, true); !errors.Is(err, batch.ErrMalformed) {

@@ -93,7 +93,7 @@ func TestExactlyAtThreshold(t *testing.T) {
 		scope := checked(t, scopeOf(rng, n, false))
 		pool := newPool(t, 1)
 		full := func(threshold int) (bool, *batch.Batch) {
-			a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: threshold}, pool, 1)
+			a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: threshold}, pool, nil, 1)
 			defer a.Discard()
 			a.Add(scope)
 			return a.Full(), a.Seal(true)
@@ -125,7 +125,7 @@ func TestFullIsNearlyRight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		threshold := rapid.IntRange(1, 70_000).Draw(t, "threshold")
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: threshold}, pool, 1)
+		a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: threshold}, pool, nil, 1)
 		for range rapid.IntRange(1, 12).Draw(t, "scopes") {
 			a.Add(checkedAs(t, scopeOf(rng, rng.IntN(20_000), rng.IntN(4) == 0)))
 		}
@@ -155,7 +155,7 @@ func checkedAs(t *rapid.T, scope *symdbv1.Scope) transcode.Checked {
 // assemble makes the batches of an upload as the server does, and looks after
 // the bound on their size.
 func assemble(t *rapid.T, pool *encode.Pool, threshold int, scopes []transcode.Checked) []*batch.Batch {
-	a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: threshold}, pool, 1)
+	a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: threshold}, pool, nil, 1)
 	defer a.Discard()
 	var batches []*batch.Batch
 	last := 0 // length of the last scope's JSON

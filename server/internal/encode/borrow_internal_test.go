@@ -16,7 +16,7 @@ func TestCompressorIsGivenBack(t *testing.T) {
 			t.Fatalf("the compressor is kept after %s", after)
 		}
 	}
-	m := p.NewMember()
+	m := p.NewMember(nil)
 	for range 3 {
 		kept, longest := 0, 0
 		tail := m.Tail()

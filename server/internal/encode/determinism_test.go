@@ -22,7 +22,7 @@ func TestHistoryDoesNotMatter(t *testing.T) {
 				pool := newPool(t, settings)
 				rng := rand.New(rand.NewPCG(3, uint64(level)))
 				for round := range uint64(4) {
-					m, other := pool.NewMember(), pool.NewMember()
+					m, other := pool.NewMember(nil), pool.NewMember(nil)
 					rest, foreign := input, disturbance(round, input)
 					for len(rest) > 0 || len(foreign) > 0 {
 						n := min(len(rest), rng.IntN(20_000))
@@ -76,7 +76,7 @@ func TestConcurrentMembers(t *testing.T) {
 		for worker := range 8 {
 			all.Go(func() {
 				rng := rand.New(rand.NewPCG(uint64(worker), 9))
-				m := pool.NewMember()
+				m := pool.NewMember(nil)
 				defer m.Discard()
 				for range 2 {
 					i := rng.IntN(inputs)
@@ -106,7 +106,7 @@ func TestAppendedTheSameWayTwice(t *testing.T) {
 			settings.Compressors = compressors
 			pool := newPool(t, settings)
 			for range 2 {
-				m := pool.NewMember()
+				m := pool.NewMember(nil)
 				appendSplit(t, m, rand.New(rand.NewPCG(1, 1)), input)
 				got := bytesOf(t, m.Finish())
 				m.Discard()
@@ -130,7 +130,7 @@ func TestLongRuns(t *testing.T) {
 		settings := shapes(level)[1]
 		input := mixed(uint64(level), 20*settings.ChunkBytes)
 		appended := func(pool *encode.Pool) []byte {
-			m := pool.NewMember()
+			m := pool.NewMember(nil)
 			defer m.Discard()
 			appendSplit(t, m, rand.New(rand.NewPCG(1, 1)), input)
 			return bytesOf(t, m.Finish())

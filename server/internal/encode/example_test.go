@@ -13,7 +13,7 @@ func ExampleMember() {
 	if err != nil {
 		panic(err)
 	}
-	member := pool.NewMember()
+	member := pool.NewMember(nil)
 	defer member.Discard()
 	_, _ = member.Write([]byte(`{"scopes":`))
 	_, _ = member.Write([]byte(`[]}`))

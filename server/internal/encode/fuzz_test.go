@@ -46,7 +46,7 @@ func FuzzMember(f *testing.F) {
 		wantMember(t, whole, input)
 
 		rng := rand.New(rand.NewPCG(seed, 0))
-		m := pool.NewMember()
+		m := pool.NewMember(nil)
 		defer m.Discard()
 		writeSplit(t, m, rng, input)
 		if got := bytesOf(t, m.Finish()); !bytes.Equal(got, whole) {

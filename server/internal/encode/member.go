@@ -23,35 +23,49 @@ var lastBlock = []byte{3, 0}
 // It holds at most Settings.ChunkBytes + Settings.WindowBytes beside its
 // compressed bytes.
 type Member struct {
-	pool *Pool
+	pool    *Pool
+	account Account
 	// buffer holds the window and, behind it, the tail: JSON that is not yet
 	// compressed.
 	buffer []byte
 	window int
-	out    Segments
+	out    *Segments
 	sum    uint32
 	raw    int64 // bytes that were compressed
 	// borrowed is kept from one chunk to the next while JSON is appended, and
 	// chunks counts them.
 	borrowed *compressor
 	chunks   int
+	parked   parked
 }
 
 // maxRunChunks is how many chunks in a row one member may keep a compressor for,
 // while others wait. Priming it anew after so many costs little.
 const maxRunChunks = 8
 
-// NewMember returns an empty member.
-func (p *Pool) NewMember() *Member {
-	return &Member{pool: p, out: Segments{pool: &p.segments}}
+// NewMember returns an empty member. The memory that it holds, and that what
+// Finish returns holds, is drawn from account; nil: it is not counted.
+func (p *Pool) NewMember(account Account) *Member {
+	return &Member{pool: p, account: account, out: newSegments(&p.segments, account)}
 }
 
 // Tail returns the slice to append JSON to. Its content is not the caller's.
 func (m *Member) Tail() []byte {
 	if m.buffer == nil {
-		m.buffer = m.pool.buffers.take(smallestBytes)
+		m.buffer = m.takeBuffer(smallestBytes)
 	}
 	return m.limited()
+}
+
+func (m *Member) takeBuffer(n int) []byte {
+	b := m.pool.buffers.take(n)
+	draw(m.account, cap(b))
+	return b
+}
+
+func (m *Member) giveBuffer(b []byte) {
+	m.pool.buffers.give(b)
+	draw(m.account, -cap(b))
 }
 
 // limited returns the buffer with its capacity cut to where the chunk ends.
@@ -106,9 +120,8 @@ func (m *Member) advance() {
 		m.compressChunk()
 		return
 	}
-	larger := m.pool.buffers.take(2 * cap(m.buffer))
-	larger = append(larger, m.buffer...)
-	m.pool.buffers.give(m.buffer)
+	larger := append(m.takeBuffer(2*cap(m.buffer)), m.buffer...)
+	m.giveBuffer(m.buffer)
 	m.buffer = larger
 }
 
@@ -129,7 +142,7 @@ func (m *Member) compressChunk() {
 	m.sum = crc32.Update(m.sum, crc32.IEEETable, chunk)
 	m.raw += int64(len(chunk))
 	if m.borrowed == nil {
-		m.borrowed = m.pool.borrow(&m.out, m.buffer[:m.window])
+		m.borrowed = m.pool.borrow(m.out, m.buffer[:m.window])
 	}
 	m.borrowed.compress(chunk)
 	if m.chunks++; m.chunks == maxRunChunks {
@@ -159,7 +172,7 @@ func (m *Member) CompressedBytes() int { return m.out.Len() }
 
 // Finish ends the member, which must not be empty, and returns its bytes, which
 // are the caller's from now on. The member equals a new one afterwards.
-func (m *Member) Finish() Segments {
+func (m *Member) Finish() *Segments {
 	m.Compress()
 	var trailer [8]byte // RFC 1952, section 2.3.1
 	binary.LittleEndian.PutUint32(trailer[:], m.sum)
@@ -167,7 +180,9 @@ func (m *Member) Finish() Segments {
 	_, _ = m.out.Write(lastBlock)
 	_, _ = m.out.Write(trailer[:])
 	finished := m.out
-	*m = Member{pool: m.pool, buffer: m.buffer[:0], out: Segments{pool: &m.pool.segments}}
+	finished.sealed = true
+	m.dropBuffer() // whoever waits now until the next member begins holds nothing
+	*m = *m.pool.NewMember(m.account)
 	return finished
 }
 
@@ -176,8 +191,7 @@ func (m *Member) Finish() Segments {
 func (m *Member) Discard() {
 	m.giveBack()
 	m.out.Release()
-	if m.buffer != nil {
-		m.pool.buffers.give(m.buffer)
-	}
-	*m = *m.pool.NewMember()
+	m.parked.free()
+	m.dropBuffer()
+	*m = *m.pool.NewMember(m.account)
 }

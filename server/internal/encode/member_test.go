@@ -29,7 +29,7 @@ func newPool(tb testing.TB, s encode.Settings) *encode.Pool {
 }
 
 // bytesOf returns the bytes and gives the segments back.
-func bytesOf(tb testing.TB, s encode.Segments) []byte {
+func bytesOf(tb testing.TB, s *encode.Segments) []byte {
 	tb.Helper()
 	all, err := io.ReadAll(s.NewReader())
 	if err != nil || len(all) != s.Len() {
@@ -42,7 +42,7 @@ func bytesOf(tb testing.TB, s encode.Segments) []byte {
 // member returns input as a member, written at one go.
 func member(tb testing.TB, pool *encode.Pool, input []byte) []byte {
 	tb.Helper()
-	m := pool.NewMember()
+	m := pool.NewMember(nil)
 	write(tb, m, input)
 	defer m.Discard()
 	return bytesOf(tb, m.Finish())
@@ -183,7 +183,7 @@ func TestMember(t *testing.T) {
 				whole := member(t, pool, input)
 				wantMember(t, whole, input)
 
-				m := pool.NewMember()
+				m := pool.NewMember(nil)
 				writeSplit(t, m, rng, input)
 				if got := bytesOf(t, m.Finish()); !bytes.Equal(got, whole) {
 					t.Error("written in pieces: other bytes")
@@ -210,7 +210,7 @@ func TestLengths(t *testing.T) {
 		for _, n := range lengths {
 			input := kind(n)
 			wantMember(t, member(t, pool, input), input)
-			m := pool.NewMember()
+			m := pool.NewMember(nil)
 			appendSplit(t, m, rand.New(rand.NewPCG(uint64(n), 0)), input)
 			if got := m.RawBytes(); got != int64(n) {
 				t.Errorf("%s, %d: RawBytes %d", name, n, got)
@@ -229,7 +229,7 @@ func TestAnyOrderOfCalls(t *testing.T) {
 			pool := newPool(t, settings)
 			rng := rand.New(rand.NewPCG(7, uint64(settings.ChunkBytes)))
 			for range 3 {
-				m := pool.NewMember()
+				m := pool.NewMember(nil)
 				var input []byte
 				for range 20 {
 					piece := mixed(rng.Uint64(), rng.IntN(5000)+6)
@@ -263,7 +263,7 @@ func TestAnyOrderOfCalls(t *testing.T) {
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.DefaultSettings())
-	m := pool.NewMember()
+	m := pool.NewMember(nil)
 	if m.RawBytes() != 0 || m.TailBytes() != 0 || m.CompressedBytes() != 0 {
 		t.Error("a new member is not empty")
 	}
@@ -329,7 +329,7 @@ func TestUsedAgain(t *testing.T) {
 	pool := newPool(t, encode.Settings{Level: 6, ChunkBytes: 20_000, WindowBytes: 32 << 10, Compressors: 2})
 	want := member(t, pool, input)
 
-	m := pool.NewMember()
+	m := pool.NewMember(nil)
 	use := map[string]func(){
 		"finished":                func() { write(t, m, other); bytesOf(t, m.Finish()) },
 		"finished short":          func() { write(t, m, other[:1]); bytesOf(t, m.Finish()) },
@@ -359,8 +359,8 @@ func TestUsedAgain(t *testing.T) {
 func TestFinishedIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.Settings{Level: 1, ChunkBytes: 16 << 10, WindowBytes: 32 << 10, Compressors: 1})
-	m := pool.NewMember()
-	var kept []encode.Segments
+	m := pool.NewMember(nil)
+	var kept []*encode.Segments
 	for i := range uint64(10) {
 		write(t, m, mixed(i, 60_000))
 		kept = append(kept, m.Finish())

@@ -23,7 +23,7 @@ func TestMemoryBound(t *testing.T) {
 				t.Fatal(err)
 			}
 			rng := rand.New(rand.NewPCG(1, 2))
-			m := p.NewMember()
+			m := p.NewMember(nil)
 			piece := make([]byte, 50_000)
 			for range 60 {
 				switch rng.IntN(8) {
@@ -50,7 +50,7 @@ func TestMemoryBound(t *testing.T) {
 				}
 			}
 			m.Discard()
-			if m.buffer != nil || len(m.out.segments) != 0 {
+			if m.buffer != nil || len(m.out.places) != 0 {
 				t.Error("holds memory after Discard")
 			}
 		})
@@ -64,7 +64,7 @@ func TestSmallMemberIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := p.NewMember()
+	m := p.NewMember(nil)
 	if m.buffer != nil {
 		t.Error("an unused member has a buffer")
 	}

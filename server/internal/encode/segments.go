@@ -1,15 +1,16 @@
 package encode
 
 import (
+	"fmt"
 	"io"
 	"sync"
 )
 
-// segmentBytes is the length of a segment. An upload that has compressed
-// something holds one that is partly empty.
-const segmentBytes = 16 << 10
+// SegmentBytes is the length of a segment, in memory as in a [Store]. An upload
+// that has compressed something holds one that is partly empty.
+const SegmentBytes = 16 << 10
 
-type segment [segmentBytes]byte
+type segment [SegmentBytes]byte
 
 type segmentPool struct{ pool sync.Pool }
 
@@ -20,82 +21,116 @@ func (p *segmentPool) take() *segment {
 	return new(segment)
 }
 
+func (p *segmentPool) give(s *segment) { p.pool.Put(s) }
+
 // Segments is a sequence of bytes that grows without being copied. It is an
-// io.Writer that never fails.
+// io.Writer that never fails. Its full segments can be moved out of memory, with
+// [Segments.Spill], and are read as before.
+//
+// Write and Release are for a caller that is the only one to use the Segments,
+// but that Release may run while Spill does.
 type Segments struct {
-	pool     *segmentPool
-	segments []*segment
-	length   int
+	pool    *segmentPool
+	account Account
+	length  int
+	sealed  bool // nothing is written any more
+
+	mu     sync.Mutex
+	places []place
+}
+
+// place is where a segment is: in memory, or else in a store.
+type place struct {
+	memory *segment
+	// moving tells that memory is being written to a store, and is Spill's to give
+	// back should the place be gone when that is done.
+	moving bool
+	store  Store
+	id     int64
+}
+
+func newSegments(pool *segmentPool, account Account) *Segments {
+	return &Segments{pool: pool, account: account}
 }
 
 // Write appends b.
 func (s *Segments) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 {
-		used := s.length % segmentBytes
+		used := s.length % SegmentBytes
 		if used == 0 {
-			s.segments = append(s.segments, s.pool.take())
+			draw(s.account, SegmentBytes)
+			s.places = append(s.places, place{memory: s.pool.take()})
 		}
-		c := copy(s.segments[len(s.segments)-1][used:], b)
+		c := copy(s.places[len(s.places)-1].memory[used:], b)
 		s.length += c
 		b = b[c:]
 	}
 	return n, nil
 }
 
-// Len returns the number of bytes.
+// Len returns the number of bytes, wherever they are.
 func (s *Segments) Len() int { return s.length }
+
+// Account returns what the memory is drawn from; nil where it is not counted.
+func (s *Segments) Account() Account { return s.account }
+
+// Release gives the memory back, and the space in stores. Readers must have come
+// to their end. Releasing again does nothing.
+func (s *Segments) Release() {
+	s.mu.Lock()
+	places := s.places
+	s.places, s.length = nil, 0
+	s.mu.Unlock()
+	released := 0
+	for _, p := range places {
+		switch {
+		case p.memory == nil:
+			p.store.Free(p.id)
+		case !p.moving:
+			s.pool.give(p.memory)
+			released += SegmentBytes
+		}
+	}
+	draw(s.account, -released)
+}
 
 // NewReader returns a reader of all the bytes, from the first one on. Any
 // number of readers can be used, one after the other or at the same time, until
-// Release.
+// Release. Reading fails only with what the store fails with.
 func (s *Segments) NewReader() io.Reader { return &segmentsReader{of: s} }
 
-// Release gives the memory back. The caller must be the only user left.
-// Releasing again does nothing.
-func (s *Segments) Release() {
-	for _, seg := range s.segments {
-		s.pool.pool.Put(seg)
-	}
-	*s = Segments{pool: s.pool}
-}
-
-// segmentsReader reads Segments; it implements io.WriterTo, so that copying
-// takes no buffer.
 type segmentsReader struct {
 	of *Segments
 	at int
 }
 
-// next returns what can be read at one go; empty at the end.
-func (r *segmentsReader) next() []byte {
-	if r.at == r.of.length {
-		return nil
-	}
-	i := r.at / segmentBytes
-	end := min(segmentBytes, r.of.length-i*segmentBytes)
-	return r.of.segments[i][r.at%segmentBytes : end]
-}
-
 func (r *segmentsReader) Read(b []byte) (int, error) {
-	piece := r.next()
-	if len(piece) == 0 && len(b) > 0 {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if r.at == r.of.length {
 		return 0, io.EOF
 	}
-	n := copy(b, piece)
-	r.at += n
-	return n, nil
+	offset := r.at % SegmentBytes
+	b = b[:min(len(b), SegmentBytes-offset, r.of.length-r.at)]
+	if err := r.of.copyTo(b, r.at/SegmentBytes, offset); err != nil {
+		return 0, fmt.Errorf("read segment: %w", err)
+	}
+	r.at += len(b)
+	return len(b), nil
 }
 
-func (r *segmentsReader) WriteTo(w io.Writer) (int64, error) {
-	var written int64
-	for piece := r.next(); len(piece) > 0; piece = r.next() {
-		n, err := w.Write(piece)
-		r.at += n
-		written += int64(n)
-		if err != nil {
-			return written, err
-		}
+// copyTo fills b with what segment i has from offset on. A store is read without
+// the lock: its segments stay where they are until Release.
+func (s *Segments) copyTo(b []byte, i, offset int) error {
+	s.mu.Lock()
+	p := s.places[i]
+	if p.memory != nil {
+		copy(b, p.memory[offset:])
+		s.mu.Unlock()
+		return nil
 	}
-	return written, nil
+	s.mu.Unlock()
+	return p.store.ReadAt(b, p.id, offset)
 }

@@ -14,9 +14,9 @@ import (
 
 // finished returns a member that fills n bytes of segments or a few more, and
 // its bytes.
-func finished(t *testing.T, pool *encode.Pool, n int) (encode.Segments, []byte) {
+func finished(t *testing.T, pool *encode.Pool, n int) (*encode.Segments, []byte) {
 	t.Helper()
-	m := pool.NewMember()
+	m := pool.NewMember(nil)
 	write(t, m, noise(6, n))
 	s := m.Finish()
 	all, err := io.ReadAll(s.NewReader())
@@ -24,16 +24,6 @@ func finished(t *testing.T, pool *encode.Pool, n int) (encode.Segments, []byte) 
 		t.Fatal(err)
 	}
 	return s, all
-}
-
-// writeTo copies what is left in r without a buffer, as io.Copy would.
-func writeTo(t *testing.T, r io.Reader, w io.Writer) (int64, error) {
-	t.Helper()
-	direct, ok := r.(io.WriterTo)
-	if !ok {
-		t.Fatal("the reader is no io.WriterTo")
-	}
-	return direct.WriteTo(w)
 }
 
 func TestSegmentsReader(t *testing.T) {
@@ -49,14 +39,7 @@ func TestSegmentsReader(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		var copied bytes.Buffer
-		if written, err := writeTo(t, s.NewReader(), &copied); err != nil || written != int64(len(want)) {
-			t.Errorf("WriteTo: %d, %v", written, err)
-		}
-		if !bytes.Equal(copied.Bytes(), want) {
-			t.Error("WriteTo wrote other bytes")
-		}
-		// Read some, copy the rest.
+		// Read some, then the rest.
 		r := s.NewReader()
 		front := make([]byte, len(want)/2)
 		if _, err := io.ReadFull(r, front); err != nil {
@@ -68,9 +51,6 @@ func TestSegmentsReader(t *testing.T) {
 		}
 		if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Errorf("Read at the end: %d, %v", n, err)
-		}
-		if n, err := writeTo(t, r, io.Discard); n != 0 || err != nil {
-			t.Errorf("WriteTo at the end: %d, %v", n, err)
 		}
 		s.Release()
 	}
@@ -109,38 +89,6 @@ func TestSegmentsReadByMany(t *testing.T) {
 	s.Release()
 }
 
-// A writer that breaks off: the reader stands where it stopped.
-func TestWriteToBrokenWriter(t *testing.T) {
-	t.Parallel()
-	pool := newPool(t, encode.DefaultSettings())
-	s, want := finished(t, pool, 50_000)
-	defer s.Release()
-	r := s.NewReader()
-	broken := &brokenWriter{left: 20_000}
-	n, err := writeTo(t, r, broken)
-	if n != 20_000 || !errors.Is(err, errBroken) {
-		t.Fatalf("WriteTo: %d, %v", n, err)
-	}
-	rest, err := io.ReadAll(r)
-	if err != nil || !bytes.Equal(rest, want[20_000:]) {
-		t.Errorf("the rest: other bytes, error %v", err)
-	}
-}
-
-var errBroken = errors.New("broken")
-
-type brokenWriter struct{ left int }
-
-func (w *brokenWriter) Write(b []byte) (int, error) {
-	if len(b) > w.left {
-		n := w.left
-		w.left = 0
-		return n, errBroken
-	}
-	w.left -= len(b)
-	return len(b), nil
-}
-
 func TestReleaseTwice(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.DefaultSettings())
@@ -153,7 +101,7 @@ func TestReleaseTwice(t *testing.T) {
 	s.Release()
 	a, wantA := finished(t, pool, 50_000)
 	s.Release()
-	m := pool.NewMember()
+	m := pool.NewMember(nil)
 	write(t, m, noise(7, 50_000))
 	b := m.Finish()
 	if got, err := io.ReadAll(a.NewReader()); err != nil || !bytes.Equal(got, wantA) {

@@ -19,16 +19,17 @@ const (
 // readAnswer makes the attempt's end of its answer, and closes the answer's body.
 // It takes the status as it is, even if the body breaks off. Cancel ends the
 // request.
-func readAnswer(resp *http.Response, cancel func()) attemptEnd {
+func readAnswer(resp *http.Response, cancel func(), maxRetryAfter time.Duration) attemptEnd {
 	defer resp.Body.Close()
 	defer time.AfterFunc(maxDrainTime, cancel).Stop()
 	head, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrainBytes)
+	asked, _ := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now(), maxRetryAfter)
 	return attemptEnd{
-		verdict:    judgeStatus(resp.StatusCode),
-		status:     resp.StatusCode,
-		answer:     clean(head),
-		retryAfter: resp.Header.Get("Retry-After"),
+		verdict: judgeStatus(resp.StatusCode),
+		status:  resp.StatusCode,
+		answer:  clean(head),
+		asked:   asked,
 	}
 }
 

@@ -32,16 +32,17 @@ type Attempt struct {
 // attemptEnd is how an attempt ended.
 type attemptEnd struct {
 	verdict
-	status     int    // 0: no answer
-	answer     string // the beginning of the body
-	retryAfter string // the header
-	err        error  // where there was no answer
+	status int           // 0: no answer
+	answer string        // the beginning of the body
+	asked  time.Duration // the Retry-After, capped
+	err    error         // where there was no answer
 }
 
 // post makes one attempt. The form is not read any more once it has returned.
 func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
 	defer cancel()
+	ctx = withAttempt(ctx)
 	var out outbound
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },
@@ -50,7 +51,7 @@ func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 	// Not through an http.Client, which would follow redirects, with the key.
 	resp, err := c.transport.RoundTrip(c.request(ctx, f, &out))
 	if err == nil {
-		return readAnswer(resp, cancel)
+		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter)
 	}
 	out.end()
 	wasEnded := ended(ctx)

@@ -1,11 +1,8 @@
 package intake
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,10 +23,28 @@ type Config struct {
 	// separated by commas. Empty: not sent.
 	AdditionalTags string
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
+	// It begins when it is the batch's turn, see MaxConnections.
 	PostTimeout time.Duration
 	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
-	// waiting between them. 0: as long as the caller's context lives.
+	// waiting between them. 0: as long as the caller's context lives. The clock
+	// stands still while the batch waits for its turn: that it is behind others
+	// says nothing against an intake that takes one after the other, and to fail
+	// it would only bring it back later, at the end of the line. Should the intake
+	// go down meanwhile, the batch is sent from the line to the gate, and the clock
+	// goes on.
 	BatchDeadline time.Duration
+	// MaxConnections bounds the connections to the intake, those that are idle
+	// included, and the POSTs that are on their way at once. The batches above it
+	// wait for their turn, round robin between services, until their context ends.
+	// A batch in its back-off, or one that waits for the intake to be back, has no
+	// turn. At least 1.
+	//
+	// A connection costs about 14 KB of memory while it is idle: net/http's buffers
+	// of 4 KiB each way, and two goroutines. It costs about 100 KB while a batch
+	// goes out, as net/http then holds two copy buffers of 32 KiB, and its stacks
+	// have grown. That is without TLS and the kernel's buffers. A batch that waits
+	// for its turn costs 3 KB, besides itself.
+	MaxConnections int
 	// Retry says when a batch is sent again. The zero value stands for
 	// [DefaultRetry].
 	Retry Retry
@@ -48,6 +63,7 @@ type Client struct {
 	onAttempt func(Attempt)
 	retries   retrypolicy.RetryPolicy[any]
 	gate      *gate
+	turns     *turns
 }
 
 // Option is a collaborator of a client.
@@ -74,9 +90,10 @@ func New(cfg Config, options ...Option) (*Client, error) {
 	c := &Client{
 		config:    cfg,
 		url:       target,
-		transport: newTransport(socket),
+		transport: newTransport(socket, cfg.MaxConnections),
 		retries:   newRetryPolicy(),
-		gate:      newGate(cfg.Retry),
+		gate:      newGate(cfg.Retry, cfg.probeInterval()),
+		turns:     newTurns(cfg.MaxConnections),
 	}
 	for _, option := range options {
 		option(c)
@@ -91,6 +108,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("intake post timeout %v is not positive", c.PostTimeout)
 	case c.BatchDeadline < 0:
 		return fmt.Errorf("intake batch deadline %v is negative", c.BatchDeadline)
+	case c.MaxConnections < 1:
+		return fmt.Errorf("intake max connections %d is not positive", c.MaxConnections)
 	case strings.ContainsFunc(c.APIKey, control):
 		return errors.New("intake API key has a control character")
 	case strings.ContainsFunc(c.AdditionalTags, control):
@@ -102,33 +121,10 @@ func (c Config) validate() error {
 	return nil
 }
 
-// newTransport returns the transport, over a unix socket if one is named.
-func newTransport(socket string) *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &countedConn{Conn: conn}, nil
-	}
-	transport := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dial,
-		ForceAttemptHTTP2:   true,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: 10 * time.Second,
-		MaxIdleConnsPerHost: 16,
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true,
-	}
-	if socket != "" {
-		transport.Proxy = nil
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dial(ctx, "unix", socket)
-		}
-	}
-	return transport
+// probeInterval returns the time from a probe that hangs to the one beside it: as
+// long as it takes for probes that hang until they time out to leave a turn free.
+func (c Config) probeInterval() time.Duration {
+	return max(c.Retry.BreakerDelay, c.PostTimeout/time.Duration(c.MaxConnections))
 }
 
 // Close closes the connections that are idle.

@@ -25,7 +25,7 @@ func testForm(t *testing.T) *form {
 	if err != nil {
 		t.Fatal(err)
 	}
-	member := pool.NewMember()
+	member := pool.NewMember(nil)
 	if _, err := io.WriteString(member, `{"scopes":[]}`); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,8 @@
 // Start at [New] and [Client.Forward]. What an answer means, and how long to wait
 // for the next attempt, is decided by functions of what they are given alone, in
 // verdict.go and retry.go; whether the intake is up, for all batches together, by
-// the gate in gate.go.
+// the gate in gate.go; whose turn it is to post, by the turns in turns.go. How an
+// attempt comes by both is in admit.go.
 //
 // It does not cut batches to a size that the intake takes: see [Error.TooLarge].
 package intake

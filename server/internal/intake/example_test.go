@@ -23,9 +23,10 @@ func ExampleClient_Forward() {
 	defer server.Close()
 
 	client, err := intake.New(intake.Config{
-		URL:           server.URL,
-		PostTimeout:   30 * time.Second,
-		BatchDeadline: 5 * time.Minute,
+		URL:            server.URL,
+		PostTimeout:    30 * time.Second,
+		BatchDeadline:  5 * time.Minute,
+		MaxConnections: 16,
 	}, intake.OnAttempt(func(a intake.Attempt) {
 		fmt.Println("attempt", a.Number, "at batch", a.BatchNum, "was", a.Class)
 	}))

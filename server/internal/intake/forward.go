@@ -19,17 +19,16 @@ import (
 //   - at once when the intake answers that it will not take the batch, ever or at
 //     this size ([Error.TooLarge]);
 //   - when ctx or Config.BatchDeadline ends, and already when the next attempt
-//     could not start before that: with what the last attempt has met;
+//     could not start before that: with what the last attempt has met. The
+//     batch's deadline moves on while the batch waits for its turn;
 //   - with ctx's error when the caller has cancelled it.
 //
 // The batch is not read any more once Forward has returned.
 func (c *Client) Forward(ctx context.Context, b *batch.Batch) error {
+	f := &forwarding{client: c, form: newForm(b), batchNum: b.Num, caller: b.Header.Service}
 	if c.config.BatchDeadline > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, c.config.BatchDeadline, errBatchDeadline)
-		defer cancel()
+		f.deadline = time.Now().Add(c.config.BatchDeadline)
 	}
-	f := &forwarding{client: c, form: newForm(b), batchNum: b.Num}
 	// What Run returns says too little: it prefers the context's error even where
 	// the last attempt was accepted.
 	_ = failsafe.With(c.retries).WithContext(ctx).Run(func() error { return f.next(ctx) })
@@ -44,6 +43,10 @@ type forwarding struct {
 	client   *Client
 	form     *form
 	batchNum int32
+	caller   string
+	// deadline is the batch's own, zero if it has none. It moves on while the
+	// batch waits for its turn.
+	deadline time.Time
 
 	attempts   int
 	inDoubt    bool // any attempt
@@ -53,6 +56,8 @@ type forwarding struct {
 	// tells that no further one can change it.
 	last  *Error
 	final bool
+	// stopped is why there was no further attempt, where that is not in last.
+	stopped error
 }
 
 // again asks for another attempt.
@@ -81,34 +86,16 @@ func newRetryPolicy() retrypolicy.RetryPolicy[any] {
 		Build()
 }
 
-// next makes one attempt, as soon as the gate lets it through.
+// next makes one attempt, as soon as it may.
 func (f *forwarding) next(ctx context.Context) error {
-	c := f.client
-	p, err := c.gate.enter(ctx)
+	p, err := f.admit(ctx)
 	if err != nil {
+		f.stopped = err
 		return err
 	}
-	f.attempts++
-	begin := time.Now()
-	end := c.post(ctx, f.form)
-	now := time.Now()
-
-	asked, _ := parseRetryAfter(end.retryAfter, now, c.config.Retry.MaxRetryAfter)
-	if end.status != 0 {
-		f.retryAfter = asked
-	}
-	f.inDoubt = f.inDoubt || end.inDoubt
-	leaveAlone := time.Duration(0)
-	if end.throttles {
-		leaveAlone = asked
-	}
-	open := c.gate.report(p, end.health, leaveAlone)
-	if c.onAttempt != nil {
-		c.onAttempt(Attempt{
-			BatchNum: f.batchNum, Number: f.attempts, HTTPStatus: end.status, Class: end.class,
-			InDoubt: end.inDoubt, RetryAfter: asked, Duration: now.Sub(begin),
-		})
-	}
+	ctx, cancel := f.within(ctx)
+	defer cancel()
+	end, open := f.attempt(ctx, p)
 	if end.class == ClassAccepted {
 		f.accepted = true
 		return nil
@@ -122,12 +109,41 @@ func (f *forwarding) next(ctx context.Context) error {
 	if !open {
 		step = 1 // the gate makes it wait
 	}
-	pause := c.config.Retry.pause(step, asked, rand.Float64()) //nolint:gosec // spreads load, guards nothing
-	if deadline, limited := ctx.Deadline(); limited && !now.Add(pause).Before(deadline) {
+	pause := f.client.config.Retry.pause(step, end.asked, rand.Float64()) //nolint:gosec // spreads load, guards nothing
+	if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) <= pause {
 		f.final = true
 		return f.last
 	}
 	return &again{failed: f.last, after: pause}
+}
+
+// attempt posts the batch in its turn, and returns whether the gate lets everybody
+// through. It gives the turn back when the gate knows how it went, so that who is
+// next knows too.
+func (f *forwarding) attempt(ctx context.Context, p pass) (end attemptEnd, open bool) {
+	c := f.client
+	f.attempts++
+	begin := time.Now()
+	func() {
+		defer c.turns.give()
+		end = c.post(ctx, f.form)
+		leaveAlone := time.Duration(0)
+		if end.throttles {
+			leaveAlone = end.asked
+		}
+		open = c.gate.report(p, end.health, leaveAlone)
+	}()
+	f.inDoubt = f.inDoubt || end.inDoubt
+	if end.status != 0 {
+		f.retryAfter = end.asked
+	}
+	if c.onAttempt != nil {
+		c.onAttempt(Attempt{
+			BatchNum: f.batchNum, Number: f.attempts, HTTPStatus: end.status, Class: end.class,
+			InDoubt: end.inDoubt, RetryAfter: end.asked, Duration: time.Since(begin),
+		})
+	}
+	return end, open
 }
 
 // failure sums up why the batch was not accepted.
@@ -138,10 +154,10 @@ func (f *forwarding) failure(ctx context.Context) *Error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		failure = &Error{Err: ended(ctx)}
 	case failure != nil:
-	case ctx.Err() != nil:
+	case f.stopped != nil:
+		failure = &Error{Err: f.stopped}
+	default: // ended before it began
 		failure = &Error{Err: ended(ctx)}
-	default:
-		failure = &Error{Err: errHeld}
 	}
 	failure.BatchNum = f.batchNum
 	failure.Attempts = f.attempts

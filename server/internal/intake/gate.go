@@ -24,8 +24,14 @@ var errHeld = errors.New("not sent: the intake takes nothing at present")
 //
 // Of all that wait for the gate one at a time watches when it may probe; the
 // others are woken when it opens. So nothing sleeps longer than it is shut.
+//
+// A pass is of now: it must be used at once. So who has waited at the gate waits
+// for a connection without one, and then tries.
 type gate struct {
-	spread  time.Duration
+	spread time.Duration
+	// probeInterval is the time from a probe that hangs to the one beside it.
+	probeInterval time.Duration
+
 	mu      sync.Mutex
 	breaker circuitbreaker.CircuitBreaker[any]
 	// epoch counts the breaker's changes of state. An attempt that was let
@@ -37,13 +43,14 @@ type gate struct {
 	nextProbe time.Time
 	// opened is closed, and replaced, when what waits shall go through.
 	opened chan struct{}
-	// turn holds a token while someone watches; nudge makes them look again.
-	turn, nudge chan struct{}
+	// seat holds a token while someone watches; nudge makes them look again.
+	seat, nudge chan struct{}
 }
 
-func newGate(r Retry) *gate {
+func newGate(r Retry, probeInterval time.Duration) *gate {
 	return &gate{
-		spread: r.BreakerDelay,
+		spread:        r.BreakerDelay,
+		probeInterval: probeInterval,
 		breaker: circuitbreaker.NewBuilder[any]().
 			WithFailureThreshold(uint(r.BreakerFailureThreshold)).
 			WithSuccessThreshold(1).
@@ -51,7 +58,7 @@ func newGate(r Retry) *gate {
 			WithJitterFactor(0.25).
 			Build(),
 		opened: make(chan struct{}),
-		turn:   make(chan struct{}, 1),
+		seat:   make(chan struct{}, 1),
 		nudge:  make(chan struct{}, 1),
 	}
 }
@@ -62,9 +69,9 @@ type pass struct {
 	probe bool
 }
 
-// hold is why there is no pass, as of now.
+// hold is why the gate is not open, as of now.
 type hold struct {
-	// wait is when to look again, at the latest.
+	// wait is when to look again, at the latest; 0: a probe is due.
 	wait time.Duration
 	// wake is closed when the gate opens.
 	wake <-chan struct{}
@@ -78,53 +85,58 @@ func (h hold) tooLong(ctx context.Context) bool {
 	return h.certain && limited && time.Until(deadline) <= h.wait
 }
 
-// enter waits for a pass. It fails with the context's error, or at once with
+// await waits until the gate is open, or the caller may probe: then the caller is
+// the one that watches, until it calls unwatch. What await saw may be over soon;
+// the pass comes from try. It fails with the context's error, or at once with
 // errHeld where the context's deadline is before the gate can open.
-func (g *gate) enter(ctx context.Context) (pass, error) {
+func (g *gate) await(ctx context.Context) (watches bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return pass{}, err
+			return false, err
 		}
-		p, h, ok := g.try(time.Now())
+		h, open := g.look(time.Now())
 		switch {
-		case ok:
-			return p, nil
+		case open:
+			return false, nil
 		case h.tooLong(ctx):
-			return pass{}, errHeld
+			return false, errHeld
 		}
 		select {
-		case g.turn <- struct{}{}:
-			p, err := g.watch(ctx)
-			<-g.turn
-			if err != nil || p.probe {
-				return p, err
+		case g.seat <- struct{}{}:
+			due, err := g.watch(ctx)
+			if due {
+				return true, nil
+			}
+			g.unwatch()
+			if err != nil {
+				return false, err
 			}
 		case <-h.wake:
 		case <-ctx.Done():
-			return pass{}, ctx.Err()
+			return false, ctx.Err()
 		}
 		g.settle(ctx)
 	}
 }
 
-// watch waits until the caller, whose turn it is, may probe, or everybody may go
-// through; then it returns no pass, and has woken the others.
-func (g *gate) watch(ctx context.Context) (pass, error) {
+// watch waits until a probe is due, or everybody may go through; then it has
+// woken the others.
+func (g *gate) watch(ctx context.Context) (due bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return pass{}, err
+			return false, err
 		}
-		p, h, ok := g.try(time.Now())
+		h, open := g.look(time.Now())
 		switch {
-		case ok && p.probe:
-			return p, nil
-		case ok:
+		case open:
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.wake()
-			return pass{}, nil
+			return false, nil
+		case h.wait <= 0:
+			return true, nil
 		case h.tooLong(ctx):
-			return pass{}, errHeld
+			return false, errHeld
 		}
 		timer := time.NewTimer(h.wait)
 		select {
@@ -136,6 +148,9 @@ func (g *gate) watch(ctx context.Context) (pass, error) {
 		timer.Stop()
 	}
 }
+
+// unwatch has someone else watch.
+func (g *gate) unwatch() { <-g.seat }
 
 // settle waits for a random part of the spread, if the deadline allows.
 func (g *gate) settle(ctx context.Context) {
@@ -151,28 +166,45 @@ func (g *gate) settle(ctx context.Context) {
 	}
 }
 
-// try returns a pass, or why there is none now.
-func (g *gate) try(now time.Time) (pass, hold, bool) {
+// look returns whether the gate is open, or why it is not.
+func (g *gate) look(now time.Time) (h hold, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if wait := g.until.Sub(now); wait > 0 {
-		return pass{}, hold{wait: wait, wake: g.opened, certain: true}, false
+		return hold{wait: wait, wake: g.opened, certain: true}, false
+	}
+	switch g.breaker.State() {
+	case circuitbreaker.ClosedState:
+		return hold{}, true
+	case circuitbreaker.OpenState:
+		return hold{wait: g.breaker.RemainingDelay(), wake: g.opened, certain: true}, false
+	case circuitbreaker.HalfOpenState:
+	}
+	return hold{wait: max(0, g.nextProbe.Sub(now)), wake: g.opened}, false
+}
+
+// try returns a pass, if there is one now.
+func (g *gate) try(now time.Time) (pass, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.until.After(now) {
+		return pass{}, false
 	}
 	before := g.breaker.State()
 	allowed := g.breaker.TryAcquirePermit()
 	g.follow(before)
 	switch g.breaker.State() {
 	case circuitbreaker.ClosedState:
-		return pass{epoch: g.epoch}, hold{}, true
+		return pass{epoch: g.epoch}, true
 	case circuitbreaker.OpenState:
-		return pass{}, hold{wait: g.breaker.RemainingDelay(), wake: g.opened, certain: true}, false
+		return pass{}, false
 	case circuitbreaker.HalfOpenState:
 	}
 	if !allowed && now.Before(g.nextProbe) {
-		return pass{}, hold{wait: g.nextProbe.Sub(now), wake: g.opened}, false
+		return pass{}, false
 	}
-	g.nextProbe = now.Add(g.spread)
-	return pass{epoch: g.epoch, probe: true}, hold{}, true
+	g.nextProbe = now.Add(g.probeInterval)
+	return pass{epoch: g.epoch, probe: true}, true
 }
 
 // report gives a pass back with what its attempt has shown, and for how long the
@@ -192,15 +224,21 @@ func (g *gate) report(p pass, h health, leaveAlone time.Duration) (open bool) {
 		g.wake()
 	case h == healthDown && p.epoch == g.epoch:
 		g.breaker.RecordFailure()
+		g.lookAgain() // the probe does not hang
 	case h == healthUnknown && p.probe && p.epoch == g.epoch:
 		g.nextProbe = time.Time{} // someone else shall probe instead
-		select {
-		case g.nudge <- struct{}{}:
-		default:
-		}
+		g.lookAgain()
 	}
 	g.follow(before)
 	return g.breaker.IsClosed() && !g.until.After(time.Now())
+}
+
+// lookAgain has the one that watches look again.
+func (g *gate) lookAgain() {
+	select {
+	case g.nudge <- struct{}{}:
+	default:
+	}
 }
 
 func (g *gate) follow(before circuitbreaker.State) {

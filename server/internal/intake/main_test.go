@@ -33,7 +33,7 @@ func newBatch(n int64) *batch.Batch {
 	if err != nil {
 		panic(err)
 	}
-	member := pool.NewMember()
+	member := pool.NewMember(nil)
 	noise := rand.NewChaCha8([32]byte{1})
 	if _, err := io.CopyN(member, noise, n); err != nil {
 		panic(err)
@@ -83,6 +83,9 @@ func (a *attempts) all() []intake.Attempt {
 
 func newClient(t *testing.T, cfg intake.Config, options ...intake.Option) *intake.Client {
 	t.Helper()
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = 16
+	}
 	client, err := intake.New(cfg, options...)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"runtime"
+	"sync"
+	"weak"
+
+	"google.golang.org/grpc/mem"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// What is drawn for what can't be counted by the byte, as measured with
+// `make loadtest`: docs/operations.md.
+const (
+	// connectionBytes is for a connection: its goroutines, its tables of headers
+	// and streams.
+	connectionBytes = 24 << 10
+	// streamBytes is for a stream: its goroutines and what gRPC keeps of it.
+	streamBytes = 20 << 10
+	// compressorBytes is for a compressor, and there are GOMAXPROCS of them.
+	compressorBytes = 1300 << 10
+	// intakeConnectionBytes is for a connection to the intake.
+	intakeConnectionBytes = 64 << 10
+)
+
+// bufferSizes are those in which buffers are pooled. gRPC's own choice has none
+// between 32 KiB and 1 MiB.
+var bufferSizes = []int{
+	256, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20,
+}
+
+// buffers lends gRPC the buffers for what it receives, and draws them from the
+// budget for as long as they are used. gRPC drops those of a stream that ends
+// before it is read: they count until the garbage collector has found them.
+type buffers struct {
+	pool   mem.BufferPool
+	budget *memory.Budget
+	lent   sync.Map // weak.Pointer[[]byte] -> loan
+}
+
+type loan struct {
+	bytes   int
+	cleanup runtime.Cleanup
+}
+
+func newBuffers(budget *memory.Budget) *buffers {
+	return &buffers{pool: mem.NewTieredBufferPool(bufferSizes...), budget: budget}
+}
+
+// Get returns a buffer of that length.
+func (b *buffers) Get(length int) *[]byte {
+	buffer := b.pool.Get(length)
+	key := weak.Make(buffer)
+	bytes := cap(*buffer)
+	b.budget.Draw(bytes)
+	cleanup := runtime.AddCleanup(buffer, b.lost, key)
+	b.lent.Store(key, loan{bytes: bytes, cleanup: cleanup})
+	return buffer
+}
+
+// Put takes a buffer back.
+func (b *buffers) Put(buffer *[]byte) {
+	if entry, ok := b.lent.LoadAndDelete(weak.Make(buffer)); ok {
+		of := entry.(loan) //nolint:revive // nothing else is stored
+		of.cleanup.Stop()
+		b.budget.Draw(-of.bytes)
+	}
+	b.pool.Put(buffer)
+}
+
+// lost enters that the garbage collector has found a buffer.
+func (b *buffers) lost(key weak.Pointer[[]byte]) {
+	if entry, ok := b.lent.LoadAndDelete(key); ok {
+		b.budget.Draw(-entry.(loan).bytes) //nolint:revive // nothing else is stored
+	}
+}

@@ -1,0 +1,277 @@
+package intake_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
+)
+
+// batchOf returns a small batch of a service.
+func batchOf(service string) *batch.Batch {
+	b := *smallBatch()
+	header := *b.Header
+	header.Service = service
+	b.Header = &header
+	return &b
+}
+
+func connections(n int) func(*intake.Config) {
+	return func(c *intake.Config) { c.MaxConnections = n }
+}
+
+// hold forwards a batch, which then has a turn for as long as the test's intake
+// makes it wait. It returns what Forward will.
+func hold(t *testing.T, client *intake.Client) <-chan error {
+	t.Helper()
+	forwarded := make(chan error, 1)
+	go func() { forwarded <- client.Forward(t.Context(), smallBatch()) }()
+	synctest.Wait()
+	return forwarded
+}
+
+func TestOneServiceDoesNotHoldUpAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const many = 400
+		m := &model{latency: time.Second, answer: scripted(200)}
+		client := modelClient(t, m, connections(2))
+		accepted := make(chan error, many)
+		for range many {
+			go func() { accepted <- client.Forward(t.Context(), batchOf("large")) }()
+		}
+		synctest.Wait()
+		begin := time.Now()
+		if err := client.Forward(t.Context(), batchOf("small")); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("one batch took %v behind %d of another service", took, many)
+		}
+		for range many {
+			if err := <-accepted; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(begin); took != (many+2)/2*time.Second {
+			t.Errorf("all took %v", took)
+		}
+	})
+}
+
+func TestWaitingForATurnIsNoTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const uploads = 20
+		m := &model{latency: 20 * time.Second, answer: scripted(200)}
+		client := modelClient(t, m, func(c *intake.Config) {
+			c.MaxConnections, c.BatchDeadline = 1, time.Minute
+		}, intake.OnAttempt(func(a intake.Attempt) {
+			if a.Number != 1 || a.Duration != 20*time.Second {
+				t.Errorf("%+v", a)
+			}
+		}))
+		accepted := make(chan error, uploads)
+		for range uploads {
+			go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
+		}
+		for range uploads {
+			if err := <-accepted; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// The clock of the batch's deadline goes on where it stood when the turn has come.
+func TestBatchDeadlineGoesOnBehindTheLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{latency: 9 * time.Second, answer: func(nth int) reply {
+			if nth == 0 {
+				return status(200)
+			}
+			return failing(errHung)
+		}}
+		client := modelClient(t, m, func(c *intake.Config) {
+			c.MaxConnections, c.BatchDeadline = 1, 10*time.Second
+		})
+		begin := time.Now()
+		first := hold(t, client)
+		failed := failure(t, client, t.Context())
+		if took := time.Since(begin); took != 19*time.Second || !failed.Timeout() || failed.Attempts != 1 {
+			t.Errorf("%v after %v", failed, took)
+		}
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCancelInTheLine(t *testing.T) {
+	t.Parallel()
+	for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &model{latency: 20 * time.Second, answer: scripted(200)}
+			client := modelClient(t, m, connections(1))
+			first := hold(t, client)
+			begin := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if errors.Is(want, context.Canceled) {
+				time.AfterFunc(4*time.Second, cancel)
+			}
+			failed := failure(t, client, ctx)
+			if !errors.Is(failed, want) || failed.Timeout() || failed.InDoubt() || failed.Attempts != 0 || time.Since(begin) > 5*time.Second {
+				t.Errorf("%+v after %v, want %v", failed, time.Since(begin), want)
+			}
+			if err := <-first; err != nil {
+				t.Error(err)
+			}
+			if err := client.Forward(t.Context(), smallBatch()); err != nil || m.count() != 2 {
+				t.Errorf("%v after %d requests", err, m.count())
+			}
+		})
+	}
+}
+
+func TestBackoffHoldsNoTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			if nth == 0 {
+				return later(408, "60") // for this batch alone
+			}
+			return status(200)
+		}}
+		client := modelClient(t, m, connections(1))
+		paused := hold(t, client)
+		begin := time.Now()
+		if err := client.Forward(t.Context(), smallBatch()); err != nil || time.Now() != begin {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		if err := <-paused; err != nil || time.Since(begin) < time.Minute {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
+}
+
+// What stood in line when the intake went down is not sent to it, and is not in
+// front of the probe; all are served with a single connection.
+func TestProbeIsNotHeldUpByTheLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var alive atomic.Bool
+		m := &model{latency: time.Millisecond, answer: func(int) reply {
+			if alive.Load() {
+				return status(200)
+			}
+			return status(503)
+		}}
+		client := modelClient(t, m, connections(1))
+		const uploads = 300
+		accepted := make(chan error, uploads)
+		for range uploads {
+			go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
+		}
+		<-time.After(time.Second / 2)
+		if m.count() != 10 {
+			t.Errorf("%d attempts until the gate shut", m.count())
+		}
+		<-time.After(time.Minute)
+		// The breaker's delay is a second, a quarter more or less.
+		if n := m.count(); n < 10+60*3/4 || n > 10+61*4/3 {
+			t.Errorf("%d attempts in a minute", n)
+		}
+		alive.Store(true)
+		back := time.Now()
+		for range uploads {
+			if err := <-accepted; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(back); took > 5*time.Second {
+			t.Errorf("served all after %v", took)
+		}
+	})
+}
+
+// Probes that hang have turns too; they shall not have all of them at once.
+func TestHangingProbesLeaveATurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(int) reply { return failing(errHung) }}
+		client := modelClient(t, m, connections(4))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 100 {
+			go func() { _ = client.Forward(ctx, smallBatch()) }()
+		}
+		<-time.After(10 * time.Minute)
+		m.mu.Lock()
+		times := m.times
+		m.mu.Unlock()
+		from := time.Now().Add(-5 * time.Minute)
+		for i := 1; i < len(times); i++ {
+			// A quarter of the 30 s after which they time out, and the breaker's delay.
+			if pause := times[i].Sub(times[i-1]); times[i-1].After(from) && pause > 9*time.Second {
+				t.Errorf("no probe for %v", pause)
+			}
+		}
+		cancel()
+	})
+}
+
+// The gate that shuts while a probe waits for a turn keeps it back.
+func TestPassIsNotStale(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{latency: 10 * time.Second, answer: func(nth int) reply {
+			if nth == 0 {
+				return later(429, "40")
+			}
+			return status(200)
+		}}
+		client := modelClient(t, m, connections(1))
+		first := hold(t, client)
+		second := hold(t, client) // the gate is open, the turn taken
+		for _, forwarded := range []<-chan error{first, second} {
+			if err := <-forwarded; err != nil {
+				t.Error(err)
+			}
+		}
+		if pause := m.times[1].Sub(m.times[0]); pause < 50*time.Second {
+			t.Errorf("sent %v after the first, although the intake wants to see nobody", pause)
+		}
+	})
+}
+
+// The dialling of an attempt that has ended takes no connection from the next one.
+func TestCancelledDialHoldsNoConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, intake.Config{URL: "http://intake.test", PostTimeout: time.Hour, MaxConnections: 1})
+		dials := make(chan time.Time, 2)
+		client.SetDial(func(ctx context.Context, _, _ string) (net.Conn, error) {
+			dials <- time.Now()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		for range cap(dials) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if failed := failure(t, client, ctx); failed.InDoubt() {
+				t.Errorf("%+v", failed)
+			}
+			cancel()
+		}
+		if first, second := <-dials, <-dials; second.Sub(first) != time.Minute {
+			t.Errorf("dialled %v later", second.Sub(first))
+		}
+	})
+}

@@ -1,0 +1,53 @@
+package server
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// connections counts the open connections of all listeners.
+type connections struct {
+	open   atomic.Int64
+	limit  int64
+	budget *memory.Budget
+}
+
+// listener draws from the budget for each connection, and closes those at once
+// that are more than there may be: a client that is left waiting could not go to
+// another server.
+type listener struct {
+	net.Listener
+	connections *connections
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.connections.open.Add(1) <= l.connections.limit {
+			l.connections.budget.Draw(connectionBytes)
+			return &connection{Conn: conn, of: l.connections}, nil
+		}
+		l.connections.open.Add(-1)
+		_ = conn.Close() // nothing was sent or read yet
+	}
+}
+
+type connection struct {
+	net.Conn
+	of     *connections
+	closed sync.Once
+}
+
+func (c *connection) Close() error {
+	c.closed.Do(func() {
+		c.of.open.Add(-1)
+		c.of.budget.Draw(-connectionBytes)
+	})
+	return c.Conn.Close()
+}

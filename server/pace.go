@@ -1,0 +1,72 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// pace watches how a client keeps sending. Its time is only counted while the
+// server waits for it: one that is stopped by flow control is not slow. The
+// methods are safe for one goroutine that receives beside another one that
+// checks.
+type pace struct {
+	limits LimitsConfig
+	began  time.Time
+	// since is when the server began to wait for the client, as time since began;
+	// negative: it does not.
+	since atomic.Int64
+	// waited and bytes are those of the current period, which lasts IdleTimeout.
+	waited   atomic.Int64
+	bytes    atomic.Int64
+	received atomic.Bool // anything, ever
+}
+
+func (p *pace) begin(limits LimitsConfig) {
+	p.limits, p.began = limits, time.Now()
+	p.since.Store(0)
+}
+
+// wait tells that the server waits for the client from now on.
+func (p *pace) wait() { p.since.Store(int64(time.Since(p.began))) }
+
+// receive tells that the client has sent a message.
+func (p *pace) receive(bytes int) {
+	p.received.Store(true)
+	p.bytes.Add(int64(bytes))
+	since := p.since.Swap(-1)
+	p.waited.Add(int64(time.Since(p.began)) - since)
+}
+
+// check returns when to look again, or why the stream is to end: it has sent too
+// little for too long.
+func (p *pace) check() (time.Duration, error) {
+	idle := p.limits.IdleTimeout
+	if idle == 0 {
+		idle = maxPause
+	}
+	open := time.Since(p.began)
+	var waiting time.Duration
+	if since := p.since.Load(); since >= 0 {
+		waiting = max(0, open-time.Duration(since))
+	}
+	if !p.received.Load() {
+		if waiting >= p.limits.FirstMessageTimeout {
+			return 0, errNoMetadata
+		}
+		return p.limits.FirstMessageTimeout - waiting, nil
+	}
+	waited := time.Duration(p.waited.Load()) + waiting
+	if waited < idle {
+		return min(idle-waited, maxPause), nil
+	}
+	least := max(1, int64(float64(p.limits.MinBytesPerSecond)*idle.Seconds()))
+	if p.limits.IdleTimeout > 0 && p.bytes.Load() < least {
+		return 0, errTooSlow
+	}
+	p.bytes.Store(0)
+	p.waited.Store(-int64(waiting)) // what it waits now counts from now on
+	return min(idle, maxPause), nil
+}
+
+// maxPause is when to look again, at the latest.
+const maxPause = time.Hour
