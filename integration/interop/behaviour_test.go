@@ -145,7 +145,7 @@ func seesTheEarlyEnd(t *testing.T, p *producer) {
 	const ordinal = 500
 	spoiled := []string{`{"scope_type":"MODULE","name":"spoiled","start_line":0,"end_line":0,` +
 		`"symbols":[{"name":"x","type":null,"symbol_type":""}]}`}
-	more := strings.Repeat(`{"scope_type":"MODULE","name":"more","start_line":0,"end_line":0}`+"\n", 200_000)
+	more := strings.Repeat("\n"+`{"scope_type":"MODULE","name":"more","start_line":0,"end_line":0}`, 200_000)[1:]
 	path := writeReplay(t, ordinal, append(spoiled, more)...)
 	got := p.start(t, bed.server.Address, "--replay", path).mustFail(t, soon, result{
 		Status: "INVALID_ARGUMENT", Reason: "SCOPE_INVALID", Field: "scope[" + strconv.Itoa(ordinal) + "].symbols[0].symbol_type",

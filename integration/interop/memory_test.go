@@ -21,6 +21,9 @@ const (
 	// settleTime is how long a producer may take to fill what lies between it and
 	// the server: windows, socket buffers.
 	settleTime = time.Second
+	// maxTakenBytes is how much a producer may have taken of its input by then: what
+	// lies between it and the server, and what the server holds.
+	maxTakenBytes = 12 << 20
 	// maxGrowthBytes is how much a producer may grow while it is held back. What it
 	// has still to send is about 60 MB.
 	maxGrowthBytes = 8 << 20
@@ -41,11 +44,15 @@ func isHeldBack(t *testing.T, p *producer) {
 	r := p.start(t, bed.server.Address, "--replay", path)
 	await(t, r, gate.Entered, "its first batch")
 	pause(t, r, settleTime)
-	before := usageOf(t, r)
+	before, writtenBefore := usageOf(t, r), sizeOf(t, p.sentPath)
 	pause(t, r, holdTime)
-	after := usageOf(t, r)
+	after, written := usageOf(t, r), sizeOf(t, p.sentPath)
 	gate.Open()
 	result := r.mustSucceed(t)
+	if written != writtenBefore || written > maxTakenBytes {
+		t.Errorf("it took %d bytes of scopes at first, then %d while the server read nothing, of %d",
+			writtenBefore, written, heldScopes*heldScopeBytes)
+	}
 	if busy := after.cpu - before.cpu; busy > holdTime/4 {
 		t.Errorf("it used %v of CPU in %v in which the server read nothing", busy, holdTime)
 	}
@@ -58,6 +65,15 @@ func isHeldBack(t *testing.T, p *producer) {
 		t.Errorf("%d scopes were written down, %d told of, want %d", sent, result.Scopes, heldScopes)
 	}
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
+}
+
+func sizeOf(t *testing.T, path string) int64 {
+	t.Helper()
+	file, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file.Size()
 }
 
 // pause waits; what is looked at is that nothing happens meanwhile.
