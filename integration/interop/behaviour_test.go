@@ -176,6 +176,26 @@ func seesTooLarge(t *testing.T, p *producer) {
 	}
 }
 
+// The producer's own search for scopes fails in the middle.
+func isCutShort(t *testing.T, p *producer) {
+	t.Helper()
+	bed := newBed(t, nil, "--flush-threshold", "16KiB")
+	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes, `{"scope_type":`))
+	<-r.ended
+	if r.err == nil {
+		t.Errorf("it ended well: %s", r.output)
+	}
+	// What the server has taken for the end of an upload it finishes before it stops.
+	if err := bed.server.Terminate(); err != nil {
+		t.Errorf("server: %v", err)
+	}
+	uploads := bed.intake.Store.Uploads()
+	if len(uploads) != 1 {
+		t.Fatalf("%d uploads at the intake, want 1", len(uploads))
+	}
+	bed.intake.RequireNoFinal(t, uploads[0].UploadID)
+}
+
 func isCancelled(t *testing.T, p *producer) {
 	t.Helper()
 	bed := newBed(t, nil, "--flush-threshold", "16KiB")

@@ -51,6 +51,7 @@ func TestInterop(t *testing.T) { //nolint:paralleltest // measured one after the
 				{"overloaded", waitsForTheOverloaded},
 				{"ended early", seesTheEarlyEnd},
 				{"too large", seesTooLarge},
+				{"cut short", isCutShort},
 				{"cancelled", isCancelled},
 				{"deadline", keepsItsDeadline},
 				{"backpressure", isHeldBack},

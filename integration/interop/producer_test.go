@@ -93,7 +93,9 @@ func (p *producer) start(t *testing.T, target string, args ...string) *run {
 	r := &run{ended: make(chan struct{})}
 	r.command = exec.CommandContext(ctx, p.path, append([]string{"--target", target, "--sent", p.sentPath}, args...)...)
 	r.command.Stderr = &r.stderr
-	r.command.Dir = filepath.Join("testdata", "golden", p.language.name)
+	if dir := filepath.Join("testdata", "golden", p.language.name); isDir(dir) {
+		r.command.Dir = dir
+	}
 	r.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.command.WaitDelay = 5 * time.Second
 	go func() {
@@ -105,6 +107,11 @@ func (p *producer) start(t *testing.T, target string, args ...string) *run {
 	}()
 	t.Cleanup(func() { cancel(); <-r.ended })
 	return r
+}
+
+func isDir(path string) bool {
+	stat, err := os.Stat(path)
+	return err == nil && stat.IsDir()
 }
 
 // wait returns what the producer printed at its end.

@@ -162,7 +162,7 @@ module Upload
     # A copy, with an empty list of its own.
     def without(scope, list)
       type = { scopes: Symdb::V1::Scope, symbols: Symdb::V1::Symbol }.fetch(list)
-      scope.dup.tap { |copy| copy[list.to_s] = Google::Protobuf::RepeatedField.new(:message, type) }
+      scope.dup.tap { |copy| copy.public_send(:"#{list}=", Google::Protobuf::RepeatedField.new(:message, type)) }
     end
 
     def bytes(message) = Symdb::V1::Scope.encode(message).bytesize
