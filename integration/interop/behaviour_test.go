@@ -12,6 +12,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -110,6 +111,38 @@ func (o *overloaded) UploadScopes(
 
 func waitsForTheOverloaded(t *testing.T, p *producer) {
 	t.Helper()
+	t.Run("until there is room", func(t *testing.T) { waitsUntilThereIsRoom(t, p) })
+	t.Run("until its deadline", func(t *testing.T) {
+		bed := newBed(t, nil, "--max-uploads", "1")
+		occupy(t, bed)
+		r := p.start(t, bed.server.Address, "--replay", writeReplay(t, 10), "--deadline", "3")
+		r.mustFail(t, soon, result{Status: "RESOURCE_EXHAUSTED", Reason: "OVERLOADED"})
+	})
+}
+
+// occupy takes the room of one upload until the test ends.
+func occupy(t *testing.T, b *bed) {
+	t.Helper()
+	conn, err := grpc.NewClient(b.server.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(testbed.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata := &symdbv1.UploadMetadata{Service: "occupant", Language: "go"}
+	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Header(); err != nil { // it is there once the upload has begun
+		t.Fatal(err)
+	}
+}
+
+func waitsUntilThereIsRoom(t *testing.T, p *producer) {
+	t.Helper()
 	o := &overloaded{}
 	server := grpc.NewServer()
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, o)
@@ -181,10 +214,7 @@ func isCutShort(t *testing.T, p *producer) {
 	t.Helper()
 	bed := newBed(t, nil, "--flush-threshold", "16KiB")
 	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes, `{"scope_type":`))
-	<-r.ended
-	if r.err == nil {
-		t.Errorf("it ended well: %s", r.output)
-	}
+	r.mustFail(t, soon, result{Status: "SOURCE_FAILED"})
 	// What the server has taken for the end of an upload it finishes before it stops.
 	if err := bed.server.Terminate(); err != nil {
 		t.Errorf("server: %v", err)

@@ -74,23 +74,32 @@ int main(int argc, char** argv) {
   const int64_t cancel_after = std::stol(options["--cancel-after"]);
   int64_t scope_count = 0;
   const auto began = std::chrono::steady_clock::now();
-  const Outcome outcome = uploader.Upload([&](const Visitor& visit) {
-    int64_t index = 0;
-    Find(options, [&](const json& scope) {
-      if (++index > scope_count) {
-        scope_count = index;
-        if (sent.is_open()) sent << scope.dump() << '\n';
-      }
-      const bool goes_on = visit(ToMessage(scope));
-      if (index == cancel_after) uploader.Cancel();
-      return goes_on;
+  Outcome outcome;
+  std::string failure;
+  bool source_failed = false;
+  try {
+    outcome = uploader.Upload([&](const Visitor& visit) {
+      int64_t index = 0;
+      Find(options, [&](const json& scope) {
+        if (++index > scope_count) {
+          scope_count = index;
+          if (sent.is_open()) sent << scope.dump() << '\n';
+        }
+        const bool goes_on = visit(ToMessage(scope));
+        if (index == cancel_after) uploader.Cancel();
+        return goes_on;
+      });
     });
-  });
+    if (!outcome.status.ok()) failure = "failed: " + outcome.status.error_message();
+  } catch (const json::exception& error) {
+    failure = error.what();
+    source_failed = true;
+  }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
 
-  if (!outcome.status.ok()) std::cerr << outcome.status.error_message() << '\n';
+  if (!failure.empty()) std::cerr << failure << '\n';
   std::cout << json{
-                   {"status", kCodeNames[outcome.status.error_code()]},
+                   {"status", source_failed ? "SOURCE_FAILED" : kCodeNames[outcome.status.error_code()]},
                    {"reason", outcome.reason()},
                    {"field", outcome.field()},
                    {"scope_count", outcome.summary.scope_count()},
@@ -102,5 +111,5 @@ int main(int argc, char** argv) {
                    {"seconds", took.count()},
                }
             << '\n';
-  return outcome.status.ok() ? 0 : 1;
+  return failure.empty() ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import symdb.v1.ScopeOuterClass.Scope;
 import symdb.v1.SymbolDatabaseServiceOuterClass.UploadMetadata;
@@ -61,7 +63,7 @@ final class Produce {
                 .withDeadlineAfter(Duration.ofMillis((long) (1000 * Double.parseDouble(options.get("--deadline")))))
                 .withMaxMessageBytes(Integer.parseInt(options.get("--max-message-bytes")));
         var succeeded = new Produce(options, uploader).run();
-        channel.shutdownNow();
+        channel.shutdown().awaitTermination(2, TimeUnit.SECONDS);
         System.exit(succeeded ? 0 : 1);
     }
 
@@ -76,6 +78,9 @@ final class Produce {
             result.addProperty("status", e.code().name());
             result.addProperty("reason", e.reason());
             result.addProperty("field", e.field());
+        } catch (JsonParseException e) {
+            System.err.println(e.getMessage());
+            result.addProperty("status", "SOURCE_FAILED");
         }
         if (sentFile != null) {
             sentFile.close();

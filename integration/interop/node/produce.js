@@ -95,9 +95,9 @@ try {
   const summary = await uploader.upload(scopes);
   result.scope_count = summary.scope_count;
 } catch (error) {
-  if (!(error instanceof UploadError)) throw error;
   console.error(error.message);
-  Object.assign(result, { status: error.code, reason: error.reason, field: error.field });
+  const { code, reason, field } = error instanceof UploadError ? error : { code: 'SOURCE_FAILED', reason: '', field: '' };
+  Object.assign(result, { status: code, reason, field });
 }
 Object.assign(result, {
   upload_id: uploader.metadata.upload_id,

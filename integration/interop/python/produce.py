@@ -89,6 +89,9 @@ def main() -> int:
         except UploadError as error:
             print(error, file=sys.stderr)
             result |= {"status": error.code.name, "reason": error.reason, "field": error.field}
+        except ValueError as error:  # of the lines of JSON
+            print(error, file=sys.stderr)
+            result["status"] = "SOURCE_FAILED"
         result |= {
             "upload_id": uploader.metadata.upload_id, "scopes": source.count,
             "messages": uploader.message_count, "streams": uploader.stream_count,

@@ -98,6 +98,9 @@ begin
 rescue Upload::Error => e
   warn e.message
   result.update(status: e.code, reason: e.reason, field: e.field)
+rescue JSON::ParserError => e
+  warn e.message
+  result[:status] = 'SOURCE_FAILED'
 end
 result.update(
   upload_id: uploader.metadata.upload_id, header_upload_id: uploader.header_upload_id || '',
