@@ -62,8 +62,10 @@ LANGUAGES ?= python node ruby java cpp
 .PHONY: interop
 interop: protos ## Run clients in other languages against server and intake, and compare (LANGUAGES="python java"; Linux)
 	@integration/interop/prepare $(PROTOSET) $(INTEROP) $(LANGUAGES)
-	@SCOPEGATE_INTEROP="$$(realpath $(INTEROP))" SCOPEGATE_INTEROP_LANGUAGES='$(LANGUAGES)' \
-		go test -count=1 -timeout 15m -run '^TestInterop$$' ./integration/interop
+	@rm -f $(INTEROP)/table.md; status=0; \
+	SCOPEGATE_INTEROP="$$(realpath $(INTEROP))" SCOPEGATE_INTEROP_LANGUAGES='$(LANGUAGES)' \
+		go test -count=1 -timeout 15m -run '^TestInterop$$' ./integration/interop || status=$$?; \
+	cat $(INTEROP)/table.md; exit $$status
 
 FUZZ ?= ^Fuzz
 FUZZTIME ?= 10s

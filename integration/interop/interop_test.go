@@ -16,7 +16,7 @@ var languages = []language{
 	{name: "python", golden: "shop.py"},
 	{name: "node", golden: "shop.js"},
 	{name: "ruby", golden: "shop.rb"},
-	{name: "java", golden: "shop"},
+	{name: "java", golden: "shop", steady: true},
 	{name: "cpp", golden: "shop"},
 }
 
@@ -55,6 +55,7 @@ func TestInterop(t *testing.T) { //nolint:paralleltest // measured one after the
 				{"cancelled", isCancelled},
 				{"deadline", keepsItsDeadline},
 				{"backpressure", isHeldBack},
+				{"bit by bit", goesBitByBit},
 			} {
 				if !t.Run(check.name, func(t *testing.T) { check.run(t, p) }) {
 					row.failed = append(row.failed, check.name)

@@ -35,12 +35,7 @@ func isHeldBack(t *testing.T, p *producer) {
 	t.Helper()
 	gate := testbed.NewGate()
 	bed := newBed(t, gate.Fault, "--flush-threshold-raw", "256KiB")
-	padding := strings.Repeat("x", heldScopeBytes)
-	lines := make([]string, heldScopes)
-	for i := range lines {
-		lines[i] = fmt.Sprintf(`{"scope_type":"MODULE","name":"module%d","source_file":"%s","start_line":0,"end_line":0}`, i, padding)
-	}
-	path := writeReplay(t, 0, lines...)
+	path := writeReplay(t, 0, paddedLines(heldScopes)...)
 	r := p.start(t, bed.server.Address, "--replay", path)
 	await(t, r, gate.Entered, "its first batch")
 	pause(t, r, settleTime)
@@ -65,6 +60,16 @@ func isHeldBack(t *testing.T, p *producer) {
 		t.Errorf("%d scopes were written down, %d told of, want %d", sent, result.Scopes, heldScopes)
 	}
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
+}
+
+// paddedLines are scopes of heldScopeBytes, which cost little to read.
+func paddedLines(count int) []string {
+	padding := strings.Repeat("x", heldScopeBytes)
+	lines := make([]string, count)
+	for i := range lines {
+		lines[i] = fmt.Sprintf(`{"scope_type":"MODULE","name":"module%d","source_file":"%s","start_line":0,"end_line":0}`, i, padding)
+	}
+	return lines
 }
 
 func sizeOf(t *testing.T, path string) int64 {

@@ -30,6 +30,8 @@ const replayScopes = 10_000
 type language struct {
 	name   string
 	golden string
+	// steady tells that it can also upload bit by bit.
+	steady bool
 }
 
 // producer is a program that uploads.

@@ -30,7 +30,8 @@ final class Produce {
               --replay PATH          upload scopes from lines of JSON instead
               --deadline SECONDS     (300)
               --max-message-bytes N  (1048576)
-              --cancel-after N       cancel after that many scopes""";
+              --cancel-after N       cancel after that many scopes
+              --bit-by-bit true      in streams of one batch each, without a deadline of the whole""";
 
     private final Map<String, String> options;
     private final Uploader uploader;
@@ -62,17 +63,26 @@ final class Produce {
         var uploader = new Uploader(channel, metadata)
                 .withDeadlineAfter(Duration.ofMillis((long) (1000 * Double.parseDouble(options.get("--deadline")))))
                 .withMaxMessageBytes(Integer.parseInt(options.get("--max-message-bytes")));
-        var succeeded = new Produce(options, uploader).run();
+        var steady = options.containsKey("--bit-by-bit") ? new SteadyUploader(channel, metadata) : null;
+        var succeeded = new Produce(options, uploader).run(steady);
         channel.shutdown().awaitTermination(2, TimeUnit.SECONDS);
         System.exit(succeeded ? 0 : 1);
     }
 
-    private boolean run() throws InterruptedException {
+    /** Uploads bit by bit where there is a steady uploader, else all at once. */
+    private boolean run(SteadyUploader steady) throws InterruptedException {
         var result = new JsonObject();
         result.addProperty("status", "OK");
         long began = System.nanoTime();
         try {
-            result.addProperty("scope_count", uploader.upload(this::scopes).getScopeCount());
+            if (steady == null) {
+                result.addProperty("scope_count", uploader.upload(this::scopes).getScopeCount());
+            } else {
+                for (var scopes = scopes().iterator(); scopes.hasNext(); ) {
+                    steady.add(scopes.next());
+                }
+                steady.finish();
+            }
         } catch (Uploader.UploadException e) {
             System.err.println(e.getMessage());
             result.addProperty("status", e.code().name());
@@ -85,11 +95,11 @@ final class Produce {
         if (sentFile != null) {
             sentFile.close();
         }
-        result.addProperty("upload_id", uploader.uploadId());
-        result.addProperty("header_upload_id", uploader.headerUploadId().orElse(""));
+        result.addProperty("upload_id", steady == null ? uploader.uploadId() : steady.uploadId());
+        result.addProperty("header_upload_id", steady == null ? uploader.headerUploadId().orElse("") : "");
         result.addProperty("scopes", scopeCount);
-        result.addProperty("messages", uploader.messageCount);
-        result.addProperty("streams", uploader.streamCount);
+        result.addProperty("messages", steady == null ? uploader.messageCount : steady.messageCount);
+        result.addProperty("streams", steady == null ? uploader.streamCount : steady.streamCount);
         result.addProperty("seconds", (System.nanoTime() - began) / 1e9);
         System.out.println(GSON.toJson(result));
         return result.get("status").getAsString().equals("OK");

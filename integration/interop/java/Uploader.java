@@ -131,6 +131,11 @@ final class Uploader {
         }
     }
 
+    /** Sends the scopes once, as the metadata says, and returns when the intake has them. */
+    UploadScopesResponse send(Stream<Scope> scopes) throws UploadException, InterruptedException {
+        return stream(scopes, 0);
+    }
+
     /** Breaks the upload off, from any thread. It never gets a final batch. */
     void cancel() {
         var current = answer;
