@@ -122,16 +122,37 @@ corpus:
 
 LOADTEST := $(TMP)/loadtest
 SCENARIOS ?=
+LOAD_PLOT ?=
 LOAD_ROUNDS ?= 1
 BASELINE ?= bin/baseline
 
 .PHONY: loadtest
-loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 BASELINE= for ours alone)
+loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 LOAD_PLOT=load.svg, BASELINE= for ours alone)
 	@mkdir -p $(LOADTEST)
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/baseline ./integration/baseline/cmd
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/loadtest ./integration/loadtest
 	bin/loadtest -server bin/scopegate -baseline '$(BASELINE)' -ghz $(GHZ) -proto proto \
-		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS)
+		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS) -plot '$(LOAD_PLOT)'
+
+GATES := $(TMP)/gates
+BASE ?=
+REPLICATES ?= 5
+EXPERIMENTS ?=
+
+.PHONY: gates
+gates: build corpus ## Check the server's bounds under load, and compare with another commit's (BASE=main REPLICATES=5 EXPERIMENTS=slow)
+	@rm -rf $(GATES)
+	@mkdir -p $(GATES)/base
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/gates ./integration/gates
+	@base=(); \
+	if [ -n '$(BASE)' ]; then \
+		revision="$$(git rev-parse --verify --short '$(BASE)^{commit}')" || exit 2; \
+		git archive "$$revision" | tar -x -C $(GATES)/base || exit 2; \
+		CGO_ENABLED=0 go -C $(GATES)/base build -trimpath -buildvcs=false -o ../base-server ./cmd/scopegate || exit 2; \
+		base=(-base $(GATES)/base-server -base-revision "$$revision"); \
+	fi; \
+	bin/gates "$${base[@]+"$${base[@]}"}" -candidate bin/scopegate -candidate-revision '$(VERSION)' \
+		-binary $(CORPUS)/go -dir $(GATES) -experiments '$(EXPERIMENTS)' -replicates $(REPLICATES)
 
 ##@ Check
 

@@ -8,11 +8,12 @@ type age struct {
 	timer *time.Timer // nil: no batch grows too old
 }
 
-func newAge(limit time.Duration) age {
+// newAge returns a clock that calls reached when the batch is too old.
+func newAge(limit time.Duration, reached func()) age {
 	if limit <= 0 {
 		return age{}
 	}
-	timer := time.NewTimer(limit)
+	timer := time.AfterFunc(maxPause, reached)
 	timer.Stop()
 	return age{limit: limit, timer: timer}
 }
@@ -26,14 +27,6 @@ func (a age) begin() {
 
 // again has the limit reached once more, soon.
 func (a age) again() { a.timer.Reset(min(a.limit, time.Second/10)) }
-
-// reached receives when the batch is too old.
-func (a age) reached() <-chan time.Time {
-	if a.timer == nil {
-		return nil
-	}
-	return a.timer.C
-}
 
 func (a age) stop() {
 	if a.timer != nil {

@@ -15,7 +15,7 @@ import (
 // delivery forwards the batches of one stream, one at a time and in order, in
 // the background, and knows how far the stream has come. begin, send and wait
 // are for the goroutine that makes the batches. What is read of its fields is
-// settled when broken is closed, or halt, stop or the last wait has returned.
+// settled when halt, stop or the last wait has returned.
 type delivery struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -25,11 +25,11 @@ type delivery struct {
 
 	// idle holds a token while no batch is on its way.
 	idle chan struct{}
-	// halted is closed when no further batch shall be sent.
-	halted   chan struct{}
-	haltOnce sync.Once
-	// broken is closed when a batch was not accepted; err is why.
-	broken chan struct{}
+	// closed is closed, by close, when no further batch shall be sent.
+	closed chan struct{}
+	close  func()
+	// broken is called when a batch was not accepted; err is why.
+	broken func(error)
 	err    error
 
 	// mu guards files: those of the batches that are on their way, or wait for it.
@@ -44,11 +44,9 @@ type delivery struct {
 	compressed     int64
 }
 
-func newDelivery(ctx context.Context, s *service) *delivery {
-	d := &delivery{
-		service: s,
-		idle:    make(chan struct{}, 1), halted: make(chan struct{}), broken: make(chan struct{}),
-	}
+func newDelivery(ctx context.Context, s *service, broken func(error)) *delivery {
+	d := &delivery{service: s, idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken}
+	d.close = sync.OnceFunc(func() { close(d.closed) })
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
 	return d
@@ -69,16 +67,19 @@ func (d *delivery) send(b *batch.Batch, last bool) error {
 		return err
 	}
 	go func() {
-		defer d.put()
-		d.err = d.forward(b)
-		d.complete = last && d.err == nil
+		err := d.forward(b)
+		d.err, d.complete = err, last && err == nil
+		d.put()
 		// After stop the stream has another reason to end, which is the one to tell.
-		if d.err != nil && d.ctx.Err() == nil {
-			close(d.broken)
+		if err != nil && d.ctx.Err() == nil {
+			d.broken(err)
 		}
 	}()
 	return nil
 }
+
+// errClosed is for who closes a delivery to explain.
+var errClosed = errors.New("no further batch is sent")
 
 // take waits until no batch is on its way, and takes the token. It fails when
 // no further batch can be sent.
@@ -86,9 +87,9 @@ func (d *delivery) take() error {
 	<-d.idle
 	err := d.err
 	select {
-	case <-d.halted:
+	case <-d.closed:
 		if err == nil {
-			err = context.Canceled // the client is told why by who halted
+			err = errClosed
 		}
 	default:
 	}
@@ -110,10 +111,15 @@ func (d *delivery) wait() error {
 // busy tells whether a batch is on its way.
 func (d *delivery) busy() bool { return len(d.idle) == 0 }
 
+// settleTime is how long a batch that is on its way may take to be accepted or
+// refused, when its stream is interrupted. Longer, and it is not known what
+// became of it.
+const settleTime = 2 * time.Second
+
 // halt lets no further batch be sent, and waits until none is on its way: for as
 // long as it is given, then it breaks off the one that is.
 func (d *delivery) halt(settle time.Duration) {
-	d.haltOnce.Do(func() { close(d.halted) })
+	d.close()
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	select {

@@ -79,11 +79,6 @@ func permanent(err error) bool {
 	return ok
 }
 
-// logFailure logs why a stream failed, which the client is not told in full.
-func (s *service) logFailure(ctx context.Context, uploadID string, err error) {
-	s.logger.WarnContext(ctx, "upload failed", slog.String("upload_id", uploadID), slog.String("error", err.Error()))
-}
-
 // logSpool logs why a batch could not be moved to the spool; that it is full is no
 // news.
 func (s *service) logSpool(ctx context.Context, err error) {

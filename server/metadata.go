@@ -1,6 +1,8 @@
 package server
 
 import (
+	"strconv"
+
 	"github.com/google/uuid"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -14,6 +16,9 @@ type streamOptions struct {
 	moreFollows   bool
 	singleBatch   bool
 }
+
+// maxFirstBatchNum leaves a stream more numbers than it can use up.
+const maxFirstBatchNum = 1 << 30
 
 // readMetadata checks a stream's metadata and returns what its batches shall
 // carry, and how they are to be made.
@@ -31,6 +36,8 @@ func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, err
 		return invalid("upload_id", "not a UUID in its text form of 36 characters")
 	case md.GetFirstBatchNum() < 0:
 		return invalid("first_batch_num", "negative")
+	case md.GetFirstBatchNum() > maxFirstBatchNum:
+		return invalid("first_batch_num", "larger than "+strconv.Itoa(maxFirstBatchNum))
 	case id == "" && (md.GetFirstBatchNum() > 1 || md.GetSingleBatch()):
 		return invalid("upload_id", "required for a stream that goes on with an upload, or can be repeated")
 	case id == "":

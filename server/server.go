@@ -10,11 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -58,10 +61,8 @@ type service struct {
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
+	uploads     uploads
 	streams     sync.WaitGroup // what runs beside their handlers
-	// ending is closed by end: uploads are to be given back to their clients.
-	ending chan struct{}
-	end    func()
 }
 
 // Option is a collaborator of a server.
@@ -80,6 +81,10 @@ const (
 	pingInterval = time.Minute
 	pingTimeout  = 20 * time.Second
 )
+
+// readBufferBytes is what a connection holds for reading small frames in one go.
+// Large ones are read past it.
+const readBufferBytes = 8 << 10
 
 // messageLimitFactor is how much longer than the longest scope a message may be
 // before gRPC breaks the stream off, with a status of its own that names nothing.
@@ -116,9 +121,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		policy:      cfg.batchPolicy(),
 		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
-		ending:      make(chan struct{}),
 	}
-	s.end = sync.OnceFunc(func() { close(s.ending) })
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
@@ -172,18 +175,25 @@ func (s *Server) newTransport() *grpc.Server {
 	pool := newBuffers(s.service.budget)
 	recovered := s.service.recovered
 	return grpc.NewServer(
+		grpc.Creds(&observing{
+			TransportCredentials: insecure.NewCredentials(),
+			streams:              cfg.Limits.StreamsPerConnection, budget: s.service.budget, logger: s.service.logger,
+		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
-		grpc.SharedWriteBuffer(true),
+		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
 		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
 		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
 		grpc.ConnectionTimeout(transport.HandshakeTimeout),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: transport.MinPingInterval, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: transport.MinPingInterval, PermitWithoutStream: true,
+		}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			Time:             pingInterval,
-			Timeout:          pingTimeout,
-			MaxConnectionAge: cfg.MaxConnectionAge,
+			Time:              pingInterval,
+			Timeout:           pingTimeout,
+			MaxConnectionIdle: cfg.Limits.IdleTimeout,
+			MaxConnectionAge:  cfg.MaxConnectionAge,
 			// By then all its streams have reached that age themselves, and were
 			// given back. Without it the connection would never be closed.
 			MaxConnectionAgeGrace: 2 * cfg.MaxConnectionAge,
@@ -191,7 +201,12 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
-			logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
+			// An upload has a line of its own at its end.
+			selector.StreamServerInterceptor(
+				logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
+				selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
+					return call.FullMethod() != symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName
+				})),
 			s.endWatch,
 			// Innermost, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
@@ -215,7 +230,8 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
-	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections})
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
@@ -257,7 +273,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-stopped:
 	case <-ctx.Done():
 		err = fmt.Errorf("shut down: %w", ctx.Err())
-		s.service.end()
+		s.service.uploads.interrupt(errShuttingDown)
 		timer := time.NewTimer(2 * settleTime)
 		defer timer.Stop()
 		select {

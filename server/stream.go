@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -23,8 +24,8 @@ type stream struct {
 	maxScopeBytes    int
 	maxMetadataBytes int
 	pace             pace
-	begun            bool  // the metadata was read
-	scopes           int64 // read so far
+	begun            bool         // the metadata was read
+	scopes           atomic.Int64 // read so far
 }
 
 func (s *stream) begin(rpc grpc.ServerStream, cfg Config, account *memory.Account) {
@@ -72,7 +73,7 @@ func (s *stream) next() ([]byte, error) {
 	case len(payload) > s.maxScopeBytes:
 		return nil, s.tooLarge()
 	}
-	s.scopes++
+	s.scopes.Add(1)
 	return payload, nil
 }
 
@@ -81,7 +82,7 @@ func (s *stream) field() string {
 	if !s.begun {
 		return "metadata"
 	}
-	return scopeField(s.scopes)
+	return scopeField(s.scopes.Load())
 }
 
 func scopeField(ordinal int64) string { return "scope[" + strconv.FormatInt(ordinal, 10) + "]" }

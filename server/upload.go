@@ -7,9 +7,13 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -29,18 +33,22 @@ type forwarder interface {
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
+//
+// The stream runs beside its handler, because a read from a client that sends
+// nothing ends only when the handler returns.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	account := s.budget.Open(streamBytes)
-	up := &upload{
-		service:  s,
-		account:  account,
-		delivery: newDelivery(rpc.Context(), s),
-		age:      newAge(s.config.MaxBatchAge),
-	}
-	up.stream.begin(rpc, s.config, account)
+	u := s.newUpload(rpc)
+	s.uploads.add(u)
+	defer s.uploads.remove(u)
+	u.startClock()
 	ended := make(chan error, 1)
-	s.streams.Go(func() { ended <- up.run() })
-	return up.watch(rpc, ended)
+	s.streams.Go(func() { ended <- u.run() })
+	select {
+	case err := <-ended:
+		return u.answer(rpc, err)
+	case <-u.interrupted:
+		return u.giveBack(rpc, ended)
+	}
 }
 
 // upload is one stream in flight.
@@ -50,12 +58,49 @@ type upload struct {
 	stream   stream
 	delivery *delivery
 	age      age
+	clock    *time.Timer
+	// interrupted is closed, by interrupt, when reason is set.
+	interrupted chan struct{}
+	reason      atomic.Pointer[error]
 
 	// mu is held by run but while it waits for the client, so that an aged batch
 	// is sealed between two scopes.
 	mu      sync.Mutex
+	header  *batch.Header // nil: not yet told
 	batches *batch.Assembler
 	options streamOptions
+}
+
+func (s *service) newUpload(rpc uploadStream) *upload {
+	u := &upload{service: s, interrupted: make(chan struct{})}
+	u.account = s.budget.Open(streamBytes, u.obey)
+	u.stream.begin(rpc, s.config, u.account)
+	u.delivery = newDelivery(rpc.Context(), s, u.interrupt)
+	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
+	return u
+}
+
+// giveBack answers the client of a stream that was interrupted with why, unless
+// the intake turns out to have accepted all of it.
+func (u *upload) giveBack(rpc uploadStream, ended <-chan error) error {
+	u.delivery.halt(settleTime)
+	if u.delivery.complete {
+		return u.answer(rpc, <-ended)
+	}
+	u.mu.Lock() // the stream may just have begun
+	defer u.mu.Unlock()
+	return u.answer(rpc, *u.reason.Load())
+}
+
+// answer tells the client, and the log, what became of the stream.
+func (u *upload) answer(rpc uploadStream, err error) error {
+	if err == nil {
+		u.logEnd(codes.OK, nil)
+		return rpc.SendAndClose(u.delivery.summary())
+	}
+	public := publicStatus(err, u.delivery.progress())
+	u.logEnd(status.Code(public), err)
+	return public
 }
 
 // run is a stream's whole way, from its metadata to the last batch. It returns
@@ -114,7 +159,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
-	u.options = options
+	u.header, u.options = header, options
 	u.delivery.begin(header.UploadID, options)
 	if err := u.account.Admit(header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
@@ -134,7 +179,7 @@ func (u *upload) next() (transcode.Checked, error) {
 	}
 	scope, err := u.service.plan.Check(wire, u.service.config.MaxDepth)
 	if err != nil {
-		return transcode.Checked{}, scopeError(u.stream.scopes-1, err)
+		return transcode.Checked{}, scopeError(u.stream.scopes.Load()-1, err)
 	}
 	return scope, nil
 }
@@ -221,12 +266,27 @@ func (u *upload) forwardAged() {
 func (u *upload) close(err *error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.clock.Stop()
+	u.age.stop()
 	u.delivery.stop()
 	u.stream.release()
-	u.age.stop()
 	if u.batches != nil {
 		u.batches.Discard()
 	}
 	u.account.Close()
 	u.enter(*err)
+}
+
+// enter enters in the ledger what became of the stream's scopes.
+func (u *upload) enter(err error) {
+	received := u.stream.scopes.Load()
+	rest := float64(received - u.delivery.acceptedScopes)
+	ledger := u.service.ledger
+	ledger.ScopesReceived.Add(float64(received))
+	ledger.ScopesAccepted.Add(float64(u.delivery.acceptedScopes))
+	if permanent(err) {
+		ledger.ScopesRefused.Add(rest)
+	} else {
+		ledger.ScopesGivenBack.Add(rest)
+	}
 }

@@ -116,7 +116,7 @@ func waitsForTheOverloaded(t *testing.T, p *producer) {
 		bed := newBed(t, nil, "--max-uploads", "1")
 		occupy(t, bed)
 		r := p.start(t, bed.server.Address, "--replay", writeReplay(t, 10), "--deadline", "3")
-		r.mustFail(t, soon, result{Status: "RESOURCE_EXHAUSTED", Reason: "OVERLOADED"})
+		r.mustFail(t, result{Status: "RESOURCE_EXHAUSTED", Reason: "OVERLOADED"})
 	})
 }
 
@@ -180,7 +180,7 @@ func seesTheEarlyEnd(t *testing.T, p *producer) {
 		`"symbols":[{"name":"x","type":null,"symbol_type":""}]}`}
 	more := strings.Repeat("\n"+`{"scope_type":"MODULE","name":"more","start_line":0,"end_line":0}`, 200_000)[1:]
 	path := writeReplay(t, ordinal, append(spoiled, more)...)
-	got := p.start(t, bed.server.Address, "--replay", path).mustFail(t, soon, result{
+	got := p.start(t, bed.server.Address, "--replay", path).mustFail(t, result{
 		Status: "INVALID_ARGUMENT", Reason: "SCOPE_INVALID", Field: "scope[" + strconv.Itoa(ordinal) + "].symbols[0].symbol_type",
 	})
 	if got.Messages > 150_000 {
@@ -201,7 +201,7 @@ func seesTooLarge(t *testing.T, p *producer) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			huge := `{"scope_type":"MODULE","name":"` + strings.Repeat("x", tt.bytes) + `","start_line":0,"end_line":0}`
-			p.start(t, bed.server.Address, "--replay", writeReplay(t, 0, huge)).mustFail(t, soon, tt.want)
+			p.start(t, bed.server.Address, "--replay", writeReplay(t, 0, huge)).mustFail(t, tt.want)
 		})
 	}
 	if uploads := bed.intake.Store.Uploads(); len(uploads) > 0 {
@@ -214,7 +214,7 @@ func isCutShort(t *testing.T, p *producer) {
 	t.Helper()
 	bed := newBed(t, nil, "--flush-threshold", "16KiB")
 	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes, `{"scope_type":`))
-	r.mustFail(t, soon, result{Status: "SOURCE_FAILED"})
+	r.mustFail(t, result{Status: "SOURCE_FAILED"})
 	// What the server has taken for the end of an upload it finishes before it stops.
 	if err := bed.server.Terminate(); err != nil {
 		t.Errorf("server: %v", err)
@@ -231,7 +231,7 @@ func isCancelled(t *testing.T, p *producer) {
 	bed := newBed(t, nil, "--flush-threshold", "16KiB")
 	path := writeReplay(t, replayScopes)
 	r := p.start(t, bed.server.Address, "--replay", path, "--cancel-after", strconv.Itoa(replayScopes/2))
-	got := r.mustFail(t, soon, result{Status: "CANCELLED"})
+	got := r.mustFail(t, result{Status: "CANCELLED"})
 	bed.intake.RequireNoFinal(t, got.UploadID)
 }
 

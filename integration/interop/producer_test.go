@@ -143,14 +143,14 @@ func (r *run) mustSucceed(t *testing.T) *result {
 }
 
 // mustFail fails the test unless the upload failed like that, and soon.
-func (r *run) mustFail(t *testing.T, within time.Duration, want result) *result {
+func (r *run) mustFail(t *testing.T, want result) *result {
 	t.Helper()
 	got := r.wait(t)
 	if got.Status != want.Status || got.Reason != want.Reason || got.Field != want.Field {
 		t.Fatalf("the upload ended with %+v, want %s, %q, %q\n%s", *got, want.Status, want.Reason, want.Field, r.stderr.Bytes())
 	}
-	if r.took > within {
-		t.Errorf("the producer took %v to see its status, want at most %v", r.took, within)
+	if r.took > soon {
+		t.Errorf("the producer took %v to see its status, want at most %v", r.took, soon)
 	}
 	return got
 }

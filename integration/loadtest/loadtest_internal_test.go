@@ -2,10 +2,11 @@ package main
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
 func TestPercentile(t *testing.T) {
@@ -27,44 +28,20 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-func TestEvenly(t *testing.T) {
-	t.Parallel()
-	if got := evenly([]int{0, 1, 2, 3, 4, 5, 6, 7}, 3); !slices.Equal(got, []int{0, 2, 5}) {
-		t.Errorf("3 of 8: %v", got)
-	}
-	if got := evenly([]int{0, 1}, 3); !slices.Equal(got, []int{0, 1}) {
-		t.Errorf("3 of 2: %v", got)
-	}
-}
-
-func TestReadStatus(t *testing.T) {
-	t.Parallel()
-	var u usage
-	err := u.readStatus(strings.NewReader("Name:\ta b\nVmPeak:\t  9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n"))
-	if err != nil || u.peakBytes != 2<<20 {
-		t.Errorf("%+v, %v", u, err)
-	}
-	for _, wrong := range []string{"VmHWM:\tmuch\n", "Name:\ta\n"} {
-		if err := u.readStatus(strings.NewReader(wrong)); err == nil {
-			t.Errorf("%q was taken", wrong)
-		}
-	}
-}
-
 // TestTable: rates and ratios are of medians over the rounds, the ratio is to the
 // last server.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	round := func(cpu time.Duration, peakMiB int64) result {
 		return result{
-			load: load{took: 2 * time.Second, latencies: []time.Duration{time.Second, 3 * time.Second}},
-			cpu:  cpu, peakBytes: peakMiB << 20,
+			Outcome: load.Outcome{Took: 2 * time.Second, Latencies: []time.Duration{time.Second, 3 * time.Second}},
+			cpu:     cpu, peakBytes: peakMiB << 20,
 		}
 	}
 	var tab table
 	tab.add(
-		scenario{name: "s", uploads: 2}, []target{{name: "ours"}, {name: "baseline"}},
-		payload{scopeCount: 10, jsonBytes: 5e8},
+		scenario{name: "s", uploads: 2}, []target{{Server: load.Server{Name: "ours"}}, {Server: load.Server{Name: "baseline"}}},
+		load.Payload{ScopeCount: 10, JSONBytes: 5e8},
 		[][]result{
 			{round(time.Second, 10), round(2*time.Second, 10), round(9*time.Second, 10)},
 			{round(8*time.Second, 40), round(8*time.Second, 40), round(8*time.Second, 40)},

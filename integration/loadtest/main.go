@@ -9,10 +9,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"regexp"
 	"syscall"
+
+	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
 // programs are the paths of what a load test runs and reads.
@@ -24,12 +27,14 @@ type programs struct {
 	proto string
 	// dir takes the requests, ghz's reports and the servers' logs.
 	dir string
+	// logger tells what becomes of a scenario.
+	logger *slog.Logger
 }
 
 var errLost = errors.New("the intake does not have exactly what was sent")
 
 func main() {
-	var p programs
+	p := programs{logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	flag.StringVar(&p.server, "server", "bin/scopegate", "the server's program")
 	flag.StringVar(&p.baseline, "baseline", "", "the baseline server's program; empty: only ours is run")
 	flag.StringVar(&p.ghz, "ghz", ".tmp/bin/ghz", "ghz's program")
@@ -37,17 +42,18 @@ func main() {
 	flag.StringVar(&p.proto, "proto", "proto", "the folder of the proto files")
 	flag.StringVar(&p.dir, "dir", ".tmp/loadtest", "where requests, reports and logs are put")
 	only := flag.String("scenarios", "", "a regular expression: run only the scenarios whose name it matches")
+	plot := flag.String("plot", "", "where to draw the ratios to the baseline, as SVG; empty: nowhere")
 	rounds := flag.Int("rounds", 1, "how often each scenario is run; the median of CPU, memory and rates counts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p, *only, *rounds); err != nil {
+	if err := run(ctx, p, *only, *rounds, *plot); err != nil {
 		fmt.Fprintln(os.Stderr, "loadtest:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, p programs, only string, rounds int) error {
+func run(ctx context.Context, p programs, only string, rounds int, plot string) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("scenarios: %w", err)
@@ -55,13 +61,13 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 	if err := os.MkdirAll(p.dir, 0o750); err != nil {
 		return err
 	}
-	symbols, err := readSymbols(ctx, p.binary)
+	symbols, err := load.ReadSymbols(ctx, p.binary)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", p.binary, err)
 	}
-	servers := []target{{name: "scopegate", program: p.server, args: []string{"serve"}}}
+	servers := []target{{Server: load.Server{Name: "scopegate", Program: p.server, Args: []string{"serve"}}}}
 	if p.baseline != "" {
-		servers = append(servers, target{name: "baseline", program: p.baseline, escapes: true})
+		servers = append(servers, target{Server: load.Server{Name: "baseline", Program: p.baseline}, escapes: true})
 	}
 	var t table
 	var lost bool
@@ -69,7 +75,7 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 		if !wanted.MatchString(s.name) {
 			continue
 		}
-		payload, err := newPayload(p.dir, s, symbols)
+		payload, err := s.payload(symbols)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -83,7 +89,7 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 			for i, server := range loaded {
 				r, err := runScenario(ctx, p, s, server, payload)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
+					return fmt.Errorf("%s, %s: %w", s.name, server.Name, err)
 				}
 				lost = lost || r.missing != 0
 				results[i] = append(results[i], r)
@@ -92,6 +98,11 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 		t.add(s, loaded, payload, results)
 	}
 	t.print(os.Stdout)
+	if plot != "" && len(t.ratios) > 0 {
+		if err := os.WriteFile(plot, drawPlot(t.ratios), 0o600); err != nil {
+			return err
+		}
+	}
 	if lost {
 		return errLost
 	}

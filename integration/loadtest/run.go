@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
+	"log/slog"
 	"time"
 
-	"github.com/scopegate/scopegate/server/devintake"
+	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
 // result is what came of a scenario with one server.
 type result struct {
-	load
+	load.Outcome
 	cpu       time.Duration
 	peakBytes int64
 	// missing is how many scopes of those sent the intake does not have in
@@ -22,135 +20,75 @@ type result struct {
 	missing int
 }
 
+// target is a server that can be loaded.
+type target struct {
+	load.Server
+
+	// escapes tells that it writes as encoding/json does: <, > and & escaped, a
+	// newline at the end.
+	escapes bool
+}
+
 // runScenario starts a server and an intake, loads them, measures and stops
 // them.
-func runScenario(ctx context.Context, p programs, s scenario, t target, sent payload) (_ result, err error) {
-	in, err := startIntake(ctx)
+func runScenario(ctx context.Context, p programs, s scenario, t target, sent load.Payload) (_ result, err error) {
+	in, err := load.StartIntake(ctx, load.IntakeOptions{}, p.logger)
 	if err != nil {
 		return result{}, fmt.Errorf("start intake: %w", err)
 	}
-	defer func() { err = errors.Join(err, in.end()) }()
-	server, err := start(ctx, t, in.url, p.dir)
+	defer func() { err = errors.Join(err, in.End()) }()
+	server, err := load.Start(ctx, t.Server, in.URL, p.dir)
 	if err != nil {
 		return result{}, fmt.Errorf("start server: %w", err)
 	}
-	defer func() { err = errors.Join(err, server.end()) }()
+	defer func() { err = errors.Join(err, server.End()) }()
 
-	before, err := server.usage()
+	before, err := server.Usage()
 	if err != nil {
 		return result{}, err
 	}
 	var r result
-	var held usage
+	var held load.Usage
 	if s.hold > 0 {
-		r.load, err = runIdle(ctx, s, sent, server.address, func() (err error) {
-			held, err = server.usage()
-			return err
-		})
+		plan := load.Plan{
+			Uploads: s.uploads, AtOnce: sendingAtOnce, Connections: s.connections, Hold: s.hold,
+			OnHeld: func() (err error) {
+				held, err = server.Usage()
+				return err
+			},
+		}
+		r.Outcome, err = load.Run(ctx, plan, sent, server.Address)
 	} else {
-		r.load, err = runGHZ(ctx, p, s, sent, server.address)
+		r.Outcome, err = runGHZ(ctx, p, s, sent, server.Address)
 	}
 	if err != nil {
 		return result{}, err
 	}
-	after, err := server.usage()
+	after, err := server.Usage()
 	if err != nil {
 		return result{}, err
 	}
-	r.cpu = after.cpu - before.cpu
-	r.peakBytes = after.peakBytes
+	r.cpu = after.CPU - before.CPU
+	r.peakBytes = after.PeakBytes
 	if s.hold > 0 {
-		r.peakBytes = held.peakBytes
+		r.peakBytes = held.PeakBytes
 	}
-	r.missing = s.uploads*sent.scopeCount - in.scopeCount(sent, t)
-	for failure, count := range r.failures {
-		fmt.Fprintf(os.Stderr, "%s, %s: %d uploads failed: %s\n", s.name, t.name, count, failure)
+	jsonBytes := sent.JSONBytes
+	if t.escapes {
+		jsonBytes = sent.EscapedBytes
 	}
-	fmt.Fprintf(os.Stderr, "%s, %s: %v, %v of CPU, %d MiB\n",
-		s.name, t.name, r.took.Round(time.Millisecond), r.cpu, r.peakBytes>>20)
+	delivered := in.Delivered(sent, jsonBytes)
+	r.missing = (s.uploads - delivered.WholeCount) * sent.ScopeCount
+	r.tell(p.logger.With("scenario", s.name, "server", t.Name), delivered)
 	return r, nil
 }
 
-// intake is the development intake in this process. It does not look into
-// scopes, so that the machine is left to the servers.
-type intake struct {
-	*devintake.Intake
-
-	url    string
-	web    *http.Server
-	served chan error
-}
-
-func startIntake(ctx context.Context) (*intake, error) {
-	stored, err := devintake.New(devintake.Options{
-		SkipScopeCheck: true,
-		OnRefusal: func(r devintake.Refusal) {
-			fmt.Fprintf(os.Stderr, "the intake refused a batch: %s\n", r.Reason)
-		},
-	})
-	if err != nil {
-		return nil, err
+func (r result) tell(logger *slog.Logger, delivered load.Delivery) {
+	if delivered.Flaw != "" {
+		logger.Warn("the intake has not what was sent", "flaw", delivered.Flaw)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	for failure, count := range r.Failures {
+		logger.Warn("uploads failed", "count", count, "status", failure)
 	}
-	in := &intake{
-		Intake: stored,
-		url:    "http://" + listener.Addr().String() + "/symdb/v1/input",
-		web:    &http.Server{Handler: stored, ReadHeaderTimeout: time.Minute},
-		served: make(chan error, 1),
-	}
-	go func() { in.served <- in.web.Serve(listener) }()
-	return in, nil
-}
-
-func (in *intake) end() error {
-	err := in.web.Close()
-	if served := <-in.served; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
-}
-
-// maxEnvelopeBytes is more than what a batch has around its scopes.
-const maxEnvelopeBytes = 512
-
-// scopeCount returns how many scopes came in uploads that are whole. It tells why
-// the first one is not.
-func (in *intake) scopeCount(sent payload, t target) int {
-	var count int
-	var told bool
-	for _, upload := range in.Uploads() {
-		flaw := sent.compare(upload, t)
-		if flaw == "" {
-			count += upload.ScopeCount
-		} else if !told {
-			told = true
-			fmt.Fprintf(os.Stderr, "upload %s: %s\n", upload.UploadID, flaw)
-		}
-	}
-	return count
-}
-
-// compare returns what is wrong with an upload of the payload, or "" where it is
-// complete, without a violation, with the number of the payload's scopes and the
-// length of their JSON.
-func (p payload) compare(upload devintake.Upload, t target) string {
-	want := p.jsonBytes
-	if t.escapes {
-		want = p.escapedBytes
-	}
-	surplus := upload.RawBytes - want
-	switch {
-	case len(upload.Violations) > 0:
-		return upload.Violations[0].Text
-	case !upload.Complete:
-		return "it is not complete"
-	case upload.ScopeCount != p.scopeCount:
-		return fmt.Sprintf("%d scopes, want %d", upload.ScopeCount, p.scopeCount)
-	case surplus < 0 || surplus > int64(upload.BatchCount)*maxEnvelopeBytes:
-		return fmt.Sprintf("%d bytes of JSON, want %d and the envelopes", upload.RawBytes, want)
-	}
-	return ""
+	logger.Info("done", "took", r.Took.Round(time.Millisecond), "cpu", r.cpu, "peak_mib", r.peakBytes>>20)
 }

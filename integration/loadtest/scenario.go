@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/scopegate/scopegate/integration/internal/load"
+)
 
 // scenario is one way to load a server.
 type scenario struct {
@@ -22,6 +26,18 @@ type scenario struct {
 	// alone leaves the baseline out, which would need more memory than many a
 	// machine has.
 	alone bool
+}
+
+// sendingAtOnce is how many of the uploads that are held send at a time.
+const sendingAtOnce = 100
+
+// payload returns what one upload of the scenario consists of.
+func (s scenario) payload(from *load.Symbols) (load.Payload, error) {
+	scopes := from.Functions
+	if s.whole {
+		scopes = from.Whole
+	}
+	return load.NewPayload(load.Evenly(scopes, s.messages))
 }
 
 func scenarios() []scenario {

@@ -7,10 +7,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// table is the outcome in Markdown.
-type table struct{ rows [][]string }
+// table is the outcome: in Markdown, and for the plot.
+type table struct {
+	rows   [][]string
+	ratios []ratio
+}
 
 var columns = []string{
 	"scenario", "server", "uploads/s", "scopes/s", "MB/s of JSON", "p50", "p95", "p99",
@@ -19,29 +24,36 @@ var columns = []string{
 
 // add adds a row for each server; results are by server, then by round. The last
 // server is the baseline, where there is more than one.
-func (t *table) add(s scenario, servers []target, sent payload, results [][]result) {
+func (t *table) add(s scenario, servers []target, sent load.Payload, results [][]result) {
 	baseline := results[len(results)-1]
 	for i, server := range servers {
 		rounds := results[i]
-		rate := 1 / median(rounds, func(r result) float64 { return r.took.Seconds() / float64(len(r.latencies)) })
+		rate := 1 / median(rounds, func(r result) float64 { return r.Took.Seconds() / float64(len(r.Latencies)) })
 		var latencies []time.Duration
 		var missing int
 		for _, r := range rounds {
-			latencies = append(latencies, r.latencies...)
+			latencies = append(latencies, r.Latencies...)
 			missing += r.missing
 		}
 		slices.Sort(latencies)
 		cpu, peak := cpuPerGB(s, sent), func(r result) float64 { return float64(r.peakBytes) / (1 << 20) }
 		cpuRatio, peakRatio := "", ""
 		if i < len(servers)-1 {
-			cpuRatio = percent(median(rounds, cpu) / median(baseline, cpu))
-			peakRatio = percent(median(rounds, peak) / median(baseline, peak))
+			r := ratio{
+				scenario: s.name,
+				cpu:      median(rounds, cpu) / median(baseline, cpu),
+				peakRSS:  median(rounds, peak) / median(baseline, peak),
+				cpuOf:    fmt.Sprintf("%.1f against %.1f s", median(rounds, cpu), median(baseline, cpu)),
+				peakOf:   fmt.Sprintf("%.0f against %.0f MiB", median(rounds, peak), median(baseline, peak)),
+			}
+			t.ratios = append(t.ratios, r)
+			cpuRatio, peakRatio = percent(r.cpu), percent(r.peakRSS)
 		}
 		t.rows = append(t.rows, []string{
-			s.name, server.name,
+			s.name, server.Name,
 			fmt.Sprintf("%.1f", rate),
-			fmt.Sprintf("%.0f", rate*float64(sent.scopeCount)),
-			fmt.Sprintf("%.1f", rate*float64(sent.jsonBytes)/1e6),
+			fmt.Sprintf("%.0f", rate*float64(sent.ScopeCount)),
+			fmt.Sprintf("%.1f", rate*float64(sent.JSONBytes)/1e6),
 			seconds(percentile(latencies, 50)), seconds(percentile(latencies, 95)), seconds(percentile(latencies, 99)),
 			fmt.Sprintf("%.2f", median(rounds, cpu)), cpuRatio,
 			fmt.Sprintf("%.0f", median(rounds, peak)), peakRatio,
@@ -50,8 +62,8 @@ func (t *table) add(s scenario, servers []target, sent payload, results [][]resu
 	}
 }
 
-func cpuPerGB(s scenario, sent payload) func(result) float64 {
-	gigabytes := float64(s.uploads) * float64(sent.jsonBytes) / 1e9
+func cpuPerGB(s scenario, sent load.Payload) func(result) float64 {
+	gigabytes := float64(s.uploads) * float64(sent.JSONBytes) / 1e9
 	return func(r result) float64 { return r.cpu.Seconds() / gigabytes }
 }
 

@@ -45,8 +45,9 @@ type Post struct {
 	// Err says why the body could not be read to its end, or is no batch. Nil:
 	// it was, and the fields below are set.
 	Err error
-	// UploadID, BatchNum and Final are what the event says.
+	// UploadID, Service, BatchNum and Final are what the event says.
 	UploadID string
+	Service  string
 	BatchNum int
 	Final    bool
 	// FileSum and EventSum are hashes of the two parts' bodies.
@@ -169,7 +170,7 @@ func (p *Post) read(whole []byte) error {
 	if err := json.Unmarshal(bodies[1], &event); err != nil {
 		return fmt.Errorf("event: %w", err)
 	}
-	p.UploadID, p.BatchNum, p.Final = event.UploadID, event.BatchNum, event.Final
+	p.UploadID, p.Service, p.BatchNum, p.Final = event.UploadID, event.Service, event.BatchNum, event.Final
 	p.FileSum, p.EventSum = sha256.Sum256(bodies[0]), sha256.Sum256(bodies[1])
 	return nil
 }

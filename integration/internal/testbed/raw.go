@@ -8,29 +8,11 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
-	"google.golang.org/grpc/mem"
 	protobuf "google.golang.org/protobuf/proto"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/internal/wire"
 )
-
-// rawCodec sends a []byte as it is, and is gRPC's own for everything else.
-type rawCodec struct{}
-
-func (rawCodec) Name() string { return proto.Name }
-
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	if message, ok := v.([]byte); ok {
-		return mem.BufferSlice{mem.SliceBuffer(message)}, nil
-	}
-	return encoding.GetCodecV2(proto.Name).Marshal(v)
-}
-
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
-}
 
 // UploadRaw uploads messages that are sent as they are, and returns how that
 // ended.
@@ -39,7 +21,7 @@ func UploadRaw(
 ) (*symdbv1.UploadScopesResponse, error) {
 	description := &symdbv1.SymbolDatabaseService_ServiceDesc.Streams[0]
 	stream, err := conn.NewStream(ctx, description,
-		symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName, grpc.ForceCodecV2(rawCodec{}))
+		symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName, grpc.ForceCodecV2(wire.Codec{}))
 	if err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}

@@ -97,8 +97,8 @@ func (a *Assembler) Seal(final bool) *Batch {
 func (a *Assembler) Park(store encode.Store) error { return a.member.Park(store) }
 
 // Resume takes back from the store what the open batch needs, if it is parked, to
-// go on: it must be called before Add and Seal. It fails with the store's error,
-// and the batch can only be discarded then.
+// go on: it must be called before Add and Seal. It fails with the store's error;
+// the batch is still parked then, and Resume can be tried again.
 func (a *Assembler) Resume() error { return a.member.Unpark() }
 
 // Discard gives up the open batch and the memory that it holds.

@@ -63,9 +63,15 @@ func (m *Member) takeBuffer(n int) []byte {
 	return b
 }
 
+// giveBuffer takes a buffer back, or nil.
 func (m *Member) giveBuffer(b []byte) {
 	m.pool.buffers.give(b)
 	draw(m.account, -cap(b))
+}
+
+func (m *Member) dropBuffer() {
+	m.giveBuffer(m.buffer)
+	m.buffer, m.window = nil, 0
 }
 
 // limited returns the buffer with its capacity cut to where the chunk ends.
@@ -120,7 +126,7 @@ func (m *Member) advance() {
 		m.compressChunk()
 		return
 	}
-	larger := append(m.takeBuffer(2*cap(m.buffer)), m.buffer...)
+	larger := append(m.takeBuffer(cap(m.buffer)+1), m.buffer...)
 	m.giveBuffer(m.buffer)
 	m.buffer = larger
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
 // A member never holds more JSON than a chunk and a window, however it is fed;
@@ -74,14 +76,44 @@ func TestSmallMemberIsSmall(t *testing.T) {
 	}
 }
 
+// However much a member has got, by Write or in place: about a third of its
+// buffer is unused at most, beside the room that a scope is appended with.
+func TestUnusedBytes(t *testing.T) {
+	t.Parallel()
+	p, err := NewPool(DefaultSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n < p.settings.ChunkBytes; n += 1 + n/9 {
+		written, appended := p.NewMember(nil), p.NewMember(nil)
+		_, _ = written.Write(make([]byte, n))
+		tail := appended.Tail()
+		for len(tail) < n {
+			if cap(tail)-len(tail) < transcode.Room {
+				tail = appended.Drain(tail)
+			}
+			tail = tail[:min(n, len(tail)+100)]
+		}
+		appended.SetTail(tail)
+		if got := cap(written.buffer); got > max(n+n/2, smallestBytes) {
+			t.Errorf("%d bytes are written to %d", n, got)
+		}
+		if m := n + transcode.Room; cap(appended.buffer) > max(m+m/2, smallestBytes) {
+			t.Errorf("%d bytes are appended to %d", n, cap(appended.buffer))
+		}
+		written.Discard()
+		appended.Discard()
+	}
+}
+
 // Buffers come back in the size that was asked for, and are given out again.
 func TestBuffers(t *testing.T) {
 	t.Parallel()
 	for _, largest := range []int{minChunkBytes, 20_001, 163_838, maxChunkBytes + maxWindowBytes} {
-		p := &buffers{largest: largest}
+		p := newBuffers(largest)
 		for n := 1; n <= 2*largest; n += max(1, n/3) {
 			b := p.take(n)
-			if len(b) != 0 || cap(b) < min(n, largest) || cap(b) > largest || cap(b) > max(2*n, smallestBytes) {
+			if len(b) != 0 || cap(b) < min(n, largest) || cap(b) > largest || cap(b) > max(n/2*3, smallestBytes) {
 				t.Errorf("largest %d: take(%d) has capacity %d", largest, n, cap(b))
 			}
 			p.give(b)

@@ -1,16 +1,22 @@
 package encode
 
-import "fmt"
+import (
+	"fmt"
 
-// parked is what a member needs from a store to go on.
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// parked is where the window and the bytes of the partly filled segment are, one
+// behind the other, while a member is parked.
 type parked struct {
-	store       Store
-	window      int64 // the block that holds the window, where that is not empty
+	store       Store // nil: not parked
+	blocks      []int64
 	windowBytes int
 }
 
 // Park compresses what the member has, and moves all of it to store: it holds no
-// memory afterwards, and must be unparked before anything is added to it. When it
+// memory afterwards, and must be unparked before anything is added to it, and
+// before it is finished. It does nothing to a member that is parked. When it
 // fails, with the store's error, the member can be used as before.
 func (m *Member) Park(store Store) error {
 	if m.parked.store != nil {
@@ -21,96 +27,109 @@ func (m *Member) Park(store Store) error {
 		return fmt.Errorf("park: %w", err)
 	}
 	to := parked{store: store, windowBytes: m.window}
-	if m.window > 0 {
-		block := m.pool.segments.take()
-		copy(block[:], m.buffer[:m.window])
-		id, err := store.Put(block[:])
-		m.pool.segments.give(block)
-		if err != nil {
-			return fmt.Errorf("park window: %w", err)
-		}
-		to.window = id
-	}
-	if err := m.out.spillLast(store); err != nil {
-		to.free()
+	if err := to.put(&m.pool.segments, m.buffer[:m.window], m.out.partial()); err != nil {
 		return fmt.Errorf("park: %w", err)
 	}
-	m.parked = to
+	m.out.dropPartial()
 	m.dropBuffer()
+	m.parked = to
 	return nil
 }
 
 // Unpark takes back from the store what the member needs to go on. It does
 // nothing to a member that is not parked. When it fails, with the store's error,
-// the member is of no use any more, except to Discard.
+// the member is still parked: Unpark can be tried again.
 func (m *Member) Unpark() error {
 	from := m.parked
 	if from.store == nil {
 		return nil
 	}
-	if err := m.out.unspillLast(); err != nil {
+	var buffer []byte
+	if from.windowBytes > 0 {
+		buffer = m.takeBuffer(from.windowBytes + transcode.Room)[:from.windowBytes]
+	}
+	last := m.pool.segments.take()
+	if err := from.read(buffer, last[:m.out.partialBytes()]); err != nil {
+		m.pool.segments.give(last)
+		m.giveBuffer(buffer)
 		return fmt.Errorf("unpark: %w", err)
 	}
-	buffer := m.takeBuffer(from.windowBytes)[:from.windowBytes]
-	if from.windowBytes > 0 {
-		if err := from.store.ReadAt(buffer, from.window, 0); err != nil {
-			m.giveBuffer(buffer)
-			return fmt.Errorf("unpark window: %w", err)
-		}
-	}
-	from.free()
+	m.out.restorePartial(last)
 	m.buffer, m.window, m.parked = buffer, from.windowBytes, parked{}
+	from.free()
 	return nil
 }
 
-func (p parked) free() {
-	if p.store != nil && p.windowBytes > 0 {
-		p.store.Free(p.window)
+// put puts window and partial into as few blocks as hold them. When it fails,
+// there are none.
+func (p *parked) put(pool *segmentPool, window, partial []byte) error {
+	block := pool.take()
+	defer pool.give(block)
+	for len(window)+len(partial) > 0 {
+		w := copy(block[:], window)
+		n := copy(block[w:], partial)
+		window, partial = window[w:], partial[n:]
+		id, err := p.store.Put(block[:])
+		if err != nil {
+			p.free()
+			return err
+		}
+		p.blocks = append(p.blocks, id)
+	}
+	return nil
+}
+
+// read is the reverse of put, for as many bytes.
+func (p *parked) read(window, partial []byte) error {
+	for _, id := range p.blocks {
+		w := min(len(window), SegmentBytes)
+		n := min(len(partial), SegmentBytes-w)
+		if err := p.store.ReadAt(window[:w], id, 0); err != nil {
+			return err
+		}
+		if err := p.store.ReadAt(partial[:n], id, w); err != nil {
+			return err
+		}
+		window, partial = window[w:], partial[n:]
+	}
+	return nil
+}
+
+func (p *parked) free() {
+	for _, id := range p.blocks {
+		p.store.Free(id)
 	}
 }
 
-func (m *Member) dropBuffer() {
-	if m.buffer != nil {
-		m.giveBuffer(m.buffer)
-	}
-	m.buffer, m.window = nil, 0
-}
+// partialBytes is how much of the last segment is filled; 0 where it is full.
+func (s *Segments) partialBytes() int { return s.length % SegmentBytes }
 
-// spillLast moves the last segment to store, which Write must not be called
-// after, if it is partly empty.
-func (s *Segments) spillLast(store Store) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.length%SegmentBytes == 0 {
+// partial returns what the segment has that is not full yet.
+func (s *Segments) partial() []byte {
+	n := s.partialBytes()
+	if n == 0 {
 		return nil
 	}
-	last := &s.places[len(s.places)-1]
-	id, err := store.Put(last.memory[:])
-	if err != nil {
-		return err
+	return s.places[len(s.places)-1].memory[:n]
+}
+
+// dropPartial gives up what partial returns. Write needs it restored.
+func (s *Segments) dropPartial() {
+	if s.partialBytes() == 0 {
+		return
 	}
-	s.pool.give(last.memory)
+	last := len(s.places) - 1
+	s.pool.give(s.places[last].memory)
+	s.places = s.places[:last]
 	draw(s.account, -SegmentBytes)
-	*last = place{store: store, id: id}
-	return nil
 }
 
-// unspillLast is the reverse of spillLast.
-func (s *Segments) unspillLast() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	used := s.length % SegmentBytes
-	if used == 0 {
-		return nil
-	}
-	last := &s.places[len(s.places)-1]
-	memory := s.pool.take()
-	if err := last.store.ReadAt(memory[:used], last.id, 0); err != nil {
+// restorePartial is the reverse of dropPartial. It takes memory over.
+func (s *Segments) restorePartial(memory *segment) {
+	if s.partialBytes() == 0 {
 		s.pool.give(memory)
-		return err
+		return
 	}
+	s.places = append(s.places, place{memory: memory})
 	draw(s.account, SegmentBytes)
-	last.store.Free(last.id)
-	*last = place{memory: memory}
-	return nil
 }

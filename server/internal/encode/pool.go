@@ -73,8 +73,11 @@ func NewPool(s Settings) (*Pool, error) {
 	if s.Compressors == 0 {
 		s.Compressors = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{settings: s, free: make(chan *compressor, s.Compressors)}
-	p.buffers.largest = s.WindowBytes + s.ChunkBytes
+	p := &Pool{
+		settings: s,
+		free:     make(chan *compressor, s.Compressors),
+		buffers:  newBuffers(s.WindowBytes + s.ChunkBytes),
+	}
 	for range s.Compressors {
 		w, err := flate.NewWriter(io.Discard, s.Level)
 		if err != nil {

@@ -14,9 +14,10 @@ type Store interface {
 	Free(id int64)
 }
 
-// Spill moves the segments that are in memory to store, the first ones first, but
-// for the last one while it is being written, and returns how much memory that has freed. At the first error of the
-// store it stops; what is not moved then stays in memory, and all can be read.
+// Spill moves the segments that are in memory to store, the first ones first, and
+// returns how much memory that has freed. The last one stays while a member
+// writes to it. At the first error of the store Spill stops; what is not moved
+// then stays in memory, and all can be read.
 //
 // It may run while others read, spill or release the same segments, but not
 // while Write does.
@@ -77,7 +78,3 @@ func (s *Segments) settle(moving *segment, i int, store Store, id int64, err err
 	draw(s.account, -SegmentBytes)
 	return true
 }
-
-// Spill moves what is compressed, up to a full segment, to store, as
-// [Segments.Spill] does. As the other methods it is not for concurrent use.
-func (m *Member) Spill(store Store) (freedBytes int, err error) { return m.out.Spill(store) }

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Account is what one upload holds. Draw and Attribute are safe for concurrent
@@ -15,8 +16,9 @@ type Account struct {
 	fixedBytes int
 	held       atomic.Int64 // drawn beside that
 	attributed atomic.Int64
-	receiving  atomic.Bool
-	orders     chan Order
+	// receiving is since when it receives, in Unix nanoseconds; 0: it does not.
+	receiving atomic.Int64
+	obey       func(Order)
 
 	// Guarded by the budget's mu:
 
@@ -30,14 +32,17 @@ type Order int
 const (
 	// Squeeze asks to move out of memory what can be moved.
 	Squeeze Order = iota + 1
-	// GiveUp asks to end. It is the last resort, when more is drawn than there is.
+	// GiveUp asks to end: as the last resort, when more is drawn than there is; and
+	// of streams that have long received nothing, when others are refused.
 	GiveUp
 )
 
 // Open returns an account that holds fixedBytes until Close. It never refuses:
-// that is done by Admit, when the caller is known.
-func (b *Budget) Open(fixedBytes int) *Account {
-	a := &Account{budget: b, fixedBytes: fixedBytes, orders: make(chan Order, 1)}
+// that is done by Admit, when the caller is known. When memory is short, obey is
+// called with what the account is asked for, in a goroutine of its own, also once
+// more after Close; it shall not wait for anything but disks and cores.
+func (b *Budget) Open(fixedBytes int, obey func(Order)) *Account {
+	a := &Account{budget: b, fixedBytes: fixedBytes, obey: obey}
 	b.Draw(fixedBytes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,6 +69,7 @@ func (a *Account) Admit(name string) error {
 	case of.held.Load()+bytes > b.limits.callerBytes():
 		return &OverloadError{Caller: name, Bytes: b.limits.CallerBytes}
 	case b.drawn.Load() > b.percent(refusePercent):
+		b.refused = true
 		return &OverloadError{Bytes: b.limits.Bytes}
 	case of.held.Load()+bytes > callerShare*b.free():
 		return &OverloadError{Caller: name, Bytes: callerShare * max(0, b.free())}
@@ -104,16 +110,12 @@ func (a *Account) totalBytes() int64 {
 
 // Receiving tells that the account's stream is, or is no longer, open for what
 // its client sends.
-func (a *Account) Receiving(on bool) { a.receiving.Store(on) }
-
-// Orders receives what the account is asked for.
-func (a *Account) Orders() <-chan Order { return a.orders }
-
-func (a *Account) order(o Order) {
-	select {
-	case a.orders <- o:
-	default: // the one before is not yet seen
+func (a *Account) Receiving(on bool) {
+	var since int64
+	if on {
+		since = time.Now().UnixNano()
 	}
+	a.receiving.Store(since)
 }
 
 // Wait waits until the account may hold more: until it holds less than what is

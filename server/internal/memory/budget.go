@@ -60,6 +60,7 @@ type Budget struct {
 	accounts map[*Account]struct{}
 	callers  map[string]*caller
 	admitted int
+	refused  bool // an account, for want of memory, since the overseer has looked
 }
 
 // caller is what the accounts of one caller hold together.

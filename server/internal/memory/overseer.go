@@ -16,7 +16,7 @@ const (
 	squeezeAgainTicks = 20
 	// collectTicks is how often, at most, the garbage collector is called when more
 	// is drawn than there is: gRPC drops some buffers without giving them back.
-	collectTicks = 20
+	collectTicks = 4
 	// crumbsPercent of the budget is so little that nothing is gained by waiting
 	// until it is moved.
 	crumbsPercent = 1
@@ -43,7 +43,8 @@ func (b *Budget) oversee() {
 	var now, collected int64
 	for b.short() || b.leave() {
 		now++
-		if b.look(now) && now-collected >= collectTicks {
+		exceeded := b.look(now, collected == now-1)
+		if exceeded && now-collected >= collectTicks {
 			collected = now
 			runtime.GC() //nolint:revive // see collectTicks
 		}
@@ -68,8 +69,8 @@ func (b *Budget) short() bool {
 }
 
 // look lets accounts go on, and has others hold less. It returns whether more is
-// drawn than there is.
-func (b *Budget) look(now int64) (exceeded bool) {
+// drawn than there is; collected tells that no garbage is counted in that.
+func (b *Budget) look(now int64, collected bool) (exceeded bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	accounts := make([]*Account, 0, len(b.accounts))
@@ -82,10 +83,14 @@ func (b *Budget) look(now int64) (exceeded bool) {
 	}
 	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
 	b.squeeze(accounts, now)
-	if free := b.free(); free <= 0 {
-		b.giveUp(accounts)
-		exceeded = true
+	exceeded = b.free() <= 0
+	switch {
+	case exceeded && collected:
+		b.giveUp(accounts, 0)
+	case b.refused:
+		b.giveUp(accounts, patience)
 	}
+	b.refused = false
 	if !b.grant(accounts) && held <= b.percent(crumbsPercent) {
 		b.grantOne(accounts)
 	}
@@ -124,34 +129,53 @@ func (b *Budget) squeeze(accounts []*Account, now int64) {
 		return
 	}
 	missing := drawn - b.percent(relaxedPercent)
+	left := squeezesPerTick
 	for _, a := range slices.Backward(accounts) {
 		held := a.held.Load()
-		if missing <= 0 || held == 0 {
+		if missing <= 0 || held == 0 || left == 0 {
 			return
 		}
 		if held == a.squeezed.held && now-a.squeezed.tick < squeezeAgainTicks {
 			continue // it has nothing more to give
 		}
 		a.squeezed = squeezed{tick: now, held: held}
-		a.order(Squeeze)
+		b.order(a, Squeeze)
 		missing -= held
+		left--
 	}
 }
 
-// giveUpShare is the part of the streams that are ended at a time.
-const giveUpShare = 16
+// squeezesPerTick bounds the goroutines that squeeze.
+const squeezesPerTick = 256
 
-// giveUp asks some of the streams to end that take in what their clients send,
-// as it must be theirs that there is more than there may be.
-func (b *Budget) giveUp(accounts []*Account) {
+func (b *Budget) order(a *Account, o Order) {
+	b.overseers.Go(func() { a.obey(o) })
+}
+
+const (
+	// giveUpShare is the part of the streams that are ended at a time.
+	giveUpShare = 16
+	// patience is how long a client may keep the server waiting while others are
+	// refused.
+	patience = 10 * time.Second
+)
+
+// giveUp asks some of the streams to end that have received for as long as that,
+// those that do so longest. What they receive is in nobody's account, and their
+// clients may never send the rest of it.
+func (b *Budget) giveUp(accounts []*Account, least time.Duration) {
+	since := make(map[*Account]int64)
 	var receiving []*Account
+	latest := time.Now().Add(-least).UnixNano()
 	for _, a := range accounts {
-		if a.granted == nil && a.receiving.Load() {
+		if at := a.receiving.Load(); at != 0 && at <= latest {
 			receiving = append(receiving, a)
+			since[a] = at
 		}
 	}
+	slices.SortFunc(receiving, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
 	for _, a := range receiving[:(len(receiving)+giveUpShare-1)/giveUpShare] {
-		a.order(GiveUp)
+		b.order(a, GiveUp)
 	}
 }
 

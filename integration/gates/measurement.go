@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/integration/internal/load"
+)
+
+// measurement is what one replicate has shown of a variant.
+type measurement struct {
+	// cpu is the server's CPU time for all uploads, idleCPU that while they were
+	// held and settled.
+	cpu, idleCPU time.Duration
+	peakBytes    int64
+	// sent and delivered are bytes of JSON: of all uploads, and of those that the
+	// intake has whole.
+	sentBytes, deliveredBytes int64
+	// ingressTook is the time in which clients got rid of all messages, egressTook
+	// that until the intake had accepted the last batch, without the time for
+	// which uploads were held.
+	ingressTook, egressTook, idleTook time.Duration
+	peakConnections                   int
+}
+
+// variant is a server that is measured.
+type variant struct {
+	// name is base or candidate, revision which source it was built of.
+	name, revision string
+	server         load.Server
+	// flags are those that it has.
+	flags map[string]bool
+}
+
+// variantOf asks a server's program for its flags.
+func variantOf(ctx context.Context, name, revision, program string) (variant, error) {
+	v := variant{name: name, revision: revision, server: load.Server{Program: program, Args: []string{"serve"}}}
+	flags, err := v.server.Flags(ctx)
+	v.flags = flags
+	return v, err
+}
+
+// supported returns the arguments whose flags the variant has, and the others.
+func (v variant) supported(args []string) (has, lacks []string) {
+	for _, arg := range args {
+		name, _, _ := strings.Cut(arg, "=")
+		if v.flags[name] {
+			has = append(has, arg)
+		} else {
+			lacks = append(lacks, arg)
+		}
+	}
+	return has, lacks
+}
+
+// measure starts a server and an intake, loads them as the experiment says and
+// stops them. The server's log goes to dir.
+func measure(
+	ctx context.Context, e experiment, v variant, sent load.Payload, dir string, logger *slog.Logger,
+) (m measurement, err error) {
+	logger = logger.With("experiment", e.name, "variant", v.name)
+	in, err := load.StartIntake(ctx, e.intake, logger)
+	if err != nil {
+		return m, fmt.Errorf("start intake: %w", err)
+	}
+	defer func() { err = errors.Join(err, in.End()) }()
+	server := v.server
+	server.Name = e.name + "-" + v.name
+	args, _ := v.supported(e.args)
+	server.Args = slices.Concat(server.Args, args)
+	process, err := load.Start(ctx, server, in.URL, dir)
+	if err != nil {
+		return m, fmt.Errorf("start server: %w", err)
+	}
+	defer func() { err = errors.Join(err, process.End()) }()
+
+	before, err := process.Usage()
+	if err != nil {
+		return m, err
+	}
+	var settled, held load.Usage
+	plan := e.plan
+	plan.OnSettled = func() (err error) {
+		settled, err = process.Usage()
+		return err
+	}
+	plan.OnHeld = func() (err error) {
+		held, err = process.Usage()
+		return err
+	}
+	seen, err := load.Run(ctx, plan, sent, process.Address)
+	if err != nil {
+		return m, fmt.Errorf("load: %w", err)
+	}
+	after, err := process.Usage()
+	if err != nil {
+		return m, err
+	}
+	delivered := in.Delivered(sent, sent.JSONBytes)
+	m = measurement{
+		cpu: after.CPU - before.CPU, idleCPU: held.CPU - settled.CPU, peakBytes: after.PeakBytes,
+		sentBytes:       int64(plan.Uploads) * sent.JSONBytes,
+		deliveredBytes:  int64(min(plan.Uploads, delivered.WholeCount)) * sent.JSONBytes,
+		ingressTook:     seen.SentAfter,
+		egressTook:      delivered.LastAccepted.Sub(seen.Began) - plan.Settle - plan.Hold,
+		idleTook:        plan.Hold,
+		peakConnections: delivered.PeakConnections,
+	}
+	if plan.Hold > 0 {
+		m.peakBytes = held.PeakBytes
+	}
+	m.tell(logger, seen, delivered)
+	return m, nil
+}
+
+// tell logs what a replicate has shown, and why where something is missing.
+func (m measurement) tell(logger *slog.Logger, seen load.Outcome, delivered load.Delivery) {
+	if delivered.Flaw != "" {
+		logger.Warn("an upload is not whole", "flaw", delivered.Flaw)
+	}
+	for failure, count := range seen.Failures {
+		logger.Warn("uploads failed", "count", count, "status", failure)
+	}
+	logger.Info("measured", "took", seen.Took.Round(time.Millisecond), "cpu", m.cpu, "peak_mib", m.peakBytes>>20,
+		"retries", seen.RetryCount, "posts_turned_away", delivered.TurnedAwayCount)
+}
+
+// goal is what a change of the server may make better or worse.
+type goal struct {
+	name, unit string
+	// moreIsBetter is set where less would be worse.
+	moreIsBetter bool
+	of           func(measurement) float64
+}
+
+func goals() []goal {
+	return []goal{
+		{name: "server CPU", unit: "s/GB", of: measurement.cpuPerGB},
+		{name: "memory utilisation", unit: "MiB", of: measurement.peakMiB},
+		{name: "ingress throughput", unit: "MB/s", moreIsBetter: true, of: func(m measurement) float64 {
+			return perSecond(m.sentBytes, m.ingressTook)
+		}},
+		{name: "egress throughput", unit: "MB/s", moreIsBetter: true, of: func(m measurement) float64 {
+			return perSecond(m.deliveredBytes, m.egressTook)
+		}},
+	}
+}
+
+// check is what can be bounded.
+type check struct {
+	name, unit string
+	of         func(measurement) float64
+}
+
+var (
+	memoryUsage = check{"memory_usage", "MiB", measurement.peakMiB}
+	missedBytes = check{"missed_bytes", "B", func(m measurement) float64 {
+		return float64(m.sentBytes - m.deliveredBytes)
+	}}
+	intakeConnections = check{"intake_connections", "", func(m measurement) float64 {
+		return float64(m.peakConnections)
+	}}
+	cpuUsage     = check{"cpu_usage", "s/GB", measurement.cpuPerGB}
+	idleCPUUsage = check{"cpu_usage", "% of a core", func(m measurement) float64 {
+		return 100 * m.idleCPU.Seconds() / m.idleTook.Seconds()
+	}}
+)
+
+func (m measurement) cpuPerGB() float64 { return m.cpu.Seconds() / (float64(m.sentBytes) / 1e9) }
+
+func (m measurement) peakMiB() float64 { return float64(m.peakBytes) / (1 << 20) }
+
+// perSecond returns MB/s, or zero where the time is none: nothing has come.
+func perSecond(bytes int64, took time.Duration) float64 {
+	if took <= 0 {
+		return 0
+	}
+	return float64(bytes) / 1e6 / took.Seconds()
+}

@@ -1,0 +1,52 @@
+package load
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+func TestEvenly(t *testing.T) {
+	t.Parallel()
+	if got := Evenly([]int{0, 1, 2, 3, 4, 5, 6, 7}, 3); !slices.Equal(got, []int{0, 2, 5}) {
+		t.Errorf("3 of 8: %v", got)
+	}
+	if got := Evenly([]int{0, 1}, 3); !slices.Equal(got, []int{0, 1}) {
+		t.Errorf("3 of 2: %v", got)
+	}
+}
+
+func TestReadStatus(t *testing.T) {
+	t.Parallel()
+	var u Usage
+	err := u.readStatus(strings.NewReader("Name:\ta b\nVmPeak:\t  9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n"))
+	if err != nil || u.PeakBytes != 2<<20 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	for _, wrong := range []string{"VmHWM:\tmuch\n", "Name:\ta\n"} {
+		if err := u.readStatus(strings.NewReader(wrong)); err == nil {
+			t.Errorf("%q was taken", wrong)
+		}
+	}
+}
+
+// TestFitting: a scope that is too large is passed over, and smaller ones behind it
+// are taken.
+func TestFitting(t *testing.T) {
+	t.Parallel()
+	var scopes []*symdbv1.UploadScopesRequest
+	for _, nameBytes := range []int{100, 900, 200, 300} {
+		scopes = append(scopes, &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{
+			Scope: &symdbv1.Scope{ScopeType: "package", Name: new(strings.Repeat("n", nameBytes))},
+		}})
+	}
+	some, err := Fitting(scopes, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(some, []*symdbv1.UploadScopesRequest{scopes[0], scopes[2], scopes[3]}) {
+		t.Errorf("%d scopes", len(some))
+	}
+}

@@ -1,0 +1,113 @@
+package load
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/baseline"
+	"github.com/scopegate/scopegate/server/devintake"
+)
+
+// Payload is what one upload consists of. There is no upload id in it, so that
+// each time it is sent it is an upload of its own.
+type Payload struct {
+	// Messages are the metadata and the scopes, as protobuf. Not to be changed.
+	Messages [][]byte
+	// ScopeCount is the number of scopes.
+	ScopeCount int
+	// JSONBytes is the length of the scopes as JSON, a comma behind each.
+	JSONBytes int64
+	// EscapedBytes is the same as encoding/json writes it by default: <, > and &
+	// escaped, and a newline behind each scope.
+	EscapedBytes int64
+}
+
+// NewPayload returns the payload of an upload of the scopes.
+func NewPayload(scopes []*symdbv1.UploadScopesRequest) (Payload, error) {
+	first := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{
+		Metadata: &symdbv1.UploadMetadata{Service: "loadtest", Env: new("test"), Version: "1.0.0", Language: "go"},
+	}}
+	p := Payload{ScopeCount: len(scopes)}
+	var plain, escaped jsonSize
+	escaping := json.NewEncoder(&escaped)
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false)
+	for i := range len(scopes) + 1 {
+		request := first
+		if i > 0 {
+			request = scopes[i-1]
+			scope := baseline.FromProto(request.GetScope())
+			if err := errors.Join(encoder.Encode(&scope), escaping.Encode(&scope)); err != nil {
+				return p, fmt.Errorf("measure JSON: %w", err)
+			}
+		}
+		message, err := proto.Marshal(request)
+		if err != nil {
+			return p, fmt.Errorf("marshal request: %w", err)
+		}
+		p.Messages = append(p.Messages, message)
+	}
+	p.JSONBytes, p.EscapedBytes = int64(plain), int64(escaped)+int64(p.ScopeCount)
+	return p, nil
+}
+
+// Fitting returns those of the scopes that fit, one after the other, into so many
+// bytes of JSON.
+func Fitting(scopes []*symdbv1.UploadScopesRequest, jsonBytes int64) ([]*symdbv1.UploadScopesRequest, error) {
+	var some []*symdbv1.UploadScopesRequest
+	for _, scope := range scopes {
+		alone, err := NewPayload([]*symdbv1.UploadScopesRequest{scope})
+		if err != nil {
+			return nil, err
+		}
+		if alone.JSONBytes <= jsonBytes {
+			jsonBytes -= alone.JSONBytes
+			some = append(some, scope)
+		}
+	}
+	return some, nil
+}
+
+// WriteFile writes the messages to a file, each behind its length as a varint, as
+// ghz reads them.
+func (p Payload) WriteFile(path string) error {
+	var content []byte
+	for _, message := range p.Messages {
+		content = protowire.AppendBytes(content, message)
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+// maxEnvelopeBytes is more than what a batch has around its scopes.
+const maxEnvelopeBytes = 512
+
+// Flaw returns what is wrong with an upload of the payload at the intake, or ""
+// where it is complete, without a violation, with the number of the payload's
+// scopes and the length of their JSON, jsonBytes.
+func (p Payload) Flaw(upload devintake.Upload, jsonBytes int64) string {
+	surplus := upload.RawBytes - jsonBytes
+	switch {
+	case len(upload.Violations) > 0:
+		return upload.Violations[0].Text
+	case !upload.Complete:
+		return "it is not complete"
+	case upload.ScopeCount != p.ScopeCount:
+		return fmt.Sprintf("%d scopes, want %d", upload.ScopeCount, p.ScopeCount)
+	case surplus < 0 || surplus > int64(upload.BatchCount)*maxEnvelopeBytes:
+		return fmt.Sprintf("%d bytes of JSON, want %d and the envelopes", upload.RawBytes, jsonBytes)
+	}
+	return ""
+}
+
+type jsonSize int64
+
+func (s *jsonSize) Write(p []byte) (int, error) {
+	*s += jsonSize(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,93 @@
+package load
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/client/gosym"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// Symbols are those of one program, as requests in the order in which they are
+// sent, without the metadata.
+type Symbols struct {
+	// Whole are packages, as the client splits them.
+	Whole []*symdbv1.UploadScopesRequest
+	// Functions has a request for each function and type.
+	Functions []*symdbv1.UploadScopesRequest
+}
+
+// ReadSymbols reads the symbols of a Go program that has DWARF.
+func ReadSymbols(ctx context.Context, path string) (*Symbols, error) {
+	binary, err := gosym.Open(path, gosym.AllPackages())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = binary.Close() }()
+	s := &Symbols{}
+	// The client splits packages that are too large for a message.
+	record := &recorder{ctx: ctx, into: &s.Whole}
+	upload, err := client.New(record).Upload(ctx, &symdbv1.UploadMetadata{})
+	if err != nil {
+		return nil, err
+	}
+	defer upload.Cancel()
+	for scope, err := range binary.Packages() {
+		if err != nil {
+			return nil, err
+		}
+		if err := upload.Send(scope); err != nil {
+			return nil, err
+		}
+		for _, child := range scope.GetScopes() {
+			s.Functions = append(s.Functions, &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{
+				Scope: &symdbv1.Scope{ScopeType: scope.GetScopeType(), Name: scope.Name, Scopes: []*symdbv1.Scope{child}},
+			}})
+		}
+	}
+	return s, nil
+}
+
+// recorder is a connection, and the one stream on it, that keeps the scopes that
+// are sent.
+type recorder struct {
+	grpc.ClientConnInterface
+	grpc.ClientStream
+
+	ctx  context.Context //nolint:containedctx // that of the stream, which the stream has to tell
+	into *[]*symdbv1.UploadScopesRequest
+}
+
+func (r *recorder) NewStream(
+	context.Context, *grpc.StreamDesc, string, ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	return r, nil
+}
+
+func (r *recorder) Context() context.Context { return r.ctx }
+
+func (r *recorder) Header() (metadata.MD, error) { return metadata.MD{}, nil }
+
+func (r *recorder) SendMsg(message any) error {
+	if request, ok := message.(*symdbv1.UploadScopesRequest); ok && request.GetScope() != nil {
+		*r.into = append(*r.into, proto.CloneOf(request))
+	}
+	return nil
+}
+
+// Evenly returns n of all, at even distances, or all where n is 0 or there are
+// less.
+func Evenly[T any](all []T, n int) []T {
+	if n == 0 || n >= len(all) {
+		return all
+	}
+	some := make([]T, n)
+	for i := range some {
+		some[i] = all[i*len(all)/n]
+	}
+	return some
+}

@@ -1,0 +1,39 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// observing are credentials whose connections are observed in plain text, behind
+// their own handshake: what small frames hold is drawn from the budget.
+type observing struct {
+	credentials.TransportCredentials
+	streams int // that a client may have open in a connection
+	budget  *memory.Budget
+	logger  *slog.Logger
+}
+
+// ServerHandshake returns the connection that gRPC reads.
+func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, auth, err := o.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		return conn, auth, err // as it is: gRPC compares it
+	}
+	limits := frames.Limits{Streams: o.streams, SmallFrames: frames.DefaultSmallFrames}
+	return frames.Observe(conn, limits, o.budget, func(err error) {
+		o.logger.Info("connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.Any("error", err))
+	}), auth, nil
+}
+
+// Clone returns a copy.
+func (o *observing) Clone() credentials.TransportCredentials {
+	clone := *o
+	clone.TransportCredentials = o.TransportCredentials.Clone()
+	return &clone
+}

@@ -1,0 +1,336 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds what ends at once, unless the test fails.
+const patience = time.Minute
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// running is a server in front of an intake that takes everything.
+type running struct {
+	*Server
+	address string
+	log     lines
+	// postedBytes is what the intake has taken.
+	mu          sync.Mutex
+	postedBytes int64
+}
+
+// run starts a server. It is stopped when the test ends, and must then have given
+// back what it has drawn since.
+func run(t *testing.T) *running {
+	t.Helper()
+	r := &running{}
+	intake := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+		n, _ := io.Copy(io.Discard, request.Body)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.postedBytes += n
+	}))
+	t.Cleanup(intake.Close)
+	cfg := DefaultConfig()
+	cfg.Intake.URL = intake.URL
+	var err error
+	if r.Server, err = New(cfg, slog.New(slog.NewTextHandler(&r.log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.address = listener.Addr().String()
+	before := r.drawnBytes()
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(listener) }()
+	t.Cleanup(func() {
+		if err := errors.Join(r.Shutdown(context.WithoutCancel(t.Context())), <-served); err != nil {
+			t.Error(err)
+		}
+		if now := r.drawnBytes(); now != before {
+			t.Errorf("%d bytes are drawn at the end, want %d", now, before)
+		}
+	})
+	return r
+}
+
+func (r *running) drawnBytes() int64 { return r.service.budget.DrawnBytes() }
+
+// rawClient sends any frames to a server.
+type rawClient struct {
+	net.Conn
+	*http2.Framer
+	out bytes.Buffer
+}
+
+// dialRaw opens a connection, and stream 1 in it for an upload.
+func dialRaw(t *testing.T, address string) *rawClient {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	c := &rawClient{Conn: conn}
+	c.Framer = http2.NewFramer(&c.out, conn)
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, field := range []hpack.HeaderField{
+		{Name: ":method", Value: "POST"},
+		{Name: ":scheme", Value: "http"},
+		{Name: ":path", Value: symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName},
+		{Name: ":authority", Value: "raw"},
+		{Name: "content-type", Value: "application/grpc"},
+		{Name: "te", Value: "trailers"},
+	} {
+		if err := encoder.WriteField(field); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.out.WriteString(http2.ClientPreface)
+	c.flush(t,
+		c.WriteSettings(),
+		c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}),
+		c.WriteData(1, false, binary.BigEndian.AppendUint32([]byte{0}, 4<<20)),
+	)
+	return c
+}
+
+// flush sends what was written.
+func (c *rawClient) flush(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.out.WriteTo(c.Conn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// single sends that many frames of one byte.
+func (c *rawClient) single(t *testing.T, count int) {
+	t.Helper()
+	for range count {
+		if err := c.WriteData(1, false, []byte{0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.flush(t)
+}
+
+// settle returns when the server has read what was sent.
+func (c *rawClient) settle(t *testing.T) {
+	t.Helper()
+	c.flush(t, c.WritePing(false, [8]byte{1}))
+	for {
+		frame, err := c.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ping, ok := frame.(*http2.PingFrame); ok && ping.IsAck() {
+			return
+		}
+	}
+}
+
+const frameBytes = 64 // of a small frame, beside its payload
+
+// TestSmallFramesAreDrawn sends a part of a message in frames of one byte, and then
+// either gives up or goes away.
+func TestSmallFramesAreDrawn(t *testing.T) {
+	t.Parallel()
+	const count = 2000
+	server := run(t)
+	client := dialRaw(t, server.address)
+	client.settle(t)
+	before := server.drawnBytes()
+	client.single(t, count)
+	client.settle(t)
+	if got := server.drawnBytes() - before; got < count*(1+frameBytes) {
+		t.Errorf("%d bytes were drawn for %d small frames, want %d", got, count, count*(1+frameBytes))
+	}
+	client.flush(t, client.WriteRSTStream(1, http2.ErrCodeCancel))
+	client.settle(t)
+	if got := server.drawnBytes(); got > before {
+		t.Errorf("%d bytes are drawn after the stream, and were %d before its frames", got, before)
+	}
+}
+
+// TestSmallFramesEndConnection sends so many that its connection is ended, while
+// another one goes on.
+func TestSmallFramesEndConnection(t *testing.T) {
+	t.Parallel()
+	server := run(t)
+	hostile, other := dialRaw(t, server.address), dialRaw(t, server.address)
+	other.single(t, 100)
+	hostile.single(t, frames.DefaultSmallFrames+100)
+	for {
+		if _, err := hostile.ReadFrame(); err != nil {
+			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	other.settle(t)
+	if got := server.log.count("small frames"); got != 1 {
+		t.Errorf("logged %d times, want once", got)
+	}
+}
+
+// byteByByte writes every byte by itself.
+type byteByByte struct{ net.Conn }
+
+func (c byteByByte) Write(p []byte) (int, error) {
+	for i := range p {
+		if _, err := c.Conn.Write(p[i : i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(p), nil
+}
+
+// TestOrdinaryClients asks for the server's health and uploads, at once or with
+// each byte in a packet of its own.
+func TestOrdinaryClients(t *testing.T) {
+	t.Parallel()
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"at once":      func(conn net.Conn) net.Conn { return conn },
+		"byte by byte": func(conn net.Conn) net.Conn { return byteByByte{conn} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := run(t)
+			dial := func(ctx context.Context, address string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+				if err != nil {
+					return nil, err
+				}
+				return wrap(conn), nil
+			}
+			conn, err := grpc.NewClient(server.address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dial))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			health, err := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
+			if err != nil || health.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+				t.Fatalf("health: %v, %v", health, err)
+			}
+			const scopeCount = 20
+			stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			requests := []*symdbv1.UploadScopesRequest{{Payload: &symdbv1.UploadScopesRequest_Metadata{
+				Metadata: &symdbv1.UploadMetadata{Service: "shop", Version: "1", Language: "go"},
+			}}}
+			for range scopeCount {
+				scope := &symdbv1.Scope{ScopeType: "package", SourceFile: new(strings.Repeat("x", 10_000))}
+				requests = append(requests, &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}})
+			}
+			for _, request := range requests {
+				if err := stream.Send(request); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := stream.CloseAndRecv(); err != nil {
+				t.Fatal(err)
+			}
+			server.mu.Lock()
+			defer server.mu.Unlock()
+			if server.postedBytes == 0 {
+				t.Error("nothing was posted")
+			}
+		})
+	}
+}
+
+// failing are credentials with which nobody gets in.
+type failing struct {
+	credentials.TransportCredentials
+	err error
+}
+
+func (f failing) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, f.err
+}
+
+func (f failing) Clone() credentials.TransportCredentials { return f }
+
+// TestHandshake compares a handshake with that of the credentials within.
+func TestHandshake(t *testing.T) {
+	t.Parallel()
+	end, other := net.Pipe()
+	defer end.Close()
+	defer other.Close()
+	inner := insecure.NewCredentials()
+	outer := (&observing{TransportCredentials: inner, streams: 1, budget: memory.New(memory.Limits{Bytes: 1 << 20})}).Clone()
+	if outer.Info() != inner.Info() {
+		t.Errorf("%+v, want %+v", outer.Info(), inner.Info())
+	}
+	_, want, err := inner.ServerHandshake(end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, auth, err := outer.ServerHandshake(end)
+	if err != nil || auth != want {
+		t.Errorf("%+v, %v, want %+v", auth, err, want)
+	}
+	if observed, ok := conn.(*frames.Conn); !ok || observed.Conn != end {
+		t.Errorf("a %T, which is not observed", conn)
+	}
+	for _, want := range []error{io.EOF, credentials.ErrConnDispatched} {
+		refused := (&observing{TransportCredentials: failing{inner, want}}).Clone()
+		if conn, _, err := refused.ServerHandshake(end); conn != nil || err != want { //nolint:errorlint // gRPC compares it so
+			t.Errorf("%v, %v, want %v", conn, err, want)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package encode
+
+// HeldBytes returns the memory that m holds.
+func (m *Member) HeldBytes() int { return cap(m.buffer) + m.out.HeldBytes() }
+
+// Blocks returns how many blocks m has in stores.
+func (m *Member) Blocks() int { return len(m.parked.blocks) + m.out.Blocks() }
+
+// HeldBytes returns the memory that s holds.
+func (s *Segments) HeldBytes() int { return len(s.memory()) * SegmentBytes }
+
+// Blocks returns how many blocks s has in stores.
+func (s *Segments) Blocks() int { return len(s.places) - len(s.memory()) }
+
+// FreeCompressors returns how many compressors nobody has borrowed.
+func (p *Pool) FreeCompressors() int { return len(p.free) }
+
+// Shared tells whether a segment is in two of all, or twice in one.
+func Shared(all ...*Segments) bool {
+	seen := map[*segment]bool{}
+	for _, s := range all {
+		for _, m := range s.memory() {
+			if seen[m] {
+				return true
+			}
+			seen[m] = true
+		}
+	}
+	return false
+}
+
+func (s *Segments) memory() (held []*segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.places {
+		if p.memory != nil {
+			held = append(held, p.memory)
+		}
+	}
+	return held
+}

@@ -1,0 +1,182 @@
+package frames_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	"golang.org/x/net/http2"
+	"pgregory.net/rapid"
+
+	"github.com/scopegate/scopegate/server/internal/frames"
+)
+
+// purse is a budget that knows how little was ever drawn.
+type purse struct {
+	mu            sync.Mutex
+	drawn, lowest int
+}
+
+func (p *purse) Draw(bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drawn += bytes
+	p.lowest = min(p.lowest, p.drawn)
+}
+
+func (p *purse) drawnBytes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.drawn
+}
+
+// requireSettled fails the test unless all was given back, and no more than that.
+func (p *purse) requireSettled(tb rapid.TB) {
+	tb.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.drawn != 0 || p.lowest != 0 {
+		tb.Errorf("%d bytes are drawn at the end, and were %d at the lowest", p.drawn, p.lowest)
+	}
+}
+
+// script is the other end of a connection: what it sends is read, what it is sent
+// is kept.
+type script struct {
+	net.Conn // nil: nothing else is asked for
+	sends    bytes.Buffer
+	pieces   func(most int) int // how much is read at a time; nil: what there is
+	sent     bytes.Buffer
+	closed   int
+}
+
+var errClosed = errors.New("script is closed")
+
+func (s *script) Read(p []byte) (int, error) {
+	switch {
+	case s.closed > 0:
+		return 0, errClosed
+	case s.sends.Len() == 0:
+		return 0, io.EOF
+	case s.pieces != nil:
+		p = p[:min(len(p), s.pieces(s.sends.Len()))]
+	}
+	return s.sends.Read(p)
+}
+
+func (s *script) Write(p []byte) (int, error) { return s.sent.Write(p) }
+
+func (s *script) Close() error {
+	s.closed++
+	return nil
+}
+
+// framer writes frames of any kind.
+func framer(w io.Writer) *http2.Framer {
+	f := http2.NewFramer(w, nil)
+	f.AllowIllegalWrites = true
+	return f
+}
+
+// frame returns the frame that write writes.
+func frame(tb rapid.TB, write func(*http2.Framer) error) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	if err := write(framer(&b)); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func headers(tb rapid.TB, stream uint32, ends bool) []byte {
+	tb.Helper()
+	return frame(tb, func(f *http2.Framer) error {
+		return f.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: stream, BlockFragment: []byte("any"), EndHeaders: true, EndStream: ends,
+		})
+	})
+}
+
+func data(tb rapid.TB, stream uint32, ends bool, b []byte) []byte {
+	tb.Helper()
+	return frame(tb, func(f *http2.Framer) error { return f.WriteData(stream, ends, b) })
+}
+
+func reset(tb rapid.TB, stream uint32) []byte {
+	tb.Helper()
+	return frame(tb, func(f *http2.Framer) error { return f.WriteRSTStream(stream, http2.ErrCodeCancel) })
+}
+
+// message returns a gRPC message of that length, with its prefix.
+func message(length int) []byte {
+	prefix := binary.BigEndian.AppendUint32([]byte{0}, uint32(length))
+	return append(prefix, bytes.Repeat([]byte{0xff}, length)...)
+}
+
+// streamBytes is what is drawn for an open stream, and frameBytes for a small
+// frame beside its payload.
+const streamBytes, frameBytes = 64, 64
+
+// observed is a connection whose client follows a script.
+type observed struct {
+	*frames.Conn
+	script  script
+	purse   purse
+	refused []error
+}
+
+func observe(limits frames.Limits) *observed {
+	o := &observed{}
+	o.Conn = frames.Observe(&o.script, limits, &o.purse, func(err error) { o.refused = append(o.refused, err) })
+	return o
+}
+
+// greeted is observe behind the preface.
+func greeted(tb rapid.TB, limits frames.Limits) *observed {
+	tb.Helper()
+	o := observe(limits)
+	o.receive(tb, []byte(http2.ClientPreface))
+	return o
+}
+
+// receive has the connection read what the client sends, which must arrive as it
+// is.
+func (o *observed) receive(tb rapid.TB, sends ...[]byte) {
+	tb.Helper()
+	if err := o.tryReceive(tb, sends...); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func (o *observed) tryReceive(tb rapid.TB, sends ...[]byte) error {
+	tb.Helper()
+	all := bytes.Join(sends, nil)
+	o.script.sends.Write(all)
+	got, err := io.ReadAll(o.Conn)
+	if err == nil && !bytes.Equal(got, all) {
+		tb.Fatalf("read %x, which was sent as %x", got, all)
+	}
+	return err
+}
+
+func (o *observed) send(tb rapid.TB, sends ...[]byte) {
+	tb.Helper()
+	for _, b := range sends {
+		o.script.sent.Reset()
+		if n, err := o.Write(b); n != len(b) || err != nil || !bytes.Equal(o.script.sent.Bytes(), b) {
+			tb.Fatalf("wrote %x as %x: %d, %v", b, o.script.sent.Bytes(), n, err)
+		}
+	}
+}
+
+// end closes the connection, and checks what is left.
+func (o *observed) end(tb rapid.TB) {
+	tb.Helper()
+	if err := o.Close(); err != nil {
+		tb.Error(err)
+	}
+	o.purse.requireSettled(tb)
+}

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// interrupt ends the stream for the reason given, soon: when a batch that is on
+// its way has come to its end, and unless that was the last one and accepted. The
+// first reason counts. It may be called by any goroutine.
+func (u *upload) interrupt(reason error) {
+	if u.reason.CompareAndSwap(nil, &reason) {
+		u.delivery.close()
+		close(u.interrupted)
+	}
+}
+
+// obey does what the budget asks for.
+func (u *upload) obey(order memory.Order) {
+	if order == memory.GiveUp {
+		u.interrupt(errMemory)
+		return
+	}
+	u.squeeze()
+}
+
+// startClock has the stream interrupted when it is too old, or its client too
+// slow.
+func (u *upload) startClock() {
+	u.clock = time.AfterFunc(maxPause, u.tick)
+	u.clock.Reset(0)
+}
+
+func (u *upload) tick() {
+	next, err := u.check()
+	if err != nil {
+		u.interrupt(err)
+		return
+	}
+	u.clock.Reset(next)
+}
+
+// check returns when to look again at how long the stream lasts and how its
+// client keeps sending, or why it is to end.
+func (u *upload) check() (time.Duration, error) {
+	next, err := u.stream.pace.check()
+	if limit := u.service.config.MaxConnectionAge; limit > 0 && err == nil {
+		left := limit - time.Since(u.stream.pace.began)
+		if left <= 0 {
+			return 0, errConnectionAge
+		}
+		next = min(next, left)
+	}
+	return next, err
+}
+
+// uploads are the streams in flight.
+type uploads struct {
+	mu     sync.Mutex
+	open   map[*upload]struct{}
+	reason error // why none shall be open any more
+}
+
+func (s *uploads) add(u *upload) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = map[*upload]struct{}{}
+	}
+	s.open[u] = struct{}{}
+	if s.reason != nil {
+		u.interrupt(s.reason)
+	}
+}
+
+func (s *uploads) remove(u *upload) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, u)
+}
+
+// interrupt interrupts those that are open, and those to come.
+func (s *uploads) interrupt(reason error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reason = reason
+	for u := range s.open {
+		u.interrupt(reason)
+	}
+}
