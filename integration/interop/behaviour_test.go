@@ -238,15 +238,15 @@ func isCancelled(t *testing.T, p *producer) {
 func keepsItsDeadline(t *testing.T, p *producer) {
 	t.Helper()
 	gate := testbed.NewGate()
-	bed := newBed(t, gate.Fault, "--flush-threshold", "16KiB")
-	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes), "--deadline", "2")
+	bed := newBed(t, gate.Fault, "--flush-threshold", "0")
+	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes), "--deadline", "4")
 	await(t, r, gate.Entered, "its first batch")
 	got := r.wait(t)
 	if got.Status != "DEADLINE_EXCEEDED" {
 		t.Errorf("the upload ended with %+v, want DEADLINE_EXCEEDED", *got)
 	}
-	if got.Seconds < 1.5 || got.Seconds > 6 {
-		t.Errorf("it took %v s, the deadline was 2 s", got.Seconds)
+	if got.Seconds < 3.5 || got.Seconds > 15 {
+		t.Errorf("it took %v s, the deadline was 4 s", got.Seconds)
 	}
 	bed.intake.RequireNoFinal(t, got.UploadID)
 }

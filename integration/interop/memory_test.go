@@ -18,8 +18,8 @@ const (
 	heldScopes, heldScopeBytes = 3_000, 20_000
 	// holdTime is how long the intake is stuck.
 	holdTime = 3 * time.Second
-	// settleTime is how long a producer may take to fill what lies between it and
-	// the server: windows, socket buffers.
+	// settleTime is how long a producer takes nothing more when it has filled what
+	// lies between it and the server: windows, socket buffers.
 	settleTime = time.Second
 	// maxTakenBytes is how much a producer may have taken of its input by then: what
 	// lies between it and the server, and what the server holds.
@@ -38,8 +38,8 @@ func isHeldBack(t *testing.T, p *producer) {
 	path := writeReplay(t, 0, paddedLines(heldScopes)...)
 	r := p.start(t, bed.server.Address, "--replay", path)
 	await(t, r, gate.Entered, "its first batch")
-	pause(t, r, settleTime)
-	before, writtenBefore := usageOf(t, r), sizeOf(t, p.sentPath)
+	writtenBefore := settle(t, r, p.sentPath)
+	before := usageOf(t, r)
 	pause(t, r, holdTime)
 	after, written := usageOf(t, r), sizeOf(t, p.sentPath)
 	gate.Open()
@@ -79,6 +79,19 @@ func sizeOf(t *testing.T, path string) int64 {
 		t.Fatal(err)
 	}
 	return file.Size()
+}
+
+// settle waits until a file does not grow any more, and returns its size.
+func settle(t *testing.T, r *run, path string) int64 {
+	t.Helper()
+	for size := int64(-1); ; {
+		now := sizeOf(t, path)
+		if now == size {
+			return size
+		}
+		size = now
+		pause(t, r, settleTime)
+	}
 }
 
 // pause waits; what is looked at is that nothing happens meanwhile.
