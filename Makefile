@@ -67,6 +67,15 @@ interop: protos ## Run clients in other languages against server and intake, and
 		go test -count=1 -timeout 15m -run '^TestInterop$$' ./integration/interop || status=$$?; \
 	cat $(INTEROP)/table.md; exit $$status
 
+STUCK ?= 5m
+
+.PHONY: stuck
+stuck: ## Have the intake answer nothing for a while, with 2,000 uploads open (STUCK=5m)
+	@mkdir -p $(TMP)
+	@SCOPEGATE_STUCK=$(STUCK) go test -count=1 -v -timeout 30m -run '^TestStuckIntake$$' ./integration/ >$(TMP)/stuck.log 2>&1 \
+		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/stuck.log | tail -60; echo "log: $(TMP)/stuck.log"; exit 1; }
+	@grep -E 'uploads whole|^(ok|PASS)' $(TMP)/stuck.log
+
 FUZZ ?= ^Fuzz
 FUZZTIME ?= 10s
 

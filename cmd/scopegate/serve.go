@@ -94,7 +94,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	c.Limits.findMemoryLimit(ctx, logger)
+	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
 	srv, err := server.New(c.config(dest), logger)
 	if err != nil {
 		return &usageError{err}

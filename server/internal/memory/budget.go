@@ -53,6 +53,7 @@ type Budget struct {
 	// overseen tells that an overseer is at work.
 	overseen  atomic.Bool
 	overseers sync.WaitGroup
+	nudges    chan struct{} // to look again before it is time
 	stop      chan struct{}
 	close     func()
 
@@ -61,6 +62,10 @@ type Budget struct {
 	callers  map[string]*caller
 	admitted int
 	refused  bool // an account, for want of memory, since the overseer has looked
+	// ticks counts what all overseers have seen, so that it can be told when an
+	// account was squeezed last; collected is when the garbage was.
+	ticks, collected int64
+	squeezesLeft     int // in this tick
 }
 
 // caller is what the accounts of one caller hold together.
@@ -73,6 +78,7 @@ type caller struct {
 func New(limits Limits) *Budget {
 	b := &Budget{
 		limits:   limits,
+		nudges:   make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
 		callers:  map[string]*caller{},

@@ -19,7 +19,7 @@ const (
 	collectTicks = 4
 	// crumbsPercent of the budget is so little that nothing is gained by waiting
 	// until it is moved.
-	crumbsPercent = 1
+	crumbsPercent = 4
 )
 
 // squeezed is the last squeezing of an account.
@@ -40,18 +40,19 @@ func (b *Budget) wakeOverseer() {
 func (b *Budget) oversee() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	var now, collected int64
 	for b.short() || b.leave() {
-		now++
-		exceeded := b.look(now, collected == now-1)
-		if exceeded && now-collected >= collectTicks {
-			collected = now
+		if b.look() {
 			runtime.GC() //nolint:revive // see collectTicks
 		}
-		select {
-		case <-ticker.C:
-		case <-b.stop:
-			return
+		for nudged := true; nudged; {
+			select {
+			case <-ticker.C:
+				nudged = false
+			case <-b.nudges:
+				b.goOnWithout()
+			case <-b.stop:
+				return
+			}
 		}
 	}
 }
@@ -68,33 +69,53 @@ func (b *Budget) short() bool {
 	return b.waiting.Load() > 0 || b.drawn.Load() > b.percent(squeezePercent)
 }
 
-// look lets accounts go on, and has others hold less. It returns whether more is
-// drawn than there is; collected tells that no garbage is counted in that.
-func (b *Budget) look(now int64, collected bool) (exceeded bool) {
+// look lets accounts go on, and has others hold less. It returns whether the
+// garbage collector is to be called.
+func (b *Budget) look() (collect bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	accounts := make([]*Account, 0, len(b.accounts))
-	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
-	var held int64
-	for a := range b.accounts {
-		accounts = append(accounts, a)
-		holds[a] = a.held.Load() + a.attributed.Load()
-		held += a.held.Load()
+	b.ticks++
+	b.squeezesLeft = squeezesPerTick
+	accounts := b.sorted()
+	if drawn := b.drawn.Load(); drawn > b.percent(squeezePercent) {
+		b.squeeze(accounts, drawn-b.percent(relaxedPercent))
 	}
-	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
-	b.squeeze(accounts, now)
-	exceeded = b.free() <= 0
-	switch {
-	case exceeded && collected:
+	switch exceeded := b.free() <= 0; {
+	case exceeded && b.ticks-b.collected >= collectTicks:
+		b.collected, collect = b.ticks, true
+	case exceeded && b.ticks-b.collected == 1: // no garbage is counted any more
 		b.giveUp(accounts, 0)
 	case b.refused:
 		b.giveUp(accounts, patience)
 	}
 	b.refused = false
-	if !b.grant(accounts) && held <= b.percent(crumbsPercent) {
+	b.grantCallers(accounts)
+	if !b.grant(accounts) {
+		b.makeRoom(accounts)
+	}
+	return collect
+}
+
+// sorted returns the accounts, those that hold least first.
+func (b *Budget) sorted() []*Account {
+	accounts := make([]*Account, 0, len(b.accounts))
+	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
+	for a := range b.accounts {
+		accounts = append(accounts, a)
+		holds[a] = a.held.Load() + a.attributed.Load()
+	}
+	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
+	return accounts
+}
+
+// goOnWithout lets the next account go on without room when the one before has
+// come back.
+func (b *Budget) goOnWithout() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if accounts := b.sorted(); !b.grant(accounts) && heldBytes(accounts) <= b.percent(crumbsPercent) {
 		b.grantOne(accounts)
 	}
-	return exceeded
 }
 
 // grant lets accounts go on, those that hold least first.
@@ -110,38 +131,109 @@ func (b *Budget) grant(accounts []*Account) (any bool) {
 	return any
 }
 
-// grantOne lets one account go on though there is no room for it. It is for when
-// nothing is left that could be moved to make room.
+// makeRoom is for when no account that waits may go on: the next one's room is
+// squeezed out of the others, or, where nothing is left that could be moved, it
+// goes on though there is none.
+func (b *Budget) makeRoom(accounts []*Account) {
+	next := slices.IndexFunc(accounts, func(a *Account) bool {
+		return a.granted != nil && a.caller.held.Load() < b.limits.callerBytes()
+	})
+	if next < 0 {
+		return
+	}
+	if heldBytes(accounts) <= b.percent(crumbsPercent) {
+		b.grantOne(accounts)
+		return
+	}
+	a := accounts[next]
+	b.squeeze(accounts, a.held.Load()+a.attributed.Load()-b.free()+grantBytes)
+}
+
+// grantCallers does the same for callers of which all accounts wait because they
+// hold as much as one caller may, whatever there is for others.
+func (b *Budget) grantCallers(accounts []*Account) {
+	limit := b.limits.callerBytes()
+	stopped := map[*caller][]*Account{}
+	for _, a := range accounts {
+		if a.granted != nil && a.caller.held.Load() >= limit {
+			stopped[a.caller] = nil
+		}
+	}
+	if len(stopped) == 0 {
+		return
+	}
+	for _, a := range accounts {
+		if of, ok := stopped[a.caller]; ok {
+			stopped[a.caller] = append(of, a)
+		}
+	}
+	for of, accounts := range stopped {
+		if heldBytes(accounts) <= limit/100*crumbsPercent {
+			b.grantOne(accounts)
+			continue
+		}
+		b.squeeze(accounts, of.held.Load()-limit/100*relaxedPercent)
+	}
+}
+
+// grantOne lets one of the accounts go on without room, and another one when it
+// is back: the one that holds least; and of those whose memory can't be moved, the
+// one that holds most, as it is nearest to its end and gives all back there.
 func (b *Budget) grantOne(accounts []*Account) {
 	for _, a := range accounts {
-		if a.granted != nil {
+		if a.granted != nil && !a.stuck.Load() {
+			a.without = true
+			b.letGo(a)
+			break
+		}
+	}
+	for _, a := range slices.Backward(accounts) {
+		if a.granted != nil && a.stuck.Load() {
+			a.without = true
 			b.letGo(a)
 			return
 		}
 	}
 }
 
-// squeeze asks accounts to hold less, those that hold most first, until what
-// they hold is what is missing.
-func (b *Budget) squeeze(accounts []*Account, now int64) {
-	drawn := b.drawn.Load()
-	if drawn <= b.percent(squeezePercent) {
+// back tells the overseer that the account does not need any more what it went on
+// for. It must be called with mu held.
+func (b *Budget) back(a *Account) {
+	if !a.without {
 		return
 	}
-	missing := drawn - b.percent(relaxedPercent)
-	left := squeezesPerTick
+	a.without = false
+	select {
+	case b.nudges <- struct{}{}:
+	default:
+	}
+}
+
+// heldBytes returns what could be squeezed out of accounts.
+func heldBytes(accounts []*Account) (held int64) {
+	for _, a := range accounts {
+		if !a.stuck.Load() {
+			held += a.held.Load()
+		}
+	}
+	return held
+}
+
+// squeeze asks accounts to hold less, those that hold most first, until what
+// they hold is what is missing.
+func (b *Budget) squeeze(accounts []*Account, missing int64) {
 	for _, a := range slices.Backward(accounts) {
 		held := a.held.Load()
-		if missing <= 0 || held == 0 || left == 0 {
+		if missing <= 0 || b.squeezesLeft == 0 {
 			return
 		}
-		if held == a.squeezed.held && now-a.squeezed.tick < squeezeAgainTicks {
-			continue // it has nothing more to give
+		if held == 0 || held == a.squeezed.held && b.ticks-a.squeezed.tick < squeezeAgainTicks {
+			continue // it has nothing, or nothing more, to give
 		}
-		a.squeezed = squeezed{tick: now, held: held}
+		a.squeezed = squeezed{tick: b.ticks, held: held}
 		b.order(a, Squeeze)
 		missing -= held
-		left--
+		b.squeezesLeft--
 	}
 }
 
@@ -161,19 +253,19 @@ const (
 )
 
 // giveUp asks some of the streams to end that have received for as long as that,
-// those that do so longest. What they receive is in nobody's account, and their
+// those that do so longest, and of these the largest. What they receive is in nobody's account, and their
 // clients may never send the rest of it.
 func (b *Budget) giveUp(accounts []*Account, least time.Duration) {
 	since := make(map[*Account]int64)
 	var receiving []*Account
 	latest := time.Now().Add(-least).UnixNano()
-	for _, a := range accounts {
+	for _, a := range slices.Backward(accounts) {
 		if at := a.receiving.Load(); at != 0 && at <= latest {
 			receiving = append(receiving, a)
 			since[a] = at
 		}
 	}
-	slices.SortFunc(receiving, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
+	slices.SortStableFunc(receiving, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
 	for _, a := range receiving[:(len(receiving)+giveUpShare-1)/giveUpShare] {
 		b.order(a, GiveUp)
 	}
@@ -184,6 +276,7 @@ func (b *Budget) stopAccount(a *Account, granted chan struct{}) {
 	defer b.mu.Unlock()
 	a.granted = granted
 	b.waiting.Add(1)
+	b.back(a)
 }
 
 func (b *Budget) goOn(a *Account) {
