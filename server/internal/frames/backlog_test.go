@@ -2,6 +2,7 @@ package frames_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -18,6 +19,8 @@ func TestBacklog(t *testing.T) {
 	whole := func(count int) []byte { return bytes.Repeat(data(t, 1, false, message(595)), count) }
 	widened := func(increment int) []byte { return widen(t, 1, increment) }
 	padded := frame(t, func(f *http2.Framer) error { return f.WriteDataPadded(1, false, message(1), make([]byte, 255)) })
+	reserved := widened(20_000)
+	reserved[9] |= 0x80
 	for name, test := range map[string]struct {
 		receive     []byte
 		send        []byte
@@ -31,12 +34,14 @@ func TestBacklog(t *testing.T) {
 		"padding":                 {receive: bytes.Repeat(padded, 240), least: 240*(262+frameBytes) - 32<<10, most: 240*(262+frameBytes) - 16<<10},
 		"padding is read at once": {receive: bytes.Repeat(padded, 240), send: widened(240 * 256), least: 240*(262+frameBytes) - 32<<10, most: 240*(262+frameBytes) - 16<<10},
 		"some is read":            {receive: whole(100), send: widened(20_000), least: 38 * each, most: 40 * each},
+		"the reserved bit":        {receive: whole(100), send: reserved, least: 38 * each, most: 40 * each},
 		"all is read":             {receive: whole(100), send: widened(60_000)},
 		"more after all is read":  {receive: whole(100), send: widened(60_000), then: whole(27)},
 		"widened in advance":      {receive: whole(20), send: widened(100_000), then: whole(140)},
 		"another stream is read":  {receive: whole(100), send: widen(t, 3, 60_000), least: 72 * each, most: 73 * each},
 		"the connection is read":  {receive: whole(100), send: widen(t, 0, 60_000), least: 72 * each, most: 73 * each},
 		"the client has ended":    {receive: append(whole(99), data(t, 1, true, message(595))...), then: whole(1), least: 72 * each, most: 73 * each},
+		"the client's ends count": {receive: slices.Concat(widen(t, 5, 1), whole(99), data(t, 1, true, message(595)))},
 		"both have ended":         {receive: append(whole(99), data(t, 1, true, message(595))...), send: headers(t, 1, true)},
 		"ended, and read":         {receive: append(whole(99), data(t, 1, true, message(595))...), send: widened(50_000)},
 		"the server has ended":    {receive: whole(100), send: headers(t, 1, true)},

@@ -51,8 +51,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if ended := c.observer.receive(p[:n]); ended != nil {
 		c.tell.Do(func() {
-			_ = c.Close() // why it is closed says more than how that went
 			c.refused(ended)
+			_ = c.Close() // why it is closed says more than how that went
 		})
 		return 0, ended
 	}
