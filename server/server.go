@@ -137,7 +137,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 }
 
 // budgetPercent is the part of the memory limit that can be drawn.
-const budgetPercent = 90
+const budgetPercent = 85
 
 // openMemory sets up what the service holds its bytes in.
 func (s *service) openMemory() error {
