@@ -161,10 +161,11 @@ lint-mod:
 	go mod tidy -diff
 
 .PHONY: check-generate
-check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ is what proto/ generates
+check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ and the table of settings are what the code generates
 	@rm -rf $(TMP)/generated
 	$(BUF) generate --output $(TMP)/generated
 	@git --no-pager diff --no-index --exit-code gen $(TMP)/generated/gen || { echo "gen/ is stale: run make generate"; exit 1; }
+	go test -count=1 -run '^TestSettingsAreDocumented$$' ./cmd/scopegate
 
 AGAINST ?= HEAD~1
 
@@ -192,8 +193,9 @@ ci: ## Run what CI runs, step by step, with the time of each
 ##@ Change
 
 .PHONY: generate
-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from proto/
+generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from proto/, and the table of settings from the flags
 	$(BUF) generate
+	go test -count=1 -run '^TestSettingsAreDocumented$$' ./cmd/scopegate -update
 
 .PHONY: fmt
 fmt: $(GOFUMPT) $(BUF) ## Format Go and proto files

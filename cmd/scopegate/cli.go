@@ -35,7 +35,8 @@ To see it work in three terminals:
   scopegate serve --intake-url http://127.0.0.1:8126/symdb/v1/input
   scopegate upload ./my-go-binary
 
-A flag wins over its environment variable, which wins over the default.
+A flag wins over its environment variable, which wins over the default. For serve there is a
+configuration file as well, which only the default yields to.
 
 Exit codes:
     0  all went well; a server that was asked to stop has stopped
@@ -55,7 +56,7 @@ func run(
 ) int {
 	var cli grammar
 	exited := false
-	env := newEnvironment(getenv)
+	env, file := newEnvironment(getenv), &configFile{}
 	parser, err := kong.New(&cli,
 		kong.Name("scopegate"),
 		kong.Description(description),
@@ -64,12 +65,13 @@ func run(
 		}),
 		kong.ValueFormatter(env.format),
 		kong.PostBuild(env.takeOver),
-		kong.Resolvers(env),
+		kong.Resolvers(file, env), // the last one that has a value wins
 		kong.Vars{"version": version},
 		serveDefaults(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { exited = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(env, file),
 		kong.Bind(&surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}),
 	)
 	if err != nil {

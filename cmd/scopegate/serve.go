@@ -22,6 +22,9 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type serveCommand struct {
+	Config string `group:"Configuration" placeholder:"PATH" env:"SCOPEGATE_CONFIG" help:"YAML file with settings: flags' names without the dashes, and their values. Flags and variables win over it."`
+	Check  bool   `group:"Configuration" help:"Check the configuration and the files it names, print every setting with where it is from, and exit: with 0 if the server would start, with 2 if not. Nothing is listened on or contacted."`
+
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGINT or SIGTERM. A second signal ends at once."`
 	ConnectionAge time.Duration `name:"max-connection-age" group:"Serving" default:"${maxConnectionAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
@@ -87,29 +90,51 @@ An intake URL that is given gets scopegate's own API key, and that of DD_API_KEY
 For each address a line "listening on ADDRESS" is printed to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }
 
-// Run serves until ctx ends.
-func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
+// Run serves until ctx ends, or checks whether it could.
+func (c *serveCommand) Run(
+	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+) error {
 	logger := c.Log.logger(s.stderr)
-	dest, err := c.destination(s.getenv)
+	if c.Check {
+		return c.check(ctx, s.stdout, settings(line, env, file), func() (ready, error) { return c.prepare(ctx, s, logger) })
+	}
+	ready, err := c.prepare(ctx, s, logger)
 	if err != nil {
 		return err
-	}
-	c.Limits.findMemoryLimit(ctx, logger)
-	srv, err := server.New(c.config(dest), logger)
-	if err != nil {
-		return &usageError{err}
 	}
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
 		return err
 	}
+	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
 		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
-	if dest.apiKey != "" && strings.HasPrefix(strings.ToLower(dest.url), "http://") {
-		logger.WarnContext(ctx, "the API key travels unencrypted, because the intake's URL is not https")
+	if dest.keyIsExposed() {
+		logger.WarnContext(ctx, keyIsExposed)
 	}
 	announce(s.stdout, listeners)
-	return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
+	return serveUntilDone(ctx, ready.server, listeners, c.ShutdownGrace, logger)
+}
+
+// ready is a server that only has to listen.
+type ready struct {
+	server      *server.Server
+	destination destination
+}
+
+// prepare does all that can fail for the configuration's sake, but for listening.
+// It contacts nobody.
+func (c *serveCommand) prepare(ctx context.Context, s *surroundings, logger *slog.Logger) (ready, error) {
+	dest, err := c.destination(s.getenv)
+	if err != nil {
+		return ready{}, err
+	}
+	c.Limits.findMemoryLimit(ctx, logger)
+	srv, err := server.New(c.config(dest), logger)
+	if err != nil {
+		return ready{}, &usageError{err}
+	}
+	return ready{server: srv, destination: dest}, nil
 }
 
 func (c *serveCommand) config(dest destination) server.Config {
