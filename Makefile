@@ -11,6 +11,7 @@ MAKEFLAGS += --no-print-directory
 MODULE := github.com/scopegate/scopegate
 PKG ?= ./...
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 TMP := .tmp
 TOOLS := $(TMP)/bin
@@ -34,9 +35,20 @@ help: ## Show this list
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-z-]*:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The same sources, VERSION, COMMIT and Go give the same bytes, with a .git or without: so version and commit are stamped
+# here, and not by -buildvcs. `make check-reproducible` holds that.
+GO_BUILD = CGO_ENABLED=0 GOFLAGS= go build -trimpath -buildvcs=false \
+	-ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+
 .PHONY: build
-build: ## Build bin/scopegate, static, with DWARF
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/scopegate ./cmd/scopegate
+build: ## Build bin/scopegate, static, with DWARF (VERSION=… COMMIT=… where there is no git)
+	$(GO_BUILD) -o bin/scopegate ./cmd/scopegate
+
+SBOM := bin/scopegate.cdx.json
+
+.PHONY: sbom
+sbom: build ## Write bin/scopegate.cdx.json: the modules that are in bin/scopegate (CycloneDX)
+	go -C deploy run ./sbom -binary ../bin/scopegate -version '$(VERSION)' -out ../$(SBOM)
 
 .PHONY: demo
 demo: build ## Upload the symbols of scopegate's own binary through server and intake, and check them
@@ -166,6 +178,18 @@ check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/
 	$(BUF) generate --output $(TMP)/generated
 	@git --no-pager diff --no-index --exit-code gen $(TMP)/generated/gen || { echo "gen/ is stale: run make generate"; exit 1; }
 	go test -count=1 -run '^TestSettingsAreDocumented$$' ./cmd/scopegate
+
+.PHONY: check-reproducible
+check-reproducible: ## Check that two folders, one with an empty build cache, give the same binary
+	@rm -rf $(TMP)/reproducible
+	@mkdir -p $(TMP)/reproducible/one $(TMP)/reproducible/another-folder
+	@git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tee >(tar -x -C $(TMP)/reproducible/one) \
+		| tar -x -C $(TMP)/reproducible/another-folder
+	cd $(TMP)/reproducible/one && $(GO_BUILD) -o scopegate ./cmd/scopegate
+	cd $(TMP)/reproducible/another-folder && GOCACHE="$$PWD/../cache" $(GO_BUILD) -o scopegate ./cmd/scopegate
+	@cd $(TMP)/reproducible && sha256sum one/scopegate another-folder/scopegate
+	@cmp $(TMP)/reproducible/one/scopegate $(TMP)/reproducible/another-folder/scopegate
+	@rm -rf $(TMP)/reproducible
 
 AGAINST ?= HEAD~1
 

@@ -20,7 +20,7 @@ type grammar struct {
 	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
 	Intake  intakeCommand  `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
 	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Version versionCommand `cmd:"" help:"Print the version, the commit, and what it was built with and for."`
 
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
@@ -66,7 +66,7 @@ func run(
 		kong.ValueFormatter(env.format),
 		kong.PostBuild(env.takeOver),
 		kong.Resolvers(file, env), // the last one that has a value wins
-		kong.Vars{"version": version},
+		kong.Vars{"version": thisBuild().version},
 		serveDefaults(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { exited = true }),

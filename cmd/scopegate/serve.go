@@ -104,7 +104,7 @@ func (c *serveCommand) Run(
 	}
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
-		return err
+		return errors.Join(err, ready.server.Shutdown(ctx))
 	}
 	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
