@@ -42,6 +42,7 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
+	TLS    tlsFlags   `embed:""`
 	Limits limitFlags `embed:""`
 	Log    logFlags   `embed:""`
 }
@@ -50,6 +51,7 @@ type serveCommand struct {
 func serveDefaults() kong.Vars {
 	cfg := server.DefaultConfig()
 	vars := limitDefaults(cfg)
+	maps.Copy(vars, tlsDefaults(cfg))
 	maps.Copy(vars, kong.Vars{
 		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
 		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
@@ -73,6 +75,10 @@ func (serveCommand) Help() string {
 
     scopegate serve --listen 127.0.0.1:50051 --listen unix:///run/scopegate.socket
 
+Those on other hosts need TLS, and may have to show a certificate. A unix socket never has TLS:
+
+    scopegate serve --listen :50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
+
 Without an intake URL the first of these decides, and a log line says which did:
 
  1. SCOPEGATE_API_KEY or --api-key-file: straight to https://debugger-intake.DD_SITE (DD_SITE is datadoghq.com by default)
@@ -94,14 +100,22 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	c.Limits.findMemoryLimit(ctx, logger)
-	srv, err := server.New(c.config(dest), logger)
-	if err != nil {
-		return &usageError{err}
+	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
+		return err
 	}
+	c.Limits.findMemoryLimit(ctx, logger)
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
 		return err
+	}
+	if err := c.TLS.checkListeners(ctx, listeners, logger); err != nil {
+		closeAll(listeners)
+		return err
+	}
+	srv, err := server.New(c.config(dest), logger)
+	if err != nil {
+		closeAll(listeners)
+		return &usageError{err}
 	}
 	logger.InfoContext(ctx, "forwarding to the intake",
 		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
@@ -129,6 +143,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.MaxDepth = c.MaxDepth
 	cfg.CompressionLevel = c.CompressionLevel
 	cfg.ChunkBytes = int(c.ChunkBytes)
+	c.TLS.configure(&cfg)
 	c.Limits.configure(&cfg)
 	return cfg
 }
