@@ -37,11 +37,12 @@ type Pair struct {
 // day after now, for "localhost", 127.0.0.1 and ::1, for servers and clients.
 type Change func(*x509.Certificate)
 
-// NewAuthority returns an authority of that name.
+// NewAuthority returns an authority of that name, valid for ten years.
 func NewAuthority(tb testing.TB, name string) *Authority {
 	tb.Helper()
 	key := newKey(tb)
 	template := newTemplate(tb, name)
+	Valid(-time.Hour, 3650*24*time.Hour)(template)
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageCertSign
 	template.DNSNames, template.IPAddresses, template.ExtKeyUsage = nil, nil, nil
