@@ -24,12 +24,9 @@ type secured struct {
 	refusals *refusals
 }
 
-// tlsConnectionBytes is what a connection holds for TLS, as measured: docs/tls.md.
-const tlsConnectionBytes = 16 << 10
-
 // ServerHandshake returns a connection that reads and writes plain text.
 func (s *secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	if raw.LocalAddr().Network() == "unix" {
+	if isUnix(raw.LocalAddr()) {
 		return s.plain.ServerHandshake(raw)
 	}
 	bounded := &handshakeConn{Conn: raw, budget: s.budget, leftBytes: maxHandshakeBytes}
@@ -40,6 +37,8 @@ func (s *secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	}
 	return conn, auth, err // as it is: gRPC compares it
 }
+
+func isUnix(address net.Addr) bool { return address.Network() == "unix" }
 
 // Clone returns a copy.
 func (s *secured) Clone() credentials.TransportCredentials {

@@ -236,7 +236,11 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
-	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	bytes := connectionBytes
+	if s.certificates.server != nil && !isUnix(from.Addr()) {
+		bytes += tlsConnectionBytes
+	}
+	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
