@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"time"
 
 	"google.golang.org/grpc"
@@ -114,6 +115,14 @@ func WithOnRetry(observe func(RetryEvent)) Option {
 // google.golang.org/grpc/credentials/insecure.
 func WithTransportCredentials(c credentials.TransportCredentials) Option {
 	return func(s *settings) { s.credentials = c }
+}
+
+// WithTLS has [Dial] secure the connection by TLS, as the configuration says, also
+// to a target on this host. A ServerName in it is the host that each server's
+// certificate must be for; without it that is the host of the target. The
+// configuration must not be changed any more.
+func WithTLS(config *tls.Config) Option {
+	return WithTransportCredentials(credentials.NewTLS(config))
 }
 
 // WithDialOptions gives [Dial] further options for the connection: interceptors,

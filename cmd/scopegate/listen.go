@@ -26,14 +26,18 @@ func listenAll(ctx context.Context, addresses []string) ([]net.Listener, error) 
 	for _, address := range addresses {
 		l, err := listen(ctx, address)
 		if err != nil {
-			for _, l := range listeners {
-				_ = l.Close()
-			}
+			closeAll(listeners)
 			return nil, err
 		}
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
 }
 
 // listen listens on `host:port`, where port 0 is any free one, or on

@@ -45,6 +45,7 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
+	TLS    tlsFlags   `embed:""`
 	Limits limitFlags `embed:""`
 	Log    logFlags   `embed:""`
 }
@@ -53,6 +54,7 @@ type serveCommand struct {
 func serveDefaults() kong.Vars {
 	cfg := server.DefaultConfig()
 	vars := limitDefaults(cfg)
+	maps.Copy(vars, tlsDefaults(cfg))
 	maps.Copy(vars, kong.Vars{
 		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
 		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
@@ -75,6 +77,10 @@ func (serveCommand) Help() string {
 	return `Tracers on the same host can use a unix socket:
 
     scopegate serve --listen 127.0.0.1:50051 --listen unix:///run/scopegate.socket
+
+Those on other hosts need TLS, and may have to show a certificate. A unix socket never has TLS:
+
+    scopegate serve --listen :50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
 
 Without an intake URL the first of these decides, and a log line says which did:
 
@@ -106,6 +112,10 @@ func (c *serveCommand) Run(
 	if err != nil {
 		return errors.Join(err, ready.server.Shutdown(ctx))
 	}
+	if err := c.TLS.checkListeners(ctx, listeners, logger); err != nil {
+		closeAll(listeners)
+		return errors.Join(err, ready.server.Shutdown(ctx))
+	}
 	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
 		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
@@ -127,6 +137,9 @@ type ready struct {
 func (c *serveCommand) prepare(ctx context.Context, s *surroundings, logger *slog.Logger) (ready, error) {
 	dest, err := c.destination(s.getenv)
 	if err != nil {
+		return ready{}, err
+	}
+	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
 		return ready{}, err
 	}
 	c.Limits.findMemoryLimit(ctx, logger)
@@ -154,6 +167,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.MaxDepth = c.MaxDepth
 	cfg.CompressionLevel = c.CompressionLevel
 	cfg.ChunkBytes = int(c.ChunkBytes)
+	c.TLS.configure(&cfg)
 	c.Limits.configure(&cfg)
 	return cfg
 }
