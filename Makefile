@@ -47,8 +47,8 @@ build: ## Build bin/scopegate, static, with DWARF (VERSION=… COMMIT=… where 
 SBOM := bin/scopegate.cdx.json
 
 .PHONY: sbom
-sbom: build ## Write bin/scopegate.cdx.json: the modules that are in bin/scopegate (CycloneDX)
-	go -C deploy run ./sbom -binary ../bin/scopegate -version '$(VERSION)' -out ../$(SBOM)
+sbom: build ## Write bin/scopegate.cdx.json: Go and the modules that are in bin/scopegate (CycloneDX)
+	go -C deploy tool cyclonedx-gomod bin -json -std -noserial -version '$(VERSION)' -output ../$(SBOM) ../bin/scopegate
 
 .PHONY: demo
 demo: build ## Upload the symbols of scopegate's own binary through server and intake, and check them
@@ -171,6 +171,7 @@ lint-proto: $(BUF)
 
 lint-mod:
 	go mod tidy -diff
+	go -C deploy mod tidy -diff
 
 .PHONY: check-generate
 check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ and the table of settings are what the code generates
@@ -178,6 +179,14 @@ check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/
 	$(BUF) generate --output $(TMP)/generated
 	@git --no-pager diff --no-index --exit-code gen $(TMP)/generated/gen || { echo "gen/ is stale: run make generate"; exit 1; }
 	go test -count=1 -run '^TestSettingsAreDocumented$$' ./cmd/scopegate
+
+# What can't be checked here is named, and counts as nothing.
+.PHONY: check-deploy
+check-deploy: ## Check deploy/: Dockerfile, Kubernetes manifests and systemd unit, and that they agree with the command
+	@mkdir -p $(TMP)
+	@go -C deploy test -count=1 -v ./... >$(TMP)/check-deploy.log 2>&1 || { grep -vE '^=== ' $(TMP)/check-deploy.log; exit 1; }
+	@grep -E '^ *(---|ok|[a-z_]+_test.go:)' $(TMP)/check-deploy.log
+	@echo "skipped: docker build, kubectl apply --dry-run=server and a start by systemd: they need Docker, a cluster and a host"
 
 .PHONY: check-reproducible
 check-reproducible: ## Check that two folders, one with an empty build cache, give the same binary
