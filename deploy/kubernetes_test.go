@@ -48,15 +48,15 @@ func readCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{}
 	into := map[string]any{
-		"kustomize.config.k8s.io/v1beta1 Kustomization ": &c.kustomization,
-		"v1 ConfigMap scopegate":                           &c.config,
-		"v1 ServiceAccount scopegate":                      &c.account,
-		"v1 Service scopegate":                             &c.service,
-		"v1 Service scopegate-admin":                       &c.admin,
-		"apps/v1 Deployment scopegate":                     &c.deployment,
-		"autoscaling/v2 HorizontalPodAutoscaler scopegate": &c.autoscaler,
-		"policy/v1 PodDisruptionBudget scopegate":          &c.disruption,
-		"networking.k8s.io/v1 NetworkPolicy scopegate":     &c.network,
+		"kustomize.config.k8s.io/v1beta1 Kustomization ":    &c.kustomization,
+		"v1 ConfigMap scopegate":                            &c.config,
+		"v1 ServiceAccount scopegate":                       &c.account,
+		"v1 Service scopegate":                              &c.service,
+		"v1 Service scopegate-admin":                        &c.admin,
+		"apps/v1 Deployment scopegate":                      &c.deployment,
+		"autoscaling/v2 HorizontalPodAutoscaler scopegate":  &c.autoscaler,
+		"policy/v1 PodDisruptionBudget scopegate":           &c.disruption,
+		"networking.k8s.io/v1 NetworkPolicy scopegate":      &c.network,
 		"monitoring.coreos.com/v1 ServiceMonitor scopegate": &c.monitor,
 	}
 	paths, err := filepath.Glob("kubernetes/*.yaml")
