@@ -240,7 +240,8 @@ func (s *Server) Serve(from net.Listener) error {
 	if s.certificates.server != nil && !isUnix(from.Addr()) {
 		bytes += tlsConnectionBytes
 	}
-	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes})
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
