@@ -103,7 +103,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
 		return err
 	}
-	c.Limits.findMemoryLimit(ctx, logger)
+	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
 		return err
