@@ -123,16 +123,17 @@ corpus:
 
 LOADTEST := $(TMP)/loadtest
 SCENARIOS ?=
+LOAD_PLOT ?=
 LOAD_ROUNDS ?= 1
 BASELINE ?= bin/baseline
 
 .PHONY: loadtest
-loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 BASELINE= for ours alone)
+loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 LOAD_PLOT=load.svg, BASELINE= for ours alone)
 	@mkdir -p $(LOADTEST)
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/baseline ./integration/baseline/cmd
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/loadtest ./integration/loadtest
 	bin/loadtest -server bin/scopegate -baseline '$(BASELINE)' -ghz $(GHZ) -proto proto \
-		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS)
+		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS) -plot '$(LOAD_PLOT)'
 
 GATES := $(TMP)/gates
 BASE ?=

@@ -24,6 +24,7 @@ type Option func(*settings)
 type settings struct {
 	maxMessageBytes int
 	credentials     credentials.TransportCredentials
+	serverName      string // empty: the target's
 	dialOptions     []grpc.DialOption
 
 	withoutResume bool
@@ -118,11 +119,13 @@ func WithTransportCredentials(c credentials.TransportCredentials) Option {
 }
 
 // WithTLS has [Dial] secure the connection by TLS, as the configuration says, also
-// to a target on this host. A ServerName in it is the host that each server's
-// certificate must be for; without it that is the host of the target. The
-// configuration must not be changed any more.
+// to a target on this host. A ServerName in it is the host that a server's
+// certificate must be for, and the authority that calls name; without it that is
+// the host of the target. The configuration must not be changed any more.
 func WithTLS(config *tls.Config) Option {
-	return WithTransportCredentials(credentials.NewTLS(config))
+	return func(s *settings) {
+		s.credentials, s.serverName = credentials.NewTLS(config), config.ServerName
+	}
 }
 
 // WithDialOptions gives [Dial] further options for the connection: interceptors,

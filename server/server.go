@@ -10,10 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -188,13 +185,14 @@ func (s *Server) newTransport() *grpc.Server {
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
-		grpc.SharedWriteBuffer(true),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
 		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
 		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
 		grpc.ConnectionTimeout(transport.HandshakeTimeout),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: transport.MinPingInterval, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: transport.MinPingInterval, PermitWithoutStream: true,
+		}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:              pingInterval,
 			Timeout:           pingTimeout,
@@ -207,12 +205,6 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
-			// An upload has a line of its own at its end.
-			selector.StreamServerInterceptor(
-				logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
-				selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-					return call.FullMethod() != symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName
-				})),
 			s.endWatch,
 			// Innermost, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
@@ -240,7 +232,8 @@ func (s *Server) Serve(from net.Listener) error {
 	if s.certificates.server != nil && !isUnix(from.Addr()) {
 		bytes += tlsConnectionBytes
 	}
-	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes})
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
@@ -296,11 +289,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.intake.Close()
 	s.certificates.close()
 	return errors.Join(err, s.service.closeMemory())
-}
-
-// grpcLogger hands what the interceptor logs to slog.
-func grpcLogger(logger *slog.Logger) logging.Logger {
-	return logging.LoggerFunc(func(ctx context.Context, level logging.Level, msg string, fields ...any) {
-		logger.Log(ctx, slog.Level(level), msg, fields...) //nolint:sloglint // the interceptor's own messages, all constant
-	})
 }

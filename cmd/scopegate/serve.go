@@ -142,7 +142,7 @@ func (c *serveCommand) prepare(ctx context.Context, s *surroundings, logger *slo
 	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
 		return ready{}, err
 	}
-	c.Limits.findMemoryLimit(ctx, logger)
+	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
 	srv, err := server.New(c.config(dest), logger)
 	if err != nil {
 		return ready{}, &usageError{err}

@@ -89,12 +89,16 @@ func shown(value reflect.Value) string {
 	return "-"
 }
 
-// withoutSecrets is s, redacted if it is a URL, and without characters that would
-// break the line or control the terminal.
+// withoutSecrets is s, its URLs redacted, and without characters that would break
+// the line or control the terminal.
 func withoutSecrets(s string) string {
-	if strings.Contains(s, "://") {
-		s = redacted(s)
+	words := strings.Split(s, " ")
+	for i, word := range words {
+		if strings.Contains(word, "://") {
+			words[i] = redacted(word)
+		}
 	}
+	s = strings.Join(words, " ")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'

@@ -70,6 +70,14 @@ func (f Files) readOnce() (c contents, err error) {
 const maxFileBytes = 4 << 20
 
 func readFile(path string) (string, error) {
+	// Opening a pipe could take for ever.
+	stat, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", err
+	case !stat.Mode().IsRegular():
+		return "", fmt.Errorf("%s: it is not a regular file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err

@@ -297,6 +297,9 @@ func TestOpenFails(t *testing.T) {
 	if _, err := certs.Open(certs.Files{CA: filepath.Join(t.TempDir(), "none")}, build, nil); !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)
 	}
+	if _, err := certs.Open(certs.Files{CA: t.TempDir()}, build, nil); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a folder: %v", err)
+	}
 	bundle := newFolder(t, good, append(expired.Cert, authority.PEM...))
 	if _, err := certs.Open(bundle.files, build, slog.New(slog.DiscardHandler)); err != nil {
 		t.Errorf("a bundle of which one has expired: %v", err)

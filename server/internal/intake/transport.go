@@ -3,10 +3,8 @@ package intake
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -17,7 +15,7 @@ import (
 func newTransport(socket string, maxConnections int, config *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	transport := &http.Transport{
-		Proxy:               proxyFromEnvironment,
+		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         countedDial(dialer.DialContext),
 		ForceAttemptHTTP2:   true,
 		TLSClientConfig:     config.Clone(), // it is changed
@@ -80,17 +78,6 @@ func (r *renewed) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections closes the connections that are idle.
 func (r *renewed) CloseIdleConnections() { r.transport().CloseIdleConnections() }
-
-// errProxy does not repeat the variable, which may hold a password.
-var errProxy = errors.New("HTTPS_PROXY or HTTP_PROXY is not the URL of a proxy")
-
-func proxyFromEnvironment(request *http.Request) (*url.URL, error) {
-	proxy, err := http.ProxyFromEnvironment(request)
-	if err != nil {
-		return nil, errProxy
-	}
-	return proxy, nil
-}
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
