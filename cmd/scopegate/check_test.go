@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration/pki"
 )
 
 // TestCheckNeitherListensNorContacts: what is checked may run at the same time.
@@ -43,10 +45,17 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	authority := pki.NewAuthority(t, "one")
+	pair := authority.Issue(t, "server")
+	cert, key := pki.Write(t, dir, "tls.crt", pair.Cert), pki.Write(t, dir, "tls.key", pair.Key)
+	otherKey := pki.Write(t, dir, "other.key", authority.Issue(t, "other").Key)
 	for name, test := range map[string]struct {
 		args []string
 		want []string
 	}{
+		"another's key":    {[]string{"--tls-cert", cert, "--tls-key", otherKey}, []string{"does not match"}},
+		"no certificate":   {[]string{"--tls-cert", dir + "/none", "--tls-key", key}, []string{"no such file"}},
+		"plaintext":        {[]string{"--listen", "0.0.0.0:0"}, []string{"there is no TLS"}},
 		"address":          {[]string{"--listen", "nowhere"}, []string{`listen on "nowhere": neither host:port`}},
 		"port":             {[]string{"--listen", "127.0.0.1:http"}, []string{`"http" is not a port number`}},
 		"socket's folder":  {[]string{"--listen", "unix://" + dir + "/none/s"}, []string{"no such file or directory"}},
@@ -113,6 +122,7 @@ func TestCheckTellsNoSecrets(t *testing.T) {
 		"URL":           {args: []string{"--intake-url", "https://user:" + canary + "@host/x?key=" + canary + "#" + canary}, want: "https://redacted@host/x?redacted"},
 		"variable's":    {variables: map[string]string{"SCOPEGATE_INTAKE_URL": "https://" + canary + "@host/"}, want: "https://redacted@host/"},
 		"agent's":       {variables: map[string]string{"DD_TRACE_AGENT_URL": "http://" + canary + ":" + canary + "@host"}, want: "http://redacted@host/"},
+		"PEM, no path":  {args: []string{"--tls-key=-----BEGIN PRIVATE KEY-----\n" + canary}, want: "(not shown: text of a PEM file)"},
 		"malformed URL": {args: []string{"--intake-url", "https://" + canary + "\x7f@host"}, want: "(not a URL)"},
 		"exposed key":   {variables: map[string]string{"SCOPEGATE_API_KEY": canary}, args: []string{"--intake-url", "http://host/"}, want: "warning: the API key travels unencrypted"},
 	} {
@@ -126,6 +136,14 @@ func TestCheckTellsNoSecrets(t *testing.T) {
 				t.Errorf("a secret is told: %+v", got)
 			}
 		})
+	}
+}
+
+func TestUsageErrorTellsNoKey(t *testing.T) {
+	t.Parallel()
+	got := execute(t, "", "serve", "--tls-key", "-----BEGIN PRIVATE KEY-----\ncanary")
+	if got.code != exitUsage || strings.Contains(got.stderr, "canary") || !strings.Contains(got.stderr, "--tls-key") {
+		t.Errorf("%+v", got)
 	}
 }
 

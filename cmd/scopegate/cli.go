@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -83,7 +84,9 @@ func run(
 	case exited:
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(stderr, "scopegate: %v\nRun \"scopegate --help\" for help.\n", err)
+		// A key that was given in place of its file's path is not repeated.
+		text, _, _ := strings.Cut(err.Error(), pemBegin)
+		fmt.Fprintf(stderr, "scopegate: %s\nRun \"scopegate --help\" for help.\n", text)
 		return exitUsage
 	}
 	err = command.Run()

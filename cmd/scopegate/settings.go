@@ -67,6 +67,9 @@ func sourceOf(flag *kong.Flag, line *kong.Context, env *environment, file *confi
 	return "default"
 }
 
+// pemBegin is what the text of a key or certificate begins with.
+const pemBegin = "-----BEGIN"
+
 // shown is a value as text, without what may be secret in a URL.
 func shown(value reflect.Value) string {
 	var items []string
@@ -92,6 +95,9 @@ func shown(value reflect.Value) string {
 // withoutSecrets is s, its URLs redacted, and without characters that would break
 // the line or control the terminal.
 func withoutSecrets(s string) string {
+	if strings.Contains(s, pemBegin) {
+		return "(not shown: text of a PEM file)" // it was to be the file's path
+	}
 	words := strings.Split(s, " ")
 	for i, word := range words {
 		if strings.Contains(word, "://") {
