@@ -360,3 +360,29 @@ func TestAuthorityIsReplaced(t *testing.T) {
 		})
 	}
 }
+
+// TestSessionsAreNotResumed connects twice with what a client keeps for that.
+func TestSessionsAreNotResumed(t *testing.T) {
+	t.Parallel()
+	for name, version := range map[string]uint16{"TLS 1.3": tls.VersionTLS13, "TLS 1.2": tls.VersionTLS12} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			authority := pki.NewAuthority(t, "one")
+			s := newSecure(t, authority.Issue(t, "server"), authority, nil, version)
+			config := atMost(version, trusting(authority, authority.Issue(t, "client").TLS(t)))
+			config.NextProtos, config.ClientSessionCache = []string{"h2"}, tls.NewLRUClientSessionCache(10)
+			for range 2 {
+				conn, err := (&tls.Dialer{Config: config}).DialContext(testbed.Context(t), "tcp", s.Target())
+				if err != nil {
+					t.Fatal(err)
+				}
+				// A ticket would come ahead of the server's first frame.
+				_, readErr := conn.Read(make([]byte, 9))
+				if readErr != nil || conn.(*tls.Conn).ConnectionState().DidResume { //nolint:errcheck,forcetypeassert // it is one
+					t.Errorf("a session was resumed, or %v", readErr)
+				}
+				_ = conn.Close()
+			}
+		})
+	}
+}

@@ -176,3 +176,43 @@ func TestTLSIsReplaced(t *testing.T) {
 		})
 	}
 }
+
+// TestTLSIsReplacedUnderTraffic changes the certificate while batches are on their
+// way.
+func TestTLSIsReplacedUnderTraffic(t *testing.T) {
+	t.Parallel()
+	const forwarders, batches, maxConnections = 8, 20, 4
+	own := pki.NewAuthority(t, "own")
+	in := newSecureIntake(t, &tls.Config{
+		Certificates: []tls.Certificate{own.Issue(t, "intake").TLS(t)},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: own.Pool(),
+	})
+	pairs := []tls.Certificate{own.Issue(t, "first").TLS(t), own.Issue(t, "second").TLS(t)}
+	var forwarded atomic.Int64
+	var current atomic.Pointer[tls.Config]
+	replace := func() {
+		pair := pairs[int(forwarded.Load())%len(pairs)]
+		current.Store(&tls.Config{RootCAs: own.Pool(), Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	replace()
+	client := newClient(t, intake.Config{
+		URL: in.URL, PostTimeout: time.Minute, BatchDeadline: time.Minute, MaxConnections: maxConnections, Retry: once(), TLS: current.Load,
+	})
+	var working sync.WaitGroup
+	for range forwarders {
+		working.Go(func() {
+			for range batches {
+				if err := client.Forward(t.Context(), smallBatch()); err != nil {
+					t.Error(err)
+				}
+				if forwarded.Add(1)%3 == 0 {
+					replace()
+				}
+			}
+		})
+	}
+	working.Wait()
+	if count, _, _ := in.seen(); count != forwarders*batches {
+		t.Errorf("%d POSTs arrived, want %d", count, forwarders*batches)
+	}
+}
