@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
@@ -28,8 +27,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what ends at once, unless the test fails.
 const patience = time.Minute

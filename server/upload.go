@@ -56,7 +56,8 @@ type upload struct {
 	delivery *delivery
 	age      age
 	clock    *time.Timer
-	outcome  chan error // what run has returned
+	outcome  chan error  // what run has returned
+	ended    atomic.Bool // the clock is not to be set again
 	// interrupted is closed, by interrupt, when reason is set.
 	interrupted chan struct{}
 	reason      atomic.Pointer[error]
@@ -268,6 +269,7 @@ func (u *upload) close(err *error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.service.uploads.remove(u)
+	u.ended.Store(true)
 	u.clock.Stop()
 	u.age.stop()
 	u.delivery.stop()
