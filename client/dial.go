@@ -37,7 +37,8 @@ func Dial(target string, options ...Option) (*Client, error) {
 //
 // The connections are secured alike: plaintext where all targets are on this
 // host, TLS where one is not. Each server shows a certificate for the host of its
-// own target; the authority that calls name is the first target's.
+// own target, and the authority that calls name is the first target's; with a
+// ServerName in [WithTLS], both are that.
 // A service config given by [WithDialOptions] replaces the choice of the server.
 func DialAny(targets []string, options ...Option) (*Client, error) {
 	switch len(targets) {
@@ -92,6 +93,9 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 		secured = defaultCredentials(targets...)
 	}
 	dialOptions = append(dialOptions, grpc.WithTransportCredentials(secured), grpc.WithConnectParams(connecting))
+	if s.serverName != "" {
+		dialOptions = append(dialOptions, grpc.WithAuthority(s.serverName))
+	}
 	conn, err := grpc.NewClient(target, append(dialOptions, s.dialOptions...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", target, err)

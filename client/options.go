@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,6 +24,7 @@ type Option func(*settings)
 type settings struct {
 	maxMessageBytes int
 	credentials     credentials.TransportCredentials
+	serverName      string // empty: the target's
 	dialOptions     []grpc.DialOption
 
 	withoutResume bool
@@ -114,6 +116,16 @@ func WithOnRetry(observe func(RetryEvent)) Option {
 // google.golang.org/grpc/credentials/insecure.
 func WithTransportCredentials(c credentials.TransportCredentials) Option {
 	return func(s *settings) { s.credentials = c }
+}
+
+// WithTLS has [Dial] secure the connection by TLS, as the configuration says, also
+// to a target on this host. A ServerName in it is the host that a server's
+// certificate must be for, and the authority that calls name; without it that is
+// the host of the target. The configuration must not be changed any more.
+func WithTLS(config *tls.Config) Option {
+	return func(s *settings) {
+		s.credentials, s.serverName = credentials.NewTLS(config), config.ServerName
+	}
 }
 
 // WithDialOptions gives [Dial] further options for the connection: interceptors,

@@ -18,6 +18,8 @@ type Config struct {
 	Limits LimitsConfig
 	// Transport says how HTTP/2 is spoken.
 	Transport TransportConfig
+	// TLS says how clients' connections are secured. By default they are not.
+	TLS TLSConfig
 	// FlushThresholdBytes is the compressed size at which a batch is full. A
 	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
 	// less: every scope is forwarded by itself.
@@ -62,6 +64,8 @@ type IntakeConfig struct {
 	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
 	// separated by commas.
 	AdditionalTags string
+	// TLS says how an https URL is spoken to.
+	TLS IntakeTLSConfig
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
 	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
@@ -93,6 +97,7 @@ func DefaultConfig() Config {
 		},
 		Limits:                 defaultLimits(),
 		Transport:              defaultTransport(),
+		TLS:                    defaultTLS(),
 		FlushThresholdBytes:    2 << 20,
 		FlushThresholdRawBytes: 48 << 20,
 		MaxBatchBytes:          8 << 20,
@@ -135,6 +140,12 @@ func (c Config) Validate() error {
 		return err
 	}
 	if err := c.Transport.validate(); err != nil {
+		return err
+	}
+	if err := c.TLS.validate(); err != nil {
+		return err
+	}
+	if err := c.Intake.TLS.validate(c.Intake.URL); err != nil {
 		return err
 	}
 	return c.encodeSettings().Validate()

@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -41,6 +40,8 @@ type Server struct {
 	service     *service
 	intake      *intake.Client
 	connections *connections
+	// certificates are watched until the server is shut down.
+	certificates certificates
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
@@ -88,8 +89,9 @@ const readBufferBytes = 8 << 10
 // Up to there it is read, and refused with one that names the scope.
 const messageLimitFactor = 2
 
-// New returns a server that is ready to serve. It fails on settings that are out
-// of range. The intake is not contacted before the first batch.
+// New returns a server that is ready to serve, and that must be shut down. It fails
+// on settings that are out of range, and on TLS files that can't be used. The intake
+// is not contacted before the first batch.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	var with collaborators
 	for _, opt := range opts {
@@ -106,7 +108,11 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	client, err := intake.New(cfg.Intake.client())
+	kept, err := openCertificates(cfg, logger)
+	if err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	client, err := intake.New(kept.configureIntake(cfg.Intake.client()))
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
@@ -123,7 +129,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
 	server := &Server{
-		health: health.NewServer(), service: s, intake: client,
+		health: health.NewServer(), service: s, intake: client, certificates: kept,
 		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
 		stopping:    make(chan struct{}),
 	}
@@ -133,6 +139,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	reflection.Register(server.grpc)
+	kept.watch(cfg.TLS.ReloadInterval)
 	return server, nil
 }
 
@@ -173,7 +180,7 @@ func (s *Server) newTransport() *grpc.Server {
 	recovered := s.service.recovered
 	return grpc.NewServer(
 		grpc.Creds(&observing{
-			TransportCredentials: insecure.NewCredentials(),
+			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
 			budget:               s.service.budget, logger: s.service.logger,
@@ -223,7 +230,11 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
-	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections})
+	bytes := connectionBytes
+	if s.certificates.server != nil && !isUnix(from.Addr()) {
+		bytes += tlsConnectionBytes
+	}
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
@@ -278,5 +289,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.service.streams.Wait()
 	s.intake.Close()
+	s.certificates.close()
 	return errors.Join(err, s.service.closeMemory())
 }

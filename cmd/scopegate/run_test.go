@@ -160,16 +160,6 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
-	t.Parallel()
-	if got := execute(t, "", "version"); got.code != exitOK || !strings.HasPrefix(got.stdout, "scopegate "+version+" (go1.") {
-		t.Errorf("%+v", got)
-	}
-	if got := execute(t, "", "--version"); got.code != exitOK || got.stdout != version+"\n" {
-		t.Errorf("%+v", got)
-	}
-}
-
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	withDWARF, stripped := binaries(t)

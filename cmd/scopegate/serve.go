@@ -22,6 +22,9 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type serveCommand struct {
+	Config string `group:"Configuration" placeholder:"PATH" env:"SCOPEGATE_CONFIG" help:"YAML file with settings: flags' names without the dashes, and their values. Flags and variables win over it."`
+	Check  bool   `group:"Configuration" help:"Check the configuration and the files it names, print every setting with where it is from, and exit: with 0 if the server would start, with 2 if not. Nothing is listened on or contacted."`
+
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGINT or SIGTERM. A second signal ends at once."`
 	ConnectionAge time.Duration `name:"max-connection-age" group:"Serving" default:"${maxConnectionAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
@@ -42,6 +45,7 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
+	TLS    tlsFlags   `embed:""`
 	Limits limitFlags `embed:""`
 	Log    logFlags   `embed:""`
 }
@@ -50,6 +54,7 @@ type serveCommand struct {
 func serveDefaults() kong.Vars {
 	cfg := server.DefaultConfig()
 	vars := limitDefaults(cfg)
+	maps.Copy(vars, tlsDefaults(cfg))
 	maps.Copy(vars, kong.Vars{
 		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
 		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
@@ -73,6 +78,10 @@ func (serveCommand) Help() string {
 
     scopegate serve --listen 127.0.0.1:50051 --listen unix:///run/scopegate.socket
 
+Those on other hosts need TLS, and may have to show a certificate. A unix socket never has TLS:
+
+    scopegate serve --listen :50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
+
 Without an intake URL the first of these decides, and a log line says which did:
 
  1. SCOPEGATE_API_KEY or --api-key-file: straight to https://debugger-intake.DD_SITE (DD_SITE is datadoghq.com by default)
@@ -87,29 +96,58 @@ An intake URL that is given gets scopegate's own API key, and that of DD_API_KEY
 For each address a line "listening on ADDRESS" is printed to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }
 
-// Run serves until ctx ends.
-func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
+// Run serves until ctx ends, or checks whether it could.
+func (c *serveCommand) Run(
+	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+) error {
 	logger := c.Log.logger(s.stderr)
-	dest, err := c.destination(s.getenv)
+	if c.Check {
+		return c.check(ctx, s.stdout, settings(line, env, file), func() (ready, error) { return c.prepare(ctx, s, logger) })
+	}
+	ready, err := c.prepare(ctx, s, logger)
 	if err != nil {
 		return err
+	}
+	listeners, err := listenAll(ctx, c.Listen)
+	if err != nil {
+		return errors.Join(err, ready.server.Shutdown(ctx))
+	}
+	if err := c.TLS.checkListeners(ctx, listeners, logger); err != nil {
+		closeAll(listeners)
+		return errors.Join(err, ready.server.Shutdown(ctx))
+	}
+	dest := ready.destination
+	logger.InfoContext(ctx, "forwarding to the intake",
+		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
+	if dest.keyIsExposed() {
+		logger.WarnContext(ctx, keyIsExposed)
+	}
+	announce(s.stdout, listeners)
+	return serveUntilDone(ctx, ready.server, listeners, c.ShutdownGrace, logger)
+}
+
+// ready is a server that only has to listen.
+type ready struct {
+	server      *server.Server
+	destination destination
+}
+
+// prepare does all that can fail for the configuration's sake, but for listening.
+// It contacts nobody.
+func (c *serveCommand) prepare(ctx context.Context, s *surroundings, logger *slog.Logger) (ready, error) {
+	dest, err := c.destination(s.getenv)
+	if err != nil {
+		return ready{}, err
+	}
+	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
+		return ready{}, err
 	}
 	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
 	srv, err := server.New(c.config(dest), logger)
 	if err != nil {
-		return &usageError{err}
+		return ready{}, &usageError{err}
 	}
-	listeners, err := listenAll(ctx, c.Listen)
-	if err != nil {
-		return err
-	}
-	logger.InfoContext(ctx, "forwarding to the intake",
-		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
-	if dest.apiKey != "" && strings.HasPrefix(strings.ToLower(dest.url), "http://") {
-		logger.WarnContext(ctx, "the API key travels unencrypted, because the intake's URL is not https")
-	}
-	announce(s.stdout, listeners)
-	return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
+	return ready{server: srv, destination: dest}, nil
 }
 
 func (c *serveCommand) config(dest destination) server.Config {
@@ -129,6 +167,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.MaxDepth = c.MaxDepth
 	cfg.CompressionLevel = c.CompressionLevel
 	cfg.ChunkBytes = int(c.ChunkBytes)
+	c.TLS.configure(&cfg)
 	c.Limits.configure(&cfg)
 	return cfg
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -20,10 +19,11 @@ import (
 type uploadCommand struct {
 	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content tells which it is."`
 
-	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
-	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
-	Plaintext bool          `group:"Server" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host. To this host TLS is never used."`
-	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
+	Server   []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
+	Attempts int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
+	Timeout  time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
+
+	Security securityFlags `embed:""`
 
 	Service        string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_SERVICE,DD_SERVICE" help:"Service that runs the program. By default the name of the binary's main module; NDJSON has none."`
 	Env            string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_ENV,DD_ENV" help:"Environment that the service runs in."`
@@ -54,6 +54,7 @@ func (uploadCommand) Help() string {
     scopegate upload ./bin/shop
     scopegate upload --service shop --env prod --main-module ./bin/shop
     scopegate upload --server unix:///run/scopegate.socket ./bin/shop
+    scopegate upload --server scopegate.example:50051 --ca ca.pem --cert shop.pem --key shop.key ./bin/shop
     generate-scopes | scopegate upload --service shop --language ruby -
 
 A line of NDJSON is a root scope as docs/protocol.md describes it:
@@ -115,9 +116,11 @@ func (c *uploadCommand) send(
 	if !src.repeatable || c.Attempts == 1 {
 		options = append(options, client.WithoutResume())
 	}
-	if c.Plaintext {
-		options = append(options, client.WithTransportCredentials(insecure.NewCredentials()))
+	security, err := c.Security.options()
+	if err != nil {
+		return nil, err
 	}
+	options = append(options, security...)
 	uploader, err := client.DialAny(c.Server, options...)
 	if err != nil {
 		return nil, &usageError{err}

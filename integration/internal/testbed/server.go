@@ -133,6 +133,13 @@ func (l *serverLog) search() {
 	}
 }
 
+// Logged tells how often a text is in what the server has logged lately.
+func (s *Server) Logged(text string) int {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return bytes.Count(s.log.text.Bytes(), []byte(text))
+}
+
 func (l *serverLog) check(tb testing.TB) {
 	tb.Helper()
 	l.mu.Lock()

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,6 +46,11 @@ type Config struct {
 	// have grown. That is without TLS and the kernel's buffers. A batch that waits
 	// for its turn costs 3 KB, besides itself.
 	MaxConnections int
+	// TLS returns the configuration of new connections to an https URL, or to a proxy
+	// of that scheme, and another pointer once it has changed: connections with the
+	// one before are then used for no further batch. It must be safe for concurrent
+	// use. Nil: the system's authorities are trusted, from TLS 1.2 on.
+	TLS func() *tls.Config
 	// Retry says when a batch is sent again. The zero value stands for
 	// [DefaultRetry].
 	Retry Retry
@@ -90,7 +96,7 @@ func New(cfg Config, options ...Option) (*Client, error) {
 	c := &Client{
 		config:    cfg,
 		url:       target,
-		transport: newTransport(socket, cfg.MaxConnections),
+		transport: newRenewed(socket, cfg.MaxConnections, cfg.TLS),
 		retries:   newRetryPolicy(),
 		gate:      newGate(cfg.Retry, cfg.probeInterval()),
 		turns:     newTurns(cfg.MaxConnections),
@@ -129,7 +135,7 @@ func (c Config) probeInterval() time.Duration {
 
 // Close closes the connections that are idle.
 func (c *Client) Close() {
-	if transport, ok := c.transport.(*http.Transport); ok {
+	if transport, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		transport.CloseIdleConnections()
 	}
 }

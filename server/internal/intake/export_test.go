@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 )
@@ -11,7 +12,7 @@ func (c *Client) SetTransport(rt http.RoundTripper) { c.transport = rt }
 
 // SetDial has the client's connections come from dial.
 func (c *Client) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
-	transport := newTransport("", c.config.MaxConnections)
+	transport := newTransport("", c.config.MaxConnections, &tls.Config{MinVersion: tls.VersionTLS12})
 	transport.DialContext = countedDial(dial)
 	c.transport = transport
 }
