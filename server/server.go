@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -44,6 +45,9 @@ type Server struct {
 	service     *service
 	intake      *intake.Client
 	connections *connections
+	version     string
+	started     time.Time
+	page        statusPage
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
@@ -61,6 +65,7 @@ type service struct {
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
+	activity    *activity.Recorder
 	uploads     uploads
 	streams     sync.WaitGroup // what runs beside their handlers
 }
@@ -68,12 +73,20 @@ type service struct {
 // Option is a collaborator of a server.
 type Option func(*collaborators)
 
-type collaborators struct{ registry prometheus.Registerer }
+type collaborators struct {
+	registry prometheus.Registerer
+	version  string
+}
 
 // WithRegistry registers the server's metrics with r, which must not have those
 // of another server. By default they are registered nowhere.
 func WithRegistry(r prometheus.Registerer) Option {
 	return func(c *collaborators) { c.registry = r }
+}
+
+// WithVersion has the server show its version on the status page.
+func WithVersion(version string) Option {
+	return func(c *collaborators) { c.version = version }
 }
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -109,7 +122,9 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	client, err := intake.New(cfg.Intake.client())
+	started := time.Now()
+	recorder := activity.New(started)
+	client, err := intake.New(cfg.Intake.client(), intake.OnAttempt(recorder.Attempt))
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
@@ -121,6 +136,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		policy:      cfg.batchPolicy(),
 		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
+		activity:    recorder,
 	}
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
@@ -128,7 +144,8 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	server := &Server{
 		health: health.NewServer(), service: s, intake: client,
 		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
-		stopping:    make(chan struct{}),
+		version:     with.version, started: started,
+		stopping: make(chan struct{}),
 	}
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
 	server.grpc = server.newTransport()
@@ -282,6 +299,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.service.streams.Wait()
+	s.page.close()
 	s.intake.Close()
 	return errors.Join(err, s.service.closeMemory())
 }

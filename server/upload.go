@@ -57,6 +57,7 @@ type upload struct {
 	account  *memory.Account // of what the stream holds
 	stream   stream
 	delivery *delivery
+	standing standing
 	age      age
 	clock    *time.Timer
 	// interrupted is closed, by interrupt, when reason is set.
@@ -74,8 +75,9 @@ type upload struct {
 func (s *service) newUpload(rpc uploadStream) *upload {
 	u := &upload{service: s, interrupted: make(chan struct{})}
 	u.account = s.budget.Open(streamBytes, u.obey)
-	u.stream.begin(rpc, s.config, u.account)
-	u.delivery = newDelivery(rpc.Context(), s, u.interrupt)
+	u.standing.totals = &s.activity.Totals
+	u.stream.begin(rpc, s.config, u.account, &u.standing)
+	u.delivery = newDelivery(rpc.Context(), s, &u.standing, u.interrupt)
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	return u
 }
@@ -96,10 +98,12 @@ func (u *upload) giveBack(rpc uploadStream, ended <-chan error) error {
 func (u *upload) answer(rpc uploadStream, err error) error {
 	if err == nil {
 		u.logEnd(codes.OK, nil)
+		u.recordEnd(nil, nil)
 		return rpc.SendAndClose(u.delivery.summary())
 	}
 	public := publicStatus(err, u.delivery.progress())
 	u.logEnd(status.Code(public), err)
+	u.recordEnd(public, err)
 	return public
 }
 
@@ -160,6 +164,8 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
 	u.header, u.options = header, options
+	u.standing.header.Store(header)
+	u.standing.open.Store(options.firstBatchNum)
 	u.delivery.begin(header.UploadID, options)
 	if err := u.account.Admit(header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
@@ -188,17 +194,21 @@ func (u *upload) next() (transcode.Checked, error) {
 // others at the open batch meanwhile.
 func (u *upload) receive() ([]byte, error) {
 	u.mu.Unlock()
+	defer u.standing.enter(phaseEncoding)
 	defer u.mu.Lock()
 	ctx := u.stream.rpc.Context()
+	u.standing.enter(phaseMemory)
 	if err := u.account.Wait(ctx); err != nil {
 		return nil, fmt.Errorf("wait for memory: %w", err)
 	}
+	u.standing.enter(phaseReceiving)
 	u.account.Receiving(true)
 	wire, err := u.stream.next()
 	u.account.Receiving(false)
 	if err != nil {
 		return nil, err
 	}
+	u.standing.enter(phaseMemory)
 	if err := u.account.Wait(ctx); err != nil {
 		return nil, fmt.Errorf("wait for memory: %w", err)
 	}
@@ -214,6 +224,7 @@ func (u *upload) add(scope transcode.Checked) error {
 		return fmt.Errorf("%w: %w", errMemory, err)
 	}
 	u.batches.Add(scope)
+	u.standing.grow(u.batches)
 	u.stream.releaseOlder()
 	if u.options.singleBatch && u.batches.CompressedBytes() > u.service.config.MaxBatchBytes {
 		return batchTooLarge(u.service.config.MaxBatchBytes)

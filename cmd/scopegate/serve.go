@@ -42,6 +42,7 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
+	Admin  adminFlags `embed:""`
 	Limits limitFlags `embed:""`
 	Log    logFlags   `embed:""`
 }
@@ -95,11 +96,15 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 		return err
 	}
 	c.Limits.findMemoryLimit(ctx, logger)
-	srv, err := server.New(c.config(dest), logger)
+	srv, err := server.New(c.config(dest), logger, server.WithVersion(version))
 	if err != nil {
 		return &usageError{err}
 	}
 	listeners, err := listenAll(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	page, err := c.Admin.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,7 +114,9 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 		logger.WarnContext(ctx, "the API key travels unencrypted, because the intake's URL is not https")
 	}
 	announce(s.stdout, listeners)
-	return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
+	return serveWithPage(ctx, srv, page, s, func(ctx context.Context) error {
+		return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
+	})
 }
 
 func (c *serveCommand) config(dest destination) server.Config {

@@ -59,6 +59,7 @@ const origin = "scopegate"
 type Client struct {
 	config    Config
 	url       *url.URL
+	socket    string // empty: the URL says it all
 	transport http.RoundTripper
 	onAttempt func(Attempt)
 	retries   retrypolicy.RetryPolicy[any]
@@ -90,6 +91,7 @@ func New(cfg Config, options ...Option) (*Client, error) {
 	c := &Client{
 		config:    cfg,
 		url:       target,
+		socket:    socket,
 		transport: newTransport(socket, cfg.MaxConnections),
 		retries:   newRetryPolicy(),
 		gate:      newGate(cfg.Retry, cfg.probeInterval()),
