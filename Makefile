@@ -71,6 +71,15 @@ fuzz: ## Fuzz each target in turn (FUZZ=^FuzzTranscode FUZZTIME=10s PKG=./server
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$package" </dev/null; \
 	done <<< "$$targets"
 
+SCREENSHOTS ?=
+
+.PHONY: browser
+browser: build ## Test the admin page in headless Chromium, installed where it is missing (SCREENSHOTS=docs makes its pictures anew)
+	@chromium="$$(integration/browser/install | tail -n 1)"; \
+	echo "browser: $$("$$chromium" --version)"; \
+	CHROMIUM="$$chromium" SCOPEGATE='$(CURDIR)/bin/scopegate' SCREENSHOTS='$(if $(SCREENSHOTS),$(abspath $(SCREENSHOTS)))' \
+		node --test --test-reporter=spec integration/browser/page.test.mjs
+
 .PHONY: cover
 cover: ## Run all tests with coverage; report in .tmp/cover.html
 	@mkdir -p $(TMP)

@@ -65,7 +65,8 @@ type listener struct {
 func (l *listener) send(fragments []fragment) error {
 	changed := make(map[string]string)
 	for _, f := range fragments {
-		if l.sent[f.name] != f.html {
+		// What is empty is sent too: the listener may have had something there before.
+		if before, sent := l.sent[f.name]; !sent || before != f.html {
 			changed[f.name], l.sent[f.name] = f.html, f.html
 		}
 	}

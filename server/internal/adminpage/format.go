@@ -14,12 +14,16 @@ const maxTextRunes = 64
 // maxReasonRunes is how much of an error is shown.
 const maxReasonRunes = 240
 
+// bytesOfRune is how long a rune may be, on average, with the marks that it bears.
+const bytesOfRune = 16
+
 // visible returns at most so many runes of a text. What has no shape of its own or
 // changes that of others (controls, line ends, directions, joiners) is spelled out
 // as an escape of Go, and a run of combining marks is cut short.
 func visible(s string, maxRunes int) string {
 	var b strings.Builder
 	shown, marks := 0, 0
+	s, more := s[:min(len(s), maxRunes*bytesOfRune)], len(s) > maxRunes*bytesOfRune
 	for i, r := range s {
 		switch {
 		case shown == maxRunes:
@@ -44,6 +48,9 @@ func visible(s string, maxRunes int) string {
 			b.WriteRune(r)
 		}
 		shown, marks = shown+1, 0
+	}
+	if more {
+		b.WriteRune('…')
 	}
 	return b.String()
 }

@@ -9,8 +9,10 @@ import (
 const (
 	plotWidth  = 300
 	plotHeight = 80
-	// plotSamples is how many samples fit into a plot.
-	plotSamples = 300
+	// plotSamples is how many samples fit into a plot; while there are fewer than
+	// leastSamples, it is drawn as if there were so many.
+	plotSamples  = 300
+	leastSamples = 60
 )
 
 // plot is one small picture of the last minutes: the newest is at the right.
@@ -120,6 +122,11 @@ func height(value, top float64) float64 {
 	return plotHeight - value/top*(plotHeight-2)
 }
 
+// across is where the ith of so many values is drawn.
+func across(i, of int) string {
+	return coordinate(plotWidth - float64(of-1-i)*plotWidth/float64(max(of, leastSamples)-1))
+}
+
 func coordinate(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
 // line is the path through the values, the last one at the right edge.
@@ -128,14 +135,13 @@ func line(values []float64, top float64) string {
 		return ""
 	}
 	var path []byte
-	first := plotWidth - len(values) + 1
 	for i, v := range values {
 		command := byte('L')
 		if i == 0 {
 			command = 'M'
 		}
 		path = append(path, command)
-		path = strconv.AppendInt(path, int64(first+i), 10)
+		path = append(path, across(i, len(values))...)
 		path = append(path, ' ')
 		path = strconv.AppendFloat(path, height(v, top), 'f', 1, 64)
 	}
@@ -148,7 +154,7 @@ func area(values []float64, top float64) string {
 	if through == "" || largest(values) == 0 {
 		return ""
 	}
-	return through + "V" + strconv.Itoa(plotHeight) + "H" + strconv.Itoa(plotWidth-len(values)+1) + "Z"
+	return through + "V" + strconv.Itoa(plotHeight) + "H" + across(0, len(values)) + "Z"
 }
 
 func perSecond(n int64, length time.Duration) float64 {
