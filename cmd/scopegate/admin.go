@@ -27,13 +27,15 @@ func (f *adminFlags) listen(ctx context.Context) (net.Listener, error) {
 	}
 	if address, err := netip.ParseAddrPort(l.Addr().String()); err == nil && !address.Addr().IsLoopback() {
 		_ = l.Close()
-		return nil, &usageError{fmt.Errorf("admin listen on %q: the page is for this host alone, so the address must be a loopback one", f.AdminListen)}
+		return nil, &usageError{fmt.Errorf("admin listen on %q: not a loopback address", f.AdminListen)}
 	}
 	return l, nil
 }
 
 // serveWithPage runs serve, and the page beside it for as long.
-func serveWithPage(ctx context.Context, srv *server.Server, l net.Listener, s *surroundings, serve func(context.Context) error) error {
+func serveWithPage(
+	ctx context.Context, srv *server.Server, l net.Listener, s *surroundings, serve func(context.Context) error,
+) error {
 	if l == nil {
 		return serve(ctx)
 	}

@@ -87,7 +87,7 @@ func TestEventsCarryWhatHasChanged(t *testing.T) {
 		if got := v.header.Get("Content-Type"); got != "text/event-stream" {
 			t.Errorf("content type %q", got)
 		}
-		page := body(t, serve(t, p, http.MethodGet, "/"))
+		page := serve(t, p, http.MethodGet, "/").Body.String()
 		if strings.Count(page, "data-live=") != len(first) {
 			t.Errorf("%d fragments at first, %d in the page", len(first), strings.Count(page, "data-live="))
 		}
@@ -131,11 +131,11 @@ func TestListenersAreBounded(t *testing.T) {
 			visitors = append(visitors, v)
 		}
 		resp := serve(t, p, http.MethodGet, "/events")
-		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("one too many: %s", resp.Status)
+		if resp.Code != http.StatusServiceUnavailable || resp.Header().Get("Retry-After") == "" {
+			t.Errorf("one too many: %d", resp.Code)
 		}
-		if resp := serve(t, p, http.MethodGet, "/"); resp.StatusCode != http.StatusOK {
-			t.Errorf("the page itself: %s", resp.Status)
+		if resp := serve(t, p, http.MethodGet, "/"); resp.Code != http.StatusOK {
+			t.Errorf("the page itself: %d", resp.Code)
 		}
 		visitors[0].leave()
 		another := visit(t, p)
@@ -169,11 +169,11 @@ func TestCloseEndsEvents(t *testing.T) {
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		t.Errorf("the stream did not end in order: %v", err)
 	}
-	if resp := serve(t, p, http.MethodGet, "/events"); resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("after that: %s", resp.Status)
+	if resp := serve(t, p, http.MethodGet, "/events"); resp.Code != http.StatusServiceUnavailable {
+		t.Errorf("after that: %d", resp.Code)
 	}
-	if resp := serve(t, p, http.MethodGet, "/"); resp.StatusCode != http.StatusOK {
-		t.Errorf("the page: %s", resp.Status)
+	if resp := serve(t, p, http.MethodGet, "/"); resp.Code != http.StatusOK {
+		t.Errorf("the page: %d", resp.Code)
 	}
 }
 

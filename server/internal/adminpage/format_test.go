@@ -71,12 +71,22 @@ func TestBytesText(t *testing.T) {
 
 func TestDurationText(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[time.Duration]string{
-		-time.Second: "0 s", 0: "0 µs", 999 * time.Microsecond: "999 µs", 20 * time.Millisecond: "20 ms", 1500 * time.Millisecond: "1.5 s",
-		59 * time.Second: "59 s", 61 * time.Second: "1 min 1 s", 2*time.Hour + 5*time.Minute: "2 h 5 min", 49 * time.Hour: "2 d 1 h",
+	for _, test := range []struct {
+		in   time.Duration
+		want string
+	}{
+		{-time.Second, "0 s"},
+		{0, "0 µs"},
+		{999 * time.Microsecond, "999 µs"},
+		{20 * time.Millisecond, "20 ms"},
+		{1500 * time.Millisecond, "1.5 s"},
+		{59 * time.Second, "59 s"},
+		{61 * time.Second, "1 min 1 s"},
+		{2*time.Hour + 5*time.Minute, "2 h 5 min"},
+		{49 * time.Hour, "2 d 1 h"},
 	} {
-		if got := strings.ReplaceAll(adminpage.DurationText(in), "\u00a0", " "); got != want {
-			t.Errorf("%v: got %q, want %q", in, got, want)
+		if got := strings.ReplaceAll(adminpage.DurationText(test.in), "\u00a0", " "); got != test.want {
+			t.Errorf("%v: got %q, want %q", test.in, got, test.want)
 		}
 	}
 }

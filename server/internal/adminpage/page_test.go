@@ -47,11 +47,11 @@ func well() adminpage.Snapshot {
 	return s
 }
 
-func serve(t *testing.T, p *adminpage.Page, method, path string) *http.Response {
+func serve(t *testing.T, p *adminpage.Page, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	p.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
-	return recorder.Result()
+	return recorder
 }
 
 func load(t *testing.T, s adminpage.Snapshot) string {
@@ -59,22 +59,12 @@ func load(t *testing.T, s adminpage.Snapshot) string {
 	p := adminpage.New(func() adminpage.Snapshot { return s })
 	t.Cleanup(p.Close)
 	resp := serve(t, p, http.MethodGet, "/")
-	if resp.StatusCode != http.StatusOK {
-		t.Fatal(resp.Status)
+	if resp.Code != http.StatusOK {
+		t.Fatal(resp.Code)
 	}
-	html := body(t, resp)
+	html := resp.Body.String()
 	wellFormed(t, html)
 	return html
-}
-
-func body(t *testing.T, resp *http.Response) string {
-	t.Helper()
-	defer resp.Body.Close()
-	content, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }
 
 // wellFormed fails the test unless each element of the HTML is closed where it must
@@ -103,16 +93,15 @@ func TestHeaders(t *testing.T) {
 	t.Cleanup(p.Close)
 	for _, path := range []string{"/", "/assets/page.css", "/assets/page.js", "/assets/icon.svg", "/nothing"} {
 		resp := serve(t, p, http.MethodGet, path)
-		_ = body(t, resp)
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
 			"Cross-Origin-Resource-Policy": "same-origin",
 		} {
-			if got := resp.Header.Get(name); got != want {
+			if got := resp.Header().Get(name); got != want {
 				t.Errorf("%s: %s: %q", path, name, got)
 			}
 		}
-		policy := resp.Header.Get("Content-Security-Policy")
+		policy := resp.Header().Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
 			t.Errorf("%s: policy %q", path, policy)
 		}
@@ -123,15 +112,15 @@ func TestAssets(t *testing.T) {
 	t.Parallel()
 	p := adminpage.New(well)
 	t.Cleanup(p.Close)
-	html := body(t, serve(t, p, http.MethodGet, "/"))
+	html := serve(t, p, http.MethodGet, "/").Body.String()
 	links := regexp.MustCompile(`(?:href|src)="([^"#][^"]*)"`).FindAllStringSubmatch(html, -1)
 	if len(links) != 3 {
 		t.Errorf("%d links: %v", len(links), links)
 	}
 	for _, link := range links {
 		resp := serve(t, p, http.MethodGet, "/"+link[1])
-		if resp.StatusCode != http.StatusOK || body(t, resp) == "" {
-			t.Errorf("%s: %s", link[1], resp.Status)
+		if resp.Code != http.StatusOK || resp.Body.Len() == 0 {
+			t.Errorf("%s: %d", link[1], resp.Code)
 		}
 	}
 	if strings.Contains(html, "style=") || strings.Contains(html, "<style") || regexp.MustCompile(` on[a-z]+=`).MatchString(html) {
@@ -155,8 +144,8 @@ func TestMethodsAndPaths(t *testing.T) {
 		{http.MethodGet, "/assets/", 404},
 		{http.MethodGet, "/assets/page.html.tmpl", 404},
 	} {
-		if resp := serve(t, p, test.method, test.path); resp.StatusCode != test.want {
-			t.Errorf("%s %s: %s", test.method, test.path, resp.Status)
+		if resp := serve(t, p, test.method, test.path); resp.Code != test.want {
+			t.Errorf("%s %s: %d", test.method, test.path, resp.Code)
 		}
 	}
 }
@@ -323,7 +312,7 @@ func TestSnapshotsAreShared(t *testing.T) {
 	t.Cleanup(p.Close)
 	begin := time.Now()
 	for range 100 {
-		_ = body(t, serve(t, p, http.MethodGet, "/"))
+		serve(t, p, http.MethodGet, "/")
 	}
 	if most := 2 + int(2*time.Since(begin)/adminpage.Refresh); len(taken) > most {
 		t.Errorf("%d snapshots in %v", len(taken), time.Since(begin))

@@ -1,6 +1,7 @@
 package adminpage
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
@@ -34,51 +35,63 @@ func plots(s Snapshot) []plot {
 	if len(s.History) > 0 {
 		last = s.History[len(s.History)-1]
 	}
+	all := []plot{
+		ratePlot(s.History, "received", "Received", func(x Sample) int64 { return x.ReceivedBytes }),
+		ratePlot(s.History, "accepted", "Accepted by the intake", func(x Sample) int64 { return x.AcceptedBytes }),
+		attemptsPlot(s.History, last),
+		latencyPlot(s.History, last),
+		memoryPlot(s),
+		uploadsPlot(s),
+	}
 	var length time.Duration
 	for _, sample := range s.History {
 		length += sample.Length
 	}
-	span := "over the last " + durationText(length.Round(time.Second))
-	rate := func(name, title string, value func(Sample) float64) plot {
-		values := each(s.History, value)
-		p := newPlot(name, title, values, 0)
-		p.Now, p.Most = bytesText(int64(value(last)))+"/s", bytesText(int64(largest(values)))+"/s"
-		return p
-	}
-	received := rate("received", "Received", func(x Sample) float64 { return perSecond(x.ReceivedBytes, x.Length) })
-	accepted := rate("accepted", "Accepted by the intake", func(x Sample) float64 { return perSecond(x.AcceptedBytes, x.Length) })
-
-	memory := newPlot("memory", "Memory", each(s.History, func(x Sample) float64 { return float64(x.DrawnBytes) }),
-		float64(s.Memory.LimitBytes))
-	memory.Now, memory.Most = bytesText(s.Memory.DrawnBytes), bytesText(s.Memory.LimitBytes)+" limit"
-
-	slowest := each(s.History, func(x Sample) float64 { return x.SlowestAttempt.Seconds() })
-	failed := each(s.History, func(x Sample) float64 { return float64(x.FailedAttempts) })
-	posts := each(s.History, func(x Sample) float64 { return float64(x.FailedAttempts + x.AcceptedAttempts) })
-	attempts := newPlot("attempts", "POSTs to the intake", posts, 0)
-	attempts.Bad = area(failed, largest(posts))
-	attempts.Now = count(int64(perSecond(last.FailedAttempts+last.AcceptedAttempts, last.Length))) + "/s"
-	attempts.Most = count(int64(sum(failed))) + " failed"
-
-	latency := newPlot("latency", "Slowest POST", slowest, 0)
-	latency.Now, latency.Most = durationText(last.SlowestAttempt), durationText(seconds(largest(slowest)))
-
-	uploads := each(s.History, func(x Sample) float64 { return float64(x.Uploads) })
-	inFlight := newPlot("uploads", "Uploads in flight", uploads, 0)
-	inFlight.Now, inFlight.Most = count(int64(s.UploadCount)), count(int64(largest(uploads)))
-
-	all := []plot{received, accepted, attempts, latency, memory, inFlight}
 	for i, p := range all {
-		most := ", most "
-		if p.Name == "memory" || p.Name == "attempts" {
-			most = ", "
-		}
-		all[i].Label = p.Title + " " + span + ": now " + p.Now + most + p.Most
-		if p.Name != "memory" && p.Name != "attempts" {
-			all[i].Most = "max " + p.Most
-		}
+		all[i].Label = p.Title + " over the last " + durationText(length.Round(time.Second)) + ": now " + p.Now + ", " + p.Most
 	}
 	return all
+}
+
+func ratePlot(history []Sample, name, title string, bytes func(Sample) int64) plot {
+	values := each(history, func(x Sample) float64 { return perSecond(bytes(x), x.Length) })
+	p := newPlot(name, title, values, 0)
+	p.Now, p.Most = bytesText(0)+"/s", "max "+bytesText(int64(largest(values)))+"/s"
+	if len(values) > 0 {
+		p.Now = bytesText(int64(values[len(values)-1])) + "/s"
+	}
+	return p
+}
+
+func attemptsPlot(history []Sample, last Sample) plot {
+	failed := each(history, func(x Sample) float64 { return float64(x.FailedAttempts) })
+	all := each(history, func(x Sample) float64 { return float64(x.FailedAttempts + x.AcceptedAttempts) })
+	p := newPlot("attempts", "POSTs to the intake", all, 0)
+	p.Bad = area(failed, largest(all))
+	p.Now = count(int64(math.Round(perSecond(last.FailedAttempts+last.AcceptedAttempts, last.Length)))) + "/s"
+	p.Most = count(int64(sum(failed))) + " failed"
+	return p
+}
+
+func latencyPlot(history []Sample, last Sample) plot {
+	values := each(history, func(x Sample) float64 { return x.SlowestAttempt.Seconds() })
+	p := newPlot("latency", "Slowest POST", values, 0)
+	p.Now, p.Most = noneOr(last.SlowestAttempt), "max "+noneOr(seconds(largest(values)))
+	return p
+}
+
+func memoryPlot(s Snapshot) plot {
+	values := each(s.History, func(x Sample) float64 { return float64(x.DrawnBytes) })
+	p := newPlot("memory", "Memory", values, float64(s.Memory.LimitBytes))
+	p.Now, p.Most = bytesText(s.Memory.DrawnBytes), bytesText(s.Memory.LimitBytes)+" limit"
+	return p
+}
+
+func uploadsPlot(s Snapshot) plot {
+	values := each(s.History, func(x Sample) float64 { return float64(x.Uploads) })
+	p := newPlot("uploads", "Uploads in flight", values, 0)
+	p.Now, p.Most = count(int64(s.UploadCount)), "max "+count(int64(largest(values)))
+	return p
 }
 
 // newPlot draws values from 0 to the largest, or to the limit where there is one.
@@ -89,6 +102,14 @@ func newPlot(name, title string, values []float64, limit float64) plot {
 		p.HasLimit, p.Limit = true, coordinate(height(limit, top))
 	}
 	return p
+}
+
+// noneOr is a duration, where there was any.
+func noneOr(d time.Duration) string {
+	if d == 0 {
+		return "none"
+	}
+	return durationText(d)
 }
 
 func each(samples []Sample, value func(Sample) float64) []float64 {

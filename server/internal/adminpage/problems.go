@@ -58,9 +58,11 @@ func problems(s Snapshot) []problem {
 		strained, "Memory is short", "Uploads that hold much are stopped until there is room.", time.Time{},
 	})
 	add(percent(mem.SpoolBytes, mem.SpoolLimitBytes) >= spoolFullPercent, problem{
-		strained, "The spool is nearly full", "Batches are forwarded before they are full, so there are more of them.", time.Time{},
+		strained, "The spool is nearly full", "Batches are forwarded before they are full; there are more of them.", time.Time{},
 	})
-	add(s.Server.Stopping, problem{notice, "The server is stopping", "It takes no new uploads; those in flight may end.", time.Time{}})
+	add(s.Server.Stopping, problem{
+		notice, "The server is stopping", "It takes no new uploads; those in flight may end.", time.Time{},
+	})
 	return found
 }
 

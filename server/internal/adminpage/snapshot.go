@@ -46,12 +46,12 @@ type Memory struct {
 type IntakeState string
 
 const (
-	// IntakeTaking: batches are sent as they come.
+	// IntakeTaking tells that batches are sent as they come.
 	IntakeTaking IntakeState = "taking batches"
-	// IntakeProbed: it was found down, and gets a batch from time to time to see
+	// IntakeProbed tells that it was found down, and gets a batch from time to time to see
 	// whether it is back.
 	IntakeProbed IntakeState = "down, probed"
-	// IntakeSpared: it has asked to be left alone for a while (Retry-After).
+	// IntakeSpared tells that it has asked to be left alone for a while (Retry-After).
 	IntakeSpared IntakeState = "left alone, as it has asked"
 )
 

@@ -6,16 +6,18 @@ import (
 
 // view is a snapshot in words, as the templates need it.
 type view struct {
-	Version  string
-	Uptime   string
-	Started  moment
-	Taken    moment
-	State    problem // the worst; its title is said in the page's head
-	Problems []problemView
-	Tiles    []tile
-	Plots    []plot
-	Memory   memoryView
-	Intake   intakeView
+	Version string
+	Uptime  string
+	Started moment
+	// StartedDay is that with the day.
+	StartedDay string
+	Taken      moment
+	State      problem // the worst; its title is said in the page's head
+	Problems   []problemView
+	Tiles      []tile
+	Plots      []plot
+	Memory     memoryView
+	Intake     intakeView
 
 	Uploads      []uploadView
 	UploadCount  string
@@ -47,6 +49,7 @@ type intakeView struct {
 	Outcomes    []outcomeView
 	Failures    []failureView
 	Latency     string
+	InRow       string // empty: the last attempt was in order
 }
 
 type outcomeView struct {
@@ -82,13 +85,13 @@ func newView(s Snapshot) view {
 	v := view{
 		Version: text(s.Server.Version),
 		Uptime:  durationText(s.Taken.Sub(s.Server.Started)),
-		Started: at(s.Server.Started),
-		Taken:   at(s.Taken),
-		State:   problem{Severity: "well", Title: "All is well"},
-		Tiles:   tiles(s),
-		Plots:   plots(s),
-		Memory:  memoryView{Percent: percent(s.Memory.DrawnBytes, s.Memory.LimitBytes)},
-		Intake:  newIntakeView(s),
+		Started: at(s.Server.Started), StartedDay: s.Server.Started.UTC().Format("2006-01-02 15:04 UTC"),
+		Taken:  at(s.Taken),
+		State:  problem{Severity: "well", Title: "All is well"},
+		Tiles:  tiles(s),
+		Plots:  plots(s),
+		Memory: memoryView{Percent: percent(s.Memory.DrawnBytes, s.Memory.LimitBytes)},
+		Intake: newIntakeView(s),
 
 		UploadCount: count(int64(s.UploadCount)),
 	}
@@ -124,6 +127,14 @@ func newIntakeView(s Snapshot) intakeView {
 	if l := in.Latency; l.Count > 0 {
 		v.Latency = durationText(l.Median) + " median, " + durationText(l.P90) + " at the 90th percentile, " +
 			durationText(l.Max) + " at most, of the last " + count(int64(l.Count))
+	}
+	switch {
+	case in.FailedInRow == 1:
+		v.InRow = "The last attempt has failed."
+	case in.FailedInRow > 1:
+		v.InRow = "The last " + count(in.FailedInRow) + " attempts have failed."
+	case in.RefusedInRow > 0:
+		v.InRow = "Batches refused in a row: " + count(in.RefusedInRow) + "."
 	}
 	var all int64
 	for _, o := range in.Attempts {
@@ -206,16 +217,21 @@ func tiles(s Snapshot) []tile {
 	case mem.Short || mem.Waiting > 0:
 		memory.Severity = strained
 	}
-	uploads := tile{Name: "uploads", Title: "Uploads in flight", Value: count(int64(s.UploadCount)), Note: "none waits for memory"}
+	uploads := tile{
+		Name: "uploads", Title: "Uploads in flight", Value: count(int64(s.UploadCount)), Note: "none waits for memory",
+	}
 	if mem.Waiting > 0 {
 		uploads.Note, uploads.Severity = count(int64(mem.Waiting))+" wait for memory", strained
 	}
 	return []tile{
 		uploads,
-		{Name: "received", Title: "Received", Value: bytesText(int64(received)) + "/s", Note: count(int64(scopes)) + " scopes a second"},
 		{
-			Name: "accepted", Title: "Accepted by the intake", Value: bytesText(int64(accepted)) + "/s",
-			Note: "gzip, of " + bytesText(int64(made)) + "/s of JSON made",
+			Name: "received", Title: "Received", Value: bytesText(int64(received)) + "/s",
+			Note: count(int64(scopes)) + " scopes a second",
+		},
+		{
+			Name: "accepted", Title: "Accepted", Value: bytesText(int64(accepted)) + "/s",
+			Note: "as gzip; JSON made: " + bytesText(int64(made)) + "/s",
 		},
 		intakeTile(in),
 		memory,
