@@ -230,7 +230,7 @@ describe("with an intake that fails", () => {
     assert.match(await problem.innerText(), /The intake is failing since \d\d:\d\d:\d\d UTC/);
     assert.match(await problem.innerText(), /HTTP 503: the <b>backend<\/b> is away/);
     assert.equal(await page.locator(".pill").innerText(), "The intake is failing");
-    await page.locator(".failures li", { hasText: "HTTP 503" }).first().waitFor();
+    await page.locator(".failures li", { hasText: /HTTP 503.*\d+ times since/s }).waitFor();
     await page.locator('.outcomes tr.bad', { hasText: "not able to take it" }).waitFor();
     await page.locator(".plot.attempts path.bad").waitFor({ state: "attached" });
     // Once the breaker has opened, the upload waits.

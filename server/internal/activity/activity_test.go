@@ -1,6 +1,7 @@
 package activity_test
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func TestStreaks(t *testing.T) {
 			time.Since(got.RefusingSince) != time.Second {
 			t.Errorf("refusing: %+v", got)
 		}
-		if got := attempt(intake.ClassAccepted); got.RefusedInRow != 0 || got.FailedInRow != 0 || len(got.Failures) != 7 {
+		if got := attempt(intake.ClassAccepted); got.RefusedInRow != 0 || got.FailedInRow != 0 || len(got.Failures) != 6 {
 			t.Errorf("well again: %+v", got)
 		}
 		attempt(intake.ClassUnavailable)
@@ -114,8 +115,8 @@ func TestOutcomesAndLatency(t *testing.T) {
 	for i := range 1000 {
 		r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 202, Duration: time.Duration(i) * time.Millisecond})
 	}
-	for range 30 {
-		r.Attempt(intake.Attempt{Class: intake.ClassUnreachable, Duration: time.Hour, Reason: strings.Repeat("z", 5000)})
+	for i := range 30 {
+		r.Attempt(intake.Attempt{Class: intake.ClassUnreachable, Duration: time.Hour, Reason: strconv.Itoa(i) + strings.Repeat("z", 5000)})
 	}
 	got := report(r).Intake
 	if len(got.Attempts) != 2 || got.Attempts[0] != (adminpage.Outcome{Class: "accepted", Good: true, Count: 1000}) ||
@@ -129,6 +130,29 @@ func TestOutcomesAndLatency(t *testing.T) {
 	if len(got.Failures) != 20 || len(got.Failures[0].Reason) != 512 {
 		t.Errorf("%d failures", len(got.Failures))
 	}
+}
+
+func TestFailuresAlikeAreOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := activity.New(time.Now())
+		begin := time.Now()
+		for i := range 100 {
+			r.Attempt(intake.Attempt{Class: intake.ClassUnavailable, HTTPStatus: 503, Reason: "away", BatchNum: int32(i)})
+			<-time.After(time.Second)
+		}
+		got := report(r).Intake.Failures
+		if len(got) != 1 || got[0].Count != 100 || got[0].Since != begin || got[0].At != begin.Add(99*time.Second) || got[0].BatchNum != 99 {
+			t.Errorf("alike: %+v", got)
+		}
+		for i := range 50 { // the ring goes round
+			r.Attempt(intake.Attempt{Class: intake.ClassUnavailable, HTTPStatus: 500 + i/2})
+		}
+		got = report(r).Intake.Failures
+		if len(got) != 20 || got[0].HTTPStatus != 524 || got[0].Count != 2 || got[19].HTTPStatus != 505 || got[19].Count != 2 {
+			t.Errorf("in pairs: %+v", got)
+		}
+	})
 }
 
 // With the race detector.

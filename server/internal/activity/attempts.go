@@ -78,11 +78,22 @@ func (a *attempts) add(now time.Time, attempt intake.Attempt) {
 	}
 	a.slowest = max(a.slowest, attempt.Duration)
 	if attempt.Class != intake.ClassAccepted {
-		a.failures.put(adminpage.Failure{
-			At: now, Class: string(attempt.Class), HTTPStatus: attempt.HTTPStatus, Reason: Clip(attempt.Reason),
-			BatchNum: attempt.BatchNum, Took: attempt.Duration,
+		a.fail(adminpage.Failure{
+			At: now, Since: now, Count: 1, Class: string(attempt.Class), HTTPStatus: attempt.HTTPStatus,
+			Reason: Clip(attempt.Reason), BatchNum: attempt.BatchNum, Took: attempt.Duration,
 		})
 	}
+}
+
+// fail remembers a failure, with the one before where both are alike.
+func (a *attempts) fail(f adminpage.Failure) {
+	last := a.failures.newest()
+	if last == nil || last.Class != f.Class || last.HTTPStatus != f.HTTPStatus || last.Reason != f.Reason {
+		a.failures.put(f)
+		return
+	}
+	f.Since, f.Count = last.Since, last.Count+1
+	*last = f
 }
 
 // sinceSample returns how many were accepted and how many were not, since the start,

@@ -19,6 +19,14 @@ func (r *ring[T]) put(v T) {
 	r.next = (r.next + 1) % len(r.values)
 }
 
+// newest returns what was put last, nil where nothing was.
+func (r *ring[T]) newest() *T {
+	if len(r.values) == 0 {
+		return nil
+	}
+	return &r.values[(r.next+len(r.values)-1)%len(r.values)]
+}
+
 // oldestFirst returns a copy of what is there.
 func (r *ring[T]) oldestFirst() []T {
 	return append(append(make([]T, 0, len(r.values)), r.values[r.next:]...), r.values[:r.next]...)

@@ -76,7 +76,8 @@ type Intake struct {
 	Attempts []Outcome
 	// Latency is of the last attempts that were answered.
 	Latency Latency
-	// Failures are the last attempts that failed, the newest first.
+	// Failures are the last attempts that failed, the newest first; those that failed
+	// alike one after the other are one.
 	Failures []Failure
 }
 
@@ -94,9 +95,13 @@ type Latency struct {
 	Count int
 }
 
-// Failure is one attempt that failed.
+// Failure is an attempt that failed, or several that failed alike.
 type Failure struct {
-	At    time.Time
+	// At is when the last of them did, Since when the first did, and Count how many
+	// there are.
+	At, Since time.Time
+	Count     int64
+	// What follows is of the last one.
 	Class string
 	// HTTPStatus is 0 where there was no answer.
 	HTTPStatus int

@@ -59,8 +59,9 @@ type outcomeView struct {
 }
 
 type failureView struct {
-	At                      moment
-	Words, Batch, Took, Ago string
+	At, Since          moment
+	Words, Batch, Took string
+	Times              string // empty: once
 }
 
 type labelView struct{ ID, Short, Service, Version, Language, Tenant string }
@@ -144,10 +145,13 @@ func newIntakeView(s Snapshot) intakeView {
 		v.Outcomes = append(v.Outcomes, outcomeView{classText(o.Class), count(o.Count), o.Good, percent(o.Count, all)})
 	}
 	for _, f := range in.Failures {
-		v.Failures = append(v.Failures, failureView{
-			At: at(f.At), Words: failureText(f), Batch: count(int64(f.BatchNum)), Took: durationText(f.Took),
-			Ago: durationText(s.Taken.Sub(f.At)),
-		})
+		shown := failureView{
+			At: at(f.At), Since: at(f.Since), Words: failureText(f), Batch: count(int64(f.BatchNum)), Took: durationText(f.Took),
+		}
+		if f.Count > 1 {
+			shown.Times = count(f.Count)
+		}
+		v.Failures = append(v.Failures, shown)
 	}
 	return v
 }
