@@ -9,3 +9,10 @@ var (
 	LinePath     = line
 	AreaPath     = area
 )
+
+// Forget has the next visitor get a page made anew.
+func (p *Page) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latest = nil
+}
