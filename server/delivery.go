@@ -152,7 +152,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		b = renumbered
 		d.keep(b)
 	}
-	err = d.service.intake.Forward(d.ctx, b)
+	err = d.post(b)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:
@@ -177,11 +177,22 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	return err
 }
 
+// post takes b to the intake, and measures how long that takes.
+func (d *delivery) post(b *batch.Batch) error {
+	ctx, end := d.service.tracing.batch(d.ctx, b)
+	begin := time.Now()
+	err := d.service.intake.Forward(ctx, b)
+	d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
+	end(err)
+	return err
+}
+
 func (d *delivery) accept(b *batch.Batch) {
 	d.nextNum = b.Num + 1
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
+	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
 	d.release(b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
@@ -245,7 +256,7 @@ func (d *delivery) spill() {
 	defer d.mu.Unlock()
 	for file := range d.files {
 		_, err := file.Spill(d.service.spool)
-		d.service.logSpool(d.ctx, err)
+		d.service.noteSpool(d.ctx, err)
 	}
 }
 

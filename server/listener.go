@@ -6,13 +6,15 @@ import (
 	"sync/atomic"
 
 	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/telemetry"
 )
 
 // connections counts the open connections of all listeners.
 type connections struct {
-	open   atomic.Int64
-	limit  int64
-	budget *memory.Budget
+	open    atomic.Int64
+	limit   int64
+	budget  *memory.Budget
+	metrics *telemetry.Metrics
 }
 
 // listener draws from the budget for each connection, and closes those at once
@@ -31,9 +33,11 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		if l.connections.open.Add(1) <= l.connections.limit {
 			l.connections.budget.Draw(connectionBytes)
+			l.connections.metrics.ConnectionsTaken.Inc()
 			return &connection{Conn: conn, of: l.connections}, nil
 		}
 		l.connections.open.Add(-1)
+		l.connections.metrics.ConnectionsRefused.Inc()
 		_ = conn.Close() // nothing was sent or read yet
 	}
 }

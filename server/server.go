@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
@@ -15,6 +16,7 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -44,6 +46,7 @@ type Server struct {
 	service     *service
 	intake      *intake.Client
 	connections *connections
+	serving     atomic.Bool // Serve was called
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
@@ -61,6 +64,9 @@ type service struct {
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
+	metrics     *telemetry.Metrics
+	rpc         *telemetry.RPC
+	tracing     tracing
 	uploads     uploads
 	streams     sync.WaitGroup // what runs beside their handlers
 }
@@ -68,7 +74,10 @@ type service struct {
 // Option is a collaborator of a server.
 type Option func(*collaborators)
 
-type collaborators struct{ registry prometheus.Registerer }
+type collaborators struct {
+	registry prometheus.Registerer
+	tracing  trace.TracerProvider
+}
 
 // WithRegistry registers the server's metrics with r, which must not have those
 // of another server. By default they are registered nowhere.
@@ -94,7 +103,7 @@ const messageLimitFactor = 2
 // New returns a server that is ready to serve. It fails on settings that are out
 // of range. The intake is not contacted before the first batch.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
-	var with collaborators
+	with := collaborators{registry: prometheus.NewRegistry()}
 	for _, opt := range opts {
 		opt(&with)
 	}
@@ -109,25 +118,28 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	client, err := intake.New(cfg.Intake.client())
-	if err != nil {
-		return nil, fmt.Errorf("configure server: %w", err)
-	}
 	s := &service{
 		config:      cfg,
 		logger:      logger,
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),
-		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
+		metrics:     newMetrics(with.registry),
+		rpc:         telemetry.NewRPC(with.registry),
+		tracing:     newTracing(with.tracing),
 	}
+	client, err := intake.New(cfg.Intake.client(), s.intakeOptions()...)
+	if err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	s.intake = client
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
 	server := &Server{
 		health: health.NewServer(), service: s, intake: client,
-		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
+		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget, metrics: s.metrics},
 		stopping:    make(chan struct{}),
 	}
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
@@ -136,6 +148,8 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	reflection.Register(server.grpc)
+	s.rpc.Initialize(server.grpc)
+	server.observe(with.registry)
 	return server, nil
 }
 
@@ -175,9 +189,11 @@ func (s *Server) newTransport() *grpc.Server {
 	pool := newBuffers(s.service.budget)
 	recovered := s.service.recovered
 	return grpc.NewServer(
+		s.service.tracing.serverOption(),
 		grpc.Creds(&observing{
 			TransportCredentials: insecure.NewCredentials(),
 			streams:              cfg.Limits.StreamsPerConnection, budget: s.service.budget, logger: s.service.logger,
+			ended: s.service.metrics.ConnectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
@@ -200,6 +216,7 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
+			s.service.rpc.Stream(),
 			// An upload has a line of its own at its end.
 			selector.StreamServerInterceptor(
 				logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
@@ -211,6 +228,7 @@ func (s *Server) newTransport() *grpc.Server {
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 		grpc.ChainUnaryInterceptor(
+			s.service.rpc.Unary(),
 			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 	)
@@ -229,10 +247,22 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
+	s.serving.Store(true)
 	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
+}
+
+// Ready tells whether the server takes uploads: from the first Serve on, until
+// Shutdown.
+func (s *Server) Ready() bool {
+	select {
+	case <-s.stopping:
+		return false
+	default:
+		return s.serving.Load()
+	}
 }
 
 // endWatch ends the streams of other services when the server stops: one that

@@ -40,6 +40,8 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 	u := s.newUpload(rpc)
 	s.uploads.add(u)
 	defer s.uploads.remove(u)
+	s.metrics.UploadsInFlight.Inc()
+	defer s.metrics.UploadsInFlight.Dec()
 	u.startClock()
 	ended := make(chan error, 1)
 	s.streams.Go(func() { ended <- u.run() })
@@ -69,6 +71,8 @@ type upload struct {
 	header  *batch.Header // nil: not yet told
 	batches *batch.Assembler
 	options streamOptions
+	opened  time.Time // the open batch
+	counted int64     // bytes received that were entered in the metrics
 }
 
 func (s *service) newUpload(rpc uploadStream) *upload {
@@ -92,14 +96,14 @@ func (u *upload) giveBack(rpc uploadStream, ended <-chan error) error {
 	return u.answer(rpc, *u.reason.Load())
 }
 
-// answer tells the client, and the log, what became of the stream.
+// answer tells the client, the log and the metrics what became of the stream.
 func (u *upload) answer(rpc uploadStream, err error) error {
 	if err == nil {
-		u.logEnd(codes.OK, nil)
+		u.tellEnd(codes.OK, reasonNone, nil)
 		return rpc.SendAndClose(u.delivery.summary())
 	}
 	public := publicStatus(err, u.delivery.progress())
-	u.logEnd(status.Code(public), err)
+	u.tellEnd(status.Code(public), reasonOf(public), err)
 	return public
 }
 
@@ -161,6 +165,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	}
 	u.header, u.options = header, options
 	u.delivery.begin(header.UploadID, options)
+	u.service.tracing.describe(u.stream.rpc.Context(), header, options)
 	if err := u.account.Admit(header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
 	}
@@ -209,6 +214,7 @@ func (u *upload) receive() ([]byte, error) {
 func (u *upload) add(scope transcode.Checked) error {
 	if u.batches.Empty() {
 		u.age.begin()
+		u.opened = time.Now()
 	}
 	if err := u.batches.Resume(); err != nil {
 		return fmt.Errorf("%w: %w", errMemory, err)
@@ -227,7 +233,22 @@ func (u *upload) forward() error {
 	if err := u.batches.Resume(); err != nil {
 		return fmt.Errorf("%w: %w", errMemory, err)
 	}
-	return u.delivery.send(u.batches.Seal(false), false)
+	return u.delivery.send(u.seal(false), false)
+}
+
+// seal seals the open batch, and measures it.
+func (u *upload) seal(final bool) *batch.Batch {
+	b := u.batches.Seal(final)
+	u.service.metrics.BatchSealed(b.RawBytes, b.File.Len(), b.ScopeCount, time.Since(u.opened))
+	u.countReceived()
+	return b
+}
+
+// countReceived enters what was received since it was called last.
+func (u *upload) countReceived() {
+	received := u.stream.bytes.Load()
+	u.service.metrics.BytesReceived.Add(float64(received - u.counted))
+	u.counted = received
 }
 
 // finish forwards the stream's last batch, with the scope that was held back, and
@@ -237,7 +258,7 @@ func (u *upload) finish(held transcode.Checked) error {
 	if err := u.add(held); err != nil {
 		return err
 	}
-	if err := u.delivery.send(u.batches.Seal(!u.options.moreFollows), true); err != nil {
+	if err := u.delivery.send(u.seal(!u.options.moreFollows), true); err != nil {
 		return err
 	}
 	return u.delivery.wait()
@@ -274,6 +295,7 @@ func (u *upload) close(err *error) {
 		u.batches.Discard()
 	}
 	u.account.Close()
+	u.countReceived()
 	u.enter(*err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
@@ -57,13 +58,18 @@ const origin = "scopegate"
 // learns about the intake from one batch it heeds with all, so there shall be one
 // client an intake.
 type Client struct {
-	config    Config
-	url       *url.URL
-	transport http.RoundTripper
-	onAttempt func(Attempt)
-	retries   retrypolicy.RetryPolicy[any]
-	gate      *gate
-	turns     *turns
+	config Config
+	url    *url.URL
+	// shown is the URL as requests carry it until the last moment, for others to
+	// see.
+	shown       *url.URL
+	transport   http.RoundTripper
+	pool        *http.Transport
+	connections atomic.Int64
+	onAttempt   func(Attempt)
+	retries     retrypolicy.RetryPolicy[any]
+	gate        *gate
+	turns       *turns
 }
 
 // Option is a collaborator of a client.
@@ -88,13 +94,16 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		config:    cfg,
-		url:       target,
-		transport: newTransport(socket, cfg.MaxConnections),
-		retries:   newRetryPolicy(),
-		gate:      newGate(cfg.Retry, cfg.probeInterval()),
-		turns:     newTurns(cfg.MaxConnections),
+		config:  cfg,
+		url:     target,
+		shown:   target,
+		pool:    newTransport(socket, cfg.MaxConnections),
+		retries: newRetryPolicy(),
+		gate:    newGate(cfg.Retry, cfg.probeInterval()),
+		turns:   newTurns(cfg.MaxConnections),
 	}
+	c.transport = c.pool
+	c.countConnections(c.pool)
 	for _, option := range options {
 		option(c)
 	}
@@ -128,8 +137,4 @@ func (c Config) probeInterval() time.Duration {
 }
 
 // Close closes the connections that are idle.
-func (c *Client) Close() {
-	if transport, ok := c.transport.(*http.Transport); ok {
-		transport.CloseIdleConnections()
-	}
-}
+func (c *Client) Close() { c.pool.CloseIdleConnections() }

@@ -61,6 +61,7 @@ type Budget struct {
 	callers  map[string]*caller
 	admitted int
 	refused  bool // an account, for want of memory, since the overseer has looked
+	counts   Counts
 }
 
 // caller is what the accounts of one caller hold together.
