@@ -43,6 +43,7 @@ type serveCommand struct {
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
 	Limits limitFlags `embed:""`
+	Admin  adminFlags `embed:""`
 	Log    logFlags   `embed:""`
 }
 
@@ -88,17 +89,30 @@ For each address a line "listening on ADDRESS" is printed to stdout. Sizes are b
 }
 
 // Run serves until ctx ends.
-func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
-	logger := c.Log.logger(s.stderr)
+func (c *serveCommand) Run(ctx context.Context, s *surroundings, k *kong.Context) error {
+	logger, flush := c.Log.logger(s.stderr)
+	defer flush()
+	logStart(ctx, k, logger)
 	dest, err := c.destination(s.getenv)
 	if err != nil {
 		return err
 	}
 	c.Limits.findMemoryLimit(ctx, logger)
-	srv, err := server.New(c.config(dest), logger)
+	traces, endTraces, err := startTracing(ctx, s.getenv, logger)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
+	registry := newRegistry()
+	srv, err := server.New(c.config(dest), logger, append(traces, server.WithRegistry(registry))...)
 	if err != nil {
 		return &usageError{err}
 	}
+	stopAdmin, err := c.Admin.start(ctx, srv, registry, logger)
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
 		return err
