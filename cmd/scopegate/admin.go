@@ -40,13 +40,7 @@ func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Liste
 	case "", adminNone:
 		return nil, nil //nolint:nilnil // no listener is a choice
 	case adminAuto:
-		l, err := listen(ctx, adminDefault)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			logger.WarnContext(ctx, "there is no admin port, as its default address is taken: give another with --admin-listen",
-				"address", adminDefault)
-			return nil, nil //nolint:nilnil // see above
-		}
-		return l, err
+		return listenIfFree(ctx, adminDefault, logger)
 	}
 	l, err := listen(ctx, f.Listen)
 	if err != nil {
@@ -61,6 +55,18 @@ func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Liste
 			"address", addressOf(l), "they_see", shown)
 	}
 	return l, nil
+}
+
+// listenIfFree listens on an address that nobody has asked for, so that it is no
+// failure if another server has it: then it returns nil.
+func listenIfFree(ctx context.Context, address string, logger *slog.Logger) (net.Listener, error) {
+	l, err := listen(ctx, address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		logger.WarnContext(ctx, "there is no admin port, as its default address is taken: give another with --admin-listen",
+			"address", address)
+		return nil, nil //nolint:nilnil // no listener is an answer
+	}
+	return l, err
 }
 
 // isLoopback tells that only this host can reach the address.

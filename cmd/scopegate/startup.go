@@ -24,7 +24,7 @@ func changedSettings(k *kong.Context) []slog.Attr {
 	var attrs []slog.Attr
 	for _, flags := range k.Selected().AllFlags(true) {
 		for _, flag := range flags {
-			if value := flagText(k.FlagValue(flag)); value != flag.Default && !(flag.Default == "" && isZero(flag)) {
+			if value := flagText(k.FlagValue(flag)); !strings.EqualFold(value, flag.Default) && !(flag.Default == "" && isZero(flag)) {
 				attrs = append(attrs, slog.String(strings.ReplaceAll(flag.Name, "-", "_"), shownSetting(value)))
 			}
 		}
