@@ -152,7 +152,8 @@ func observeIntake(r prometheus.Registerer, client *intake.Client) {
 		gauge("intake_connections_open", "Open connections to the intake.",
 			func() float64 { return float64(client.State().Connections) }),
 		gauge("intake_connections_limit", "Most open connections to the intake.", fixed(client.State().MaxConnections)),
-		gauge("intake_posting_batches", "Batches that are being posted.", func() float64 { return float64(client.State().Posting) }),
+		gauge("intake_posting_batches", "Batches that are being posted.",
+			func() float64 { return float64(client.State().Posting) }),
 		gauge("intake_waiting_batches", "Batches that wait for their turn at a connection.",
 			func() float64 { return float64(client.State().Waiting) }),
 	)

@@ -12,6 +12,8 @@ import (
 
 // Tracing that is off installs nothing that gRPC would call for each message, and
 // allocates nothing for a batch.
+//
+//nolint:paralleltest // allocations are counted in the whole process
 func TestTracingOffCostsNothing(t *testing.T) {
 	off := newTracing(nil)
 	if _, empty := off.serverOption().(grpc.EmptyServerOption); !empty {

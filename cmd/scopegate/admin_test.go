@@ -269,9 +269,7 @@ func TestWantsTraces(t *testing.T) {
 }
 
 // OpenTelemetry's variables have spans exported, the last ones when the server has
-// stopped.
-//
-//nolint:paralleltest // the exporter reads the process's environment
+// stopped. The exporter reads the process's own.
 func TestTracesAreExported(t *testing.T) {
 	var mu sync.Mutex
 	var exported bytes.Buffer

@@ -13,7 +13,8 @@ import (
 
 // logStart writes what starts, and with which settings that are not the defaults.
 func logStart(ctx context.Context, k *kong.Context, logger *slog.Logger) {
-	logger.InfoContext(ctx, "starting", "version", version, "go", runtime.Version(), "cores", runtime.GOMAXPROCS(0),
+	logger.LogAttrs(ctx, slog.LevelInfo, "starting",
+		slog.String("version", version), slog.String("go", runtime.Version()), slog.Int("cores", runtime.GOMAXPROCS(0)),
 		slog.GroupAttrs("settings", changedSettings(k)...))
 }
 
@@ -24,7 +25,7 @@ func changedSettings(k *kong.Context) []slog.Attr {
 	var attrs []slog.Attr
 	for _, flags := range k.Selected().AllFlags(true) {
 		for _, flag := range flags {
-			if value := flagText(k.FlagValue(flag)); !strings.EqualFold(value, flag.Default) && !(flag.Default == "" && isZero(flag)) {
+			if value := flagText(k.FlagValue(flag)); !isDefault(flag, value) {
 				attrs = append(attrs, slog.String(strings.ReplaceAll(flag.Name, "-", "_"), shownSetting(value)))
 			}
 		}
@@ -32,8 +33,11 @@ func changedSettings(k *kong.Context) []slog.Attr {
 	return attrs
 }
 
-func isZero(flag *kong.Flag) bool {
-	return flag.Target.IsZero() || flag.Target.Kind() == reflect.Slice && flag.Target.Len() == 0
+func isDefault(flag *kong.Flag, value string) bool {
+	if flag.Default == "" {
+		return flag.Target.IsZero() || flag.Target.Kind() == reflect.Slice && flag.Target.Len() == 0
+	}
+	return strings.EqualFold(value, flag.Default)
 }
 
 // flagText returns a value in the form in which a flag takes it.

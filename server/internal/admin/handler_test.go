@@ -25,8 +25,15 @@ func newConfig(t *testing.T) admin.Config {
 	return admin.Config{Metrics: registry, Ready: func() bool { return true }}
 }
 
+// answer is what a request has got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // request asks the handler over a real connection.
-func request(t *testing.T, cfg admin.Config, change func(*http.Request)) (*http.Response, string) {
+func request(t *testing.T, cfg admin.Config, change func(*http.Request)) answer {
 	t.Helper()
 	server := httptest.NewServer(admin.New(cfg))
 	defer server.Close()
@@ -44,7 +51,7 @@ func request(t *testing.T, cfg admin.Config, change func(*http.Request)) (*http.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(body)
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(body)}
 }
 
 func TestPaths(t *testing.T) {
@@ -63,22 +70,22 @@ func TestPaths(t *testing.T) {
 		{"/", "/metrics", http.StatusOK},
 		{"/nothing", "not found", http.StatusNotFound},
 	} {
-		resp, body := request(t, newConfig(t), func(r *http.Request) {
+		got := request(t, newConfig(t), func(r *http.Request) {
 			target, err := r.URL.Parse(test.path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r.URL = target
 		})
-		if resp.StatusCode != test.status || !strings.Contains(body, test.text) {
-			t.Errorf("%s: %d, %.200s", test.path, resp.StatusCode, body)
+		if got.status != test.status || !strings.Contains(got.body, test.text) {
+			t.Errorf("%s: %d, %.200s", test.path, got.status, got.body)
 		}
 		for header, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
 			"Access-Control-Allow-Origin": "", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
-			if got := resp.Header.Get(header); got != want {
-				t.Errorf("%s: %s is %q", test.path, header, got)
+			if value := got.header.Get(header); value != want {
+				t.Errorf("%s: %s is %q", test.path, header, value)
 			}
 		}
 	}
@@ -88,13 +95,13 @@ func TestNotReady(t *testing.T) {
 	t.Parallel()
 	cfg := newConfig(t)
 	cfg.Ready = func() bool { return false }
-	resp, _ := request(t, cfg, func(r *http.Request) { r.URL.Path = "/readyz" })
-	if resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("/readyz: %d", resp.StatusCode)
+	got := request(t, cfg, func(r *http.Request) { r.URL.Path = "/readyz" })
+	if got.status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d", got.status)
 	}
-	resp, _ = request(t, cfg, func(r *http.Request) { r.URL.Path = "/healthz" })
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("/healthz: %d", resp.StatusCode)
+	got = request(t, cfg, func(r *http.Request) { r.URL.Path = "/healthz" })
+	if got.status != http.StatusOK {
+		t.Errorf("/healthz: %d", got.status)
 	}
 }
 
@@ -104,8 +111,8 @@ func TestPage(t *testing.T) {
 	cfg := newConfig(t)
 	cfg.Page = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) })
 	for _, path := range []string{"/", "/events"} {
-		if _, body := request(t, cfg, func(r *http.Request) { r.URL.Path = path }); body != "page "+path {
-			t.Errorf("%s: %s", path, body)
+		if got := request(t, cfg, func(r *http.Request) { r.URL.Path = path }); got.body != "page "+path {
+			t.Errorf("%s: %s", path, got.body)
 		}
 	}
 }
@@ -135,9 +142,9 @@ func TestHost(t *testing.T) {
 		"gate.internal.evil.example:6060": http.StatusMisdirectedRequest,
 	} {
 		for _, path := range []string{"/metrics", "/", "/debug/pprof/", "/healthz"} {
-			resp, _ := request(t, cfg, func(r *http.Request) { r.Host, r.URL.Path = host, path })
-			if resp.StatusCode != want {
-				t.Errorf("Host %s, %s: %d, want %d", host, path, resp.StatusCode, want)
+			got := request(t, cfg, func(r *http.Request) { r.Host, r.URL.Path = host, path })
+			if got.status != want {
+				t.Errorf("Host %s, %s: %d, want %d", host, path, got.status, want)
 			}
 		}
 	}
@@ -159,13 +166,13 @@ func TestOtherSites(t *testing.T) {
 		{"/", "cross-site", "navigate", http.StatusOK},
 		{"/", "cross-site", "no-cors", http.StatusForbidden},
 	} {
-		resp, _ := request(t, newConfig(t), func(r *http.Request) {
+		got := request(t, newConfig(t), func(r *http.Request) {
 			r.URL.Path = test.path
 			r.Header.Set("Sec-Fetch-Site", test.site)
 			r.Header.Set("Sec-Fetch-Mode", test.mode)
 		})
-		if resp.StatusCode != test.want {
-			t.Errorf("%+v: %d", test, resp.StatusCode)
+		if got.status != test.want {
+			t.Errorf("%+v: %d", test, got.status)
 		}
 	}
 }

@@ -71,18 +71,20 @@ func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt)
 		uploads: newVec(r, "uploads_total", "Uploads (streams) that have ended, by what their client was told: "+
 			"the gRPC status code, and the reason of its ErrorInfo.", "code", "reason"),
 
-		ConnectionsTaken:   newCounter(r, "connections_taken_total", "Connections that clients have opened."),
-		ConnectionsRefused: newCounter(r, "connections_refused_total", "Connections that were closed at once, as there were too many."),
+		ConnectionsTaken: newCounter(r, "connections_taken_total", "Connections that clients have opened."),
+		ConnectionsRefused: newCounter(r, "connections_refused_total",
+			"Connections that were closed at once, as there were too many."),
 		ConnectionsEnded: newCounter(r, "connections_ended_total",
 			"Connections that were ended because their client kept to no rule of HTTP/2, or held too much in small frames."),
 
 		batchJSON:   newHistogram(r, "batch_json_bytes", "Length of a sealed batch's JSON.", sizeBuckets),
 		batchGzip:   newHistogram(r, "batch_gzip_bytes", "Length of a sealed batch's gzip file.", sizeBuckets),
 		batchScopes: newHistogram(r, "batch_scopes", "Root scopes of a sealed batch.", countBuckets),
-		batchAge:    newHistogram(r, "batch_age_seconds", "Time from a batch's first scope until it was sealed.", durationBuckets),
+		batchAge:    newHistogram(r, "batch_age_seconds", "Time from a batch's first scope to its sealing.", durationBuckets),
 
 		attempts: newVec(r, "intake_attempts_total",
-			"Attempts at posting a batch, by what became of them and the class of the answer's HTTP status.", "outcome", "status"),
+			"Attempts at posting a batch, by what became of them and the class of the answer's HTTP status.",
+			"outcome", "status"),
 		attemptDuration: newHistogramVec(r, "intake_attempt_duration_seconds",
 			"Time from the request to the end of its answer, by what became of it.", "outcome"),
 	}

@@ -66,9 +66,13 @@ level=WARN msg="upload ended" reason=OVERLOADED
 func TestBounded(t *testing.T) {
 	t.Parallel()
 	const limit, lines = 3, 10_000
-	log, handler, text := newLog(limit)
+	_, handler, text := newLog(limit)
 	for i := range lines {
-		log.Warn(fmt.Sprint("message ", i), "reason", strings.Repeat("x", 1000)+fmt.Sprint(i))
+		record := slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprint("message ", i), 0)
+		record.AddAttrs(slog.String("reason", strings.Repeat("x", 1000)+fmt.Sprint(i)))
+		if err := handler.Handle(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
 	}
 	handler.Flush()
 	shown := strings.Count(text.String(), "msg=\"message ")
