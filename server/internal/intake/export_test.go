@@ -18,3 +18,6 @@ func (c *Client) SetDial(dial func(ctx context.Context, network, address string)
 
 // SetTurns has n attempts go on at once, whatever the connections.
 func (c *Client) SetTurns(n int) { c.turns = newTurns(n) }
+
+// ClassOf returns the class of an attempt that was answered so.
+func ClassOf(status int) Class { return judgeStatus(status).class }
