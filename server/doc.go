@@ -21,4 +21,7 @@
 //     final batch always has a scope.
 //  5. Forward (delivery.go, internal/intake). A batch travels, again if need be,
 //     while the next one fills. When the intake is slow, the server stops reading.
+//
+// What it does can be seen in its metrics (observe.go), its spans (tracing.go) and
+// its log (log.go); [Server.AdminHandler] shows it to an operator.
 package server
