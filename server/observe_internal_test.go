@@ -29,7 +29,11 @@ func TestOutcomesHaveAllReasons(t *testing.T) {
 			return true
 		}
 		for _, value := range spec.Values {
-			text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			literal, ok := value.(*ast.BasicLit)
+			if !ok {
+				t.Fatalf("%T is no literal", value)
+			}
+			text, err := strconv.Unquote(literal.Value)
 			if err != nil || !known[text] {
 				t.Errorf("%s is in no series (%v)", text, err)
 			}
