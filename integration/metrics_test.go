@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -83,6 +84,9 @@ func TestMetrics(t *testing.T) {
 	bad := []*symdbv1.Scope{source.Function(), {}}
 	_, err := once.UploadScopes(testbed.Context(t), testbed.NewMetadata(), testbed.Sequence(bad))
 	bed.RequireInvalid(t, err, "SCOPE_INVALID", "scope[1].scope_type")
+	if _, err := healthv1.NewHealthClient(bed.Conn).Check(testbed.Context(t), &healthv1.HealthCheckRequest{}); err != nil {
+		t.Fatal(err)
+	}
 	bed.Stop(t)
 
 	posted := float64(summary.GetCompressedBytes())
@@ -113,8 +117,9 @@ func TestMetrics(t *testing.T) {
 		"scopegate_memory_admitted_uploads":                                  0,
 		"scopegate_compressors_in_use":                                       0,
 		"scopegate_ready":                                                    0,
-		"scopegate_scopes_received_total":                                    scopes + 2,
-		"grpc_server_handled_total{grpc_code=OK,grpc_method=UploadScopes,grpc_service=symdb.v1.SymbolDatabaseService,grpc_type=client_stream}": 1,
+		"grpc_server_handled_total{grpc_code=OK,grpc_method=Check,grpc_service=grpc.health.v1.Health,grpc_type=unary}": 1,
+		"scopegate_scopes_received_total":            scopes + 2,
+		"scopegate_upload_duration_seconds{code=OK}": 1,
 	})
 	if batches < 3 {
 		t.Errorf("%v batches are no test of several", batches)

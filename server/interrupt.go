@@ -40,6 +40,9 @@ func (u *upload) tick() {
 		return
 	}
 	u.clock.Reset(next)
+	if u.ended.Load() {
+		u.clock.Stop() // it ended meanwhile
+	}
 }
 
 // check returns when to look again at how long the stream lasts and how its
@@ -79,6 +82,13 @@ func (s *uploads) remove(u *upload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, u)
+}
+
+// count returns how many are open.
+func (s *uploads) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
 }
 
 // interrupt interrupts those that are open, and those to come.

@@ -6,15 +6,15 @@ import (
 	"sync/atomic"
 
 	"github.com/scopegate/scopegate/server/internal/memory"
-	"github.com/scopegate/scopegate/server/internal/telemetry"
 )
 
 // connections counts the open connections of all listeners.
 type connections struct {
-	open    atomic.Int64
-	limit   int64
-	budget  *memory.Budget
-	metrics *telemetry.Metrics
+	open   atomic.Int64
+	limit  int64
+	budget *memory.Budget
+	// taken and refused are how many there were.
+	taken, refused atomic.Int64
 }
 
 // listener draws from the budget for each connection, and closes those at once
@@ -33,11 +33,11 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		if l.connections.open.Add(1) <= l.connections.limit {
 			l.connections.budget.Draw(connectionBytes)
-			l.connections.metrics.ConnectionsTaken.Inc()
+			l.connections.taken.Add(1)
 			return &connection{Conn: conn, of: l.connections}, nil
 		}
 		l.connections.open.Add(-1)
-		l.connections.metrics.ConnectionsRefused.Inc()
+		l.connections.refused.Add(1)
 		_ = conn.Close() // nothing was sent or read yet
 	}
 }

@@ -12,7 +12,8 @@ import (
 // tellEnd counts a stream by its end, and writes the one line that it leaves: what
 // it was, what became of it, and, more than its client is told, why.
 func (u *upload) tellEnd(code codes.Code, why reason, err error) {
-	u.service.metrics.UploadEnded(outcome(code, why))
+	took := time.Since(u.stream.pace.began)
+	u.service.metrics.UploadEnded(outcome(code, why), took)
 	ctx := u.stream.rpc.Context()
 	level := u.endLevel(code)
 	if !u.service.logger.Enabled(ctx, level) {
@@ -33,7 +34,7 @@ func (u *upload) tellEnd(code codes.Code, why reason, err error) {
 		slog.Int("first_batch", int(d.options.firstBatchNum)), slog.Int("batches", int(d.nextNum-d.options.firstBatchNum)),
 		slog.Int64("wire_bytes", u.stream.bytes.Load()),
 		slog.Int64("json_bytes", d.rawBytes), slog.Int64("gzip_bytes", d.compressed),
-		slog.Duration("took", time.Since(u.stream.pace.began)))
+		slog.Duration("took", took))
 	if client, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", client.Addr.String()))
 	}

@@ -80,9 +80,15 @@ func (s *Server) observe(r prometheus.Registerer) {
 	observeIntake(r, s.intake)
 	limits := s.service.config.Limits
 	telemetry.Register(r,
+		gauge("uploads_in_flight", "Uploads (streams) that are open.",
+			func() float64 { return float64(s.service.uploads.count()) }),
 		gauge("uploads_limit", "Most uploads in flight; 0: as many as memory has room for.", fixed(limits.Uploads)),
 		gauge("connections_open", "Open connections of clients.",
 			func() float64 { return float64(s.connections.open.Load()) }),
+		counter("connections_taken_total", "Connections that clients have opened, those refused left out.",
+			func() float64 { return float64(s.connections.taken.Load()) }),
+		counter("connections_refused_total", "Connections that were closed at once, as there were too many.",
+			func() float64 { return float64(s.connections.refused.Load()) }),
 		gauge("connections_limit", "Most open connections of clients.", fixed(limits.Connections)),
 		gauge("ready", "1 while uploads are taken, 0 before and while the server stops.", func() float64 {
 			if s.Ready() {

@@ -11,10 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
@@ -139,7 +136,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	}
 	server := &Server{
 		health: health.NewServer(), service: s, intake: client,
-		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget, metrics: s.metrics},
+		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
 		stopping:    make(chan struct{}),
 	}
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
@@ -148,7 +145,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	reflection.Register(server.grpc)
-	s.rpc.Initialize(server.grpc)
+	s.rpc.Initialize(server.grpc, symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName)
 	server.observe(with.registry)
 	return server, nil
 }
@@ -197,13 +194,14 @@ func (s *Server) newTransport() *grpc.Server {
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
-		grpc.SharedWriteBuffer(true),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
 		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
 		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
 		grpc.ConnectionTimeout(transport.HandshakeTimeout),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: transport.MinPingInterval, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: transport.MinPingInterval, PermitWithoutStream: true,
+		}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:              pingInterval,
 			Timeout:           pingTimeout,
@@ -216,14 +214,7 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
-			s.service.rpc.Stream(),
-			// An upload has a line of its own at its end.
-			selector.StreamServerInterceptor(
-				logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
-				selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-					return call.FullMethod() != symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName
-				})),
-			s.endWatch,
+			s.others,
 			// Innermost, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
@@ -248,7 +239,8 @@ func compilePlan() (*transcode.Plan, error) {
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
 	s.serving.Store(true)
-	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections})
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
@@ -265,16 +257,17 @@ func (s *Server) Ready() bool {
 	}
 }
 
-// endWatch ends the streams of other services when the server stops: one that
-// watches its health would keep it from stopping.
-func (s *Server) endWatch(
+// others counts the streams of other services, and ends them when the server stops:
+// one that watches its health would keep it from stopping.
+func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
 	}
 	ended := make(chan error, 1)
-	s.service.streams.Go(func() { ended <- handle(srv, stream) })
+	counted := s.service.rpc.Stream()
+	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
 		return err
@@ -314,11 +307,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.service.streams.Wait()
 	s.intake.Close()
 	return errors.Join(err, s.service.closeMemory())
-}
-
-// grpcLogger hands what the interceptor logs to slog.
-func grpcLogger(logger *slog.Logger) logging.Logger {
-	return logging.LoggerFunc(func(ctx context.Context, level logging.Level, msg string, fields ...any) {
-		logger.Log(ctx, slog.Level(level), msg, fields...) //nolint:sloglint // the interceptor's own messages, all constant
-	})
 }

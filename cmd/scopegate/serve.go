@@ -97,7 +97,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings, k *kong.Context
 	if err != nil {
 		return err
 	}
-	c.Limits.findMemoryLimit(ctx, logger)
+	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
 	traces, endTraces, err := startTracing(ctx, s.getenv, logger)
 	if err != nil {
 		return err

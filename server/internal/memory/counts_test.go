@@ -3,12 +3,8 @@ package memory_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Each refusal is counted under the limit that had no room, and each order once.
 func TestCounts(t *testing.T) {

@@ -11,15 +11,14 @@ import (
 // or an attempt, never for each scope. All labels take their values from fixed
 // sets. It is safe for concurrent use.
 type Metrics struct {
-	UploadsInFlight prometheus.Gauge
 	// BytesReceived is protobuf, BytesJSON and BytesGzip are those of sealed
 	// batches, and BytesForwarded are the gzip bytes of accepted ones.
 	BytesReceived, BytesJSON, BytesGzip, BytesForwarded prometheus.Counter
-	ConnectionsTaken, ConnectionsRefused                prometheus.Counter
 	// ConnectionsEnded are those that kept to no rule.
 	ConnectionsEnded        prometheus.Counter
 	SpoolFull, SpoolFailed  prometheus.Counter
 	uploads                 *prometheus.CounterVec
+	uploadDuration          *prometheus.HistogramVec
 	batchJSON, batchGzip    prometheus.Histogram
 	batchScopes, batchAge   prometheus.Histogram
 	forwarded, notForwarded prometheus.Observer
@@ -67,13 +66,11 @@ var (
 // attempts with each of the attempts. It panics where they are registered already.
 func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt) *Metrics {
 	m := &Metrics{
-		UploadsInFlight: newGauge(r, "uploads_in_flight", "Uploads (streams) that are open."),
 		uploads: newVec(r, "uploads_total", "Uploads (streams) that have ended, by what their client was told: "+
 			"the gRPC status code, and the reason of its ErrorInfo.", "code", "reason"),
+		uploadDuration: newHistogramVec(r, "upload_duration_seconds", "Time that an upload (stream) was open, by its gRPC status code.",
+			[]float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600}, "code"),
 
-		ConnectionsTaken: newCounter(r, "connections_taken_total", "Connections that clients have opened."),
-		ConnectionsRefused: newCounter(r, "connections_refused_total",
-			"Connections that were closed at once, as there were too many."),
 		ConnectionsEnded: newCounter(r, "connections_ended_total",
 			"Connections that were ended because their client kept to no rule of HTTP/2, or held too much in small frames."),
 
@@ -86,7 +83,7 @@ func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt)
 			"Attempts at posting a batch, by what became of them and the class of the answer's HTTP status.",
 			"outcome", "status"),
 		attemptDuration: newHistogramVec(r, "intake_attempt_duration_seconds",
-			"Time from the request to the end of its answer, by what became of it.", "outcome"),
+			"Time from the request to the end of its answer, by what became of it.", durationBuckets, "outcome"),
 	}
 	bytes := newVec(r, "bytes_total", "Bytes by the stage that they have come to: protobuf received; "+
 		"JSON and gzip of sealed batches; gzip of batches forwarded, which are those that the intake has accepted.", "stage")
@@ -95,10 +92,11 @@ func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt)
 	spool := newVec(r, "spool_errors_total", "Batches that could not be moved to the spool: it was full, or failed.", "reason")
 	m.SpoolFull, m.SpoolFailed = spool.WithLabelValues("full"), spool.WithLabelValues("failed")
 	forward := newHistogramVec(r, "intake_forward_duration_seconds",
-		"Time that a batch was on its way: all attempts, and the waiting in front of and between them.", "outcome")
+		"Time that a batch was on its way: all attempts, and the waiting in front of and between them.", durationBuckets, "outcome")
 	m.forwarded, m.notForwarded = forward.WithLabelValues("accepted"), forward.WithLabelValues("failed")
 	for _, o := range outcomes {
 		m.uploads.WithLabelValues(o.Code, o.Reason)
+		m.uploadDuration.WithLabelValues(o.Code)
 	}
 	for _, a := range attempts {
 		m.attempts.WithLabelValues(a.Outcome, a.statusClass())
@@ -107,8 +105,11 @@ func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt)
 	return m
 }
 
-// UploadEnded counts an upload. The outcome must be of a fixed set.
-func (m *Metrics) UploadEnded(o Outcome) { m.uploads.WithLabelValues(o.Code, o.Reason).Inc() }
+// UploadEnded counts and measures an upload. The outcome must be of a fixed set.
+func (m *Metrics) UploadEnded(o Outcome, took time.Duration) {
+	m.uploads.WithLabelValues(o.Code, o.Reason).Inc()
+	m.uploadDuration.WithLabelValues(o.Code).Observe(took.Seconds())
+}
 
 // BatchSealed measures a batch that has just been sealed.
 func (m *Metrics) BatchSealed(jsonBytes int64, gzipBytes int, scopes int64, age time.Duration) {

@@ -33,10 +33,6 @@ func Register(r prometheus.Registerer, readings ...Reading) {
 // namespace begins the name of each metric.
 const namespace = "scopegate"
 
-func newGauge(r prometheus.Registerer, name, help string) prometheus.Gauge {
-	return register(r, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}))
-}
-
 func newCounter(r prometheus.Registerer, name, help string) prometheus.Counter {
 	return register(r, prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}))
 }
@@ -51,9 +47,11 @@ func newHistogram(r prometheus.Registerer, name, help string, buckets []float64)
 	}))
 }
 
-func newHistogramVec(r prometheus.Registerer, name, help string, labels ...string) *prometheus.HistogramVec {
+func newHistogramVec(
+	r prometheus.Registerer, name, help string, buckets []float64, labels ...string,
+) *prometheus.HistogramVec {
 	return register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: namespace, Name: name, Help: help, Buckets: durationBuckets,
+		Namespace: namespace, Name: name, Help: help, Buckets: buckets,
 	}, labels))
 }
 
