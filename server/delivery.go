@@ -157,7 +157,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		d.keep(b)
 	}
 	d.standing.travelling.Store(b.Num)
-	err = d.service.intake.Forward(d.ctx, b)
+	err = d.post(b)
 	d.standing.travelling.Store(0)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
@@ -183,12 +183,23 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	return err
 }
 
+// post takes b to the intake, and measures how long that takes.
+func (d *delivery) post(b *batch.Batch) error {
+	ctx, end := d.service.tracing.batch(d.ctx, b)
+	begin := time.Now()
+	err := d.service.intake.Forward(ctx, b)
+	d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
+	end(err)
+	return err
+}
+
 func (d *delivery) accept(b *batch.Batch) {
 	d.nextNum = b.Num + 1
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
 	d.standing.accept(b.File)
+	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
 	d.release(b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
@@ -252,7 +263,7 @@ func (d *delivery) spill() {
 	defer d.mu.Unlock()
 	for file := range d.files {
 		_, err := file.Spill(d.service.spool)
-		d.service.logSpool(d.ctx, err)
+		d.service.noteSpool(d.ctx, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/scopegate/scopegate/server/internal/frames"
@@ -17,6 +18,7 @@ type observing struct {
 	streams int // that a client may have open in a connection
 	budget  *memory.Budget
 	logger  *slog.Logger
+	ended   prometheus.Counter // connections that were ended for what they hold
 }
 
 // ServerHandshake returns the connection that gRPC reads.
@@ -27,6 +29,7 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	}
 	limits := frames.Limits{Streams: o.streams, SmallFrames: frames.DefaultSmallFrames}
 	return frames.Observe(conn, limits, o.budget, func(err error) {
+		o.ended.Inc()
 		o.logger.Info("connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.Any("error", err))
 	}), auth, nil
 }

@@ -8,13 +8,12 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -48,6 +47,7 @@ type Server struct {
 	version     string
 	started     time.Time
 	page        statusPage
+	serving     atomic.Bool // Serve was called
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
@@ -66,6 +66,9 @@ type service struct {
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
 	activity    *activity.Recorder
+	metrics     *telemetry.Metrics
+	rpc         *telemetry.RPC
+	tracing     tracing
 	uploads     uploads
 	streams     sync.WaitGroup // what runs beside their handlers
 }
@@ -76,6 +79,7 @@ type Option func(*collaborators)
 type collaborators struct {
 	registry prometheus.Registerer
 	version  string
+	tracing  trace.TracerProvider
 }
 
 // WithRegistry registers the server's metrics with r, which must not have those
@@ -107,7 +111,7 @@ const messageLimitFactor = 2
 // New returns a server that is ready to serve. It fails on settings that are out
 // of range. The intake is not contacted before the first batch.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
-	var with collaborators
+	with := collaborators{registry: prometheus.NewRegistry()}
 	for _, opt := range opts {
 		opt(&with)
 	}
@@ -123,21 +127,23 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
 	started := time.Now()
-	recorder := activity.New(started)
-	client, err := intake.New(cfg.Intake.client(), intake.OnAttempt(recorder.Attempt))
-	if err != nil {
-		return nil, fmt.Errorf("configure server: %w", err)
-	}
 	s := &service{
 		config:      cfg,
 		logger:      logger,
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),
-		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
-		activity:    recorder,
+		activity:    activity.New(started),
+		metrics:     newMetrics(with.registry),
+		rpc:         telemetry.NewRPC(with.registry),
+		tracing:     newTracing(with.tracing),
 	}
+	client, err := intake.New(cfg.Intake.client(), s.intakeOptions()...)
+	if err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	s.intake = client
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
@@ -153,6 +159,8 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	reflection.Register(server.grpc)
+	s.rpc.Initialize(server.grpc, symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName)
+	server.observe(with.registry)
 	return server, nil
 }
 
@@ -192,19 +200,22 @@ func (s *Server) newTransport() *grpc.Server {
 	pool := newBuffers(s.service.budget)
 	recovered := s.service.recovered
 	return grpc.NewServer(
+		s.service.tracing.serverOption(),
 		grpc.Creds(&observing{
 			TransportCredentials: insecure.NewCredentials(),
 			streams:              cfg.Limits.StreamsPerConnection, budget: s.service.budget, logger: s.service.logger,
+			ended: s.service.metrics.ConnectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
-		grpc.SharedWriteBuffer(true),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
 		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
 		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
 		grpc.ConnectionTimeout(transport.HandshakeTimeout),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: transport.MinPingInterval, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: transport.MinPingInterval, PermitWithoutStream: true,
+		}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:              pingInterval,
 			Timeout:           pingTimeout,
@@ -217,17 +228,12 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
-			// An upload has a line of its own at its end.
-			selector.StreamServerInterceptor(
-				logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
-				selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-					return call.FullMethod() != symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName
-				})),
-			s.endWatch,
+			s.others,
 			// Innermost, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 		grpc.ChainUnaryInterceptor(
+			s.service.rpc.Unary(),
 			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 	)
@@ -246,22 +252,37 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
-	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	s.serving.Store(true)
+	s.page.serve(s.sample)
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections})
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
 }
 
-// endWatch ends the streams of other services when the server stops: one that
-// watches its health would keep it from stopping.
-func (s *Server) endWatch(
+// Ready tells whether the server takes uploads: from the first Serve on, until
+// Shutdown.
+func (s *Server) Ready() bool {
+	select {
+	case <-s.stopping:
+		return false
+	default:
+		return s.serving.Load()
+	}
+}
+
+// others counts the streams of other services, and ends them when the server stops:
+// one that watches its health would keep it from stopping.
+func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
 	}
 	ended := make(chan error, 1)
-	s.service.streams.Go(func() { ended <- handle(srv, stream) })
+	counted := s.service.rpc.Stream()
+	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
 		return err
@@ -302,11 +323,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.page.close()
 	s.intake.Close()
 	return errors.Join(err, s.service.closeMemory())
-}
-
-// grpcLogger hands what the interceptor logs to slog.
-func grpcLogger(logger *slog.Logger) logging.Logger {
-	return logging.LoggerFunc(func(ctx context.Context, level logging.Level, msg string, fields ...any) {
-		logger.Log(ctx, slog.Level(level), msg, fields...) //nolint:sloglint // the interceptor's own messages, all constant
-	})
 }

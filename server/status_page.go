@@ -8,12 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -22,37 +21,47 @@ const shownUploads = 100
 
 // statusPage is the page of a server, and the clock behind its plots.
 type statusPage struct {
-	once  sync.Once
-	page  *adminpage.Page
-	stop  chan struct{}
-	clock sync.WaitGroup
-
 	mu     sync.Mutex
+	page   *adminpage.Page // nil: nobody has asked for it
+	served bool            // the server's Serve was called
+	stop   chan struct{}   // nil: the clock does not go
+	clock  sync.WaitGroup
 	closed bool
 }
 
 // StatusPage returns a page that shows what the server is doing: the uploads in
 // flight and those that have ended lately, memory, and how the intake does. It is
 // to be mounted at a root of its own, where only operators get to: it asks nobody
-// who they are. It can be called again, and before, during and after Serve. From
-// the first call on the server keeps a history of five minutes.
+// who they are. It can be called again, and before, during and after Serve. While
+// the server serves and there is a page, a history of five minutes is kept.
 //
-// The page shows the last state after Shutdown. Who serves it shall stop doing so
-// after that, as requests for what is live end with the server.
+// The page shows the last state after Shutdown, which ends what is live.
 func (s *Server) StatusPage() http.Handler {
-	s.page.once.Do(func() {
-		s.page.page = adminpage.New(s.snapshot)
-		s.page.start(s.sample)
-	})
-	return s.page.page
-}
-
-// start has sample called every second, until close.
-func (p *statusPage) start(sample func(time.Time)) {
+	p := &s.page
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		p.page.Close()
+	if p.page == nil {
+		p.page = adminpage.New(s.snapshot)
+		if p.closed {
+			p.page.Close()
+		}
+		p.start(s.sample)
+	}
+	return p.page
+}
+
+// serve tells that the server serves.
+func (p *statusPage) serve(sample func(time.Time)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.served = true
+	p.start(sample)
+}
+
+// start has sample called every second, until close, once there is a page and the
+// server serves. It must be called with mu held.
+func (p *statusPage) start(sample func(time.Time)) {
+	if p.page == nil || !p.served || p.closed || p.stop != nil {
 		return
 	}
 	p.stop = make(chan struct{})
@@ -74,11 +83,16 @@ func (p *statusPage) start(sample func(time.Time)) {
 func (p *statusPage) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed && p.stop != nil {
-		p.page.Close()
-		close(p.stop)
+	if p.closed {
+		return
 	}
 	p.closed = true
+	if p.page != nil {
+		p.page.Close()
+	}
+	if p.stop != nil {
+		close(p.stop)
+	}
 	p.clock.Wait()
 }
 
@@ -104,12 +118,12 @@ func (s *Server) snapshot() adminpage.Snapshot {
 	svc.activity.Report(&snapshot)
 	state := s.intake.State()
 	snapshot.Intake.Host, snapshot.Intake.RetryAt = s.intake.Host(), state.RetryAt
-	switch {
-	case state.Spared:
+	switch state.Health {
+	case intake.Throttled:
 		snapshot.Intake.State = adminpage.IntakeSpared
-	case state.Down:
+	case intake.Down, intake.Probing:
 		snapshot.Intake.State = adminpage.IntakeProbed
-	default:
+	case intake.Up:
 		snapshot.Intake.State = adminpage.IntakeTaking
 	}
 	open := svc.uploads.list()
@@ -165,21 +179,16 @@ func mostNotable(open []*upload, most int) []*upload {
 }
 
 // recordEnd remembers what became of a stream, and what its client was told.
-func (u *upload) recordEnd(public, err error) {
-	d, told := u.delivery, status.Convert(public)
+func (u *upload) recordEnd(code codes.Code, why reason, err error) {
+	d := u.delivery
 	ended := adminpage.Finished{
 		Label: labelOf(u.header), Ended: time.Now(), Took: time.Since(u.stream.pace.began),
-		Code: told.Code().String(), Good: told.Code() == codes.OK,
+		Code: code.String(), Reason: string(why), Good: code == codes.OK,
 		Scopes: u.stream.scopes.Load(), AcceptedScopes: d.acceptedScopes,
 		JSONBytes: d.rawBytes, GzipBytes: d.compressed, Batches: max(0, d.nextNum-d.options.firstBatchNum),
 	}
 	if err != nil {
 		ended.Detail = err.Error()
-	}
-	for _, detail := range told.Details() {
-		if with, ok := detail.(*errdetails.ErrorInfo); ok {
-			ended.Reason = with.GetReason()
-		}
 	}
 	if _, overloaded := errors.AsType[*memory.OverloadError](err); overloaded || errors.Is(err, errMemory) {
 		u.service.activity.Totals.RefusedUploads.Add(1)

@@ -35,19 +35,16 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
 //
 // The stream runs beside its handler, because a read from a client that sends
-// nothing ends only when the handler returns.
+// nothing ends only when the handler returns. The handler itself does next to
+// nothing, as gRPC has already used up most of the smallest stack.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	u := s.newUpload(rpc)
-	s.uploads.add(u)
-	defer s.uploads.remove(u)
-	u.startClock()
-	ended := make(chan error, 1)
-	s.streams.Go(func() { ended <- u.run() })
+	u := &upload{service: s, outcome: make(chan error, 1), interrupted: make(chan struct{})}
+	s.streams.Go(func() { u.outcome <- u.run(rpc) })
 	select {
-	case err := <-ended:
+	case err := <-u.outcome:
 		return u.answer(rpc, err)
 	case <-u.interrupted:
-		return u.giveBack(rpc, ended)
+		return u.giveBack(rpc)
 	}
 }
 
@@ -60,6 +57,8 @@ type upload struct {
 	standing standing
 	age      age
 	clock    *time.Timer
+	outcome  chan error  // what run has returned
+	ended    atomic.Bool // the clock is not to be set again
 	// interrupted is closed, by interrupt, when reason is set.
 	interrupted chan struct{}
 	reason      atomic.Pointer[error]
@@ -70,48 +69,41 @@ type upload struct {
 	header  *batch.Header // nil: not yet told
 	batches *batch.Assembler
 	options streamOptions
-}
-
-func (s *service) newUpload(rpc uploadStream) *upload {
-	u := &upload{service: s, interrupted: make(chan struct{})}
-	u.account = s.budget.Open(streamBytes, u.obey)
-	u.standing.totals = &s.activity.Totals
-	u.stream.begin(rpc, s.config, u.account, &u.standing)
-	u.delivery = newDelivery(rpc.Context(), s, &u.standing, u.interrupt)
-	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
-	return u
+	opened  time.Time // the open batch
+	counted int64     // bytes received that were entered in the metrics
 }
 
 // giveBack answers the client of a stream that was interrupted with why, unless
 // the intake turns out to have accepted all of it.
-func (u *upload) giveBack(rpc uploadStream, ended <-chan error) error {
+func (u *upload) giveBack(rpc uploadStream) error {
 	u.delivery.halt(settleTime)
 	if u.delivery.complete {
-		return u.answer(rpc, <-ended)
+		return u.answer(rpc, <-u.outcome)
 	}
 	u.mu.Lock() // the stream may just have begun
 	defer u.mu.Unlock()
 	return u.answer(rpc, *u.reason.Load())
 }
 
-// answer tells the client, and the log, what became of the stream.
+// answer tells the client, the log and the metrics what became of the stream.
 func (u *upload) answer(rpc uploadStream, err error) error {
 	if err == nil {
-		u.logEnd(codes.OK, nil)
-		u.recordEnd(nil, nil)
+		u.tellEnd(codes.OK, reasonNone, nil)
+		u.recordEnd(codes.OK, "", nil)
 		return rpc.SendAndClose(u.delivery.summary())
 	}
 	public := publicStatus(err, u.delivery.progress())
-	u.logEnd(status.Code(public), err)
-	u.recordEnd(public, err)
+	u.tellEnd(status.Code(public), reasonOf(public), err)
+	u.recordEnd(status.Code(public), reasonOf(public), err)
 	return public
 }
 
 // run is a stream's whole way, from its metadata to the last batch. It returns
 // when the intake has accepted that, or with what went wrong.
-func (u *upload) run() (err error) {
+func (u *upload) run(rpc uploadStream) (err error) {
+	u.open(rpc)
 	defer u.close(&err)
-	defer u.service.catch(u.stream.rpc.Context(), &err)
+	defer u.service.catch(rpc.Context(), &err)
 	md, err := u.stream.metadata()
 	if err != nil {
 		return err
@@ -134,6 +126,18 @@ func (u *upload) run() (err error) {
 		}
 	}
 	return err
+}
+
+// open sets up what the stream needs before its metadata is known.
+func (u *upload) open(rpc uploadStream) {
+	s := u.service
+	u.account = s.budget.Open(streamBytes, u.obey)
+	u.standing.totals = &s.activity.Totals
+	u.stream.begin(rpc, s.config, u.account, &u.standing)
+	u.delivery = newDelivery(rpc.Context(), s, &u.standing, u.interrupt)
+	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
+	u.startClock()
+	s.uploads.add(u)
 }
 
 // hold puts the scope that was held back into its batch, and receives the one to
@@ -167,6 +171,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	u.standing.header.Store(header)
 	u.standing.open.Store(options.firstBatchNum)
 	u.delivery.begin(header.UploadID, options)
+	u.service.tracing.describe(u.stream.rpc.Context(), header, options)
 	if err := u.account.Admit(header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
 	}
@@ -219,6 +224,7 @@ func (u *upload) receive() ([]byte, error) {
 func (u *upload) add(scope transcode.Checked) error {
 	if u.batches.Empty() {
 		u.age.begin()
+		u.opened = time.Now()
 	}
 	if err := u.batches.Resume(); err != nil {
 		return fmt.Errorf("%w: %w", errMemory, err)
@@ -238,7 +244,22 @@ func (u *upload) forward() error {
 	if err := u.batches.Resume(); err != nil {
 		return fmt.Errorf("%w: %w", errMemory, err)
 	}
-	return u.delivery.send(u.batches.Seal(false), false)
+	return u.delivery.send(u.seal(false), false)
+}
+
+// seal seals the open batch, and measures it.
+func (u *upload) seal(final bool) *batch.Batch {
+	b := u.batches.Seal(final)
+	u.service.metrics.BatchSealed(b.RawBytes, b.File.Len(), b.ScopeCount, time.Since(u.opened))
+	u.countReceived()
+	return b
+}
+
+// countReceived enters what was received since it was called last.
+func (u *upload) countReceived() {
+	received := u.stream.bytes.Load()
+	u.service.metrics.BytesReceived.Add(float64(received - u.counted))
+	u.counted = received
 }
 
 // finish forwards the stream's last batch, with the scope that was held back, and
@@ -248,7 +269,7 @@ func (u *upload) finish(held transcode.Checked) error {
 	if err := u.add(held); err != nil {
 		return err
 	}
-	if err := u.delivery.send(u.batches.Seal(!u.options.moreFollows), true); err != nil {
+	if err := u.delivery.send(u.seal(!u.options.moreFollows), true); err != nil {
 		return err
 	}
 	return u.delivery.wait()
@@ -277,6 +298,8 @@ func (u *upload) forwardAged() {
 func (u *upload) close(err *error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.service.uploads.remove(u)
+	u.ended.Store(true)
 	u.clock.Stop()
 	u.age.stop()
 	u.delivery.stop()
@@ -285,6 +308,7 @@ func (u *upload) close(err *error) {
 		u.batches.Discard()
 	}
 	u.account.Close()
+	u.countReceived()
 	u.enter(*err)
 }
 

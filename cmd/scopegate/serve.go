@@ -42,8 +42,8 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
-	Admin  adminFlags `embed:""`
 	Limits limitFlags `embed:""`
+	Admin  adminFlags `embed:""`
 	Log    logFlags   `embed:""`
 }
 
@@ -89,22 +89,31 @@ For each address a line "listening on ADDRESS" is printed to stdout. Sizes are b
 }
 
 // Run serves until ctx ends.
-func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
-	logger := c.Log.logger(s.stderr)
+func (c *serveCommand) Run(ctx context.Context, s *surroundings, k *kong.Context) error {
+	logger, flush := c.Log.logger(s.stderr)
+	defer flush()
+	logStart(ctx, k, logger)
 	dest, err := c.destination(s.getenv)
 	if err != nil {
 		return err
 	}
-	c.Limits.findMemoryLimit(ctx, logger)
-	srv, err := server.New(c.config(dest), logger, server.WithVersion(version))
-	if err != nil {
-		return &usageError{err}
-	}
-	listeners, err := listenAll(ctx, c.Listen)
+	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
+	traces, endTraces, err := startTracing(ctx, s.getenv, logger)
 	if err != nil {
 		return err
 	}
-	page, err := c.Admin.listen(ctx)
+	defer endTraces()
+	registry := newRegistry()
+	srv, err := server.New(c.config(dest), logger, append(traces, server.WithRegistry(registry), server.WithVersion(version))...)
+	if err != nil {
+		return &usageError{err}
+	}
+	stopAdmin, err := c.Admin.start(ctx, srv, registry, logger)
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
 		return err
 	}
@@ -114,9 +123,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 		logger.WarnContext(ctx, "the API key travels unencrypted, because the intake's URL is not https")
 	}
 	announce(s.stdout, listeners)
-	return serveWithPage(ctx, srv, page, s, func(ctx context.Context) error {
-		return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
-	})
+	return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
 }
 
 func (c *serveCommand) config(dest destination) server.Config {

@@ -28,6 +28,15 @@ class Child {
     return value.slice(begin.length);
   }
 
+  /** What the expression finds in what is printed to stderr. */
+  async logged(expression) {
+    for (;;) {
+      const found = expression.exec(this.errors);
+      if (found) return found[1];
+      await once(this.process.stderr, "data", { signal: AbortSignal.timeout(patience) });
+    }
+  }
+
   async stop() {
     if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill("SIGTERM");
     const forced = setTimeout(() => this.process.kill("SIGKILL"), patience);
@@ -69,7 +78,7 @@ export async function startStack({ broken, flags = [] } = {}) {
     ["ignore", "pipe", "pipe"],
   );
   const address = await server.line("listening on ");
-  const page = await server.line("admin page on ");
+  const page = `http://${await server.logged(/msg="admin port" address=(\S+)/)}/`;
   const uploads = [];
   return {
     page,

@@ -78,7 +78,7 @@ func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 func (c *Client) request(ctx context.Context, f *form, out *outbound) *http.Request {
 	req := (&http.Request{
 		Method:        http.MethodPost,
-		URL:           c.url,
+		URL:           c.shown,
 		Host:          c.url.Host,
 		Header:        make(http.Header),
 		ContentLength: f.length(),

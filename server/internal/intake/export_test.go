@@ -13,8 +13,11 @@ func (c *Client) SetTransport(rt http.RoundTripper) { c.transport = rt }
 func (c *Client) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	transport := newTransport("", c.config.MaxConnections)
 	transport.DialContext = countedDial(dial)
-	c.transport = transport
+	c.pool, c.transport = transport, transport
 }
 
 // SetTurns has n attempts go on at once, whatever the connections.
 func (c *Client) SetTurns(n int) { c.turns = newTurns(n) }
+
+// ClassOf returns the class of an attempt that was answered so.
+func ClassOf(status int) Class { return judgeStatus(status).class }

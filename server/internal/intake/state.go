@@ -1,44 +1,91 @@
 package intake
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
 
-// State is whether batches are sent to the intake at present.
+// Health is what the client takes the intake for.
+type Health string
+
+// The states of an intake, as the client sees it.
+const (
+	// Up takes what it gets.
+	Up Health = "up"
+	// Throttled has asked to be left alone for a while.
+	Throttled Health = "throttled"
+	// Down has failed so often in a row that it is left alone for a while.
+	Down Health = "down"
+	// Probing was down, and gets one batch at a time to find out whether it still
+	// is.
+	Probing Health = "probing"
+)
+
+// State is what a client does now.
 type State struct {
-	// Down tells that the intake was found down, and only gets probes.
-	Down bool
-	// Spared tells that nothing is sent because it has asked for that, with
-	// Retry-After.
-	Spared bool
+	Health Health
 	// RetryAt is when something is sent again at the earliest, where nothing is sent
 	// now; zero: any time.
 	RetryAt time.Time
+	// Connections is how many connections are open, and MaxConnections how many
+	// there may be.
+	Connections, MaxConnections int
+	// Posting is how many batches have their turn, and Waiting how many wait for
+	// it.
+	Posting, Waiting int
 }
 
-// State returns the state as of now.
+// State returns what the client does now.
 func (c *Client) State() State {
-	g, now := c.gate, time.Now()
-	h, open := g.look(now)
-	if open {
-		return State{}
+	now := time.Now()
+	s := State{
+		Health:         c.gate.health(now),
+		Connections:    int(c.connections.Load()),
+		MaxConnections: c.config.MaxConnections,
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := State{Spared: g.until.After(now), Down: g.breaker.State() != circuitbreaker.ClosedState}
-	if h.wait > 0 {
+	if h, open := c.gate.look(now); !open && h.wait > 0 {
 		s.RetryAt = now.Add(h.wait)
 	}
+	s.Posting, s.Waiting = c.turns.state()
 	return s
 }
 
-// Host returns where batches go, for people: the URL's scheme, host and port, or
-// the path of the unix socket. It holds nothing secret.
-func (c *Client) Host() string {
-	if c.socket != "" {
-		return "unix://" + c.socket
+// health returns what the gate takes the intake for.
+func (g *gate) health(now time.Time) Health {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.until.After(now) {
+		return Throttled
 	}
-	return c.url.Scheme + "://" + c.url.Host
+	switch g.breaker.State() {
+	case circuitbreaker.OpenState:
+		return Down
+	case circuitbreaker.HalfOpenState:
+		return Probing
+	case circuitbreaker.ClosedState:
+	}
+	return Up
+}
+
+func (t *turns) state() (taken, waiting int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.limit - t.free, t.waiting
+}
+
+// countConnections has the transport's connections counted while they are open.
+func (c *Client) countConnections(transport *http.Transport) {
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if counted, ok := conn.(*countedConn); ok && err == nil {
+			c.connections.Add(1)
+			counted.closed = func() { c.connections.Add(-1) }
+		}
+		return conn, err
+	}
 }

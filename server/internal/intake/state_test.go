@@ -1,109 +1,100 @@
 package intake_test
 
 import (
-	"context"
-	"strings"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// The state follows the gate: down once attempts have failed in a row, and well
-// again with the first that is answered.
-func TestStateOfAnIntakeThatIsDown(t *testing.T) {
+// The client tells how many batches are being posted and how many wait, and what
+// connections it has.
+func TestState(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{answer: scripted(0, 0, 0, 200)}
-		client := modelClient(t, m, func(c *intake.Config) {
-			c.Retry = intake.DefaultRetry()
-			c.Retry.BreakerFailureThreshold = 3
-			c.Retry.BreakerDelay = time.Minute
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-answer
+	}))
+	defer server.Close()
+	client := newClient(t, intake.Config{URL: server.URL, PostTimeout: time.Minute, MaxConnections: 1})
+	if got := client.State(); got != (intake.State{Health: intake.Up, MaxConnections: 1}) {
+		t.Errorf("before: %+v", got)
+	}
+	var all sync.WaitGroup
+	for n := range int64(2) {
+		all.Go(func() {
+			if err := client.Forward(t.Context(), newBatch(n+1)); err != nil {
+				t.Error(err)
+			}
 		})
-		if got := client.State(); got != (intake.State{}) {
-			t.Errorf("at first: %+v", got)
-		}
-		ended := make(chan error)
-		go func() { ended <- client.Forward(t.Context(), smallBatch()) }()
-		<-time.After(10 * time.Second)
-		got := client.State()
-		if wait := time.Until(got.RetryAt); !got.Down || got.Spared || wait <= 0 || wait > 75*time.Second {
-			t.Errorf("down: %+v, for %v", got, wait)
-		}
-		if err := <-ended; err != nil {
-			t.Fatal(err)
-		}
-		if got := client.State(); got != (intake.State{}) {
-			t.Errorf("back: %+v", got)
-		}
-	})
-}
-
-func TestStateOfAnIntakeThatAsksToBeSpared(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client := modelClient(t, &model{answer: func(int) reply { return later(503, "30") }}, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		begin := time.Now()
-		_ = failure(t, client, ctx)
-		got := client.State()
-		if wait := got.RetryAt.Sub(begin); !got.Spared || got.Down || wait < 30*time.Second || wait > 31*time.Second {
-			t.Errorf("spared: %+v, for %v", got, wait)
-		}
-		<-time.After(time.Minute)
-		if got := client.State(); got != (intake.State{}) {
-			t.Errorf("afterwards: %+v", got)
-		}
-	})
-}
-
-func TestAttemptsTellWhy(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		said reply
-		want string
-	}{
-		"accepted":   {status(200), ""},
-		"answered":   {status(403), "because"},
-		"no answers": {failing(errRefused), "connection refused"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				var first *intake.Attempt
-				client := modelClient(t, &model{answer: func(int) reply { return test.said }}, nil, intake.OnAttempt(func(a intake.Attempt) {
-					if first == nil {
-						first = &a
-					}
-					cancel()
-				}))
-				_ = client.Forward(ctx, smallBatch())
-				if first == nil || !strings.Contains(first.Reason, test.want) || (test.want == "") != (first.Reason == "") ||
-					strings.Contains(first.Reason, "secret") {
-					t.Errorf("%+v", first)
-				}
-			})
-		})
+	}
+	<-arrived
+	for client.State().Waiting == 0 {
+		<-time.After(time.Millisecond)
+	}
+	want := intake.State{Health: intake.Up, Connections: 1, MaxConnections: 1, Posting: 1, Waiting: 1}
+	if got := client.State(); got != want {
+		t.Errorf("while one waits: %+v, want %+v", got, want)
+	}
+	answer <- struct{}{}
+	<-arrived
+	answer <- struct{}{}
+	all.Wait()
+	if got := client.State(); got.Posting != 0 || got.Waiting != 0 {
+		t.Errorf("at the end: %+v", got)
+	}
+	client.Close()
+	deadline := time.Now().Add(time.Minute)
+	for client.State().Connections != 0 && time.Now().Before(deadline) {
+		<-time.After(time.Millisecond)
+	}
+	if n := client.State().Connections; n != 0 {
+		t.Errorf("%d connections after Close", n)
 	}
 }
 
-func TestHostHoldsNoSecret(t *testing.T) {
+// An intake that fails, or asks to be left alone, is told so.
+func TestHealth(t *testing.T) {
 	t.Parallel()
-	for url, want := range map[string]string{
-		"https://user:secret@intake.test:8443/path/secret?secret=1": "https://intake.test:8443",
-		"http://intake.test/":                             "http://intake.test",
-		"unix:///run/agent.socket:/symdb/v1/input?secret": "unix:///run/agent.socket",
-	} {
-		client, err := intake.New(intake.Config{URL: url, PostTimeout: time.Second, MaxConnections: 1})
-		if err != nil {
-			t.Fatal(err)
+	for _, test := range []struct {
+		retryAfter string
+		want       intake.Health
+	}{{"60", intake.Throttled}, {"", intake.Down}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if test.retryAfter != "" {
+				w.Header().Set("Retry-After", test.retryAfter)
+			}
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		retry := intake.DefaultRetry()
+		retry.BreakerFailureThreshold, retry.BreakerDelay = 1, time.Hour
+		client := newClient(t, intake.Config{
+			URL: server.URL, PostTimeout: time.Minute, BatchDeadline: 50 * time.Millisecond, Retry: retry,
+		})
+		if err := client.Forward(t.Context(), newBatch(1)); err == nil {
+			t.Error("accepted")
 		}
-		if got := client.Host(); got != want {
-			t.Errorf("%q: %q", url, got)
+		if got := client.State().Health; got != test.want {
+			t.Errorf("%+v: %s", test, got)
+		}
+		server.Close()
+	}
+}
+
+// Every end of an attempt that the client can tell is one of those that are known
+// beforehand.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	known := intake.Outcomes()
+	for status := 101; status < 600; status++ {
+		class := intake.ClassOf(status)
+		if !slices.ContainsFunc(known[class], func(s int) bool { return s/100 == status/100 }) {
+			t.Errorf("status %d is %s, which is known with %v", status, class, known[class])
 		}
 	}
 }

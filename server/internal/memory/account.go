@@ -18,12 +18,14 @@ type Account struct {
 	attributed atomic.Int64
 	// receiving is since when it receives, in Unix nanoseconds; 0: it does not.
 	receiving atomic.Int64
-	obey       func(Order)
+	stuck     atomic.Bool // what it holds can't be squeezed
+	obey      func(Order)
 
 	// Guarded by the budget's mu:
 
 	granted  chan struct{} // not nil: it waits, until that is closed
 	squeezed squeezed
+	without  bool // it went on without room, and is not back
 }
 
 // Order is what an account is asked for when memory is short.
@@ -61,6 +63,21 @@ func (a *Account) Admit(name string) error {
 		of = &caller{}
 	}
 	bytes := a.totalBytes()
+	if refusal := b.refusal(of, name, bytes); refusal != nil {
+		b.count(refusal)
+		return refusal
+	}
+	b.callers[name] = of
+	of.held.Add(bytes)
+	of.uploads++
+	b.admitted++
+	a.caller, a.name = of, name
+	return nil
+}
+
+// refusal returns why the caller may not have another account that holds so many
+// bytes; nil where it may. It must be called with mu held.
+func (b *Budget) refusal(of *caller, name string, bytes int64) *OverloadError {
 	switch {
 	case b.admitted >= b.limits.uploads():
 		return &OverloadError{Uploads: b.limits.Uploads}
@@ -68,17 +85,12 @@ func (a *Account) Admit(name string) error {
 		return &OverloadError{Caller: name, Uploads: b.limits.CallerUploads}
 	case of.held.Load()+bytes > b.limits.callerBytes():
 		return &OverloadError{Caller: name, Bytes: b.limits.CallerBytes}
-	case b.drawn.Load() > b.percent(refusePercent):
+	case b.drawn.Load() > b.percent(refusePercent), b.ceiling.reached(b.admitted, time.Now()):
 		b.refused = true
 		return &OverloadError{Bytes: b.limits.Bytes}
 	case of.held.Load()+bytes > callerShare*b.free():
 		return &OverloadError{Caller: name, Bytes: callerShare * max(0, b.free())}
 	}
-	b.callers[name] = of
-	of.held.Add(bytes)
-	of.uploads++
-	b.admitted++
-	a.caller, a.name = of, name
 	return nil
 }
 
@@ -118,6 +130,10 @@ func (a *Account) Receiving(on bool) {
 	a.receiving.Store(since)
 }
 
+// Stuck tells that what the account holds can't be, or can again be, moved out of
+// memory: nobody waits for that to happen while it can't.
+func (a *Account) Stuck(on bool) { a.stuck.Store(on) }
+
 // Wait waits until the account may hold more: until it holds less than what is
 // free, and its caller less than its share. It returns the context's error when
 // that ends first.
@@ -154,6 +170,7 @@ func (a *Account) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.accounts, a)
+	b.back(a)
 	if a.caller == nil {
 		return
 	}

@@ -53,6 +53,7 @@ type Budget struct {
 	// overseen tells that an overseer is at work.
 	overseen  atomic.Bool
 	overseers sync.WaitGroup
+	nudges    chan struct{} // to look again before it is time
 	stop      chan struct{}
 	close     func()
 
@@ -60,7 +61,13 @@ type Budget struct {
 	accounts map[*Account]struct{}
 	callers  map[string]*caller
 	admitted int
+	ceiling  ceiling
 	refused  bool // an account, for want of memory, since the overseer has looked
+	counts   Counts
+	// ticks counts what all overseers have seen, so that it can be told when an
+	// account was squeezed last; collected is when the garbage was.
+	ticks, collected int64
+	squeezesLeft     int // in this tick
 }
 
 // caller is what the accounts of one caller hold together.
@@ -73,6 +80,7 @@ type caller struct {
 func New(limits Limits) *Budget {
 	b := &Budget{
 		limits:   limits,
+		nudges:   make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
 		callers:  map[string]*caller{},
