@@ -103,6 +103,15 @@ fuzz: ## Fuzz each target in turn (FUZZ=^FuzzTranscode FUZZTIME=10s PKG=./server
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$package" </dev/null; \
 	done <<< "$$targets"
 
+SCREENSHOTS ?=
+
+.PHONY: browser
+browser: build ## Test the admin page in headless Chromium, installed where it is missing (SCREENSHOTS=docs makes its pictures anew)
+	@chromium="$$(integration/browser/install | tail -n 1)"; \
+	echo "browser: $$("$$chromium" --version)"; \
+	CHROMIUM="$$chromium" SCOPEGATE='$(CURDIR)/bin/scopegate' SCREENSHOTS='$(if $(SCREENSHOTS),$(abspath $(SCREENSHOTS)))' \
+		node --test --test-reporter=spec integration/browser/page.test.mjs
+
 .PHONY: cover
 cover: ## Run all tests with coverage; report in .tmp/cover.html
 	@mkdir -p $(TMP)
@@ -195,11 +204,11 @@ lint-mod:
 	go -C deploy mod tidy -diff
 
 .PHONY: check-generate
-check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ and the table of settings are what the code generates
+check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ and the tables of settings and metrics are what the code generates
 	@rm -rf $(TMP)/generated
 	$(BUF) generate --output $(TMP)/generated
 	@git --no-pager diff --no-index --exit-code gen $(TMP)/generated/gen || { echo "gen/ is stale: run make generate"; exit 1; }
-	go test -count=1 -run '^TestSettingsAreDocumented$$' ./cmd/scopegate
+	go test -count=1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./cmd/scopegate
 
 # What can't be checked here is named, and counts as nothing.
 .PHONY: check-deploy
@@ -255,9 +264,9 @@ protos: $(BUF) ## Check the layout of proto/ and build bin/symdb.v1.binpb, a des
 ##@ Change
 
 .PHONY: generate
-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from proto/, and the table of settings from the flags
+generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from proto/, and the tables of settings and metrics from the code
 	$(BUF) generate
-	go test -count=1 -run '^TestSettingsAreDocumented$$' ./cmd/scopegate -update
+	go test -count=1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./cmd/scopegate -update
 
 .PHONY: fmt
 fmt: $(GOFUMPT) $(BUF) ## Format Go and proto files

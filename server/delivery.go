@@ -20,6 +20,7 @@ type delivery struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	service  *service
+	standing *standing
 	uploadID string
 	options  streamOptions
 
@@ -44,8 +45,8 @@ type delivery struct {
 	compressed     int64
 }
 
-func newDelivery(ctx context.Context, s *service, broken func(error)) *delivery {
-	d := &delivery{service: s, idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken}
+func newDelivery(ctx context.Context, s *service, at *standing, broken func(error)) *delivery {
+	d := &delivery{service: s, standing: at, idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken}
 	d.close = sync.OnceFunc(func() { close(d.closed) })
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
@@ -61,7 +62,9 @@ func (d *delivery) begin(uploadID string, options streamOptions) {
 // accepted, it returns why.
 func (d *delivery) send(b *batch.Batch, last bool) error {
 	d.service.ledger.BatchesSealed.Inc()
+	d.standing.seal(b)
 	d.keep(b)
+	defer d.standing.enter(d.standing.enter(phaseTurn))
 	if err := d.take(); err != nil {
 		d.discard(b)
 		return err
@@ -103,6 +106,7 @@ func (d *delivery) put() { d.idle <- struct{}{} }
 
 // wait waits until no batch is on its way, and returns why one was not accepted.
 func (d *delivery) wait() error {
+	d.standing.enter(phaseLanding)
 	<-d.idle
 	defer d.put()
 	return d.err
@@ -152,7 +156,9 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		b = renumbered
 		d.keep(b)
 	}
-	err = d.service.intake.Forward(d.ctx, b)
+	d.standing.travelling.Store(b.Num)
+	err = d.post(b)
+	d.standing.travelling.Store(0)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:
@@ -177,11 +183,23 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	return err
 }
 
+// post takes b to the intake, and measures how long that takes.
+func (d *delivery) post(b *batch.Batch) error {
+	ctx, end := d.service.tracing.batch(d.ctx, b)
+	begin := time.Now()
+	err := d.service.intake.Forward(ctx, b)
+	d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
+	end(err)
+	return err
+}
+
 func (d *delivery) accept(b *batch.Batch) {
 	d.nextNum = b.Num + 1
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
+	d.standing.accept(b.File)
+	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
 	d.release(b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
@@ -245,7 +263,7 @@ func (d *delivery) spill() {
 	defer d.mu.Unlock()
 	for file := range d.files {
 		_, err := file.Spill(d.service.spool)
-		d.service.logSpool(d.ctx, err)
+		d.service.noteSpool(d.ctx, err)
 	}
 }
 

@@ -25,4 +25,7 @@
 // What all stages hold is drawn from one budget (internal/memory): when it is
 // short, streams wait, and batches are moved to disk (internal/spool) or forwarded
 // early (squeeze.go).
+//
+// What it does can be seen in its metrics (observe.go), its spans (tracing.go) and
+// its log (log.go); [Server.AdminHandler] shows it to an operator.
 package server

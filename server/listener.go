@@ -13,6 +13,8 @@ type connections struct {
 	open   atomic.Int64
 	limit  int64
 	budget *memory.Budget
+	// taken and refused are how many there were.
+	taken, refused atomic.Int64
 }
 
 // listener draws from the budget for each connection, and closes those at once
@@ -32,9 +34,11 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		if l.connections.open.Add(1) <= l.connections.limit {
 			l.connections.budget.Draw(l.bytes)
+			l.connections.taken.Add(1)
 			return &connection{Conn: conn, of: l.connections, bytes: l.bytes}, nil
 		}
 		l.connections.open.Add(-1)
+		l.connections.refused.Add(1)
 		_ = conn.Close() // nothing was sent or read yet
 	}
 }

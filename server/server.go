@@ -8,10 +8,12 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/experimental"
@@ -23,6 +25,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -40,6 +43,10 @@ type Server struct {
 	service     *service
 	intake      *intake.Client
 	connections *connections
+	version     string
+	started     time.Time
+	page        statusPage
+	serving     atomic.Bool // Serve was called
 	// certificates are watched until the server is shut down.
 	certificates certificates
 	// stopping is closed by stop, which may be called again.
@@ -59,6 +66,10 @@ type service struct {
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
+	activity    *activity.Recorder
+	metrics     *telemetry.Metrics
+	rpc         *telemetry.RPC
+	tracing     tracing
 	uploads     uploads
 	streams     sync.WaitGroup // what runs beside their handlers
 }
@@ -66,12 +77,21 @@ type service struct {
 // Option is a collaborator of a server.
 type Option func(*collaborators)
 
-type collaborators struct{ registry prometheus.Registerer }
+type collaborators struct {
+	registry prometheus.Registerer
+	version  string
+	tracing  trace.TracerProvider
+}
 
 // WithRegistry registers the server's metrics with r, which must not have those
 // of another server. By default they are registered nowhere.
 func WithRegistry(r prometheus.Registerer) Option {
 	return func(c *collaborators) { c.registry = r }
+}
+
+// WithVersion has the server show its version on the status page.
+func WithVersion(version string) Option {
+	return func(c *collaborators) { c.version = version }
 }
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -93,7 +113,7 @@ const messageLimitFactor = 2
 // on settings that are out of range, and on TLS files that can't be used. The intake
 // is not contacted before the first batch.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
-	var with collaborators
+	with := collaborators{registry: prometheus.NewRegistry()}
 	for _, opt := range opts {
 		opt(&with)
 	}
@@ -112,26 +132,32 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	client, err := intake.New(kept.configureIntake(cfg.Intake.client()))
-	if err != nil {
-		return nil, fmt.Errorf("configure server: %w", err)
-	}
+	started := time.Now()
 	s := &service{
 		config:      cfg,
 		logger:      logger,
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),
-		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
+		activity:    activity.New(started),
+		metrics:     newMetrics(with.registry),
+		rpc:         telemetry.NewRPC(with.registry),
+		tracing:     newTracing(with.tracing),
 	}
+	client, err := intake.New(cfg.Intake.client(), s.intakeOptions()...)
+	if err != nil {
+		return nil, fmt.Errorf("configure server: %w", err)
+	}
+	s.intake = client
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
 	server := &Server{
 		health: health.NewServer(), service: s, intake: client, certificates: kept,
 		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
-		stopping:    make(chan struct{}),
+		version:     with.version, started: started,
+		stopping: make(chan struct{}),
 	}
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
 	server.grpc = server.newTransport()
@@ -139,6 +165,8 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	reflection.Register(server.grpc)
+	s.rpc.Initialize(server.grpc, symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName)
+	server.observe(with.registry)
 	kept.watch(cfg.TLS.ReloadInterval)
 	return server, nil
 }
@@ -179,11 +207,13 @@ func (s *Server) newTransport() *grpc.Server {
 	pool := newBuffers(s.service.budget)
 	recovered := s.service.recovered
 	return grpc.NewServer(
+		s.service.tracing.serverOption(),
 		grpc.Creds(&observing{
 			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
 			budget:               s.service.budget, logger: s.service.logger,
+			ended: s.service.metrics.ConnectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
@@ -207,11 +237,12 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
-			s.endWatch,
+			s.others,
 			// Innermost, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 		grpc.ChainUnaryInterceptor(
+			s.service.rpc.Unary(),
 			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 	)
@@ -230,6 +261,8 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
+	s.serving.Store(true)
+	s.page.serve(s.sample)
 	bytes := connectionBytes
 	if s.certificates.server != nil && !isUnix(from.Addr()) {
 		bytes += tlsConnectionBytes
@@ -241,16 +274,28 @@ func (s *Server) Serve(from net.Listener) error {
 	return nil
 }
 
-// endWatch ends the streams of other services when the server stops: one that
-// watches its health would keep it from stopping.
-func (s *Server) endWatch(
+// Ready tells whether the server takes uploads: from the first Serve on, until
+// Shutdown.
+func (s *Server) Ready() bool {
+	select {
+	case <-s.stopping:
+		return false
+	default:
+		return s.serving.Load()
+	}
+}
+
+// others counts the streams of other services, and ends them when the server stops:
+// one that watches its health would keep it from stopping.
+func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
 	}
 	ended := make(chan error, 1)
-	s.service.streams.Go(func() { ended <- handle(srv, stream) })
+	counted := s.service.rpc.Stream()
+	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
 		return err
@@ -288,6 +333,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.service.streams.Wait()
+	s.page.close()
 	s.intake.Close()
 	s.certificates.close()
 	return errors.Join(err, s.service.closeMemory())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,9 @@ func (c *serveCommand) check(ctx context.Context, w io.Writer, all []setting, pr
 	}
 	var wrong []error
 	for _, address := range c.Listen {
+		wrong = append(wrong, checkAddress(address), checkSocketFolder(address))
+	}
+	if address := c.Admin.Listen; !slices.Contains([]string{"", adminAuto, adminNone}, address) {
 		wrong = append(wrong, checkAddress(address), checkSocketFolder(address))
 	}
 	prepared, err := prepare()

@@ -38,6 +38,18 @@ type result struct {
 
 func noVariables(string) string { return "" }
 
+// withoutAdmin returns the variables, with no admin port unless they say where:
+// commands of other tests, and other programs, may have the usual one.
+func withoutAdmin(getenv func(string) string) func(string) string {
+	return func(name string) string {
+		value := getenv(name)
+		if name == "SCOPEGATE_ADMIN_LISTEN" && value == "" {
+			return adminNone
+		}
+		return value
+	}
+}
+
 func execute(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -61,7 +73,7 @@ func startCommand(t *testing.T, getenv func(string) string, args ...string) *sta
 	out, in := io.Pipe()
 	s := &started{t: t, cancel: cancel, lines: bufio.NewScanner(out), code: make(chan int, 1)}
 	go func() {
-		code := run(ctx, args, strings.NewReader(""), in, &s.stderr, getenv)
+		code := run(ctx, args, strings.NewReader(""), in, &s.stderr, withoutAdmin(getenv))
 		_ = in.Close()
 		s.code <- code
 	}()

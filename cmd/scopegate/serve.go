@@ -47,6 +47,7 @@ type serveCommand struct {
 
 	TLS    tlsFlags   `embed:""`
 	Limits limitFlags `embed:""`
+	Admin  adminFlags `embed:""`
 	Log    logFlags   `embed:""`
 }
 
@@ -100,11 +101,21 @@ For each address a line "listening on ADDRESS" is printed to stdout. Sizes are b
 func (c *serveCommand) Run(
 	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
 ) error {
-	logger := c.Log.logger(s.stderr)
+	logger, flush := c.Log.logger(s.stderr)
+	defer flush()
+	all, registry := settings(line, env, file), newRegistry()
 	if c.Check {
-		return c.check(ctx, s.stdout, settings(line, env, file), func() (ready, error) { return c.prepare(ctx, s, logger) })
+		return c.check(ctx, s.stdout, all, func() (ready, error) {
+			return c.prepare(ctx, s, logger, server.WithRegistry(registry))
+		})
 	}
-	ready, err := c.prepare(ctx, s, logger)
+	logStart(ctx, all, logger)
+	traces, endTraces, err := startTracing(ctx, s.getenv, logger)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
+	ready, err := c.prepare(ctx, s, logger, append(traces, server.WithRegistry(registry))...)
 	if err != nil {
 		return err
 	}
@@ -116,6 +127,12 @@ func (c *serveCommand) Run(
 		closeAll(listeners)
 		return errors.Join(err, ready.server.Shutdown(ctx))
 	}
+	stopAdmin, err := c.Admin.start(ctx, ready.server, registry, logger)
+	if err != nil {
+		closeAll(listeners)
+		return errors.Join(err, ready.server.Shutdown(ctx))
+	}
+	defer stopAdmin()
 	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
 		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
@@ -134,7 +151,9 @@ type ready struct {
 
 // prepare does all that can fail for the configuration's sake, but for listening.
 // It contacts nobody.
-func (c *serveCommand) prepare(ctx context.Context, s *surroundings, logger *slog.Logger) (ready, error) {
+func (c *serveCommand) prepare(
+	ctx context.Context, s *surroundings, logger *slog.Logger, options ...server.Option,
+) (ready, error) {
 	dest, err := c.destination(s.getenv)
 	if err != nil {
 		return ready{}, err
@@ -143,7 +162,7 @@ func (c *serveCommand) prepare(ctx context.Context, s *surroundings, logger *slo
 		return ready{}, err
 	}
 	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
-	srv, err := server.New(c.config(dest), logger)
+	srv, err := server.New(c.config(dest), logger, append(options, server.WithVersion(thisBuild().version))...)
 	if err != nil {
 		return ready{}, &usageError{err}
 	}

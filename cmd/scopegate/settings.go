@@ -16,9 +16,11 @@ import (
 type setting struct {
 	name  string
 	value string
-	// source is "flag", the name of a variable, the file and line, or "default".
+	// source is "flag", the name of a variable, the file and line, or fromDefault.
 	source string
 }
+
+const fromDefault = "default"
 
 // BeforeResolve loads the configuration file that a flag or a variable names, so
 // that the other flags can take their values from it.
@@ -64,7 +66,7 @@ func sourceOf(flag *kong.Flag, line *kong.Context, env *environment, file *confi
 	if value, ok := file.values[flag.Value]; ok {
 		return fmt.Sprintf("%s:%d", file.path, value.line)
 	}
-	return "default"
+	return fromDefault
 }
 
 // pemBegin is what the text of a key or certificate begins with.

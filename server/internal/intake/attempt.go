@@ -25,6 +25,9 @@ type Attempt struct {
 	InDoubt bool
 	// RetryAfter is what the answer has asked for, capped; 0 if it did not.
 	RetryAfter time.Duration
+	// Reason is what went wrong in words: the beginning of the answer, or why there
+	// was none, without the URL. Empty: the batch was accepted, or the answer was.
+	Reason string
 	// Duration is how long the attempt took, without the waiting in front of it.
 	Duration time.Duration
 }
@@ -36,6 +39,17 @@ type attemptEnd struct {
 	answer string        // the beginning of the body
 	asked  time.Duration // the Retry-After, capped
 	err    error         // where there was no answer
+}
+
+// reason is what there is to say of an attempt that was not accepted.
+func (e *attemptEnd) reason() string {
+	switch {
+	case e.class == ClassAccepted:
+		return ""
+	case e.err != nil:
+		return e.err.Error()
+	}
+	return e.answer
 }
 
 // post makes one attempt. The form is not read any more once it has returned.
@@ -64,7 +78,7 @@ func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 func (c *Client) request(ctx context.Context, f *form, out *outbound) *http.Request {
 	req := (&http.Request{
 		Method:        http.MethodPost,
-		URL:           c.url,
+		URL:           c.shown,
 		Host:          c.url.Host,
 		Header:        make(http.Header),
 		ContentLength: f.length(),

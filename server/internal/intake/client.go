@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
@@ -63,13 +64,19 @@ const origin = "scopegate"
 // learns about the intake from one batch it heeds with all, so there shall be one
 // client an intake.
 type Client struct {
-	config    Config
-	url       *url.URL
-	transport http.RoundTripper
-	onAttempt func(Attempt)
-	retries   retrypolicy.RetryPolicy[any]
-	gate      *gate
-	turns     *turns
+	config Config
+	url    *url.URL
+	socket string // empty: the URL says it all
+	// shown is the URL as requests carry it until the last moment, for others to
+	// see.
+	shown       *url.URL
+	transport   http.RoundTripper
+	pool        *renewed
+	connections atomic.Int64
+	onAttempt   func(Attempt)
+	retries     retrypolicy.RetryPolicy[any]
+	gate        *gate
+	turns       *turns
 }
 
 // Option is a collaborator of a client.
@@ -94,13 +101,20 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		config:    cfg,
-		url:       target,
-		transport: newRenewed(socket, cfg.MaxConnections, cfg.TLS),
-		retries:   newRetryPolicy(),
-		gate:      newGate(cfg.Retry, cfg.probeInterval()),
-		turns:     newTurns(cfg.MaxConnections),
+		config:  cfg,
+		url:     target,
+		socket:  socket,
+		shown:   target,
+		retries: newRetryPolicy(),
+		gate:    newGate(cfg.Retry, cfg.probeInterval()),
+		turns:   newTurns(cfg.MaxConnections),
 	}
+	c.pool = newRenewed(cfg.TLS, func(config *tls.Config) *http.Transport {
+		made := newTransport(socket, cfg.MaxConnections, config)
+		c.countConnections(made)
+		return made
+	})
+	c.transport = c.pool
 	for _, option := range options {
 		option(c)
 	}
@@ -134,8 +148,4 @@ func (c Config) probeInterval() time.Duration {
 }
 
 // Close closes the connections that are idle.
-func (c *Client) Close() {
-	if transport, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		transport.CloseIdleConnections()
-	}
-}
+func (c *Client) Close() { c.pool.CloseIdleConnections() }

@@ -140,7 +140,7 @@ func (f *forwarding) attempt(ctx context.Context, p pass) (end attemptEnd, open 
 	if c.onAttempt != nil {
 		c.onAttempt(Attempt{
 			BatchNum: f.batchNum, Number: f.attempts, HTTPStatus: end.status, Class: end.class,
-			InDoubt: end.inDoubt, RetryAfter: end.asked, Duration: time.Since(begin),
+			InDoubt: end.inDoubt, RetryAfter: end.asked, Reason: end.reason(), Duration: time.Since(begin),
 		})
 	}
 	return end, open

@@ -46,15 +46,12 @@ type renewed struct {
 	of      *tls.Config
 }
 
-func newRenewed(socket string, maxConnections int, config func() *tls.Config) *renewed {
+func newRenewed(config func() *tls.Config, makeOne func(*tls.Config) *http.Transport) *renewed {
 	if config == nil {
 		fixed := &tls.Config{MinVersion: tls.VersionTLS12}
 		config = func() *tls.Config { return fixed }
 	}
-	return &renewed{
-		make:   func(config *tls.Config) *http.Transport { return newTransport(socket, maxConnections, config) },
-		config: config,
-	}
+	return &renewed{make: makeOne, config: config}
 }
 
 func (r *renewed) transport() *http.Transport {

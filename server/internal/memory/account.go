@@ -63,6 +63,21 @@ func (a *Account) Admit(name string) error {
 		of = &caller{}
 	}
 	bytes := a.totalBytes()
+	if refusal := b.refusal(of, name, bytes); refusal != nil {
+		b.count(refusal)
+		return refusal
+	}
+	b.callers[name] = of
+	of.held.Add(bytes)
+	of.uploads++
+	b.admitted++
+	a.caller, a.name = of, name
+	return nil
+}
+
+// refusal returns why the caller may not have another account that holds so many
+// bytes; nil where it may. It must be called with mu held.
+func (b *Budget) refusal(of *caller, name string, bytes int64) *OverloadError {
 	switch {
 	case b.admitted >= b.limits.uploads():
 		return &OverloadError{Uploads: b.limits.Uploads}
@@ -76,11 +91,6 @@ func (a *Account) Admit(name string) error {
 	case of.held.Load()+bytes > callerShare*b.free():
 		return &OverloadError{Caller: name, Bytes: callerShare * max(0, b.free())}
 	}
-	b.callers[name] = of
-	of.held.Add(bytes)
-	of.uploads++
-	b.admitted++
-	a.caller, a.name = of, name
 	return nil
 }
 

@@ -63,6 +63,7 @@ type Budget struct {
 	admitted int
 	ceiling  ceiling
 	refused  bool // an account, for want of memory, since the overseer has looked
+	counts   Counts
 	// ticks counts what all overseers have seen, so that it can be told when an
 	// account was squeezed last; collected is when the garbage was.
 	ticks, collected int64
@@ -121,6 +122,12 @@ func (b *Budget) PeakBytes() int64 { return b.peak.Load() }
 
 // Waiting returns how many accounts are stopped.
 func (b *Budget) Waiting() int { return int(b.waiting.Load()) }
+
+// Squeezing tells whether accounts are asked to hold less.
+func (b *Budget) Squeezing() bool { return b.drawn.Load() > b.percent(squeezePercent) }
+
+// Refusing tells whether new accounts are refused for want of memory.
+func (b *Budget) Refusing() bool { return b.drawn.Load() > b.percent(refusePercent) }
 
 // Admitted returns how many accounts are admitted.
 func (b *Budget) Admitted() int {

@@ -236,7 +236,13 @@ func (b *Budget) squeeze(accounts []*Account, missing int64) {
 // squeezesPerTick bounds the goroutines that squeeze.
 const squeezesPerTick = 256
 
+// order must be called with mu held.
 func (b *Budget) order(a *Account, o Order) {
+	if o == GiveUp {
+		b.counts.GiveUps++
+	} else {
+		b.counts.Squeezes++
+	}
 	b.overseers.Go(func() { a.obey(o) })
 }
 
