@@ -11,14 +11,15 @@ import (
 type Account struct {
 	budget *Budget
 	caller *caller // nil: not admitted
-	name   string  // of the caller
+	key    callerKey
+	group  *caller // that the caller belongs to; nil: none
 	// fixedBytes is what it holds as long as it is open, and can't be squeezed.
 	fixedBytes int
 	held       atomic.Int64 // drawn beside that
 	attributed atomic.Int64
 	// receiving is since when it receives, in Unix nanoseconds; 0: it does not.
 	receiving atomic.Int64
-	obey       func(Order)
+	obey      func(Order)
 
 	// Guarded by the budget's mu:
 
@@ -50,13 +51,31 @@ func (b *Budget) Open(fixedBytes int, obey func(Order)) *Account {
 	return a
 }
 
+// Group is what several callers belong to, such as a tenant with its services.
+type Group struct {
+	// Name is unique among groups. Empty: the callers belong to none.
+	Name string
+	// Uploads is how many accounts of the group may be admitted at a time. 0: any
+	// number.
+	Uploads int
+	// Bytes is what the accounts of the group may hold together. 0: no limit but
+	// the share of what is free that each caller may hold.
+	Bytes int64
+}
+
 // Admit makes the account one of the caller's, or returns an [*OverloadError].
 // It must be called once, before Wait.
-func (a *Account) Admit(name string) error {
+func (a *Account) Admit(name string) error { return a.AdmitWithin(Group{}, name) }
+
+// AdmitWithin is Admit for a caller of a group: the account counts as both's.
+// Callers of the same name in different groups are different ones. Of a group's
+// limits those count that were given last.
+func (a *Account) AdmitWithin(group Group, name string) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	of, known := b.callers[name]
+	key := callerKey{group: group.Name, name: name}
+	of, known := b.callers[key]
 	if !known {
 		of = &caller{}
 	}
@@ -74,21 +93,48 @@ func (a *Account) Admit(name string) error {
 	case of.held.Load()+bytes > callerShare*b.free():
 		return &OverloadError{Caller: name, Bytes: callerShare * max(0, b.free())}
 	}
-	b.callers[name] = of
+	if group.Name != "" {
+		within, err := b.admitGroup(group, bytes)
+		if err != nil {
+			return err
+		}
+		within.held.Add(bytes)
+		within.uploads++
+		a.group = within
+	}
+	b.callers[key] = of
 	of.held.Add(bytes)
 	of.uploads++
 	b.admitted++
-	a.caller, a.name = of, name
+	a.caller, a.key = of, key
 	return nil
+}
+
+// admitGroup returns the group, if it has room for another account with so many
+// bytes. It must be called with mu held.
+func (b *Budget) admitGroup(group Group, bytes int64) (*caller, error) {
+	of, known := b.groups[group.Name]
+	if !known {
+		of = &caller{}
+	}
+	of.limitBytes.Store(int64(orNone(int(group.Bytes))))
+	switch {
+	case of.uploads >= orNone(group.Uploads):
+		return nil, &OverloadError{Caller: group.Name, Uploads: group.Uploads}
+	case of.held.Load()+bytes > of.limitBytes.Load():
+		return nil, &OverloadError{Caller: group.Name, Bytes: group.Bytes}
+	case of.held.Load()+bytes > callerShare*b.free():
+		return nil, &OverloadError{Caller: group.Name, Bytes: callerShare * max(0, b.free())}
+	}
+	b.groups[group.Name] = of
+	return of, nil
 }
 
 // Draw draws a number of bytes, or gives them back where the number is negative.
 // It never waits.
 func (a *Account) Draw(bytes int) {
 	a.held.Add(int64(bytes))
-	if a.caller != nil {
-		a.caller.held.Add(int64(bytes))
-	}
+	a.count(bytes)
 	a.budget.Draw(bytes)
 }
 
@@ -96,8 +142,16 @@ func (a *Account) Draw(bytes int) {
 // else.
 func (a *Account) Attribute(bytes int) {
 	a.attributed.Add(int64(bytes))
+	a.count(bytes)
+}
+
+// count counts bytes as held by whose account it is.
+func (a *Account) count(bytes int) {
 	if a.caller != nil {
 		a.caller.held.Add(int64(bytes))
+	}
+	if a.group != nil {
+		a.group.held.Add(int64(bytes))
 	}
 }
 
@@ -142,8 +196,14 @@ func (a *Account) Wait(ctx context.Context) error {
 // what is left is enough for those that hold little to go on (the dynamic queue
 // thresholds of Choudhury and Hahne, 1998, that network switches use).
 func (a *Account) mayTake(free int64) bool {
+	if a.held.Load()+a.attributed.Load() >= free {
+		return false
+	}
+	if group := a.group; group != nil && group.held.Load() >= min(callerShare*free, group.limitBytes.Load()) {
+		return false
+	}
 	held := a.caller.held.Load()
-	return a.held.Load()+a.attributed.Load() < free && held < callerShare*free && held < a.budget.limits.callerBytes()
+	return held < callerShare*free && held < a.budget.limits.callerBytes()
 }
 
 // Close gives everything back. What the account has drawn beside what is fixed
@@ -157,10 +217,15 @@ func (a *Account) Close() {
 	if a.caller == nil {
 		return
 	}
-	a.caller.held.Add(int64(-a.fixedBytes))
+	a.count(-a.fixedBytes)
 	b.admitted--
 	if a.caller.uploads--; a.caller.uploads == 0 {
-		delete(b.callers, a.name)
+		delete(b.callers, a.key)
 	}
-	a.caller = nil
+	if a.group != nil {
+		if a.group.uploads--; a.group.uploads == 0 {
+			delete(b.groups, a.key.group)
+		}
+	}
+	a.caller, a.group = nil, nil
 }

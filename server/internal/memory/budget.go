@@ -58,15 +58,24 @@ type Budget struct {
 
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
-	callers  map[string]*caller
+	callers  map[callerKey]*caller
+	groups   map[string]*caller
 	admitted int
 	refused  bool // an account, for want of memory, since the overseer has looked
 }
 
-// caller is what the accounts of one caller hold together.
+// callerKey tells callers apart.
+type callerKey struct {
+	group string // empty: it belongs to none
+	name  string
+}
+
+// caller is what the accounts of one caller, or group, hold together.
 type caller struct {
 	held    atomic.Int64
 	uploads int // guarded by the budget's mu
+	// limitBytes is a group's own.
+	limitBytes atomic.Int64
 }
 
 // New returns a budget. Its Close must be called once anything was drawn.
@@ -75,7 +84,8 @@ func New(limits Limits) *Budget {
 		limits:   limits,
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
-		callers:  map[string]*caller{},
+		callers:  map[callerKey]*caller{},
+		groups:   map[string]*caller{},
 	}
 	b.close = sync.OnceFunc(func() { close(b.stop) })
 	return b
