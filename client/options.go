@@ -23,6 +23,8 @@ type Option func(*settings)
 type settings struct {
 	maxMessageBytes int
 	credentials     credentials.TransportCredentials
+	token           TokenSource
+	plaintextToken  bool
 	dialOptions     []grpc.DialOption
 
 	withoutResume bool

@@ -20,6 +20,7 @@ type delivery struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	service  *service
+	terms    terms
 	uploadID string
 	options  streamOptions
 
@@ -44,8 +45,8 @@ type delivery struct {
 	compressed     int64
 }
 
-func newDelivery(ctx context.Context, s *service, broken func(error)) *delivery {
-	d := &delivery{service: s, idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken}
+func newDelivery(ctx context.Context, s *service, on terms, broken func(error)) *delivery {
+	d := &delivery{service: s, terms: on, idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken}
 	d.close = sync.OnceFunc(func() { close(d.closed) })
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
@@ -152,7 +153,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		b = renumbered
 		d.keep(b)
 	}
-	err = d.service.intake.Forward(d.ctx, b)
+	err = d.terms.route.ForwardFor(d.ctx, d.terms.sender(), b)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:
@@ -162,7 +163,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		return d.split(b)
 	case failure != nil && failure.TooLarge():
 		// Its parts must not go out beside it, should the intake have it after all.
-		d.service.policy.Learned.Learn(b)
+		d.terms.route.learned.Learn(b)
 		err = errTooLargeInDoubt
 		d.inDoubt = true
 	case failure != nil && failure.InDoubt():
@@ -189,7 +190,7 @@ func (d *delivery) accept(b *batch.Batch) {
 // split forwards what the intake found too large as several batches, and has
 // all uploads make smaller ones from now on.
 func (d *delivery) split(b *batch.Batch) error {
-	limits := d.service.policy.Learned.Learn(b)
+	limits := d.terms.route.learned.Learn(b)
 	d.service.ledger.BatchesRefused.Inc()
 	if d.options.singleBatch {
 		d.release(b)

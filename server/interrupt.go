@@ -75,6 +75,15 @@ func (s *uploads) add(u *upload) {
 	}
 }
 
+// each calls do for each that is open.
+func (s *uploads) each(do func(*upload)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for u := range s.open {
+		do(u)
+	}
+}
+
 func (s *uploads) remove(u *upload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,6 +32,9 @@ func (u *upload) logEnd(code codes.Code, err error) {
 			slog.String("upload_id", h.UploadID), slog.String("service", h.Service),
 			slog.String("version", h.Version), slog.String("language", h.Language))
 	}
+	if t := u.terms.tenant; t != nil {
+		attrs = append(attrs, slog.String("tenant", t.Name))
+	}
 	d := u.delivery
 	attrs = append(attrs,
 		slog.Int64("scopes", u.stream.scopes.Load()), slog.Int64("accepted_scopes", d.acceptedScopes),

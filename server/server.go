@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
@@ -29,24 +30,24 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
-	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Server is a gRPC server with the symbol database service, health checking and
-// reflection.
+// Server is a gRPC server with the symbol database service, health checking and,
+// if it is configured, reflection.
 type Server struct {
 	grpc        *grpc.Server
 	health      *health.Server
 	service     *service
-	intake      *intake.Client
 	connections *connections
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
+	// watching has access watched once, while the server serves.
+	watching sync.Once
 }
 
 // service implements symdb.v1.SymbolDatabaseService.
@@ -57,7 +58,7 @@ type service struct {
 	plan        *transcode.Plan
 	compressors *encode.Pool
 	policy      batch.Policy
-	intake      forwarder
+	access      *access
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
@@ -109,24 +110,22 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	client, err := intake.New(cfg.Intake.client())
-	if err != nil {
-		return nil, fmt.Errorf("configure server: %w", err)
-	}
 	s := &service{
 		config:      cfg,
 		logger:      logger,
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),
-		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
 	}
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
+	if err := s.openAccess(with.registry); err != nil {
+		return nil, errors.Join(fmt.Errorf("configure server: %w", err), s.closeMemory())
+	}
 	server := &Server{
-		health: health.NewServer(), service: s, intake: client,
+		health: health.NewServer(), service: s,
 		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
 		stopping:    make(chan struct{}),
 	}
@@ -135,8 +134,20 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
-	reflection.Register(server.grpc)
+	if cfg.Access.Reflection {
+		reflection.Register(server.grpc)
+	}
 	return server, nil
+}
+
+// openAccess sets up who may upload, and the ways to the intakes.
+func (s *service) openAccess(registry prometheus.Registerer) error {
+	to, err := newRoutes(s.config.Intake.client(), s.budget)
+	if err != nil {
+		return err
+	}
+	s.access, err = newAccess(s.config.Access, to, s.budget, telemetry.NewAccess(registry), s.logger)
+	return err
 }
 
 // budgetPercent is the part of the memory limit that can be drawn.
@@ -156,7 +167,7 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes)
+	s.budget.Draw(runtime.GOMAXPROCS(0) * compressorBytes)
 	return nil
 }
 
@@ -207,14 +218,22 @@ func (s *Server) newTransport() *grpc.Server {
 					return call.FullMethod() != symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName
 				})),
 			s.endWatch,
-			// Innermost, so that a panic is logged as the status that it becomes.
+			// Within the logging, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
+			selector.StreamServerInterceptor(auth.StreamServerInterceptor(s.service.access.authenticate), guarded),
 		),
 		grpc.ChainUnaryInterceptor(
 			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
+			selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(s.service.access.authenticate), guarded),
 		),
 	)
 }
+
+// guarded matches what asks for a credential: all but the health of the server,
+// which is for those who have none, such as a load balancer.
+var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
+	return call.Service != healthv1.Health_ServiceDesc.ServiceName
+})
 
 // compilePlan says how a scope is written: all follows from the proto file but
 // the rules for the two fields that protobuf can't express.
@@ -229,10 +248,28 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
+	s.watching.Do(s.watchAccess)
 	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
+}
+
+// watchAccess follows the file of tenants, if there is one, and ends the streams of
+// those who may no longer upload.
+func (s *Server) watchAccess() {
+	if s.service.access.watcher == nil {
+		return
+	}
+	s.service.streams.Go(func() {
+		s.service.access.watch(s.stopping, func() {
+			s.service.uploads.each(func(u *upload) {
+				if err := s.service.access.revoked(u.terms); err != nil {
+					u.interrupt(err)
+				}
+			})
+		})
+	})
 }
 
 // endWatch ends the streams of other services when the server stops: one that
@@ -261,6 +298,7 @@ func (s *Server) endWatch(
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
+	s.watching.Do(func() {}) // not any more
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -282,7 +320,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.service.streams.Wait()
-	s.intake.Close()
+	s.service.access.routes.close()
 	return errors.Join(err, s.service.closeMemory())
 }
 

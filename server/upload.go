@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,12 +23,6 @@ import (
 // uploadIDHeader tells the client its upload's identity before the first scope.
 const uploadIDHeader = "scopegate-upload-id"
 
-// forwarder takes a batch to wherever batches go. It returns nil when the batch
-// is accepted there, and does not read it any more once it has returned.
-type forwarder interface {
-	Forward(context.Context, *batch.Batch) error
-}
-
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
@@ -37,7 +30,11 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 // The stream runs beside its handler, because a read from a client that sends
 // nothing ends only when the handler returns.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	u := s.newUpload(rpc)
+	on, err := s.access.enter(rpc.Context())
+	if err != nil {
+		return publicStatus(err, nil)
+	}
+	u := s.newUpload(rpc, on)
 	s.uploads.add(u)
 	defer s.uploads.remove(u)
 	u.startClock()
@@ -54,6 +51,7 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 // upload is one stream in flight.
 type upload struct {
 	service  *service
+	terms    terms           // on which it was taken
 	account  *memory.Account // of what the stream holds
 	stream   stream
 	delivery *delivery
@@ -71,11 +69,11 @@ type upload struct {
 	options streamOptions
 }
 
-func (s *service) newUpload(rpc uploadStream) *upload {
-	u := &upload{service: s, interrupted: make(chan struct{})}
+func (s *service) newUpload(rpc uploadStream, on terms) *upload {
+	u := &upload{service: s, terms: on, interrupted: make(chan struct{})}
 	u.account = s.budget.Open(streamBytes, u.obey)
 	u.stream.begin(rpc, s.config, u.account)
-	u.delivery = newDelivery(rpc.Context(), s, u.interrupt)
+	u.delivery = newDelivery(rpc.Context(), s, on, u.interrupt)
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	return u
 }
@@ -156,13 +154,17 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		return err
 	}
 	policy := u.service.policy
+	policy.Learned = u.terms.route.learned
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
 	u.header, u.options = header, options
 	u.delivery.begin(header.UploadID, options)
-	if err := u.account.Admit(header.Service); err != nil {
+	if err := u.account.AdmitWithin(u.terms.group(), header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
+	}
+	if err := u.service.access.claim(u.terms, header.UploadID); err != nil {
+		return err
 	}
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
@@ -274,6 +276,7 @@ func (u *upload) close(err *error) {
 		u.batches.Discard()
 	}
 	u.account.Close()
+	u.service.access.leave(u.terms)
 	u.enter(*err)
 }
 

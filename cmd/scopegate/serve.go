@@ -42,8 +42,9 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
-	Limits limitFlags `embed:""`
-	Log    logFlags   `embed:""`
+	Access accessFlags `embed:""`
+	Limits limitFlags  `embed:""`
+	Log    logFlags    `embed:""`
 }
 
 // serveDefaults are the server's own defaults, as the flags' tags name them.
@@ -63,6 +64,8 @@ func serveDefaults() kong.Vars {
 		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
 		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
 		"chunkBytes":        size(cfg.ChunkBytes).String(),
+		"additionalQueue":   size(cfg.AdditionalIntakes.QueueBytes).String(),
+		"additionalAge":     cfg.AdditionalIntakes.MaxAge.String(),
 	})
 	return vars
 }
@@ -95,7 +98,11 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 		return err
 	}
 	c.Limits.findMemoryLimit(ctx, logger)
-	srv, err := server.New(c.config(dest), logger)
+	cfg := c.config(dest)
+	if err := c.Access.configure(&cfg); err != nil {
+		return err
+	}
+	srv, err := server.New(cfg, logger)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -108,6 +115,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 	if dest.apiKey != "" && strings.HasPrefix(strings.ToLower(dest.url), "http://") {
 		logger.WarnContext(ctx, "the API key travels unencrypted, because the intake's URL is not https")
 	}
+	c.Access.announceAccess(ctx, cfg, listeners, logger)
 	announce(s.stdout, listeners)
 	return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
 }
@@ -115,7 +123,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 func (c *serveCommand) config(dest destination) server.Config {
 	cfg := server.DefaultConfig()
 	cfg.Intake.URL = dest.url
-	cfg.Intake.APIKey = dest.apiKey
+	cfg.Intake.APIKey = server.NewSecret(dest.apiKey)
 	cfg.Intake.AdditionalTags = c.AdditionalTags
 	cfg.Intake.PostTimeout = c.PostTimeout
 	cfg.Intake.BatchDeadline = c.BatchDeadline

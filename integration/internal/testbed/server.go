@@ -34,7 +34,7 @@ func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configu
 	tb.Helper()
 	cfg := server.DefaultConfig()
 	cfg.Intake.URL = intakeURL
-	cfg.Intake.APIKey = Canary
+	cfg.Intake.APIKey = server.NewSecret(Canary)
 	cfg.Intake.PostTimeout = patience
 	cfg.Intake.BatchDeadline = patience
 	if configure != nil {
@@ -77,6 +77,13 @@ func (s *Server) Target() string {
 		return "unix://" + addr.String()
 	}
 	return s.listener.Addr().String()
+}
+
+// Logged tells whether the text is in the end of the log.
+func (s *Server) Logged(text string) bool {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return bytes.Contains(s.log.text.Bytes(), []byte(text))
 }
 
 func (s *Server) stop(tb testing.TB) {

@@ -132,7 +132,7 @@ func (f fileForm) table(readKey func(path string) (secret.Secret, error)) (*Tabl
 	case len(f.Tenants) > maxTenants:
 		return nil, fmt.Errorf("%d tenants, more than %d", len(f.Tenants), maxTenants)
 	}
-	t := &Table{names: make(map[string]*Tenant)}
+	t := &Table{byHash: make(map[Hash]int), names: make(map[string]*Tenant)}
 	named := make(map[string]bool, len(f.Tenants))
 	for i, form := range f.Tenants {
 		if !isName(form.Name) {
@@ -180,14 +180,16 @@ func (t *Table) add(form tenantForm, readKey func(path string) (secret.Secret, e
 func (t *Table) addCredentials(owner *Tenant, form tenantForm) error {
 	for i, token := range form.Tokens {
 		hash, err := parseHash(token.SHA256)
+		_, there := t.byHash[hash]
 		switch {
 		case err != nil:
 			return fmt.Errorf("tokens[%d].sha256: %w", i, err)
-		case find(t.tokens, hash) >= 0:
+		case there:
 			return fmt.Errorf("tokens[%d] is there twice", i)
 		case len(t.tokens) == maxTokens:
 			return fmt.Errorf("tokens[%d]: more than %d tokens in all", i, maxTokens)
 		}
+		t.byHash[hash] = len(t.tokens)
 		t.tokens = append(t.tokens, known{hash: hash, expires: token.Expires, tenant: owner})
 	}
 	for i, name := range form.Certificates {

@@ -38,6 +38,7 @@ type Intake struct {
 type Table struct {
 	tenants []*Tenant
 	tokens  []known
+	byHash  map[Hash]int       // which of them
 	names   map[string]*Tenant // of certificates
 }
 
@@ -54,6 +55,9 @@ func (t *Table) Tenants() []*Tenant { return t.tenants }
 // ByToken returns whose token it is, or [ErrUnknown] or [ErrExpired].
 func (t *Table) ByToken(token string, now time.Time) (*Tenant, Credential, error) {
 	c := Credential{hash: HashOf(token)}
+	if find(t.tokens, c.hash) < 0 {
+		return nil, Credential{}, ErrUnknown
+	}
 	owner, err := t.Owner(c, now)
 	return owner, c, err
 }
@@ -80,7 +84,7 @@ func (t *Table) ByCertificate(leaf *x509.Certificate) (*Tenant, Credential, erro
 }
 
 // Owner returns whose credential it is, or [ErrUnknown] or [ErrExpired]: for a
-// credential that was a tenant's in an earlier table.
+// credential that was found before, in this table or an earlier one.
 func (t *Table) Owner(c Credential, now time.Time) (*Tenant, error) {
 	if c.name != "" {
 		if owner, ok := t.names[c.name]; ok {
@@ -88,9 +92,9 @@ func (t *Table) Owner(c Credential, now time.Time) (*Tenant, error) {
 		}
 		return nil, ErrUnknown
 	}
-	i := find(t.tokens, c.hash)
+	i, ok := t.byHash[c.hash]
 	switch {
-	case i < 0:
+	case !ok:
 		return nil, ErrUnknown
 	case t.tokens[i].expired(now):
 		return nil, ErrExpired
