@@ -60,7 +60,9 @@ type terms struct {
 	route      *route
 }
 
-func newAccess(cfg AccessConfig, to *routes, budget *memory.Budget, counts *telemetry.Access, logger *slog.Logger) (*access, error) {
+func newAccess(
+	cfg AccessConfig, to *routes, budget *memory.Budget, counts *telemetry.Access, logger *slog.Logger,
+) (*access, error) {
 	a := &access{routes: to, every: cfg.TenantsInterval, counts: counts, logger: logger}
 	if cfg.TenantsFile == "" {
 		return a, nil

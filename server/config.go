@@ -160,10 +160,10 @@ func (c Config) Validate() error {
 	if err := c.Access.validate(); err != nil {
 		return err
 	}
-	if err := c.AdditionalIntakes.validate(); err != nil {
+	if err := c.Limits.validate(); err != nil {
 		return err
 	}
-	if err := c.Limits.validate(); err != nil {
+	if err := c.AdditionalIntakes.validate(c.Limits.MemoryBytes); err != nil {
 		return err
 	}
 	if err := c.Transport.validate(); err != nil {

@@ -183,7 +183,10 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
-	d.release(b)
+	d.mu.Lock()
+	delete(d.files, b.File)
+	d.mu.Unlock()
+	d.service.offer(d.terms, b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
 

@@ -59,6 +59,7 @@ type service struct {
 	compressors *encode.Pool
 	policy      batch.Policy
 	access      *access
+	additional  *additional // nil: there is none
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
@@ -147,7 +148,10 @@ func (s *service) openAccess(registry prometheus.Registerer) error {
 		return err
 	}
 	s.access, err = newAccess(s.config.Access, to, s.budget, telemetry.NewAccess(registry), s.logger)
-	return err
+	if err != nil {
+		return err
+	}
+	return s.openAdditional(registry)
 }
 
 // budgetPercent is the part of the memory limit that can be drawn.
@@ -320,6 +324,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.service.streams.Wait()
+	s.service.closeAdditional(ctx)
 	s.service.access.routes.close()
 	return errors.Join(err, s.service.closeMemory())
 }

@@ -61,7 +61,7 @@ func Read(path string) (*Table, []string, error) {
 	}
 	var form fileForm
 	if err := yaml.UnmarshalWithOptions(content, &form, yaml.Strict()); err != nil {
-		return nil, paths, fmt.Errorf("read tenants: %s: %s", path, explain(err)) //nolint:errorlint // see explain
+		return nil, paths, fmt.Errorf("read tenants: %s: %s", path, explain(err))
 	}
 	table, err := form.table(func(keyPath string) (secret.Secret, error) {
 		if !filepath.IsAbs(keyPath) {

@@ -71,7 +71,7 @@ func (o *Owners) Claim(tenant string, upload uuid.UUID, now time.Time) bool {
 		return false
 	}
 	if element, ok := o.uploads[upload]; ok {
-		c := element.Value.(*claim) //nolint:errcheck,revive // nothing else is stored
+		c := element.Value.(*claim) //nolint:errcheck // nothing else is stored
 		switch {
 		case c.tenant == tenant:
 			c.at = now
@@ -82,7 +82,7 @@ func (o *Owners) Claim(tenant string, upload uuid.UUID, now time.Time) bool {
 		}
 		o.forget(element)
 	}
-	for own.Len() > 0 && now.Sub(own.Back().Value.(*claim).at) >= o.lifetime { //nolint:errcheck,revive // as above
+	for own.Len() > 0 && now.Sub(own.Back().Value.(*claim).at) >= o.lifetime { //nolint:errcheck // as above
 		o.forget(own.Back())
 	}
 	o.shorten(own, o.share()-1)
@@ -101,11 +101,11 @@ func (o *Owners) shorten(claims *list.List, left int) {
 }
 
 func (o *Owners) forget(element *list.Element) {
-	o.remove(o.claims[element.Value.(*claim).tenant], element) //nolint:errcheck,revive // as above
+	o.remove(o.claims[element.Value.(*claim).tenant], element) //nolint:errcheck // as above
 }
 
 func (o *Owners) remove(claims *list.List, element *list.Element) {
-	c := claims.Remove(element).(*claim) //nolint:errcheck,revive // as above
+	c := claims.Remove(element).(*claim) //nolint:errcheck // as above
 	delete(o.uploads, c.upload)
 	o.draw(-OwnedBytes)
 }
