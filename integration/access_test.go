@@ -248,10 +248,13 @@ func TestUploadBelongsToTenant(t *testing.T) {
 	}
 	posts := len(bed.Intake.Posts())
 	for name, change := range map[string]func(*symdbv1.UploadMetadata){
-		"goes on":    func(md *symdbv1.UploadMetadata) { md.FirstBatchNum = 2 },
-		"begins":     func(*symdbv1.UploadMetadata) {},
-		"repeats":    func(md *symdbv1.UploadMetadata) { md.SingleBatch = true },
-		"in capital": func(md *symdbv1.UploadMetadata) { md.UploadId = strings.ToUpper(md.GetUploadId()); md.FirstBatchNum = 2 },
+		"goes on": func(md *symdbv1.UploadMetadata) { md.FirstBatchNum = 2 },
+		"begins":  func(*symdbv1.UploadMetadata) {},
+		"repeats": func(md *symdbv1.UploadMetadata) { md.SingleBatch = true },
+		"in capital": func(md *symdbv1.UploadMetadata) {
+			md.UploadId = strings.ToUpper(md.GetUploadId())
+			md.FirstBatchNum = 2
+		},
 	} {
 		stolen := &symdbv1.UploadMetadata{Service: "shop", Language: "go", UploadId: md.GetUploadId()}
 		change(stolen)

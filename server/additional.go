@@ -27,6 +27,8 @@ type AdditionalConfig struct {
 	QueueBytes int64
 	// MaxAge is how long a batch may wait, and be tried, until it is dropped.
 	MaxAge time.Duration
+	// DrainTime bounds how long Shutdown waits for what is left.
+	DrainTime time.Duration
 }
 
 // AdditionalIntake is one more intake.
@@ -38,7 +40,7 @@ type AdditionalIntake struct {
 }
 
 func defaultAdditional() AdditionalConfig {
-	return AdditionalConfig{QueueBytes: 16 << 20, MaxAge: time.Minute}
+	return AdditionalConfig{QueueBytes: 16 << 20, MaxAge: time.Minute, DrainTime: 5 * time.Second}
 }
 
 // maxAdditionalPercent is how much of the memory limit may wait for all additional
@@ -60,6 +62,8 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 			c.QueueBytes, memoryBytes)
 	case c.MaxAge <= 0:
 		return fmt.Errorf("max age of additional batches %v is not positive", c.MaxAge)
+	case c.DrainTime < 0:
+		return fmt.Errorf("drain time of additional intakes %v is negative", c.DrainTime)
 	}
 	return nil
 }
@@ -71,9 +75,6 @@ type additional struct {
 	budget  *memory.Budget
 	bytes   int // of the connections
 }
-
-// drainTime bounds how long stopping waits for the additional intakes.
-const drainTime = 5 * time.Second
 
 // openAdditional sets up the way to the additional intakes, if there are any.
 func (s *service) openAdditional(registry prometheus.Registerer) error {
@@ -145,7 +146,7 @@ func (s *service) closeAdditional(ctx context.Context) {
 	if s.additional == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	ctx, cancel := context.WithTimeout(ctx, s.config.AdditionalIntakes.DrainTime)
 	defer cancel()
 	s.additional.mirror.Close(ctx)
 	s.additional.account.Close()

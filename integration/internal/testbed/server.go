@@ -20,6 +20,8 @@ type Server struct {
 	*server.Server
 	// Served brings what Serve has returned, once.
 	Served <-chan error
+	// Registry has its metrics.
+	Registry *prometheus.Registry
 
 	listener net.Listener
 	log      *serverLog
@@ -43,9 +45,9 @@ func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configu
 	if listener == nil {
 		listener = Listen(tb, "tcp", "127.0.0.1:0")
 	}
-	s := &Server{listener: listener, log: &serverLog{}}
-	var err error
 	registry := prometheus.NewRegistry()
+	s := &Server{listener: listener, log: &serverLog{}, Registry: registry}
+	var err error
 	logger := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.Server, err = server.New(cfg, logger, server.WithRegistry(registry))
 	if err != nil {

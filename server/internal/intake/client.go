@@ -86,6 +86,10 @@ func secretsOf(apiKey secret.Secret, target *url.URL) []secret.Secret {
 			secrets = append(secrets, secret.New(user.Username()))
 		}
 	}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: target}); err == nil && proxy != nil && proxy.User != nil {
+		password, _ := proxy.User.Password()
+		secrets = append(secrets, secret.New(password))
+	}
 	for _, values := range target.Query() {
 		for _, value := range values {
 			if len(value) >= minQuerySecret {
