@@ -2,11 +2,11 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 )
 
 // TokenSource returns the token for the next stream. It is called by each
@@ -51,14 +51,15 @@ type bearer struct {
 
 var _ credentials.PerRPCCredentials = bearer{}
 
-// GetRequestMetadata returns the header of a stream.
+// GetRequestMetadata returns the header of a stream. Its errors are statuses: of
+// others gRPC makes one that says INTERNAL.
 func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	token, err := b.source(ctx)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("token: %w", err)
+		return nil, status.Errorf(codes.Unauthenticated, "token: %v", err)
 	case !isToken(token):
-		return nil, errors.New("token: empty, or with characters that a token can't have")
+		return nil, status.Error(codes.Unauthenticated, "token: empty, or with characters that a token can't have")
 	}
 	return map[string]string{"authorization": "Bearer " + token}, nil
 }
