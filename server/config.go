@@ -58,7 +58,7 @@ type Config struct {
 // AccessConfig says who may upload.
 type AccessConfig struct {
 	// TenantsFile names those who may upload, with their tokens and certificates,
-	// limits and intakes; docs/security.md describes it. Empty: everybody may.
+	// limits and intakes; docs/tenants.md describes it. Empty: everybody may.
 	TenantsFile string
 	// TenantsInterval is how often it is looked whether the file, or one that it
 	// names, has changed. A change counts when it is found unchanged the next time.

@@ -21,4 +21,8 @@
 //     final batch always has a scope.
 //  5. Forward (delivery.go, internal/intake). A batch travels, again if need be,
 //     while the next one fills. When the intake is slow, the server stops reading.
+//
+// Who may upload, and where to, is decided in front of that (access.go, route.go,
+// internal/tenant); what additional intakes get, behind it (additional.go,
+// internal/mirror).
 package server

@@ -23,7 +23,7 @@ const (
 	maxKeyBytes  = 4 << 10
 )
 
-// The file, as docs/security.md describes it.
+// The file, as docs/tenants.md describes it.
 type fileForm struct {
 	Tenants []tenantForm `yaml:"tenants"`
 }
