@@ -23,7 +23,9 @@ import (
 // panicking is a way to an intake that panics, with itself: with all that it has.
 type panicking struct{ config intake.Config }
 
-func (p panicking) ForwardFor(context.Context, intake.Sender, *batch.Batch) error { panic(p.config.APIKey) }
+func (p panicking) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+	panic(p.config.APIKey)
+}
 
 // TestPanicTellsNoSecret has a panic in the middle of an upload be told as a fault
 // of the server, and logged without the secrets that stand around it.

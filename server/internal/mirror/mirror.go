@@ -52,11 +52,11 @@ type Client interface {
 type Outcome int
 
 const (
-	// Accepted by the intake.
+	// Accepted tells that the intake has it.
 	Accepted Outcome = iota + 1
-	// Refused by the intake, for good.
+	// Refused tells that the intake doesn't want it.
 	Refused
-	// Dropped, as there was no room or it took too long.
+	// Dropped tells that it was given up for want of room or time.
 	Dropped
 )
 

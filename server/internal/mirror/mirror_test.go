@@ -45,14 +45,14 @@ func (client) Close() {}
 // tally counts outcomes.
 type tally struct {
 	mu     sync.Mutex
-	counts map[mirror.Outcome]int
+	counts map[mirror.Outcome]int // 0: outcomes that don't go with their errors
 }
 
 func (t *tally) count(o mirror.Outcome, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.counts == nil {
-		t.counts = map[mirror.Outcome]int{}
+		t.counts = make(map[mirror.Outcome]int)
 	}
 	t.counts[o]++
 	if (o == mirror.Accepted) != (err == nil) {
@@ -118,7 +118,7 @@ func TestBounds(t *testing.T) {
 		if most := drawn.most.Load(); most < room*fileBytes || most > (room+2)*(fileBytes+2*encode.SegmentBytes) {
 			t.Errorf("%d bytes were held at most, want about those of %d batches", most, room)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		hanging.require(t, 0, 0, offered)
 		if drawn.held.Load() != 0 {
@@ -278,7 +278,7 @@ func TestCloseDrains(t *testing.T) {
 		var slow, hanging tally
 		m := mirror.New(mirror.Config{QueueBytes: 10 << 20, MaxAge: time.Hour}, &drawn, []mirror.Intake{
 			{Count: slow.count, Client: client(func(context.Context, intake.Sender, *batch.Batch) error {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				return nil
 			})},
 			{Count: hanging.count, Client: client(hang)},
