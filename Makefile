@@ -56,6 +56,26 @@ faults: ## Run the long form of the tests that meet faults, kills and restarts, 
 		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/faults.log | grep -vE 'a stream failed|incidents:' | tail -60; echo "log: $(TMP)/faults.log"; exit 1; }
 	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|^(ok|PASS)' $(TMP)/faults.log
 
+INTEROP := $(TMP)/interop
+LANGUAGES ?= python node ruby java cpp
+
+.PHONY: interop
+interop: protos ## Run clients in other languages against server and intake, and compare (LANGUAGES="python java"; Linux)
+	@integration/interop/prepare $(PROTOSET) $(INTEROP) $(LANGUAGES)
+	@rm -f $(INTEROP)/table.md; status=0; \
+	SCOPEGATE_INTEROP="$$(realpath $(INTEROP))" SCOPEGATE_INTEROP_LANGUAGES='$(LANGUAGES)' \
+		go test -count=1 -timeout 15m -run '^TestInterop$$' ./integration/interop || status=$$?; \
+	cat $(INTEROP)/table.md; exit $$status
+
+STUCK ?= 5m
+
+.PHONY: stuck
+stuck: ## Have the intake answer nothing for a while, with 2,000 uploads open (STUCK=5m)
+	@mkdir -p $(TMP)
+	@SCOPEGATE_STUCK=$(STUCK) go test -count=1 -v -timeout 30m -run '^TestStuckIntake$$' ./integration/ >$(TMP)/stuck.log 2>&1 \
+		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/stuck.log | tail -60; echo "log: $(TMP)/stuck.log"; exit 1; }
+	@grep -E 'uploads whole|^(ok|PASS)' $(TMP)/stuck.log
+
 FUZZ ?= ^Fuzz
 FUZZTIME ?= 10s
 
@@ -111,16 +131,17 @@ corpus:
 
 LOADTEST := $(TMP)/loadtest
 SCENARIOS ?=
+LOAD_PLOT ?=
 LOAD_ROUNDS ?= 1
 BASELINE ?= bin/baseline
 
 .PHONY: loadtest
-loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 BASELINE= for ours alone)
+loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 LOAD_PLOT=load.svg, BASELINE= for ours alone)
 	@mkdir -p $(LOADTEST)
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/baseline ./integration/baseline/cmd
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/loadtest ./integration/loadtest
 	bin/loadtest -server bin/scopegate -baseline '$(BASELINE)' -ghz $(GHZ) -proto proto \
-		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS)
+		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS) -plot '$(LOAD_PLOT)'
 
 GATES := $(TMP)/gates
 BASE ?=
@@ -188,6 +209,14 @@ $(PLATFORMS:%=cross-%): cross-%:
 .PHONY: ci
 ci: ## Run what CI runs, step by step, with the time of each
 	@.ci/run
+
+PROTOSET := bin/symdb.v1.binpb
+
+.PHONY: protos
+protos: $(BUF) ## Check the layout of proto/ and build bin/symdb.v1.binpb, a descriptor set that any protobuf compiler takes
+	$(BUF) lint
+	@mkdir -p bin
+	$(BUF) build --as-file-descriptor-set -o - | go run ./integration/interop/protoset >$(PROTOSET)
 
 ##@ Change
 

@@ -277,8 +277,8 @@ func TestUploadsDoNotDisturbEachOther(t *testing.T) {
 	bed := testbed.New(t, testbed.Options{
 		Configure: func(cfg *server.Config) {
 			cfg.FlushThresholdBytes = 0
-			cfg.Intake.PostTimeout = time.Second
-			cfg.Intake.BatchDeadline = 1500 * time.Millisecond
+			cfg.Intake.PostTimeout = 3 * time.Second
+			cfg.Intake.BatchDeadline = 5 * time.Second
 		},
 		Fault: func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
 			if post.UploadID[0] == '0' {

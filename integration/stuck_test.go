@@ -1,6 +1,8 @@
 package integration_test
 
 import (
+	"context"
+	"os"
 	"runtime"
 	"runtime/metrics"
 	"sync"
@@ -31,6 +33,13 @@ func TestStuckIntake(t *testing.T) {
 	if long() {
 		stuck = time.Minute
 	}
+	if text := os.Getenv("SCOPEGATE_STUCK"); text != "" {
+		asked, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatalf("SCOPEGATE_STUCK: %v", err)
+		}
+		uploads, stuck = 2000, asked
+	}
 	const scopesEach = 40
 	gate := testbed.NewGate()
 	bed := testbed.New(t, testbed.Options{Fault: gate.Fault, Configure: func(cfg *server.Config) {
@@ -53,7 +62,8 @@ func TestStuckIntake(t *testing.T) {
 		}
 	}()
 	before := heapBytes()
-	ctx := testbed.Context(t)
+	ctx, cancel := context.WithTimeout(t.Context(), stuck+5*time.Minute)
+	defer cancel()
 	var counts tally
 	var running sync.WaitGroup
 	for i := range uploads {

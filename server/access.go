@@ -186,14 +186,18 @@ func (a *access) enter(ctx context.Context) (terms, error) {
 	return t, nil
 }
 
-func (a *access) leave(t terms) { a.routes.give(t.route) }
+func (a *access) leave(t terms) {
+	if t.route != nil {
+		a.routes.give(t.route)
+	}
+}
 
 // revoked returns why a stream may not go on, or nil: its credential must still be
 // that of the same tenant.
 func (a *access) revoked(t terms) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.table == nil {
+	if t.tenant == nil {
 		return nil
 	}
 	owner, err := a.table.Owner(t.credential, time.Now())

@@ -55,7 +55,7 @@ func openTestAccess(t *testing.T) (a *access, path string, log *bytes.Buffer) {
 	}
 	t.Cleanup(func() {
 		routes.close()
-		if drawn := budget.DrawnBytes(); drawn%tenant.OwnedBytes != 0 || drawn > 10*tenant.OwnedBytes {
+		if drawn := budget.DrawnBytes() - int64(routes.own.drawnBytes); drawn%tenant.OwnedBytes != 0 || drawn > 10*tenant.OwnedBytes {
 			t.Errorf("%d bytes are still drawn", drawn)
 		}
 		budget.Close()

@@ -72,8 +72,6 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 type additional struct {
 	mirror  *mirror.Mirror
 	account *memory.Account
-	budget  *memory.Budget
-	bytes   int // of the connections
 }
 
 // openAdditional sets up the way to the additional intakes, if there are any.
@@ -94,7 +92,8 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 		}
 		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i+1, ledgers[i])}
 	}
-	a := &additional{budget: s.budget, bytes: len(intakes) * mirror.Workers * intakeConnectionBytes}
+	s.budget.Draw(len(intakes) * mirror.Workers * intakeConnectionBytes)
+	a := &additional{}
 	a.account = s.budget.Open(0, func(o memory.Order) {
 		switch {
 		case o != memory.Squeeze:
@@ -104,7 +103,7 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 			a.mirror.Squeeze(nil)
 		}
 	})
-	a.budget.Draw(a.bytes)
+	a.account.Stuck(true) // what is on its way stays, and nobody shall wait for it
 	a.mirror = mirror.New(mirror.Config{QueueBytes: cfg.QueueBytes, MaxAge: cfg.MaxAge}, a.account, intakes)
 	s.additional = a
 	return nil
@@ -150,5 +149,4 @@ func (s *service) closeAdditional(ctx context.Context) {
 	defer cancel()
 	s.additional.mirror.Close(ctx)
 	s.additional.account.Close()
-	s.additional.budget.Draw(-s.additional.bytes)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // What is drawn for what can't be counted by the byte, as measured with
-// `make loadtest`: docs/operations.md.
+// `make loadtest`: docs/limits.md.
 const (
 	// connectionBytes is for a connection: its goroutines, its tables of headers
 	// and streams.
@@ -38,7 +38,8 @@ var bufferSizes = []int{
 type buffers struct {
 	pool   mem.BufferPool
 	budget *memory.Budget
-	lent   sync.Map // weak.Pointer[[]byte] -> loan
+	mu     sync.Mutex
+	lent   map[weak.Pointer[[]byte]]loan
 }
 
 type loan struct {
@@ -47,7 +48,9 @@ type loan struct {
 }
 
 func newBuffers(budget *memory.Budget) *buffers {
-	return &buffers{pool: mem.NewTieredBufferPool(bufferSizes...), budget: budget}
+	return &buffers{
+		pool: mem.NewTieredBufferPool(bufferSizes...), budget: budget, lent: map[weak.Pointer[[]byte]]loan{},
+	}
 }
 
 // Get returns a buffer of that length.
@@ -56,24 +59,28 @@ func (b *buffers) Get(length int) *[]byte {
 	key := weak.Make(buffer)
 	bytes := cap(*buffer)
 	b.budget.Draw(bytes)
-	cleanup := runtime.AddCleanup(buffer, b.lost, key)
-	b.lent.Store(key, loan{bytes: bytes, cleanup: cleanup})
+	of := loan{bytes: bytes, cleanup: runtime.AddCleanup(buffer, b.end, key)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lent[key] = of
 	return buffer
 }
 
 // Put takes a buffer back.
 func (b *buffers) Put(buffer *[]byte) {
-	if entry, ok := b.lent.LoadAndDelete(weak.Make(buffer)); ok {
-		of := entry.(loan) //nolint:revive // nothing else is stored
-		of.cleanup.Stop()
-		b.budget.Draw(-of.bytes)
-	}
+	b.end(weak.Make(buffer))
 	b.pool.Put(buffer)
 }
 
-// lost enters that the garbage collector has found a buffer.
-func (b *buffers) lost(key weak.Pointer[[]byte]) {
-	if entry, ok := b.lent.LoadAndDelete(key); ok {
-		b.budget.Draw(-entry.(loan).bytes) //nolint:revive // nothing else is stored
+// end ends the loan of a buffer, which is given back, or was dropped and found by
+// the garbage collector.
+func (b *buffers) end(key weak.Pointer[[]byte]) {
+	b.mu.Lock()
+	of, lent := b.lent[key]
+	delete(b.lent, key)
+	b.mu.Unlock()
+	if lent {
+		of.cleanup.Stop()
+		b.budget.Draw(-of.bytes)
 	}
 }

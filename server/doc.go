@@ -6,8 +6,8 @@
 //
 // # The way of a scope
 //
-// An upload's whole way is the method run in upload.go; watch.go answers its
-// client. A scope goes through five stages, each of which is a package or a file:
+// An upload's whole way is the method run in upload.go; interrupt.go has the
+// reasons to end it early. A scope goes through five stages, each of which is a package or a file:
 //
 //  1. Receive (codec.go, stream.go). The message's bytes are handed over as they
 //     came; no Go value is built. They go back to gRPC once the scope is in the
@@ -21,6 +21,10 @@
 //     final batch always has a scope.
 //  5. Forward (delivery.go, internal/intake). A batch travels, again if need be,
 //     while the next one fills. When the intake is slow, the server stops reading.
+//
+// What all stages hold is drawn from one budget (internal/memory): when it is
+// short, streams wait, and batches are moved to disk (internal/spool) or forwarded
+// early (squeeze.go).
 //
 // Who may upload, and where to, is decided in front of that (access.go, route.go,
 // internal/tenant); what additional intakes get, behind it (additional.go,

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
@@ -27,8 +26,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what ends at once, unless the test fails.
 const patience = time.Minute

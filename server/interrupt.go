@@ -40,6 +40,9 @@ func (u *upload) tick() {
 		return
 	}
 	u.clock.Reset(next)
+	if u.ended.Load() {
+		u.clock.Stop() // it ended meanwhile
+	}
 }
 
 // check returns when to look again at how long the stream lasts and how its

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// LimitsConfig bounds what clients can have the server hold. docs/operations.md
+// LimitsConfig bounds what clients can have the server hold. docs/limits.md
 // says what each costs in bytes.
 type LimitsConfig struct {
 	// MemoryBytes is what the server may hold, all in all. What is drawn for

@@ -53,11 +53,11 @@ func (p *pace) check() (time.Duration, error) {
 		if waiting >= p.limits.FirstMessageTimeout {
 			return 0, errNoMetadata
 		}
-		return p.limits.FirstMessageTimeout - waiting, nil
+		return min(p.limits.FirstMessageTimeout-waiting, idle), nil
 	}
 	waited := time.Duration(p.waited.Load()) + waiting
 	if waited < idle {
-		return min(idle-waited, maxPause), nil
+		return min(max(idle-waited, idle/maxChecks), maxPause), nil
 	}
 	least := max(1, int64(float64(p.limits.MinBytesPerSecond)*idle.Seconds()))
 	if p.limits.IdleTimeout > 0 && p.bytes.Load() < least {
@@ -70,3 +70,7 @@ func (p *pace) check() (time.Duration, error) {
 
 // maxPause is when to look again, at the latest.
 const maxPause = time.Hour
+
+// maxChecks is how often it is looked, at most, while IdleTimeout passes: the rest
+// of it may be short, and not go by, as long as the server does not wait.
+const maxChecks = 64

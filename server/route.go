@@ -162,7 +162,8 @@ func (r *routes) drop(to *route) {
 	}
 }
 
-// close closes all routes, when no upload is on any of them.
+// close closes all routes, when no upload is on any of them. What the server's own
+// is drawn with stays drawn, as for all that is there for as long as the server.
 func (r *routes) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,5 +171,5 @@ func (r *routes) close() {
 		r.drop(to)
 	}
 	r.open = nil
-	r.drop(r.own)
+	r.own.client.Close()
 }

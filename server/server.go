@@ -12,7 +12,6 @@ import (
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
@@ -188,7 +187,7 @@ func (s *service) closeMemory() error {
 func (s *Server) newTransport() *grpc.Server {
 	cfg, transport := s.service.config, s.service.config.Transport
 	pool := newBuffers(s.service.budget)
-	recovered := s.service.recovered
+	streams, calls := s.interceptors()
 	return grpc.NewServer(
 		grpc.Creds(&observing{
 			TransportCredentials: insecure.NewCredentials(),
@@ -196,13 +195,14 @@ func (s *Server) newTransport() *grpc.Server {
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
-		grpc.SharedWriteBuffer(true),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
 		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
 		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
 		grpc.ConnectionTimeout(transport.HandshakeTimeout),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: transport.MinPingInterval, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: transport.MinPingInterval, PermitWithoutStream: true,
+		}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:              pingInterval,
 			Timeout:           pingTimeout,
@@ -214,23 +214,22 @@ func (s *Server) newTransport() *grpc.Server {
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
-		grpc.ChainStreamInterceptor(
-			// An upload has a line of its own at its end.
-			selector.StreamServerInterceptor(
-				logging.StreamServerInterceptor(grpcLogger(s.service.logger), logging.WithLogOnEvents(logging.FinishCall)),
-				selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-					return call.FullMethod() != symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName
-				})),
-			s.endWatch,
-			// Within the logging, so that a panic is logged as the status that it becomes.
-			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
-			selector.StreamServerInterceptor(auth.StreamServerInterceptor(s.service.access.authenticate), guarded),
-		),
-		grpc.ChainUnaryInterceptor(
-			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
-			selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(s.service.access.authenticate), guarded),
-		),
+		grpc.ChainStreamInterceptor(streams...),
+		grpc.ChainUnaryInterceptor(calls...),
 	)
+}
+
+// interceptors returns what stands around each stream and call. Who calls is asked
+// only where it matters, as each interceptor takes its part of a stream's stack.
+func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
+	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
+	streams := []grpc.StreamServerInterceptor{s.endWatch, recovery.StreamServerInterceptor(recovered)}
+	calls := []grpc.UnaryServerInterceptor{recovery.UnaryServerInterceptor(recovered)}
+	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
+		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
+		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(ask), guarded))
+	}
+	return streams, calls
 }
 
 // guarded matches what asks for a credential: all but the health of the server,
@@ -253,7 +252,8 @@ func compilePlan() (*transcode.Plan, error) {
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
 	s.watching.Do(s.watchAccess)
-	if err := s.grpc.Serve(&listener{Listener: from, connections: s.connections}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections})
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
@@ -327,11 +327,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.service.closeAdditional(ctx)
 	s.service.access.routes.close()
 	return errors.Join(err, s.service.closeMemory())
-}
-
-// grpcLogger hands what the interceptor logs to slog.
-func grpcLogger(logger *slog.Logger) logging.Logger {
-	return logging.LoggerFunc(func(ctx context.Context, level logging.Level, msg string, fields ...any) {
-		logger.Log(ctx, slog.Level(level), msg, fields...) //nolint:sloglint // the interceptor's own messages, all constant
-	})
 }

@@ -16,10 +16,15 @@ func (u *upload) squeeze() {
 		err := u.batches.Park(u.service.spool)
 		u.service.logSpool(u.delivery.ctx, err)
 		if err == nil {
+			u.account.Stuck(false)
 			return
 		}
 	}
-	if !u.options.singleBatch && !u.delivery.busy() {
+	if u.options.singleBatch {
+		u.account.Stuck(true)
+		return
+	}
+	if !u.delivery.busy() {
 		_ = u.forward() // an error is the delivery's, and kept there
 	}
 }

@@ -28,23 +28,16 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
 //
 // The stream runs beside its handler, because a read from a client that sends
-// nothing ends only when the handler returns.
+// nothing ends only when the handler returns. The handler itself does next to
+// nothing, as gRPC has already used up most of the smallest stack.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	on, err := s.access.enter(rpc.Context())
-	if err != nil {
-		return publicStatus(err, nil)
-	}
-	u := s.newUpload(rpc, on)
-	s.uploads.add(u)
-	defer s.uploads.remove(u)
-	u.startClock()
-	ended := make(chan error, 1)
-	s.streams.Go(func() { ended <- u.run() })
+	u := &upload{service: s, outcome: make(chan error, 1), interrupted: make(chan struct{})}
+	s.streams.Go(func() { u.outcome <- u.run(rpc) })
 	select {
-	case err := <-ended:
+	case err := <-u.outcome:
 		return u.answer(rpc, err)
 	case <-u.interrupted:
-		return u.giveBack(rpc, ended)
+		return u.giveBack(rpc)
 	}
 }
 
@@ -57,6 +50,8 @@ type upload struct {
 	delivery *delivery
 	age      age
 	clock    *time.Timer
+	outcome  chan error  // what run has returned
+	ended    atomic.Bool // the clock is not to be set again
 	// interrupted is closed, by interrupt, when reason is set.
 	interrupted chan struct{}
 	reason      atomic.Pointer[error]
@@ -69,21 +64,12 @@ type upload struct {
 	options streamOptions
 }
 
-func (s *service) newUpload(rpc uploadStream, on terms) *upload {
-	u := &upload{service: s, terms: on, interrupted: make(chan struct{})}
-	u.account = s.budget.Open(streamBytes, u.obey)
-	u.stream.begin(rpc, s.config, u.account)
-	u.delivery = newDelivery(rpc.Context(), s, on, u.interrupt)
-	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
-	return u
-}
-
 // giveBack answers the client of a stream that was interrupted with why, unless
 // the intake turns out to have accepted all of it.
-func (u *upload) giveBack(rpc uploadStream, ended <-chan error) error {
+func (u *upload) giveBack(rpc uploadStream) error {
 	u.delivery.halt(settleTime)
 	if u.delivery.complete {
-		return u.answer(rpc, <-ended)
+		return u.answer(rpc, <-u.outcome)
 	}
 	u.mu.Lock() // the stream may just have begun
 	defer u.mu.Unlock()
@@ -103,9 +89,13 @@ func (u *upload) answer(rpc uploadStream, err error) error {
 
 // run is a stream's whole way, from its metadata to the last batch. It returns
 // when the intake has accepted that, or with what went wrong.
-func (u *upload) run() (err error) {
+func (u *upload) run(rpc uploadStream) (err error) {
+	refused := u.open(rpc)
 	defer u.close(&err)
-	defer u.service.catch(u.stream.rpc.Context(), &err)
+	defer u.service.catch(rpc.Context(), &err)
+	if refused != nil {
+		return refused
+	}
 	md, err := u.stream.metadata()
 	if err != nil {
 		return err
@@ -127,6 +117,20 @@ func (u *upload) run() (err error) {
 			return u.finish(held)
 		}
 	}
+	return err
+}
+
+// open sets up what the stream needs before its metadata is known. It fails where
+// the client may no longer upload.
+func (u *upload) open(rpc uploadStream) (err error) {
+	s := u.service
+	u.terms, err = s.access.enter(rpc.Context())
+	u.account = s.budget.Open(streamBytes, u.obey)
+	u.stream.begin(rpc, s.config, u.account)
+	u.delivery = newDelivery(rpc.Context(), s, u.terms, u.interrupt)
+	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
+	u.startClock()
+	s.uploads.add(u)
 	return err
 }
 
@@ -268,6 +272,8 @@ func (u *upload) forwardAged() {
 func (u *upload) close(err *error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.service.uploads.remove(u)
+	u.ended.Store(true)
 	u.clock.Stop()
 	u.age.stop()
 	u.delivery.stop()

@@ -74,9 +74,14 @@ const defaultMemoryLimit size = 512 << 20
 // kernel counts more than the Go runtime does.
 const cgroupShare = 0.9
 
+// gcPercent is the garbage collector's target, unless GOGC sets another one. The
+// server makes little garbage beside what it holds, so to collect it sooner than
+// by default costs little and keeps the process smaller.
+const gcPercent = 50
+
 // findMemoryLimit sets the memory limit where none is given, and makes it the
 // runtime's, unless GOMEMLIMIT has set that one.
-func (f *limitFlags) findMemoryLimit(ctx context.Context, logger *slog.Logger) {
+func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) string, logger *slog.Logger) {
 	source := "--memory-limit"
 	runtimeLimit := debug.SetMemoryLimit(-1)
 	if f.MemoryLimit == 0 {
@@ -92,6 +97,9 @@ func (f *limitFlags) findMemoryLimit(ctx context.Context, logger *slog.Logger) {
 	}
 	if runtimeLimit == math.MaxInt64 {
 		debug.SetMemoryLimit(int64(f.MemoryLimit))
+	}
+	if getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	logger.InfoContext(ctx, "memory is limited", "limit", f.MemoryLimit.String(), "chosen_by", source)
 }

@@ -97,7 +97,7 @@ func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	c.Limits.findMemoryLimit(ctx, logger)
+	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
 	cfg := c.config(dest)
 	if err := c.Access.configure(&cfg); err != nil {
 		return err

@@ -42,17 +42,18 @@ func main() {
 	flag.StringVar(&p.proto, "proto", "proto", "the folder of the proto files")
 	flag.StringVar(&p.dir, "dir", ".tmp/loadtest", "where requests, reports and logs are put")
 	only := flag.String("scenarios", "", "a regular expression: run only the scenarios whose name it matches")
+	plot := flag.String("plot", "", "where to draw the ratios to the baseline, as SVG; empty: nowhere")
 	rounds := flag.Int("rounds", 1, "how often each scenario is run; the median of CPU, memory and rates counts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p, *only, *rounds); err != nil {
+	if err := run(ctx, p, *only, *rounds, *plot); err != nil {
 		fmt.Fprintln(os.Stderr, "loadtest:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, p programs, only string, rounds int) error {
+func run(ctx context.Context, p programs, only string, rounds int, plot string) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("scenarios: %w", err)
@@ -97,6 +98,11 @@ func run(ctx context.Context, p programs, only string, rounds int) error {
 		t.add(s, loaded, payload, results)
 	}
 	t.print(os.Stdout)
+	if plot != "" && len(t.ratios) > 0 {
+		if err := os.WriteFile(plot, drawPlot(t.ratios), 0o600); err != nil {
+			return err
+		}
+	}
 	if lost {
 		return errLost
 	}

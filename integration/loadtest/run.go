@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/scopegate/scopegate/integration/internal/load"
@@ -37,6 +38,7 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent loa
 		return result{}, fmt.Errorf("start intake: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.End()) }()
+	t.Args = append(slices.Clone(t.Args), s.args...)
 	server, err := load.Start(ctx, t.Server, in.URL, p.dir)
 	if err != nil {
 		return result{}, fmt.Errorf("start server: %w", err)
@@ -49,7 +51,8 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent loa
 	}
 	var r result
 	var held load.Usage
-	if s.hold > 0 {
+	switch {
+	case s.hold > 0:
 		plan := load.Plan{
 			Uploads: s.uploads, AtOnce: sendingAtOnce, Connections: s.connections, Hold: s.hold,
 			OnHeld: func() (err error) {
@@ -58,7 +61,10 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent loa
 			},
 		}
 		r.Outcome, err = load.Run(ctx, plan, sent, server.Address)
-	} else {
+	case s.repeats:
+		plan := load.Plan{Uploads: s.uploads, AtOnce: s.atOnce, Connections: s.connections}
+		r.Outcome, err = load.Run(ctx, plan, sent, server.Address)
+	default:
 		r.Outcome, err = runGHZ(ctx, p, s, sent, server.Address)
 	}
 	if err != nil {
@@ -90,5 +96,6 @@ func (r result) tell(logger *slog.Logger, delivered load.Delivery) {
 	for failure, count := range r.Failures {
 		logger.Warn("uploads failed", "count", count, "status", failure)
 	}
-	logger.Info("done", "took", r.Took.Round(time.Millisecond), "cpu", r.cpu, "peak_mib", r.peakBytes>>20)
+	logger.Info("done", "took", r.Took.Round(time.Millisecond), "cpu", r.cpu, "peak_mib", r.peakBytes>>20,
+		"repeated", r.RetryCount)
 }

@@ -20,6 +20,11 @@ type scenario struct {
 	uploads, atOnce, connections int
 	// interval is the wait between two messages of an upload.
 	interval time.Duration
+	// repeats makes uploads again that the server has no room for, which ghz can't
+	// do either.
+	repeats bool
+	// args are further arguments of our server.
+	args []string
 	// hold is for how long all uploads stay open after their messages, with
 	// nothing sent. ghz can't do that, so a client of our own does.
 	hold time.Duration
@@ -30,6 +35,9 @@ type scenario struct {
 
 // sendingAtOnce is how many of the uploads that are held send at a time.
 const sendingAtOnce = 100
+
+// smallMemory is less than what 2,000 uploads would hold if they were let.
+var smallMemory = []string{"--memory-limit=256MiB"}
 
 // payload returns what one upload of the scenario consists of.
 func (s scenario) payload(from *load.Symbols) (load.Payload, error) {
@@ -58,6 +66,14 @@ func scenarios() []scenario {
 		{
 			name: "open and idle, 10,000 at once", messages: 11, uploads: 10_000, atOnce: 10_000, connections: 1000,
 			hold: 5 * time.Second, alone: true,
+		},
+		{
+			name: "function-sized, 2,000 at once in 256 MiB", messages: 200, uploads: 2000, atOnce: 2000, connections: 200,
+			repeats: true, args: smallMemory, alone: true,
+		},
+		{
+			name: "whole packages, 2,000 at once in 256 MiB", whole: true, messages: 6, uploads: 2000, atOnce: 2000,
+			connections: 200, repeats: true, args: smallMemory, alone: true,
 		},
 	}
 }

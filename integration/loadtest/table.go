@@ -11,8 +11,11 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// table is the outcome in Markdown.
-type table struct{ rows [][]string }
+// table is the outcome: in Markdown, and for the plot.
+type table struct {
+	rows   [][]string
+	ratios []ratio
+}
 
 var columns = []string{
 	"scenario", "server", "uploads/s", "scopes/s", "MB/s of JSON", "p50", "p95", "p99",
@@ -36,8 +39,15 @@ func (t *table) add(s scenario, servers []target, sent load.Payload, results [][
 		cpu, peak := cpuPerGB(s, sent), func(r result) float64 { return float64(r.peakBytes) / (1 << 20) }
 		cpuRatio, peakRatio := "", ""
 		if i < len(servers)-1 {
-			cpuRatio = percent(median(rounds, cpu) / median(baseline, cpu))
-			peakRatio = percent(median(rounds, peak) / median(baseline, peak))
+			r := ratio{
+				scenario: s.name,
+				cpu:      median(rounds, cpu) / median(baseline, cpu),
+				peakRSS:  median(rounds, peak) / median(baseline, peak),
+				cpuOf:    fmt.Sprintf("%.1f against %.1f s", median(rounds, cpu), median(baseline, cpu)),
+				peakOf:   fmt.Sprintf("%.0f against %.0f MiB", median(rounds, peak), median(baseline, peak)),
+			}
+			t.ratios = append(t.ratios, r)
+			cpuRatio, peakRatio = percent(r.cpu), percent(r.peakRSS)
 		}
 		t.rows = append(t.rows, []string{
 			s.name, server.Name,

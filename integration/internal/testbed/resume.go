@@ -142,7 +142,7 @@ func (r Resuming) stream(
 
 // pause waits in front of another stream; it fails where there shall be none.
 func (r Resuming) pause(ctx context.Context, failed error) error {
-	if status.Code(failed) != codes.Unavailable {
+	if code := status.Code(failed); code != codes.Unavailable && code != codes.ResourceExhausted {
 		return failed
 	}
 	limit := r.MaxPause

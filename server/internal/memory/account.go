@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -10,21 +11,23 @@ import (
 // use, the other methods for that of one goroutine.
 type Account struct {
 	budget *Budget
-	caller *caller // nil: not admitted
-	key    callerKey
-	group  *caller // that the caller belongs to; nil: none
+	// callers are whose it is: its caller and the group of that; none before it is
+	// admitted.
+	callers []*caller
 	// fixedBytes is what it holds as long as it is open, and can't be squeezed.
 	fixedBytes int
 	held       atomic.Int64 // drawn beside that
 	attributed atomic.Int64
 	// receiving is since when it receives, in Unix nanoseconds; 0: it does not.
 	receiving atomic.Int64
+	stuck     atomic.Bool // what it holds can't be squeezed
 	obey      func(Order)
 
 	// Guarded by the budget's mu:
 
 	granted  chan struct{} // not nil: it waits, until that is closed
 	squeezed squeezed
+	without  bool // it went on without room, and is not back
 }
 
 // Order is what an account is asked for when memory is short.
@@ -74,60 +77,31 @@ func (a *Account) AdmitWithin(group Group, name string) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := callerKey{group: group.Name, name: name}
-	of, known := b.callers[key]
-	if !known {
-		of = &caller{}
-	}
-	bytes := a.totalBytes()
 	switch {
 	case b.admitted >= b.limits.uploads():
 		return &OverloadError{Uploads: b.limits.Uploads}
-	case of.uploads >= b.limits.callerUploads():
-		return &OverloadError{Caller: name, Uploads: b.limits.CallerUploads}
-	case of.held.Load()+bytes > b.limits.callerBytes():
-		return &OverloadError{Caller: name, Bytes: b.limits.CallerBytes}
-	case b.drawn.Load() > b.percent(refusePercent):
+	case b.drawn.Load() > b.percent(refusePercent), b.ceiling.reached(b.admitted, time.Now()):
 		b.refused = true
 		return &OverloadError{Bytes: b.limits.Bytes}
-	case of.held.Load()+bytes > callerShare*b.free():
-		return &OverloadError{Caller: name, Bytes: callerShare * max(0, b.free())}
 	}
+	callers := []*caller{b.caller(callerKey{group: group.Name, name: name}, b.limits.CallerUploads, b.limits.CallerBytes)}
 	if group.Name != "" {
-		within, err := b.admitGroup(group, bytes)
-		if err != nil {
+		callers = append(callers, b.caller(callerKey{name: group.Name, isGroup: true}, group.Uploads, group.Bytes))
+	}
+	bytes := a.totalBytes()
+	for _, of := range callers {
+		if err := of.admits(bytes, b.free()); err != nil {
 			return err
 		}
-		within.held.Add(bytes)
-		within.uploads++
-		a.group = within
 	}
-	b.callers[key] = of
-	of.held.Add(bytes)
-	of.uploads++
+	for _, of := range callers {
+		b.callers[of.key] = of
+		of.held.Add(bytes)
+		of.uploads++
+	}
 	b.admitted++
-	a.caller, a.key = of, key
+	a.callers = callers
 	return nil
-}
-
-// admitGroup returns the group, if it has room for another account with so many
-// bytes. It must be called with mu held.
-func (b *Budget) admitGroup(group Group, bytes int64) (*caller, error) {
-	of, known := b.groups[group.Name]
-	if !known {
-		of = &caller{}
-	}
-	of.limitBytes.Store(int64(orNone(int(group.Bytes))))
-	switch {
-	case of.uploads >= orNone(group.Uploads):
-		return nil, &OverloadError{Caller: group.Name, Uploads: group.Uploads}
-	case of.held.Load()+bytes > of.limitBytes.Load():
-		return nil, &OverloadError{Caller: group.Name, Bytes: group.Bytes}
-	case of.held.Load()+bytes > callerShare*b.free():
-		return nil, &OverloadError{Caller: group.Name, Bytes: callerShare * max(0, b.free())}
-	}
-	b.groups[group.Name] = of
-	return of, nil
 }
 
 // Draw draws a number of bytes, or gives them back where the number is negative.
@@ -147,11 +121,8 @@ func (a *Account) Attribute(bytes int) {
 
 // count counts bytes as held by whose account it is.
 func (a *Account) count(bytes int) {
-	if a.caller != nil {
-		a.caller.held.Add(int64(bytes))
-	}
-	if a.group != nil {
-		a.group.held.Add(int64(bytes))
+	for _, of := range a.callers {
+		of.held.Add(int64(bytes))
 	}
 }
 
@@ -171,6 +142,10 @@ func (a *Account) Receiving(on bool) {
 	}
 	a.receiving.Store(since)
 }
+
+// Stuck tells that what the account holds can't be, or can again be, moved out of
+// memory: nobody waits for that to happen while it can't.
+func (a *Account) Stuck(on bool) { a.stuck.Store(on) }
 
 // Wait waits until the account may hold more: until it holds less than what is
 // free, and its caller less than its share. It returns the context's error when
@@ -199,11 +174,17 @@ func (a *Account) mayTake(free int64) bool {
 	if a.held.Load()+a.attributed.Load() >= free {
 		return false
 	}
-	if group := a.group; group != nil && group.held.Load() >= min(callerShare*free, group.limitBytes.Load()) {
-		return false
+	for _, of := range a.callers {
+		if of.held.Load() >= min(callerShare*free, of.limitBytes.Load()) {
+			return false
+		}
 	}
-	held := a.caller.held.Load()
-	return held < callerShare*free && held < a.budget.limits.callerBytes()
+	return true
+}
+
+// atLimit tells that one of whose account it is holds as much as it may.
+func (a *Account) atLimit() bool {
+	return slices.ContainsFunc(a.callers, (*caller).atLimit)
 }
 
 // Close gives everything back. What the account has drawn beside what is fixed
@@ -214,18 +195,16 @@ func (a *Account) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.accounts, a)
-	if a.caller == nil {
+	b.back(a)
+	if a.callers == nil {
 		return
 	}
 	a.count(-a.fixedBytes)
 	b.admitted--
-	if a.caller.uploads--; a.caller.uploads == 0 {
-		delete(b.callers, a.key)
-	}
-	if a.group != nil {
-		if a.group.uploads--; a.group.uploads == 0 {
-			delete(b.groups, a.key.group)
+	for _, of := range a.callers {
+		if of.uploads--; of.uploads == 0 {
+			delete(b.callers, of.key)
 		}
 	}
-	a.caller, a.group = nil, nil
+	a.callers = nil
 }

@@ -53,39 +53,30 @@ type Budget struct {
 	// overseen tells that an overseer is at work.
 	overseen  atomic.Bool
 	overseers sync.WaitGroup
+	nudges    chan struct{} // to look again before it is time
 	stop      chan struct{}
 	close     func()
 
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
 	callers  map[callerKey]*caller
-	groups   map[string]*caller
 	admitted int
+	ceiling  ceiling
 	refused  bool // an account, for want of memory, since the overseer has looked
-}
-
-// callerKey tells callers apart.
-type callerKey struct {
-	group string // empty: it belongs to none
-	name  string
-}
-
-// caller is what the accounts of one caller, or group, hold together.
-type caller struct {
-	held    atomic.Int64
-	uploads int // guarded by the budget's mu
-	// limitBytes is a group's own.
-	limitBytes atomic.Int64
+	// ticks counts what all overseers have seen, so that it can be told when an
+	// account was squeezed last; collected is when the garbage was.
+	ticks, collected int64
+	squeezesLeft     int // in this tick
 }
 
 // New returns a budget. Its Close must be called once anything was drawn.
 func New(limits Limits) *Budget {
 	b := &Budget{
 		limits:   limits,
+		nudges:   make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
 		callers:  map[callerKey]*caller{},
-		groups:   map[string]*caller{},
 	}
 	b.close = sync.OnceFunc(func() { close(b.stop) })
 	return b
@@ -137,10 +128,6 @@ func (b *Budget) percent(n int64) int64 { return b.limits.Bytes / 100 * n }
 func (b *Budget) free() int64 { return b.limits.Bytes - b.drawn.Load() }
 
 func (l Limits) uploads() int { return orNone(l.Uploads) }
-
-func (l Limits) callerUploads() int { return orNone(l.CallerUploads) }
-
-func (l Limits) callerBytes() int64 { return int64(orNone(int(l.CallerBytes))) }
 
 func orNone(limit int) int {
 	if limit <= 0 {

@@ -1,0 +1,252 @@
+package interop_test
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/internal/testbed"
+)
+
+// soon is how long a producer may take to start, to see a status that is there,
+// and to end: the slowest is a JVM on a machine that does other things too.
+const soon = 20 * time.Second
+
+// batchDeadline is when a server gives up a batch, where it shall.
+const batchDeadline = time.Second
+
+// The server gives up a batch, and tells how far the stream came.
+func goesOn(t *testing.T, p *producer) {
+	t.Helper()
+	var downSince atomic.Pointer[time.Time]
+	down := func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
+		now := time.Now()
+		downSince.CompareAndSwap(nil, &now)
+		if post.BatchNum == 3 && time.Since(*downSince.Load()) < 2*batchDeadline {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		accept(w, r)
+	}
+	bed := newBed(t, down, "--flush-threshold", "16KiB", "--batch-deadline", batchDeadline.String())
+	path := writeReplay(t, replayScopes)
+	result := p.start(t, bed.server.Address, "--replay", path).mustSucceed(t)
+	if result.Streams < 2 {
+		t.Errorf("%d streams: nothing was gone on with", result.Streams)
+	}
+	if uploads := bed.intake.Store.Uploads(); len(uploads) != 1 {
+		t.Errorf("%d uploads at the intake: it started over", len(uploads))
+	}
+	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
+}
+
+// The connection breaks, and nobody tells how far the stream came.
+func startsOver(t *testing.T, p *producer) {
+	t.Helper()
+	gate := testbed.NewGate()
+	bed := newBed(t, gate.Fault, "--flush-threshold", "16KiB")
+	proxy := testbed.NewProxy(t, bed.server.Address)
+	path := writeReplay(t, replayScopes)
+	r := p.start(t, proxy.Address(), "--replay", path)
+	first := await(t, r, gate.Entered, "its first batch")
+	proxy.Cut()
+	if err := proxy.Mend(); err != nil {
+		t.Fatal(err)
+	}
+	gate.Open()
+	result := r.mustSucceed(t)
+	if result.UploadID == first.UploadID {
+		t.Errorf("upload %s went on, though it was not known from where", first.UploadID)
+	}
+	bed.intake.RequireNoFinal(t, first.UploadID)
+	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
+}
+
+// overloaded refuses the first stream, and counts the scopes of others.
+type overloaded struct {
+	symdbv1.UnimplementedSymbolDatabaseServiceServer
+	refused time.Time
+	waited  time.Duration
+}
+
+const overloadDelay = 400 * time.Millisecond
+
+func (o *overloaded) UploadScopes(
+	stream grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse],
+) error {
+	if o.refused.IsZero() {
+		o.refused = time.Now()
+		st, err := status.New(codes.ResourceExhausted, "no memory is left").WithDetails(
+			&errdetails.ErrorInfo{Reason: "OVERLOADED", Domain: "scopegate"},
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(overloadDelay)})
+		if err != nil {
+			return err
+		}
+		return st.Err()
+	}
+	o.waited = time.Since(o.refused)
+	summary := &symdbv1.UploadScopesResponse{}
+	for {
+		request, err := stream.Recv()
+		if err != nil {
+			return stream.SendAndClose(summary)
+		}
+		if request.GetScope() != nil {
+			summary.ScopeCount++
+		}
+	}
+}
+
+func waitsForTheOverloaded(t *testing.T, p *producer) {
+	t.Helper()
+	t.Run("until there is room", func(t *testing.T) { waitsUntilThereIsRoom(t, p) })
+	t.Run("until its deadline", func(t *testing.T) {
+		bed := newBed(t, nil, "--max-uploads", "1")
+		occupy(t, bed)
+		r := p.start(t, bed.server.Address, "--replay", writeReplay(t, 10), "--deadline", "3")
+		r.mustFail(t, result{Status: "RESOURCE_EXHAUSTED", Reason: "OVERLOADED"})
+	})
+}
+
+// occupy takes the room of one upload until the test ends.
+func occupy(t *testing.T, b *bed) {
+	t.Helper()
+	conn, err := grpc.NewClient(b.server.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(testbed.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata := &symdbv1.UploadMetadata{Service: "occupant", Language: "go"}
+	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Header(); err != nil { // it is there once the upload has begun
+		t.Fatal(err)
+	}
+}
+
+func waitsUntilThereIsRoom(t *testing.T, p *producer) {
+	t.Helper()
+	o := &overloaded{}
+	server := grpc.NewServer()
+	symdbv1.RegisterSymbolDatabaseServiceServer(server, o)
+	address := serve(t, server)
+	result := p.start(t, address, "--replay", writeReplay(t, 10)).mustSucceed(t)
+	server.Stop() // what o holds can be read now
+	if result.Accepted != 10 || result.Streams != 2 {
+		t.Errorf("%+v, want 10 scopes in the second stream", *result)
+	}
+	if o.waited < overloadDelay {
+		t.Errorf("it tried again after %v, want at least %v", o.waited, overloadDelay)
+	}
+}
+
+func serve(t *testing.T, server *grpc.Server) (address string) {
+	t.Helper()
+	listener := testbed.Listen(t, "tcp", "127.0.0.1:0")
+	served := make(chan error, 1)
+	go func(l net.Listener) { served <- server.Serve(l) }(listener)
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// A scope is refused while there are many more to send.
+func seesTheEarlyEnd(t *testing.T, p *producer) {
+	t.Helper()
+	bed := newBed(t, nil)
+	const ordinal = 500
+	spoiled := []string{`{"scope_type":"MODULE","name":"spoiled","start_line":0,"end_line":0,` +
+		`"symbols":[{"name":"x","type":null,"symbol_type":""}]}`}
+	more := strings.Repeat("\n"+`{"scope_type":"MODULE","name":"more","start_line":0,"end_line":0}`, 200_000)[1:]
+	path := writeReplay(t, ordinal, append(spoiled, more)...)
+	got := p.start(t, bed.server.Address, "--replay", path).mustFail(t, result{
+		Status: "INVALID_ARGUMENT", Reason: "SCOPE_INVALID", Field: "scope[" + strconv.Itoa(ordinal) + "].symbols[0].symbol_type",
+	})
+	if got.Messages > 150_000 {
+		t.Errorf("%d messages: it went on after the end", got.Messages)
+	}
+	bed.intake.RequireNoFinal(t, got.UploadID)
+}
+
+func seesTooLarge(t *testing.T, p *producer) {
+	t.Helper()
+	bed := newBed(t, nil)
+	for name, tt := range map[string]struct {
+		bytes int
+		want  result
+	}{
+		"for the server": {5 << 20, result{Status: "INVALID_ARGUMENT", Reason: "SCOPE_TOO_LARGE", Field: "scope[0]"}},
+		"for gRPC":       {9 << 20, result{Status: "RESOURCE_EXHAUSTED"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			huge := `{"scope_type":"MODULE","name":"` + strings.Repeat("x", tt.bytes) + `","start_line":0,"end_line":0}`
+			p.start(t, bed.server.Address, "--replay", writeReplay(t, 0, huge)).mustFail(t, tt.want)
+		})
+	}
+	if uploads := bed.intake.Store.Uploads(); len(uploads) > 0 {
+		t.Errorf("%d uploads at the intake", len(uploads))
+	}
+}
+
+// The producer's own search for scopes fails in the middle.
+func isCutShort(t *testing.T, p *producer) {
+	t.Helper()
+	bed := newBed(t, nil, "--flush-threshold", "16KiB")
+	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes, `{"scope_type":`))
+	r.mustFail(t, result{Status: "SOURCE_FAILED"})
+	// What the server has taken for the end of an upload it finishes before it stops.
+	if err := bed.server.Terminate(); err != nil {
+		t.Errorf("server: %v", err)
+	}
+	uploads := bed.intake.Store.Uploads()
+	if len(uploads) != 1 {
+		t.Fatalf("%d uploads at the intake, want 1", len(uploads))
+	}
+	bed.intake.RequireNoFinal(t, uploads[0].UploadID)
+}
+
+func isCancelled(t *testing.T, p *producer) {
+	t.Helper()
+	bed := newBed(t, nil, "--flush-threshold", "16KiB")
+	path := writeReplay(t, replayScopes)
+	r := p.start(t, bed.server.Address, "--replay", path, "--cancel-after", strconv.Itoa(replayScopes/2))
+	got := r.mustFail(t, result{Status: "CANCELLED"})
+	bed.intake.RequireNoFinal(t, got.UploadID)
+}
+
+func keepsItsDeadline(t *testing.T, p *producer) {
+	t.Helper()
+	gate := testbed.NewGate()
+	bed := newBed(t, gate.Fault, "--flush-threshold", "0")
+	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes), "--deadline", "4")
+	await(t, r, gate.Entered, "its first batch")
+	got := r.wait(t)
+	if got.Status != "DEADLINE_EXCEEDED" {
+		t.Errorf("the upload ended with %+v, want DEADLINE_EXCEEDED", *got)
+	}
+	if got.Seconds < 3.5 || got.Seconds > 15 {
+		t.Errorf("it took %v s, the deadline was 4 s", got.Seconds)
+	}
+	bed.intake.RequireNoFinal(t, got.UploadID)
+}

@@ -1,0 +1,173 @@
+package interop_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scopegate/scopegate/integration/internal/testbed"
+)
+
+// languages are the producers, and what each takes as its fixed input.
+var languages = []language{
+	{name: "python", golden: "shop.py"},
+	{name: "node", golden: "shop.js"},
+	{name: "ruby", golden: "shop.rb"},
+	{name: "java", golden: "shop", steady: true},
+	{name: "cpp", golden: "shop"},
+}
+
+// batchBytes is a flush threshold at which an upload takes many batches.
+const batchBytes = "64KiB"
+
+// They run one after the other, because they are measured, and so that no machine
+// is too small for them.
+func TestInterop(t *testing.T) { //nolint:paralleltest // measured one after the other
+	if workDir == "" {
+		t.Skip("make interop runs this: it needs other languages")
+	}
+	bed := newBed(t, nil, "--flush-threshold", batchBytes)
+	chosen := strings.Fields(os.Getenv("SCOPEGATE_INTEROP_LANGUAGES"))
+	for _, l := range languages {
+		if len(chosen) > 0 && !slices.Contains(chosen, l.name) {
+			continue
+		}
+		t.Run(l.name, func(t *testing.T) {
+			p := l.producer(t)
+			row := table.add(l.name)
+			for _, check := range []struct {
+				name string
+				run  func(t *testing.T, p *producer)
+			}{
+				{"golden", requireGolden},
+				{"superset", requireSuperset},
+				{"delivered", func(t *testing.T, p *producer) { t.Helper(); requireDelivered(t, p, bed, row) }},
+				{"replayed", func(t *testing.T, p *producer) { t.Helper(); measureReplay(t, p, bed, row) }},
+				{"goes on", goesOn},
+				{"starts over", startsOver},
+				{"overloaded", waitsForTheOverloaded},
+				{"ended early", seesTheEarlyEnd},
+				{"too large", seesTooLarge},
+				{"cut short", isCutShort},
+				{"cancelled", isCancelled},
+				{"deadline", keepsItsDeadline},
+				{"backpressure", isHeldBack},
+				{"bit by bit", goesBitByBit},
+			} {
+				if !t.Run(check.name, func(t *testing.T) { check.run(t, p) }) {
+					row.failed = append(row.failed, check.name)
+				}
+			}
+		})
+	}
+}
+
+// bed is a server in a process of its own, and an intake behind it.
+type bed struct {
+	intake *testbed.Intake
+	server *testbed.Process
+}
+
+func newBed(t *testing.T, fault testbed.Fault, args ...string) *bed {
+	t.Helper()
+	intake := testbed.StartIntake(t, fault)
+	return &bed{intake: intake, server: testbed.StartProcess(t, intake.URL(), "127.0.0.1:0", args...)}
+}
+
+// arrived returns the root scopes of an upload that is whole, and fails the test
+// where it is not.
+func (b *bed) arrived(t *testing.T, uploadID string) []any {
+	t.Helper()
+	upload, ok := b.intake.Store.Upload(uploadID)
+	if !ok {
+		t.Fatalf("nothing of upload %s is at the intake", uploadID)
+	}
+	if !upload.Complete || len(upload.Violations) > 0 {
+		t.Fatalf("upload %s: complete %v, violations %v", uploadID, upload.Complete, upload.Violations)
+	}
+	if upload.Env != "interop" || upload.Version != "1.0" || upload.Language == "" {
+		t.Errorf("upload %s: env %q, version %q, language %q", uploadID, upload.Env, upload.Version, upload.Language)
+	}
+	var scopes []any
+	for raw, err := range b.intake.Store.Scopes(uploadID) {
+		if err != nil {
+			t.Fatalf("upload %s: %v", uploadID, err)
+		}
+		var scope any
+		if err := json.Unmarshal(raw, &scope); err != nil {
+			t.Fatalf("upload %s: scope: %v", uploadID, err)
+		}
+		scopes = append(scopes, scope)
+	}
+	return scopes
+}
+
+func requireGolden(t *testing.T, p *producer) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", "golden", p.language.name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{"whole": nil, "split": {"--max-message-bytes", "300"}} {
+		t.Run(name, func(t *testing.T) {
+			var want []any
+			if err := json.Unmarshal(raw, &want); err != nil {
+				t.Fatal(err)
+			}
+			bed := newBed(t, nil)
+			args = append(args, "--golden", p.language.golden)
+			result := p.start(t, bed.server.Address, args...).mustSucceed(t)
+			got := bed.arrived(t, result.UploadID)
+			if name == "split" {
+				if len(got) <= len(want) {
+					t.Errorf("%d messages: nothing was split", len(got))
+				}
+				got, want = testbed.MergeRoots(got), testbed.MergeRoots(want)
+			}
+			requireEqual(t, got, want)
+		})
+	}
+}
+
+// The keys of all languages, empty strings, numbers at their limits, and text that
+// is not easy to escape.
+func requireSuperset(t *testing.T, p *producer) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", "superset.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bed := newBed(t, nil)
+	result := p.start(t, bed.server.Address, "--replay", path).mustSucceed(t)
+	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
+}
+
+func requireDelivered(t *testing.T, p *producer, bed *bed, row *row) {
+	t.Helper()
+	result := p.start(t, bed.server.Address).mustSucceed(t)
+	sent, got := readLines(t, p.sentPath), bed.arrived(t, result.UploadID)
+	row.sent, row.arrived, row.messages, row.rate = len(sent), len(got), result.Messages, result.rate()
+	if upload, ok := bed.intake.Store.Upload(result.UploadID); ok {
+		row.rawBytes, row.batches = upload.RawBytes, upload.BatchCount
+	}
+	if result.Scopes != len(sent) || result.Messages != len(got) {
+		t.Errorf("the producer tells of %d scopes and %d messages, %d and %d were written down and arrived",
+			result.Scopes, result.Messages, len(sent), len(got))
+	}
+	if result.Messages > result.Scopes { // some roots were split
+		sent, got = testbed.MergeRoots(sent), testbed.MergeRoots(got)
+	}
+	requireEqual(t, got, sent)
+}
+
+// measureReplay measures without the walk.
+func measureReplay(t *testing.T, p *producer, bed *bed, row *row) {
+	t.Helper()
+	path := writeReplay(t, replayScopes)
+	result := p.start(t, bed.server.Address, "--replay", path).mustSucceed(t)
+	row.replayRate = result.rate()
+	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
+}

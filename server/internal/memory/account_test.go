@@ -1,0 +1,401 @@
+package memory_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+const limitBytes = 100 << 20
+
+// percent returns so much of limitBytes.
+func percent(n int) int { return limitBytes / 100 * n }
+
+// open opens an account of that caller that obeys no order, and holds so many
+// bytes.
+func open(t *testing.T, b *memory.Budget, caller string, heldBytes int) *memory.Account {
+	t.Helper()
+	a := b.Open(0, func(memory.Order) {})
+	if err := a.Admit(caller); err != nil {
+		t.Fatal(err)
+	}
+	a.Draw(heldBytes)
+	return a
+}
+
+// end gives back what the account has drawn, and closes it.
+func end(accounts ...*memory.Account) {
+	for _, a := range accounts {
+		a.Draw(-int(a.HeldBytes()))
+		a.Close()
+	}
+}
+
+// await is Wait in a goroutine. What it returns comes over the channel.
+func await(ctx context.Context, a *memory.Account) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- a.Wait(ctx) }()
+	return done
+}
+
+func isDone(t *testing.T, done <-chan error) bool {
+	t.Helper()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("wait: %v", err)
+		}
+		return true
+	default:
+		return false
+	}
+}
+
+// TestAccounting: what is drawn is counted once, at the account, its caller and
+// the budget, and is nothing at the end.
+func TestAccounting(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Limits{Bytes: limitBytes})
+	defer b.Close()
+	a := b.Open(1000, func(memory.Order) {})
+	a.Draw(500)
+	if a.HeldBytes() != 500 || b.DrawnBytes() != 1500 || b.Admitted() != 0 {
+		t.Errorf("%d held, %d drawn, %d admitted", a.HeldBytes(), b.DrawnBytes(), b.Admitted())
+	}
+	if err := a.Admit("s"); err != nil {
+		t.Fatal(err)
+	}
+	a.Draw(200)
+	b.Draw(300)
+	a.Attribute(300) // the same bytes
+	if a.HeldBytes() != 700 || b.DrawnBytes() != 2000 || b.PeakBytes() != 2000 || b.Admitted() != 1 {
+		t.Errorf("%d held, %d drawn, %d at most, %d admitted", a.HeldBytes(), b.DrawnBytes(), b.PeakBytes(), b.Admitted())
+	}
+	a.Attribute(-300)
+	b.Draw(-300)
+	end(a)
+	if b.DrawnBytes() != 0 || b.PeakBytes() != 2000 || b.Admitted() != 0 || b.LimitBytes() != limitBytes {
+		t.Errorf("%d drawn, %d at most, %d admitted", b.DrawnBytes(), b.PeakBytes(), b.Admitted())
+	}
+}
+
+// TestAdmit: each limit refuses by its own name, at the next account, and lets it in
+// when an account is closed.
+func TestAdmit(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		limits memory.Limits
+		// there are the accounts that are there, by their callers, with so many bytes.
+		there  []string
+		held   int
+		caller string
+		want   memory.OverloadError
+		text   string
+	}{
+		"uploads": {
+			limits: memory.Limits{Uploads: 2}, there: []string{"a", "b"}, caller: "c",
+			want: memory.OverloadError{Uploads: 2}, text: "the server has as many uploads as it may: 2",
+		},
+		"uploads of a caller": {
+			limits: memory.Limits{CallerUploads: 1}, there: []string{"b", "a"}, caller: "a",
+			want: memory.OverloadError{Caller: "a", Uploads: 1}, text: `"a" has as many uploads as it may: 1`,
+		},
+		"bytes of a caller": {
+			limits: memory.Limits{CallerBytes: 1000}, there: []string{"b", "a"}, held: 995, caller: "a",
+			want: memory.OverloadError{Caller: "a", Bytes: 1000}, text: `"a" has as much in memory as it may: 1000 bytes`,
+		},
+		"bytes": {
+			there: []string{"a", "b"}, held: percent(47), caller: "c",
+			want: memory.OverloadError{Bytes: limitBytes}, text: "the server has as much in memory as it may: 104857600 bytes",
+		},
+		"a caller's share": {
+			there: []string{"a"}, held: percent(90), caller: "a",
+			want: memory.OverloadError{Caller: "a", Bytes: 8 * int64(limitBytes-percent(90)-10)},
+			text: `"a" has as much in memory as it may: 83886000 bytes`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.limits.Bytes = limitBytes
+			b := memory.New(test.limits)
+			defer b.Close()
+			var there []*memory.Account
+			for _, caller := range test.there {
+				there = append(there, open(t, b, caller, test.held))
+			}
+			late := b.Open(10, func(memory.Order) {})
+			err := late.Admit(test.caller)
+			overload, ok := errors.AsType[*memory.OverloadError](err)
+			if !ok || *overload != test.want || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("%v (%#v), want %#v", err, overload, test.want)
+			}
+			if b.Admitted() != len(there) {
+				t.Errorf("%d admitted, want %d", b.Admitted(), len(there))
+			}
+			end(late)
+			end(there[len(there)-1])
+			again := open(t, b, test.caller, 10)
+			end(append(there[:len(there)-1], again)...)
+			if b.DrawnBytes() != 0 || b.Admitted() != 0 {
+				t.Errorf("%d drawn, %d admitted", b.DrawnBytes(), b.Admitted())
+			}
+		})
+	}
+}
+
+// TestShareLeavesRoom: one caller alone gets most of the budget, but another one
+// can still begin.
+func TestShareLeavesRoom(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Limits{Bytes: limitBytes})
+	defer b.Close()
+	var noisy []*memory.Account
+	for {
+		a := b.Open(percent(1), func(memory.Order) {})
+		err := a.Admit("noisy")
+		if err != nil {
+			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || overload.Caller != "noisy" {
+				t.Errorf("%v, want one about the caller", err)
+			}
+			a.Close()
+			break
+		}
+		noisy = append(noisy, a)
+	}
+	if n := len(noisy); n < 85 || n > 89 {
+		t.Errorf("one caller got %d percent, want about eight ninths", n)
+	}
+	quiet := open(t, b, "quiet", percent(1))
+	end(append(noisy, quiet)...)
+}
+
+// TestWaitDoesNotStop: below the threshold nobody waits, and a context that has
+// ended is told.
+func TestWaitDoesNotStop(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Limits{Bytes: limitBytes})
+	defer b.Close()
+	a := open(t, b, "a", percent(49))
+	defer end(a)
+	if err := a.Wait(t.Context()); err != nil || b.Waiting() != 0 {
+		t.Errorf("%v, %d wait", err, b.Waiting())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Wait(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the context's error", err)
+	}
+}
+
+// TestLargestStopFirst: those that hold at least what is free stop, the others do
+// not; what somebody else has drawn for them counts.
+func TestLargestStopFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		large := open(t, b, "a", percent(40))
+		carrying := open(t, b, "b", percent(5))
+		b.Draw(percent(20))
+		carrying.Attribute(percent(20))
+		small := open(t, b, "c", percent(10))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		stopped := []<-chan error{await(ctx, large), await(ctx, carrying)}
+		if err := small.Wait(ctx); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if b.Waiting() != 2 {
+			t.Errorf("%d wait, want 2", b.Waiting())
+		}
+		cancel()
+		for _, done := range stopped {
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("%v, want the context's error", err)
+			}
+		}
+		if b.Waiting() != 0 {
+			t.Errorf("%d wait, want none", b.Waiting())
+		}
+		b.Draw(-percent(20))
+		carrying.Attribute(-percent(20))
+		end(large, carrying, small)
+	})
+}
+
+// TestSmallestGoOnFirst: as room is made, those that hold least go on, and each is
+// counted with what it will take.
+func TestSmallestGoOnFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var accounts []*memory.Account
+		for _, held := range []int{30, 10, 20} {
+			accounts = append(accounts, open(t, b, "a", percent(held)))
+		}
+		others := percent(34)
+		b.Draw(others) // 6 are free
+		var done []<-chan error
+		for _, a := range accounts {
+			done = append(done, await(t.Context(), a))
+		}
+		for _, step := range []struct {
+			freed int
+			want  []bool
+		}{
+			{0, []bool{false, false, false}},
+			{3, []bool{false, false, false}}, // 9
+			{2, []bool{false, true, false}},  // 11
+			{9, []bool{false, true, false}},  // 20
+			{1, []bool{false, true, true}},   // 21
+			{10, []bool{true, true, true}},   // 31
+		} {
+			b.Draw(-percent(step.freed))
+			others -= percent(step.freed)
+			pass(time.Second)
+			synctest.Wait()
+			for i, want := range step.want {
+				if got := len(done[i]) > 0; got != want {
+					t.Errorf("%d percent freed: account %d goes on: %v, want %v", step.freed, i, got, want)
+				}
+			}
+		}
+		b.Draw(-others)
+		end(accounts...)
+	})
+}
+
+// TestOneGoesOn: where nothing is left that could be moved, those that wait go on,
+// one after the other, though there is no room for them.
+func TestOneGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, stuck := range map[string]bool{"holds nothing": false, "holds what can't be moved": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := memory.New(memory.Limits{Bytes: limitBytes})
+				defer b.Close()
+				var accounts []*memory.Account
+				var done []<-chan error
+				for range 3 {
+					a := open(t, b, "a", 0)
+					accounts = append(accounts, a)
+					if stuck {
+						a.Stuck(true)
+						a.Draw(percent(30))
+						continue
+					}
+					b.Draw(percent(30))
+					a.Attribute(percent(30))
+				}
+				for _, a := range accounts {
+					done = append(done, await(t.Context(), a))
+				}
+				var went []int
+				for range 3 {
+					pass(60 * time.Millisecond)
+					synctest.Wait()
+					count := 0
+					for _, d := range done {
+						count += len(d)
+					}
+					went = append(went, count)
+				}
+				if went[0] == 0 || went[0] == 3 || went[2] != 3 {
+					t.Errorf("%v went on after each tick, want one after the other", went)
+				}
+				for _, a := range accounts {
+					if !stuck {
+						b.Draw(-percent(30))
+						a.Attribute(-percent(30))
+					}
+				}
+				end(accounts...)
+			})
+		})
+	}
+}
+
+// TestCallerBytes: the accounts of a caller that holds as much as it may stop, while
+// another one's go on; they are squeezed though there is memory for all, and go
+// on then.
+func TestCallerBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: int64(percent(10))})
+		defer b.Close()
+		var noisy []*memory.Account
+		var mu sync.Mutex
+		var squeezed []int
+		for i := range 3 {
+			var a *memory.Account
+			a = b.Open(0, func(o memory.Order) {
+				mu.Lock()
+				defer mu.Unlock()
+				if o == memory.Squeeze {
+					squeezed = append(squeezed, i)
+					a.Draw(-int(a.HeldBytes()))
+				}
+			})
+			if err := a.Admit("noisy"); err != nil {
+				t.Fatal(err)
+			}
+			noisy = append(noisy, a)
+		}
+		quiet := open(t, b, "quiet", percent(9))
+		for i, a := range noisy {
+			a.Draw(percent(3 + i)) // 12 in all
+		}
+		if err := quiet.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		done := await(t.Context(), noisy[0])
+		synctest.Wait()
+		if !isDone(t, done) {
+			pass(time.Second)
+			synctest.Wait()
+			if !isDone(t, done) {
+				t.Error("it still waits")
+			}
+		}
+		if !slices.Equal(squeezed, []int{2}) {
+			t.Errorf("%v were squeezed, want the largest of the caller", squeezed)
+		}
+		end(append(noisy, quiet)...)
+	})
+}
+
+// TestCallerHasNothingToGive: a caller that holds as much as it may, of what can't
+// be moved, goes on one account after the other, whatever others hold.
+func TestCallerHasNothingToGive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: int64(percent(10))})
+		defer b.Close()
+		other := open(t, b, "other", percent(9))
+		a := b.Open(percent(6), func(memory.Order) {})
+		if err := a.Admit("a"); err != nil {
+			t.Fatal(err)
+		}
+		b.Draw(percent(5))
+		a.Attribute(percent(5))
+		done := await(t.Context(), a)
+		pass(time.Second)
+		synctest.Wait()
+		if !isDone(t, done) {
+			t.Error("it still waits")
+			b.Draw(-percent(1))
+			a.Attribute(-percent(1))
+		}
+		end(a, other)
+	})
+}

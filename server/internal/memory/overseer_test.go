@@ -1,0 +1,269 @@
+package memory_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// orders notes who was asked for what.
+type orders struct {
+	mu        sync.Mutex
+	squeezes  []string
+	giveUps   []string
+	squeezeAt []time.Time
+}
+
+func (o *orders) of(name string) func(memory.Order) {
+	return func(order memory.Order) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if order == memory.GiveUp {
+			o.giveUps = append(o.giveUps, name)
+			return
+		}
+		o.squeezes = append(o.squeezes, name)
+		o.squeezeAt = append(o.squeezeAt, time.Now())
+	}
+}
+
+func (o *orders) taken() (squeezes, giveUps []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.squeezes), slices.Clone(o.giveUps)
+}
+
+func (o *orders) open(t *testing.T, b *memory.Budget, name string, heldBytes int) *memory.Account {
+	t.Helper()
+	a := b.Open(0, o.of(name))
+	if err := a.Admit("a"); err != nil {
+		t.Fatal(err)
+	}
+	a.Draw(heldBytes)
+	return a
+}
+
+// TestSqueezeLargest: above the threshold those that hold most are squeezed, until
+// what they hold is enough; accounts that carry much but hold nothing are passed
+// over. Those that had nothing to give are not asked again before a while has
+// passed.
+func TestSqueezeLargest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var o orders
+		accounts := []*memory.Account{
+			o.open(t, b, "small", percent(3)),
+			o.open(t, b, "large", percent(8)),
+			o.open(t, b, "carrying", 0),
+			o.open(t, b, "middle", percent(6)),
+		}
+		accounts[2].Attribute(percent(40))
+		b.Draw(percent(80) - percent(17))
+		pass(time.Minute)
+		if squeezes, _ := o.taken(); squeezes != nil {
+			t.Errorf("%v were squeezed at the threshold", squeezes)
+		}
+		b.Draw(percent(3)) // 8 are missing
+		pass(time.Millisecond)
+		if squeezes, _ := o.taken(); !slices.Equal(squeezes, []string{"large"}) {
+			t.Errorf("%v were squeezed, want the largest", squeezes)
+		}
+		pass(900 * time.Millisecond)
+		squeezes, giveUps := o.taken()
+		slices.Sort(squeezes)
+		if !slices.Equal(squeezes, []string{"large", "middle", "small"}) || giveUps != nil {
+			t.Errorf("%v were squeezed, want each once; %v given up", squeezes, giveUps)
+		}
+		pass(time.Second)
+		squeezes, _ = o.taken()
+		if slices.Sort(squeezes); len(squeezes) != 6 {
+			t.Errorf("%v were squeezed, want each twice", squeezes)
+		}
+		b.Draw(percent(-3))
+		accounts[2].Attribute(-percent(40))
+		b.Draw(-(percent(80) - percent(17)))
+		end(accounts...)
+	})
+}
+
+// TestSqueezeAgainLater: that an account has nothing to give is not remembered
+// until there is memory again and then none.
+func TestSqueezeAgainLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var o orders
+		a := o.open(t, b, "a", percent(10))
+		for range 3 {
+			b.Draw(percent(75))
+			pass(10 * time.Second)
+			b.Draw(-percent(75))
+			pass(10 * time.Second)
+		}
+		squeezes, _ := o.taken()
+		if len(squeezes) < 3*9 || len(squeezes) > 3*11 {
+			t.Errorf("squeezed %d times, want about once a second while memory is short", len(squeezes))
+		}
+		for i := range o.squeezeAt[1:] {
+			if gap := o.squeezeAt[i+1].Sub(o.squeezeAt[i]); gap > 12*time.Second {
+				t.Errorf("not squeezed for %v, want for as long as there was memory", gap)
+			}
+		}
+		end(a)
+	})
+}
+
+// TestGiveUpIsLast: nobody is given up before more is drawn than there is, and then
+// a few at a time, those that receive and hold most.
+func TestGiveUpIsLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var o orders
+		var accounts []*memory.Account
+		for i := range 32 {
+			a := o.open(t, b, string(rune('A'+i)), 1+i)
+			a.Receiving(i < 20)
+			accounts = append(accounts, a)
+		}
+		b.Draw(percent(99))
+		pass(time.Minute)
+		if _, giveUps := o.taken(); giveUps != nil {
+			t.Errorf("%v were given up while there was memory", giveUps)
+		}
+		b.Draw(percent(2))
+		pass(110 * time.Millisecond) // collect garbage, then look again
+
+		_, giveUps := o.taken()
+		slices.Sort(giveUps)
+		if giveUps = slices.Compact(giveUps); !slices.Equal(giveUps, []string{"R", "S", "T"}) {
+			t.Errorf("%v were given up, want the three that receive and hold most", giveUps)
+		}
+		for _, a := range accounts {
+			a.Receiving(false)
+		}
+		pass(time.Second)
+		_, before := o.taken()
+		pass(time.Minute)
+		if _, after := o.taken(); len(after) != len(before) {
+			t.Errorf("%d were given up that do not receive", len(after)-len(before))
+		}
+		b.Draw(-percent(101))
+		end(accounts...)
+	})
+}
+
+// TestCloseLeavesNothing: Close ends the overseer while there is something to see,
+// and what it has ordered. It can be called again.
+func TestCloseLeavesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		var obeyed int
+		a := b.Open(0, func(memory.Order) {
+			pass(time.Second)
+			obeyed++
+		})
+		a.Draw(percent(90))
+		synctest.Wait()
+		b.Close() // the test fails where a goroutine is left
+		if obeyed != 1 {
+			t.Errorf("obeyed %d times when closed, want once", obeyed)
+		}
+		b.Close()
+		end(a)
+	})
+}
+
+// upload is an account whose stream draws, waits and gives back at random.
+type upload struct {
+	account *memory.Account
+	mu      sync.Mutex
+	open    int // of what it has drawn, what can be moved
+}
+
+func (u *upload) obey(o memory.Order) {
+	if o != memory.Squeeze || !u.mu.TryLock() {
+		return
+	}
+	defer u.mu.Unlock()
+	u.account.Draw(-u.open)
+	u.open = 0
+}
+
+// TestAllFinish: however much uploads want together, and whatever the order, all
+// come to their end as long as what is squeezed is given back; and then nothing
+// is drawn.
+func TestAllFinish(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		var (
+			uploads     = rapid.IntRange(1, 40).Draw(rt, "uploads")
+			callers     = rapid.IntRange(1, 3).Draw(rt, "callers")
+			scopes      = rapid.IntRange(1, 20).Draw(rt, "scopes")
+			most        = rapid.IntRange(1, 20).Draw(rt, "percent of the budget a scope")
+			stuckShare  = rapid.IntRange(0, 2).Draw(rt, "tenths of the uploads that can't be squeezed")
+			callerBytes = rapid.SampledFrom([]int64{0, limitBytes / 20, limitBytes / 2}).Draw(rt, "bytes a caller")
+			seed        = rapid.Uint64().Draw(rt, "seed")
+		)
+		synctest.Test(t, func(t *testing.T) {
+			b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: callerBytes})
+			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // of a clock that runs when all wait
+			defer cancel()
+			var running sync.WaitGroup
+			for i := range uploads {
+				random := rand.New(rand.NewPCG(seed, uint64(i))) // #nosec G404 -- it shall be predictable
+				u := &upload{}
+				u.account = b.Open(1<<10, u.obey)
+				running.Go(func() {
+					defer u.account.Close()
+					for u.account.Admit(string(rune('a'+i%callers))) != nil && ctx.Err() == nil {
+						pass(time.Second)
+					}
+					u.account.Stuck(random.IntN(10) < stuckShare)
+					for range scopes {
+						if err := u.account.Wait(ctx); err != nil {
+							t.Error(err)
+							break
+						}
+						pass(time.Duration(random.IntN(int(time.Second))))
+						frame := 1 + random.IntN(percent(most)/4)
+						b.Draw(frame)
+						u.account.Attribute(frame)
+						if err := u.account.Wait(ctx); err != nil {
+							t.Error(err)
+						}
+						u.mu.Lock()
+						bytes := 1 + random.IntN(percent(most))
+						u.account.Draw(bytes)
+						u.open += bytes
+						u.mu.Unlock()
+						u.account.Attribute(-frame)
+						b.Draw(-frame)
+					}
+					u.mu.Lock()
+					defer u.mu.Unlock()
+					u.account.Draw(-u.open)
+					u.open = 0
+				})
+			}
+			running.Wait()
+			b.Close()
+			if b.DrawnBytes() != 0 || b.Waiting() != 0 || b.Admitted() != 0 {
+				t.Errorf("%d drawn, %d wait, %d admitted", b.DrawnBytes(), b.Waiting(), b.Admitted())
+			}
+		})
+	})
+}
