@@ -191,7 +191,9 @@ func (s *Server) newTransport() *grpc.Server {
 	return grpc.NewServer(
 		grpc.Creds(&observing{
 			TransportCredentials: insecure.NewCredentials(),
-			streams:              cfg.Limits.StreamsPerConnection, budget: s.service.budget, logger: s.service.logger,
+			streams:              cfg.Limits.StreamsPerConnection,
+			windowBytes:          transport.StreamWindowBytes,
+			budget:               s.service.budget, logger: s.service.logger,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
