@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,17 +102,21 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 		return nil, fmt.Errorf("dial %q: %w", target, err)
 	}
 	c := New(conn, options...)
+	// A token goes unencrypted only to this host.
+	c.settings.plaintextToken = c.settings.plaintextToken || allLocal(targets)
 	c.closeConn = sync.OnceValue(conn.Close)
 	return c, nil
 }
 
 func defaultCredentials(targets ...string) credentials.TransportCredentials {
-	for _, target := range targets {
-		if !isLocal(target) {
-			return credentials.NewTLS(nil)
-		}
+	if allLocal(targets) {
+		return insecure.NewCredentials()
 	}
-	return insecure.NewCredentials()
+	return credentials.NewTLS(nil)
+}
+
+func allLocal(targets []string) bool {
+	return !slices.ContainsFunc(targets, func(target string) bool { return !isLocal(target) })
 }
 
 func isLocal(target string) bool {

@@ -25,6 +25,8 @@ type settings struct {
 	maxMessageBytes int
 	credentials     credentials.TransportCredentials
 	serverName      string // empty: the target's
+	token           TokenSource
+	plaintextToken  bool
 	dialOptions     []grpc.DialOption
 
 	withoutResume bool

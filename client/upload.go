@@ -58,7 +58,7 @@ func (c *Client) upload(
 		metadata.UploadId = uuid.NewString()
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	stream, err := c.service.UploadScopes(ctx, append(callOptions, withoutReplay)...)
+	stream, err := c.service.UploadScopes(ctx, append(callOptions, c.settings.callOptions()...)...)
 	if err != nil {
 		err = receivedError(ctx, "open upload", err)
 		cancel()

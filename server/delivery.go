@@ -20,6 +20,7 @@ type delivery struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	service  *service
+	terms    terms
 	standing *standing
 	uploadID string
 	options  streamOptions
@@ -45,8 +46,11 @@ type delivery struct {
 	compressed     int64
 }
 
-func newDelivery(ctx context.Context, s *service, at *standing, broken func(error)) *delivery {
-	d := &delivery{service: s, standing: at, idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken}
+func newDelivery(ctx context.Context, s *service, on terms, at *standing, broken func(error)) *delivery {
+	d := &delivery{
+		service: s, terms: on, standing: at,
+		idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken,
+	}
 	d.close = sync.OnceFunc(func() { close(d.closed) })
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
@@ -168,7 +172,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		return d.split(b)
 	case failure != nil && failure.TooLarge():
 		// Its parts must not go out beside it, should the intake have it after all.
-		d.service.policy.Learned.Learn(b)
+		d.terms.route.learned.Learn(b)
 		err = errTooLargeInDoubt
 		d.inDoubt = true
 	case failure != nil && failure.InDoubt():
@@ -187,7 +191,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 func (d *delivery) post(b *batch.Batch) error {
 	ctx, end := d.service.tracing.batch(d.ctx, b)
 	begin := time.Now()
-	err := d.service.intake.Forward(ctx, b)
+	err := d.terms.route.ForwardFor(ctx, d.terms.sender(), b)
 	d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
 	end(err)
 	return err
@@ -200,14 +204,17 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.compressed += int64(b.File.Len())
 	d.standing.accept(b.File)
 	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
-	d.release(b)
+	d.mu.Lock()
+	delete(d.files, b.File)
+	d.mu.Unlock()
+	d.service.offer(d.terms, b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
 
 // split forwards what the intake found too large as several batches, and has
 // all uploads make smaller ones from now on.
 func (d *delivery) split(b *batch.Batch) error {
-	limits := d.service.policy.Learned.Learn(b)
+	limits := d.terms.route.learned.Learn(b)
 	d.service.ledger.BatchesRefused.Inc()
 	if d.options.singleBatch {
 		d.release(b)

@@ -28,6 +28,9 @@ func (u *upload) tellEnd(code codes.Code, why reason, err error) {
 			slog.String("upload_id", h.UploadID), slog.String("service", clip(h.Service)), slog.String("env", clip(h.Env)),
 			slog.String("version", clip(h.Version)), slog.String("language", clip(h.Language)))
 	}
+	if t := u.terms.tenant; t != nil {
+		attrs = append(attrs, slog.String("tenant", t.Name))
+	}
 	d := u.delivery
 	attrs = append(attrs,
 		slog.Int64("scopes", u.stream.scopes.Load()), slog.Int64("accepted_scopes", d.acceptedScopes),

@@ -30,6 +30,8 @@ var outcomes = []struct {
 	{codes.Unavailable, reasonShuttingDown},
 	{codes.Unavailable, reasonConnectionAge},
 	{codes.Unavailable, reasonTooSlow},
+	{codes.Unauthenticated, reasonUnauthenticated},
+	{codes.PermissionDenied, reasonPermission},
 	{codes.ResourceExhausted, reasonOverloaded},
 	{codes.Canceled, reasonCancelled},
 	{codes.DeadlineExceeded, reasonDeadline},
@@ -68,9 +70,15 @@ func newMetrics(r prometheus.Registerer) *telemetry.Metrics {
 	return telemetry.NewMetrics(r, ends, attempts)
 }
 
-// attempted counts an attempt at posting a batch.
+// attempted counts an attempt at posting a batch to the server's own intake, which
+// the page is about.
 func (s *service) attempted(a intake.Attempt) {
 	s.activity.Attempt(a)
+	s.attemptedElsewhere(a)
+}
+
+// attemptedElsewhere counts an attempt at posting a batch to a tenant's intake.
+func (s *service) attemptedElsewhere(a intake.Attempt) {
 	s.metrics.Attempted(telemetry.Attempt{Outcome: string(a.Class), HTTPStatus: a.HTTPStatus}, a.Duration)
 }
 
@@ -78,7 +86,7 @@ func (s *service) attempted(a intake.Attempt) {
 func (s *Server) observe(r prometheus.Registerer) {
 	s.service.observeMemory(r)
 	s.service.observeCompressors(r)
-	observeIntake(r, s.intake)
+	observeIntake(r, s.service.access.routes.own.client)
 	limits := s.service.config.Limits
 	telemetry.Register(r,
 		gauge("uploads_in_flight", "Uploads (streams) that are open.",
@@ -121,6 +129,8 @@ func (s *service) observeMemory(r prometheus.Registerer) {
 		"service_uploads": func(c memory.Counts) int64 { return c.RefusedCallerUploads },
 		"memory":          func(c memory.Counts) int64 { return c.RefusedBytes },
 		"service_memory":  func(c memory.Counts) int64 { return c.RefusedCallerBytes },
+		"tenant_uploads":  func(c memory.Counts) int64 { return c.RefusedGroupUploads },
+		"tenant_memory":   func(c memory.Counts) int64 { return c.RefusedGroupBytes },
 	} {
 		refused := counter("memory_refusals_total", "Uploads that were refused, by the limit that had no room.",
 			func() float64 { return float64(of(b.Counts())) })

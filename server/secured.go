@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync"
 	"syscall"
 	"time"
 
@@ -81,17 +80,12 @@ func (h *handshakeConn) end() {
 	h.over = true
 }
 
-// refusals logs handshakes that failed, at most one a second: anybody can have as
-// many fail as they like.
+// refusals logs some of the handshakes that failed: anybody can have as many fail as
+// they like.
 type refusals struct {
 	logger *slog.Logger
-
-	mu     sync.Mutex
-	last   time.Time
-	silent int // since then
+	noise  sampler
 }
-
-const refusalInterval = time.Second
 
 // maxRefusalText bounds what is logged of an error, which may quote a certificate
 // of the client's.
@@ -105,20 +99,7 @@ func (r *refusals) log(peer net.Addr, err error) {
 		r.logger.Debug("TLS handshake failed", attrs...)
 		return
 	}
-	if silent, may := r.may(time.Now()); may {
-		r.logger.Warn("TLS handshake failed", append(attrs, slog.Int("not_logged_before", silent))...)
+	if unlogged, ok := r.noise.take(time.Now()); ok {
+		r.logger.Warn("TLS handshake failed", append(attrs, slog.Int("unlogged", unlogged))...)
 	}
-}
-
-// may tells whether to log, and how many were not since that was last so.
-func (r *refusals) may(now time.Time) (silent int, may bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.last) < refusalInterval {
-		r.silent++
-		return 0, false
-	}
-	silent = r.silent
-	r.last, r.silent = now, 0
-	return silent, true
 }

@@ -132,9 +132,9 @@ func TestRefusalsAreSampled(t *testing.T) {
 		for range 100 {
 			refuse()
 		}
-		<-time.After(refusalInterval)
+		<-time.After(sampleInterval)
 		refuse()
-		if got := log.count("TLS handshake failed"); got != 2 || log.count("not_logged_before=99") != 1 {
+		if got := log.count("TLS handshake failed"); got != 2 || log.count("unlogged=99") != 1 {
 			t.Errorf("logged %d times", got)
 		}
 		if log.text.Len() > 2*(maxRefusalText+200) {

@@ -11,7 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
@@ -28,20 +31,18 @@ import (
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
-	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Server is a gRPC server with the symbol database service, health checking and
-// reflection.
+// Server is a gRPC server with the symbol database service, health checking and,
+// if it is configured, reflection.
 type Server struct {
 	grpc        *grpc.Server
 	health      *health.Server
 	service     *service
-	intake      *intake.Client
 	connections *connections
 	version     string
 	started     time.Time
@@ -52,6 +53,8 @@ type Server struct {
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
+	// watching has access watched once, while the server serves.
+	watching sync.Once
 }
 
 // service implements symdb.v1.SymbolDatabaseService.
@@ -62,7 +65,8 @@ type service struct {
 	plan        *transcode.Plan
 	compressors *encode.Pool
 	policy      batch.Policy
-	intake      forwarder
+	access      *access
+	additional  *additional // nil: there is none
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
@@ -145,16 +149,14 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		rpc:         telemetry.NewRPC(with.registry),
 		tracing:     newTracing(with.tracing),
 	}
-	client, err := intake.New(cfg.Intake.client(), s.intakeOptions()...)
-	if err != nil {
-		return nil, fmt.Errorf("configure server: %w", err)
-	}
-	s.intake = client
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
+	if err := s.openAccess(kept, with.registry); err != nil {
+		return nil, errors.Join(fmt.Errorf("configure server: %w", err), s.closeMemory())
+	}
 	server := &Server{
-		health: health.NewServer(), service: s, intake: client, certificates: kept,
+		health: health.NewServer(), service: s, certificates: kept,
 		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
 		version:     with.version, started: started,
 		stopping: make(chan struct{}),
@@ -164,11 +166,27 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
-	reflection.Register(server.grpc)
+	if cfg.Access.Reflection {
+		reflection.Register(server.grpc)
+	}
 	s.rpc.Initialize(server.grpc, symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName)
 	server.observe(with.registry)
 	kept.watch(cfg.TLS.ReloadInterval)
 	return server, nil
+}
+
+// openAccess sets up who may upload, and the ways to the intakes.
+func (s *service) openAccess(kept certificates, registry prometheus.Registerer) error {
+	to, err := newRoutes(kept.configureIntake(s.config.Intake.client()), s.budget,
+		s.intakeOptions(s.attempted), s.intakeOptions(s.attemptedElsewhere))
+	if err != nil {
+		return err
+	}
+	s.access, err = newAccess(s.config.Access, to, s.budget, telemetry.NewAccess(registry), s.logger)
+	if err != nil {
+		return err
+	}
+	return s.openAdditional(registry)
 }
 
 // budgetPercent is the part of the memory limit that can be drawn.
@@ -188,7 +206,7 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes)
+	s.budget.Draw(runtime.GOMAXPROCS(0) * compressorBytes)
 	return nil
 }
 
@@ -205,7 +223,7 @@ func (s *service) closeMemory() error {
 func (s *Server) newTransport() *grpc.Server {
 	cfg, transport := s.service.config, s.service.config.Transport
 	pool := newBuffers(s.service.budget)
-	recovered := s.service.recovered
+	streams, calls := s.interceptors()
 	return grpc.NewServer(
 		s.service.tracing.serverOption(),
 		grpc.Creds(&observing{
@@ -236,17 +254,29 @@ func (s *Server) newTransport() *grpc.Server {
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
-		grpc.ChainStreamInterceptor(
-			s.others,
-			// Innermost, so that a panic is logged as the status that it becomes.
-			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
-		),
-		grpc.ChainUnaryInterceptor(
-			s.service.rpc.Unary(),
-			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
-		),
+		grpc.ChainStreamInterceptor(streams...),
+		grpc.ChainUnaryInterceptor(calls...),
 	)
 }
+
+// interceptors returns what stands around each stream and call. Who calls is asked
+// only where it matters, as each interceptor takes its part of a stream's stack.
+func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
+	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
+	streams := []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)}
+	calls := []grpc.UnaryServerInterceptor{s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
+	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
+		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
+		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(ask), guarded))
+	}
+	return streams, calls
+}
+
+// guarded matches what asks for a credential: all but the health of the server,
+// which is for those who have none, such as a load balancer.
+var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
+	return call.Service != healthv1.Health_ServiceDesc.ServiceName
+})
 
 // compilePlan says how a scope is written: all follows from the proto file but
 // the rules for the two fields that protobuf can't express.
@@ -263,6 +293,7 @@ func compilePlan() (*transcode.Plan, error) {
 func (s *Server) Serve(from net.Listener) error {
 	s.serving.Store(true)
 	s.page.serve(s.sample)
+	s.watching.Do(s.watchAccess)
 	bytes := connectionBytes
 	if s.certificates.server != nil && !isUnix(from.Addr()) {
 		bytes += tlsConnectionBytes
@@ -272,6 +303,23 @@ func (s *Server) Serve(from net.Listener) error {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
+}
+
+// watchAccess follows the file of tenants, if there is one, and ends the streams of
+// those who may no longer upload.
+func (s *Server) watchAccess() {
+	if s.service.access.watcher == nil {
+		return
+	}
+	s.service.streams.Go(func() {
+		s.service.access.watch(s.stopping, func() {
+			for _, u := range s.service.uploads.list() {
+				if err := s.service.access.revoked(u.terms); err != nil {
+					u.interrupt(err)
+				}
+			}
+		})
+	})
 }
 
 // Ready tells whether the server takes uploads: from the first Serve on, until
@@ -312,6 +360,7 @@ func (s *Server) others(
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
+	s.watching.Do(func() {}) // not any more
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -334,7 +383,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.service.streams.Wait()
 	s.page.close()
-	s.intake.Close()
+	s.service.closeAdditional(ctx)
+	s.service.access.routes.close()
 	s.certificates.close()
 	return errors.Join(err, s.service.closeMemory())
 }

@@ -101,10 +101,15 @@ func (s *standing) state(taking bool) (words string, stuck bool) {
 	return words, stuck
 }
 
-// labelOf returns what the client has said of its upload.
-func labelOf(h *batch.Header) adminpage.Label {
-	if h == nil {
-		return adminpage.Label{}
+// labelOf returns what the client has said of its upload, and who it has proved to
+// be.
+func labelOf(h *batch.Header, on terms) adminpage.Label {
+	var label adminpage.Label
+	if h != nil {
+		label = adminpage.Label{UploadID: h.UploadID, Service: h.Service, Version: h.Version, Language: h.Language}
 	}
-	return adminpage.Label{UploadID: h.UploadID, Service: h.Service, Version: h.Version, Language: h.Language}
+	if on.tenant != nil {
+		label.Tenant = on.tenant.Name
+	}
+	return label
 }

@@ -116,8 +116,9 @@ func (s *Server) snapshot() adminpage.Snapshot {
 		snapshot.Memory.SpoolBytes, snapshot.Memory.SpoolLimitBytes = svc.spool.UsedBytes(), svc.config.Limits.SpoolBytes
 	}
 	svc.activity.Report(&snapshot)
-	state := s.intake.State()
-	snapshot.Intake.Host, snapshot.Intake.RetryAt = s.intake.Host(), state.RetryAt
+	own := svc.access.routes.own.client
+	state := own.State()
+	snapshot.Intake.Host, snapshot.Intake.RetryAt = own.Host(), state.RetryAt
 	switch state.Health {
 	case intake.Throttled:
 		snapshot.Intake.State = adminpage.IntakeSpared
@@ -129,7 +130,7 @@ func (s *Server) snapshot() adminpage.Snapshot {
 	open := svc.uploads.list()
 	snapshot.UploadCount = len(open)
 	for _, u := range mostNotable(open, shownUploads) {
-		snapshot.Uploads = append(snapshot.Uploads, u.snapshot(snapshot.Intake.State == adminpage.IntakeTaking))
+		snapshot.Uploads = append(snapshot.Uploads, u.snapshot())
 	}
 	return snapshot
 }
@@ -144,15 +145,15 @@ func (s *Server) isStopping() bool {
 }
 
 // snapshot returns how far the upload has come.
-func (u *upload) snapshot(taking bool) adminpage.Upload {
+func (u *upload) snapshot() adminpage.Upload {
 	p := &u.standing
 	shown := adminpage.Upload{
-		Label: activity.Shortened(labelOf(p.header.Load())), Began: u.stream.pace.began,
+		Label: activity.Shortened(labelOf(p.header.Load(), u.terms)), Began: u.stream.pace.began,
 		Scopes: u.stream.scopes.Load(), ReceivedBytes: p.receivedBytes.Load(),
 		JSONBytes: p.jsonBytes.Load(), GzipBytes: p.gzipBytes.Load(), HeldBytes: u.account.HeldBytes(),
 		BatchNum: p.open.Load(), AcceptedBatches: p.accepted.Load(),
 	}
-	shown.State, shown.Stuck = p.state(taking)
+	shown.State, shown.Stuck = p.state(u.terms.taken())
 	if reason := u.reason.Load(); reason != nil {
 		shown.State, shown.Stuck = "ending: "+(*reason).Error(), true
 	}
@@ -182,7 +183,7 @@ func mostNotable(open []*upload, most int) []*upload {
 func (u *upload) recordEnd(code codes.Code, why reason, err error) {
 	d := u.delivery
 	ended := adminpage.Finished{
-		Label: labelOf(u.header), Ended: time.Now(), Took: time.Since(u.stream.pace.began),
+		Label: labelOf(u.header, u.terms), Ended: time.Now(), Took: time.Since(u.stream.pace.began),
 		Code: code.String(), Reason: string(why), Good: code == codes.OK,
 		Scopes: u.stream.scopes.Load(), AcceptedScopes: d.acceptedScopes,
 		JSONBytes: d.rawBytes, GzipBytes: d.compressed, Batches: max(0, d.nextNum-d.options.firstBatchNum),

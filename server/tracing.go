@@ -53,9 +53,9 @@ func (t tracing) serverOption() grpc.ServerOption {
 		otelgrpc.WithFilter(filters.Not(filters.HealthCheck()))))
 }
 
-// intakeOptions are the client's collaborators.
-func (s *service) intakeOptions() []intake.Option {
-	options := []intake.Option{intake.OnAttempt(s.attempted)}
+// intakeOptions are the collaborators of a client whose attempts attempted counts.
+func (s *service) intakeOptions(attempted func(intake.Attempt)) []intake.Option {
+	options := []intake.Option{intake.OnAttempt(attempted)}
 	if s.tracing.provider != nil {
 		options = append(options, intake.Traced(s.tracing.provider))
 	}

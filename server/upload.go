@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,12 +23,6 @@ import (
 // uploadIDHeader tells the client its upload's identity before the first scope.
 const uploadIDHeader = "scopegate-upload-id"
 
-// forwarder takes a batch to wherever batches go. It returns nil when the batch
-// is accepted there, and does not read it any more once it has returned.
-type forwarder interface {
-	Forward(context.Context, *batch.Batch) error
-}
-
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
@@ -51,6 +44,7 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 // upload is one stream in flight.
 type upload struct {
 	service  *service
+	terms    terms           // on which it was taken
 	account  *memory.Account // of what the stream holds
 	stream   stream
 	delivery *delivery
@@ -101,9 +95,12 @@ func (u *upload) answer(rpc uploadStream, err error) error {
 // run is a stream's whole way, from its metadata to the last batch. It returns
 // when the intake has accepted that, or with what went wrong.
 func (u *upload) run(rpc uploadStream) (err error) {
-	u.open(rpc)
+	refused := u.open(rpc)
 	defer u.close(&err)
 	defer u.service.catch(rpc.Context(), &err)
+	if refused != nil {
+		return refused
+	}
 	md, err := u.stream.metadata()
 	if err != nil {
 		return err
@@ -128,16 +125,19 @@ func (u *upload) run(rpc uploadStream) (err error) {
 	return err
 }
 
-// open sets up what the stream needs before its metadata is known.
-func (u *upload) open(rpc uploadStream) {
+// open sets up what the stream needs before its metadata is known. It fails where
+// the client may no longer upload.
+func (u *upload) open(rpc uploadStream) (err error) {
 	s := u.service
+	u.terms, err = s.access.enter(rpc.Context())
 	u.account = s.budget.Open(streamBytes, u.obey)
 	u.standing.totals = &s.activity.Totals
 	u.stream.begin(rpc, s.config, u.account, &u.standing)
-	u.delivery = newDelivery(rpc.Context(), s, &u.standing, u.interrupt)
+	u.delivery = newDelivery(rpc.Context(), s, u.terms, &u.standing, u.interrupt)
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	u.startClock()
 	s.uploads.add(u)
+	return err
 }
 
 // hold puts the scope that was held back into its batch, and receives the one to
@@ -164,6 +164,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		return err
 	}
 	policy := u.service.policy
+	policy.Learned = u.terms.route.learned
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
@@ -172,8 +173,11 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	u.standing.open.Store(options.firstBatchNum)
 	u.delivery.begin(header.UploadID, options)
 	u.service.tracing.describe(u.stream.rpc.Context(), header, options)
-	if err := u.account.Admit(header.Service); err != nil {
+	if err := u.account.AdmitWithin(u.terms.group(), header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
+	}
+	if err := u.service.access.claim(u.terms, header.UploadID); err != nil {
+		return err
 	}
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
@@ -308,6 +312,7 @@ func (u *upload) close(err *error) {
 		u.batches.Discard()
 	}
 	u.account.Close()
+	u.service.access.leave(u.terms)
 	u.countReceived()
 	u.enter(*err)
 }

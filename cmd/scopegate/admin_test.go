@@ -21,13 +21,7 @@ import (
 )
 
 // canary is in each secret of these tests.
-const canary = "canary77f0"
-
 // variables returns an environment.
-func variables(of map[string]string) func(string) string {
-	return func(name string) string { return of[name] }
-}
-
 // startServe runs serve with an admin port, and returns it and the two addresses.
 func startServe(t *testing.T, getenv func(string) string, args ...string) (s *started, address, adminAddress string) {
 	t.Helper()

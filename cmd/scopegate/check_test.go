@@ -128,7 +128,7 @@ func TestCheckTellsNoSecrets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := executeWith(t, test.variables, append([]string{"serve", "--check"}, test.args...)...)
+			got := executeWith(t, variables(test.variables), "", append([]string{"serve", "--check"}, test.args...)...)
 			if !strings.Contains(got.stdout, test.want) {
 				t.Errorf("no %q in %+v", test.want, got)
 			}

@@ -21,6 +21,7 @@ type grammar struct {
 	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
 	Intake  intakeCommand  `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
 	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
+	Token   tokenCommand   `cmd:"" help:"Make a token for a tenant, and the hash of it for the server."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit, and what it was built with and for."`
 
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`

@@ -23,15 +23,6 @@ func writeConfig(t *testing.T, content string) string {
 	return path
 }
 
-// executeWith is execute with variables.
-func executeWith(t *testing.T, variables map[string]string, args ...string) result {
-	t.Helper()
-	var stdout, stderr lockedBuffer
-	getenv := func(name string) string { return variables[name] }
-	code := run(t.Context(), args, strings.NewReader(""), &stdout, &stderr, getenv)
-	return result{code: code, stdout: stdout.String(), stderr: stderr.String()}
-}
-
 // row returns the fields of a setting's line in the output of --check.
 func (r result) row(t *testing.T, name string) []string {
 	t.Helper()
@@ -56,9 +47,9 @@ listen:
   - 127.0.0.1:1234
   - unix:///tmp/a,b
 `)
-	got := executeWith(t, map[string]string{
+	got := executeWith(t, variables(map[string]string{
 		"SCOPEGATE_CONFIG": path, "SCOPEGATE_MAX_DEPTH": "20", "SCOPEGATE_FLUSH_THRESHOLD": "4MiB",
-	}, "serve", "--check", "--flush-threshold", "5MiB", "--log-level", "warn")
+	}), "", "serve", "--check", "--flush-threshold", "5MiB", "--log-level", "warn")
 	if got.code != exitOK {
 		t.Fatalf("%+v", got)
 	}
@@ -80,7 +71,7 @@ listen:
 
 func TestConfigFileOfFlagWinsOverVariable(t *testing.T) {
 	t.Parallel()
-	got := executeWith(t, map[string]string{"SCOPEGATE_CONFIG": writeConfig(t, "max-depth: 5")},
+	got := executeWith(t, variables(map[string]string{"SCOPEGATE_CONFIG": writeConfig(t, "max-depth: 5")}), "",
 		"serve", "--check", "--config", writeConfig(t, "max-depth: 6"))
 	if row := got.row(t, "max-depth"); row[0] != "6" {
 		t.Errorf("max-depth is %q", row)
@@ -158,7 +149,7 @@ func TestConfigFileErrorsTellNoSecrets(t *testing.T) {
 
 func TestVariableOfWrongTypeIsNamed(t *testing.T) {
 	t.Parallel()
-	got := executeWith(t, map[string]string{"SCOPEGATE_MAX_DEPTH": "deep"}, "serve", "--check")
+	got := executeWith(t, variables(map[string]string{"SCOPEGATE_MAX_DEPTH": "deep"}), "", "serve", "--check")
 	if got.code != exitUsage || !strings.Contains(got.stderr, "SCOPEGATE_MAX_DEPTH: ") {
 		t.Errorf("%+v", got)
 	}

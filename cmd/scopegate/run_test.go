@@ -50,10 +50,20 @@ func withoutAdmin(getenv func(string) string) func(string) string {
 	}
 }
 
+func variables(of map[string]string) func(string) string {
+	return func(name string) string { return of[name] }
+}
+
 func execute(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), args, strings.NewReader(stdin), &stdout, &stderr, noVariables)
+	return executeWith(t, noVariables, stdin, args...)
+}
+
+// executeWith is execute with variables.
+func executeWith(t *testing.T, getenv func(string) string, stdin string, args ...string) result {
+	t.Helper()
+	var stdout, stderr lockedBuffer
+	code := run(t.Context(), args, strings.NewReader(stdin), &stdout, &stderr, getenv)
 	return result{code: code, stdout: stdout.String(), stderr: stderr.String()}
 }
 

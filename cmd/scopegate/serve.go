@@ -45,10 +45,11 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
-	TLS    tlsFlags   `embed:""`
-	Limits limitFlags `embed:""`
-	Admin  adminFlags `embed:""`
-	Log    logFlags   `embed:""`
+	TLS    tlsFlags    `embed:""`
+	Access accessFlags `embed:""`
+	Limits limitFlags  `embed:""`
+	Admin  adminFlags  `embed:""`
+	Log    logFlags    `embed:""`
 }
 
 // serveDefaults are the server's own defaults, as the flags' tags name them.
@@ -69,6 +70,8 @@ func serveDefaults() kong.Vars {
 		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
 		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
 		"chunkBytes":        size(cfg.ChunkBytes).String(),
+		"additionalQueue":   size(cfg.AdditionalIntakes.QueueBytes).String(),
+		"additionalAge":     cfg.AdditionalIntakes.MaxAge.String(),
 	})
 	return vars
 }
@@ -139,6 +142,7 @@ func (c *serveCommand) Run(
 	if dest.keyIsExposed() {
 		logger.WarnContext(ctx, keyIsExposed)
 	}
+	c.Access.announceAccess(ctx, ready.config, listeners, logger)
 	announce(s.stdout, listeners)
 	return serveUntilDone(ctx, ready.server, listeners, c.ShutdownGrace, logger)
 }
@@ -146,6 +150,7 @@ func (c *serveCommand) Run(
 // ready is a server that only has to listen.
 type ready struct {
 	server      *server.Server
+	config      server.Config
 	destination destination
 }
 
@@ -162,17 +167,21 @@ func (c *serveCommand) prepare(
 		return ready{}, err
 	}
 	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
-	srv, err := server.New(c.config(dest), logger, append(options, server.WithVersion(thisBuild().version))...)
+	cfg := c.config(dest)
+	if err := c.Access.configure(&cfg); err != nil {
+		return ready{}, err
+	}
+	srv, err := server.New(cfg, logger, append(options, server.WithVersion(thisBuild().version))...)
 	if err != nil {
 		return ready{}, &usageError{err}
 	}
-	return ready{server: srv, destination: dest}, nil
+	return ready{server: srv, config: cfg, destination: dest}, nil
 }
 
 func (c *serveCommand) config(dest destination) server.Config {
 	cfg := server.DefaultConfig()
 	cfg.Intake.URL = dest.url
-	cfg.Intake.APIKey = dest.apiKey
+	cfg.Intake.APIKey = server.NewSecret(dest.apiKey)
 	cfg.Intake.AdditionalTags = c.AdditionalTags
 	cfg.Intake.PostTimeout = c.PostTimeout
 	cfg.Intake.BatchDeadline = c.BatchDeadline

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,9 +20,10 @@ import (
 type uploadCommand struct {
 	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content tells which it is."`
 
-	Server   []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
-	Attempts int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
-	Timeout  time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
+	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
+	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
+	TokenFile string        `group:"Server" placeholder:"PATH" env:"SCOPEGATE_TOKEN_FILE" help:"File with the token that the server knows the tenant by, read anew for each stream. SCOPEGATE_TOKEN can hold it instead; there is no flag for the token itself, as other users would see it. It is sent through TLS or to this host; with --plaintext also unencrypted."`
+	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
 
 	Security securityFlags `embed:""`
 
@@ -99,7 +101,7 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 		return errors.Join(err, src.close())
 	}
 	report.describe(metadata)
-	summary, err := c.send(ctx, metadata, src, c.progress(s.stderr, src))
+	summary, err := c.send(ctx, metadata, src, c.progress(s.stderr, src), s.getenv)
 	if err := errors.Join(err, src.close()); err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 
 // send dials and uploads.
 func (c *uploadCommand) send(
-	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress,
+	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress, getenv func(string) string,
 ) (summary *symdbv1.UploadScopesResponse, err error) {
 	defer func() { p.end(err == nil) }()
 	options := []client.Option{client.WithMaxAttempts(c.Attempts), client.WithOnRetry(p.retry)}
@@ -120,7 +122,11 @@ func (c *uploadCommand) send(
 	if err != nil {
 		return nil, err
 	}
-	options = append(options, security...)
+	token, err := c.token(getenv)
+	if err != nil {
+		return nil, err
+	}
+	options = slices.Concat(options, security, token)
 	uploader, err := client.DialAny(c.Server, options...)
 	if err != nil {
 		return nil, &usageError{err}
@@ -130,6 +136,22 @@ func (c *uploadCommand) send(
 		return nil, err
 	}
 	return summary, nil
+}
+
+// token returns the option that has the upload carry a token, if there is one.
+func (c *uploadCommand) token(getenv func(string) string) ([]client.Option, error) {
+	if c.TokenFile == "" {
+		if token := getenv("SCOPEGATE_TOKEN"); token != "" {
+			return []client.Option{client.WithToken(token)}, nil
+		}
+		return nil, nil
+	}
+	if _, err := readKeyFile(c.TokenFile); err != nil {
+		return nil, &usageError{fmt.Errorf("token file: %w", err)}
+	}
+	return []client.Option{client.WithTokenSource(func(context.Context) (string, error) {
+		return readKeyFile(c.TokenFile)
+	})}, nil
 }
 
 func (c *uploadCommand) progress(w io.Writer, src *source) progress {

@@ -31,7 +31,7 @@ func (f *securityFlags) options() ([]client.Option, error) {
 	case f.Plaintext && given:
 		return nil, &usageError{errors.New("--plaintext can't be used with --ca, --cert, --key or --server-name")}
 	case f.Plaintext:
-		return []client.Option{client.WithTransportCredentials(insecure.NewCredentials())}, nil
+		return []client.Option{client.WithTransportCredentials(insecure.NewCredentials()), client.WithPlaintextToken()}, nil
 	case !f.TLS && !given:
 		return nil, nil
 	}

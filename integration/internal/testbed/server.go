@@ -38,7 +38,7 @@ func StartServer(
 	tb.Helper()
 	cfg := server.DefaultConfig()
 	cfg.Intake.URL = intakeURL
-	cfg.Intake.APIKey = Canary
+	cfg.Intake.APIKey = server.NewSecret(Canary)
 	cfg.Intake.PostTimeout = patience
 	cfg.Intake.BatchDeadline = patience
 	if configure != nil {
@@ -80,6 +80,13 @@ func (s *Server) Target() string {
 		return "unix://" + addr.String()
 	}
 	return s.listener.Addr().String()
+}
+
+// Logged tells how often a text is in what the server has logged lately.
+func (s *Server) Logged(text string) int {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return bytes.Count(s.log.text.Bytes(), []byte(text))
 }
 
 func (s *Server) stop(tb testing.TB) {
@@ -134,13 +141,6 @@ func (l *serverLog) search() {
 			l.forbidden = append(l.forbidden, forbidden)
 		}
 	}
-}
-
-// Logged tells how often a text is in what the server has logged lately.
-func (s *Server) Logged(text string) int {
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	return bytes.Count(s.log.text.Bytes(), []byte(text))
 }
 
 func (l *serverLog) check(tb testing.TB) {

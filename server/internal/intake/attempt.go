@@ -53,7 +53,7 @@ func (e *attemptEnd) reason() string {
 }
 
 // post makes one attempt. The form is not read any more once it has returned.
-func (c *Client) post(ctx context.Context, f *form) attemptEnd {
+func (c *Client) post(ctx context.Context, f *form, tags string) attemptEnd {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
 	defer cancel()
 	ctx = withAttempt(ctx)
@@ -63,19 +63,19 @@ func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 	})
 	defer out.end()
 	// Not through an http.Client, which would follow redirects, with the key.
-	resp, err := c.transport.RoundTrip(c.request(ctx, f, &out))
+	resp, err := c.transport.RoundTrip(c.request(ctx, f, tags, &out))
 	if err == nil {
-		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter)
+		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter, c.secrets)
 	}
 	out.end()
 	wasEnded := ended(ctx)
 	return attemptEnd{
 		verdict: judgeSilence(wasEnded, out.isConnected(), out.mayBeWhole()),
-		err:     withoutURL(wasEnded, err),
+		err:     c.secrets.Error(withoutURL(wasEnded, err)),
 	}
 }
 
-func (c *Client) request(ctx context.Context, f *form, out *outbound) *http.Request {
+func (c *Client) request(ctx context.Context, f *form, tags string, out *outbound) *http.Request {
 	req := (&http.Request{
 		Method:        http.MethodPost,
 		URL:           c.shown,
@@ -94,11 +94,11 @@ func (c *Client) request(ctx context.Context, f *form, out *outbound) *http.Requ
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	if c.config.AdditionalTags != "" {
-		req.Header.Set("X-Datadog-Additional-Tags", c.config.AdditionalTags)
+	if tags != "" {
+		req.Header.Set("X-Datadog-Additional-Tags", tags)
 	}
-	if c.config.APIKey != "" {
-		req.Header.Set("DD-API-KEY", c.config.APIKey)
+	if !c.config.APIKey.IsZero() {
+		req.Header.Set("DD-API-KEY", c.config.APIKey.Reveal())
 		req.Header.Set("DD-EVP-ORIGIN", origin)
 		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
 	}

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
 // Config says where the intake is and how it is spoken to.
@@ -20,7 +23,7 @@ type Config struct {
 	URL string
 	// APIKey is sent as DD-API-KEY, and with it what the backend's own intake
 	// asks for. Empty: none of it is sent, as through an agent.
-	APIKey string
+	APIKey secret.Secret
 	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
 	// separated by commas. Empty: not sent.
 	AdditionalTags string
@@ -73,6 +76,7 @@ type Client struct {
 	transport   http.RoundTripper
 	pool        *renewed
 	connections atomic.Int64
+	secrets     secret.Redactor // of what goes with each POST
 	onAttempt   func(Attempt)
 	retries     retrypolicy.RetryPolicy[any]
 	gate        *gate
@@ -81,6 +85,36 @@ type Client struct {
 
 // Option is a collaborator of a client.
 type Option func(*Client)
+
+// secretsOf returns what an intake is sent and must not be repeated to anybody: the
+// key, the credentials in the URL, in each form in which they travel, and what its
+// query says at any length.
+func secretsOf(apiKey secret.Secret, target *url.URL) []secret.Secret {
+	secrets := []secret.Secret{apiKey}
+	if user := target.User; user != nil {
+		password, _ := user.Password()
+		basic := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
+		secrets = append(secrets, secret.New(password), secret.New(basic))
+		if len(user.Username()) >= minQuerySecret {
+			secrets = append(secrets, secret.New(user.Username()))
+		}
+	}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: target}); err == nil && proxy != nil && proxy.User != nil {
+		password, _ := proxy.User.Password()
+		secrets = append(secrets, secret.New(password))
+	}
+	for _, values := range target.Query() {
+		for _, value := range values {
+			if len(value) >= minQuerySecret {
+				secrets = append(secrets, secret.New(value))
+			}
+		}
+	}
+	return secrets
+}
+
+// minQuerySecret is the length at which what may be a secret is taken for one.
+const minQuerySecret = 6
 
 // OnAttempt has f called after each attempt, before the next one and before
 // Forward returns. It is called from the goroutines that forward, so it must be
@@ -105,6 +139,7 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		url:     target,
 		socket:  socket,
 		shown:   target,
+		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target)...),
 		retries: newRetryPolicy(),
 		gate:    newGate(cfg.Retry, cfg.probeInterval()),
 		turns:   newTurns(cfg.MaxConnections),
@@ -130,7 +165,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("intake batch deadline %v is negative", c.BatchDeadline)
 	case c.MaxConnections < 1:
 		return fmt.Errorf("intake max connections %d is not positive", c.MaxConnections)
-	case strings.ContainsFunc(c.APIKey, control):
+	case strings.ContainsFunc(c.APIKey.Reveal(), control):
 		return errors.New("intake API key has a control character")
 	case strings.ContainsFunc(c.AdditionalTags, control):
 		return errors.New("intake additional tags have a control character")

@@ -59,7 +59,7 @@ type Budget struct {
 
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
-	callers  map[string]*caller
+	callers  map[callerKey]*caller
 	admitted int
 	ceiling  ceiling
 	refused  bool // an account, for want of memory, since the overseer has looked
@@ -70,12 +70,6 @@ type Budget struct {
 	squeezesLeft     int // in this tick
 }
 
-// caller is what the accounts of one caller hold together.
-type caller struct {
-	held    atomic.Int64
-	uploads int // guarded by the budget's mu
-}
-
 // New returns a budget. Its Close must be called once anything was drawn.
 func New(limits Limits) *Budget {
 	b := &Budget{
@@ -83,7 +77,7 @@ func New(limits Limits) *Budget {
 		nudges:   make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
-		callers:  map[string]*caller{},
+		callers:  map[callerKey]*caller{},
 	}
 	b.close = sync.OnceFunc(func() { close(b.stop) })
 	return b
@@ -141,10 +135,6 @@ func (b *Budget) percent(n int64) int64 { return b.limits.Bytes / 100 * n }
 func (b *Budget) free() int64 { return b.limits.Bytes - b.drawn.Load() }
 
 func (l Limits) uploads() int { return orNone(l.Uploads) }
-
-func (l Limits) callerUploads() int { return orNone(l.CallerUploads) }
-
-func (l Limits) callerBytes() int64 { return int64(orNone(int(l.CallerBytes))) }
 
 func orNone(limit int) int {
 	if limit <= 0 {

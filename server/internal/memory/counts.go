@@ -5,10 +5,10 @@ type Counts struct {
 	// Squeezes is how often an account was asked to hold less, and GiveUps how
 	// often one was asked to end.
 	Squeezes, GiveUps int64
-	// The refusals, by the limit that had no room: of all uploads and of one
-	// caller's, and of all bytes and of one caller's.
-	RefusedUploads, RefusedCallerUploads int64
-	RefusedBytes, RefusedCallerBytes     int64
+	// The refusals, by the limit that had no room: of all uploads, of one caller's
+	// and of one group's, and of all bytes, of one caller's and of one group's.
+	RefusedUploads, RefusedCallerUploads, RefusedGroupUploads int64
+	RefusedBytes, RefusedCallerBytes, RefusedGroupBytes       int64
 }
 
 // Counts returns what the budget has done so far.
@@ -22,6 +22,10 @@ func (b *Budget) Counts() Counts {
 func (b *Budget) count(refusal *OverloadError) {
 	counter := &b.counts.RefusedBytes
 	switch {
+	case refusal.Group && refusal.Uploads > 0:
+		counter = &b.counts.RefusedGroupUploads
+	case refusal.Group:
+		counter = &b.counts.RefusedGroupBytes
 	case refusal.Caller != "" && refusal.Uploads > 0:
 		counter = &b.counts.RefusedCallerUploads
 	case refusal.Caller != "":
