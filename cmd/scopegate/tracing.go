@@ -48,7 +48,8 @@ func startTracing(
 	// What the variables say wins over what stands in front of them.
 	described, err := resource.New(ctx,
 		resource.WithTelemetrySDK(), resource.WithHost(),
-		resource.WithAttributes(attribute.String("service.name", "scopegate"), attribute.String("service.version", thisBuild().version)),
+		resource.WithAttributes(
+			attribute.String("service.name", "scopegate"), attribute.String("service.version", thisBuild().version)),
 		resource.WithFromEnv())
 	if err != nil {
 		return nil, nil, &usageError{fmt.Errorf("OpenTelemetry variables: %w", err)}

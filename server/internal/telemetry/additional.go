@@ -13,8 +13,8 @@ type AdditionalLedger struct {
 }
 
 // NewAdditional returns a ledger for each of so many additional intakes, whose
-// counters are registered with r. It panics where they are registered already. The intakes are numbered from 1, as their names can hold
-// secrets.
+// counters are registered with r. It panics where they are registered already. The intakes are
+// numbered from 1, as their names can hold secrets.
 func NewAdditional(r prometheus.Registerer, count int) []AdditionalLedger {
 	batches := newVec(r, "additional_batches_total",
 		"Batches offered to an additional intake, by outcome: accepted, refused by it, or dropped for want of room or time.",

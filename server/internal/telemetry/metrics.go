@@ -68,7 +68,8 @@ func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt)
 	m := &Metrics{
 		uploads: newVec(r, "uploads_total", "Uploads (streams) that have ended, by what their client was told: "+
 			"the gRPC status code, and the reason of its ErrorInfo.", "code", "reason"),
-		uploadDuration: newHistogramVec(r, "upload_duration_seconds", "Time that an upload (stream) was open, by its gRPC status code.",
+		uploadDuration: newHistogramVec(r, "upload_duration_seconds",
+			"Time that an upload (stream) was open, by its gRPC status code.",
 			[]float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600}, "code"),
 
 		ConnectionsEnded: newCounter(r, "connections_ended_total",
@@ -92,7 +93,8 @@ func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt)
 	spool := newVec(r, "spool_errors_total", "Batches that could not be moved to the spool: it was full, or failed.", "reason")
 	m.SpoolFull, m.SpoolFailed = spool.WithLabelValues("full"), spool.WithLabelValues("failed")
 	forward := newHistogramVec(r, "intake_forward_duration_seconds",
-		"Time that a batch was on its way: all attempts, and the waiting in front of and between them.", durationBuckets, "outcome")
+		"Time that a batch was on its way: all attempts, and the waiting in front of and between them.",
+		durationBuckets, "outcome")
 	m.forwarded, m.notForwarded = forward.WithLabelValues("accepted"), forward.WithLabelValues("failed")
 	for _, o := range outcomes {
 		m.uploads.WithLabelValues(o.Code, o.Reason)
