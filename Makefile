@@ -104,7 +104,7 @@ CORPUS := $(TMP)/corpus
 BENCH = go build -o bin/bench ./server/internal/bench && bin/bench
 ROUNDS ?= 9
 
-.PHONY: bench bench-memory bench-fairness bench-profile corpus
+.PHONY: bench bench-memory bench-fairness bench-wire bench-profile corpus
 bench: corpus ## Compare with the design before: speed and size, as tables and docs/benchmarks.svg (ROUNDS=9)
 	$(BENCH) -rounds $(ROUNDS) -plot docs/benchmarks.svg $(CORPUS)/go $(CORPUS)/compile
 
@@ -113,6 +113,9 @@ bench-memory: corpus $(BUF) ## Heap of open uploads, and the peak that a large o
 
 bench-fairness: corpus ## How long a small upload waits beside huge ones
 	$(BENCH) -fairness $(CORPUS)/go $(CORPUS)/compile
+
+bench-wire: corpus ## What compression of messages on the wire saves and costs
+	$(BENCH) -wire -rounds $(ROUNDS) $(CORPUS)/go $(CORPUS)/compile
 
 bench-profile: corpus ## Where the default way's time goes
 	$(BENCH) -profile $(TMP)/cpu.out $(CORPUS)/go $(CORPUS)/compile

@@ -8,10 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
-	"google.golang.org/grpc/status"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -233,20 +231,6 @@ func TestReflection(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Error(err)
 	}
-}
-
-func TestCompressedMessagesAreRefused(t *testing.T) {
-	t.Parallel()
-	bed := testbed.New(t, testbed.Options{})
-	// Registering a compressor would give it to the server as well, as both are
-	// in this process; this way only the client has it.
-	conn := bed.Connect(t, gzipMessages())
-	_, err := client.New(conn).UploadScopes(testbed.Context(t), testbed.NewMetadata(),
-		testbed.Sequence(testbed.NewSource(8).Functions(1)))
-	if status.Code(err) != codes.Unimplemented { // by gRPC itself, so without details
-		t.Errorf("%v, want UNIMPLEMENTED", err)
-	}
-	requireServing(t, bed)
 }
 
 // requireServing fails the test unless the server takes one more upload.

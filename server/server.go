@@ -153,7 +153,7 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes)
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes + decoderBytes())
 	return nil
 }
 
@@ -198,11 +198,13 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.ChainStreamInterceptor(
+			plainStreams,
 			s.endWatch,
 			// Innermost, so that a panic is logged as the status that it becomes.
 			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 		grpc.ChainUnaryInterceptor(
+			plainCalls,
 			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		),
 	)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/scopegate/scopegate/client"
+	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -23,6 +24,7 @@ type uploadCommand struct {
 	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
 	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
 	Plaintext bool          `group:"Server" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host. To this host TLS is never used."`
+	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. It pays on a slow link."`
 	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
 
 	Service        string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_SERVICE,DD_SERVICE" help:"Service that runs the program. By default the name of the binary's main module; NDJSON has none."`
@@ -117,6 +119,9 @@ func (c *uploadCommand) send(
 	}
 	if c.Plaintext {
 		options = append(options, client.WithTransportCredentials(insecure.NewCredentials()))
+	}
+	if c.Compress != "none" {
+		options = append(options, client.WithCompression(c.Compress))
 	}
 	uploader, err := client.DialAny(c.Server, options...)
 	if err != nil {
