@@ -28,7 +28,7 @@ func TestLittleMemoryAndDiskFull(t *testing.T) {
 			fmt.Println(cantMount, err)
 			return
 		}
-		manyUploads(t, 100, func(cfg *server.Config) { cfg.Limits.SpoolDir = dir })
+		manyUploads(t, count(30, 100), func(cfg *server.Config) { cfg.Limits.SpoolDir = dir })
 		return
 	}
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLittleMemoryAndDiskFull$", "-test.v") // #nosec G204 -- itself

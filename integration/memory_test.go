@@ -20,8 +20,8 @@ func smallMemory(cfg *server.Config) { cfg.Limits.MemoryBytes = 32 << 20 }
 func manyUploads(t *testing.T, count int, configure func(*server.Config)) {
 	t.Helper()
 	const (
-		scopeBytes = 32 << 10
-		scopesEach = 3
+		scopeBytes = 64 << 10
+		scopesEach = 6
 		delay      = 2 * time.Millisecond
 	)
 	bed := testbed.New(t, testbed.Options{
@@ -84,7 +84,7 @@ func TestLittleMemory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			manyUploads(t, 200, func(cfg *server.Config) { configure(t, cfg) })
+			manyUploads(t, count(60, 200), func(cfg *server.Config) { configure(t, cfg) })
 		})
 	}
 }
@@ -95,10 +95,10 @@ func TestLittleMemory(t *testing.T) {
 func TestPausedClients(t *testing.T) {
 	t.Parallel()
 	const (
-		uploads    = 100
 		scopeBytes = 64 << 10
 		scopesEach = 5
 	)
+	uploads := count(60, 100)
 	bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) {
 		smallMemory(cfg)
 		cfg.CompressionLevel = 1

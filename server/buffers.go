@@ -17,7 +17,7 @@ const (
 	// and streams.
 	connectionBytes = 24 << 10
 	// streamBytes is for a stream: its goroutines and what gRPC keeps of it.
-	streamBytes = 20 << 10
+	streamBytes = 16 << 10
 	// compressorBytes is for a compressor, and there are GOMAXPROCS of them.
 	compressorBytes = 1300 << 10
 	// intakeConnectionBytes is for a connection to the intake.

@@ -14,9 +14,10 @@ import (
 // their own handshake: what small frames hold is drawn from the budget.
 type observing struct {
 	credentials.TransportCredentials
-	streams int // that a client may have open in a connection
-	budget  *memory.Budget
-	logger  *slog.Logger
+	streams     int // that a client may have open in a connection
+	windowBytes int // of a stream
+	budget      *memory.Budget
+	logger      *slog.Logger
 }
 
 // ServerHandshake returns the connection that gRPC reads.
@@ -25,7 +26,10 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	if err != nil {
 		return conn, auth, err // as it is: gRPC compares it
 	}
-	limits := frames.Limits{Streams: o.streams, SmallFrames: frames.DefaultSmallFrames}
+	limits := frames.Limits{
+		Streams: o.streams, SmallFrames: frames.DefaultSmallFrames,
+		UpdateBytes: o.windowBytes / 4, // so gRPC does it
+	}
 	return frames.Observe(conn, limits, o.budget, func(err error) {
 		o.logger.Info("connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.Any("error", err))
 	}), auth, nil

@@ -137,7 +137,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 }
 
 // budgetPercent is the part of the memory limit that can be drawn.
-const budgetPercent = 90
+const budgetPercent = 85
 
 // openMemory sets up what the service holds its bytes in.
 func (s *service) openMemory() error {
@@ -174,7 +174,9 @@ func (s *Server) newTransport() *grpc.Server {
 	return grpc.NewServer(
 		grpc.Creds(&observing{
 			TransportCredentials: insecure.NewCredentials(),
-			streams:              cfg.Limits.StreamsPerConnection, budget: s.service.budget, logger: s.service.logger,
+			streams:              cfg.Limits.StreamsPerConnection,
+			windowBytes:          transport.StreamWindowBytes,
+			budget:               s.service.budget, logger: s.service.logger,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),

@@ -14,6 +14,9 @@ type Limits struct {
 	// not complete may have come in, all together. For each 256 bytes of those
 	// messages there may be one more.
 	SmallFrames int
+	// UpdateBytes is how much gRPC reads of a stream, at most, before it widens the
+	// stream's window: a quarter of that.
+	UpdateBytes int
 }
 
 // DefaultSmallFrames leaves room for any client that sends a message as it has it,
@@ -48,8 +51,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if ended := c.observer.receive(p[:n]); ended != nil {
 		c.tell.Do(func() {
-			_ = c.Close() // why it is closed says more than how that went
 			c.refused(ended)
+			_ = c.Close() // why it is closed says more than how that went
 		})
 		return 0, ended
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/frames"
 )
 
-var limits = frames.Limits{Streams: 10, SmallFrames: 100}
+var limits = frames.Limits{Streams: 10, SmallFrames: 100, UpdateBytes: 16 << 10}
 
 // TestHeld sends frames on streams 1 and 3, which are open, and compares what is
 // then drawn for small frames.
@@ -135,7 +135,7 @@ func TestTooManySmallFrames(t *testing.T) {
 // TestSmallFramesAreFine sends no more small frames than anybody may have.
 func TestSmallFramesAreFine(t *testing.T) {
 	t.Parallel()
-	limits := frames.Limits{Streams: 1, SmallFrames: 10}
+	limits := frames.Limits{Streams: 1, SmallFrames: 10, UpdateBytes: 16 << 10}
 	inFrames := func(b []byte, length int) (all [][]byte) {
 		for len(b) > 0 {
 			n := min(length, len(b))
@@ -210,7 +210,7 @@ func TestManyStreamsInTurn(t *testing.T) {
 // TestTableIsGivenBack opens many streams at once, and ends them.
 func TestTableIsGivenBack(t *testing.T) {
 	t.Parallel()
-	o := greeted(t, frames.Limits{Streams: 1000, SmallFrames: 1})
+	o := greeted(t, frames.Limits{Streams: 1000, SmallFrames: 1, UpdateBytes: 16 << 10})
 	for i := range uint32(1000) {
 		o.receive(t, headers(t, 2*i+1, false))
 	}

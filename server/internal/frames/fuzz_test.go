@@ -16,8 +16,9 @@ func FuzzObserver(f *testing.F) {
 	f.Add(bytes.Join([][]byte{headers(f, 1, false), data(f, 1, false, whole[:10]), data(f, 1, false, whole[10:])}, nil), headers(f, 1, true), uint8(1))
 	f.Add(bytes.Join([][]byte{headers(f, 1, false), data(f, 1, false, whole[:10]), reset(f, 1)}, nil), reset(f, 1), uint8(3))
 	f.Add(bytes.Join([][]byte{data(f, 3, true, whole), headers(f, 3, false), headers(f, 3, true), data(f, 3, false, whole[:3])}, nil), reset(f, 3), uint8(0))
+	f.Add(bytes.Join([][]byte{headers(f, 1, false), data(f, 1, false, message(900)), data(f, 1, true, message(300))}, nil), widen(f, 1, 500), uint8(2))
 	f.Fuzz(func(t *testing.T, client, server []byte, piece uint8) {
-		limits := frames.Limits{Streams: 1, SmallFrames: 4}
+		limits := frames.Limits{Streams: 1, SmallFrames: 4, UpdateBytes: 100}
 		inPieces := func(piece int) (drawn int, refused error) {
 			o := greeted(t, limits)
 			o.script.pieces = func(int) int { return piece }

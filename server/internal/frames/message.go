@@ -14,6 +14,12 @@ type stream struct {
 	length uint32
 	filled uint8
 	held   held
+	// backlog is what is not read, and beyond what that draws more than held does.
+	backlog backlog
+	beyond  int
+	// ended tells that the client has sent all. Then the stream is here for its
+	// backlog alone.
+	ended bool
 }
 
 // held is what has come of messages that are not complete, by whole frames.

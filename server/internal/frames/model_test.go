@@ -12,13 +12,49 @@ import (
 
 // model is a connection that forgets nothing of a stream before its end.
 type model struct {
-	open map[uint32]*modelStream
-	next uint32 // stream to be opened
+	open        map[uint32]*modelStream
+	next        uint32 // stream to be opened
+	updateBytes int
 }
 
 type modelStream struct {
 	carried []byte
 	frames  []modelFrame
+	steps   []modelStep
+	ended   bool // by the client
+}
+
+// modelStep is a frame of data, or else an increment of the window.
+type modelStep struct{ length, carries, increment int }
+
+// beyond reads a stream from its start, and returns what its backlog draws more
+// than the incomplete message does.
+func (s *modelStream) beyond(updateBytes int) int {
+	var memory, bytes, padding int
+	for _, step := range s.steps {
+		if step.increment > 0 {
+			read := max(0, step.increment-padding)
+			padding = max(0, padding-step.increment)
+			if read >= bytes {
+				memory = 0
+			} else {
+				memory = int(float64(memory) * (float64(bytes-read) / float64(bytes)))
+			}
+			bytes -= read
+			continue
+		}
+		padding += step.length - step.carries
+		bytes += step.carries
+		if step.carries > 0 && step.length <= 1024 && bytes > 0 {
+			memory += step.length + frameBytes
+		}
+	}
+	read := updateBytes
+	if bytes > 0 {
+		read = max(read, int(float64(memory)*(float64(updateBytes)/float64(bytes))))
+	}
+	held, _, _ := s.held()
+	return max(0, memory-min(read, 2*updateBytes)-held)
 }
 
 type modelFrame struct{ end, length int } // where in carried, and of the payload
@@ -26,6 +62,9 @@ type modelFrame struct{ end, length int } // where in carried, and of the payloa
 // held reads a stream from its start, and returns what the small frames hold in
 // which the message came that is not complete, how many these are, and what came.
 func (s *modelStream) held() (smallBytes, smallFrames, messageBytes int) {
+	if s.ended {
+		return 0, 0, 0
+	}
 	begin := 0
 	for begin+5 <= len(s.carried) {
 		end := begin + 5 + int(binary.BigEndian.Uint32(s.carried[begin+1:]))
@@ -59,7 +98,7 @@ func (m *model) step(t *rapid.T, o *observed) error {
 		return o.tryReceive(t, headers(t, id, ends))
 	}
 	id := uint32(2*rapid.IntRange(0, int(m.next)/2-1).Draw(t, "stream") + 1)
-	switch rapid.IntRange(0, 12).Draw(t, "kind") {
+	switch rapid.IntRange(0, 15).Draw(t, "kind") {
 	case 0:
 		delete(m.open, id)
 		return o.tryReceive(t, reset(t, id))
@@ -72,8 +111,25 @@ func (m *model) step(t *rapid.T, o *observed) error {
 		return nil
 	case 2:
 		return o.tryReceive(t, frame(t, func(f *http2.Framer) error { return f.WriteRawFrame(99, 0xff, id, make([]byte, 50)) }))
+	case 3, 4:
+		increment := rapid.IntRange(1, 4000).Draw(t, "increment")
+		if s := m.open[id]; s != nil {
+			s.steps = append(s.steps, modelStep{increment: increment})
+			m.settle(id)
+		}
+		update := widen(t, id, increment)
+		cut := rapid.IntRange(0, len(update)).Draw(t, "cut")
+		o.send(t, update[:cut], update[cut:])
+		return nil
 	default:
 		return m.stepData(t, o, id)
+	}
+}
+
+// settle drops a stream that the client has ended and the server has read.
+func (m *model) settle(id uint32) {
+	if s := m.open[id]; s.ended && s.beyond(m.updateBytes) == 0 {
+		delete(m.open, id)
 	}
 }
 
@@ -81,12 +137,12 @@ func (m *model) stepData(t *rapid.T, o *observed, id uint32) error {
 	carries := drawCarried(t)
 	padding := rapid.IntRange(-1, 20).Draw(t, "padding")
 	ends := rapid.IntRange(0, 20).Draw(t, "ends") == 0
-	if s := m.open[id]; s != nil {
+	if s := m.open[id]; s != nil && !s.ended {
 		s.carried = append(s.carried, carries...)
 		s.frames = append(s.frames, modelFrame{end: len(s.carried), length: len(carries) + padding + 1})
-	}
-	if ends {
-		delete(m.open, id)
+		s.steps = append(s.steps, modelStep{length: len(carries) + padding + 1, carries: len(carries)})
+		s.ended = ends
+		m.settle(id)
 	}
 	if padding < 0 {
 		return o.tryReceive(t, data(t, id, ends, carries))
@@ -113,19 +169,26 @@ func drawCarried(t *rapid.T) []byte {
 func TestAgainstModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		limits := frames.Limits{Streams: 1000, SmallFrames: rapid.IntRange(1, 40).Draw(t, "limit")}
+		limits := frames.Limits{
+			Streams: 1000, SmallFrames: rapid.IntRange(1, 40).Draw(t, "limit"), UpdateBytes: rapid.IntRange(0, 2000).Draw(t, "update"),
+		}
 		o := greeted(t, limits)
 		piece := rapid.OneOf(rapid.IntRange(1, 20), rapid.Just(1<<20)).Draw(t, "piece")
 		o.script.pieces = func(int) int { return piece }
-		m := &model{open: map[uint32]*modelStream{}, next: 1}
+		m := &model{open: map[uint32]*modelStream{}, next: 1, updateBytes: limits.UpdateBytes}
+		before := 0 // small frames
 		for range rapid.IntRange(1, 80).Draw(t, "frames") {
 			err := m.step(t, o)
 			held, small, came := 0, 0, 0
 			for _, s := range m.open {
 				smallBytes, smallFrames, messageBytes := s.held()
-				held, small, came = held+smallBytes, small+smallFrames, came+messageBytes
+				held, small, came = held+smallBytes+s.beyond(m.updateBytes), small+smallFrames, came+messageBytes
 			}
-			if refused := small > limits.SmallFrames+came/256; refused != (err != nil) {
+			// The end of a stream takes bytes from the others, whose frames may then be
+			// too many until another one comes.
+			tooMany, more := small > limits.SmallFrames+came/256, small > before
+			before = small
+			if refused := err != nil; refused && !tooMany || !refused && tooMany && more {
 				t.Fatalf("%d small frames of %d bytes, with a limit of %d: %v", small, came, limits.SmallFrames, err)
 			}
 			if err != nil {

@@ -15,7 +15,7 @@ const (
 	// client may go on for as long as its frames are of such a length on average.
 	bytesPerFrame = 256
 	// streamBytes is what is held here for a stream.
-	streamBytes = 64
+	streamBytes = 128
 	// endingStreams is how many streams may be open here beside those that are open
 	// for gRPC, which knows of an end earlier: when that is still to be written.
 	endingStreams = 4096
@@ -40,8 +40,9 @@ type observer struct {
 	in      scanner
 	frame   frame
 
-	// streams are those that the client has opened and nobody has ended, and so at
-	// most limits.Streams and endingStreams.
+	// streams are those that the client has opened and nobody has ended, and those
+	// that the client has ended and the server has far from read: at most
+	// limits.Streams and endingStreams.
 	streams map[uint32]*stream
 	newest  uint32
 	// recent is the stream of the last frame of data, if that is still open.
@@ -55,12 +56,19 @@ type observer struct {
 	// What the server sends:
 
 	out scanner
+	// widened is the stream whose window is, by an increment that comes now; 0: none.
+	widened   uint32
+	increment uint32
 
 	// What is held:
 
-	held     held
-	drawn    int // from the budget
-	capacity int // of the table of streams
+	held   held
+	beyond int // of all streams
+	// unweighed is the stream whose backlog has changed since it was weighed. There
+	// is none but while receive runs.
+	unweighed *stream
+	drawn     int // from the budget
+	capacity  int // of the table of streams
 }
 
 // frame is the client's frame whose payload comes now.
@@ -100,6 +108,7 @@ func (o *observer) receive(p []byte) error {
 			o.end()
 		}
 	}
+	o.weigh()
 	o.draw()
 	return o.ended
 }
@@ -130,7 +139,9 @@ func (o *observer) begin(h header) {
 	case typeRSTStream:
 		o.forget(h.stream)
 	case typeData:
-		o.frame.of = o.find(h.stream)
+		if o.frame.of = o.find(h.stream); o.frame.of != nil && o.frame.of.ended {
+			o.frame.of = nil
+		}
 		o.frame.unread, o.frame.data, o.frame.carries = h.has(flagPadded), h.length, h.length
 		if o.frame.of != nil && h.length == 0 {
 			o.end()
@@ -189,14 +200,35 @@ func (o *observer) take(p []byte) {
 func (o *observer) end() {
 	f, s := &o.frame, o.frame.of
 	f.of = nil
-	if f.has(flagEndStream) {
+	s.backlog.add(f.length, f.carries)
+	switch {
+	case f.has(flagEndStream):
+		o.finish(s)
+	case !s.complete() || s.held.messageBytes > 0: // most carry whole messages
+		o.hold(s)
+	}
+	if o.unweighed != s && (s.beyond > 0 || s.backlog.memory > o.limits.UpdateBytes) {
+		o.weigh()
+		o.unweighed = s
+	}
+	if !s.ended {
+		return
+	}
+	if o.weigh(); s.beyond == 0 || o.disorderly {
 		o.forget(f.stream)
-		return
 	}
-	if s.complete() && s.held.messageBytes == 0 { // whole messages, as most are
-		return
-	}
-	before := s.held
+}
+
+// finish goes on by the client's end of a stream.
+func (o *observer) finish(s *stream) {
+	o.held = o.held.minus(s.held)
+	s.held = held{}
+	s.ended = true
+}
+
+// hold enters what a frame of data adds to an incomplete message.
+func (o *observer) hold(s *stream) {
+	f, before := &o.frame, s.held
 	if f.begins || s.complete() {
 		s.held = held{}
 	}
@@ -213,6 +245,20 @@ func (o *observer) end() {
 	}
 }
 
+// weigh enters what is drawn for the backlog of the stream that is not weighed:
+// frames of an incomplete message are either in that or read, but may be counted in
+// both.
+func (o *observer) weigh() {
+	s := o.unweighed
+	if s == nil {
+		return
+	}
+	o.unweighed = nil
+	beyond := max(0, s.backlog.draws(o.limits.UpdateBytes)-s.held.smallBytes)
+	o.beyond += beyond - s.beyond
+	s.beyond = beyond
+}
+
 // forget drops a stream that has ended.
 func (o *observer) forget(number uint32) {
 	s := o.streams[number]
@@ -220,12 +266,16 @@ func (o *observer) forget(number uint32) {
 		return
 	}
 	o.held = o.held.minus(s.held)
+	o.beyond -= s.beyond
 	delete(o.streams, number)
 	if o.frame.of == s {
 		o.frame.of = nil
 	}
 	if o.recent == s {
 		o.recent = nil
+	}
+	if o.unweighed == s {
+		o.unweighed = nil
 	}
 	if len(o.streams) == 0 && o.capacity > keptStreams {
 		o.streams, o.capacity = nil, 0 // a map does not shrink
@@ -250,15 +300,41 @@ func (o *observer) send(p []byte) {
 			if ends && !o.disorderly {
 				o.forget(h.stream)
 			}
+			o.widened = 0
+			if h.kind == typeWindowUpdate && h.length == incrementBytes {
+				o.widened = h.stream
+			}
 		}
-		_, p = o.out.payload(p)
+		var payload []byte
+		if payload, p = o.out.payload(p); o.widened != 0 {
+			o.widen(payload)
+		}
 	}
 	o.draw()
 }
 
+// widen goes on by what is sent of an increment.
+func (o *observer) widen(p []byte) {
+	for _, b := range p {
+		o.increment = o.increment<<8 | uint32(b)
+	}
+	if o.out.left > 0 {
+		return
+	}
+	s := o.streams[o.widened]
+	if s == nil {
+		return
+	}
+	s.backlog.widen(int64(o.increment &^ (1 << 31)))
+	o.unweighed = s
+	if o.weigh(); s.ended && s.beyond == 0 {
+		o.forget(o.widened)
+	}
+}
+
 // draw draws what is held now.
 func (o *observer) draw() {
-	now := o.held.smallBytes + o.capacity*streamBytes
+	now := o.held.smallBytes + o.beyond + o.capacity*streamBytes
 	if now != o.drawn {
 		o.budget.Draw(now - o.drawn)
 		o.drawn = now
@@ -271,6 +347,6 @@ func (o *observer) close() {
 	defer o.mu.Unlock()
 	o.closed = true
 	o.streams, o.recent, o.frame = nil, nil, frame{}
-	o.capacity, o.held = 0, held{}
+	o.capacity, o.held, o.beyond = 0, held{}, 0
 	o.draw()
 }

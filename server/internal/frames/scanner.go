@@ -4,12 +4,14 @@ import "encoding/binary"
 
 // What is looked at of a frame (RFC 9113, sections 4.1 and 6).
 const (
-	headerBytes = 9
+	headerBytes    = 9
+	incrementBytes = 4
 
-	typeData      = 0x0
-	typeHeaders   = 0x1
-	typePriority  = 0x2
-	typeRSTStream = 0x3
+	typeData         = 0x0
+	typeHeaders      = 0x1
+	typePriority     = 0x2
+	typeRSTStream    = 0x3
+	typeWindowUpdate = 0x8
 
 	flagEndStream = 0x1
 	flagPadded    = 0x8

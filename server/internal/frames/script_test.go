@@ -110,6 +110,12 @@ func reset(tb rapid.TB, stream uint32) []byte {
 	return frame(tb, func(f *http2.Framer) error { return f.WriteRSTStream(stream, http2.ErrCodeCancel) })
 }
 
+// widen returns a WINDOW_UPDATE of a stream.
+func widen(tb rapid.TB, stream uint32, increment int) []byte {
+	tb.Helper()
+	return frame(tb, func(f *http2.Framer) error { return f.WriteWindowUpdate(stream, uint32(increment)) })
+}
+
 // message returns a gRPC message of that length, with its prefix.
 func message(length int) []byte {
 	prefix := binary.BigEndian.AppendUint32([]byte{0}, uint32(length))
@@ -118,7 +124,7 @@ func message(length int) []byte {
 
 // streamBytes is what is drawn for an open stream, and frameBytes for a small
 // frame beside its payload.
-const streamBytes, frameBytes = 64, 64
+const streamBytes, frameBytes = 128, 64
 
 // observed is a connection whose client follows a script.
 type observed struct {
