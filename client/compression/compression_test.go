@@ -20,18 +20,18 @@ import (
 
 var names = []string{compression.Gzip, compression.Zstd}
 
-func compress(t testing.TB, name string, plain []byte) []byte {
-	t.Helper()
+func compress(tb testing.TB, name string, plain []byte) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w, err := encoding.GetCompressor(name).Compress(&out)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if _, err := w.Write(plain); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }
@@ -43,7 +43,11 @@ func decompress(name string, compressed []byte, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	plain, err := io.ReadAll(io.LimitReader(r, limit))
-	return plain, errors.Join(err, r.(io.Closer).Close())
+	closer, ok := r.(io.Closer)
+	if !ok {
+		return nil, errors.New("the decoder is not given back")
+	}
+	return plain, errors.Join(err, closer.Close())
 }
 
 // samples are messages of several lengths: text that repeats, and noise.
@@ -168,7 +172,11 @@ func TestDecoderBytes(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			compressor := encoding.GetCompressor(name)
-			said := compressor.(interface{ DecoderBytes() int }).DecoderBytes()
+			tells, ok := compressor.(interface{ DecoderBytes() int })
+			if !ok {
+				t.Fatal("it does not tell what its decoders hold")
+			}
+			said := tells.DecoderBytes()
 			bomb := compress(t, name, make([]byte, 64<<20))
 			before := heap()
 			var users sync.WaitGroup
