@@ -20,6 +20,7 @@ PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc
 GOFUMPT := $(TOOLS)/gofumpt
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 GHZ := $(TOOLS)/ghz
+GRPCURL := $(TOOLS)/grpcurl
 
 # The race detector needs cgo, and cgo a C compiler with its headers.
 CC_WORKS := [ "$$(go env CGO_ENABLED)" = 1 ] && echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
@@ -55,6 +56,11 @@ faults: ## Run the long form of the tests that meet faults, kills and restarts, 
 	@SCOPEGATE_FAULTS=long go test -count=1 -v -timeout 8m -run '^Test(Fault|Spoiled|Kill|Rolling|Stuck|IntakeHasNoName)' ./integration/ >$(TMP)/faults.log 2>&1 \
 		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/faults.log | grep -vE 'a stream failed|incidents:' | tail -60; echo "log: $(TMP)/faults.log"; exit 1; }
 	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|^(ok|PASS)' $(TMP)/faults.log
+
+.PHONY: readme
+readme: $(GRPCURL) $(GHZ) ## Run the commands of README.md for grpcurl and ghz as they are printed there
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" go test -count=1 -v -run '^TestReadme$$' ./integration/ | tee $(TMP)/readme.log
+	@grep -q '^--- PASS: TestReadme' $(TMP)/readme.log
 
 INTEROP := $(TMP)/interop
 LANGUAGES ?= python node ruby java cpp
@@ -259,6 +265,7 @@ $(eval $(call tool,google.golang.org/grpc/cmd/protoc-gen-go-grpc,v1.6.2))
 $(eval $(call tool,mvdan.cc/gofumpt,v0.12.0))
 $(eval $(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,v2.15.0))
 $(eval $(call tool,github.com/bojand/ghz/cmd/ghz,v0.121.0))
+$(eval $(call tool,github.com/fullstorydev/grpcurl/cmd/grpcurl,v1.9.4))
 
 .PHONY: tools
 tools: $(TOOL_FILES) ## Install the pinned tools into .tmp/bin
