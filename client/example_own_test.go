@@ -45,11 +45,11 @@ func (o ownSymbols) Start(ctx context.Context) (wait func()) {
 		switch {
 		case ctx.Err() != nil: // the program ends; the upload has no final batch, and is nobody's loss
 		case errors.Is(err, gosym.ErrNoDWARF):
-			o.Logger.Info("symbols not uploaded: built with -ldflags=-s or -w, or run by go run")
+			o.Logger.InfoContext(ctx, "symbols not uploaded: built with -ldflags=-s or -w, or run by go run")
 		case err != nil:
-			o.Logger.Warn("symbols not uploaded", "error", err)
+			o.Logger.WarnContext(ctx, "symbols not uploaded", "error", err)
 		default:
-			o.Logger.Info("symbols uploaded", "scopes", summary.GetScopeCount())
+			o.Logger.InfoContext(ctx, "symbols uploaded", "scopes", summary.GetScopeCount())
 		}
 	})
 	return running.Wait

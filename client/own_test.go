@@ -66,7 +66,7 @@ func TestExecutable(t *testing.T) {
 func TestOwnSymbolsAreJittered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		seen := map[time.Duration]bool{}
+		seen := make(map[time.Duration]bool)
 		for range 20 {
 			began := time.Now()
 			ownSymbols{Path: "/nowhere", MaxDelay: time.Minute, Timeout: time.Hour, Logger: slog.New(slog.DiscardHandler)}.Start(t.Context())()
@@ -95,7 +95,10 @@ func TestPaced(t *testing.T) {
 			}
 		}
 		began := time.Now()
-		for range paced(t.Context(), slow) {
+		for _, err := range paced(t.Context(), slow) {
+			if err != nil {
+				t.Error(err)
+			}
 		}
 		want := 5*(time.Millisecond+50*time.Millisecond) + time.Minute + maxRest
 		if took := time.Since(began); took != want {
@@ -103,6 +106,7 @@ func TestPaced(t *testing.T) {
 		}
 
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		var last error
 		count := 0
 		for _, err := range paced(ctx, slow) {
