@@ -89,7 +89,7 @@ func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) st
 		if runtimeLimit != math.MaxInt64 {
 			f.MemoryLimit, source = size(runtimeLimit), "GOMEMLIMIT"
 		} else if limit, err := memlimit.ApplyRatio(memlimit.FromCgroup, cgroupShare)(); err == nil && limit < math.MaxInt64 {
-			f.MemoryLimit, source = size(limit), "cgroup" //nolint:gosec // bounded above
+			f.MemoryLimit, source = size(limit), "cgroup"
 		} else if err != nil && !errors.Is(err, memlimit.ErrNoCgroup) && !errors.Is(err, memlimit.ErrNoLimit) &&
 			!errors.Is(err, memlimit.ErrCgroupsNotSupported) {
 			logger.WarnContext(ctx, "the cgroup's memory limit can't be read", "error", err.Error())
