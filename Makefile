@@ -21,6 +21,7 @@ PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc
 GOFUMPT := $(TOOLS)/gofumpt
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 GHZ := $(TOOLS)/ghz
+GRPCURL := $(TOOLS)/grpcurl
 
 # The race detector needs cgo, and cgo a C compiler with its headers.
 CC_WORKS := [ "$$(go env CGO_ENABLED)" = 1 ] && echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
@@ -64,9 +65,14 @@ test: ## Run all tests, shuffled, with the race detector (PKG=./server/... for s
 
 .PHONY: faults
 faults: ## Run the long form of the tests that meet faults, kills and restarts, and print the counts (SCOPEGATE_SEED=N repeats a run)
-	@SCOPEGATE_FAULTS=long go test -count=1 -v -timeout 8m -run '^Test(Fault|Spoiled|Kill|Rolling|Stuck|IntakeHasNoName)' ./integration/ >$(TMP)/faults.log 2>&1 \
+	@SCOPEGATE_FAULTS=long go test -count=1 -v -timeout 8m -run '^Test(Fault|Spoiled|Kill|Rolling|Stuck|IntakeHasNoName|HostileBeyondMemory)' ./integration/ >$(TMP)/faults.log 2>&1 \
 		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/faults.log | grep -vE 'a stream failed|incidents:' | tail -60; echo "log: $(TMP)/faults.log"; exit 1; }
 	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|^(ok|PASS)' $(TMP)/faults.log
+
+.PHONY: readme
+readme: $(GRPCURL) $(GHZ) ## Run the commands of README.md for grpcurl and ghz as they are printed there
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" go test -count=1 -v -run '^TestReadme$$' ./integration/ | tee $(TMP)/readme.log
+	@grep -q '^--- PASS: TestReadme' $(TMP)/readme.log
 
 INTEROP := $(TMP)/interop
 LANGUAGES ?= python node ruby java cpp
@@ -125,7 +131,7 @@ CORPUS := $(TMP)/corpus
 BENCH = go build -o bin/bench ./server/internal/bench && bin/bench
 ROUNDS ?= 9
 
-.PHONY: bench bench-memory bench-fairness bench-profile corpus
+.PHONY: bench bench-memory bench-fairness bench-wire bench-profile corpus
 bench: corpus ## Compare with the design before: speed and size, as tables and docs/benchmarks.svg (ROUNDS=9)
 	$(BENCH) -rounds $(ROUNDS) -plot docs/benchmarks.svg $(CORPUS)/go $(CORPUS)/compile
 
@@ -134,6 +140,9 @@ bench-memory: corpus $(BUF) ## Heap of open uploads, and the peak that a large o
 
 bench-fairness: corpus ## How long a small upload waits beside huge ones
 	$(BENCH) -fairness $(CORPUS)/go $(CORPUS)/compile
+
+bench-wire: corpus ## What compression of messages on the wire saves and costs
+	$(BENCH) -wire -rounds $(ROUNDS) $(CORPUS)/go $(CORPUS)/compile
 
 bench-profile: corpus ## Where the default way's time goes
 	$(BENCH) -profile $(TMP)/cpu.out $(CORPUS)/go $(CORPUS)/compile
@@ -300,6 +309,7 @@ $(eval $(call tool,google.golang.org/grpc/cmd/protoc-gen-go-grpc,v1.6.2))
 $(eval $(call tool,mvdan.cc/gofumpt,v0.12.0))
 $(eval $(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,v2.15.0))
 $(eval $(call tool,github.com/bojand/ghz/cmd/ghz,v0.121.0))
+$(eval $(call tool,github.com/fullstorydev/grpcurl/cmd/grpcurl,v1.9.4))
 
 .PHONY: tools
 tools: $(TOOL_FILES) ## Install the pinned tools into .tmp/bin

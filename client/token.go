@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
@@ -32,15 +31,6 @@ func WithTokenSource(source TokenSource) Option {
 // everybody on the way can read it, and upload with it.
 func WithPlaintextToken() Option {
 	return func(s *settings) { s.plaintextToken = true }
-}
-
-// callOptions are for each stream.
-func (s settings) callOptions() []grpc.CallOption {
-	options := []grpc.CallOption{withoutReplay}
-	if s.token != nil {
-		options = append(options, grpc.PerRPCCredentials(bearer{source: s.token, plaintext: s.plaintextToken}))
-	}
-	return options
 }
 
 // bearer is a token as gRPC asks for it.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -52,6 +53,9 @@ func (c *Client) upload(
 ) (*Upload, error) {
 	if metadata == nil {
 		return nil, inputError("open upload", "no metadata")
+	}
+	if name := c.settings.compression; name != "" && encoding.GetCompressor(name) == nil {
+		return nil, inputError("open upload", fmt.Sprintf("compressor %q is not registered", name))
 	}
 	if metadata.GetUploadId() == "" {
 		metadata = proto.CloneOf(metadata)

@@ -247,20 +247,6 @@ func TestReflectionIsOff(t *testing.T) {
 	}
 }
 
-func TestCompressedMessagesAreRefused(t *testing.T) {
-	t.Parallel()
-	bed := testbed.New(t, testbed.Options{})
-	// Registering a compressor would give it to the server as well, as both are
-	// in this process; this way only the client has it.
-	conn := bed.Connect(t, gzipMessages())
-	_, err := client.New(conn).UploadScopes(testbed.Context(t), testbed.NewMetadata(),
-		testbed.Sequence(testbed.NewSource(8).Functions(1)))
-	if status.Code(err) != codes.Unimplemented { // by gRPC itself, so without details
-		t.Errorf("%v, want UNIMPLEMENTED", err)
-	}
-	requireServing(t, bed)
-}
-
 // requireServing fails the test unless the server takes one more upload.
 func requireServing(t *testing.T, bed *testbed.Bed) {
 	t.Helper()

@@ -2,17 +2,12 @@ package integration_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
-	"golang.org/x/net/http2/hpack"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/scopegate/scopegate/integration/internal/rawh2"
@@ -194,55 +189,4 @@ func (s *siege) mostDuring(t *testing.T, attack func()) usage {
 	measuring.Wait()
 	t.Logf("at most %v more than %v", most, s.before)
 	return most
-}
-
-// TestHostileGzipBomb sends messages that are said to be compressed. The server
-// decompresses none.
-//
-//nolint:paralleltest // it measures the heap
-func TestHostileGzipBomb(t *testing.T) {
-	const bombBytes, streamCount = 4 << 20, 16
-	var bomb bytes.Buffer
-	compressor, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range bombBytes / frameBytes {
-		if _, err := compressor.Write(make([]byte, frameBytes)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := compressor.Close(); err != nil {
-		t.Fatal(err)
-	}
-	compressed := append(rawh2.Prefix(uint32(bomb.Len()), true), bomb.Bytes()...)
-
-	siege := besiege(t, testbed.Options{})
-	conn := siege.dial(t)
-	siege.during(t, func() {
-		for encoding, code := range map[string]codes.Code{
-			"gzip": codes.Unimplemented, "zstd": codes.Unimplemented, "": codes.Internal, "identity": codes.Internal,
-		} {
-			var streams []*rawh2.Stream
-			for range streamCount {
-				fields := uploadCall
-				if encoding != "" {
-					fields = append(slices.Clone(fields), hpack.HeaderField{Name: "grpc-encoding", Value: encoding})
-				}
-				stream := conn.Open(fields)
-				stream.Data(t, compressed, frameBytes)
-				streams = append(streams, stream)
-			}
-			conn.Flush()
-			for _, stream := range streams {
-				stream.AwaitEnd(t)
-				if err := stream.Status(t); status.Code(err) != code { // by gRPC itself, so without details
-					t.Errorf("grpc-encoding %q: %v, want %v", encoding, err, code)
-				}
-			}
-		}
-		conn.Settle(t)
-	})
-	siege.requireWithin(t, connBytes, connGoroutines)
-	siege.lift(t, conn)
 }

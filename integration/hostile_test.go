@@ -246,7 +246,8 @@ func TestHostileAllButTheLastByte(t *testing.T) {
 
 // TestHostileBeyondMemory has so many streams begin a message, of just what a
 // window takes, that the server would have to hold more than it may. Good uploads
-// are refused as well for as long as it lasts.
+// are refused as well, and come back, until the server has lost patience with the
+// streams that send nothing more; the long form waits for that.
 //
 //nolint:paralleltest // it measures the heap
 func TestHostileBeyondMemory(t *testing.T) {
@@ -274,6 +275,11 @@ func TestHostileBeyondMemory(t *testing.T) {
 	}
 	if refused == 0 {
 		t.Error("no stream was refused")
+	}
+	if long() {
+		if err := siege.uploadGood(t); err != nil {
+			t.Errorf("a good client, meanwhile: %v", err)
+		}
 	}
 	siege.lift(t, conn)
 }

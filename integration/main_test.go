@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
 
+	_ "github.com/scopegate/scopegate/client/compression" // as the command does
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 	"github.com/scopegate/scopegate/server"
 )
@@ -31,9 +31,4 @@ func TestMain(m *testing.M) {
 // threshold returns a configuration with that flush threshold.
 func threshold(bytes int) func(*server.Config) {
 	return func(cfg *server.Config) { cfg.FlushThresholdBytes = bytes }
-}
-
-// gzipMessages makes a client compress its messages.
-func gzipMessages() grpc.DialOption {
-	return grpc.WithCompressor(grpc.NewGZIPCompressor()) //nolint:staticcheck // the successor registers it for the server too
 }

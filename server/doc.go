@@ -22,6 +22,11 @@
 //  5. Forward (delivery.go, internal/intake). A batch travels, again if need be,
 //     while the next one fills. When the intake is slow, the server stops reading.
 //
+// Messages that are compressed on the wire are taken where the program has
+// registered compressors with gRPC, which it does by importing package
+// client/compression: that table is the whole process's, so it is left to the
+// program.
+//
 // What all stages hold is drawn from one budget (internal/memory): when it is
 // short, streams wait, and batches are moved to disk (internal/spool) or forwarded
 // early (squeeze.go).

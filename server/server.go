@@ -206,7 +206,7 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0) * compressorBytes)
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + decoderBytes())
 	return nil
 }
 
@@ -263,8 +263,8 @@ func (s *Server) newTransport() *grpc.Server {
 // only where it matters, as each interceptor takes its part of a stream's stack.
 func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
 	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
-	streams := []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)}
-	calls := []grpc.UnaryServerInterceptor{s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
+	streams := []grpc.StreamServerInterceptor{plainStreams, s.others, recovery.StreamServerInterceptor(recovered)}
+	calls := []grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
 	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
 		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
 		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(ask), guarded))

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/scopegate/scopegate/client"
+	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -23,6 +24,7 @@ type uploadCommand struct {
 	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
 	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
 	TokenFile string        `group:"Server" placeholder:"PATH" env:"SCOPEGATE_TOKEN_FILE" help:"File with the token that the server knows the tenant by, read anew for each stream. SCOPEGATE_TOKEN can hold it instead; there is no flag for the token itself, as other users would see it. It is sent through TLS or to this host; with --plaintext also unencrypted."`
+	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. It pays on a slow link."`
 	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
 
 	Security securityFlags `embed:""`
@@ -127,6 +129,9 @@ func (c *uploadCommand) send(
 		return nil, err
 	}
 	options = slices.Concat(options, security, token)
+	if c.Compress != "none" {
+		options = append(options, client.WithCompression(c.Compress))
+	}
 	uploader, err := client.DialAny(c.Server, options...)
 	if err != nil {
 		return nil, &usageError{err}

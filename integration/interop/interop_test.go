@@ -13,8 +13,8 @@ import (
 
 // languages are the producers, and what each takes as its fixed input.
 var languages = []language{
-	{name: "python", golden: "shop.py"},
-	{name: "node", golden: "shop.js"},
+	{name: "python", golden: "shop.py", compresses: true},
+	{name: "node", golden: "shop.js", compresses: true},
 	{name: "ruby", golden: "shop.rb"},
 	{name: "java", golden: "shop", steady: true},
 	{name: "cpp", golden: "shop"},
@@ -56,6 +56,7 @@ func TestInterop(t *testing.T) { //nolint:paralleltest // measured one after the
 				{"deadline", keepsItsDeadline},
 				{"backpressure", isHeldBack},
 				{"bit by bit", goesBitByBit},
+				{"compressed", compresses},
 			} {
 				if !t.Run(check.name, func(t *testing.T) { check.run(t, p) }) {
 					row.failed = append(row.failed, check.name)

@@ -32,6 +32,8 @@ type language struct {
 	golden string
 	// steady tells that it can also upload bit by bit.
 	steady bool
+	// compresses tells that it can compress messages.
+	compresses bool
 }
 
 // producer is a program that uploads.

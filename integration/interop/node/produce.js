@@ -14,6 +14,7 @@ const { values: options } = parseArgs({
     replay: { type: 'string' }, // upload scopes from lines of JSON instead
     deadline: { type: 'string', default: '300' }, // seconds
     'max-message-bytes': { type: 'string', default: String(1 << 20) },
+    gzip: { type: 'boolean', default: false }, // compress messages
     'cancel-after': { type: 'string', default: '0' }, // cancel after that many scopes
   },
 });
@@ -66,7 +67,7 @@ function toValue(value) {
   }
 }
 
-const client = connect(options.target);
+const client = connect(options.target, { gzip: options.gzip });
 const uploader = new Uploader(
   client,
   { service: options.service, env: 'interop', version: '1.0', language: 'javascript' },

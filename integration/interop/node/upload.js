@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
+import { compressionAlgorithms, credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
 import { loadFileDescriptorSetFromBuffer, loadSync } from '@grpc/proto-loader';
 
 const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -21,12 +21,16 @@ const definition = {
 };
 const { SymbolDatabaseService } = loadPackageDefinition(definition).symdb.v1;
 
-/** Opens a connection in the background. client.close() ends it. */
-export function connect(target) {
+/**
+ * Opens a connection in the background. client.close() ends it. To compress messages
+ * pays where the link is slow: docs/tracers.md.
+ */
+export function connect(target, { gzip = false } = {}) {
   return new SymbolDatabaseService(target, credentials.createInsecure(), {
     'grpc.enable_retries': 0, // the library's own retries know nothing of batches
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.default_compression_algorithm': gzip ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
   });
 }
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import scopes
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
@@ -24,6 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--replay", type=Path, help="upload scopes from lines of JSON instead")
     parser.add_argument("--deadline", type=float, default=300, help="seconds")
     parser.add_argument("--max-message-bytes", type=int, default=1 << 20)
+    parser.add_argument("--gzip", action="store_true", help="compress messages")
     parser.add_argument("--cancel-after", type=int, default=0, help="cancel after that many scopes")
     return parser.parse_args()
 
@@ -77,7 +79,8 @@ class Source:
 
 def main() -> int:
     args = arguments()
-    with open_channel(args.target) as channel:
+    compression = grpc.Compression.Gzip if args.gzip else grpc.Compression.NoCompression
+    with open_channel(args.target, compression) as channel:
         metadata = UploadMetadata(service=args.service, env="interop", version="1.0", language="python")
         uploader = Uploader(channel, metadata, deadline=args.deadline, max_message_bytes=args.max_message_bytes)
         source = Source(args, uploader.cancel)

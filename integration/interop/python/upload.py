@@ -23,9 +23,12 @@ DETAILS = (
 )
 
 
-def open_channel(target: str) -> grpc.Channel:
-    """Open it after a fork, never before: gRPC's threads do not survive one."""
-    return grpc.insecure_channel(target, options=[
+def open_channel(target: str, compression: grpc.Compression = grpc.Compression.NoCompression) -> grpc.Channel:
+    """Open it after a fork, never before: gRPC's threads do not survive one.
+
+    Compression.Gzip pays where the link is slow: docs/tracers.md.
+    """
+    return grpc.insecure_channel(target, compression=compression, options=[
         ("grpc.enable_retries", 0),  # the library's own retries know nothing of batches
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),

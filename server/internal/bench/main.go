@@ -19,6 +19,7 @@ func main() {
 	plot := flag.String("plot", "", "write a plot of speed against size to this SVG file")
 	memory := flag.Bool("memory", false, "measure the heap of open uploads and of a large one instead")
 	fairness := flag.Bool("fairness", false, "measure the wait for a compressor instead")
+	wire := flag.Bool("wire", false, "measure what compression of messages costs and saves instead")
 	most := flag.Int("uploads", 5000, "with -memory: how many uploads are open at the most")
 	profile := flag.String("profile", "", "run the default way alone and write its CPU profile to this file")
 	flag.Parse()
@@ -26,6 +27,8 @@ func main() {
 	switch {
 	case *memory:
 		err = runMemory(*most, flag.Args())
+	case *wire:
+		err = runWire(*rounds, flag.Args())
 	case *fairness:
 		err = runFairness(flag.Args())
 	default:

@@ -1,0 +1,45 @@
+package server
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+)
+
+// encodings are the names of compressors that programs register with gRPC: see
+// package client/compression.
+var encodings = []string{"gzip", "zstd", "deflate", "snappy"}
+
+// decoderBytes is what decompressing messages takes at most, as far as the
+// compressors tell that are registered in this process.
+func decoderBytes() int {
+	sum := 0
+	for _, name := range encodings {
+		if c, tells := encoding.GetCompressor(name).(interface{ DecoderBytes() int }); tells {
+			sum += c.DecoderBytes()
+		}
+	}
+	return sum
+}
+
+// answerPlain has the answers to a call go out as they are. Left to itself, gRPC
+// compresses them as the client compresses its messages, with an encoder of several
+// hundred KiB for an answer of a hundred bytes.
+func answerPlain(ctx context.Context) error {
+	return grpc.SetSendCompressor(ctx, encoding.Identity)
+}
+
+func plainStreams(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if err := answerPlain(stream.Context()); err != nil {
+		return err
+	}
+	return handle(srv, stream)
+}
+
+func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if err := answerPlain(ctx); err != nil {
+		return nil, err
+	}
+	return handle(ctx, request)
+}
