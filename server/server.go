@@ -56,6 +56,7 @@ type service struct {
 	policy      batch.Policy
 	intake      forwarder
 	budget      *memory.Budget
+	unguard     func()       // lets messages be decompressed again whatever the budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
 	uploads     uploads
@@ -154,11 +155,13 @@ func (s *service) openMemory() error {
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
 	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes + decoderBytes())
+	s.unguard = guardDecoders(s.budget)
 	return nil
 }
 
 // closeMemory gives back what openMemory has set up, when nobody uses it any more.
 func (s *service) closeMemory() error {
+	s.unguard()
 	s.budget.Close()
 	if s.spool == nil {
 		return nil
