@@ -11,6 +11,7 @@ MAKEFLAGS += --no-print-directory
 MODULE := github.com/scopegate/scopegate
 PKG ?= ./...
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 TMP := .tmp
 TOOLS := $(TMP)/bin
@@ -35,9 +36,20 @@ help: ## Show this list
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-z-]*:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The same sources, VERSION, COMMIT and Go give the same bytes, with a .git or without: so version and commit are stamped
+# here, and not by -buildvcs. `make check-reproducible` holds that.
+GO_BUILD = CGO_ENABLED=0 GOFLAGS= go build -trimpath -buildvcs=false \
+	-ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+
 .PHONY: build
-build: ## Build bin/scopegate, static, with DWARF
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/scopegate ./cmd/scopegate
+build: ## Build bin/scopegate, static, with DWARF (VERSION=… COMMIT=… where there is no git)
+	$(GO_BUILD) -o bin/scopegate ./cmd/scopegate
+
+SBOM := bin/scopegate.cdx.json
+
+.PHONY: sbom
+sbom: build ## Write bin/scopegate.cdx.json: Go and the modules that are in bin/scopegate (CycloneDX)
+	go -C deploy tool cyclonedx-gomod bin -json -std -noserial -version '$(VERSION)' -output ../$(SBOM) ../bin/scopegate
 
 .PHONY: demo
 demo: build ## Upload the symbols of scopegate's own binary through server and intake, and check them
@@ -96,6 +108,15 @@ fuzz: ## Fuzz each target in turn (FUZZ=^FuzzTranscode FUZZTIME=10s PKG=./server
 		echo "== $$name ($$package)"; \
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$package" </dev/null; \
 	done <<< "$$targets"
+
+SCREENSHOTS ?=
+
+.PHONY: browser
+browser: build ## Test the admin page in headless Chromium, installed where it is missing (SCREENSHOTS=docs makes its pictures anew)
+	@chromium="$$(integration/browser/install | tail -n 1)"; \
+	echo "browser: $$("$$chromium" --version)"; \
+	CHROMIUM="$$chromium" SCOPEGATE='$(CURDIR)/bin/scopegate' SCREENSHOTS='$(if $(SCREENSHOTS),$(abspath $(SCREENSHOTS)))' \
+		node --test --test-reporter=spec integration/browser/page.test.mjs
 
 .PHONY: cover
 cover: ## Run all tests with coverage; report in .tmp/cover.html
@@ -189,12 +210,34 @@ lint-proto: $(BUF)
 
 lint-mod:
 	go mod tidy -diff
+	go -C deploy mod tidy -diff
 
 .PHONY: check-generate
-check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ is what proto/ generates
+check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ and the tables of settings and metrics are what the code generates
 	@rm -rf $(TMP)/generated
 	$(BUF) generate --output $(TMP)/generated
 	@git --no-pager diff --no-index --exit-code gen $(TMP)/generated/gen || { echo "gen/ is stale: run make generate"; exit 1; }
+	go test -count=1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./cmd/scopegate
+
+# What can't be checked here is named, and counts as nothing.
+.PHONY: check-deploy
+check-deploy: ## Check deploy/: Dockerfile, Kubernetes manifests and systemd unit, and that they agree with the command
+	@mkdir -p $(TMP)
+	@go -C deploy test -count=1 -v ./... >$(TMP)/check-deploy.log 2>&1 || { grep -vE '^=== ' $(TMP)/check-deploy.log; exit 1; }
+	@grep -E '^ *(---|ok|[a-z_]+_test.go:)' $(TMP)/check-deploy.log
+	@echo "skipped: docker build, kubectl apply --dry-run=server and a start by systemd: they need Docker, a cluster and a host"
+
+.PHONY: check-reproducible
+check-reproducible: ## Check that two folders, one with an empty build cache, give the same binary
+	@rm -rf $(TMP)/reproducible
+	@mkdir -p $(TMP)/reproducible/one $(TMP)/reproducible/another-folder
+	@git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tee >(tar -x -C $(TMP)/reproducible/one) \
+		| tar -x -C $(TMP)/reproducible/another-folder
+	cd $(TMP)/reproducible/one && $(GO_BUILD) -o scopegate ./cmd/scopegate
+	cd $(TMP)/reproducible/another-folder && GOCACHE="$$PWD/../cache" $(GO_BUILD) -o scopegate ./cmd/scopegate
+	@cd $(TMP)/reproducible && sha256sum one/scopegate another-folder/scopegate
+	@cmp $(TMP)/reproducible/one/scopegate $(TMP)/reproducible/another-folder/scopegate
+	@rm -rf $(TMP)/reproducible
 
 AGAINST ?= HEAD~1
 
@@ -230,8 +273,9 @@ protos: $(BUF) ## Check the layout of proto/ and build bin/symdb.v1.binpb, a des
 ##@ Change
 
 .PHONY: generate
-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from proto/
+generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from proto/, and the tables of settings and metrics from the code
 	$(BUF) generate
+	go test -count=1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./cmd/scopegate -update
 
 .PHONY: fmt
 fmt: $(GOFUMPT) $(BUF) ## Format Go and proto files

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +38,8 @@ func Dial(target string, options ...Option) (*Client, error) {
 //
 // The connections are secured alike: plaintext where all targets are on this
 // host, TLS where one is not. Each server shows a certificate for the host of its
-// own target; the authority that calls name is the first target's.
+// own target, and the authority that calls name is the first target's; with a
+// ServerName in [WithTLS], both are that.
 // A service config given by [WithDialOptions] replaces the choice of the server.
 func DialAny(targets []string, options ...Option) (*Client, error) {
 	switch len(targets) {
@@ -92,22 +94,29 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 		secured = defaultCredentials(targets...)
 	}
 	dialOptions = append(dialOptions, grpc.WithTransportCredentials(secured), grpc.WithConnectParams(connecting))
+	if s.serverName != "" {
+		dialOptions = append(dialOptions, grpc.WithAuthority(s.serverName))
+	}
 	conn, err := grpc.NewClient(target, append(dialOptions, s.dialOptions...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", target, err)
 	}
 	c := New(conn, options...)
+	// A token goes unencrypted only to this host.
+	c.settings.plaintextToken = c.settings.plaintextToken || allLocal(targets)
 	c.closeConn = sync.OnceValue(conn.Close)
 	return c, nil
 }
 
 func defaultCredentials(targets ...string) credentials.TransportCredentials {
-	for _, target := range targets {
-		if !isLocal(target) {
-			return credentials.NewTLS(nil)
-		}
+	if allLocal(targets) {
+		return insecure.NewCredentials()
 	}
-	return insecure.NewCredentials()
+	return credentials.NewTLS(nil)
+}
+
+func allLocal(targets []string) bool {
+	return !slices.ContainsFunc(targets, func(target string) bool { return !isLocal(target) })
 }
 
 func isLocal(target string) bool {

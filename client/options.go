@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,6 +24,9 @@ type Option func(*settings)
 type settings struct {
 	maxMessageBytes int
 	credentials     credentials.TransportCredentials
+	serverName      string // empty: the target's
+	token           TokenSource
+	plaintextToken  bool
 	dialOptions     []grpc.DialOption
 	compression     string // empty: none
 
@@ -127,6 +131,16 @@ func WithTransportCredentials(c credentials.TransportCredentials) Option {
 	return func(s *settings) { s.credentials = c }
 }
 
+// WithTLS has [Dial] secure the connection by TLS, as the configuration says, also
+// to a target on this host. A ServerName in it is the host that a server's
+// certificate must be for, and the authority that calls name; without it that is
+// the host of the target. The configuration must not be changed any more.
+func WithTLS(config *tls.Config) Option {
+	return func(s *settings) {
+		s.credentials, s.serverName = credentials.NewTLS(config), config.ServerName
+	}
+}
+
 // WithDialOptions gives [Dial] further options for the connection: interceptors,
 // keepalive, credentials per call. They come after the client's own and so win
 // over them. Given several times, all of them count.
@@ -142,6 +156,9 @@ func (s settings) callOptions() []grpc.CallOption {
 	options := []grpc.CallOption{withoutReplay}
 	if s.compression != "" {
 		options = append(options, grpc.UseCompressor(s.compression))
+	}
+	if s.token != nil {
+		options = append(options, grpc.PerRPCCredentials(bearer{source: s.token, plaintext: s.plaintextToken}))
 	}
 	return options
 }

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -208,7 +210,7 @@ func TestHealth(t *testing.T) {
 
 func TestReflection(t *testing.T) {
 	t.Parallel()
-	bed := testbed.New(t, testbed.Options{})
+	bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) { cfg.Access.Reflection = true }})
 	stream, err := reflectionv1.NewServerReflectionClient(bed.Conn).ServerReflectionInfo(testbed.Context(t))
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +232,18 @@ func TestReflection(t *testing.T) {
 	}
 	if err := stream.CloseSend(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestReflectionIsOff(t *testing.T) {
+	t.Parallel()
+	bed := testbed.New(t, testbed.Options{})
+	stream, err := reflectionv1.NewServerReflectionClient(bed.Conn).ServerReflectionInfo(testbed.Context(t))
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Code(err) != codes.Unimplemented {
+		t.Errorf("%v, want UNIMPLEMENTED", err)
 	}
 }
 

@@ -16,6 +16,8 @@ const (
 	// connectionBytes is for a connection: its goroutines, its tables of headers
 	// and streams.
 	connectionBytes = 24 << 10
+	// tlsConnectionBytes is for TLS on top of that, a client's certificate included.
+	tlsConnectionBytes = 20 << 10
 	// streamBytes is for a stream: its goroutines and what gRPC keeps of it.
 	streamBytes = 16 << 10
 	// compressorBytes is for a compressor, and there are GOMAXPROCS of them.

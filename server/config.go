@@ -8,16 +8,23 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/tenant"
 )
 
 // Config is what an operator can set. Start from [DefaultConfig].
 type Config struct {
 	// Intake is where batches go.
 	Intake IntakeConfig
+	// Access says who may upload.
+	Access AccessConfig
+	// AdditionalIntakes get each batch that the intake has accepted, as well.
+	AdditionalIntakes AdditionalConfig
 	// Limits bounds what clients can have the server hold.
 	Limits LimitsConfig
 	// Transport says how HTTP/2 is spoken.
 	Transport TransportConfig
+	// TLS says how clients' connections are secured. By default they are not.
+	TLS TLSConfig
 	// FlushThresholdBytes is the compressed size at which a batch is full. A
 	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
 	// less: every scope is forwarded by itself.
@@ -50,6 +57,25 @@ type Config struct {
 	ChunkBytes int
 }
 
+// AccessConfig says who may upload.
+type AccessConfig struct {
+	// TenantsFile names those who may upload, with their tokens and certificates,
+	// limits and intakes; docs/tenants.md describes it. Empty: everybody may.
+	TenantsFile string
+	// TenantsInterval is how often it is looked whether the file, or one that it
+	// names, has changed. A change counts when it is found unchanged the next time.
+	TenantsInterval time.Duration
+	// Reflection serves the API's description, to those who may upload.
+	Reflection bool
+}
+
+func (c AccessConfig) validate() error {
+	if c.TenantsFile != "" && c.TenantsInterval <= 0 {
+		return fmt.Errorf("tenants interval %v is not positive", c.TenantsInterval)
+	}
+	return nil
+}
+
 // IntakeConfig says where the intake is and how it is spoken to.
 type IntakeConfig struct {
 	// URL is where batches are posted to: an http or https URL, or
@@ -57,11 +83,13 @@ type IntakeConfig struct {
 	// Required.
 	URL string
 	// APIKey is sent as DD-API-KEY, with the other headers that the backend's
-	// own intake asks for. Empty: the intake is an agent, which has a key.
-	APIKey string
+	// own intake asks for. Zero: the intake is an agent, which has a key.
+	APIKey Secret
 	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
 	// separated by commas.
 	AdditionalTags string
+	// TLS says how an https URL is spoken to.
+	TLS IntakeTLSConfig
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
 	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
@@ -91,8 +119,11 @@ func DefaultConfig() Config {
 			BatchDeadline:  5 * time.Minute,
 			MaxConnections: defaultMaxConnections,
 		},
+		Access:                 AccessConfig{TenantsInterval: tenant.DefaultInterval},
+		AdditionalIntakes:      defaultAdditional(),
 		Limits:                 defaultLimits(),
 		Transport:              defaultTransport(),
+		TLS:                    defaultTLS(),
 		FlushThresholdBytes:    2 << 20,
 		FlushThresholdRawBytes: 48 << 20,
 		MaxBatchBytes:          8 << 20,
@@ -131,10 +162,22 @@ func (c Config) Validate() error {
 	case c.MaxDepth < 1 || c.MaxDepth > 1000:
 		return fmt.Errorf("max depth %d is not between 1 and 1000", c.MaxDepth)
 	}
+	if err := c.Access.validate(); err != nil {
+		return err
+	}
 	if err := c.Limits.validate(); err != nil {
 		return err
 	}
+	if err := c.AdditionalIntakes.validate(c.Limits.MemoryBytes); err != nil {
+		return err
+	}
 	if err := c.Transport.validate(); err != nil {
+		return err
+	}
+	if err := c.TLS.validate(); err != nil {
+		return err
+	}
+	if err := c.Intake.TLS.validate(c.Intake.URL); err != nil {
 		return err
 	}
 	return c.encodeSettings().Validate()
@@ -158,6 +201,5 @@ func (c Config) batchPolicy() batch.Policy {
 	return batch.Policy{
 		FlushThresholdBytes:    c.FlushThresholdBytes,
 		FlushThresholdRawBytes: c.FlushThresholdRawBytes,
-		Learned:                &batch.Limit{},
 	}
 }

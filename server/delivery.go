@@ -20,6 +20,8 @@ type delivery struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	service  *service
+	terms    terms
+	standing *standing
 	uploadID string
 	options  streamOptions
 
@@ -44,8 +46,11 @@ type delivery struct {
 	compressed     int64
 }
 
-func newDelivery(ctx context.Context, s *service, broken func(error)) *delivery {
-	d := &delivery{service: s, idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken}
+func newDelivery(ctx context.Context, s *service, on terms, at *standing, broken func(error)) *delivery {
+	d := &delivery{
+		service: s, terms: on, standing: at,
+		idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken,
+	}
 	d.close = sync.OnceFunc(func() { close(d.closed) })
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
@@ -61,7 +66,9 @@ func (d *delivery) begin(uploadID string, options streamOptions) {
 // accepted, it returns why.
 func (d *delivery) send(b *batch.Batch, last bool) error {
 	d.service.ledger.BatchesSealed.Inc()
+	d.standing.seal(b)
 	d.keep(b)
+	defer d.standing.enter(d.standing.enter(phaseTurn))
 	if err := d.take(); err != nil {
 		d.discard(b)
 		return err
@@ -103,6 +110,7 @@ func (d *delivery) put() { d.idle <- struct{}{} }
 
 // wait waits until no batch is on its way, and returns why one was not accepted.
 func (d *delivery) wait() error {
+	d.standing.enter(phaseLanding)
 	<-d.idle
 	defer d.put()
 	return d.err
@@ -152,7 +160,9 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		b = renumbered
 		d.keep(b)
 	}
-	err = d.service.intake.Forward(d.ctx, b)
+	d.standing.travelling.Store(b.Num)
+	err = d.post(b)
+	d.standing.travelling.Store(0)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:
@@ -162,7 +172,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		return d.split(b)
 	case failure != nil && failure.TooLarge():
 		// Its parts must not go out beside it, should the intake have it after all.
-		d.service.policy.Learned.Learn(b)
+		d.terms.route.learned.Learn(b)
 		err = errTooLargeInDoubt
 		d.inDoubt = true
 	case failure != nil && failure.InDoubt():
@@ -177,19 +187,34 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	return err
 }
 
+// post takes b to the intake, and measures how long that takes.
+func (d *delivery) post(b *batch.Batch) error {
+	ctx, end := d.service.tracing.batch(d.ctx, b)
+	begin := time.Now()
+	err := d.terms.route.ForwardFor(ctx, d.terms.sender(), b)
+	d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
+	end(err)
+	return err
+}
+
 func (d *delivery) accept(b *batch.Batch) {
 	d.nextNum = b.Num + 1
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
-	d.release(b)
+	d.standing.accept(b.File)
+	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
+	d.mu.Lock()
+	delete(d.files, b.File)
+	d.mu.Unlock()
+	d.service.offer(d.terms, b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
 
 // split forwards what the intake found too large as several batches, and has
 // all uploads make smaller ones from now on.
 func (d *delivery) split(b *batch.Batch) error {
-	limits := d.service.policy.Learned.Learn(b)
+	limits := d.terms.route.learned.Learn(b)
 	d.service.ledger.BatchesRefused.Inc()
 	if d.options.singleBatch {
 		d.release(b)
@@ -245,7 +270,7 @@ func (d *delivery) spill() {
 	defer d.mu.Unlock()
 	for file := range d.files {
 		_, err := file.Spill(d.service.spool)
-		d.service.logSpool(d.ctx, err)
+		d.service.noteSpool(d.ctx, err)
 	}
 }
 

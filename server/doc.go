@@ -30,4 +30,11 @@
 // What all stages hold is drawn from one budget (internal/memory): when it is
 // short, streams wait, and batches are moved to disk (internal/spool) or forwarded
 // early (squeeze.go).
+//
+// Who may upload, and where to, is decided in front of that (access.go, route.go,
+// internal/tenant); what additional intakes get, behind it (additional.go,
+// internal/mirror).
+//
+// What it does can be seen in its metrics (observe.go), its spans (tracing.go) and
+// its log (log.go); [Server.AdminHandler] shows it to an operator.
 package server

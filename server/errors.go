@@ -79,10 +79,15 @@ func permanent(err error) bool {
 	return ok
 }
 
-// logSpool logs why a batch could not be moved to the spool; that it is full is no
-// news.
-func (s *service) logSpool(ctx context.Context, err error) {
-	if err != nil && !errors.Is(err, spool.ErrFull) {
+// noteSpool counts, and logs, why a batch could not be moved to the spool; that it
+// is full is no news to the log.
+func (s *service) noteSpool(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, spool.ErrFull):
+		s.metrics.SpoolFull.Inc()
+	default:
+		s.metrics.SpoolFailed.Inc()
 		s.logger.WarnContext(ctx, "spool failed", slog.String("error", err.Error()))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/scopegate/scopegate/server/internal/frames"
@@ -18,6 +19,7 @@ type observing struct {
 	windowBytes int // of a stream
 	budget      *memory.Budget
 	logger      *slog.Logger
+	ended       prometheus.Counter // connections that were ended for what they hold
 }
 
 // ServerHandshake returns the connection that gRPC reads.
@@ -31,6 +33,7 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 		UpdateBytes: o.windowBytes / 4, // so gRPC does it
 	}
 	return frames.Observe(conn, limits, o.budget, func(err error) {
+		o.ended.Inc()
 		o.logger.Info("connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.Any("error", err))
 	}), auth, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -61,7 +62,7 @@ type running struct {
 
 // run starts a server. It is stopped when the test ends, and must then have given
 // back what it has drawn since.
-func run(t *testing.T) *running {
+func run(t *testing.T, configure ...func(*Config)) *running {
 	t.Helper()
 	r := &running{}
 	intake := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
@@ -73,6 +74,9 @@ func run(t *testing.T) *running {
 	t.Cleanup(intake.Close)
 	cfg := DefaultConfig()
 	cfg.Intake.URL = intake.URL
+	for _, configure := range configure {
+		configure(&cfg)
+	}
 	var err error
 	if r.Server, err = New(cfg, slog.New(slog.NewTextHandler(&r.log, nil))); err != nil {
 		t.Fatal(err)
@@ -97,16 +101,24 @@ func run(t *testing.T) *running {
 	return r
 }
 
+// await returns when it is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
 // requireDrawn waits until no more than that is drawn: buffers that gRPC drops count
 // until the garbage collector has found them.
 func requireDrawn(t *testing.T, budget *memory.Budget, most int64) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); budget.DrawnBytes() > most; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes are drawn, want %d at most", budget.DrawnBytes(), most)
-		}
+	await(t, fmt.Sprintf("at most %d drawn bytes", most), func() bool {
 		runtime.GC()
-	}
+		return budget.DrawnBytes() <= most
+	})
 }
 
 func (r *running) drawnBytes() int64 { return r.service.budget.DrawnBytes() }
@@ -122,13 +134,16 @@ type rawClient struct {
 // begins.
 func dialRaw(t *testing.T, address string) *rawClient {
 	t.Helper()
-	c := dialSilent(t, address)
-	c.flush(t, c.WriteData(1, false, binary.BigEndian.AppendUint32([]byte{0}, 4<<20)))
-	return c
+	return beginRaw(t, dialTCP(t, address))
 }
 
 // dialSilent opens a connection, and stream 1 in it for an upload.
 func dialSilent(t *testing.T, address string) *rawClient {
+	t.Helper()
+	return openRaw(t, dialTCP(t, address))
+}
+
+func dialTCP(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	if err != nil {
@@ -138,6 +153,20 @@ func dialSilent(t *testing.T, address string) *rawClient {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
+	return conn
+}
+
+// beginRaw opens stream 1 in a connection, for an upload, whose first message begins.
+func beginRaw(t *testing.T, conn net.Conn) *rawClient {
+	t.Helper()
+	c := openRaw(t, conn)
+	c.flush(t, c.WriteData(1, false, binary.BigEndian.AppendUint32([]byte{0}, 4<<20)))
+	return c
+}
+
+// openRaw opens stream 1 in a connection, for an upload.
+func openRaw(t *testing.T, conn net.Conn) *rawClient {
+	t.Helper()
 	c := &rawClient{Conn: conn}
 	c.Framer = http2.NewFramer(&c.out, conn)
 	var block bytes.Buffer
@@ -239,9 +268,7 @@ func TestSmallFramesEndConnection(t *testing.T) {
 		}
 	}
 	other.settle(t)
-	if got := server.log.count("small frames"); got != 1 {
-		t.Errorf("logged %d times, want once", got)
-	}
+	await(t, "a log line", func() bool { return server.log.count("small frames") == 1 })
 }
 
 // TestUnreadMessagesAreDrawn has a handler read nothing, and then all, of what a

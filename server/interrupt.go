@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,6 +84,20 @@ func (s *uploads) remove(u *upload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, u)
+}
+
+// count returns how many are open.
+func (s *uploads) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
+// list returns those that are open, in any order.
+func (s *uploads) list() []*upload {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.AppendSeq(make([]*upload, 0, len(s.open)), maps.Keys(s.open))
 }
 
 // interrupt interrupts those that are open, and those to come.

@@ -13,6 +13,8 @@ type connections struct {
 	open   atomic.Int64
 	limit  int64
 	budget *memory.Budget
+	// taken and refused are how many there were.
+	taken, refused atomic.Int64
 }
 
 // listener draws from the budget for each connection, and closes those at once
@@ -21,6 +23,7 @@ type connections struct {
 type listener struct {
 	net.Listener
 	connections *connections
+	bytes       int // that a connection holds
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -30,10 +33,12 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.connections.open.Add(1) <= l.connections.limit {
-			l.connections.budget.Draw(connectionBytes)
-			return &connection{Conn: conn, of: l.connections}, nil
+			l.connections.budget.Draw(l.bytes)
+			l.connections.taken.Add(1)
+			return &connection{Conn: conn, of: l.connections, bytes: l.bytes}, nil
 		}
 		l.connections.open.Add(-1)
+		l.connections.refused.Add(1)
 		_ = conn.Close() // nothing was sent or read yet
 	}
 }
@@ -41,13 +46,14 @@ func (l *listener) Accept() (net.Conn, error) {
 type connection struct {
 	net.Conn
 	of     *connections
+	bytes  int
 	closed sync.Once
 }
 
 func (c *connection) Close() error {
 	c.closed.Do(func() {
 		c.of.open.Add(-1)
-		c.of.budget.Draw(-connectionBytes)
+		c.of.budget.Draw(-c.bytes)
 	})
 	return c.Conn.Close()
 }

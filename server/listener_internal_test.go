@@ -27,7 +27,7 @@ func TestListener(t *testing.T) {
 		}
 		addresses, stop = append(addresses, from.Addr().String()), append(stop, from.Close)
 		accepting.Go(func() {
-			l := &listener{Listener: from, connections: open}
+			l := &listener{Listener: from, connections: open, bytes: connectionBytes}
 			for {
 				conn, err := l.Accept()
 				if err != nil {

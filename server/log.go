@@ -4,42 +4,55 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 )
 
-// logEnd writes the one line that a stream leaves: what it was, what became of
-// it, and, more than its client is told, why.
-func (u *upload) logEnd(code codes.Code, err error) {
+// tellEnd counts a stream by its end, and writes the one line that it leaves: what
+// it was, what became of it, and, more than its client is told, why.
+func (u *upload) tellEnd(code codes.Code, why reason, err error) {
+	took := time.Since(u.stream.pace.began)
+	u.service.metrics.UploadEnded(outcome(code, why), took)
 	ctx := u.stream.rpc.Context()
-	level := slog.LevelInfo
-	attrs := []slog.Attr{slog.String("code", code.String())}
-	switch {
-	case err == nil:
-	case u.header == nil, code == codes.Canceled:
-		level = slog.LevelDebug // the client's own doing, as often as it likes
-	default:
-		level = slog.LevelWarn
-	}
+	level := u.endLevel(code)
 	if !u.service.logger.Enabled(ctx, level) {
 		return
 	}
+	attrs := []slog.Attr{slog.String("code", code.String())}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String("reason", string(why)), slog.String("error", clip(err.Error())))
 	}
 	if h := u.header; h != nil {
 		attrs = append(attrs,
-			slog.String("upload_id", h.UploadID), slog.String("service", h.Service),
-			slog.String("version", h.Version), slog.String("language", h.Language))
+			slog.String("upload_id", h.UploadID), slog.String("service", clip(h.Service)), slog.String("env", clip(h.Env)),
+			slog.String("version", clip(h.Version)), slog.String("language", clip(h.Language)))
+	}
+	if t := u.terms.tenant; t != nil {
+		attrs = append(attrs, slog.String("tenant", t.Name))
 	}
 	d := u.delivery
 	attrs = append(attrs,
 		slog.Int64("scopes", u.stream.scopes.Load()), slog.Int64("accepted_scopes", d.acceptedScopes),
-		slog.Int("batches", int(d.nextNum-d.options.firstBatchNum)),
+		slog.Int("first_batch", int(d.options.firstBatchNum)), slog.Int("batches", int(d.nextNum-d.options.firstBatchNum)),
+		slog.Int64("wire_bytes", u.stream.bytes.Load()),
 		slog.Int64("json_bytes", d.rawBytes), slog.Int64("gzip_bytes", d.compressed),
-		slog.Duration("took", time.Since(u.stream.pace.began)))
+		slog.Duration("took", took))
 	if client, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", client.Addr.String()))
 	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
+	}
 	u.service.logger.LogAttrs(ctx, level, "upload ended", attrs...)
+}
+
+func (u *upload) endLevel(code codes.Code) slog.Level {
+	switch {
+	case code == codes.OK:
+		return slog.LevelInfo
+	case u.header == nil, code == codes.Canceled:
+		return slog.LevelDebug // the client's own doing, as often as it likes
+	}
+	return slog.LevelWarn
 }

@@ -8,13 +8,17 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -24,26 +28,33 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
-	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Server is a gRPC server with the symbol database service, health checking and
-// reflection.
+// Server is a gRPC server with the symbol database service, health checking and,
+// if it is configured, reflection.
 type Server struct {
 	grpc        *grpc.Server
 	health      *health.Server
 	service     *service
-	intake      *intake.Client
 	connections *connections
+	version     string
+	started     time.Time
+	page        statusPage
+	serving     atomic.Bool // Serve was called
+	// certificates are watched until the server is shut down.
+	certificates certificates
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
+	// watching has access watched once, while the server serves.
+	watching sync.Once
 }
 
 // service implements symdb.v1.SymbolDatabaseService.
@@ -54,11 +65,16 @@ type service struct {
 	plan        *transcode.Plan
 	compressors *encode.Pool
 	policy      batch.Policy
-	intake      forwarder
+	access      *access
+	additional  *additional // nil: there is none
 	budget      *memory.Budget
 	unguard     func()       // lets messages be decompressed again whatever the budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
+	activity    *activity.Recorder
+	metrics     *telemetry.Metrics
+	rpc         *telemetry.RPC
+	tracing     tracing
 	uploads     uploads
 	streams     sync.WaitGroup // what runs beside their handlers
 }
@@ -66,12 +82,21 @@ type service struct {
 // Option is a collaborator of a server.
 type Option func(*collaborators)
 
-type collaborators struct{ registry prometheus.Registerer }
+type collaborators struct {
+	registry prometheus.Registerer
+	version  string
+	tracing  trace.TracerProvider
+}
 
 // WithRegistry registers the server's metrics with r, which must not have those
 // of another server. By default they are registered nowhere.
 func WithRegistry(r prometheus.Registerer) Option {
 	return func(c *collaborators) { c.registry = r }
+}
+
+// WithVersion has the server show its version on the status page.
+func WithVersion(version string) Option {
+	return func(c *collaborators) { c.version = version }
 }
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -89,10 +114,11 @@ const readBufferBytes = 8 << 10
 // Up to there it is read, and refused with one that names the scope.
 const messageLimitFactor = 2
 
-// New returns a server that is ready to serve. It fails on settings that are out
-// of range. The intake is not contacted before the first batch.
+// New returns a server that is ready to serve, and that must be shut down. It fails
+// on settings that are out of range, and on TLS files that can't be used. The intake
+// is not contacted before the first batch.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
-	var with collaborators
+	with := collaborators{registry: prometheus.NewRegistry()}
 	for _, opt := range opts {
 		opt(&with)
 	}
@@ -107,34 +133,61 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	client, err := intake.New(cfg.Intake.client())
+	kept, err := openCertificates(cfg, logger)
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
+	started := time.Now()
 	s := &service{
 		config:      cfg,
 		logger:      logger,
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),
-		intake:      client,
 		ledger:      telemetry.NewLedger(with.registry),
+		activity:    activity.New(started),
+		metrics:     newMetrics(with.registry),
+		rpc:         telemetry.NewRPC(with.registry),
+		tracing:     newTracing(with.tracing),
 	}
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
+	if err := s.openAccess(kept, with.registry); err != nil {
+		return nil, errors.Join(fmt.Errorf("configure server: %w", err), s.closeMemory())
+	}
 	server := &Server{
-		health: health.NewServer(), service: s, intake: client,
+		health: health.NewServer(), service: s, certificates: kept,
 		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
-		stopping:    make(chan struct{}),
+		version:     with.version, started: started,
+		stopping: make(chan struct{}),
 	}
 	server.stop = sync.OnceFunc(func() { close(server.stopping) })
 	server.grpc = server.newTransport()
 	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
 	healthv1.RegisterHealthServer(server.grpc, server.health)
 	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
-	reflection.Register(server.grpc)
+	if cfg.Access.Reflection {
+		reflection.Register(server.grpc)
+	}
+	s.rpc.Initialize(server.grpc, symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName)
+	server.observe(with.registry)
+	kept.watch(cfg.TLS.ReloadInterval)
 	return server, nil
+}
+
+// openAccess sets up who may upload, and the ways to the intakes.
+func (s *service) openAccess(kept certificates, registry prometheus.Registerer) error {
+	to, err := newRoutes(kept.configureIntake(s.config.Intake.client()), s.budget,
+		s.intakeOptions(s.attempted), s.intakeOptions(s.attemptedElsewhere))
+	if err != nil {
+		return err
+	}
+	s.access, err = newAccess(s.config.Access, to, s.budget, telemetry.NewAccess(registry), s.logger)
+	if err != nil {
+		return err
+	}
+	return s.openAdditional(registry)
 }
 
 // budgetPercent is the part of the memory limit that can be drawn.
@@ -154,7 +207,7 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + s.config.Intake.MaxConnections*intakeConnectionBytes + decoderBytes())
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + decoderBytes())
 	s.unguard = guardDecoders(s.budget)
 	return nil
 }
@@ -173,13 +226,15 @@ func (s *service) closeMemory() error {
 func (s *Server) newTransport() *grpc.Server {
 	cfg, transport := s.service.config, s.service.config.Transport
 	pool := newBuffers(s.service.budget)
-	recovered := s.service.recovered
+	streams, calls := s.interceptors()
 	return grpc.NewServer(
+		s.service.tracing.serverOption(),
 		grpc.Creds(&observing{
-			TransportCredentials: insecure.NewCredentials(),
+			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
 			budget:               s.service.budget, logger: s.service.logger,
+			ended: s.service.metrics.ConnectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
@@ -202,18 +257,29 @@ func (s *Server) newTransport() *grpc.Server {
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
-		grpc.ChainStreamInterceptor(
-			plainStreams,
-			s.endWatch,
-			// Innermost, so that a panic is logged as the status that it becomes.
-			recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
-		),
-		grpc.ChainUnaryInterceptor(
-			plainCalls,
-			recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
-		),
+		grpc.ChainStreamInterceptor(streams...),
+		grpc.ChainUnaryInterceptor(calls...),
 	)
 }
+
+// interceptors returns what stands around each stream and call. Who calls is asked
+// only where it matters, as each interceptor takes its part of a stream's stack.
+func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
+	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
+	streams := []grpc.StreamServerInterceptor{plainStreams, s.others, recovery.StreamServerInterceptor(recovered)}
+	calls := []grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
+	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
+		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
+		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(ask), guarded))
+	}
+	return streams, calls
+}
+
+// guarded matches what asks for a credential: all but the health of the server,
+// which is for those who have none, such as a load balancer.
+var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
+	return call.Service != healthv1.Health_ServiceDesc.ServiceName
+})
 
 // compilePlan says how a scope is written: all follows from the proto file but
 // the rules for the two fields that protobuf can't express.
@@ -228,23 +294,59 @@ func compilePlan() (*transcode.Plan, error) {
 // Serve takes connections from a listener until Shutdown, and then returns
 // nil. It can be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
-	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections})
+	s.serving.Store(true)
+	s.page.serve(s.sample)
+	s.watching.Do(s.watchAccess)
+	bytes := connectionBytes
+	if s.certificates.server != nil && !isUnix(from.Addr()) {
+		bytes += tlsConnectionBytes
+	}
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
 	return nil
 }
 
-// endWatch ends the streams of other services when the server stops: one that
-// watches its health would keep it from stopping.
-func (s *Server) endWatch(
+// watchAccess follows the file of tenants, if there is one, and ends the streams of
+// those who may no longer upload.
+func (s *Server) watchAccess() {
+	if s.service.access.watcher == nil {
+		return
+	}
+	s.service.streams.Go(func() {
+		s.service.access.watch(s.stopping, func() {
+			for _, u := range s.service.uploads.list() {
+				if err := s.service.access.revoked(u.terms); err != nil {
+					u.interrupt(err)
+				}
+			}
+		})
+	})
+}
+
+// Ready tells whether the server takes uploads: from the first Serve on, until
+// Shutdown.
+func (s *Server) Ready() bool {
+	select {
+	case <-s.stopping:
+		return false
+	default:
+		return s.serving.Load()
+	}
+}
+
+// others counts the streams of other services, and ends them when the server stops:
+// one that watches its health would keep it from stopping.
+func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
 	}
 	ended := make(chan error, 1)
-	s.service.streams.Go(func() { ended <- handle(srv, stream) })
+	counted := s.service.rpc.Stream()
+	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
 		return err
@@ -261,6 +363,7 @@ func (s *Server) endWatch(
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
+	s.watching.Do(func() {}) // not any more
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -282,6 +385,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.service.streams.Wait()
-	s.intake.Close()
+	s.page.close()
+	s.service.closeAdditional(ctx)
+	s.service.access.routes.close()
+	s.certificates.close()
 	return errors.Join(err, s.service.closeMemory())
 }

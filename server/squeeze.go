@@ -14,7 +14,7 @@ func (u *upload) squeeze() {
 	}
 	if u.service.spool != nil {
 		err := u.batches.Park(u.service.spool)
-		u.service.logSpool(u.delivery.ctx, err)
+		u.service.noteSpool(u.delivery.ctx, err)
 		if err == nil {
 			u.account.Stuck(false)
 			return

@@ -41,6 +41,8 @@ const (
 	reasonShuttingDown      reason = "SHUTTING_DOWN"
 	reasonConnectionAge     reason = "CONNECTION_AGE"
 	reasonTooSlow           reason = "TOO_SLOW"
+	reasonUnauthenticated   reason = "UNAUTHENTICATED"
+	reasonPermission        reason = "PERMISSION_DENIED"
 	reasonOverloaded        reason = "OVERLOADED"
 	reasonCancelled         reason = "CANCELLED"
 	reasonDeadline          reason = "DEADLINE_EXCEEDED"
@@ -67,6 +69,10 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 		return overloadStatus(overload.Error(), progress)
 	}
 	switch {
+	case errors.Is(err, errUnauthenticated):
+		return publicError{codes.Unauthenticated, reasonUnauthenticated, errUnauthenticated.Error()}.status()
+	case errors.Is(err, errPermission):
+		return publicError{codes.PermissionDenied, reasonPermission, errPermission.Error()}.status()
 	case errors.Is(err, errMemory):
 		return overloadStatus(err.Error(), progress)
 	case errors.Is(err, errTooSlow):

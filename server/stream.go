@@ -24,12 +24,14 @@ type stream struct {
 	maxScopeBytes    int
 	maxMetadataBytes int
 	pace             pace
+	standing         *standing
 	begun            bool         // the metadata was read
 	scopes           atomic.Int64 // read so far
+	bytes            atomic.Int64 // of messages, as protobuf
 }
 
-func (s *stream) begin(rpc grpc.ServerStream, cfg Config, account *memory.Account) {
-	s.rpc = rpc
+func (s *stream) begin(rpc grpc.ServerStream, cfg Config, account *memory.Account, at *standing) {
+	s.rpc, s.standing = rpc, at
 	s.maxScopeBytes, s.maxMetadataBytes = cfg.MaxScopeBytes, cfg.MaxMetadataBytes
 	for i := range s.frames {
 		s.frames[i].account = account
@@ -106,6 +108,8 @@ func (s *stream) receive() (protowire.Number, []byte, error) {
 	s.pace.wait()
 	err := s.rpc.RecvMsg(frame)
 	s.pace.receive(len(frame.bytes()))
+	s.standing.receive(len(frame.bytes()))
+	s.bytes.Add(int64(len(frame.bytes())))
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,12 +23,6 @@ import (
 // uploadIDHeader tells the client its upload's identity before the first scope.
 const uploadIDHeader = "scopegate-upload-id"
 
-// forwarder takes a batch to wherever batches go. It returns nil when the batch
-// is accepted there, and does not read it any more once it has returned.
-type forwarder interface {
-	Forward(context.Context, *batch.Batch) error
-}
-
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
 // UploadScopes serves one stream of an upload: the whole of it, or a part.
@@ -51,9 +44,11 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 // upload is one stream in flight.
 type upload struct {
 	service  *service
+	terms    terms           // on which it was taken
 	account  *memory.Account // of what the stream holds
 	stream   stream
 	delivery *delivery
+	standing standing
 	age      age
 	clock    *time.Timer
 	outcome  chan error  // what run has returned
@@ -68,6 +63,8 @@ type upload struct {
 	header  *batch.Header // nil: not yet told
 	batches *batch.Assembler
 	options streamOptions
+	opened  time.Time // the open batch
+	counted int64     // bytes received that were entered in the metrics
 }
 
 // giveBack answers the client of a stream that was interrupted with why, unless
@@ -82,23 +79,28 @@ func (u *upload) giveBack(rpc uploadStream) error {
 	return u.answer(rpc, *u.reason.Load())
 }
 
-// answer tells the client, and the log, what became of the stream.
+// answer tells the client, the log and the metrics what became of the stream.
 func (u *upload) answer(rpc uploadStream, err error) error {
 	if err == nil {
-		u.logEnd(codes.OK, nil)
+		u.tellEnd(codes.OK, reasonNone, nil)
+		u.recordEnd(codes.OK, "", nil)
 		return rpc.SendAndClose(u.delivery.summary())
 	}
 	public := publicStatus(err, u.delivery.progress())
-	u.logEnd(status.Code(public), err)
+	u.tellEnd(status.Code(public), reasonOf(public), err)
+	u.recordEnd(status.Code(public), reasonOf(public), err)
 	return public
 }
 
 // run is a stream's whole way, from its metadata to the last batch. It returns
 // when the intake has accepted that, or with what went wrong.
 func (u *upload) run(rpc uploadStream) (err error) {
-	u.open(rpc)
+	refused := u.open(rpc)
 	defer u.close(&err)
 	defer u.service.catch(rpc.Context(), &err)
+	if refused != nil {
+		return refused
+	}
 	md, err := u.stream.metadata()
 	if err != nil {
 		return err
@@ -123,15 +125,19 @@ func (u *upload) run(rpc uploadStream) (err error) {
 	return err
 }
 
-// open sets up what the stream needs before its metadata is known.
-func (u *upload) open(rpc uploadStream) {
+// open sets up what the stream needs before its metadata is known. It fails where
+// the client may no longer upload.
+func (u *upload) open(rpc uploadStream) (err error) {
 	s := u.service
+	u.terms, err = s.access.enter(rpc.Context())
 	u.account = s.budget.Open(streamBytes, u.obey)
-	u.stream.begin(rpc, s.config, u.account)
-	u.delivery = newDelivery(rpc.Context(), s, u.interrupt)
+	u.standing.totals = &s.activity.Totals
+	u.stream.begin(rpc, s.config, u.account, &u.standing)
+	u.delivery = newDelivery(rpc.Context(), s, u.terms, &u.standing, u.interrupt)
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	u.startClock()
 	s.uploads.add(u)
+	return err
 }
 
 // hold puts the scope that was held back into its batch, and receives the one to
@@ -158,13 +164,20 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		return err
 	}
 	policy := u.service.policy
+	policy.Learned = u.terms.route.learned
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
 	u.header, u.options = header, options
+	u.standing.header.Store(header)
+	u.standing.open.Store(options.firstBatchNum)
 	u.delivery.begin(header.UploadID, options)
-	if err := u.account.Admit(header.Service); err != nil {
+	u.service.tracing.describe(u.stream.rpc.Context(), header, options)
+	if err := u.account.AdmitWithin(u.terms.group(), header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
+	}
+	if err := u.service.access.claim(u.terms, header.UploadID); err != nil {
+		return err
 	}
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
@@ -190,17 +203,21 @@ func (u *upload) next() (transcode.Checked, error) {
 // others at the open batch meanwhile.
 func (u *upload) receive() ([]byte, error) {
 	u.mu.Unlock()
+	defer u.standing.enter(phaseEncoding)
 	defer u.mu.Lock()
 	ctx := u.stream.rpc.Context()
+	u.standing.enter(phaseMemory)
 	if err := u.account.Wait(ctx); err != nil {
 		return nil, fmt.Errorf("wait for memory: %w", err)
 	}
+	u.standing.enter(phaseReceiving)
 	u.account.Receiving(true)
 	wire, err := u.stream.next()
 	u.account.Receiving(false)
 	if err != nil {
 		return nil, err
 	}
+	u.standing.enter(phaseMemory)
 	if err := u.account.Wait(ctx); err != nil {
 		return nil, fmt.Errorf("wait for memory: %w", err)
 	}
@@ -211,11 +228,13 @@ func (u *upload) receive() ([]byte, error) {
 func (u *upload) add(scope transcode.Checked) error {
 	if u.batches.Empty() {
 		u.age.begin()
+		u.opened = time.Now()
 	}
 	if err := u.batches.Resume(); err != nil {
 		return fmt.Errorf("%w: %w", errMemory, err)
 	}
 	u.batches.Add(scope)
+	u.standing.grow(u.batches)
 	u.stream.releaseOlder()
 	if u.options.singleBatch && u.batches.CompressedBytes() > u.service.config.MaxBatchBytes {
 		return batchTooLarge(u.service.config.MaxBatchBytes)
@@ -229,7 +248,22 @@ func (u *upload) forward() error {
 	if err := u.batches.Resume(); err != nil {
 		return fmt.Errorf("%w: %w", errMemory, err)
 	}
-	return u.delivery.send(u.batches.Seal(false), false)
+	return u.delivery.send(u.seal(false), false)
+}
+
+// seal seals the open batch, and measures it.
+func (u *upload) seal(final bool) *batch.Batch {
+	b := u.batches.Seal(final)
+	u.service.metrics.BatchSealed(b.RawBytes, b.File.Len(), b.ScopeCount, time.Since(u.opened))
+	u.countReceived()
+	return b
+}
+
+// countReceived enters what was received since it was called last.
+func (u *upload) countReceived() {
+	received := u.stream.bytes.Load()
+	u.service.metrics.BytesReceived.Add(float64(received - u.counted))
+	u.counted = received
 }
 
 // finish forwards the stream's last batch, with the scope that was held back, and
@@ -239,7 +273,7 @@ func (u *upload) finish(held transcode.Checked) error {
 	if err := u.add(held); err != nil {
 		return err
 	}
-	if err := u.delivery.send(u.batches.Seal(!u.options.moreFollows), true); err != nil {
+	if err := u.delivery.send(u.seal(!u.options.moreFollows), true); err != nil {
 		return err
 	}
 	return u.delivery.wait()
@@ -278,6 +312,8 @@ func (u *upload) close(err *error) {
 		u.batches.Discard()
 	}
 	u.account.Close()
+	u.service.access.leave(u.terms)
+	u.countReceived()
 	u.enter(*err)
 }
 

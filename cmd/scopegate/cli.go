@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -20,7 +21,8 @@ type grammar struct {
 	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
 	Intake  intakeCommand  `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
 	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Token   tokenCommand   `cmd:"" help:"Make a token for a tenant, and the hash of it for the server."`
+	Version versionCommand `cmd:"" help:"Print the version, the commit, and what it was built with and for."`
 
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
@@ -35,7 +37,8 @@ To see it work in three terminals:
   scopegate serve --intake-url http://127.0.0.1:8126/symdb/v1/input
   scopegate upload ./my-go-binary
 
-A flag wins over its environment variable, which wins over the default.
+A flag wins over its environment variable, which wins over the default. For serve there is a
+configuration file as well, which only the default yields to.
 
 Exit codes:
     0  all went well; a server that was asked to stop has stopped
@@ -55,7 +58,7 @@ func run(
 ) int {
 	var cli grammar
 	exited := false
-	env := newEnvironment(getenv)
+	env, file := newEnvironment(getenv), &configFile{}
 	parser, err := kong.New(&cli,
 		kong.Name("scopegate"),
 		kong.Description(description),
@@ -64,12 +67,13 @@ func run(
 		}),
 		kong.ValueFormatter(env.format),
 		kong.PostBuild(env.takeOver),
-		kong.Resolvers(env),
-		kong.Vars{"version": version},
+		kong.Resolvers(file, env), // the last one that has a value wins
+		kong.Vars{"version": thisBuild().version},
 		serveDefaults(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { exited = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(env, file),
 		kong.Bind(&surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}),
 	)
 	if err != nil {
@@ -81,7 +85,9 @@ func run(
 	case exited:
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(stderr, "scopegate: %v\nRun \"scopegate --help\" for help.\n", err)
+		// A key that was given in place of its file's path is not repeated.
+		text, _, _ := strings.Cut(err.Error(), pemBegin)
+		fmt.Fprintf(stderr, "scopegate: %s\nRun \"scopegate --help\" for help.\n", text)
 		return exitUsage
 	}
 	err = command.Run()

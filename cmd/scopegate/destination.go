@@ -31,6 +31,13 @@ type destination struct {
 	source string
 }
 
+const keyIsExposed = "the API key travels unencrypted, because the intake's URL is not https"
+
+// keyIsExposed tells whether the API key travels unencrypted.
+func (d destination) keyIsExposed() bool {
+	return d.apiKey != "" && strings.HasPrefix(strings.ToLower(d.url), "http://")
+}
+
 // chosen is what was said to scopegate itself, by flags or variables of its own.
 type chosen struct {
 	intakeURL string
@@ -75,7 +82,7 @@ func resolveDestination(c chosen, getenv func(string) string, exists func(string
 }
 
 func givenURL(c chosen, ambientKey string) (destination, error) {
-	d := destination{url: c.intakeURL, apiKey: c.key, source: "--intake-url or SCOPEGATE_INTAKE_URL"}
+	d := destination{url: c.intakeURL, apiKey: c.key, source: "the intake URL of the configuration"}
 	if c.key == "" && strings.HasPrefix(strings.ToLower(c.intakeURL), "https://") {
 		d.apiKey = ambientKey
 	}

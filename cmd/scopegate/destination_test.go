@@ -88,19 +88,19 @@ func TestResolveDestination(t *testing.T) {
 			name:      "intake URL over all",
 			own:       chosen{intakeURL: "http://x/y"},
 			variables: map[string]string{"DD_TRACE_AGENT_URL": "http://agent:9126", "DD_API_KEY": "k"},
-			want:      destination{url: "http://x/y", source: "--intake-url or SCOPEGATE_INTAKE_URL"},
+			want:      destination{url: "http://x/y", source: "the intake URL of the configuration"},
 		},
 		{
 			name:      "intake URL over https takes the key of the environment",
 			own:       chosen{intakeURL: "HTTPS://x/y"},
 			variables: map[string]string{"DD_API_KEY": "k"},
-			want:      destination{url: "HTTPS://x/y", apiKey: "k", source: "--intake-url or SCOPEGATE_INTAKE_URL"},
+			want:      destination{url: "HTTPS://x/y", apiKey: "k", source: "the intake URL of the configuration"},
 		},
 		{
 			name:      "intake URL with scopegate's own key",
 			own:       chosen{intakeURL: "http://x/y", key: "own"},
 			variables: map[string]string{"DD_API_KEY": "k"},
-			want:      destination{url: "http://x/y", apiKey: "own", source: "--intake-url or SCOPEGATE_INTAKE_URL"},
+			want:      destination{url: "http://x/y", apiKey: "own", source: "the intake URL of the configuration"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

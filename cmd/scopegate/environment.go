@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -34,12 +35,25 @@ func (e *environment) Validate(*kong.Application) error { return nil }
 
 // Resolve returns a flag's value, nil where no variable of it is set.
 func (e *environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	name, value := e.find(flag)
+	if name == "" {
+		return nil, nil //nolint:nilnil // kong's way to say that there is no value
+	}
+	if err := tryParse(flag.Value, value); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return value, nil
+}
+
+// find returns the variable that sets a flag, and its value; empty strings where
+// none does.
+func (e *environment) find(flag *kong.Flag) (name, value string) {
 	for _, name := range e.variables[flag.Value] {
 		if value := e.getenv(name); value != "" {
-			return value, nil
+			return name, value
 		}
 	}
-	return nil, nil //nolint:nilnil // kong's way to say that there is no value
+	return "", ""
 }
 
 // format completes a flag's help by its default and its variables.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,9 +26,7 @@ func listenAll(ctx context.Context, addresses []string) ([]net.Listener, error) 
 	for _, address := range addresses {
 		l, err := listen(ctx, address)
 		if err != nil {
-			for _, l := range listeners {
-				_ = l.Close()
-			}
+			closeAll(listeners)
 			return nil, err
 		}
 		listeners = append(listeners, l)
@@ -35,19 +34,22 @@ func listenAll(ctx context.Context, addresses []string) ([]net.Listener, error) 
 	return listeners, nil
 }
 
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+}
+
 // listen listens on `host:port`, where port 0 is any free one, or on
 // `unix:///path/of/socket`. A socket file that no one listens on is replaced.
 // The file goes away when the listener is closed.
 func listen(ctx context.Context, address string) (net.Listener, error) {
+	if err := checkAddress(address); err != nil {
+		return nil, err
+	}
 	path, isUnix := strings.CutPrefix(address, unixScheme)
 	if !isUnix {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return nil, &usageError{fmt.Errorf("listen on %q: neither host:port nor unix:///path: %w", address, err)}
-		}
 		return listenOn(ctx, "tcp", address)
-	}
-	if !filepath.IsAbs(path) {
-		return nil, &usageError{fmt.Errorf("listen on %q: the path is not absolute", address)}
 	}
 	l, err := listenOn(ctx, "unix", path)
 	if !errors.Is(err, syscall.EADDRINUSE) {
@@ -57,6 +59,26 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %q: %w", address, err)
 	}
 	return listenOn(ctx, "unix", path)
+}
+
+// checkAddress returns a [*usageError] where listen can't succeed, whatever the
+// state of the host. It asks no name server.
+func checkAddress(address string) error {
+	path, isUnix := strings.CutPrefix(address, unixScheme)
+	if isUnix {
+		if !filepath.IsAbs(path) {
+			return &usageError{fmt.Errorf("listen on %q: the path is not absolute", address)}
+		}
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return &usageError{fmt.Errorf("listen on %q: neither host:port nor unix:///path: %w", address, err)}
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return &usageError{fmt.Errorf("listen on %q: %q is not a port number", address, port)}
+	}
+	return nil
 }
 
 func listenOn(ctx context.Context, network, address string) (net.Listener, error) {

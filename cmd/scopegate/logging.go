@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"log/slog"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/sampling"
 )
 
 // logFlags are the flags of commands that log.
@@ -11,12 +13,20 @@ import (
 type logFlags struct {
 	Level  slog.Level `name:"log-level" group:"Logging" default:"info" placeholder:"LEVEL" env:"SCOPEGATE_LOG_LEVEL" help:"Least level that is logged, to stderr: debug, info, warn or error."`
 	Format string     `name:"log-format" group:"Logging" default:"text" enum:"text,json" placeholder:"FORMAT" env:"SCOPEGATE_LOG_FORMAT" help:"Form of a log line: text or json."`
+	Limit  int        `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Most lines a second of the same level, message and reason; another line says how many were left out. 0: all."`
 }
 
-func (f logFlags) logger(w io.Writer) *slog.Logger {
+// logger returns a logger, and what is to be called when nothing is logged any
+// more.
+func (f logFlags) logger(w io.Writer) (logger *slog.Logger, flush func()) {
 	options := &slog.HandlerOptions{Level: f.Level}
+	var handler slog.Handler = slog.NewTextHandler(w, options)
 	if f.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		handler = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	if f.Limit <= 0 {
+		return slog.New(handler), func() {}
+	}
+	sampled := sampling.New(handler, f.Limit)
+	return slog.New(sampled), sampled.Flush
 }

@@ -13,9 +13,6 @@ import (
 	"syscall"
 )
 
-// version is set by the linker.
-var version = "unknown"
-
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)

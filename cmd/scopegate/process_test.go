@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,7 @@ func TestProcessStopsOnSignal(t *testing.T) {
 func startProcess(t *testing.T, path string, args ...string) (process *exec.Cmd, stdout, stderr *bufio.Scanner) {
 	t.Helper()
 	process = exec.CommandContext(t.Context(), path, args...)
+	process.Env = append(os.Environ(), "SCOPEGATE_ADMIN_LISTEN=none")
 	out, err := process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,9 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type serveCommand struct {
+	Config string `group:"Configuration" placeholder:"PATH" env:"SCOPEGATE_CONFIG" help:"YAML file with settings: flags' names without the dashes, and their values. Flags and variables win over it."`
+	Check  bool   `group:"Configuration" help:"Check the configuration and the files it names, print every setting with where it is from, and exit: with 0 if the server would start, with 2 if not. Nothing is listened on or contacted."`
+
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGINT or SIGTERM. A second signal ends at once."`
 	ConnectionAge time.Duration `name:"max-connection-age" group:"Serving" default:"${maxConnectionAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
@@ -42,14 +45,18 @@ type serveCommand struct {
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
-	Limits limitFlags `embed:""`
-	Log    logFlags   `embed:""`
+	TLS    tlsFlags    `embed:""`
+	Access accessFlags `embed:""`
+	Limits limitFlags  `embed:""`
+	Admin  adminFlags  `embed:""`
+	Log    logFlags    `embed:""`
 }
 
 // serveDefaults are the server's own defaults, as the flags' tags name them.
 func serveDefaults() kong.Vars {
 	cfg := server.DefaultConfig()
 	vars := limitDefaults(cfg)
+	maps.Copy(vars, tlsDefaults(cfg))
 	maps.Copy(vars, kong.Vars{
 		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
 		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
@@ -63,6 +70,8 @@ func serveDefaults() kong.Vars {
 		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
 		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
 		"chunkBytes":        size(cfg.ChunkBytes).String(),
+		"additionalQueue":   size(cfg.AdditionalIntakes.QueueBytes).String(),
+		"additionalAge":     cfg.AdditionalIntakes.MaxAge.String(),
 	})
 	return vars
 }
@@ -72,6 +81,10 @@ func (serveCommand) Help() string {
 	return `Tracers on the same host can use a unix socket:
 
     scopegate serve --listen 127.0.0.1:50051 --listen unix:///run/scopegate.socket
+
+Those on other hosts need TLS, and may have to show a certificate. A unix socket never has TLS:
+
+    scopegate serve --listen :50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
 
 Without an intake URL the first of these decides, and a log line says which did:
 
@@ -87,35 +100,88 @@ An intake URL that is given gets scopegate's own API key, and that of DD_API_KEY
 For each address a line "listening on ADDRESS" is printed to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }
 
-// Run serves until ctx ends.
-func (c *serveCommand) Run(ctx context.Context, s *surroundings) error {
-	logger := c.Log.logger(s.stderr)
-	dest, err := c.destination(s.getenv)
+// Run serves until ctx ends, or checks whether it could.
+func (c *serveCommand) Run(
+	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+) error {
+	logger, flush := c.Log.logger(s.stderr)
+	defer flush()
+	all, registry := settings(line, env, file), newRegistry()
+	if c.Check {
+		return c.check(ctx, s.stdout, all, func() (ready, error) {
+			return c.prepare(ctx, s, logger, server.WithRegistry(registry))
+		})
+	}
+	logStart(ctx, all, logger)
+	traces, endTraces, err := startTracing(ctx, s.getenv, logger)
 	if err != nil {
 		return err
 	}
-	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
-	srv, err := server.New(c.config(dest), logger)
+	defer endTraces()
+	ready, err := c.prepare(ctx, s, logger, append(traces, server.WithRegistry(registry))...)
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
-		return err
+		return errors.Join(err, ready.server.Shutdown(ctx))
 	}
+	if err := c.TLS.checkListeners(ctx, listeners, logger); err != nil {
+		closeAll(listeners)
+		return errors.Join(err, ready.server.Shutdown(ctx))
+	}
+	stopAdmin, err := c.Admin.start(ctx, ready.server, registry, logger)
+	if err != nil {
+		closeAll(listeners)
+		return errors.Join(err, ready.server.Shutdown(ctx))
+	}
+	defer stopAdmin()
+	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
 		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
-	if dest.apiKey != "" && strings.HasPrefix(strings.ToLower(dest.url), "http://") {
-		logger.WarnContext(ctx, "the API key travels unencrypted, because the intake's URL is not https")
+	if dest.keyIsExposed() {
+		logger.WarnContext(ctx, keyIsExposed)
 	}
+	c.Access.announceAccess(ctx, ready.config, listeners, logger)
 	announce(s.stdout, listeners)
-	return serveUntilDone(ctx, srv, listeners, c.ShutdownGrace, logger)
+	return serveUntilDone(ctx, ready.server, listeners, c.ShutdownGrace, logger)
+}
+
+// ready is a server that only has to listen.
+type ready struct {
+	server      *server.Server
+	config      server.Config
+	destination destination
+}
+
+// prepare does all that can fail for the configuration's sake, but for listening.
+// It contacts nobody.
+func (c *serveCommand) prepare(
+	ctx context.Context, s *surroundings, logger *slog.Logger, options ...server.Option,
+) (ready, error) {
+	dest, err := c.destination(s.getenv)
+	if err != nil {
+		return ready{}, err
+	}
+	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
+		return ready{}, err
+	}
+	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
+	cfg := c.config(dest)
+	if err := c.Access.configure(&cfg); err != nil {
+		return ready{}, err
+	}
+	srv, err := server.New(cfg, logger, append(options, server.WithVersion(thisBuild().version))...)
+	if err != nil {
+		return ready{}, &usageError{err}
+	}
+	return ready{server: srv, config: cfg, destination: dest}, nil
 }
 
 func (c *serveCommand) config(dest destination) server.Config {
 	cfg := server.DefaultConfig()
 	cfg.Intake.URL = dest.url
-	cfg.Intake.APIKey = dest.apiKey
+	cfg.Intake.APIKey = server.NewSecret(dest.apiKey)
 	cfg.Intake.AdditionalTags = c.AdditionalTags
 	cfg.Intake.PostTimeout = c.PostTimeout
 	cfg.Intake.BatchDeadline = c.BatchDeadline
@@ -129,6 +195,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.MaxDepth = c.MaxDepth
 	cfg.CompressionLevel = c.CompressionLevel
 	cfg.ChunkBytes = int(c.ChunkBytes)
+	c.TLS.configure(&cfg)
 	c.Limits.configure(&cfg)
 	return cfg
 }

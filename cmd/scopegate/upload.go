@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/scopegate/scopegate/client"
 	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
@@ -23,9 +23,11 @@ type uploadCommand struct {
 
 	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
 	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON from a pipe has one."`
-	Plaintext bool          `group:"Server" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host. To this host TLS is never used."`
+	TokenFile string        `group:"Server" placeholder:"PATH" env:"SCOPEGATE_TOKEN_FILE" help:"File with the token that the server knows the tenant by, read anew for each stream. SCOPEGATE_TOKEN can hold it instead; there is no flag for the token itself, as other users would see it. It is sent through TLS or to this host; with --plaintext also unencrypted."`
 	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. It pays on a slow link."`
 	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
+
+	Security securityFlags `embed:""`
 
 	Service        string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_SERVICE,DD_SERVICE" help:"Service that runs the program. By default the name of the binary's main module; NDJSON has none."`
 	Env            string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_ENV,DD_ENV" help:"Environment that the service runs in."`
@@ -56,6 +58,7 @@ func (uploadCommand) Help() string {
     scopegate upload ./bin/shop
     scopegate upload --service shop --env prod --main-module ./bin/shop
     scopegate upload --server unix:///run/scopegate.socket ./bin/shop
+    scopegate upload --server scopegate.example:50051 --ca ca.pem --cert shop.pem --key shop.key ./bin/shop
     generate-scopes | scopegate upload --service shop --language ruby -
 
 A line of NDJSON is a root scope as docs/protocol.md describes it:
@@ -100,7 +103,7 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 		return errors.Join(err, src.close())
 	}
 	report.describe(metadata)
-	summary, err := c.send(ctx, metadata, src, c.progress(s.stderr, src))
+	summary, err := c.send(ctx, metadata, src, c.progress(s.stderr, src), s.getenv)
 	if err := errors.Join(err, src.close()); err != nil {
 		return err
 	}
@@ -110,16 +113,22 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 
 // send dials and uploads.
 func (c *uploadCommand) send(
-	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress,
+	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress, getenv func(string) string,
 ) (summary *symdbv1.UploadScopesResponse, err error) {
 	defer func() { p.end(err == nil) }()
 	options := []client.Option{client.WithMaxAttempts(c.Attempts), client.WithOnRetry(p.retry)}
 	if !src.repeatable || c.Attempts == 1 {
 		options = append(options, client.WithoutResume())
 	}
-	if c.Plaintext {
-		options = append(options, client.WithTransportCredentials(insecure.NewCredentials()))
+	security, err := c.Security.options()
+	if err != nil {
+		return nil, err
 	}
+	token, err := c.token(getenv)
+	if err != nil {
+		return nil, err
+	}
+	options = slices.Concat(options, security, token)
 	if c.Compress != "none" {
 		options = append(options, client.WithCompression(c.Compress))
 	}
@@ -132,6 +141,22 @@ func (c *uploadCommand) send(
 		return nil, err
 	}
 	return summary, nil
+}
+
+// token returns the option that has the upload carry a token, if there is one.
+func (c *uploadCommand) token(getenv func(string) string) ([]client.Option, error) {
+	if c.TokenFile == "" {
+		if token := getenv("SCOPEGATE_TOKEN"); token != "" {
+			return []client.Option{client.WithToken(token)}, nil
+		}
+		return nil, nil
+	}
+	if _, err := readKeyFile(c.TokenFile); err != nil {
+		return nil, &usageError{fmt.Errorf("token file: %w", err)}
+	}
+	return []client.Option{client.WithTokenSource(func(context.Context) (string, error) {
+		return readKeyFile(c.TokenFile)
+	})}, nil
 }
 
 func (c *uploadCommand) progress(w io.Writer, src *source) progress {

@@ -53,6 +53,8 @@ func Start(ctx context.Context, s Server, intakeURL, dir string) (_ *Process, er
 	}
 	args := slices.Concat(s.Args, []string{"--listen", "127.0.0.1:0", "--intake-url", intakeURL})
 	p := &Process{cmd: exec.CommandContext(ctx, s.Program, args...), stop: stop, log: log} // #nosec G204 -- named by the caller
+	// Several run at once, and one of them would have the usual admin port.
+	p.cmd.Env = append(os.Environ(), "SCOPEGATE_ADMIN_LISTEN=none")
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = stopGrace
 	p.cmd.Stderr = log

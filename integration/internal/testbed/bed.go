@@ -33,6 +33,8 @@ type Options struct {
 	Listener net.Listener
 	// Client are options of the client.
 	Client []client.Option
+	// Server are collaborators of the server.
+	Server []server.Option
 }
 
 // Bed is an intake, a server in front of it and a client of that.
@@ -63,7 +65,7 @@ func New(tb testing.TB, o Options) *Bed {
 	if target, err := url.Parse(intakeURL); err == nil && target.Host != "" {
 		b.secrets = append(b.secrets, target.Host)
 	}
-	b.Server = StartServer(tb, intakeURL, o.Listener, o.Configure)
+	b.Server = StartServer(tb, intakeURL, o.Listener, o.Configure, o.Server...)
 	b.Conn = b.Connect(tb)
 	b.Client = client.New(b.Conn, o.Client...)
 	b.Service = symdbv1.NewSymbolDatabaseServiceClient(b.Conn)

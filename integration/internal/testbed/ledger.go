@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,9 @@ func requireBalance(tb testing.TB, registry prometheus.Gatherer) {
 	}
 	sums := map[string]float64{}
 	for _, family := range families {
+		if strings.Contains(family.String(), Canary) {
+			tb.Errorf("metric %s has a secret in it", family.GetName())
+		}
 		for _, metric := range family.GetMetric() {
 			sums[family.GetName()] += metric.GetCounter().GetValue()
 		}

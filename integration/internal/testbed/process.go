@@ -72,7 +72,7 @@ func TryStartProcess(tb testing.TB, intakeURL, address string, args ...string) (
 	arguments := append([]string{"serve", "--listen", address, "--intake-url", intakeURL}, args...)
 	p.command = exec.Command(path, arguments...) //nolint:gosec,noctx // our own binary; killed by the cleanup
 	p.command.Stderr = p.stderr
-	p.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	p.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "SCOPEGATE_ADMIN_LISTEN=none"}
 	stdout, err := p.command.StdoutPipe()
 	if err == nil {
 		err = p.command.Start()

@@ -20,6 +20,8 @@ type Server struct {
 	*server.Server
 	// Served brings what Serve has returned, once.
 	Served <-chan error
+	// Metrics has the server's.
+	Metrics *prometheus.Registry
 
 	listener net.Listener
 	log      *serverLog
@@ -27,14 +29,16 @@ type Server struct {
 }
 
 // StartServer starts a server that stops when the test ends. Then the test fails
-// if the server does not stop gracefully, has logged a panic or a secret, or has
-// lost account of a scope or a batch.
+// if the server does not stop gracefully, has logged a panic, has a secret in its
+// log or its metrics, or has lost account of a scope or a batch.
 // Listener and configure may be nil.
-func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configure func(*server.Config)) *Server {
+func StartServer(
+	tb testing.TB, intakeURL string, listener net.Listener, configure func(*server.Config), options ...server.Option,
+) *Server {
 	tb.Helper()
 	cfg := server.DefaultConfig()
 	cfg.Intake.URL = intakeURL
-	cfg.Intake.APIKey = Canary
+	cfg.Intake.APIKey = server.NewSecret(Canary)
 	cfg.Intake.PostTimeout = patience
 	cfg.Intake.BatchDeadline = patience
 	if configure != nil {
@@ -43,11 +47,10 @@ func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configu
 	if listener == nil {
 		listener = Listen(tb, "tcp", "127.0.0.1:0")
 	}
-	s := &Server{listener: listener, log: &serverLog{}}
+	s := &Server{Metrics: prometheus.NewRegistry(), listener: listener, log: &serverLog{}}
 	var err error
-	registry := prometheus.NewRegistry()
 	logger := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.Server, err = server.New(cfg, logger, server.WithRegistry(registry))
+	s.Server, err = server.New(cfg, logger, append(options, server.WithRegistry(s.Metrics))...)
 	if err != nil {
 		tb.Fatalf("new server: %v", err)
 	}
@@ -66,7 +69,7 @@ func StartServer(tb testing.TB, intakeURL string, listener net.Listener, configu
 		s.stop(tb)
 		<-ended
 		s.log.check(tb)
-		requireBalance(tb, registry)
+		requireBalance(tb, s.Metrics)
 	})
 	return s
 }
@@ -77,6 +80,13 @@ func (s *Server) Target() string {
 		return "unix://" + addr.String()
 	}
 	return s.listener.Addr().String()
+}
+
+// Logged tells how often a text is in what the server has logged lately.
+func (s *Server) Logged(text string) int {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return bytes.Count(s.log.text.Bytes(), []byte(text))
 }
 
 func (s *Server) stop(tb testing.TB) {

@@ -61,6 +61,7 @@ func (s Settings) Validate() error {
 type Pool struct {
 	settings Settings
 	free     chan *compressor
+	waits    waits
 	buffers  buffers
 	segments segmentPool
 }
@@ -105,7 +106,7 @@ func (c *compressor) Write(b []byte) (int, error) { return c.out.Write(b) }
 // who came before need for their chunks, because nobody keeps one while waiting
 // for something else.
 func (p *Pool) borrow(out *Segments, window []byte) *compressor {
-	c := <-p.free
+	c := p.take()
 	c.out = out
 	c.window = append(c.window[:0], window...)
 	c.deflate.ResetDict(c, c.window)

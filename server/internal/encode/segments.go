@@ -75,6 +75,22 @@ func (s *Segments) Len() int { return s.length }
 // Account returns what the memory is drawn from; nil where it is not counted.
 func (s *Segments) Account() Account { return s.account }
 
+// Transfer has what is in memory be drawn from account from now on. It is for who
+// takes the bytes over when they are all written, and not while Spill runs.
+func (s *Segments) Transfer(account Account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := 0
+	for _, p := range s.places {
+		if p.memory != nil {
+			held += SegmentBytes
+		}
+	}
+	draw(account, held)
+	draw(s.account, -held)
+	s.account = account
+}
+
 // Release gives the memory back, and the space in stores. Readers must have come
 // to their end. Releasing again does nothing.
 func (s *Segments) Release() {

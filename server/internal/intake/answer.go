@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
 const (
@@ -18,24 +20,31 @@ const (
 
 // readAnswer makes the attempt's end of its answer, and closes the answer's body.
 // It takes the status as it is, even if the body breaks off. Cancel ends the
-// request.
-func readAnswer(resp *http.Response, cancel func(), maxRetryAfter time.Duration) attemptEnd {
+// request. An intake that repeats a secret that it was sent is not quoted on it.
+func readAnswer(
+	resp *http.Response, cancel func(), maxRetryAfter time.Duration, secrets secret.Redactor,
+) attemptEnd {
 	defer resp.Body.Close()
 	defer time.AfterFunc(maxDrainTime, cancel).Stop()
-	head, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
+	head, _ := io.ReadAll(io.LimitReader(resp.Body, int64(maxAnswerBytes+secrets.LongestBytes())))
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrainBytes)
 	asked, _ := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now(), maxRetryAfter)
 	return attemptEnd{
 		verdict: judgeStatus(resp.StatusCode),
 		status:  resp.StatusCode,
-		answer:  clean(head),
+		answer:  cut(clean(secrets.Redact(string(head), maxAnswerBytes)), maxAnswerBytes),
 		asked:   asked,
 	}
 }
 
+// cut returns at most so many bytes of valid UTF-8.
+func cut(text string, limit int) string {
+	return strings.ToValidUTF8(text[:min(limit, len(text))], "")
+}
+
 // clean makes a line of printable text out of an answer that may be anything.
-func clean(answer []byte) string {
-	text := strings.ToValidUTF8(string(answer), "")
+func clean(answer string) string {
+	text := strings.ToValidUTF8(answer, "")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

@@ -25,6 +25,9 @@ type Attempt struct {
 	InDoubt bool
 	// RetryAfter is what the answer has asked for, capped; 0 if it did not.
 	RetryAfter time.Duration
+	// Reason is what went wrong in words: the beginning of the answer, or why there
+	// was none, without the URL. Empty: the batch was accepted, or the answer was.
+	Reason string
 	// Duration is how long the attempt took, without the waiting in front of it.
 	Duration time.Duration
 }
@@ -38,8 +41,19 @@ type attemptEnd struct {
 	err    error         // where there was no answer
 }
 
+// reason is what there is to say of an attempt that was not accepted.
+func (e *attemptEnd) reason() string {
+	switch {
+	case e.class == ClassAccepted:
+		return ""
+	case e.err != nil:
+		return e.err.Error()
+	}
+	return e.answer
+}
+
 // post makes one attempt. The form is not read any more once it has returned.
-func (c *Client) post(ctx context.Context, f *form) attemptEnd {
+func (c *Client) post(ctx context.Context, f *form, tags string) attemptEnd {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
 	defer cancel()
 	ctx = withAttempt(ctx)
@@ -49,22 +63,22 @@ func (c *Client) post(ctx context.Context, f *form) attemptEnd {
 	})
 	defer out.end()
 	// Not through an http.Client, which would follow redirects, with the key.
-	resp, err := c.transport.RoundTrip(c.request(ctx, f, &out))
+	resp, err := c.transport.RoundTrip(c.request(ctx, f, tags, &out))
 	if err == nil {
-		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter)
+		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter, c.secrets)
 	}
 	out.end()
 	wasEnded := ended(ctx)
 	return attemptEnd{
 		verdict: judgeSilence(wasEnded, out.isConnected(), out.mayBeWhole()),
-		err:     withoutURL(wasEnded, err),
+		err:     c.secrets.Error(withoutURL(wasEnded, err)),
 	}
 }
 
-func (c *Client) request(ctx context.Context, f *form, out *outbound) *http.Request {
+func (c *Client) request(ctx context.Context, f *form, tags string, out *outbound) *http.Request {
 	req := (&http.Request{
 		Method:        http.MethodPost,
-		URL:           c.url,
+		URL:           c.shown,
 		Host:          c.url.Host,
 		Header:        make(http.Header),
 		ContentLength: f.length(),
@@ -80,11 +94,11 @@ func (c *Client) request(ctx context.Context, f *form, out *outbound) *http.Requ
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	if c.config.AdditionalTags != "" {
-		req.Header.Set("X-Datadog-Additional-Tags", c.config.AdditionalTags)
+	if tags != "" {
+		req.Header.Set("X-Datadog-Additional-Tags", tags)
 	}
-	if c.config.APIKey != "" {
-		req.Header.Set("DD-API-KEY", c.config.APIKey)
+	if !c.config.APIKey.IsZero() {
+		req.Header.Set("DD-API-KEY", c.config.APIKey.Reveal())
 		req.Header.Set("DD-EVP-ORIGIN", origin)
 		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
 	}

@@ -1,14 +1,19 @@
 package intake
 
 import (
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
 // Config says where the intake is and how it is spoken to.
@@ -18,7 +23,7 @@ type Config struct {
 	URL string
 	// APIKey is sent as DD-API-KEY, and with it what the backend's own intake
 	// asks for. Empty: none of it is sent, as through an agent.
-	APIKey string
+	APIKey secret.Secret
 	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
 	// separated by commas. Empty: not sent.
 	AdditionalTags string
@@ -45,6 +50,11 @@ type Config struct {
 	// have grown. That is without TLS and the kernel's buffers. A batch that waits
 	// for its turn costs 3 KB, besides itself.
 	MaxConnections int
+	// TLS returns the configuration of new connections to an https URL, or to a proxy
+	// of that scheme, and another pointer once it has changed: connections with the
+	// one before are then used for no further batch. It must be safe for concurrent
+	// use. Nil: the system's authorities are trusted, from TLS 1.2 on.
+	TLS func() *tls.Config
 	// Retry says when a batch is sent again. The zero value stands for
 	// [DefaultRetry].
 	Retry Retry
@@ -57,17 +67,54 @@ const origin = "scopegate"
 // learns about the intake from one batch it heeds with all, so there shall be one
 // client an intake.
 type Client struct {
-	config    Config
-	url       *url.URL
-	transport http.RoundTripper
-	onAttempt func(Attempt)
-	retries   retrypolicy.RetryPolicy[any]
-	gate      *gate
-	turns     *turns
+	config Config
+	url    *url.URL
+	socket string // empty: the URL says it all
+	// shown is the URL as requests carry it until the last moment, for others to
+	// see.
+	shown       *url.URL
+	transport   http.RoundTripper
+	pool        *renewed
+	connections atomic.Int64
+	secrets     secret.Redactor // of what goes with each POST
+	onAttempt   func(Attempt)
+	retries     retrypolicy.RetryPolicy[any]
+	gate        *gate
+	turns       *turns
 }
 
 // Option is a collaborator of a client.
 type Option func(*Client)
+
+// secretsOf returns what an intake is sent and must not be repeated to anybody: the
+// key, the credentials in the URL, in each form in which they travel, and what its
+// query says at any length.
+func secretsOf(apiKey secret.Secret, target *url.URL) []secret.Secret {
+	secrets := []secret.Secret{apiKey}
+	if user := target.User; user != nil {
+		password, _ := user.Password()
+		basic := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
+		secrets = append(secrets, secret.New(password), secret.New(basic))
+		if len(user.Username()) >= minQuerySecret {
+			secrets = append(secrets, secret.New(user.Username()))
+		}
+	}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: target}); err == nil && proxy != nil && proxy.User != nil {
+		password, _ := proxy.User.Password()
+		secrets = append(secrets, secret.New(password))
+	}
+	for _, values := range target.Query() {
+		for _, value := range values {
+			if len(value) >= minQuerySecret {
+				secrets = append(secrets, secret.New(value))
+			}
+		}
+	}
+	return secrets
+}
+
+// minQuerySecret is the length at which what may be a secret is taken for one.
+const minQuerySecret = 6
 
 // OnAttempt has f called after each attempt, before the next one and before
 // Forward returns. It is called from the goroutines that forward, so it must be
@@ -88,13 +135,21 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		config:    cfg,
-		url:       target,
-		transport: newTransport(socket, cfg.MaxConnections),
-		retries:   newRetryPolicy(),
-		gate:      newGate(cfg.Retry, cfg.probeInterval()),
-		turns:     newTurns(cfg.MaxConnections),
+		config:  cfg,
+		url:     target,
+		socket:  socket,
+		shown:   target,
+		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target)...),
+		retries: newRetryPolicy(),
+		gate:    newGate(cfg.Retry, cfg.probeInterval()),
+		turns:   newTurns(cfg.MaxConnections),
 	}
+	c.pool = newRenewed(cfg.TLS, func(config *tls.Config) *http.Transport {
+		made := newTransport(socket, cfg.MaxConnections, config)
+		c.countConnections(made)
+		return made
+	})
+	c.transport = c.pool
 	for _, option := range options {
 		option(c)
 	}
@@ -110,7 +165,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("intake batch deadline %v is negative", c.BatchDeadline)
 	case c.MaxConnections < 1:
 		return fmt.Errorf("intake max connections %d is not positive", c.MaxConnections)
-	case strings.ContainsFunc(c.APIKey, control):
+	case strings.ContainsFunc(c.APIKey.Reveal(), control):
 		return errors.New("intake API key has a control character")
 	case strings.ContainsFunc(c.AdditionalTags, control):
 		return errors.New("intake additional tags have a control character")
@@ -128,8 +183,4 @@ func (c Config) probeInterval() time.Duration {
 }
 
 // Close closes the connections that are idle.
-func (c *Client) Close() {
-	if transport, ok := c.transport.(*http.Transport); ok {
-		transport.CloseIdleConnections()
-	}
-}
+func (c *Client) Close() { c.pool.CloseIdleConnections() }

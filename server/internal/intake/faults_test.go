@@ -18,6 +18,7 @@ import (
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
 // faulty is an intake that treats its first connection as fault says, and takes
@@ -224,7 +225,7 @@ func TestPermanentAnswers(t *testing.T) {
 				_, _ = io.WriteString(w, "line one\r\n\x00line two\xff"+strings.Repeat("x", 1000))
 			}))
 			t.Cleanup(server.Close)
-			client := newClient(t, intake.Config{URL: server.URL, APIKey: "key-of-secrets", PostTimeout: 10 * time.Second})
+			client := newClient(t, intake.Config{URL: server.URL, APIKey: secret.New("key-of-secrets"), PostTimeout: 10 * time.Second})
 			failed := failure(t, client, t.Context())
 			if failed.HTTPStatus != code || visits != 1 || failed.Attempts != 1 || failed.InDoubt() || failed.TooLarge() != (code == 413) {
 				t.Errorf("%v after %d visits, in doubt %v, too large %v", failed, visits, failed.InDoubt(), failed.TooLarge())
@@ -270,7 +271,7 @@ func TestNoConnection(t *testing.T) {
 					cancel()
 				}
 			}}
-			client := newClient(t, intake.Config{URL: url, APIKey: "key-of-secrets", PostTimeout: 10 * time.Second, Retry: quick()},
+			client := newClient(t, intake.Config{URL: url, APIKey: secret.New("key-of-secrets"), PostTimeout: 10 * time.Second, Retry: quick()},
 				intake.OnAttempt(seen.add))
 			failed := failure(t, client, ctx)
 			if !errors.Is(failed, context.Canceled) || failed.InDoubt() || failed.Attempts != 2 {
@@ -283,7 +284,7 @@ func TestNoConnection(t *testing.T) {
 			}
 			// What the last attempt met, without the secrets of the URL.
 			deadline := newClient(t, intake.Config{
-				URL: url, APIKey: "key-of-secrets", PostTimeout: 10 * time.Second, BatchDeadline: 100 * time.Millisecond, Retry: slow(),
+				URL: url, APIKey: secret.New("key-of-secrets"), PostTimeout: 10 * time.Second, BatchDeadline: 100 * time.Millisecond, Retry: slow(),
 			})
 			failed = failure(t, deadline, t.Context())
 			for _, secret := range []string{"hush", "secret=1", "/in", "key-of-secrets"} {
@@ -396,7 +397,7 @@ func TestNewRefuses(t *testing.T) {
 		"post timeout":   func(c *intake.Config) { c.PostTimeout = 0 },
 		"batch deadline": func(c *intake.Config) { c.BatchDeadline = -1 },
 		"connections":    func(c *intake.Config) { c.MaxConnections = 0 },
-		"API key":        func(c *intake.Config) { c.APIKey = "hush\n" },
+		"API key":        func(c *intake.Config) { c.APIKey = secret.New("hush\n") },
 		"tags":           func(c *intake.Config) { c.AdditionalTags = "a:hush\r\nb:c" },
 		"retry":          func(c *intake.Config) { c.Retry.MinBackoff = time.Second },
 	} {

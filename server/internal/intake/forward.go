@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -25,7 +26,26 @@ import (
 //
 // The batch is not read any more once Forward has returned.
 func (c *Client) Forward(ctx context.Context, b *batch.Batch) error {
-	f := &forwarding{client: c, form: newForm(b), batchNum: b.Num, caller: b.Header.Service}
+	return c.ForwardFor(ctx, Sender{}, b)
+}
+
+// Sender is for whom a batch is forwarded.
+type Sender struct {
+	// Caller is who takes turns with others, see Config.MaxConnections. Empty: the
+	// service of the batch.
+	Caller string
+	// AdditionalTags is sent in place of Config.AdditionalTags. Empty: those. It
+	// must have no control character.
+	AdditionalTags string
+}
+
+// ForwardFor is [Client.Forward] for a sender.
+func (c *Client) ForwardFor(ctx context.Context, from Sender, b *batch.Batch) error {
+	f := &forwarding{
+		client: c, form: newForm(b), batchNum: b.Num,
+		caller: cmp.Or(from.Caller, b.Header.Service),
+		tags:   cmp.Or(from.AdditionalTags, c.config.AdditionalTags),
+	}
 	if c.config.BatchDeadline > 0 {
 		f.deadline = time.Now().Add(c.config.BatchDeadline)
 	}
@@ -44,6 +64,7 @@ type forwarding struct {
 	form     *form
 	batchNum int32
 	caller   string
+	tags     string
 	// deadline is the batch's own, zero if it has none. It moves on while the
 	// batch waits for its turn.
 	deadline time.Time
@@ -126,7 +147,7 @@ func (f *forwarding) attempt(ctx context.Context, p pass) (end attemptEnd, open 
 	begin := time.Now()
 	func() {
 		defer c.turns.give()
-		end = c.post(ctx, f.form)
+		end = c.post(ctx, f.form, f.tags)
 		leaveAlone := time.Duration(0)
 		if end.throttles {
 			leaveAlone = end.asked
@@ -140,7 +161,7 @@ func (f *forwarding) attempt(ctx context.Context, p pass) (end attemptEnd, open 
 	if c.onAttempt != nil {
 		c.onAttempt(Attempt{
 			BatchNum: f.batchNum, Number: f.attempts, HTTPStatus: end.status, Class: end.class,
-			InDoubt: end.inDoubt, RetryAfter: end.asked, Duration: time.Since(begin),
+			InDoubt: end.inDoubt, RetryAfter: end.asked, Reason: end.reason(), Duration: time.Since(begin),
 		})
 	}
 	return end, open

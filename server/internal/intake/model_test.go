@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
 // model is an intake without a network, for tests in a bubble. It answers each
@@ -126,7 +127,7 @@ func scripted(codes ...int) func(int) reply {
 
 func modelClient(t *testing.T, m *model, change func(*intake.Config), options ...intake.Option) *intake.Client {
 	t.Helper()
-	cfg := intake.Config{URL: "http://intake.test/in?secret=1", APIKey: "key-of-secrets", PostTimeout: 30 * time.Second}
+	cfg := intake.Config{URL: "http://intake.test/in?secret=1", APIKey: secret.New("key-of-secrets"), PostTimeout: 30 * time.Second}
 	if change != nil {
 		change(&cfg)
 	}

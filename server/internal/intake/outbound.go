@@ -75,6 +75,16 @@ func (o *outbound) mayBeWhole() bool {
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
+	// closed is called once, at the first Close, unless it is nil.
+	closed func()
+	once   sync.Once
+}
+
+func (c *countedConn) Close() error {
+	if c.closed != nil {
+		c.once.Do(c.closed)
+	}
+	return c.Conn.Close()
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {

@@ -14,8 +14,10 @@ import (
 // taken out at once, and so is a line that nobody stands in.
 type turns struct {
 	mu sync.Mutex
-	// free is how many turns nobody has; while anybody waits it is 0.
-	free int
+	// limit is how many turns there are, free how many nobody has; while anybody
+	// waits that is 0.
+	limit, free int
+	waiting     int
 	// lines are those that somebody stands in, by caller and in the order in
 	// which they are served.
 	lines map[string]*line
@@ -39,7 +41,7 @@ type waiter struct {
 }
 
 func newTurns(limit int) *turns {
-	return &turns{free: limit, lines: make(map[string]*line)}
+	return &turns{limit: limit, free: limit, lines: make(map[string]*line)}
 }
 
 // take waits for a turn, which give has to give back. It fails with the context's
@@ -93,6 +95,7 @@ func (t *turns) join(caller string) *waiter {
 		t.lines[caller] = w.line
 	}
 	w.place = w.line.waiters.push(w)
+	t.waiting++
 	return w
 }
 
@@ -112,6 +115,7 @@ func (t *turns) leave(w *waiter) {
 func (t *turns) remove(w *waiter) {
 	w.line.waiters.remove(w.place)
 	w.place = nil
+	t.waiting--
 	if w.line.waiters.first == nil {
 		t.order.remove(w.line.place)
 		delete(t.lines, w.line.caller)

@@ -92,3 +92,22 @@ func judgeSilence(ended error, connected, sent bool) verdict {
 	}
 	return verdict{class: ClassBroken, retry: true, inDoubt: sent, health: healthDown}
 }
+
+// Outcomes returns the classes of attempts, with an example of each kind of HTTP
+// status that they come with; 0: no answer.
+func Outcomes() map[Class][]int {
+	const noAnswer = 0
+	return map[Class][]int{
+		ClassAccepted: {http.StatusOK},
+		ClassRefused: {
+			http.StatusSwitchingProtocols, http.StatusFound, http.StatusBadRequest, http.StatusNotImplemented,
+		},
+		ClassTooLarge:    {http.StatusRequestEntityTooLarge},
+		ClassThrottled:   {http.StatusTooManyRequests},
+		ClassUnavailable: {http.StatusRequestTimeout, http.StatusServiceUnavailable},
+		ClassUnreachable: {noAnswer},
+		ClassBroken:      {noAnswer},
+		ClassTimeout:     {noAnswer},
+		ClassCancelled:   {noAnswer},
+	}
+}

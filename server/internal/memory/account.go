@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -10,8 +11,9 @@ import (
 // use, the other methods for that of one goroutine.
 type Account struct {
 	budget *Budget
-	caller *caller // nil: not admitted
-	name   string  // of the caller
+	// callers are whose it is: its caller and the group of that; none before it is
+	// admitted.
+	callers []*caller
 	// fixedBytes is what it holds as long as it is open, and can't be squeezed.
 	fixedBytes int
 	held       atomic.Int64 // drawn beside that
@@ -52,35 +54,63 @@ func (b *Budget) Open(fixedBytes int, obey func(Order)) *Account {
 	return a
 }
 
+// Group is what several callers belong to, such as a tenant with its services.
+type Group struct {
+	// Name is unique among groups. Empty: the callers belong to none.
+	Name string
+	// Uploads is how many accounts of the group may be admitted at a time. 0: any
+	// number.
+	Uploads int
+	// Bytes is what the accounts of the group may hold together. 0: no limit but
+	// the share of what is free that each caller may hold.
+	Bytes int64
+}
+
 // Admit makes the account one of the caller's, or returns an [*OverloadError].
 // It must be called once, before Wait.
-func (a *Account) Admit(name string) error {
+func (a *Account) Admit(name string) error { return a.AdmitWithin(Group{}, name) }
+
+// AdmitWithin is Admit for a caller of a group: the account counts as both's.
+// Callers of the same name in different groups are different ones. Of a group's
+// limits those count that were given last.
+func (a *Account) AdmitWithin(group Group, name string) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	of, known := b.callers[name]
-	if !known {
-		of = &caller{}
+	callers := []*caller{b.caller(callerKey{group: group.Name, name: name}, b.limits.CallerUploads, b.limits.CallerBytes)}
+	if group.Name != "" {
+		callers = append(callers, b.caller(callerKey{name: group.Name, isGroup: true}, group.Uploads, group.Bytes))
 	}
 	bytes := a.totalBytes()
+	if refusal := b.refusal(callers, bytes); refusal != nil {
+		b.count(refusal)
+		return refusal
+	}
+	for _, of := range callers {
+		b.callers[of.key] = of
+		of.held.Add(bytes)
+		of.uploads++
+	}
+	b.admitted++
+	a.callers = callers
+	return nil
+}
+
+// refusal returns why the callers may not have another account that holds so many
+// bytes; nil where they may. It must be called with mu held.
+func (b *Budget) refusal(callers []*caller, bytes int64) *OverloadError {
 	switch {
 	case b.admitted >= b.limits.uploads():
 		return &OverloadError{Uploads: b.limits.Uploads}
-	case of.uploads >= b.limits.callerUploads():
-		return &OverloadError{Caller: name, Uploads: b.limits.CallerUploads}
-	case of.held.Load()+bytes > b.limits.callerBytes():
-		return &OverloadError{Caller: name, Bytes: b.limits.CallerBytes}
 	case b.drawn.Load() > b.percent(refusePercent), b.ceiling.reached(b.admitted, time.Now()):
 		b.refused = true
 		return &OverloadError{Bytes: b.limits.Bytes}
-	case of.held.Load()+bytes > callerShare*b.free():
-		return &OverloadError{Caller: name, Bytes: callerShare * max(0, b.free())}
 	}
-	b.callers[name] = of
-	of.held.Add(bytes)
-	of.uploads++
-	b.admitted++
-	a.caller, a.name = of, name
+	for _, of := range callers {
+		if refusal := of.refusal(bytes, b.free()); refusal != nil {
+			return refusal
+		}
+	}
 	return nil
 }
 
@@ -88,9 +118,7 @@ func (a *Account) Admit(name string) error {
 // It never waits.
 func (a *Account) Draw(bytes int) {
 	a.held.Add(int64(bytes))
-	if a.caller != nil {
-		a.caller.held.Add(int64(bytes))
-	}
+	a.count(bytes)
 	a.budget.Draw(bytes)
 }
 
@@ -98,8 +126,13 @@ func (a *Account) Draw(bytes int) {
 // else.
 func (a *Account) Attribute(bytes int) {
 	a.attributed.Add(int64(bytes))
-	if a.caller != nil {
-		a.caller.held.Add(int64(bytes))
+	a.count(bytes)
+}
+
+// count counts bytes as held by whose account it is.
+func (a *Account) count(bytes int) {
+	for _, of := range a.callers {
+		of.held.Add(int64(bytes))
 	}
 }
 
@@ -148,8 +181,20 @@ func (a *Account) Wait(ctx context.Context) error {
 // what is left is enough for those that hold little to go on (the dynamic queue
 // thresholds of Choudhury and Hahne, 1998, that network switches use).
 func (a *Account) mayTake(free int64) bool {
-	held := a.caller.held.Load()
-	return a.held.Load()+a.attributed.Load() < free && held < callerShare*free && held < a.budget.limits.callerBytes()
+	if a.held.Load()+a.attributed.Load() >= free {
+		return false
+	}
+	for _, of := range a.callers {
+		if of.held.Load() >= min(callerShare*free, of.limitBytes.Load()) {
+			return false
+		}
+	}
+	return true
+}
+
+// atLimit tells that one of whose account it is holds as much as it may.
+func (a *Account) atLimit() bool {
+	return slices.ContainsFunc(a.callers, (*caller).atLimit)
 }
 
 // Close gives everything back. What the account has drawn beside what is fixed
@@ -161,13 +206,15 @@ func (a *Account) Close() {
 	defer b.mu.Unlock()
 	delete(b.accounts, a)
 	b.back(a)
-	if a.caller == nil {
+	if a.callers == nil {
 		return
 	}
-	a.caller.held.Add(int64(-a.fixedBytes))
+	a.count(-a.fixedBytes)
 	b.admitted--
-	if a.caller.uploads--; a.caller.uploads == 0 {
-		delete(b.callers, a.name)
+	for _, of := range a.callers {
+		if of.uploads--; of.uploads == 0 {
+			delete(b.callers, of.key)
+		}
 	}
-	a.caller = nil
+	a.callers = nil
 }

@@ -59,20 +59,15 @@ type Budget struct {
 
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
-	callers  map[string]*caller
+	callers  map[callerKey]*caller
 	admitted int
 	ceiling  ceiling
 	refused  bool // an account, for want of memory, since the overseer has looked
+	counts   Counts
 	// ticks counts what all overseers have seen, so that it can be told when an
 	// account was squeezed last; collected is when the garbage was.
 	ticks, collected int64
 	squeezesLeft     int // in this tick
-}
-
-// caller is what the accounts of one caller hold together.
-type caller struct {
-	held    atomic.Int64
-	uploads int // guarded by the budget's mu
 }
 
 // New returns a budget. Its Close must be called once anything was drawn.
@@ -82,7 +77,7 @@ func New(limits Limits) *Budget {
 		nudges:   make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
-		callers:  map[string]*caller{},
+		callers:  map[callerKey]*caller{},
 	}
 	b.close = sync.OnceFunc(func() { close(b.stop) })
 	return b
@@ -125,6 +120,12 @@ func (b *Budget) Full() bool { return b.drawn.Load() > b.percent(refusePercent) 
 // Waiting returns how many accounts are stopped.
 func (b *Budget) Waiting() int { return int(b.waiting.Load()) }
 
+// Squeezing tells whether accounts are asked to hold less.
+func (b *Budget) Squeezing() bool { return b.drawn.Load() > b.percent(squeezePercent) }
+
+// Refusing tells whether new accounts are refused for want of memory.
+func (b *Budget) Refusing() bool { return b.drawn.Load() > b.percent(refusePercent) }
+
 // Admitted returns how many accounts are admitted.
 func (b *Budget) Admitted() int {
 	b.mu.Lock()
@@ -137,10 +138,6 @@ func (b *Budget) percent(n int64) int64 { return b.limits.Bytes / 100 * n }
 func (b *Budget) free() int64 { return b.limits.Bytes - b.drawn.Load() }
 
 func (l Limits) uploads() int { return orNone(l.Uploads) }
-
-func (l Limits) callerUploads() int { return orNone(l.CallerUploads) }
-
-func (l Limits) callerBytes() int64 { return int64(orNone(int(l.CallerBytes))) }
 
 func orNone(limit int) int {
 	if limit <= 0 {

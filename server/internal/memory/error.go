@@ -7,6 +7,8 @@ import "fmt"
 type OverloadError struct {
 	// Caller is whose limit it is; empty: that of all.
 	Caller string
+	// Group tells that this is a group of callers.
+	Group bool
 	// Uploads is the limit, where it is one of a number of uploads.
 	Uploads int
 	// Bytes is the limit, where it is one of bytes.

@@ -136,7 +136,7 @@ func (b *Budget) grant(accounts []*Account) (granted bool) {
 // goes on though there is none.
 func (b *Budget) makeRoom(accounts []*Account) {
 	next := slices.IndexFunc(accounts, func(a *Account) bool {
-		return a.granted != nil && a.caller.held.Load() < b.limits.callerBytes()
+		return a.granted != nil && !a.atLimit()
 	})
 	if next < 0 {
 		return
@@ -152,25 +152,29 @@ func (b *Budget) makeRoom(accounts []*Account) {
 	b.squeeze(accounts, a.held.Load()+a.attributed.Load()-b.free()+grantBytes)
 }
 
-// grantCallers does the same for callers of which all accounts wait because they
-// hold as much as one caller may, whatever there is for others.
+// grantCallers does the same for callers, and groups, of which all accounts wait
+// because they hold as much as they may, whatever there is for others.
 func (b *Budget) grantCallers(accounts []*Account) {
-	limit := b.limits.callerBytes()
 	stopped := map[*caller][]*Account{}
 	for _, a := range accounts {
-		if a.granted != nil && a.caller.held.Load() >= limit {
-			stopped[a.caller] = nil
+		for _, of := range a.callers {
+			if a.granted != nil && of.atLimit() {
+				stopped[of] = nil
+			}
 		}
 	}
 	if len(stopped) == 0 {
 		return
 	}
 	for _, a := range accounts {
-		if of, ok := stopped[a.caller]; ok {
-			stopped[a.caller] = append(of, a)
+		for _, of := range a.callers {
+			if list, ok := stopped[of]; ok {
+				stopped[of] = append(list, a)
+			}
 		}
 	}
 	for of, accounts := range stopped {
+		limit := of.limitBytes.Load()
 		if heldBytes(accounts) <= limit/100*crumbsPercent {
 			b.grantOne(accounts)
 			continue
@@ -236,7 +240,13 @@ func (b *Budget) squeeze(accounts []*Account, missing int64) {
 // squeezesPerTick bounds the goroutines that squeeze.
 const squeezesPerTick = 256
 
+// order must be called with mu held.
 func (b *Budget) order(a *Account, o Order) {
+	if o == GiveUp {
+		b.counts.GiveUps++
+	} else {
+		b.counts.Squeezes++
+	}
 	b.overseers.Go(func() { a.obey(o) })
 }
 

@@ -1,0 +1,161 @@
+package client_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	grpcmetadata "google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// authorized returns a handler that tells what each stream has shown, and takes
+// what it brings.
+func authorized() (handle func(serverStream) error, shown chan []string) {
+	shown = make(chan []string, 10)
+	return func(stream serverStream) error {
+		shown <- grpcmetadata.ValueFromIncomingContext(stream.Context(), "authorization")
+		handle, _ := recorder()
+		return handle(stream)
+	}, shown
+}
+
+func TestWithToken(t *testing.T) {
+	t.Parallel()
+	handle, shown := authorized()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, listener, handle)
+	address := listener.Addr().String()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	// By a name that is not this host's.
+	elsewhere := []client.Option{
+		client.WithTransportCredentials(insecure.NewCredentials()),
+		client.WithDialOptions(grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		})),
+	}
+	const remote = "passthrough:///gate.example:50051"
+	token := client.WithToken("the-token")
+	for name, test := range map[string]struct {
+		client *client.Client
+		want   string // empty: nothing is sent
+	}{
+		"this host":               {dial(t, address, token), "Bearer the-token"},
+		"elsewhere":               {dial(t, remote, append(elsewhere, token)...), ""},
+		"elsewhere, as is wanted": {dial(t, remote, append(elsewhere, token, client.WithPlaintextToken())...), "Bearer the-token"},
+		"one of two elsewhere":    {dialSeveral(t, []string{address, "gate.example:1"}, append(elsewhere, token)...), ""},
+		"any connection":          {client.New(conn, token), ""},
+		"any, as is wanted":       {client.New(conn, token, client.WithPlaintextToken()), "Bearer the-token"},
+		"header in the token":     {dial(t, address, client.WithToken("a\r\nb: c")), ""},
+		"empty":                   {dial(t, address, client.WithToken("")), ""},
+		"no token to be had": {dial(t, address, client.WithTokenSource(func(context.Context) (string, error) {
+			return "", errors.New("no such file")
+		})), ""},
+	} {
+		_, err := test.client.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
+		if test.want == "" {
+			if status.Code(err) != codes.Unauthenticated || errors.Is(err, client.ErrUpload) || strings.Contains(err.Error(), "the-token") {
+				t.Errorf("%s: %v, want UNAUTHENTICATED, for good", name, err)
+			}
+			if len(shown) != 0 {
+				t.Errorf("%s: %v was sent", name, <-shown)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got := <-shown; !slices.Equal(got, []string{test.want}) {
+			t.Errorf("%s: %v was shown, want %s", name, got, test.want)
+		}
+	}
+}
+
+func dialSeveral(t *testing.T, targets []string, options ...client.Option) *client.Client {
+	t.Helper()
+	c, err := client.DialAny(targets, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestTokenOverTLS has a token go to another host, and be asked for anew for each
+// stream, an Uploader's among them.
+func TestTokenOverTLS(t *testing.T) {
+	t.Parallel()
+	peer := httptest.NewUnstartedServer(nil)
+	peer.StartTLS()
+	certificate := peer.TLS.Certificates[0]
+	roots := x509.NewCertPool()
+	roots.AddCert(peer.Certificate())
+	peer.Close()
+	handle, shown := authorized()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
+		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13,
+	})))
+	symdbv1.RegisterSymbolDatabaseServiceServer(server, database{handle: handle})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	count := 0
+	c := dial(t, "passthrough:///example.com:443",
+		client.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS13})),
+		client.WithDialOptions(grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
+		})),
+		client.WithTokenSource(func(context.Context) (string, error) {
+			count++
+			return strings.Repeat("t", count), nil
+		}))
+	for _, want := range []string{"Bearer t", "Bearer tt"} {
+		if _, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a"))); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-shown; !slices.Equal(got, []string{want}) {
+			t.Errorf("%v was shown, want %s", got, want)
+		}
+	}
+	uploader, err := client.NewUploader(c, metadata(), client.UploaderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := uploader.Add(t.Context(), scope("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := uploader.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-shown; !slices.Equal(got, []string{"Bearer ttt"}) {
+		t.Errorf("%v was shown by an uploader", got)
+	}
+}

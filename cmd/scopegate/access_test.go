@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/server"
+)
+
+// canary is in every secret of a test. It must show up nowhere.
+const canary = "canary5b1e"
+
+// file writes a file and returns its path.
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	first, second := execute(t, "", "token"), execute(t, "", "token", "--expires-in", "24h")
+	form := regexp.MustCompile(`^(sgt_[A-Z2-7]{26})\n- \{sha256: [0-9a-f]{64}(, expires: \S+)?\}\n$`)
+	if first.code != 0 || second.code != 0 || first.stdout == second.stdout ||
+		!form.MatchString(first.stdout) || !form.MatchString(second.stdout) || !strings.Contains(second.stdout, "expires") {
+		t.Errorf("%+v\n%+v", first, second)
+	}
+	if got := execute(t, "", "token", "--expires-in=-1h"); got.code != exitUsage {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestTokenUpload has what `scopegate token` prints be what server and client take.
+func TestTokenUpload(t *testing.T) {
+	t.Parallel()
+	intake := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	t.Cleanup(intake.Close)
+	printed := execute(t, "", "token", "--expires-in", "1h")
+	token, hashLine, _ := strings.Cut(printed.stdout, "\n")
+	tenants := file(t, "tenants:\n- name: shop\n  tokens:\n    "+hashLine)
+	tokenFile := file(t, token+"\n")
+	gate := startCommand(t, noVariables, "serve", "--listen", "127.0.0.1:0", "--intake-url", intake.URL, "--tenants-file", tenants)
+	upload := []string{"upload", "--server", gate.address(), "--service", "shop", "--language", "ruby", "-q", "-"}
+	variable := func(name string) string { return map[string]string{"SCOPEGATE_TOKEN": token}[name] }
+	for name, got := range map[string]result{
+		"file":     execute(t, line, append(upload, "--token-file", tokenFile)...),
+		"variable": executeWith(t, variable, line, upload...),
+	} {
+		if got.code != exitOK {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for name, got := range map[string]result{
+		"none":  execute(t, line, upload...),
+		"wrong": execute(t, line, append(upload, "--token-file", file(t, "sgt_"+canary))...),
+	} {
+		if got.code != exitFailure || !strings.Contains(got.stderr, "valid credential") || strings.Contains(got.stderr, canary) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for name, path := range map[string]string{"missing": tokenFile + ".no", "empty": file(t, ""), "two": file(t, canary+" "+canary)} {
+		got := execute(t, line, append(upload, "--token-file", path)...)
+		if got.code != exitUsage || strings.Contains(got.stderr, canary) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	gate.stop()
+}
+
+// TestHelpTellsNoSecret has the variables be set while help is asked for.
+func TestHelpTellsNoSecret(t *testing.T) {
+	t.Parallel()
+	everything := func(string) string { return canary }
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"upload", "--help"}, {"intake", "--help"}, {"token", "--help"}} {
+		got := executeWith(t, everything, "", args...)
+		if got.code != exitOK || strings.Contains(got.stdout+got.stderr, canary) || !strings.Contains(got.stdout, "Usage") {
+			t.Errorf("%v: %d\n%s%s", args, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+// TestWrongSettingsTellNoSecret has serve be configured wrongly, with secrets in
+// what is wrong.
+func TestWrongSettingsTellNoSecret(t *testing.T) {
+	t.Parallel()
+	keys := func(name string) string {
+		if strings.HasSuffix(name, "API_KEY") {
+			return canary + "\n"
+		}
+		return ""
+	}
+	good := "http://u:" + canary + "@127.0.0.1:1/?k=" + canary
+	for name, args := range map[string][]string{
+		"URL":                {"--intake-url", "http://u:" + canary + "@ho st/%zz"},
+		"scheme":             {"--intake-url", "ftp://u:" + canary + "@host/"},
+		"key":                {"--intake-url", good},
+		"key file":           {"--intake-url", good, "--api-key-file", file(t, canary+" "+canary)},
+		"no key file":        {"--intake-url", good, "--api-key-file", "/nowhere"},
+		"additional":         {"--intake-url", good, "--additional-intake", "http://u:" + canary + "@h st/"},
+		"additional's key":   {"--intake-url", good, "--additional-intake", good + " " + file(t, canary+" "+canary)},
+		"tenants":            {"--intake-url", good, "--tenants-file", file(t, "tenants: [{name: a, token: "+canary+"}]")},
+		"tenants' hash":      {"--intake-url", good, "--tenants-file", file(t, "tenants: [{name: a, tokens: [{sha256: "+canary+"}]}]")},
+		"tenant's intake":    {"--intake-url", good, "--tenants-file", file(t, "tenants: [{name: a, certificates: [b], intake: {url: \"http://u:"+canary+"@h st\"}}]")},
+		"no tenants":         {"--intake-url", good, "--tenants-file", "/nowhere"},
+		"queue is too large": {"--intake-url", good, "--additional-intake", good, "--additional-queue", "10GiB"},
+	} {
+		getenv := noVariables
+		if name == "key" {
+			getenv = keys
+		}
+		got := executeWith(t, getenv, "", append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+		if got.code != exitUsage || strings.Contains(got.stdout+got.stderr, canary) {
+			t.Errorf("%s: %d %s%s", name, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+// TestHostileNamesInTheLog has a client write what would be lines of the log, and
+// headers of requests, if nothing stopped it.
+func TestHostileNamesInTheLog(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var headers []http.Header
+	var bodies []string
+	intake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		headers, bodies = append(headers, r.Header.Clone()), append(bodies, string(body))
+		mu.Unlock()
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "no\ntime=x level=ERROR msg=forged\x1b[2J")
+	}))
+	t.Cleanup(intake.Close)
+	const forged = "x\r\ntime=2026-01-01T00:00:00Z level=ERROR msg=forged\r\nDD-API-KEY: forged\r\n\r\n--scopegate-\x1b[31m\u2028\u202e\x00\"}"
+	for format, check := range map[string]func(string) bool{
+		"text": func(line string) bool { return strings.HasPrefix(line, "time=") },
+		"json": func(line string) bool { return json.Valid([]byte(line)) },
+	} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			gate := startCommand(t, noVariables, "serve", "--listen", "127.0.0.1:0", "--intake-url", intake.URL,
+				"--log-format", format, "--log-level", "debug", "--additional-tags", "a:b", "--flush-threshold", "0")
+			got := execute(t, line, "upload", "--server", gate.address(), "-q", "--service", forged, "--env", forged,
+				"--service-version", forged, "--language", forged, "--runtime-id", forged, "-")
+			if got.code == exitOK {
+				t.Error("the upload succeeded")
+			}
+			gate.stop()
+			log := strings.TrimSuffix(gate.stderr.String(), "\n")
+			if !strings.Contains(log, "upload ended") {
+				t.Errorf("the upload is not in the log:\n%s", log)
+			}
+			for text := range strings.SplitSeq(log, "\n") {
+				if !check(text) || strings.ContainsAny(text, "\r\x1b\x00\u2028") {
+					t.Errorf("a line of the log is %q", text)
+				}
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for i, header := range headers {
+			if tags := header.Values("X-Datadog-Additional-Tags"); len(tags) != 1 || tags[0] != "a:b" || header.Get("DD-API-KEY") != "" {
+				t.Errorf("headers %v", header)
+			}
+			if strings.Contains(bodies[i], "DD-API-KEY: forged\r\n") || strings.Count(bodies[i], "Content-Disposition") != 2 {
+				t.Errorf("the body has another part: %q", bodies[i])
+			}
+		}
+	})
+}
+
+// TestOpenServerIsToldOf has serve say that everybody may upload, where others can
+// reach it.
+func TestOpenServerIsToldOf(t *testing.T) {
+	t.Parallel()
+	tenants := file(t, "tenants: [{name: a, certificates: [b]}]")
+	for _, test := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"--listen", "0.0.0.0:0", "--insecure-listen"}, true},
+		{[]string{"--listen", "127.0.0.1:0"}, false},
+		{[]string{"--listen", "0.0.0.0:0", "--insecure-listen", "--tenants-file", tenants}, false},
+	} {
+		gate := startCommand(t, noVariables, append([]string{"serve", "--intake-url", "http://127.0.0.1:1"}, test.args...)...)
+		gate.address()
+		gate.stop()
+		if got := strings.Contains(gate.stderr.String(), "everybody who reaches the server may upload"); got != test.want {
+			t.Errorf("%v: told: %v\n%s", test.args, got, gate.stderr.String())
+		}
+	}
+}
+
+func TestAdditionalIntakeFlag(t *testing.T) {
+	t.Parallel()
+	flags := accessFlags{
+		AdditionalIntake: []string{"https://a.example/x", " https://b.example/y  " + file(t, "the-key\n")},
+		AdditionalQueue:  1 << 20, AdditionalAge: time.Second,
+	}
+	var cfg server.Config
+	if err := flags.configure(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	got := cfg.AdditionalIntakes
+	if len(got.Intakes) != 2 || got.Intakes[0].URL != "https://a.example/x" || !got.Intakes[0].APIKey.IsZero() ||
+		got.Intakes[1].URL != "https://b.example/y" || got.Intakes[1].APIKey.Reveal() != "the-key" ||
+		got.QueueBytes != 1<<20 || got.MaxAge != time.Second {
+		t.Errorf("%+v", got)
+	}
+	if u, err := url.Parse(got.Intakes[1].URL); err != nil || u.Host != "b.example" {
+		t.Errorf("%v, %v", u, err)
+	}
+}

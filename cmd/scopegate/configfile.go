@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// configFile gives flags the values of a YAML file: a mapping from flags' names,
+// without the dashes in front, to scalars or, for flags that can be repeated, to
+// lists. It is empty until it is loaded.
+type configFile struct {
+	path   string
+	values map[*kong.Value]fileValue
+}
+
+// fileValue is what kong shall parse, and the line that says so.
+type fileValue struct {
+	line   int
+	parsed any
+}
+
+// maxConfigBytes is far above the length of any configuration.
+const maxConfigBytes = 1 << 20
+
+// notInFile are the flags of which a file can't know anything.
+var notInFile = []string{"help", "version", "config", "check"}
+
+// load reads the file at path, for the flags that there are. Its errors name the
+// file and the line, and of unknown keys and malformed text they repeat no value:
+// it could be a key that someone has put into the wrong file.
+func (f *configFile) load(ctx context.Context, path string, flags []*kong.Flag) error {
+	content, err := readConfig(path)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	f.path = path
+	f.values = make(map[*kong.Value]fileValue)
+	entries, err := parseEntries(ctx, content)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	var wrong []error
+	for _, e := range entries {
+		if err := f.enter(e, flags); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s:%d: %s: %w", path, e.line, e.key, err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func readConfig(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
+	if err == nil && len(content) > maxConfigBytes {
+		err = fmt.Errorf("%s is longer than %d bytes", path, maxConfigBytes)
+	}
+	return content, err
+}
+
+// entry is a key of the file and its value.
+type entry struct {
+	key   string
+	line  int
+	value ast.Node
+}
+
+// parseEntries returns the entries of the mapping that content is, in its order.
+// Content without a mapping, such as none at all or a comment, has none.
+func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
+	// The parser works by itself for as long as the text, which is bounded, takes it.
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	file, err := parser.ParseBytes(content, 0)
+	if wrong, ok := errors.AsType[yaml.Error](err); ok {
+		return nil, fmt.Errorf("line %d: not YAML: %s", wrong.GetToken().Position.Line, withoutValues(wrong.GetMessage()))
+	} else if err != nil {
+		return nil, errors.New("not YAML")
+	}
+	var entries []entry
+	seen := false
+	for _, document := range file.Docs {
+		if document.Body == nil || document.Body.Type() == ast.CommentType {
+			continue
+		}
+		if seen {
+			return nil, errors.New("more than one document")
+		}
+		seen = true
+		mapping, ok := document.Body.(ast.MapNode)
+		if !ok {
+			return nil, errors.New("not a mapping of settings' names to values")
+		}
+		for rows := mapping.MapRange(); rows.Next(); {
+			key := rows.Key().GetToken()
+			entries = append(entries, entry{key: key.Value, line: key.Position.Line, value: rows.Value()})
+		}
+	}
+	return entries, nil
+}
+
+// withoutValues cuts a message of the YAML parser where it may repeat the file's
+// own text.
+func withoutValues(message string) string {
+	short, _, _ := strings.Cut(message, `"`)
+	short, _, _ = strings.Cut(short, `'`)
+	return strings.TrimRight(short, " :")
+}
+
+func (f *configFile) enter(e entry, flags []*kong.Flag) error {
+	if slices.Contains(notInFile, e.key) {
+		return errors.New("can't be set in the file")
+	}
+	i := slices.IndexFunc(flags, func(flag *kong.Flag) bool { return flag.Name == e.key })
+	if i < 0 {
+		return unknownKey(e.key, flags)
+	}
+	value := flags[i].Value
+	parsed, err := shapeOf(value).read(e.value)
+	if err != nil {
+		return err
+	}
+	if err := tryParse(value, parsed); err != nil {
+		return err
+	}
+	f.values[value] = fileValue{line: e.line, parsed: parsed}
+	return nil
+}
+
+func unknownKey(key string, flags []*kong.Flag) error {
+	best, distance := "", len(key)/2
+	for _, flag := range flags {
+		if slices.Contains(notInFile, flag.Name) {
+			continue
+		}
+		if d := editDistance(strings.ReplaceAll(strings.ToLower(key), "_", "-"), flag.Name); d <= distance {
+			best, distance = flag.Name, d-1
+		}
+	}
+	if best == "" {
+		return errors.New("unknown key")
+	}
+	return fmt.Errorf("unknown key, did you mean %s?", best)
+}
+
+// editDistance is the number of bytes to insert, remove or replace to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// Validate accepts every command line.
+func (f *configFile) Validate(*kong.Application) error { return nil }
+
+// Resolve returns a flag's value, nil where the file has none.
+func (f *configFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if value, ok := f.values[flag.Value]; ok {
+		return value.parsed, nil
+	}
+	return nil, nil //nolint:nilnil // kong's way to say that there is no value
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/scopegate/scopegate/server"
+)
+
+// writeConfig returns the path of a configuration file.
+func writeConfig(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "scopegate.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// row returns the fields of a setting's line in the output of --check.
+func (r result) row(t *testing.T, name string) []string {
+	t.Helper()
+	for line := range strings.Lines(r.stdout) {
+		if fields := strings.Fields(line); len(fields) > 0 && fields[0] == name {
+			return fields[1:]
+		}
+	}
+	t.Fatalf("no setting %s in %+v", name, r)
+	return nil
+}
+
+func TestPrecedenceOfSettings(t *testing.T) {
+	t.Parallel()
+	path := writeConfig(t, `# all of this is used, or overridden
+max-depth: 10
+max-scope-bytes: 2097152
+flush-threshold: 3MiB
+idle-timeout: 40s
+log-format: json
+listen:
+  - 127.0.0.1:1234
+  - unix:///tmp/a,b
+`)
+	got := executeWith(t, variables(map[string]string{
+		"SCOPEGATE_CONFIG": path, "SCOPEGATE_MAX_DEPTH": "20", "SCOPEGATE_FLUSH_THRESHOLD": "4MiB",
+	}), "", "serve", "--check", "--flush-threshold", "5MiB", "--log-level", "warn")
+	if got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	for name, want := range map[string][]string{
+		"config":          {path, "SCOPEGATE_CONFIG"},
+		"max-depth":       {"20", "SCOPEGATE_MAX_DEPTH"},
+		"flush-threshold": {"5MiB", "flag"},
+		"max-scope-bytes": {"2MiB", path + ":3"},
+		"idle-timeout":    {"40s", path + ":5"},
+		"log-format":      {"json", path + ":6"},
+		"listen":          {"127.0.0.1:1234,unix:///tmp/a,b", path + ":7"},
+		"chunk-bytes":     {size(server.DefaultConfig().ChunkBytes).String(), "default"},
+	} {
+		if row := got.row(t, name); !slices.Equal(row, want) {
+			t.Errorf("%s: got %q, want %q", name, row, want)
+		}
+	}
+}
+
+func TestConfigFileOfFlagWinsOverVariable(t *testing.T) {
+	t.Parallel()
+	got := executeWith(t, variables(map[string]string{"SCOPEGATE_CONFIG": writeConfig(t, "max-depth: 5")}), "",
+		"serve", "--check", "--config", writeConfig(t, "max-depth: 6"))
+	if row := got.row(t, "max-depth"); row[0] != "6" {
+		t.Errorf("max-depth is %q", row)
+	}
+}
+
+func TestConfigFileWithoutSettings(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"", "\n", "# nothing\n", "---\n", "{}\n"} {
+		if got := execute(t, "", "serve", "--check", "--config", writeConfig(t, content)); got.code != exitOK {
+			t.Errorf("%q: %+v", content, got)
+		}
+	}
+}
+
+func TestConfigFileIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ content, want string }{
+		"unknown key":        {"# first\nmax-depht: 5", ":2: max-depht: unknown key, did you mean max-depth?"},
+		"underscores":        {"Max_Depth: 5", ":1: Max_Depth: unknown key, did you mean max-depth?"},
+		"far from any key":   {"colour: red", ":1: colour: unknown key\n"},
+		"nested":             {"limits:\n  max-depth: 5", ":1: limits: unknown key"},
+		"same key twice":     {"max-depth: 5\nmax-depth: 6", "line 2: not YAML: mapping key"},
+		"a list":             {"- max-depth", "not a mapping"},
+		"two documents":      {"max-depth: 5\n---\nmax-depth: 6", "more than one document"},
+		"malformed":          {"max-depth: [5", "line 1: not YAML"},
+		"number for string":  {"spool-dir: 5", ":1: spool-dir: want a string, not an integer"},
+		"bool for string":    {"spool-dir: yes\nadditional-tags: true", ":2: additional-tags: want a string, not true or false"},
+		"string for number":  {`max-depth: "5"`, ":1: max-depth: want an integer, not a string"},
+		"fraction":           {"max-depth: 5.5", ":1: max-depth: want an integer, not a number with a fraction"},
+		"list for number":    {"max-depth: [5]", ":1: max-depth: want an integer, not a list"},
+		"mapping for a size": {"max-scope-bytes: {a: 1}", ":1: max-scope-bytes: want a size, not a mapping"},
+		"number in a list":   {"listen: [127.0.0.1:0, 5]", ":1: listen: want a list, each item a string, not an integer"},
+		"no value":           {"max-depth:", ":1: max-depth: want an integer; there is no value"},
+		"not a size":         {"max-scope-bytes: much", ":1: max-scope-bytes: \"much\": not a number of bytes"},
+		"not a duration":     {"idle-timeout: 5", `:1: idle-timeout: expected duration but got "5"`},
+		"none of the enum":   {"log-format: xml", `:1: log-format: "xml" is none of text, json`},
+		"not a level":        {"log-level: loud", ":1: log-level: "},
+		"too large a number": {"max-depth: 99999999999999999999", ":1: max-depth: "},
+		"anchor":             {"max-depth: &a 5", ":1: max-depth: want an integer, not an anchor"},
+		"merge key":          {"<<: {max-depth: 5}", ":1: <<: unknown key"},
+		"of the file itself": {"config: other.yaml", ":1: config: can't be set in the file"},
+		"check":              {"check: true", ":1: check: can't be set in the file"},
+		"all that is wrong":  {"colour: red\nmax-depth: x", ":2: max-depth: want an integer"},
+		"too long":           {strings.Repeat("#", maxConfigBytes+1), "is longer than 1048576 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := execute(t, "", "serve", "--check", "--config", writeConfig(t, test.content))
+			if got.code != exitUsage || !strings.Contains(got.stderr, test.want) || got.stdout != "" {
+				t.Errorf("got %+v\nwant %q", got, test.want)
+			}
+		})
+	}
+	missing := filepath.Join(t.TempDir(), "none.yaml")
+	if got := execute(t, "", "serve", "--config", missing); got.code != exitUsage || !strings.Contains(got.stderr, missing) {
+		t.Errorf("missing file: %+v", got)
+	}
+}
+
+// A key that was put where it does not belong is not repeated.
+func TestConfigFileErrorsTellNoSecrets(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{
+		"api-key: canary", "intake:\n  key: canary", "canary", `api-key: "canary`, "api-key: [canary", "a: canary: b",
+		"max-depth: canary", "intake-url: [canary]", "intake-url: {key: canary}", "a: *canary", "\tcanary", "a: 'canary", "a: |canary",
+		"a: !!canary b", "a: b\n canary", "%canary\n---\na", "a: `canary", "a: @canary", "{a: canary", "a: b\na: canary",
+	} {
+		got := execute(t, "", "serve", "--check", "--config", writeConfig(t, content))
+		if got.code != exitUsage || strings.Contains(got.stderr+got.stdout, "canary") {
+			t.Errorf("%q: %+v", content, got)
+		}
+	}
+}
+
+func TestVariableOfWrongTypeIsNamed(t *testing.T) {
+	t.Parallel()
+	got := executeWith(t, variables(map[string]string{"SCOPEGATE_MAX_DEPTH": "deep"}), "", "serve", "--check")
+	if got.code != exitUsage || !strings.Contains(got.stderr, "SCOPEGATE_MAX_DEPTH: ") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Lists and mappings of all types arrive as they are written.
+func TestConfigFileOfEveryType(t *testing.T) {
+	t.Parallel()
+	var target struct {
+		Sizes    []size
+		Words    []string
+		Whole    []string `sep:"none"`
+		Pairs    map[string]int
+		Switch   bool
+		Fraction float64
+		Count    uint8
+	}
+	parser, err := kong.New(&target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := &configFile{}
+	content := "sizes: [1KiB, 5]\nwords: ['a,b', c]\nwhole: ['a,b', c]\npairs: {a: 1, b: 2}\nswitch: true\nfraction: 0.5\ncount: 0x10\n"
+	if err := file.load(t.Context(), writeConfig(t, content), parser.Model.Flags); err != nil {
+		t.Fatal(err)
+	}
+	if err := kong.Resolvers(file).Apply(parser); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		t.Fatal(err)
+	}
+	words := []string{"a,b", "c"}
+	if !slices.Equal(target.Sizes, []size{1024, 5}) || !slices.Equal(target.Words, words) || !slices.Equal(target.Whole, words) ||
+		!maps.Equal(target.Pairs, map[string]int{"a": 1, "b": 2}) || !target.Switch || target.Fraction != 0.5 || target.Count != 16 {
+		t.Errorf("%+v", target)
+	}
+}
+
+func TestEditDistance(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"listen", "listen", 0}, {"listne", "listen", 2}, {"kitten", "sitting", 3}} {
+		if got := editDistance(test.a, test.b); got != test.want {
+			t.Errorf("%q to %q: got %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}
+
+func FuzzConfigFile(f *testing.F) {
+	for _, seed := range []string{
+		"", "listen: [a, b]\nmax-depth: 5\n", "a: &b {c: *b}\n", "- 1\n---\n? x\n: y\n", "log-level: |\n  info\n", "\xff", "a: !!int x",
+	} {
+		f.Add([]byte(seed))
+	}
+	flags := serveFlags(f)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		entries, err := parseEntries(t.Context(), content)
+		if err != nil {
+			return
+		}
+		file := &configFile{values: make(map[*kong.Value]fileValue)}
+		for _, e := range entries {
+			if err := file.enter(e, flags); err == nil && len(file.values) == 0 {
+				t.Errorf("%q: %s was taken, and is not there", content, e.key)
+			}
+		}
+	})
+}

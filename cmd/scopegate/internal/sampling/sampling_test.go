@@ -1,0 +1,146 @@
+package sampling_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/sampling"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newLog returns a log of at most limit lines of a kind a second, without times.
+func newLog(limit int) (*slog.Logger, *sampling.Handler, *bytes.Buffer) {
+	var text bytes.Buffer
+	handler := sampling.New(slog.NewTextHandler(&text, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}), limit)
+	return slog.New(handler), handler, &text
+}
+
+// What is beyond the limit is left out, and counted at the end of the second; the
+// next second begins anew.
+func TestLeavesOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, _, text := newLog(2)
+		for range 5 {
+			log.Warn("upload ended", "reason", "OVERLOADED")
+		}
+		log.With("reason", "TOO_SLOW").Warn("upload ended")
+		log.Info("upload ended")
+		time.Sleep(sampling.Period) //nolint:forbidigo // the time of the bubble
+		synctest.Wait()
+		log.Warn("upload ended", "reason", "OVERLOADED")
+		time.Sleep(sampling.Period) //nolint:forbidigo // the time of the bubble
+		synctest.Wait()
+		want := `level=WARN msg="upload ended" reason=OVERLOADED
+level=WARN msg="upload ended" reason=OVERLOADED
+level=WARN msg="upload ended" reason=TOO_SLOW
+level=INFO msg="upload ended"
+level=WARN msg="log lines were left out" of="upload ended" count=3 reason=OVERLOADED
+level=WARN msg="upload ended" reason=OVERLOADED
+`
+		if text.String() != want {
+			t.Errorf("got:\n%s\nwant:\n%s", text, want)
+		}
+	})
+}
+
+// Whatever the lines say, no more than a fixed number of them goes through in a
+// second, and all are accounted for.
+func TestBounded(t *testing.T) {
+	t.Parallel()
+	const limit, lines = 3, 10_000
+	_, handler, text := newLog(limit)
+	for i := range lines {
+		record := slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprint("message ", i), 0)
+		record.AddAttrs(slog.String("reason", strings.Repeat("x", 1000)+fmt.Sprint(i)))
+		if err := handler.Handle(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handler.Flush()
+	shown := strings.Count(text.String(), "msg=\"message ")
+	if shown > 65*limit {
+		t.Errorf("%d of %d lines went through", shown, lines)
+	}
+	var left int
+	if _, err := fmt.Sscanf(text.String()[strings.LastIndex(text.String(), "of="):], "of=other count=%d", &left); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	if shown+left != lines {
+		t.Errorf("%d shown and %d left out of %d", shown, left, lines)
+	}
+}
+
+// Attributes and groups of With do not get lost, and lines from many goroutines are
+// counted once each.
+func TestConcurrent(t *testing.T) {
+	t.Parallel()
+	const limit, writers, each = 50, 8, 100
+	handler := sampling.New(&counting{}, limit)
+	log := slog.New(handler)
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for range each {
+				log.WithGroup("group").With("key", "value").Info("line")
+			}
+		})
+	}
+	all.Wait()
+	handler.Flush()
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if seen.lines != limit || seen.left != writers*each-limit {
+		t.Errorf("%d lines and %d left out, want %d and %d", seen.lines, seen.left, limit, writers*each-limit)
+	}
+}
+
+// seen is what all handlers of TestConcurrent have got.
+var seen struct {
+	mu          sync.Mutex
+	lines, left int
+}
+
+type counting struct{ attrs, groups int }
+
+func (c *counting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c *counting) Handle(_ context.Context, record slog.Record) error {
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if record.Message == "line" && c.attrs == 1 && c.groups == 1 {
+		seen.lines++
+	}
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "count" {
+			seen.left += int(a.Value.Int64())
+		}
+		return true
+	})
+	return nil
+}
+
+func (c *counting) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &counting{attrs: c.attrs + len(attrs), groups: c.groups}
+}
+
+func (c *counting) WithGroup(string) slog.Handler {
+	return &counting{attrs: c.attrs, groups: c.groups + 1}
+}

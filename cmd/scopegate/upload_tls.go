@@ -1,0 +1,60 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/scopegate/scopegate/client"
+)
+
+// securityFlags say how a client secures its connections.
+//
+//nolint:lll // a struct tag can't be broken
+type securityFlags struct {
+	Plaintext  bool   `group:"Server" xor:"tls" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host."`
+	TLS        bool   `name:"tls" group:"Server" xor:"tls" env:"SCOPEGATE_TLS" help:"Use TLS, also to this host. The four flags below imply it. By default TLS is used to other hosts alone."`
+	CA         string `name:"ca" group:"Server" placeholder:"PATH" env:"SCOPEGATE_CA" help:"PEM file with the authorities that the server's certificate is trusted from, in place of the system's."`
+	Cert       string `name:"cert" group:"Server" placeholder:"PATH" env:"SCOPEGATE_CERT" help:"PEM file with a certificate to show to the server."`
+	Key        string `name:"key" group:"Server" placeholder:"PATH" env:"SCOPEGATE_KEY" help:"PEM file with that certificate's key."`
+	ServerName string `name:"server-name" group:"Server" placeholder:"HOST" env:"SCOPEGATE_SERVER_NAME" help:"Host that the server's certificate must be for. By default that of --server."`
+}
+
+// options are the client's; none where its own choice is to hold.
+func (f *securityFlags) options() ([]client.Option, error) {
+	given := f.CA != "" || f.Cert != "" || f.Key != "" || f.ServerName != ""
+	switch {
+	case f.Plaintext && given:
+		return nil, &usageError{errors.New("--plaintext can't be used with --ca, --cert, --key or --server-name")}
+	case f.Plaintext:
+		return []client.Option{client.WithTransportCredentials(insecure.NewCredentials()), client.WithPlaintextToken()}, nil
+	case !f.TLS && !given:
+		return nil, nil
+	}
+	config := &tls.Config{ServerName: f.ServerName, MinVersion: tls.VersionTLS12}
+	if f.CA != "" {
+		content, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--ca: %w", err)}
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(content) {
+			return nil, &usageError{fmt.Errorf("--ca: there is no certificate in %s", f.CA)}
+		}
+	}
+	switch {
+	case (f.Cert == "") != (f.Key == ""):
+		return nil, &usageError{errors.New("--cert and --key need each other")}
+	case f.Cert != "":
+		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--cert and --key: %w", err)}
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return []client.Option{client.WithTLS(config)}, nil
+}

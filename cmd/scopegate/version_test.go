@@ -1,0 +1,48 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	b := thisBuild()
+	got := execute(t, "", "version")
+	for _, want := range []string{
+		"scopegate " + b.version + "\n", "\ncommit    " + b.commit + "\n", "\ngo        " + runtime.Version() + "\n",
+		"\nplatform  " + runtime.GOOS + "/" + runtime.GOARCH + "\n",
+	} {
+		if got.code != exitOK || !strings.Contains(got.stdout, want) {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	}
+	if got := execute(t, "", "--version"); got.code != exitOK || got.stdout != b.version+"\n" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestBuildOf(t *testing.T) {
+	t.Parallel()
+	installed := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}
+	cloned := &debug.BuildInfo{
+		Main:     debug.Module{Version: "(devel)"},
+		Settings: []debug.BuildSetting{{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: "abc"}},
+	}
+	for name, test := range map[string]struct {
+		version, commit string
+		info            *debug.BuildInfo
+		want            build
+	}{
+		"by make":          {"v2", "def", cloned, build{"v2", "def"}},
+		"by go install":    {"", "", installed, build{"v1.2.3", "unknown"}},
+		"by go build":      {"", "", cloned, build{"(devel)", "abc"}},
+		"without anything": {"", "", &debug.BuildInfo{}, build{"unknown", "unknown"}},
+	} {
+		if got := buildOf(test.version, test.commit, test.info); got != test.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package deploy_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// readDockerfile reads it as docker build does, and returns its stages.
+func readDockerfile(t *testing.T) []instructions.Stage {
+	t.Helper()
+	parsed, err := parser.Parse(strings.NewReader(read(t, "Dockerfile")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, warning := range parsed.Warnings {
+		t.Errorf("Dockerfile: %s", warning.Short)
+	}
+	stages, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stages
+}
+
+func TestImageHoldsTheBinaryAlone(t *testing.T) {
+	t.Parallel()
+	stages := readDockerfile(t)
+	last := stages[len(stages)-1]
+	if len(stages) != 2 || last.BaseName != "scratch" {
+		t.Fatalf("the image is made of %d stages, and begins with %s", len(stages), last.BaseName)
+	}
+	var exposed []string
+	for _, command := range last.Commands {
+		switch command := command.(type) {
+		case *instructions.UserCommand:
+			user, _, _ := strings.Cut(command.User, ":")
+			if id, err := strconv.Atoi(user); err != nil || id == 0 {
+				t.Errorf("the user is %s; Kubernetes can only tell of a number that it is not root", command.User)
+			}
+		case *instructions.EntrypointCommand:
+			if command.PrependShell || !slices.Equal(command.CmdLine, []string{"/scopegate"}) {
+				t.Errorf("the entry point is %q", command.CmdLine)
+			}
+		case *instructions.CmdCommand:
+			if command.PrependShell || !slices.Equal(command.CmdLine, []string{"serve"}) {
+				t.Errorf("the command is %q", command.CmdLine)
+			}
+		case *instructions.HealthCheckCommand:
+			if !slices.Equal(command.Health.Test, []string{"NONE"}) {
+				t.Errorf("the health check is %q", command.Health.Test)
+			}
+		case *instructions.ExposeCommand:
+			exposed = command.Ports
+		case *instructions.CopyCommand:
+			if command.From != stages[0].Name {
+				t.Errorf("%q come from %q", command.SourcePaths, command.From)
+			}
+		case *instructions.StopSignalCommand:
+		default:
+			t.Errorf("the image has %s", command.Name())
+		}
+	}
+	c := readCluster(t)
+	if want := []string{strconv.Itoa(int(c.port(t, "grpc"))), strconv.Itoa(int(c.port(t, "admin")))}; !slices.Equal(exposed, want) {
+		t.Errorf("the image exposes %q, the pods have %q", exposed, want)
+	}
+	if user := c.deployment.Spec.Template.Spec.SecurityContext.RunAsUser; *user != 65532 {
+		t.Errorf("the pods run as %d", *user)
+	}
+}
+
+// TestImageIsBuiltWithThisGo: the compiler's version decides about the bytes.
+func TestImageIsBuiltWithThisGo(t *testing.T) {
+	t.Parallel()
+	base := readDockerfile(t)[0].BaseName
+	var minor string
+	for line := range strings.Lines(read(t, "../go.mod")) {
+		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok {
+			minor = strings.Join(strings.SplitN(version, ".", 3)[:2], ".")
+		}
+	}
+	if !strings.HasPrefix(base, "golang:"+minor+".") {
+		t.Errorf("the image is built with %s, go.mod asks for %s", base, minor)
+	}
+}
+
+// TestContextHasWhatTheBuildNeeds: everything that is not named in .dockerignore is
+// left out.
+func TestContextHasWhatTheBuildNeeds(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(read(t, "../.dockerignore")), "\n")
+	if !slices.Contains(lines, "*") {
+		t.Error("the context is open")
+	}
+	for _, line := range lines {
+		if name, ok := strings.CutPrefix(line, "!"); ok {
+			if _, err := os.Stat(filepath.Join("..", name)); err != nil {
+				t.Errorf(".dockerignore: %v", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package server
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/telemetry"
+	"github.com/scopegate/scopegate/server/internal/tenant"
+)
+
+// Why a client is refused. What it is told of the first is the same whatever was
+// wrong with its credential.
+var (
+	errUnauthenticated = errors.New("a valid credential is required")
+	errPermission      = errors.New("the upload was begun by another tenant")
+)
+
+// errNoCredential is the cause where a client has shown none.
+var errNoCredential = errors.New("no credential")
+
+// ownedUploads and ownedFor bound how many uploads it is remembered who began
+// them, and for how long since their latest stream.
+const (
+	ownedUploads = 32 << 10
+	ownedFor     = 24 * time.Hour
+)
+
+// access says who may upload, and on what terms. Without a file of tenants
+// everybody may.
+type access struct {
+	routes  *routes
+	owners  *tenant.Owners
+	watcher *tenant.Watcher // nil: everybody may upload
+	every   time.Duration
+	counts  *telemetry.Access
+	logger  *slog.Logger
+	noise   sampler
+
+	mu    sync.Mutex
+	table *tenant.Table // nil: everybody may upload
+}
+
+// terms are those on which a stream is taken.
+type terms struct {
+	tenant     *tenant.Tenant // nil: nobody was asked who it is
+	credential tenant.Credential
+	route      *route
+}
+
+func newAccess(
+	cfg AccessConfig, to *routes, budget *memory.Budget, counts *telemetry.Access, logger *slog.Logger,
+) (*access, error) {
+	a := &access{routes: to, every: cfg.TenantsInterval, counts: counts, logger: logger}
+	if cfg.TenantsFile == "" {
+		return a, nil
+	}
+	a.owners = tenant.NewOwners(ownedUploads, ownedFor, budget.Draw)
+	watcher, table, err := tenant.NewWatcher(cfg.TenantsFile)
+	if err != nil {
+		return nil, err
+	}
+	a.watcher = watcher
+	return a, a.replace(table)
+}
+
+// replace has the table be the one that counts, unless a tenant's intake is not in
+// order.
+func (a *access) replace(table *tenant.Table) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.routes.replace(table); err != nil {
+		return err
+	}
+	a.owners.Admit(table)
+	a.table = table
+	return nil
+}
+
+// credentialKey is the key of a stream's tenant.Credential in its context.
+type credentialKey struct{}
+
+// authenticate finds out who calls: by the token, or if there is none by the
+// certificate. It is an auth.AuthFunc.
+func (a *access) authenticate(ctx context.Context) (context.Context, error) {
+	a.mu.Lock()
+	table := a.table
+	a.mu.Unlock()
+	if table == nil {
+		return ctx, nil
+	}
+	credential, err := identify(ctx, table)
+	a.count(err)
+	if err != nil {
+		a.logRefusal(ctx, err)
+		return nil, publicStatus(fmt.Errorf("%w: %w", errUnauthenticated, err), nil)
+	}
+	return context.WithValue(ctx, credentialKey{}, credential), nil
+}
+
+func identify(ctx context.Context, table *tenant.Table) (tenant.Credential, error) {
+	if len(metadata.ValueFromIncomingContext(ctx, "authorization")) > 0 {
+		token, err := auth.AuthFromMD(ctx, "bearer")
+		if err != nil {
+			return tenant.Credential{}, tenant.ErrUnknown
+		}
+		_, credential, err := table.ByToken(token, time.Now())
+		return credential, err
+	}
+	leaf := leafOf(ctx)
+	if leaf == nil {
+		return tenant.Credential{}, errNoCredential
+	}
+	_, credential, err := table.ByCertificate(leaf)
+	return credential, err
+}
+
+// leafOf returns the client's certificate, if it has shown one that was verified.
+func leafOf(ctx context.Context) *x509.Certificate {
+	client, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, ok := client.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
+		return nil
+	}
+	return info.State.VerifiedChains[0][0]
+}
+
+func (a *access) count(err error) {
+	switch {
+	case err == nil:
+		a.counts.Accepted.Inc()
+	case errors.Is(err, errNoCredential):
+		a.counts.Absent.Inc()
+	case errors.Is(err, tenant.ErrExpired):
+		a.counts.Expired.Inc()
+	default:
+		a.counts.Unknown.Inc()
+	}
+}
+
+// logRefusal logs some of the refusals: whoever reaches the server can bring them
+// about.
+func (a *access) logRefusal(ctx context.Context, cause error) {
+	unlogged, ok := a.noise.take(time.Now())
+	if !ok {
+		return
+	}
+	attrs := []slog.Attr{slog.String("error", cause.Error()), slog.Int("unlogged", unlogged)}
+	if client, ok := peer.FromContext(ctx); ok {
+		attrs = append(attrs, slog.String("peer", client.Addr.String()))
+	}
+	a.logger.LogAttrs(ctx, slog.LevelWarn, "client refused", attrs...)
+}
+
+// enter returns the terms on which a stream that was authenticated is taken, which
+// have to be given back to leave.
+func (a *access) enter(ctx context.Context) (terms, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var t terms
+	if a.table != nil {
+		var err error
+		t.credential, _ = ctx.Value(credentialKey{}).(tenant.Credential)
+		if t.tenant, err = a.table.Owner(t.credential, time.Now()); err != nil {
+			return terms{}, fmt.Errorf("%w: %w", errUnauthenticated, err)
+		}
+	}
+	if t.route = a.routes.take(t.tenant); t.route == nil {
+		return terms{}, errInternal // the table and its routes are replaced together
+	}
+	return t, nil
+}
+
+func (a *access) leave(t terms) {
+	if t.route != nil {
+		a.routes.give(t.route)
+	}
+}
+
+// revoked returns why a stream may not go on, or nil: its credential must still be
+// that of the same tenant.
+func (a *access) revoked(t terms) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t.tenant == nil {
+		return nil
+	}
+	owner, err := a.table.Owner(t.credential, time.Now())
+	if err == nil && owner.Name != t.tenant.Name {
+		err = tenant.ErrUnknown
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnauthenticated, err)
+	}
+	return nil
+}
+
+// claim makes the upload the tenant's, or fails as it is another one's.
+func (a *access) claim(t terms, uploadID string) error {
+	if t.tenant == nil {
+		return nil
+	}
+	id, err := uuid.Parse(uploadID)
+	if err != nil {
+		return fmt.Errorf("claim upload: %w", err)
+	}
+	if !a.owners.Claim(t.tenant.Name, id, time.Now()) {
+		a.counts.Denied.Inc()
+		return errPermission
+	}
+	return nil
+}
+
+// watch reads the file of tenants again when it changes, until stopping is closed.
+// Each time it has others whose credentials are gone be ended.
+func (a *access) watch(stopping <-chan struct{}, changed func()) {
+	ticker := time.NewTicker(a.every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stopping:
+			return
+		case <-ticker.C:
+		}
+		a.look()
+		changed()
+	}
+}
+
+func (a *access) look() {
+	table, err := a.watcher.Look()
+	if err == nil && table != nil {
+		err = a.replace(table)
+	}
+	switch {
+	case err != nil:
+		a.logger.Error("the tenants stay as they are, as their file is not in order", slog.String("error", err.Error()))
+	case table != nil:
+		a.logger.Info("tenants are read again", slog.Int("tenants", len(table.Tenants())))
+	}
+}
+
+// group is how the budget knows the tenant.
+func (t terms) group() memory.Group {
+	if t.tenant == nil {
+		return memory.Group{}
+	}
+	return memory.Group{Name: t.tenant.Name, Uploads: t.tenant.Uploads, Bytes: t.tenant.Bytes}
+}
+
+// sender is for whom batches are forwarded.
+func (t terms) sender() intake.Sender {
+	if t.tenant == nil {
+		return intake.Sender{}
+	}
+	return intake.Sender{Caller: t.tenant.Name, AdditionalTags: t.tenant.AdditionalTags}
+}
+
+// taken tells whether the intake takes batches now, or there is none to ask.
+func (t terms) taken() bool {
+	return t.route == nil || t.route.client.State().Health == intake.Up
+}

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/mirror"
+	"github.com/scopegate/scopegate/server/internal/telemetry"
+)
+
+// AdditionalConfig is about intakes that get, beside the intake, each batch that
+// this one has accepted: as well as it can be done, without any effect on clients.
+// Batches of tenants with an intake of their own stay away from them.
+type AdditionalConfig struct {
+	// Intakes are those intakes.
+	Intakes []AdditionalIntake
+	// QueueBytes bounds what waits for each of them, in compressed bytes. A batch
+	// that finds no room is dropped.
+	QueueBytes int64
+	// MaxAge is how long a batch may wait, and be tried, until it is dropped.
+	MaxAge time.Duration
+	// DrainTime bounds how long Shutdown waits for what is left.
+	DrainTime time.Duration
+}
+
+// AdditionalIntake is one more intake.
+type AdditionalIntake struct {
+	// URL is as that of [IntakeConfig].
+	URL string
+	// APIKey is sent to it as DD-API-KEY. Zero: none is.
+	APIKey Secret
+}
+
+func defaultAdditional() AdditionalConfig {
+	return AdditionalConfig{QueueBytes: 16 << 20, MaxAge: time.Minute, DrainTime: 5 * time.Second}
+}
+
+// maxAdditionalPercent is how much of the memory limit may wait for all additional
+// intakes together.
+const maxAdditionalPercent = 25
+
+func (c AdditionalConfig) validate(memoryBytes int64) error {
+	for _, to := range c.Intakes {
+		if to.URL == "" {
+			return errors.New("an additional intake has no URL")
+		}
+	}
+	switch {
+	case len(c.Intakes) == 0:
+	case c.QueueBytes < 1<<20:
+		return fmt.Errorf("queue of additional intakes %d is below 1 MiB", c.QueueBytes)
+	case c.QueueBytes > memoryBytes/100*maxAdditionalPercent/int64(len(c.Intakes)):
+		return fmt.Errorf("queue of additional intakes %d is more, for all of them, than a quarter of the memory limit %d",
+			c.QueueBytes, memoryBytes)
+	case c.MaxAge <= 0:
+		return fmt.Errorf("max age of additional batches %v is not positive", c.MaxAge)
+	case c.DrainTime < 0:
+		return fmt.Errorf("drain time of additional intakes %v is negative", c.DrainTime)
+	}
+	return nil
+}
+
+// additional takes batches to the additional intakes.
+type additional struct {
+	mirror  *mirror.Mirror
+	account *memory.Account
+}
+
+// openAdditional sets up the way to the additional intakes, if there are any.
+func (s *service) openAdditional(registry prometheus.Registerer) error {
+	cfg := s.config.AdditionalIntakes
+	if len(cfg.Intakes) == 0 {
+		return nil
+	}
+	ledgers := telemetry.NewAdditional(registry, len(cfg.Intakes))
+	intakes := make([]mirror.Intake, len(cfg.Intakes))
+	for i, to := range cfg.Intakes {
+		base := s.config.Intake.client()
+		base.URL, base.APIKey = to.URL, to.APIKey
+		base.MaxConnections, base.BatchDeadline = mirror.Workers, 0
+		client, err := intake.New(base)
+		if err != nil {
+			return fmt.Errorf("additional intake %d: %w", i+1, err)
+		}
+		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i+1, ledgers[i])}
+	}
+	s.budget.Draw(len(intakes) * mirror.Workers * intakeConnectionBytes)
+	a := &additional{}
+	a.account = s.budget.Open(0, func(o memory.Order) {
+		switch {
+		case o != memory.Squeeze:
+		case s.spool != nil:
+			a.mirror.Squeeze(s.spool)
+		default:
+			a.mirror.Squeeze(nil)
+		}
+	})
+	a.account.Stuck(true) // what is on its way stays, and nobody shall wait for it
+	a.mirror = mirror.New(mirror.Config{QueueBytes: cfg.QueueBytes, MaxAge: cfg.MaxAge}, a.account, intakes)
+	s.additional = a
+	return nil
+}
+
+// countAdditional returns what counts, and sometimes logs, what becomes of batches
+// at the intake of that number.
+func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger) func(mirror.Outcome, error) {
+	var noise sampler
+	return func(outcome mirror.Outcome, err error) {
+		switch outcome {
+		case mirror.Accepted:
+			ledger.Accepted.Inc()
+			return
+		case mirror.Refused:
+			ledger.Refused.Inc()
+		case mirror.Dropped:
+			ledger.Dropped.Inc()
+		}
+		if unlogged, ok := noise.take(time.Now()); ok {
+			s.logger.Warn("additional intake has no batch",
+				slog.Int("intake", number), slog.String("error", err.Error()), slog.Int("unlogged", unlogged))
+		}
+	}
+}
+
+// offer takes over a batch that the intake has accepted: for the additional intakes
+// where it is theirs too, else it is released.
+func (s *service) offer(on terms, b *batch.Batch) {
+	if s.additional == nil || on.route != s.access.routes.own {
+		b.File.Release()
+		return
+	}
+	s.additional.mirror.Offer(on.sender(), b)
+}
+
+// closeAdditional waits a while for what is still to go to the additional intakes.
+func (s *service) closeAdditional(ctx context.Context) {
+	if s.additional == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.AdditionalIntakes.DrainTime)
+	defer cancel()
+	s.additional.mirror.Close(ctx)
+	s.additional.account.Close()
+}

@@ -1,0 +1,185 @@
+package activity_test
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/activity"
+	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/intake"
+)
+
+func report(r *activity.Recorder) (s adminpage.Snapshot) {
+	r.Report(&s)
+	return s
+}
+
+func TestFinishedAreTheLastOnes(t *testing.T) {
+	t.Parallel()
+	r := activity.New(time.Now())
+	if got := report(r); len(got.Finished)+len(got.History)+len(got.Intake.Failures)+len(got.Intake.Attempts) > 0 {
+		t.Errorf("at first: %+v", got)
+	}
+	for i := range int64(250) {
+		r.Finish(adminpage.Finished{Scopes: i, Detail: strings.Repeat("x", 5000), Label: adminpage.Label{Service: strings.Repeat("y", 5000)}})
+	}
+	got := report(r).Finished
+	if len(got) != 100 || got[0].Scopes != 249 || got[99].Scopes != 150 {
+		t.Errorf("%d, from %d to %d", len(got), got[0].Scopes, got[len(got)-1].Scopes)
+	}
+	if len(got[0].Detail) != 512 || len(got[0].Service) != 512 {
+		t.Errorf("%d and %d bytes of texts are kept", len(got[0].Detail), len(got[0].Service))
+	}
+	got[0].Scopes = -1
+	if report(r).Finished[0].Scopes != 249 {
+		t.Error("a report shares its memory with the recorder")
+	}
+}
+
+func TestSamplesAreDifferences(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	r := activity.New(begin)
+	r.Totals.Scopes.Add(3)
+	r.Totals.ReceivedBytes.Add(30)
+	r.Totals.JSONBytes.Add(300)
+	r.Totals.AcceptedBytes.Add(5)
+	r.Totals.RefusedUploads.Add(1)
+	r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 200, Duration: time.Second})
+	r.Attempt(intake.Attempt{Class: intake.ClassThrottled, HTTPStatus: 429, Duration: 3 * time.Second})
+	r.Sample(begin.Add(2*time.Second), 77, 4)
+	r.Totals.Scopes.Add(2)
+	r.Sample(begin.Add(3*time.Second), 78, 5)
+	got := report(r).History
+	want := []adminpage.Sample{
+		{
+			Length: 2 * time.Second, Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5, AcceptedAttempts: 1, FailedAttempts: 1,
+			RefusedUploads: 1, DrawnBytes: 77, Uploads: 4, SlowestAttempt: 3 * time.Second,
+		},
+		{Length: time.Second, Scopes: 2, DrawnBytes: 78, Uploads: 5},
+	}
+	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+	for i := range 500 {
+		r.Sample(begin.Add(time.Duration(i+4)*time.Second), int64(i), 0)
+	}
+	if got := report(r).History; len(got) != 300 || got[299].DrawnBytes != 499 || got[0].DrawnBytes != 200 {
+		t.Errorf("%d samples", len(got))
+	}
+}
+
+func TestStreaks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := activity.New(time.Now())
+		attempt := func(class intake.Class) adminpage.Intake {
+			<-time.After(time.Second)
+			r.Attempt(intake.Attempt{Class: class, HTTPStatus: 500, Reason: string(class)})
+			return report(r).Intake
+		}
+		for _, class := range []intake.Class{
+			intake.ClassUnavailable, intake.ClassUnreachable, intake.ClassBroken, intake.ClassTimeout, intake.ClassThrottled,
+		} {
+			attempt(class)
+		}
+		got := attempt(intake.ClassCancelled)
+		if got.FailedInRow != 5 || time.Since(got.FailingSince) != 5*time.Second || len(got.Failures) != 5 {
+			t.Errorf("failing: %+v", got)
+		}
+		if got.Failures[0].Class != "throttled" || got.Failures[0].Reason != "throttled" || got.Failures[4].Class != "unavailable" {
+			t.Errorf("failures: %+v", got.Failures)
+		}
+		attempt(intake.ClassRefused)
+		if got := attempt(intake.ClassRefused); got.FailedInRow != 0 || !got.FailingSince.IsZero() || got.RefusedInRow != 2 ||
+			time.Since(got.RefusingSince) != time.Second {
+			t.Errorf("refusing: %+v", got)
+		}
+		if got := attempt(intake.ClassAccepted); got.RefusedInRow != 0 || got.FailedInRow != 0 || len(got.Failures) != 6 {
+			t.Errorf("well again: %+v", got)
+		}
+		attempt(intake.ClassUnavailable)
+		if got := attempt(intake.ClassTooLarge); got.FailedInRow != 0 {
+			t.Errorf("too large: %+v", got)
+		}
+	})
+}
+
+func TestOutcomesAndLatency(t *testing.T) {
+	t.Parallel()
+	r := activity.New(time.Now())
+	for i := range 1000 {
+		r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 202, Duration: time.Duration(i) * time.Millisecond})
+	}
+	for i := range 30 {
+		r.Attempt(intake.Attempt{Class: intake.ClassUnreachable, Duration: time.Hour, Reason: strconv.Itoa(i) + strings.Repeat("z", 5000)})
+	}
+	got := report(r).Intake
+	if len(got.Attempts) != 2 || got.Attempts[0] != (adminpage.Outcome{Class: "accepted", Good: true, Count: 1000}) ||
+		got.Attempts[1] != (adminpage.Outcome{Class: "unreachable", Count: 30}) {
+		t.Errorf("outcomes: %+v", got.Attempts)
+	}
+	want := adminpage.Latency{Median: 871 * time.Millisecond, P90: 973 * time.Millisecond, Max: 999 * time.Millisecond, Count: 256}
+	if got.Latency != want { // of the last 256 that were answered
+		t.Errorf("latency: %+v", got.Latency)
+	}
+	if len(got.Failures) != 20 || len(got.Failures[0].Reason) != 512 {
+		t.Errorf("%d failures", len(got.Failures))
+	}
+}
+
+func TestFailuresAlikeAreOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := activity.New(time.Now())
+		begin := time.Now()
+		for i := range 100 {
+			r.Attempt(intake.Attempt{Class: intake.ClassUnavailable, HTTPStatus: 503, Reason: "away", BatchNum: int32(i)})
+			<-time.After(time.Second)
+		}
+		got := report(r).Intake.Failures
+		if len(got) != 1 || got[0].Count != 100 || got[0].Since != begin || got[0].At != begin.Add(99*time.Second) || got[0].BatchNum != 99 {
+			t.Errorf("alike: %+v", got)
+		}
+		for i := range 50 { // the ring goes round
+			r.Attempt(intake.Attempt{Class: intake.ClassUnavailable, HTTPStatus: 500 + i/2})
+		}
+		got = report(r).Intake.Failures
+		if len(got) != 20 || got[0].HTTPStatus != 524 || got[0].Count != 2 || got[19].HTTPStatus != 505 || got[19].Count != 2 {
+			t.Errorf("in pairs: %+v", got)
+		}
+	})
+}
+
+// With the race detector.
+func TestRecorderIsSafe(t *testing.T) {
+	t.Parallel()
+	r := activity.New(time.Now())
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for i := range 200 {
+				r.Totals.Scopes.Add(1)
+				r.Attempt(intake.Attempt{Class: intake.ClassBroken, Duration: time.Duration(i)})
+				r.Finish(adminpage.Finished{Scopes: int64(i)})
+				r.Sample(time.Now(), 1, 1)
+				report(r)
+			}
+		})
+	}
+	all.Wait()
+	var scopes int64
+	for _, s := range report(r).History {
+		scopes += s.Scopes
+	}
+	if got := report(r).Intake.FailedInRow; got != 800 {
+		t.Errorf("%d attempts in a row", got)
+	}
+	if scopes < 0 || scopes > 800 {
+		t.Errorf("%d scopes in the last samples", scopes)
+	}
+}

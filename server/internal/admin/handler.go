@@ -1,0 +1,92 @@
+package admin
+
+import (
+	"io"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Config is what the handler shows, and to whom.
+type Config struct {
+	// Metrics is what /metrics shows.
+	Metrics prometheus.Gatherer
+	// Ready tells whether uploads are taken. It must be safe for concurrent use.
+	Ready func() bool
+	// Page is shown at / and below what has no other handler. It must set its own
+	// Content-Security-Policy where it needs more than nothing at all. Nil: a list
+	// of links.
+	Page http.Handler
+	// Hosts are the names, without a port, by which the handler may be asked for
+	// beside loopback names and IP addresses.
+	Hosts []string
+	// Open shows page and profiles to other hosts too. If false, these get metrics
+	// and health alone.
+	Open bool
+}
+
+const (
+	// maxScrapes is how many ask for metrics at a time, and scrapeTimeout for how
+	// long one may take.
+	maxScrapes    = 8
+	scrapeTimeout = 10 * time.Second
+)
+
+// New returns a handler of:
+//
+//	/metrics         metrics, in Prometheus's text format or OpenMetrics
+//	/healthz         200 as long as the process can answer
+//	/readyz          200 while uploads are taken, else 503
+//	/debug/pprof/    profiles (net/http/pprof), without the command line
+//	/                the page
+func New(cfg Config) http.Handler {
+	forAll, forLocal := http.NewServeMux(), http.NewServeMux()
+	forAll.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
+		MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout, EnableOpenMetrics: true,
+	}))
+	forAll.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
+	forAll.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if cfg.Ready() {
+			say(w, http.StatusOK, "ok")
+			return
+		}
+		say(w, http.StatusServiceUnavailable, "not serving")
+	})
+	profiles(forLocal)
+	page := cfg.Page
+	if page == nil {
+		page = http.HandlerFunc(links)
+	}
+	forLocal.Handle("/", page)
+
+	guard := Guard{Hosts: cfg.Hosts}
+	forAll.Handle("/", guard.local(forLocal, cfg.Open))
+	return guard.Protect(forAll)
+}
+
+// profiles serves net/http/pprof, but for the command line, which may hold what is
+// nobody's business.
+func profiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+}
+
+// links is the page where there is no other.
+func links(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" {
+		http.NotFound(w, r)
+		return
+	}
+	say(w, http.StatusOK, "scopegate\n\n/metrics\n/healthz\n/readyz\n/debug/pprof/")
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n")
+}

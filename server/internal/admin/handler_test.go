@@ -1,0 +1,239 @@
+package admin_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/scopegate/scopegate/server/internal/admin"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newConfig(t *testing.T) admin.Config {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "scopegate_test", Help: "A test."}))
+	return admin.Config{Metrics: registry, Ready: func() bool { return true }}
+}
+
+// answer is what a request has got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// request asks the handler over a real connection.
+func request(t *testing.T, cfg admin.Config, change func(*http.Request)) answer {
+	t.Helper()
+	server := httptest.NewServer(admin.New(cfg))
+	defer server.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(req)
+	resp, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(body)}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		path, text string
+		status     int
+	}{
+		{"/metrics", "scopegate_test 0", http.StatusOK},
+		{"/healthz", "ok", http.StatusOK},
+		{"/readyz", "ok", http.StatusOK},
+		{"/debug/pprof/", "goroutine", http.StatusOK},
+		{"/debug/pprof/goroutine?debug=1", "goroutine profile", http.StatusOK},
+		{"/debug/pprof/heap?debug=1", "heap profile", http.StatusOK},
+		{"/debug/pprof/cmdline", "Unknown profile", http.StatusNotFound},
+		{"/", "/metrics", http.StatusOK},
+		{"/nothing", "not found", http.StatusNotFound},
+	} {
+		got := request(t, newConfig(t), func(r *http.Request) {
+			target, err := r.URL.Parse(test.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.URL = target
+		})
+		if got.status != test.status || !strings.Contains(got.body, test.text) {
+			t.Errorf("%s: %d, %.200s", test.path, got.status, got.body)
+		}
+		for header, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
+			"Access-Control-Allow-Origin": "", "Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			if value := got.header.Get(header); value != want {
+				t.Errorf("%s: %s is %q", test.path, header, value)
+			}
+		}
+	}
+}
+
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(t)
+	cfg.Ready = func() bool { return false }
+	got := request(t, cfg, func(r *http.Request) { r.URL.Path = "/readyz" })
+	if got.status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d", got.status)
+	}
+	got = request(t, cfg, func(r *http.Request) { r.URL.Path = "/healthz" })
+	if got.status != http.StatusOK {
+		t.Errorf("/healthz: %d", got.status)
+	}
+}
+
+// The page is what / and all paths below it show.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(t)
+	cfg.Page = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) })
+	for _, path := range []string{"/", "/events"} {
+		if got := request(t, cfg, func(r *http.Request) { r.URL.Path = path }); got.body != "page "+path {
+			t.Errorf("%s: %s", path, got.body)
+		}
+	}
+}
+
+// A site that has its own name resolve to this host is turned away.
+func TestHost(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(t)
+	cfg.Hosts = []string{"gate.internal"}
+	for host, want := range map[string]int{
+		"localhost":                       http.StatusOK,
+		"LOCALHOST:6060":                  http.StatusOK,
+		"localhost.":                      http.StatusOK,
+		"scopegate.localhost:1":           http.StatusOK,
+		"127.0.0.1:6060":                  http.StatusOK,
+		"[::1]:6060":                      http.StatusOK,
+		"[::1]":                           http.StatusOK,
+		"10.1.2.3:6060":                   http.StatusOK,
+		"gate.internal:6060":              http.StatusOK,
+		"Gate.Internal":                   http.StatusOK,
+		"evil.example":                    http.StatusMisdirectedRequest,
+		"evil.example:6060":               http.StatusMisdirectedRequest,
+		"127.0.0.1.evil.example":          http.StatusMisdirectedRequest,
+		"localhost.evil.example":          http.StatusMisdirectedRequest,
+		"evillocalhost":                   http.StatusMisdirectedRequest,
+		"sub.gate.internal":               http.StatusMisdirectedRequest,
+		"gate.internal.evil.example:6060": http.StatusMisdirectedRequest,
+	} {
+		for _, path := range []string{"/metrics", "/", "/debug/pprof/", "/healthz"} {
+			got := request(t, cfg, func(r *http.Request) { r.Host, r.URL.Path = host, path })
+			if got.status != want {
+				t.Errorf("Host %s, %s: %d, want %d", host, path, got.status, want)
+			}
+		}
+	}
+}
+
+// A page of another site can't have a browser make a profile, or read metrics.
+func TestOtherSites(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		path, site, mode string
+		want             int
+	}{
+		{"/metrics", "same-origin", "cors", http.StatusOK},
+		{"/metrics", "none", "navigate", http.StatusOK},
+		{"/metrics", "cross-site", "no-cors", http.StatusForbidden},
+		{"/metrics", "same-site", "no-cors", http.StatusForbidden},
+		{"/debug/pprof/heap", "cross-site", "no-cors", http.StatusForbidden},
+		{"/debug/pprof/heap", "cross-site", "navigate", http.StatusForbidden},
+		{"/", "cross-site", "navigate", http.StatusOK},
+		{"/", "cross-site", "no-cors", http.StatusForbidden},
+	} {
+		got := request(t, newConfig(t), func(r *http.Request) {
+			r.URL.Path = test.path
+			r.Header.Set("Sec-Fetch-Site", test.site)
+			r.Header.Set("Sec-Fetch-Mode", test.mode)
+		})
+		if got.status != test.want {
+			t.Errorf("%+v: %d", test, got.status)
+		}
+	}
+}
+
+// Other hosts see metrics and health, and the rest only where it is open.
+func TestOtherHosts(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		peer, path string
+		open       bool
+		want       int
+	}{
+		{"10.0.0.7:1234", "/metrics", false, http.StatusOK},
+		{"10.0.0.7:1234", "/readyz", false, http.StatusOK},
+		{"10.0.0.7:1234", "/", false, http.StatusForbidden},
+		{"10.0.0.7:1234", "/debug/pprof/heap", false, http.StatusForbidden},
+		{"10.0.0.7:1234", "/", true, http.StatusOK},
+		{"10.0.0.7:1234", "/debug/pprof/heap", true, http.StatusOK},
+		{"[::ffff:127.0.0.1]:1234", "/", false, http.StatusOK},
+		{"[::1]:1234", "/", false, http.StatusOK},
+		{"", "/", false, http.StatusForbidden},
+	} {
+		cfg := newConfig(t)
+		cfg.Open = test.open
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://10.0.0.1"+test.path, http.NoBody)
+		r.RemoteAddr = test.peer
+		w := httptest.NewRecorder()
+		admin.New(cfg).ServeHTTP(w, r)
+		if w.Code != test.want {
+			t.Errorf("%+v: %d", test, w.Code)
+		}
+	}
+}
+
+// Who can open a unix socket is on this host.
+func TestUnixSocket(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "admin")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(admin.New(newConfig(t)))
+	_ = server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	defer server.Close()
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/debug/pprof/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}

@@ -1,0 +1,320 @@
+package adminpage_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/adminpage"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// well is a server that all is well with.
+func well() adminpage.Snapshot {
+	s := adminpage.Snapshot{
+		Taken:  noon,
+		Server: adminpage.Server{Version: "v1.2.3", Started: noon.Add(-26 * time.Hour)},
+		Memory: adminpage.Memory{LimitBytes: 400 << 20, DrawnBytes: 100 << 20, PeakBytes: 120 << 20},
+		Intake: adminpage.Intake{
+			Host: "https://intake.example", State: adminpage.IntakeTaking,
+			Attempts: []adminpage.Outcome{{Class: "accepted", Good: true, Count: 12345}},
+			Latency:  adminpage.Latency{Median: 20 * time.Millisecond, P90: time.Second, Max: 75 * time.Second, Count: 256},
+		},
+		UploadCount: 1,
+		Uploads: []adminpage.Upload{{
+			Label: adminpage.Label{UploadID: "6b549bde-d2c4-40ce-943e-3b0afc3e4a3c", Service: "shop", Version: "1.0", Language: "ruby"},
+			Began: noon.Add(-90 * time.Second), State: "receiving; forwarding batch 3",
+			Scopes: 4321, ReceivedBytes: 5 << 20, JSONBytes: 15 << 20, GzipBytes: 1 << 20, HeldBytes: 200 << 10, BatchNum: 4, AcceptedBatches: 2,
+		}},
+		Finished: []adminpage.Finished{{
+			Label: adminpage.Label{UploadID: "f", Service: "old"}, Ended: noon, Took: time.Second, Code: "Unavailable", Reason: "INTAKE_UNAVAILABLE",
+			Detail: "forward batch 2: intake answered 503", Scopes: 10, AcceptedScopes: 5, Batches: 1,
+		}},
+	}
+	for i := range 400 {
+		s.History = append(s.History, adminpage.Sample{
+			Length: time.Second, Scopes: 10, ReceivedBytes: int64(i) << 10, JSONBytes: int64(i) << 11, AcceptedBytes: int64(i) << 7,
+			AcceptedAttempts: int64(i % 3), DrawnBytes: 100 << 20, Uploads: i % 7, SlowestAttempt: time.Duration(i) * time.Millisecond,
+		})
+	}
+	return s
+}
+
+func serve(t *testing.T, p *adminpage.Page, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	p.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	return recorder
+}
+
+func load(t *testing.T, s adminpage.Snapshot) string {
+	t.Helper()
+	p := adminpage.New(func() adminpage.Snapshot { return s })
+	t.Cleanup(p.Close)
+	resp := serve(t, p, http.MethodGet, "/")
+	if resp.Code != http.StatusOK {
+		t.Fatal(resp.Code)
+	}
+	html := resp.Body.String()
+	wellFormed(t, html)
+	return html
+}
+
+// wellFormed fails the test unless each element of the HTML is closed where it must
+// be.
+func wellFormed(t *testing.T, html string) {
+	t.Helper()
+	html = regexp.MustCompile(`(?i)<!doctype html>`).ReplaceAllString(html, "")
+	html = regexp.MustCompile(`<(meta|link)([^>]*)>`).ReplaceAllString(html, `<$1$2/>`)
+	html = regexp.MustCompile(` (defer|hidden)>`).ReplaceAllString(html, ` $1="">`)
+	d := xml.NewDecoder(strings.NewReader(html))
+	d.Entity = xml.HTMLEntity
+	for {
+		_, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("the page is not well-formed: %v", err)
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	p := adminpage.New(well)
+	t.Cleanup(p.Close)
+	for _, path := range []string{"/", "/assets/page.css", "/assets/page.js", "/assets/icon.svg", "/nothing"} {
+		resp := serve(t, p, http.MethodGet, path)
+		for name, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+			"Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			if got := resp.Header().Get(name); got != want {
+				t.Errorf("%s: %s: %q", path, name, got)
+			}
+		}
+		policy := resp.Header().Get("Content-Security-Policy")
+		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: policy %q", path, policy)
+		}
+	}
+}
+
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	p := adminpage.New(well)
+	t.Cleanup(p.Close)
+	html := serve(t, p, http.MethodGet, "/").Body.String()
+	links := regexp.MustCompile(`(?:href|src)="([^"#][^"]*)"`).FindAllStringSubmatch(html, -1)
+	if len(links) != 3 {
+		t.Errorf("%d links: %v", len(links), links)
+	}
+	for _, link := range links {
+		resp := serve(t, p, http.MethodGet, "/"+link[1])
+		if resp.Code != http.StatusOK || resp.Body.Len() == 0 {
+			t.Errorf("%s: %d", link[1], resp.Code)
+		}
+	}
+	if strings.Contains(html, "style=") || strings.Contains(html, "<style") || regexp.MustCompile(` on[a-z]+=`).MatchString(html) {
+		t.Error("there is something inline that the policy forbids")
+	}
+}
+
+func TestMethodsAndPaths(t *testing.T) {
+	t.Parallel()
+	p := adminpage.New(well)
+	t.Cleanup(p.Close)
+	for _, test := range []struct {
+		method, path string
+		want         int
+	}{
+		{http.MethodGet, "/", 200},
+		{http.MethodHead, "/", 200},
+		{http.MethodPost, "/", 405},
+		{http.MethodDelete, "/events", 405},
+		{http.MethodGet, "/uploads", 404},
+		{http.MethodGet, "/assets/", 404},
+		{http.MethodGet, "/assets/page.html.tmpl", 404},
+	} {
+		if resp := serve(t, p, test.method, test.path); resp.Code != test.want {
+			t.Errorf("%s %s: %d", test.method, test.path, resp.Code)
+		}
+	}
+}
+
+func TestShowsWhatThereIs(t *testing.T) {
+	t.Parallel()
+	html := load(t, well())
+	for _, want := range []string{
+		"All is well", "v1.2.3", "1\u00a0d 2\u00a0h", // up for
+		"shop", "6b549bde…", "receiving; forwarding batch 3", "1\u00a0min 30\u00a0s", "4\u202f321", "5.0\u00a0MiB", "15.0\u00a0MiB", "4, 2 accepted",
+		"25\u00a0%", "100\u00a0MiB of 400\u00a0MiB", "https://intake.example", "12\u202f345", "20\u00a0ms median",
+		"INTAKE_UNAVAILABLE", "forward batch 2: intake answered 503",
+		"10 scopes a second", // the mean of the last five
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	for _, unwanted := range []string{"Tenant", "class=\"problem ", "ZgotmplZ", "NaN", "Inf"} {
+		if strings.Contains(html, unwanted) {
+			t.Errorf("%q is there", unwanted)
+		}
+	}
+	if got := strings.Count(html, `role="img"`); got != 6 {
+		t.Errorf("%d plots", got)
+	}
+}
+
+func TestNothingYet(t *testing.T) {
+	t.Parallel()
+	html := load(t, adminpage.Snapshot{Taken: noon, Server: adminpage.Server{Started: noon}, Intake: adminpage.Intake{State: adminpage.IntakeTaking}})
+	for _, want := range []string{"All is well", "None.", "None yet.", "not tried yet"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
+
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	s := well()
+	s.Uploads[0].Tenant = "team-a"
+	if html := load(t, s); !strings.Contains(html, ">Tenant</th>") || !strings.Contains(html, "team-a") {
+		t.Error("no tenant")
+	}
+}
+
+func TestMoreUploadsThanShown(t *testing.T) {
+	t.Parallel()
+	s := well()
+	s.UploadCount = 12345
+	if html := load(t, s); !strings.Contains(html, "12\u202f345; shown are 1, the oldest and the largest") {
+		t.Error("nothing tells that there are more")
+	}
+}
+
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	since := noon.Add(-10 * time.Minute)
+	refusal := adminpage.Failure{At: noon, Class: "refused", HTTPStatus: 403, Reason: "Forbidden", BatchNum: 1}
+	for name, test := range map[string]struct {
+		change func(*adminpage.Snapshot)
+		want   []string // titles, the worst first
+		text   string
+	}{
+		"one failure": {func(s *adminpage.Snapshot) { s.Intake.FailedInRow = 1 }, nil, "hiccup"},
+		"intake fails": {func(s *adminpage.Snapshot) {
+			s.Intake.FailedInRow, s.Intake.FailingSince = 3, since
+			s.Intake.Failures = []adminpage.Failure{{Class: "unreachable", Reason: "dial tcp: connection refused"}}
+		}, []string{"The intake is failing"}, "can&#39;t be reached: dial tcp: connection refused"},
+		"intake down":   {func(s *adminpage.Snapshot) { s.Intake.State = adminpage.IntakeProbed }, []string{"The intake is failing"}, ">down<"},
+		"intake spared": {func(s *adminpage.Snapshot) { s.Intake.State = adminpage.IntakeSpared }, []string{"The intake is failing"}, "left alone"},
+		"intake refuses": {func(s *adminpage.Snapshot) {
+			s.Intake.RefusedInRow, s.Intake.RefusingSince, s.Intake.Failures = 3, since, []adminpage.Failure{refusal}
+		}, []string{"The intake refuses what it gets"}, "HTTP 403: Forbidden"},
+		"memory full": {func(s *adminpage.Snapshot) {
+			s.Memory.Refusing, s.Memory.Short, s.Memory.Waiting = true, true, 7
+		}, []string{"Memory is full"}, "7 wait for memory"},
+		"memory short":  {func(s *adminpage.Snapshot) { s.Memory.Short = true }, []string{"Memory is short"}, ""},
+		"uploads wait":  {func(s *adminpage.Snapshot) { s.Memory.Waiting = 1 }, []string{"Memory is short"}, ""},
+		"refused":       {func(s *adminpage.Snapshot) { s.History[len(s.History)-59].RefusedUploads = 1 }, []string{"Uploads are refused"}, ""},
+		"refused once":  {func(s *adminpage.Snapshot) { s.History[len(s.History)-61].RefusedUploads = 1 }, nil, ""},
+		"spool is full": {func(s *adminpage.Snapshot) { s.Memory.SpoolBytes, s.Memory.SpoolLimitBytes = 95, 100 }, []string{"The spool is nearly full"}, "spool 95\u00a0B of 100\u00a0B"},
+		"all at once": {func(s *adminpage.Snapshot) {
+			s.Server.Stopping, s.Memory.Refusing, s.Intake.State = true, true, adminpage.IntakeProbed
+		}, []string{"The intake is failing", "Memory is full", "The server is stopping"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := well()
+			test.change(&s)
+			html := load(t, s)
+			var got []string
+			for _, m := range regexp.MustCompile(`(?s)<div class="problem [a-z]+">\s*<h2>([^<]*)`).FindAllStringSubmatch(html, -1) {
+				got = append(got, strings.TrimSpace(m[1]))
+			}
+			if strings.Join(got, "|") != strings.Join(test.want, "|") {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			if !strings.Contains(html, test.text) {
+				t.Errorf("no %q", test.text)
+			}
+			if len(test.want) > 0 && !strings.Contains(html, ">"+test.want[0]+"</p>") {
+				t.Error("the head of the page does not tell the worst problem")
+			}
+			if !s.Intake.FailingSince.IsZero() && !strings.Contains(html, `since <time datetime="2026-11-22T11:50:00Z">11:50:00</time> UTC`) {
+				t.Error("it does not tell since when")
+			}
+		})
+	}
+}
+
+// Each place that shows a text of a client's or the intake's gets hostile ones.
+func TestHostileTexts(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"script":    `<script>alert(1)</script>`,
+		"attribute": `"><img src=x onerror=alert(1)>`,
+		"template":  `{{.Version}}</bdi></td></table>`,
+		"comment":   `<!-- --> ]]> -->`,
+		"long":      strings.Repeat("w", 10_000),
+		"longer":    strings.Repeat("\u0300", 100_000),
+		"direction": "\u202egnp.exe\u2066\u200f",
+		"lines":     "one\ntwo\r\nthree\u2028four\x00five\x1b[31m",
+		"invalid":   "a\xff\xfe\xc3",
+		"entities":  "&lt;&#x3C;",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			label := adminpage.Label{UploadID: text, Service: text, Version: text, Language: text, Tenant: text}
+			html := load(t, adminpage.Snapshot{
+				Taken: noon, Server: adminpage.Server{Version: text, Started: noon},
+				Intake: adminpage.Intake{
+					Host: text, State: adminpage.IntakeProbed, Failures: []adminpage.Failure{{Class: text, Reason: text}},
+					Attempts: []adminpage.Outcome{{Class: text, Count: 1}},
+				},
+				Uploads:  []adminpage.Upload{{Label: label, State: text}},
+				Finished: []adminpage.Finished{{Label: label, Code: text, Reason: text, Detail: text}},
+			})
+			if got, most := strings.Count(html, "<script"), 1; got != most {
+				t.Errorf("%d scripts", got)
+			}
+			if strings.Contains(html, "<img") || strings.Contains(html, "<!-- -->") {
+				t.Error("a text became an element")
+			}
+			if strings.ContainsAny(html, "\u202e\u2066\u200f\u2028\x00\x1b\ufffd") {
+				t.Error("something invisible is left in")
+			}
+			if len(html) > 60_000 {
+				t.Errorf("the page has become %d bytes long", len(html))
+			}
+		})
+	}
+}
+
+// A snapshot is taken once for however many visitors.
+func TestSnapshotsAreShared(t *testing.T) {
+	t.Parallel()
+	taken := make(chan struct{}, 1000)
+	p := adminpage.New(func() adminpage.Snapshot {
+		taken <- struct{}{}
+		return well()
+	})
+	t.Cleanup(p.Close)
+	begin := time.Now()
+	for range 100 {
+		serve(t, p, http.MethodGet, "/")
+	}
+	if most := 2 + int(2*time.Since(begin)/adminpage.Refresh); len(taken) > most {
+		t.Errorf("%d snapshots in %v", len(taken), time.Since(begin))
+	}
+}

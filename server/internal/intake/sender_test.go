@@ -1,0 +1,66 @@
+package intake
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+)
+
+// TestSendersTakeTurns has a caller with many services wait behind its own batches,
+// and each batch carry its sender's tags.
+func TestSendersTakeTurns(t *testing.T) {
+	t.Parallel()
+	const noisy = 5
+	tags := make(chan string)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		tags <- r.Header.Get("X-Datadog-Additional-Tags")
+	}))
+	defer server.Close()
+	client, err := New(Config{URL: server.URL, PostTimeout: time.Minute, MaxConnections: 1, AdditionalTags: "own"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var forwarding sync.WaitGroup
+	defer forwarding.Wait()
+	begin := func(from Sender, service string, waiting int) {
+		b := *testForm(t).file
+		b.Header = &batch.Header{Service: service}
+		forwarding.Go(func() {
+			if err := client.ForwardFor(t.Context(), from, &b); err != nil {
+				t.Error(err)
+			}
+		})
+		for { // until it stands in the line
+			client.turns.mu.Lock()
+			taken, n := client.turns.free == 0, 0
+			for _, l := range client.turns.lines {
+				for e := l.waiters.first; e != nil; e = e.next {
+					n++
+				}
+			}
+			client.turns.mu.Unlock()
+			if taken && n == waiting {
+				return
+			}
+			runtime.Gosched()
+		}
+	}
+	for i := range noisy {
+		begin(Sender{Caller: "noisy", AdditionalTags: "noisy"}, string(rune('a'+i)), i)
+	}
+	begin(Sender{Caller: "quiet"}, "f", noisy)
+	var order []string
+	for range noisy + 1 {
+		order = append(order, <-tags)
+	}
+	if want := []string{"noisy", "noisy", "own", "noisy", "noisy", "noisy"}; !slices.Equal(order, want) {
+		t.Errorf("served %v, want %v", order, want)
+	}
+}

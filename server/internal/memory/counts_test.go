@@ -1,0 +1,62 @@
+package memory_test
+
+import (
+	"testing"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// Each refusal is counted under the limit that had no room, and each order once.
+func TestCounts(t *testing.T) {
+	t.Parallel()
+	const limitBytes = 1 << 20
+	orders := make(chan memory.Order, 100)
+	obey := func(o memory.Order) { orders <- o }
+	for _, test := range []struct {
+		name   string
+		limits memory.Limits
+		drawn  int
+		want   memory.Counts
+	}{
+		{"uploads", memory.Limits{Bytes: limitBytes, Uploads: 1}, 0, memory.Counts{RefusedUploads: 1}},
+		{"caller's uploads", memory.Limits{Bytes: limitBytes, CallerUploads: 1}, 0, memory.Counts{RefusedCallerUploads: 1}},
+		{"caller's bytes", memory.Limits{Bytes: limitBytes, CallerBytes: 100}, 0, memory.Counts{RefusedCallerBytes: 1}},
+	} {
+		b := memory.New(test.limits)
+		first, second := b.Open(60, obey), b.Open(60, obey)
+		if err := first.Admit("shop"); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if err := second.Admit("shop"); err == nil {
+			t.Errorf("%s: not refused", test.name)
+		}
+		if got := b.Counts(); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+		second.Close()
+		first.Close()
+		b.Close()
+	}
+
+	b := memory.New(memory.Limits{Bytes: limitBytes})
+	holder := b.Open(0, obey)
+	if err := holder.Admit("shop"); err != nil {
+		t.Fatal(err)
+	}
+	holder.Draw(limitBytes * 95 / 100)
+	if order := <-orders; order != memory.Squeeze {
+		t.Errorf("order %v", order)
+	}
+	late := b.Open(0, obey)
+	if err := late.Admit("other"); err == nil {
+		t.Error("not refused")
+	}
+	got := b.Counts()
+	if got.RefusedBytes != 1 || got.Squeezes < 1 || got.GiveUps != 0 {
+		t.Errorf("%+v", got)
+	}
+	holder.Draw(-limitBytes * 95 / 100)
+	late.Close()
+	holder.Close()
+	b.Close()
+}

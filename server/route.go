@@ -1,0 +1,178 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/tenant"
+)
+
+// forwarder takes a batch to wherever batches go. It returns nil when the batch
+// is accepted there, and does not read it any more once it has returned.
+type forwarder interface {
+	ForwardFor(context.Context, intake.Sender, *batch.Batch) error
+}
+
+// route is the way to an intake, with what is known of it. All tenants of an
+// intake share it.
+type route struct {
+	to routeID
+	forwarder
+	client *intake.Client
+	// learned is what the intake has taught about the size of batches.
+	learned *batch.Limit
+	// drawnBytes is what its connections are drawn with.
+	drawnBytes int
+	// uses counts the uploads on it, and one for the table that has it. It is
+	// guarded by the routes' mu.
+	uses int
+}
+
+// routeID tells intakes apart. It is a hash, as the URL and the key are secrets.
+type routeID [sha256.Size]byte
+
+func routeIDOf(own *tenant.Intake) routeID {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%d %s %d %s", len(own.URL), own.URL, own.Connections, own.APIKey.Reveal())
+	return routeID(sum.Sum(nil))
+}
+
+// tenantConnections bounds the connections to a tenant's own intake, unless its
+// tenant says otherwise.
+const tenantConnections = 4
+
+// maxRoutesPercent is how much of the memory limit the connections to all intakes
+// may take.
+const maxRoutesPercent = 25
+
+// routes are the ways to all intakes. A route whose table is gone is closed when
+// the last upload on it has ended.
+type routes struct {
+	config  intake.Config   // of the server's own intake; tenants' follow it, but for TLS
+	options []intake.Option // of tenants' intakes
+	budget  *memory.Budget
+	own     *route
+
+	mu   sync.Mutex
+	open map[routeID]*route
+}
+
+// newRoutes returns the way to the server's own intake, with options of that and of
+// tenants' intakes.
+func newRoutes(cfg intake.Config, budget *memory.Budget, own, tenants []intake.Option) (*routes, error) {
+	r := &routes{config: cfg, options: tenants, budget: budget, open: map[routeID]*route{}}
+	to, err := newRoute(cfg, own)
+	if err != nil {
+		return nil, err
+	}
+	to.uses = 1
+	r.own = to
+	budget.Draw(to.drawnBytes)
+	return r, nil
+}
+
+func newRoute(cfg intake.Config, options []intake.Option) (*route, error) {
+	client, err := intake.New(cfg, options...)
+	if err != nil {
+		return nil, err
+	}
+	return &route{
+		forwarder: client, client: client, learned: &batch.Limit{},
+		drawnBytes: cfg.MaxConnections * intakeConnectionBytes,
+	}, nil
+}
+
+// replace has the routes be those that the table needs; those that it had already
+// stay as they are. It changes nothing where it fails.
+func (r *routes) replace(table *tenant.Table) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := map[routeID]*route{}
+	drawn := r.own.drawnBytes
+	for _, t := range table.Tenants() {
+		if t.Intake == nil {
+			continue
+		}
+		id := routeIDOf(t.Intake)
+		if next[id] != nil {
+			continue
+		}
+		to := r.open[id]
+		if to == nil {
+			cfg := r.config
+			cfg.URL, cfg.APIKey, cfg.TLS = t.Intake.URL, t.Intake.APIKey, nil
+			cfg.MaxConnections = cmp.Or(t.Intake.Connections, tenantConnections)
+			built, err := newRoute(cfg, r.options)
+			if err != nil {
+				return fmt.Errorf("tenant %s: %w", t.Name, err)
+			}
+			built.to, to = id, built
+		}
+		next[id] = to
+		drawn += to.drawnBytes
+	}
+	if limit := r.budget.LimitBytes() / 100 * maxRoutesPercent; int64(drawn) > limit {
+		return fmt.Errorf("the connections to all intakes take %d bytes, more than a quarter of the memory limit", drawn)
+	}
+	for id, to := range next {
+		if r.open[id] == nil {
+			to.uses++
+			r.budget.Draw(to.drawnBytes)
+		}
+	}
+	before := r.open
+	r.open = next
+	for id, to := range before {
+		if next[id] == nil {
+			r.drop(to)
+		}
+	}
+	return nil
+}
+
+// take returns the route of a tenant's batches, nil standing for none, which has
+// to be given back. It is nil where the table has changed and has it no more.
+func (r *routes) take(of *tenant.Tenant) *route {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to := r.own
+	if of != nil && of.Intake != nil {
+		to = r.open[routeIDOf(of.Intake)]
+	}
+	if to != nil {
+		to.uses++
+	}
+	return to
+}
+
+func (r *routes) give(to *route) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop(to)
+}
+
+// drop must be called with mu held.
+func (r *routes) drop(to *route) {
+	if to.uses--; to.uses == 0 {
+		to.client.Close()
+		r.budget.Draw(-to.drawnBytes)
+	}
+}
+
+// close closes all routes, when no upload is on any of them. What the server's own
+// is drawn with stays drawn, as for all that is there for as long as the server.
+func (r *routes) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, to := range r.open {
+		r.drop(to)
+	}
+	r.open = nil
+	r.own.client.Close()
+}

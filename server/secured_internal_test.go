@@ -1,0 +1,176 @@
+package server
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/scopegate/scopegate/integration/pki"
+	"github.com/scopegate/scopegate/server/internal/frames"
+)
+
+// withTLS has a server show a certificate of the authority's, and ask for one.
+func withTLS(t *testing.T, authority *pki.Authority, asks bool) func(*Config) {
+	t.Helper()
+	dir := t.TempDir()
+	pair := authority.Issue(t, "server")
+	return func(cfg *Config) {
+		cfg.TLS.CertFile = pki.Write(t, dir, "tls.crt", pair.Cert)
+		cfg.TLS.KeyFile = pki.Write(t, dir, "tls.key", pair.Key)
+		if asks {
+			cfg.TLS.ClientCAFile = pki.Write(t, dir, "ca.crt", authority.PEM)
+		}
+	}
+}
+
+func dialRawTLS(t *testing.T, address string, authority *pki.Authority) *rawClient {
+	t.Helper()
+	conn := tls.Client(dialTCP(t, address), &tls.Config{
+		RootCAs: authority.Pool(), ServerName: "localhost", NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13,
+	})
+	if err := conn.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return beginRaw(t, conn)
+}
+
+// TestSmallFramesWithinTLS does what a client in plain text may not do either.
+func TestSmallFramesWithinTLS(t *testing.T) {
+	t.Parallel()
+	const count = 2000
+	authority := pki.NewAuthority(t, "one")
+	server := run(t, withTLS(t, authority, false))
+	hostile, other := dialRawTLS(t, server.address, authority), dialRawTLS(t, server.address, authority)
+	hostile.settle(t)
+	other.settle(t)
+	if got := server.drawnBytes(); got < 2*(connectionBytes+tlsConnectionBytes) {
+		t.Errorf("%d bytes are drawn for two connections", got)
+	}
+	before := server.drawnBytes()
+	hostile.single(t, count)
+	hostile.settle(t)
+	if got := server.drawnBytes() - before; got < count*(1+frameBytes) {
+		t.Errorf("%d bytes were drawn for %d small frames, want %d", got, count, count*(1+frameBytes))
+	}
+	hostile.single(t, frames.DefaultSmallFrames)
+	for {
+		if _, err := hostile.ReadFrame(); err != nil {
+			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	other.settle(t)
+	await(t, "a log line", func() bool { return server.log.count("small frames") == 1 })
+}
+
+// TestLongHandshakeIsDrawn sends the beginning of a ClientHello that does not end.
+func TestLongHandshakeIsDrawn(t *testing.T) {
+	t.Parallel()
+	const recordBytes, recordCount = 15 << 10, 4
+	server := run(t, withTLS(t, pki.NewAuthority(t, "one"), true))
+	before := server.drawnBytes()
+	conn := dialTCP(t, server.address)
+	record := func(payload []byte) []byte {
+		header := []byte{22, 3, 1}
+		return append(binary.BigEndian.AppendUint16(header, uint16(len(payload))), payload...)
+	}
+	hello := make([]byte, recordBytes)
+	copy(hello, []byte{1, 0, 0xff, 0xff})
+	for range recordCount {
+		if _, err := conn.Write(record(hello)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := before + connectionBytes + tlsConnectionBytes + recordCount*(5+recordBytes)
+	await(t, "what was sent to be drawn", func() bool { return server.drawnBytes() >= want })
+	// The server may close before all of it is written.
+	_, _ = conn.Write(record(hello))
+	for buffer := make([]byte, 100); ; {
+		if _, err := conn.Read(buffer); err != nil {
+			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	await(t, "a log line", func() bool { return server.log.count(errHandshakeTooLong.Error()) == 1 })
+}
+
+// TestPlainClientOfTLS speaks HTTP/2 without TLS to a port with.
+func TestPlainClientOfTLS(t *testing.T) {
+	t.Parallel()
+	server := run(t, withTLS(t, pki.NewAuthority(t, "one"), false))
+	conn := dialTCP(t, server.address)
+	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
+		t.Fatal(err)
+	}
+	for buffer := make([]byte, 100); ; {
+		if _, err := conn.Read(buffer); err != nil {
+			break
+		}
+	}
+	await(t, "a log line", func() bool { return server.log.count("does not look like a TLS handshake") == 1 })
+}
+
+// TestRefusalsAreSampled has many handshakes fail at once.
+func TestRefusalsAreSampled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log lines
+		r := &refusals{logger: slog.New(slog.NewTextHandler(&log, nil))}
+		refuse := func() { r.log(&net.TCPAddr{}, errors.New(strings.Repeat("x", 10_000))) }
+		for range 100 {
+			refuse()
+		}
+		<-time.After(sampleInterval)
+		refuse()
+		if got := log.count("TLS handshake failed"); got != 2 || log.count("unlogged=99") != 1 {
+			t.Errorf("logged %d times", got)
+		}
+		if log.text.Len() > 2*(maxRefusalText+200) {
+			t.Errorf("logged %d bytes", log.text.Len())
+		}
+	})
+}
+
+// TestTLSSettings has settings refused, with the names and values.
+func TestTLSSettings(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"no key":           {func(c *Config) { c.TLS.CertFile = "/c.pem" }, `TLS certificate "/c.pem" has no key`},
+		"no certificate":   {func(c *Config) { c.TLS.KeyFile = "/k.pem" }, `TLS key "/k.pem" has no certificate`},
+		"client CA alone":  {func(c *Config) { c.TLS.ClientCAFile = "/ca.pem" }, `TLS client CA "/ca.pem" needs`},
+		"version":          {func(c *Config) { c.TLS.MinVersion = tls.VersionTLS11 }, "TLS min version 0x302"},
+		"interval":         {func(c *Config) { c.TLS.ReloadInterval = 0 }, "TLS reload interval 0s"},
+		"no file":          {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/none/c", "/none/k" }, "/none/c: no such file"},
+		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `intake TLS key "/k.pem" has no certificate`},
+		"intake's URL":     {func(c *Config) { c.Intake.TLS.CAFile = "/ca.pem" }, "for an https URL"},
+		"a key": {func(c *Config) {
+			c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "-----BEGIN PRIVATE KEY-----\nsecret"
+		}, "a path is wanted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := DefaultConfig()
+			cfg.Intake.URL = "http://127.0.0.1:1/"
+			test.change(&cfg)
+			_, err := New(cfg, slog.New(slog.DiscardHandler))
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/scopegate/scopegate/server/internal/certs"
+	"github.com/scopegate/scopegate/server/internal/intake"
+)
+
+// TLSConfig says how clients' connections over TCP are secured. Those over unix
+// sockets are guarded by the permissions of the socket's file, and have no TLS.
+// The files are PEM, and may be replaced at any time: new connections then use the
+// new ones, and open ones go on. docs/tls.md says how.
+type TLSConfig struct {
+	// CertFile is the server's certificate, followed by the intermediate ones, and
+	// KeyFile its key. Both empty: connections are in plain text.
+	CertFile, KeyFile string
+	// ClientCAFile has the certificates of the authorities one of which must have
+	// signed a client's certificate. Empty: clients are not asked for one.
+	ClientCAFile string
+	// MinVersion is the least version that is spoken, tls.VersionTLS13 or
+	// tls.VersionTLS12.
+	MinVersion uint16
+	// ReloadInterval is how often the files, and those of the intake, are looked
+	// at.
+	ReloadInterval time.Duration
+}
+
+// IntakeTLSConfig says how the intake is spoken to over https, TLS 1.2 or newer.
+// The files are PEM, and may be replaced at any time.
+type IntakeTLSConfig struct {
+	// CAFile has the certificates of the authorities that the intake's certificate
+	// is trusted from, in place of the system's. Empty: the system's.
+	CAFile string
+	// CertFile is a certificate to show to the intake, followed by the intermediate
+	// ones, and KeyFile its key. Both empty: none is shown.
+	CertFile, KeyFile string
+}
+
+func defaultTLS() TLSConfig {
+	return TLSConfig{MinVersion: tls.VersionTLS13, ReloadInterval: 10 * time.Second}
+}
+
+func (t TLSConfig) validate() error {
+	if err := validatePaths("TLS", t.files()); err != nil {
+		return err
+	}
+	switch {
+	case t.ClientCAFile != "" && t.CertFile == "":
+		return fmt.Errorf("TLS client CA %q needs a certificate and a key of the server's own", t.ClientCAFile)
+	case t.MinVersion != tls.VersionTLS12 && t.MinVersion != tls.VersionTLS13:
+		return fmt.Errorf("TLS min version %#x is neither TLS 1.2 nor TLS 1.3", t.MinVersion)
+	case t.ReloadInterval <= 0:
+		return fmt.Errorf("TLS reload interval %v is not positive", t.ReloadInterval)
+	}
+	return nil
+}
+
+func (t IntakeTLSConfig) validate(intakeURL string) error {
+	if err := validatePaths("intake TLS", t.files()); err != nil {
+		return err
+	}
+	if t.files().Given() && !strings.HasPrefix(strings.ToLower(intakeURL), "https://") {
+		return errors.New("intake CA and certificate are for an https URL, which the intake's is not")
+	}
+	return nil
+}
+
+// validatePaths does not repeat what is no path, as that may be a key.
+func validatePaths(name string, files certs.Files) error {
+	for _, path := range []string{files.Cert, files.Key, files.CA} {
+		if strings.ContainsAny(path, "\r\n") || strings.Contains(path, "-----BEGIN") {
+			return fmt.Errorf("%s files: a path is wanted, not the content of a file", name)
+		}
+	}
+	switch {
+	case files.Cert != "" && files.Key == "":
+		return fmt.Errorf("%s certificate %q has no key", name, files.Cert)
+	case files.Key != "" && files.Cert == "":
+		return fmt.Errorf("%s key %q has no certificate", name, files.Key)
+	}
+	return nil
+}
+
+func (t TLSConfig) files() certs.Files {
+	return certs.Files{Cert: t.CertFile, Key: t.KeyFile, CA: t.ClientCAFile}
+}
+
+func (t IntakeTLSConfig) files() certs.Files {
+	return certs.Files{Cert: t.CertFile, Key: t.KeyFile, CA: t.CAFile}
+}
+
+// certificates are what is kept of files; each is nil where no file is given.
+type certificates struct{ server, intake *certs.Store }
+
+func openCertificates(cfg Config, logger *slog.Logger) (c certificates, err error) {
+	if files := cfg.TLS.files(); files.Given() {
+		if c.server, err = certs.Open(files, cfg.TLS.build, logger.With("tls", "server")); err != nil {
+			return certificates{}, fmt.Errorf("TLS: %w", err)
+		}
+	}
+	if files := cfg.Intake.TLS.files(); files.Given() {
+		if c.intake, err = certs.Open(files, cfg.Intake.TLS.build, logger.With("tls", "intake")); err != nil {
+			return certificates{}, fmt.Errorf("intake TLS: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// configureIntake has the intake's client use what is kept for it.
+func (c certificates) configureIntake(cfg intake.Config) intake.Config {
+	if c.intake != nil {
+		cfg.TLS = c.intake.Config
+	}
+	return cfg
+}
+
+func (c certificates) each(do func(*certs.Store)) {
+	for _, store := range []*certs.Store{c.server, c.intake} {
+		if store != nil {
+			do(store)
+		}
+	}
+}
+
+func (c certificates) watch(interval time.Duration) {
+	c.each(func(store *certs.Store) { store.Watch(interval) })
+}
+
+func (c certificates) close() { c.each((*certs.Store).Close) }
+
+// build makes the configuration of a connection. There is no resumption: it would
+// let in clients whose certificate is not accepted any more.
+func (t TLSConfig) build(m certs.Material) *tls.Config {
+	config := &tls.Config{
+		Certificates:           []tls.Certificate{*m.Certificate},
+		MinVersion:             t.MinVersion,
+		SessionTicketsDisabled: true,
+	}
+	if m.Authorities != nil {
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, m.Authorities
+	}
+	return config
+}
+
+func (t IntakeTLSConfig) build(m certs.Material) *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: m.Authorities}
+	if m.Certificate != nil {
+		config.Certificates = []tls.Certificate{*m.Certificate}
+	}
+	return config
+}
+
+// credentials are those that the server's connections begin with.
+func (s *Server) credentials() credentials.TransportCredentials {
+	plain := insecure.NewCredentials()
+	store := s.certificates.server
+	if store == nil {
+		return plain
+	}
+	return &secured{
+		TransportCredentials: credentials.NewTLS(&tls.Config{
+			MinVersion:         s.service.config.TLS.MinVersion,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return store.Config(), nil },
+		}),
+		plain:    plain,
+		budget:   s.service.budget,
+		refusals: &refusals{logger: s.service.logger},
+	}
+}
