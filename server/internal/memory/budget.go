@@ -114,6 +114,9 @@ func (b *Budget) DrawnBytes() int64 { return b.drawn.Load() }
 // PeakBytes returns the most that was ever drawn.
 func (b *Budget) PeakBytes() int64 { return b.peak.Load() }
 
+// Full tells that so much is drawn that new accounts are refused.
+func (b *Budget) Full() bool { return b.drawn.Load() > b.percent(refusePercent) }
+
 // Waiting returns how many accounts are stopped.
 func (b *Budget) Waiting() int { return int(b.waiting.Load()) }
 
