@@ -11,20 +11,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -98,21 +90,6 @@ func WithRegistry(r prometheus.Registerer) Option {
 func WithVersion(version string) Option {
 	return func(c *collaborators) { c.version = version }
 }
-
-// pingInterval and pingTimeout find clients that are gone without a word.
-const (
-	pingInterval = time.Minute
-	pingTimeout  = 20 * time.Second
-)
-
-// readBufferBytes is what a connection holds for reading small frames in one go.
-// Large ones are read past it.
-const readBufferBytes = 8 << 10
-
-// messageLimitFactor is how much longer than the longest scope a message may be
-// before gRPC breaks the stream off, with a status of its own that names nothing.
-// Up to there it is read, and refused with one that names the scope.
-const messageLimitFactor = 2
 
 // New returns a server that is ready to serve, and that must be shut down. It fails
 // on settings that are out of range, and on TLS files that can't be used. The intake
@@ -222,65 +199,6 @@ func (s *service) closeMemory() error {
 	return s.spool.Close()
 }
 
-// newTransport returns the gRPC server, without its services.
-func (s *Server) newTransport() *grpc.Server {
-	cfg, transport := s.service.config, s.service.config.Transport
-	pool := newBuffers(s.service.budget)
-	streams, calls := s.interceptors()
-	return grpc.NewServer(
-		s.service.tracing.serverOption(),
-		grpc.Creds(&observing{
-			TransportCredentials: s.credentials(),
-			streams:              cfg.Limits.StreamsPerConnection,
-			windowBytes:          transport.StreamWindowBytes,
-			budget:               s.service.budget, logger: s.service.logger,
-			ended: s.service.metrics.ConnectionsEnded,
-		}),
-		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
-		experimental.BufferPool(pool),
-		grpc.ReadBufferSize(readBufferBytes),
-		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
-		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
-		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
-		grpc.ConnectionTimeout(transport.HandshakeTimeout),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
-			MinTime: transport.MinPingInterval, PermitWithoutStream: true,
-		}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{
-			Time:              pingInterval,
-			Timeout:           pingTimeout,
-			MaxConnectionIdle: cfg.Limits.IdleTimeout,
-			MaxConnectionAge:  cfg.MaxConnectionAge,
-			// By then all its streams have reached that age themselves, and were
-			// given back. Without it the connection would never be closed.
-			MaxConnectionAgeGrace: 2 * cfg.MaxConnectionAge,
-		}),
-		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
-		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
-		grpc.ChainStreamInterceptor(streams...),
-		grpc.ChainUnaryInterceptor(calls...),
-	)
-}
-
-// interceptors returns what stands around each stream and call. Who calls is asked
-// only where it matters, as each interceptor takes its part of a stream's stack.
-func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
-	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
-	streams := []grpc.StreamServerInterceptor{plainStreams, s.others, recovery.StreamServerInterceptor(recovered)}
-	calls := []grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
-	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
-		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
-		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(ask), guarded))
-	}
-	return streams, calls
-}
-
-// guarded matches what asks for a credential: all but the health of the server,
-// which is for those who have none, such as a load balancer.
-var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-	return call.Service != healthv1.Health_ServiceDesc.ServiceName
-})
-
 // compilePlan says how a scope is written: all follows from the proto file but
 // the rules for the two fields that protobuf can't express.
 func compilePlan() (*transcode.Plan, error) {
@@ -333,25 +251,6 @@ func (s *Server) Ready() bool {
 		return false
 	default:
 		return s.serving.Load()
-	}
-}
-
-// others counts the streams of other services, and ends them when the server stops:
-// one that watches its health would keep it from stopping.
-func (s *Server) others(
-	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
-) error {
-	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
-		return handle(srv, stream)
-	}
-	ended := make(chan error, 1)
-	counted := s.service.rpc.Stream()
-	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
-	select {
-	case err := <-ended:
-		return err
-	case <-s.stopping:
-		return status.Error(codes.Unavailable, "the server is stopping")
 	}
 }
 
