@@ -49,13 +49,6 @@ func answerPlain(ctx context.Context) error {
 	return grpc.SetSendCompressor(ctx, encoding.Identity)
 }
 
-func plainStreams(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	if err := answerPlain(stream.Context()); err != nil {
-		return err
-	}
-	return handle(srv, stream)
-}
-
 func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	if err := answerPlain(ctx); err != nil {
 		return nil, err

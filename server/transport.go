@@ -77,7 +77,7 @@ func (s *Server) newTransport() *grpc.Server {
 // only where it matters, as each interceptor takes its part of a stream's stack.
 func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
 	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
-	streams := []grpc.StreamServerInterceptor{plainStreams, s.others, recovery.StreamServerInterceptor(recovered)}
+	streams := []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)}
 	calls := []grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
 	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
 		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
@@ -99,6 +99,9 @@ func (s *Server) others(
 ) error {
 	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
+	}
+	if err := answerPlain(stream.Context()); err != nil {
+		return err
 	}
 	ended := make(chan error, 1)
 	counted := s.service.rpc.Stream()

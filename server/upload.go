@@ -137,7 +137,10 @@ func (u *upload) open(rpc uploadStream) (err error) {
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	u.startClock()
 	s.uploads.add(u)
-	return err
+	if err != nil {
+		return err
+	}
+	return answerPlain(rpc.Context())
 }
 
 // hold puts the scope that was held back into its batch, and receives the one to
