@@ -11,7 +11,7 @@ import (
 // says what each costs in bytes.
 type LimitsConfig struct {
 	// MemoryBytes is what the server may hold, all in all. What is drawn for
-	// connections, streams, messages and batches stays below 85% of it;
+	// connections, streams, messages and batches stays below nine tenths of it;
 	// the rest is for what isn't counted. Set the Go runtime's own limit
 	// (GOMEMLIMIT) to the same.
 	MemoryBytes int64

@@ -168,7 +168,7 @@ func (s *service) openAccess(kept certificates, registry prometheus.Registerer) 
 }
 
 // budgetPercent is the part of the memory limit that can be drawn.
-const budgetPercent = 85
+const budgetPercent = 90
 
 // openMemory sets up what the service holds its bytes in.
 func (s *service) openMemory() error {
