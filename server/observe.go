@@ -111,7 +111,7 @@ func (s *Server) observe(r prometheus.Registerer) {
 func (s *service) observeMemory(r prometheus.Registerer) {
 	b := s.budget
 	telemetry.Register(r,
-		gauge("memory_limit_bytes", "Bytes that can be drawn from the memory budget: 85 % of the memory limit.",
+		gauge("memory_limit_bytes", "Bytes that can be drawn from the memory budget: 90 % of the memory limit.",
 			fixed(int(b.LimitBytes()))),
 		gauge("memory_drawn_bytes", "Bytes drawn from the memory budget.", func() float64 { return float64(b.DrawnBytes()) }),
 		gauge("memory_drawn_peak_bytes", "Most bytes that were ever drawn from the memory budget.",
