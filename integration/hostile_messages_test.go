@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/scopegate/scopegate/integration/internal/rawh2"
@@ -189,4 +192,37 @@ func (s *siege) mostDuring(t *testing.T, attack func()) usage {
 	measuring.Wait()
 	t.Logf("at most %v more than %v", most, s.before)
 	return most
+}
+
+// TestHostileWatchers watches the health of services with long names, which the
+// server keeps as long as it is asked to watch them: short ones it takes, others not.
+//
+//nolint:paralleltest // it measures the heap
+func TestHostileWatchers(t *testing.T) {
+	const longBytes, shortBytes, watchedBytes = 1 << 20, 4000, 24 << 10
+	siege := besiege(t, testbed.Options{Configure: fewStreams})
+	watch := rawh2.Call(healthv1.Health_Watch_FullMethodName)
+	conn := siege.dial(t)
+	siege.during(t, func() {
+		for range maxStreams {
+			stream := conn.Open(watch)
+			stream.Data(t, rawh2.Message(text(1, strings.Repeat("l", longBytes))), frameBytes)
+			stream.End()
+			conn.Flush()
+			stream.AwaitEnd(t)
+			if err := stream.Status(t); status.Code(err) != codes.Internal {
+				t.Errorf("%v, want the message refused", err)
+			}
+		}
+		for range maxStreams {
+			stream := conn.Open(watch)
+			stream.Data(t, rawh2.Message(text(1, strings.Repeat("s", shortBytes))), frameBytes)
+			stream.End()
+			conn.Flush()
+			stream.AwaitHeader(t, "content-type")
+		}
+		conn.Settle(t)
+	})
+	siege.requireWithin(t, connBytes+maxStreams*watchedBytes, connGoroutines+maxStreams*streamGoroutines)
+	siege.lift(t, conn)
 }

@@ -1,12 +1,18 @@
 package server
 
 import (
+	"fmt"
+
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
+
+// maxCallBytes is the longest message that is taken by other services, health and
+// reflection: those may keep it for as long as the stream lasts.
+const maxCallBytes = 4 << 10
 
 // frame is a message as it came: protobuf wire bytes in one piece. The bytes
 // are valid until release.
@@ -45,6 +51,9 @@ func (frameCodec) Marshal(v any) (mem.BufferSlice, error) {
 func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	f, ok := v.(*frame)
 	if !ok {
+		if data.Len() > maxCallBytes {
+			return fmt.Errorf("%d bytes, more than the limit of %d", data.Len(), maxCallBytes)
+		}
 		return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
 	}
 	f.release()
