@@ -5,8 +5,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
-
-	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // encodings are the names of compressors that programs register with gRPC: see
@@ -25,21 +23,12 @@ func decoderBytes() int {
 	return sum
 }
 
-// guardDecoders has messages refused that are compressed while the budget is short:
-// what they become is drawn only when it is there. It returns how to end that.
-func guardDecoders(budget *memory.Budget) (end func()) {
-	full := func() error {
-		if budget.Full() {
-			return errMemory
-		}
-		return nil
-	}
-	for _, name := range encodings {
-		if c, guards := encoding.GetCompressor(name).(interface{ Guard(func() error) func() }); guards {
-			return c.Guard(full) // it is one guard for all that have it
-		}
-	}
-	return func() {}
+// compressed tells that the messages of a stream are, or may be, compressed. A few
+// bytes of it can become a whole message, which nobody sees coming: so such a stream
+// is the first to end when more is drawn than there is.
+func compressed(ctx context.Context) bool {
+	call, tells := grpc.ServerTransportStreamFromContext(ctx).(interface{ RecvCompress() string })
+	return tells && call.RecvCompress() != "" && call.RecvCompress() != encoding.Identity
 }
 
 // answerPlain has the answers to a call go out as they are. Left to itself, gRPC

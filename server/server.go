@@ -60,7 +60,6 @@ type service struct {
 	access      *access
 	additional  *additional // nil: there is none
 	budget      *memory.Budget
-	unguard     func()       // lets messages be decompressed again whatever the budget
 	spool       *spool.Spool // nil: there is none
 	ledger      *telemetry.Ledger
 	activity    *activity.Recorder
@@ -185,13 +184,11 @@ func (s *service) openMemory() error {
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
 	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + decoderBytes())
-	s.unguard = guardDecoders(s.budget)
 	return nil
 }
 
 // closeMemory gives back what openMemory has set up, when nobody uses it any more.
 func (s *service) closeMemory() error {
-	s.unguard()
 	s.budget.Close()
 	if s.spool == nil {
 		return nil

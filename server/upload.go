@@ -220,6 +220,9 @@ func (u *upload) receive() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if u.service.budget.Exceeded() && compressed(ctx) {
+		return nil, errMemory
+	}
 	u.standing.enter(phaseMemory)
 	if err := u.account.Wait(ctx); err != nil {
 		return nil, fmt.Errorf("wait for memory: %w", err)

@@ -41,11 +41,6 @@ func (*gzipCompressor) Name() string { return Gzip }
 // DecoderBytes is how much all decoders hold at most, taken together.
 func (c *gzipCompressor) DecoderBytes() int { return cap(c.readers) * gzipDecoderBytes }
 
-// Guard has check asked before each message is decompressed, in the whole process,
-// until remove is called. Its error is why the message is refused. A few bytes can
-// become a whole message: so a server that is short of memory takes none.
-func (*gzipCompressor) Guard(check func() error) (remove func()) { return admission.add(check) }
-
 type gzipWriter struct {
 	*gzip.Writer
 	home *sync.Pool
@@ -86,10 +81,6 @@ type cutOff struct{ source }
 // a network would keep others waiting.
 func (c *gzipCompressor) Decompress(r io.Reader) (io.Reader, error) {
 	d := <-c.readers
-	if err := admission.ask(); err != nil {
-		d.release()
-		return nil, err
-	}
 	from, ok := r.(source)
 	if !ok {
 		from = bufio.NewReader(r)

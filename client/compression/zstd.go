@@ -79,11 +79,7 @@ type zstdReader struct {
 // from a network would keep others waiting.
 func (c *zstdCompressor) Decompress(r io.Reader) (io.Reader, error) {
 	d := <-c.readers
-	err := admission.ask()
-	if err == nil {
-		err = d.reset(r)
-	}
-	if err != nil {
+	if err := d.reset(r); err != nil {
 		d.home <- d
 		return nil, err
 	}

@@ -114,8 +114,8 @@ func (b *Budget) DrawnBytes() int64 { return b.drawn.Load() }
 // PeakBytes returns the most that was ever drawn.
 func (b *Budget) PeakBytes() int64 { return b.peak.Load() }
 
-// Full tells that so much is drawn that new accounts are refused.
-func (b *Budget) Full() bool { return b.drawn.Load() > b.percent(refusePercent) }
+// Exceeded tells that more is drawn than there is.
+func (b *Budget) Exceeded() bool { return b.free() <= 0 }
 
 // Waiting returns how many accounts are stopped.
 func (b *Budget) Waiting() int { return int(b.waiting.Load()) }

@@ -80,7 +80,7 @@ func (b *Budget) look() (collect bool) {
 	if drawn := b.drawn.Load(); drawn > b.percent(squeezePercent) {
 		b.squeeze(accounts, drawn-b.percent(relaxedPercent))
 	}
-	switch exceeded := b.free() <= 0; {
+	switch exceeded := b.Exceeded(); {
 	case exceeded && b.ticks-b.collected >= collectTicks:
 		b.collected, collect = b.ticks, true
 	case exceeded && b.ticks-b.collected == 1: // no garbage is counted any more
