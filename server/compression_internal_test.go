@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net"
 	"testing"
 
@@ -47,7 +46,7 @@ func TestCompressedStreamsAreTold(t *testing.T) {
 			t.Errorf("%q: compressed %v", name, got)
 		}
 	}
-	if compressed(context.Background()) {
+	if compressed(t.Context()) {
 		t.Error("what is no call is compressed")
 	}
 }

@@ -204,9 +204,7 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.compressed += int64(b.File.Len())
 	d.standing.accept(b.File)
 	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
-	d.mu.Lock()
-	delete(d.files, b.File)
-	d.mu.Unlock()
+	d.forget(b)
 	d.service.offer(d.terms, b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
@@ -253,10 +251,15 @@ func (d *delivery) keep(batches ...*batch.Batch) {
 	}
 }
 
-func (d *delivery) release(b *batch.Batch) {
+// forget lets spill no longer at what a batch holds.
+func (d *delivery) forget(b *batch.Batch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.files, b.File)
+}
+
+func (d *delivery) release(b *batch.Batch) {
+	d.forget(b)
 	b.File.Release()
 }
 

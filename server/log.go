@@ -35,7 +35,7 @@ func (u *upload) tellEnd(code codes.Code, why reason, err error) {
 	attrs = append(attrs,
 		slog.Int64("scopes", u.stream.scopes.Load()), slog.Int64("accepted_scopes", d.acceptedScopes),
 		slog.Int("first_batch", int(d.options.firstBatchNum)), slog.Int("batches", int(d.nextNum-d.options.firstBatchNum)),
-		slog.Int64("wire_bytes", u.stream.bytes.Load()),
+		slog.Int64("wire_bytes", u.standing.receivedBytes.Load()),
 		slog.Int64("json_bytes", d.rawBytes), slog.Int64("gzip_bytes", d.compressed),
 		slog.Duration("took", took))
 	if client, ok := peer.FromContext(ctx); ok {

@@ -47,6 +47,9 @@ func outcome(code codes.Code, why reason) telemetry.Outcome {
 
 // reasonOf returns the reason that publicStatus has put into a status.
 func reasonOf(public error) reason {
+	if public == nil {
+		return reasonNone
+	}
 	for _, detail := range status.Convert(public).Details() {
 		if found, ok := detail.(*errdetails.ErrorInfo); ok {
 			return reason(found.GetReason())

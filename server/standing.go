@@ -28,7 +28,7 @@ type standing struct {
 
 	header        atomic.Pointer[batch.Header] // nil: not yet told
 	phase         atomic.Int32
-	receivedBytes atomic.Int64
+	receivedBytes atomic.Int64 // of messages, as protobuf
 	// jsonBytes and gzipBytes are of all batches, the open one included.
 	jsonBytes, gzipBytes atomic.Int64
 	// open is the number of the batch that is open, travelling of the one that is on

@@ -184,12 +184,12 @@ func (u *upload) recordEnd(code codes.Code, why reason, err error) {
 	d := u.delivery
 	ended := adminpage.Finished{
 		Label: labelOf(u.header, u.terms), Ended: time.Now(), Took: time.Since(u.stream.pace.began),
-		Code: code.String(), Reason: string(why), Good: code == codes.OK,
+		Code: code.String(), Good: code == codes.OK,
 		Scopes: u.stream.scopes.Load(), AcceptedScopes: d.acceptedScopes,
 		JSONBytes: d.rawBytes, GzipBytes: d.compressed, Batches: max(0, d.nextNum-d.options.firstBatchNum),
 	}
 	if err != nil {
-		ended.Detail = err.Error()
+		ended.Reason, ended.Detail = string(why), err.Error()
 	}
 	if _, overloaded := errors.AsType[*memory.OverloadError](err); overloaded || errors.Is(err, errMemory) {
 		u.service.activity.Totals.RefusedUploads.Add(1)

@@ -27,7 +27,6 @@ type stream struct {
 	standing         *standing
 	begun            bool         // the metadata was read
 	scopes           atomic.Int64 // read so far
-	bytes            atomic.Int64 // of messages, as protobuf
 }
 
 func (s *stream) begin(rpc grpc.ServerStream, cfg Config, account *memory.Account, at *standing) {
@@ -109,7 +108,6 @@ func (s *stream) receive() (protowire.Number, []byte, error) {
 	err := s.rpc.RecvMsg(frame)
 	s.pace.receive(len(frame.bytes()))
 	s.standing.receive(len(frame.bytes()))
-	s.bytes.Add(int64(len(frame.bytes())))
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -81,15 +80,17 @@ func (u *upload) giveBack(rpc uploadStream) error {
 
 // answer tells the client, the log and the metrics what became of the stream.
 func (u *upload) answer(rpc uploadStream, err error) error {
-	if err == nil {
-		u.tellEnd(codes.OK, reasonNone, nil)
-		u.recordEnd(codes.OK, "", nil)
-		return rpc.SendAndClose(u.delivery.summary())
+	var public error
+	if err != nil {
+		public = publicStatus(err, u.delivery.progress())
 	}
-	public := publicStatus(err, u.delivery.progress())
-	u.tellEnd(status.Code(public), reasonOf(public), err)
-	u.recordEnd(status.Code(public), reasonOf(public), err)
-	return public
+	code, why := status.Code(public), reasonOf(public)
+	u.tellEnd(code, why, err)
+	u.recordEnd(code, why, err)
+	if public != nil {
+		return public
+	}
+	return rpc.SendAndClose(u.delivery.summary())
 }
 
 // run is a stream's whole way, from its metadata to the last batch. It returns
@@ -267,7 +268,7 @@ func (u *upload) seal(final bool) *batch.Batch {
 
 // countReceived enters what was received since it was called last.
 func (u *upload) countReceived() {
-	received := u.stream.bytes.Load()
+	received := u.standing.receivedBytes.Load()
 	u.service.metrics.BytesReceived.Add(float64(received - u.counted))
 	u.counted = received
 }
