@@ -112,15 +112,28 @@ func (u *upload) run(rpc uploadStream) (err error) {
 	if err := u.begin(md); err != nil {
 		return err
 	}
-	// The newest scope is held back until the next one or the end of the stream
-	// is there, so that the last batch, the final one, always has a scope.
+	return u.pass()
+}
+
+// pass takes the stream's scopes, one after the other, to the intake. The newest is
+// held back until the next one or the end of the stream is there, so that the last
+// batch, the final one, always has a scope.
+func (u *upload) pass() error {
 	held, err := u.next()
 	if errors.Is(err, io.EOF) {
 		return u.stream.invalid("required: an upload has at least one scope")
 	}
 	for err == nil {
-		if err = u.hold(&held); errors.Is(err, io.EOF) {
+		var next transcode.Checked
+		switch next, err = u.next(); {
+		case errors.Is(err, io.EOF):
 			return u.finish(held)
+		case err == nil:
+			err = u.add(held)
+		}
+		held = next
+		if err == nil && u.batches.Full() {
+			err = u.forward()
 		}
 	}
 	return err
@@ -142,23 +155,6 @@ func (u *upload) open(rpc uploadStream) (err error) {
 		return err
 	}
 	return answerPlain(rpc.Context())
-}
-
-// hold puts the scope that was held back into its batch, and receives the one to
-// be held back instead. At the end of the stream it does neither.
-func (u *upload) hold(held *transcode.Checked) error {
-	next, err := u.next()
-	if err != nil {
-		return err
-	}
-	if err := u.add(*held); err != nil {
-		return err
-	}
-	*held = next
-	if u.batches.Full() {
-		return u.forward()
-	}
-	return nil
 }
 
 // begin checks the metadata and tells the client the upload's identity.
