@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
@@ -43,11 +44,23 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// maxReadPause bounds the wait before a read: on the same connection may be what is
+// needed for others to come to their end.
+const maxReadPause = 500 * time.Millisecond
+
 type connection struct {
 	net.Conn
 	of     *connections
 	bytes  int
 	closed sync.Once
+}
+
+// Read reads what the client has sent; not as fast as it comes while more is held
+// than there is. What gRPC takes of a message that it has begun to read can't be
+// refused, but it can be left in the kernel until others have given back.
+func (c *connection) Read(p []byte) (int, error) {
+	c.of.budget.AwaitRelief(maxReadPause)
+	return c.Conn.Read(p)
 }
 
 func (c *connection) Close() error {

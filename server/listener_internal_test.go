@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestListener: as many connections are open as there may be, over all listeners,
@@ -91,4 +93,38 @@ func TestListener(t *testing.T) {
 	if open.open.Load() != 0 || budget.DrawnBytes() != 0 {
 		t.Errorf("%d open, %d drawn", open.open.Load(), budget.DrawnBytes())
 	}
+}
+
+// TestReadsPauseBeyondMemory: what a client has sent is left where it is while more
+// is held than there is.
+func TestReadsPauseBeyondMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		budget := testBudget()
+		defer budget.Close()
+		client, raw := net.Pipe()
+		defer func() { _ = client.Close() }()
+		conn := &connection{Conn: raw, of: &connections{budget: budget}}
+		go func() { _, _ = client.Write(make([]byte, 100)) }()
+		read := func(n int, soonest, latest time.Duration) {
+			t.Helper()
+			began := time.Now()
+			if got, err := conn.Read(make([]byte, n)); got != n || err != nil {
+				t.Errorf("read %d bytes: %v", got, err)
+			}
+			if took := time.Since(began); took < soonest || took > latest {
+				t.Errorf("it took %v, want %v to %v", took, soonest, latest)
+			}
+		}
+		read(10, 0, 0)
+		excess := int(budget.LimitBytes()) + 1
+		budget.Draw(excess)
+		giveBack := time.AfterFunc(maxReadPause/2, func() { budget.Draw(-excess) })
+		defer giveBack.Stop()
+		read(10, maxReadPause/2, maxReadPause-1)
+		budget.Draw(excess)
+		read(10, maxReadPause, maxReadPause)
+		budget.Draw(-excess)
+		read(70, 0, 0)
+	})
 }

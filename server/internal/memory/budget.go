@@ -67,7 +67,8 @@ type Budget struct {
 	// ticks counts what all overseers have seen, so that it can be told when an
 	// account was squeezed last; collected is when the garbage was.
 	ticks, collected int64
-	squeezesLeft     int // in this tick
+	squeezesLeft     int           // in this tick
+	relief           chan struct{} // not nil: somebody waits until that is closed
 }
 
 // New returns a budget. Its Close must be called once anything was drawn.

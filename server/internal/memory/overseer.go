@@ -61,6 +61,9 @@ func (b *Budget) oversee() {
 // after again and nobody else does.
 func (b *Budget) leave() bool {
 	b.overseen.Store(false)
+	b.mu.Lock()
+	b.relieve()
+	b.mu.Unlock()
 	return b.short() && b.overseen.CompareAndSwap(false, true)
 }
 
@@ -89,6 +92,7 @@ func (b *Budget) look() (collect bool) {
 		b.giveUpSlow(accounts)
 	}
 	b.refused = false
+	b.relieve()
 	b.grantCallers(accounts)
 	if !b.grant(accounts) {
 		b.makeRoom(accounts)

@@ -1,0 +1,59 @@
+package memory_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// TestRelief waits while more is drawn than there is, but not for ever.
+func TestRelief(t *testing.T) {
+	t.Parallel()
+	const longest = time.Second
+	for name, test := range map[string]struct {
+		drawn   int
+		after   time.Duration // back is given
+		back    int
+		soonest time.Duration
+		latest  time.Duration
+	}{
+		"there is room":       {drawn: percent(99)},
+		"some is given back":  {drawn: percent(101), after: 300 * time.Millisecond, back: percent(2), soonest: 300 * time.Millisecond, latest: 400 * time.Millisecond},
+		"all is given back":   {drawn: percent(101), after: 300 * time.Millisecond, back: percent(101), soonest: 300 * time.Millisecond, latest: 400 * time.Millisecond},
+		"too little is":       {drawn: percent(103), after: 300 * time.Millisecond, back: percent(2), soonest: longest, latest: longest},
+		"nothing is for long": {drawn: percent(101), after: 2 * longest, back: percent(101), soonest: longest, latest: longest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := memory.New(memory.Limits{Bytes: limitBytes})
+				defer b.Close()
+				b.Draw(test.drawn)
+				giveBack := time.AfterFunc(test.after, func() { b.Draw(-test.back) })
+				defer giveBack.Stop()
+				began := time.Now()
+				b.AwaitRelief(longest)
+				if took := time.Since(began); took < test.soonest || took > test.latest {
+					t.Errorf("it waited for %v, want %v to %v", took, test.soonest, test.latest)
+				}
+			})
+		})
+	}
+}
+
+// TestReliefAtTheEnd: nobody waits for a budget that is closed.
+func TestReliefAtTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		b.Draw(percent(101))
+		go b.Close()
+		began := time.Now()
+		b.AwaitRelief(time.Hour)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it waited for %v", took)
+		}
+	})
+}
