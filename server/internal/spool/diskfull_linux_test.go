@@ -2,53 +2,21 @@ package spool_test
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration/tinydisk"
 )
 
-// tinyDiskEnv names the directory that a child process mounts its tiny disk on.
-const tinyDiskEnv = "SCOPEGATE_TEST_TINY_DISK"
-
-// cantMount is what the child says where it has no disk to fill.
-const cantMount = "can't mount a tiny disk"
-
-// TestDiskFull fills a real file system. It is mounted by a child in name spaces
-// of its own, which takes no privileges and is gone with the child.
+// TestDiskFull fills a real file system.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	if dir := os.Getenv(tinyDiskEnv); dir != "" {
-		fillDisk(t, dir)
-		return
-	}
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDiskFull$", "-test.v")
-	child.Env = append(os.Environ(), tinyDiskEnv+"="+t.TempDir())
-	child.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := child.CombinedOutput()
-	switch exit, ran := errors.AsType[*exec.ExitError](err); {
-	case err != nil && !ran:
-		t.Skipf("no name spaces to mount a tiny disk in: %v", err)
-	case strings.Contains(string(out), cantMount):
-		t.Skipf("a child %s", out)
-	case err != nil:
-		t.Errorf("%v:\n%s", exit, out)
-	}
+	// Six blocks and a piece of one fit.
+	tinydisk.Run(t, 100<<10, fillDisk)
 }
 
 func fillDisk(t *testing.T, dir string) {
 	t.Helper()
-	// Six blocks and a piece of one fit.
-	if err := syscall.Mount("scopegate", dir, "tmpfs", 0, "size=100k"); err != nil {
-		fmt.Println(cantMount, err)
-		return
-	}
 	freeBlocks := func() uint64 {
 		var at syscall.Statfs_t
 		if err := syscall.Statfs(dir, &at); err != nil {
