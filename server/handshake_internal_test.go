@@ -156,6 +156,15 @@ func dialTCP(t *testing.T, address string) net.Conn {
 	return conn
 }
 
+// awaitEnd reads until the server has ended the connection.
+func awaitEnd(t *testing.T, conn net.Conn) {
+	t.Helper()
+	_, err := io.Copy(io.Discard, conn)
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		t.Error(err)
+	}
+}
+
 // beginRaw opens stream 1 in a connection, for an upload, whose first message begins.
 func beginRaw(t *testing.T, conn net.Conn) *rawClient {
 	t.Helper()
@@ -259,14 +268,7 @@ func TestSmallFramesEndConnection(t *testing.T) {
 	hostile, other := dialRaw(t, server.address), dialRaw(t, server.address)
 	other.single(t, 100)
 	hostile.single(t, frames.DefaultSmallFrames+100)
-	for {
-		if _, err := hostile.ReadFrame(); err != nil {
-			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-				t.Error(err)
-			}
-			break
-		}
-	}
+	awaitEnd(t, hostile)
 	other.settle(t)
 	await(t, "a log line", func() bool { return server.log.count("small frames") == 1 })
 }

@@ -61,14 +61,7 @@ func TestSmallFramesWithinTLS(t *testing.T) {
 		t.Errorf("%d bytes were drawn for %d small frames, want %d", got, count, count*(1+frameBytes))
 	}
 	hostile.single(t, frames.DefaultSmallFrames)
-	for {
-		if _, err := hostile.ReadFrame(); err != nil {
-			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-				t.Error(err)
-			}
-			break
-		}
-	}
+	awaitEnd(t, hostile)
 	other.settle(t)
 	await(t, "a log line", func() bool { return server.log.count("small frames") == 1 })
 }
@@ -95,14 +88,7 @@ func TestLongHandshakeIsDrawn(t *testing.T) {
 	await(t, "what was sent to be drawn", func() bool { return server.drawnBytes() >= want })
 	// The server may close before all of it is written.
 	_, _ = conn.Write(record(hello))
-	for buffer := make([]byte, 100); ; {
-		if _, err := conn.Read(buffer); err != nil {
-			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-				t.Error(err)
-			}
-			break
-		}
-	}
+	awaitEnd(t, conn)
 	await(t, "a log line", func() bool { return server.log.count(errHandshakeTooLong.Error()) == 1 })
 }
 
@@ -114,11 +100,7 @@ func TestPlainClientOfTLS(t *testing.T) {
 	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
 		t.Fatal(err)
 	}
-	for buffer := make([]byte, 100); ; {
-		if _, err := conn.Read(buffer); err != nil {
-			break
-		}
-	}
+	awaitEnd(t, conn)
 	await(t, "a log line", func() bool { return server.log.count("does not look like a TLS handshake") == 1 })
 }
 
