@@ -1,24 +1,16 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -28,214 +20,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
-
-// patience bounds what ends at once, unless the test fails.
-const patience = time.Minute
-
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
-}
-
-// running is a server in front of an intake that takes everything.
-type running struct {
-	*Server
-	address string
-	log     lines
-	// postedBytes is what the intake has taken.
-	mu          sync.Mutex
-	postedBytes int64
-}
-
-// run starts a server. It is stopped when the test ends, and must then have given
-// back what it has drawn since.
-func run(t *testing.T, configure ...func(*Config)) *running {
-	t.Helper()
-	r := &running{}
-	intake := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
-		n, _ := io.Copy(io.Discard, request.Body)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.postedBytes += n
-	}))
-	t.Cleanup(intake.Close)
-	cfg := DefaultConfig()
-	cfg.Intake.URL = intake.URL
-	for _, configure := range configure {
-		configure(&cfg)
-	}
-	var err error
-	if r.Server, err = New(cfg, slog.New(slog.NewTextHandler(&r.log, nil))); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.address = listener.Addr().String()
-	before := r.drawnBytes()
-	served := make(chan error, 1)
-	go func() { served <- r.Serve(listener) }()
-	t.Cleanup(func() {
-		if err := errors.Join(r.Shutdown(context.WithoutCancel(t.Context())), <-served); err != nil {
-			t.Error(err)
-		}
-		requireDrawn(t, r.service.budget, before)
-		if now := r.drawnBytes(); now < before {
-			t.Errorf("%d bytes are drawn at the end, want %d", now, before)
-		}
-	})
-	return r
-}
-
-// await returns when it is so.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !so(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-	}
-}
-
-// requireDrawn waits until no more than that is drawn: buffers that gRPC drops count
-// until the garbage collector has found them.
-func requireDrawn(t *testing.T, budget *memory.Budget, most int64) {
-	t.Helper()
-	await(t, fmt.Sprintf("at most %d drawn bytes", most), func() bool {
-		runtime.GC()
-		return budget.DrawnBytes() <= most
-	})
-}
-
-func (r *running) drawnBytes() int64 { return r.service.budget.DrawnBytes() }
-
-// rawClient sends any frames to a server.
-type rawClient struct {
-	net.Conn
-	*http2.Framer
-	out bytes.Buffer
-}
-
-// dialRaw opens a connection, and stream 1 in it for an upload, whose first message
-// begins.
-func dialRaw(t *testing.T, address string) *rawClient {
-	t.Helper()
-	return beginRaw(t, dialTCP(t, address))
-}
-
-// dialSilent opens a connection, and stream 1 in it for an upload.
-func dialSilent(t *testing.T, address string) *rawClient {
-	t.Helper()
-	return openRaw(t, dialTCP(t, address))
-}
-
-func dialTCP(t *testing.T, address string) net.Conn {
-	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return conn
-}
-
-// awaitEnd reads until the server has ended the connection.
-func awaitEnd(t *testing.T, conn net.Conn) {
-	t.Helper()
-	_, err := io.Copy(io.Discard, conn)
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		t.Error(err)
-	}
-}
-
-// beginRaw opens stream 1 in a connection, for an upload, whose first message begins.
-func beginRaw(t *testing.T, conn net.Conn) *rawClient {
-	t.Helper()
-	c := openRaw(t, conn)
-	c.flush(t, c.WriteData(1, false, binary.BigEndian.AppendUint32([]byte{0}, 4<<20)))
-	return c
-}
-
-// openRaw opens stream 1 in a connection, for an upload.
-func openRaw(t *testing.T, conn net.Conn) *rawClient {
-	t.Helper()
-	c := &rawClient{Conn: conn}
-	c.Framer = http2.NewFramer(&c.out, conn)
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	for _, field := range []hpack.HeaderField{
-		{Name: ":method", Value: "POST"},
-		{Name: ":scheme", Value: "http"},
-		{Name: ":path", Value: symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName},
-		{Name: ":authority", Value: "raw"},
-		{Name: "content-type", Value: "application/grpc"},
-		{Name: "te", Value: "trailers"},
-	} {
-		if err := encoder.WriteField(field); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.out.WriteString(http2.ClientPreface)
-	c.flush(t,
-		c.WriteSettings(),
-		c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}),
-	)
-	return c
-}
-
-// flush sends what was written.
-func (c *rawClient) flush(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.out.WriteTo(c.Conn); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// single sends that many frames of one byte.
-func (c *rawClient) single(t *testing.T, count int) {
-	t.Helper()
-	for range count {
-		if err := c.WriteData(1, false, []byte{0}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.flush(t)
-}
-
-// settle returns when the server has read what was sent.
-func (c *rawClient) settle(t *testing.T) {
-	t.Helper()
-	c.flush(t, c.WritePing(false, [8]byte{1}))
-	for {
-		frame, err := c.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if ping, ok := frame.(*http2.PingFrame); ok && ping.IsAck() {
-			return
-		}
-	}
-}
 
 const frameBytes = 64 // of a small frame, beside its payload
 

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// patience bounds what ends at once, unless the test fails.
+const patience = time.Minute
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// running is a server in front of an intake that takes everything.
+type running struct {
+	*Server
+	address string
+	log     lines
+	// postedBytes is what the intake has taken.
+	mu          sync.Mutex
+	postedBytes int64
+}
+
+// run starts a server. It is stopped when the test ends, and must then have given
+// back what it has drawn since.
+func run(t *testing.T, configure ...func(*Config)) *running {
+	t.Helper()
+	r := &running{}
+	intake := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+		n, _ := io.Copy(io.Discard, request.Body)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.postedBytes += n
+	}))
+	t.Cleanup(intake.Close)
+	cfg := DefaultConfig()
+	cfg.Intake.URL = intake.URL
+	for _, configure := range configure {
+		configure(&cfg)
+	}
+	var err error
+	if r.Server, err = New(cfg, slog.New(slog.NewTextHandler(&r.log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.address = listener.Addr().String()
+	before := r.drawnBytes()
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(listener) }()
+	t.Cleanup(func() {
+		if err := errors.Join(r.Shutdown(context.WithoutCancel(t.Context())), <-served); err != nil {
+			t.Error(err)
+		}
+		requireDrawn(t, r.service.budget, before)
+		if now := r.drawnBytes(); now < before {
+			t.Errorf("%d bytes are drawn at the end, want %d", now, before)
+		}
+	})
+	return r
+}
+
+// await returns when it is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+// requireDrawn waits until no more than that is drawn: buffers that gRPC drops count
+// until the garbage collector has found them.
+func requireDrawn(t *testing.T, budget *memory.Budget, most int64) {
+	t.Helper()
+	await(t, fmt.Sprintf("at most %d drawn bytes", most), func() bool {
+		runtime.GC()
+		return budget.DrawnBytes() <= most
+	})
+}
+
+func (r *running) drawnBytes() int64 { return r.service.budget.DrawnBytes() }
