@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -106,10 +105,7 @@ func TestCertificateOverTLS(t *testing.T) {
 				})),
 				grpc.ChainStreamInterceptor(auth.StreamServerInterceptor(a.authenticate)))
 			symdbv1.RegisterSymbolDatabaseServiceServer(server, symdbv1.UnimplementedSymbolDatabaseServiceServer{})
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			listener := listen(t)
 			served := make(chan error, 1)
 			go func() { served <- server.Serve(listener) }()
 			conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{

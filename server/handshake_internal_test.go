@@ -84,10 +84,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 					}
 				}),
 			)
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			listener := listen(t)
 			served := make(chan error, 1)
 			go func() { served <- server.Serve(listener) }()
 			read := sync.OnceFunc(func() { close(reads) })
@@ -155,18 +152,13 @@ func TestOrdinaryClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := run(t)
-			dial := func(ctx context.Context, address string) (net.Conn, error) {
+			conn := dial(t, server.address, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 				conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 				if err != nil {
 					return nil, err
 				}
 				return wrap(conn), nil
-			}
-			conn, err := grpc.NewClient(server.address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dial))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = conn.Close() })
+			}))
 			health, err := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
 			if err != nil || health.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 				t.Fatalf("health: %v, %v", health, err)

@@ -23,10 +23,7 @@ func TestListener(t *testing.T) {
 	var addresses []string
 	var stop []func() error
 	for range 2 {
-		from, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		from := listen(t)
 		addresses, stop = append(addresses, from.Addr().String()), append(stop, from.Close)
 		accepting.Go(func() {
 			l := &listener{Listener: from, connections: open, bytes: connectionBytes}

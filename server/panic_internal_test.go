@@ -5,13 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/prototext"
 
@@ -41,17 +38,8 @@ func TestPanicTellsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.service.access.routes.own.forwarder = panicking{s.service.access.routes.config}
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(t.Context())
+	address, stop := serve(t, s)
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(dial(t, address)).UploadScopes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,15 +55,7 @@ func TestPanicTellsNoSecret(t *testing.T) {
 	if status.Code(err) != codes.Internal {
 		t.Errorf("%v, want INTERNAL", err)
 	}
-	if err := conn.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := s.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
+	stop()
 	if !strings.Contains(log.String(), "panic in a handler") {
 		t.Errorf("the panic is not logged:\n%s", &log)
 	}

@@ -1,12 +1,9 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -70,23 +67,14 @@ func run(t *testing.T, configure ...func(*Config)) *running {
 	if r.Server, err = New(cfg, slog.New(slog.NewTextHandler(&r.log, nil))); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.address = listener.Addr().String()
 	before := r.drawnBytes()
-	served := make(chan error, 1)
-	go func() { served <- r.Serve(listener) }()
-	t.Cleanup(func() {
-		if err := errors.Join(r.Shutdown(context.WithoutCancel(t.Context())), <-served); err != nil {
-			t.Error(err)
-		}
+	t.Cleanup(func() { // after it is shut down
 		requireDrawn(t, r.service.budget, before)
 		if now := r.drawnBytes(); now < before {
 			t.Errorf("%d bytes are drawn at the end, want %d", now, before)
 		}
 	})
+	r.address, _ = serve(t, r.Server)
 	return r
 }
 

@@ -3,10 +3,8 @@ package server
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,7 +14,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -47,23 +44,8 @@ func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watc
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = conn.Close()
-		if err := errors.Join(s.Shutdown(context.WithoutCancel(t.Context())), <-served); err != nil {
-			t.Error(err)
-		}
-	})
-	return &watched{Server: s, client: symdbv1.NewSymbolDatabaseServiceClient(conn)}
+	address, _ := serve(t, s)
+	return &watched{Server: s, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
 }
 
 func accept(http.ResponseWriter, *http.Request) {}
