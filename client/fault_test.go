@@ -53,16 +53,6 @@ func uploadIn(t *testing.T) context.Context {
 	return ctx
 }
 
-func dialAny(t *testing.T, targets []string, options ...client.Option) *client.Client {
-	t.Helper()
-	c, err := client.DialAny(targets, options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
 // drawScopes returns scopes of which some are split, and their leaves.
 func drawScopes(rng *rand.Rand) (scopes []*symdbv1.Scope, names []string) {
 	for i := range 1 + rng.IntN(40) {

@@ -71,6 +71,16 @@ func dial(t *testing.T, target string, options ...client.Option) *client.Client 
 	return c
 }
 
+func dialAny(t *testing.T, targets []string, options ...client.Option) *client.Client {
+	t.Helper()
+	c, err := client.DialAny(targets, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 // record reads uploads to their end. What it has got of one, and how the stream
 // ended, goes to the channel when it is over.
 type record struct {

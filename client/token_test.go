@@ -63,7 +63,7 @@ func TestWithToken(t *testing.T) {
 		"this host":               {dial(t, address, token), "Bearer the-token"},
 		"elsewhere":               {dial(t, remote, append(elsewhere, token)...), ""},
 		"elsewhere, as is wanted": {dial(t, remote, append(elsewhere, token, client.WithPlaintextToken())...), "Bearer the-token"},
-		"one of two elsewhere":    {dialSeveral(t, []string{address, "gate.example:1"}, append(elsewhere, token)...), ""},
+		"one of two elsewhere":    {dialAny(t, []string{address, "gate.example:1"}, append(elsewhere, token)...), ""},
 		"any connection":          {client.New(conn, token), ""},
 		"any, as is wanted":       {client.New(conn, token, client.WithPlaintextToken()), "Bearer the-token"},
 		"header in the token":     {dial(t, address, client.WithToken("a\r\nb: c")), ""},
@@ -88,16 +88,6 @@ func TestWithToken(t *testing.T) {
 			t.Errorf("%s: %v was shown, want %s", name, got, test.want)
 		}
 	}
-}
-
-func dialSeveral(t *testing.T, targets []string, options ...client.Option) *client.Client {
-	t.Helper()
-	c, err := client.DialAny(targets, options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
 }
 
 // TestTokenOverTLS has a token go to another host, and be asked for anew for each
