@@ -73,10 +73,7 @@ func newBackend(t *testing.T, seed uint64) *backend {
 // serve returns a further address of the backend.
 func (b *backend) serve() string {
 	b.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	listener := listen(b.t)
 	serveOn(b.t, killableListener{listener, b}, b.handle)
 	return listener.Addr().String()
 }

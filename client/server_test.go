@@ -35,17 +35,23 @@ func (d database) UploadScopes(stream serverStream) error { return d.handle(stre
 // a client of it.
 func serve(t *testing.T, handle func(serverStream) error, options ...client.Option) *client.Client {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	serveOn(t, listener, handle)
 	return dial(t, listener.Addr().String(), options...)
 }
 
-func serveOn(t *testing.T, listener net.Listener, handle func(serverStream) error) {
+func listen(t *testing.T) net.Listener {
 	t.Helper()
-	server := grpc.NewServer(grpc.StaticStreamWindowSize(64<<10), grpc.StaticConnWindowSize(64<<10))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+func serveOn(t *testing.T, listener net.Listener, handle func(serverStream) error, options ...grpc.ServerOption) {
+	t.Helper()
+	server := grpc.NewServer(append(options, grpc.StaticStreamWindowSize(64<<10), grpc.StaticConnWindowSize(64<<10))...)
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, database{handle: handle})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

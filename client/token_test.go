@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/scopegate/scopegate/client"
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // authorized returns a handler that tells what each stream has shown, and takes
@@ -36,10 +35,7 @@ func authorized() (handle func(serverStream) error, shown chan []string) {
 func TestWithToken(t *testing.T) {
 	t.Parallel()
 	handle, shown := authorized()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	serveOn(t, listener, handle)
 	address := listener.Addr().String()
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -101,22 +97,10 @@ func TestTokenOverTLS(t *testing.T) {
 	roots.AddCert(peer.Certificate())
 	peer.Close()
 	handle, shown := authorized()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
+	listener := listen(t)
+	serveOn(t, listener, handle, grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13,
 	})))
-	symdbv1.RegisterSymbolDatabaseServiceServer(server, database{handle: handle})
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
 	count := 0
 	c := dial(t, "passthrough:///example.com:443",
 		client.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS13})),
