@@ -150,15 +150,11 @@ func killOnce(t *testing.T, random *rand.Rand, pull bool, counts *tally) (point 
 	metadata, source := testbed.NewMetadata(), testbed.NewSource(random.Uint64())
 	scopes := source.Functions(killBatches)
 	scopes[at-1] = source.Noise(16 << 10)
-	var journey testbed.Journey
-	var err error
-	form := "pull"
+	form, deliver := "push", client.Push(1)
 	if pull {
-		journey, err = client.Pull(ctx, metadata, scopes)
-	} else {
-		form = "push"
-		journey, err = client.Push(ctx, metadata, scopes, 1)
+		form, deliver = "pull", client.Pull
 	}
+	journey, err := deliver(ctx, metadata, scopes)
 	point = fmt.Sprintf("%s, %s", form, points[where])
 	if err != nil {
 		t.Errorf("%s: %v", point, err)
@@ -204,8 +200,6 @@ func TestRollingRestart(t *testing.T) {
 					return
 				default:
 				}
-				source := testbed.NewSource(uint64(i*1000 + n))
-				metadata, scopes := testbed.NewMetadata(), source.Functions(20+i)
 				client := testbed.Resuming{Conn: servers.conn}
 				if n == 0 {
 					client.Sent = func(count int) {
@@ -217,16 +211,12 @@ func TestRollingRestart(t *testing.T) {
 						}
 					}
 				}
-				var journey testbed.Journey
-				var err error
+				deliver := client.Push(5)
 				if i%2 == 0 {
-					journey, err = client.Pull(testbed.Context(t), metadata, scopes)
-				} else {
-					journey, err = client.Push(testbed.Context(t), metadata, scopes, 5)
+					deliver = client.Pull
 				}
-				if err == nil {
-					err = intake.VerifyJourney(journey, metadata, scopes)
-				}
+				scopes := testbed.NewSource(uint64(i*1000 + n)).Functions(20 + i)
+				journey, err := testbed.Deliver(testbed.Context(t), intake, deliver, scopes)
 				if err != nil {
 					t.Errorf("upload %d: %v", i, err)
 					return

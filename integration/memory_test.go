@@ -41,11 +41,8 @@ func manyUploads(t *testing.T, count int, configure func(*server.Config)) {
 	var running sync.WaitGroup
 	for i := range count {
 		running.Go(func() {
-			metadata, scopes := testbed.NewMetadata(), noise(uint64(i), scopesEach, scopeBytes)
-			journey, err := testbed.Resuming{Conn: bed.Conn}.Pull(ctx, metadata, scopes)
-			if err == nil {
-				err = bed.Intake.VerifyJourney(journey, metadata, scopes)
-			}
+			deliver := testbed.Resuming{Conn: bed.Conn}.Pull
+			journey, err := testbed.Deliver(ctx, bed.Intake, deliver, noise(uint64(i), scopesEach, scopeBytes))
 			if err != nil {
 				t.Errorf("upload %d: %v", i, err)
 				return
@@ -110,7 +107,6 @@ func TestPausedClients(t *testing.T) {
 	paused.Add(uploads)
 	for i := range uploads {
 		running.Go(func() {
-			metadata, scopes := testbed.NewMetadata(), noise(uint64(i), scopesEach, scopeBytes)
 			pause := sync.OnceFunc(func() {
 				paused.Done()
 				select {
@@ -124,11 +120,8 @@ func TestPausedClients(t *testing.T) {
 					pause()
 				}
 			}}
-			journey, err := resuming.Pull(ctx, metadata, scopes)
-			if err == nil {
-				err = bed.Intake.VerifyJourney(journey, metadata, scopes)
-			}
-			if err != nil {
+			scopes := noise(uint64(i), scopesEach, scopeBytes)
+			if _, err := testbed.Deliver(ctx, bed.Intake, resuming.Pull, scopes); err != nil {
 				t.Errorf("upload %d: %v", i, err)
 			}
 		})
@@ -139,11 +132,8 @@ func TestPausedClients(t *testing.T) {
 		paused.Wait()
 	}()
 	testbed.Receive(t, all, "all clients to pause")
-	metadata, scopes := testbed.NewMetadata(), noise(1000, scopesEach, scopeBytes)
-	journey, err := testbed.Resuming{Conn: bed.Conn}.Pull(ctx, metadata, scopes)
-	if err == nil {
-		err = bed.Intake.VerifyJourney(journey, metadata, scopes)
-	}
+	deliver := testbed.Resuming{Conn: bed.Conn}.Pull
+	_, err := testbed.Deliver(ctx, bed.Intake, deliver, noise(1000, scopesEach, scopeBytes))
 	if err != nil {
 		t.Errorf("an upload beside those that pause: %v", err)
 	}
@@ -164,12 +154,8 @@ func TestSingleBatchesInLittleMemory(t *testing.T) {
 	var running sync.WaitGroup
 	for i := range uploads {
 		running.Go(func() {
-			metadata, scopes := testbed.NewMetadata(), noise(uint64(i), scopesEach, scopeBytes)
-			journey, err := testbed.Resuming{Conn: bed.Conn}.Push(ctx, metadata, scopes, scopesEach)
-			if err == nil {
-				err = bed.Intake.VerifyJourney(journey, metadata, scopes)
-			}
-			if err != nil {
+			deliver, scopes := testbed.Resuming{Conn: bed.Conn}.Push(scopesEach), noise(uint64(i), scopesEach, scopeBytes)
+			if _, err := testbed.Deliver(ctx, bed.Intake, deliver, scopes); err != nil {
 				t.Errorf("upload %d: %v", i, err)
 			}
 		})

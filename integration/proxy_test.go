@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 	"github.com/scopegate/scopegate/server"
 )
@@ -76,17 +75,9 @@ func TestSpoiledConnections(t *testing.T) {
 					spoil()
 				}
 			}}
-			metadata, source := testbed.NewMetadata(), testbed.NewSource(uint64(i))
-			var scopes []*symdbv1.Scope
-			for range 6 {
-				scopes = append(scopes, source.Noise(10<<10))
-			}
-			journey, err := client.Pull(testbed.Context(t), metadata, scopes)
+			journey, err := testbed.Deliver(testbed.Context(t), intake, client.Pull, noise(uint64(i), 6, 10<<10))
 			if err != nil {
 				t.Fatal(err)
-			}
-			if err := intake.VerifyJourney(journey, metadata, scopes); err != nil {
-				t.Error(err)
 			}
 			counts.add(journey, intake, 0)
 		})

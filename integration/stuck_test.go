@@ -68,11 +68,8 @@ func TestStuckIntake(t *testing.T) {
 	var running sync.WaitGroup
 	for i := range uploads {
 		running.Go(func() {
-			metadata, scopes := testbed.NewMetadata(), testbed.NewSource(uint64(i)).Functions(scopesEach)
-			journey, err := testbed.Resuming{Conn: conns[i%len(conns)]}.Pull(ctx, metadata, scopes)
-			if err == nil {
-				err = bed.Intake.VerifyJourney(journey, metadata, scopes)
-			}
+			deliver := testbed.Resuming{Conn: conns[i%len(conns)]}.Pull
+			journey, err := testbed.Deliver(ctx, bed.Intake, deliver, testbed.NewSource(uint64(i)).Functions(scopesEach))
 			if err != nil {
 				t.Errorf("upload %d: %v", i, err)
 				return

@@ -28,6 +28,21 @@ type Journey struct {
 	Summary *symdbv1.UploadScopesResponse
 }
 
+// Delivery is a way to upload scopes: [Resuming.Pull], what [Resuming.Push] returns,
+// [Bed.Pull].
+type Delivery func(context.Context, *symdbv1.UploadMetadata, []*symdbv1.Scope) (Journey, error)
+
+// Deliver uploads the scopes under metadata of their own, and returns how. It is an
+// error too if they are not whole at the intake ([Intake.VerifyJourney]).
+func Deliver(ctx context.Context, in *Intake, deliver Delivery, scopes []*symdbv1.Scope) (Journey, error) {
+	metadata := NewMetadata()
+	journey, err := deliver(ctx, metadata, scopes)
+	if err == nil {
+		err = in.VerifyJourney(journey, metadata, scopes)
+	}
+	return journey, err
+}
+
 // Resuming is a client written from the protocol alone, for uploads that meet
 // faults. Its zero value but for the connection is ready. It goes on until the
 // upload is done or the context ends.
@@ -73,28 +88,28 @@ func (r Resuming) Pull(
 	}
 }
 
-// Push uploads the scopes in streams of one batch each, of that many scopes. It
+// Push returns a delivery in streams of one batch each, of that many scopes. It
 // repeats a stream until it is accepted.
-func (r Resuming) Push(
-	ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope, batchScopes int,
-) (Journey, error) {
-	j := Journey{UploadID: metadata.GetUploadId()}
-	for num := int32(1); len(scopes) > 0; num++ {
-		count := min(batchScopes, len(scopes))
-		md := proto.CloneOf(metadata)
-		md.FirstBatchNum, md.SingleBatch, md.MoreFollows = num, true, count < len(scopes)
-		for {
-			err := r.stream(ctx, &j, md, scopes[:count])
-			if err == nil {
-				break
+func (r Resuming) Push(batchScopes int) Delivery {
+	return func(ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope) (Journey, error) {
+		j := Journey{UploadID: metadata.GetUploadId()}
+		for num := int32(1); len(scopes) > 0; num++ {
+			count := min(batchScopes, len(scopes))
+			md := proto.CloneOf(metadata)
+			md.FirstBatchNum, md.SingleBatch, md.MoreFollows = num, true, count < len(scopes)
+			for {
+				err := r.stream(ctx, &j, md, scopes[:count])
+				if err == nil {
+					break
+				}
+				if err := r.pause(ctx, err); err != nil {
+					return j, err
+				}
 			}
-			if err := r.pause(ctx, err); err != nil {
-				return j, err
-			}
+			scopes = scopes[count:]
 		}
-		scopes = scopes[count:]
+		return j, nil
 	}
-	return j, nil
 }
 
 // stream sends one stream. It returns an error that is worth trying again, as
