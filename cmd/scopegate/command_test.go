@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scopegate/scopegate/server/devintake"
+)
+
+const line = `{"scope_type":"FILE","name":"shop.rb","start_line":0,"end_line":2147483647}` + "\n"
+
+// result is what a command line has printed and returned.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+func noVariables(string) string { return "" }
+
+// withoutAdmin returns the variables, with no admin port unless they say where:
+// commands of other tests, and other programs, may have the usual one.
+func withoutAdmin(getenv func(string) string) func(string) string {
+	return func(name string) string {
+		value := getenv(name)
+		if name == "SCOPEGATE_ADMIN_LISTEN" && value == "" {
+			return adminNone
+		}
+		return value
+	}
+}
+
+func variables(of map[string]string) func(string) string {
+	return func(name string) string { return of[name] }
+}
+
+func execute(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	return executeWith(t, noVariables, stdin, args...)
+}
+
+// executeWith is execute with variables.
+func executeWith(t *testing.T, getenv func(string) string, stdin string, args ...string) result {
+	t.Helper()
+	var stdout, stderr lockedBuffer
+	code := run(t.Context(), args, strings.NewReader(stdin), &stdout, &stderr, getenv)
+	return result{code: code, stdout: stdout.String(), stderr: stderr.String()}
+}
+
+// started is a command that runs until it is stopped.
+type started struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	lines  *bufio.Scanner
+	stderr lockedBuffer
+	code   chan int
+}
+
+// startCommand runs a command until the test ends; its stdout is read line by line.
+func startCommand(t *testing.T, getenv func(string) string, args ...string) *started {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	s := &started{t: t, cancel: cancel, lines: bufio.NewScanner(out), code: make(chan int, 1)}
+	go func() {
+		code := run(ctx, args, strings.NewReader(""), in, &s.stderr, withoutAdmin(getenv))
+		_ = in.Close()
+		s.code <- code
+	}()
+	t.Cleanup(func() {
+		cancel()
+		_, _ = io.Copy(io.Discard, out)
+	})
+	return s
+}
+
+// address reads the line that says where the command listens.
+func (s *started) address() string {
+	s.t.Helper()
+	line := s.line()
+	address, ok := strings.CutPrefix(line, "listening on ")
+	if !ok {
+		s.t.Fatalf("printed %q, and %s", line, s.stderr.String())
+	}
+	return address
+}
+
+func (s *started) line() string {
+	s.lines.Scan()
+	return s.lines.Text()
+}
+
+// stop asks the command to stop, and returns its exit code.
+func (s *started) stop() int {
+	s.cancel()
+	for s.lines.Scan() {
+	}
+	return <-s.code
+}
+
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// stack is a server and the development intake behind it.
+type stack struct {
+	server string
+	intake *devintake.Intake
+}
+
+func newStack(t *testing.T) stack {
+	t.Helper()
+	in, err := devintake.New(devintake.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stack{server: serveTo(t, in), intake: in}
+}
+
+func serveTo(t *testing.T, intake http.Handler) string {
+	t.Helper()
+	web := httptest.NewServer(intake)
+	t.Cleanup(web.Close)
+	command := startCommand(t, noVariables, "serve", "--listen", "127.0.0.1:0", "--intake-url", web.URL+agentPath,
+		"--batch-deadline", "500ms")
+	t.Cleanup(func() {
+		if code := command.stop(); code != exitOK {
+			t.Errorf("serve: exit code %d, %s", code, command.stderr.String())
+		}
+	})
+	return command.address()
+}

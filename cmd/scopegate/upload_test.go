@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scopegate/scopegate/server/devintake"
+)
+
+func TestUploadOfLines(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	path := filepath.Join(t.TempDir(), "scopes.ndjson")
+	if err := os.WriteFile(path, []byte(line+line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const id = "0e0a1c5e-6c36-4a52-8f0a-3f8b4f2f1c11"
+	args := []string{
+		"upload", "--server", s.server, "--service", "shop", "--env", "test", "--service-version", "1.2",
+		"--language", "ruby", "--runtime-id", "run", "--upload-id", id, path,
+	}
+	got := execute(t, "", args...)
+	if got.code != exitOK || !strings.Contains(got.stdout, "uploaded shop 1.2: 2 scopes in 1 batch") || got.stderr != "" {
+		t.Fatalf("%+v", got)
+	}
+	upload, ok := s.intake.Upload(id)
+	if !ok || !upload.Complete || upload.ScopeCount != 2 || upload.Service != "shop" || upload.Env != "test" ||
+		upload.Version != "1.2" || upload.Language != "ruby" || upload.RuntimeID != "run" {
+		t.Errorf("the intake has %+v", upload)
+	}
+}
+
+func TestUploadFromStdinAsJSON(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	got := execute(t, line, "upload", "--server", s.server, "--service", "shop", "--language", "ruby", "--json", "-")
+	var report map[string]any
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if report["scope_count"] != 1.0 || report["batch_count"] != 1.0 || report["upload_id"] == "" || report["error"] != nil {
+		t.Errorf("%v", report)
+	}
+	if got := execute(t, "MZ", "upload", "--server", s.server, "-"); got.code != exitInput || !strings.Contains(got.stderr, "give its path") {
+		t.Errorf("a binary on stdin: %+v", got)
+	}
+}
+
+func TestUploadOfBinaryToSocket(t *testing.T) {
+	t.Parallel()
+	withDWARF, _ := binaries(t)
+	in, err := devintake.New(devintake.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(in)
+	defer web.Close()
+	serve := startCommand(t, variables(map[string]string{
+		"SCOPEGATE_LISTEN": "127.0.0.1:0,unix://" + socketPath(t), "SCOPEGATE_FLUSH_THRESHOLD": "0",
+		"DD_TRACE_AGENT_URL": web.URL, "SCOPEGATE_LOG_FORMAT": "json",
+	}), "serve")
+	serve.address()
+	address := serve.address()
+	got := execute(t, "", "upload", "--server", address, "--main-module", withDWARF)
+	if got.code != exitOK || !strings.Contains(got.stdout, "1 scope in 1 batch") {
+		t.Errorf("%+v", got)
+	}
+	if code := serve.stop(); code != exitOK {
+		t.Errorf("serve: exit code %d", code)
+	}
+	if log := serve.stderr.String(); !strings.Contains(log, `"chosen_by":"DD_TRACE_AGENT_URL"`) {
+		t.Errorf("the log does not say which intake was taken and why: %s", log)
+	}
+}
+
+func TestUploadReportsTheServersRefusal(t *testing.T) {
+	t.Parallel()
+	refused := serveTo(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "quota", http.StatusServiceUnavailable)
+	}))
+	accepted := newStack(t)
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want []string
+	}{
+		"metadata": {
+			[]string{"--server", accepted.server, "--upload-id", "7"},
+			exitInput,
+			[]string{`"grpc_code":"InvalidArgument"`, `"path":"metadata.upload_id"`, `"retryable":false`},
+		},
+		"intake": {
+			[]string{"--server", refused},
+			exitDelivery,
+			[]string{`"intake_http_status":503`, `"retryable":true`, `"exit_code":4`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"upload", "--service", "shop", "--language", "ruby", "--json", "-"}, test.args...)
+			got := execute(t, line, args...)
+			if got.code != test.code {
+				t.Errorf("%+v", got)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(got.stdout, want) {
+					t.Errorf("no %s in %s", want, got.stdout)
+				}
+			}
+		})
+	}
+}
+
+func TestUploadIsInterrupted(t *testing.T) {
+	t.Parallel()
+	stuck, unstick := io.Pipe()
+	defer unstick.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := newStack(t)
+	code := make(chan int)
+	go func() {
+		args := []string{"upload", "--server", s.server, "--service", "shop", "--language", "ruby", "-"}
+		code <- run(ctx, args, stuck, io.Discard, io.Discard, noVariables)
+	}()
+	if _, err := io.WriteString(unstick, line); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if got := <-code; got != exitInterrupted {
+		t.Errorf("exit code %d", got)
+	}
+	for _, upload := range s.intake.Uploads() {
+		t.Errorf("the intake has %+v", upload)
+	}
+}
+
+func TestUploadTimesOut(t *testing.T) {
+	t.Parallel()
+	stuck, unstick := io.Pipe()
+	defer unstick.Close()
+	var stderr bytes.Buffer
+	args := []string{"upload", "--service", "shop", "--language", "ruby", "--timeout", "1ms", "-"}
+	if code := run(t.Context(), args, stuck, io.Discard, &stderr, noVariables); code != exitDelivery {
+		t.Errorf("exit code %d: %s", code, stderr.String())
+	}
+}
