@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,16 +17,6 @@ import (
 
 // canary is in every secret of a test. It must show up nowhere.
 const canary = "canary5b1e"
-
-// file writes a file and returns its path.
-func file(t *testing.T, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 func TestToken(t *testing.T) {
 	t.Parallel()

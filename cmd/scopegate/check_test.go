@@ -41,10 +41,7 @@ func TestCheckNeitherListensNorContacts(t *testing.T) {
 func TestCheckFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	empty := file(t, "")
 	authority := pki.NewAuthority(t, "one")
 	pair := authority.Issue(t, "server")
 	cert, key := pki.Write(t, dir, "tls.crt", pair.Cert), pki.Write(t, dir, "tls.key", pair.Key)
@@ -59,12 +56,12 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"address":          {[]string{"--listen", "nowhere"}, []string{`listen on "nowhere": neither host:port`}},
 		"port":             {[]string{"--listen", "127.0.0.1:http"}, []string{`"http" is not a port number`}},
 		"socket's folder":  {[]string{"--listen", "unix://" + dir + "/none/s"}, []string{"no such file or directory"}},
-		"socket in a file": {[]string{"--listen", "unix://" + file + "/s"}, []string{"is not a folder"}},
+		"socket in a file": {[]string{"--listen", "unix://" + empty + "/s"}, []string{"is not a folder"}},
 		"spool":            {[]string{"--spool-dir", filepath.Join(dir, "none")}, []string{"spool", "no such file or directory"}},
-		"spool in a file":  {[]string{"--spool-dir", file}, []string{"spool", "not a directory"}},
+		"spool in a file":  {[]string{"--spool-dir", empty}, []string{"spool", "not a directory"}},
 		"intake URL":       {[]string{"--intake-url", "ftp://x"}, []string{"intake URL"}},
 		"key file":         {[]string{"--api-key-file", filepath.Join(dir, "none")}, []string{"API key file: open"}},
-		"empty key file":   {[]string{"--api-key-file", file}, []string{"there is no key in it"}},
+		"empty key file":   {[]string{"--api-key-file", empty}, []string{"there is no key in it"}},
 		"range":            {[]string{"--max-depth", "0"}, []string{"max depth 0 is not between 1 and 1000"}},
 		"several":          {[]string{"--max-depth", "0", "--listen", "nowhere"}, []string{"max depth 0", "nowhere"}},
 	} {
@@ -107,10 +104,7 @@ func TestCheckAgreesWithServe(t *testing.T) {
 func TestCheckTellsNoSecrets(t *testing.T) {
 	t.Parallel()
 	const canary = "canary-7f3a"
-	keyFile := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(keyFile, []byte(canary+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	keyFile := file(t, canary+"\n")
 	for name, test := range map[string]struct {
 		variables map[string]string
 		args      []string

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -51,6 +53,16 @@ func executeWith(t *testing.T, getenv func(string) string, stdin string, args ..
 	var stdout, stderr lockedBuffer
 	code := run(t.Context(), args, strings.NewReader(stdin), &stdout, &stderr, getenv)
 	return result{code: code, stdout: stdout.String(), stderr: stderr.String()}
+}
+
+// file writes a file and returns its path.
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // started is a command that runs until it is stopped.

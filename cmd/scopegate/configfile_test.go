@@ -2,7 +2,6 @@ package main
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,16 +11,6 @@ import (
 
 	"github.com/scopegate/scopegate/server"
 )
-
-// writeConfig returns the path of a configuration file.
-func writeConfig(t *testing.T, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "scopegate.yaml")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // row returns the fields of a setting's line in the output of --check.
 func (r result) row(t *testing.T, name string) []string {
@@ -37,7 +26,7 @@ func (r result) row(t *testing.T, name string) []string {
 
 func TestPrecedenceOfSettings(t *testing.T) {
 	t.Parallel()
-	path := writeConfig(t, `# all of this is used, or overridden
+	path := file(t, `# all of this is used, or overridden
 max-depth: 10
 max-scope-bytes: 2097152
 flush-threshold: 3MiB
@@ -71,8 +60,8 @@ listen:
 
 func TestConfigFileOfFlagWinsOverVariable(t *testing.T) {
 	t.Parallel()
-	got := executeWith(t, variables(map[string]string{"SCOPEGATE_CONFIG": writeConfig(t, "max-depth: 5")}), "",
-		"serve", "--check", "--config", writeConfig(t, "max-depth: 6"))
+	got := executeWith(t, variables(map[string]string{"SCOPEGATE_CONFIG": file(t, "max-depth: 5")}), "",
+		"serve", "--check", "--config", file(t, "max-depth: 6"))
 	if row := got.row(t, "max-depth"); row[0] != "6" {
 		t.Errorf("max-depth is %q", row)
 	}
@@ -81,7 +70,7 @@ func TestConfigFileOfFlagWinsOverVariable(t *testing.T) {
 func TestConfigFileWithoutSettings(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"", "\n", "# nothing\n", "---\n", "{}\n"} {
-		if got := execute(t, "", "serve", "--check", "--config", writeConfig(t, content)); got.code != exitOK {
+		if got := execute(t, "", "serve", "--check", "--config", file(t, content)); got.code != exitOK {
 			t.Errorf("%q: %+v", content, got)
 		}
 	}
@@ -120,7 +109,7 @@ func TestConfigFileIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := execute(t, "", "serve", "--check", "--config", writeConfig(t, test.content))
+			got := execute(t, "", "serve", "--check", "--config", file(t, test.content))
 			if got.code != exitUsage || !strings.Contains(got.stderr, test.want) || got.stdout != "" {
 				t.Errorf("got %+v\nwant %q", got, test.want)
 			}
@@ -140,7 +129,7 @@ func TestConfigFileErrorsTellNoSecrets(t *testing.T) {
 		"max-depth: canary", "intake-url: [canary]", "intake-url: {key: canary}", "a: *canary", "\tcanary", "a: 'canary", "a: |canary",
 		"a: !!canary b", "a: b\n canary", "%canary\n---\na", "a: `canary", "a: @canary", "{a: canary", "a: b\na: canary",
 	} {
-		got := execute(t, "", "serve", "--check", "--config", writeConfig(t, content))
+		got := execute(t, "", "serve", "--check", "--config", file(t, content))
 		if got.code != exitUsage || strings.Contains(got.stderr+got.stdout, "canary") {
 			t.Errorf("%q: %+v", content, got)
 		}
@@ -171,12 +160,12 @@ func TestConfigFileOfEveryType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := &configFile{}
+	config := &configFile{}
 	content := "sizes: [1KiB, 5]\nwords: ['a,b', c]\nwhole: ['a,b', c]\npairs: {a: 1, b: 2}\nswitch: true\nfraction: 0.5\ncount: 0x10\n"
-	if err := file.load(t.Context(), writeConfig(t, content), parser.Model.Flags); err != nil {
+	if err := config.load(t.Context(), file(t, content), parser.Model.Flags); err != nil {
 		t.Fatal(err)
 	}
-	if err := kong.Resolvers(file).Apply(parser); err != nil {
+	if err := kong.Resolvers(config).Apply(parser); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := parser.Parse(nil); err != nil {

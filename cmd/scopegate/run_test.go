@@ -74,13 +74,6 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	withDWARF, stripped := binaries(t)
 	dir := t.TempDir()
-	file := func(name, content string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
 	nobody := "unix://" + socketPath(t)
 	ndjson := []string{"--server", nobody, "--service", "shop", "--language", "ruby"}
 	with := func(first string, rest []string, more ...string) []string {
@@ -99,18 +92,18 @@ func TestExitCodes(t *testing.T) {
 		"bad URL":          {[]string{"serve", "--intake-url", "unix:///run/x"}, exitUsage, "parse intake URL"},
 		"bad address":      {[]string{"serve", "--listen", "nowhere", "--intake-url", "http://x/"}, exitUsage, "neither host:port"},
 		"no key file":      {[]string{"serve", "--api-key-file", filepath.Join(dir, "none")}, exitUsage, "no such file"},
-		"empty key file":   {[]string{"serve", "--api-key-file", file("empty", " \n")}, exitUsage, "no key in it"},
+		"empty key file":   {[]string{"serve", "--api-key-file", file(t, " \n")}, exitUsage, "no key in it"},
 		"no path":          {[]string{"upload"}, exitUsage, `expected "<path>"`},
 		"contradiction":    {[]string{"upload", "x", "--all-packages", "--main-module"}, exitUsage, "can't be used together"},
 		"no file":          {with("upload", ndjson, filepath.Join(dir, "none")), exitInput, "no such file"},
 		"a folder":         {with("upload", ndjson, dir), exitInput, "is a directory"},
-		"empty file":       {with("upload", ndjson, file("blank", "\n \n")), exitInput, "no scope in it"},
-		"other file":       {with("upload", ndjson, file("text", "hello")), exitInput, "neither an executable"},
-		"damaged binary":   {with("upload", ndjson, file("elf", "\x7fELF...")), exitInput, "read ELF"},
+		"empty file":       {with("upload", ndjson, file(t, "\n \n")), exitInput, "no scope in it"},
+		"other file":       {with("upload", ndjson, file(t, "hello")), exitInput, "neither an executable"},
+		"damaged binary":   {with("upload", ndjson, file(t, "\x7fELF...")), exitInput, "read ELF"},
 		"stripped binary":  {with("upload", ndjson, stripped), exitInput, "no DWARF"},
-		"malformed NDJSON": {with("upload", ndjson, file("lines", line+"{}\n")), exitInput, "line 2: the key scope_type"},
-		"no service":       {[]string{"upload", "--language", "ruby", file("good", line)}, exitUsage, "--service is missing"},
-		"no language":      {[]string{"upload", "--service", "shop", file("good2", line)}, exitUsage, "--language is missing"},
+		"malformed NDJSON": {with("upload", ndjson, file(t, line+"{}\n")), exitInput, "line 2: the key scope_type"},
+		"no service":       {[]string{"upload", "--language", "ruby", file(t, line)}, exitUsage, "--service is missing"},
+		"no language":      {[]string{"upload", "--service", "shop", file(t, line)}, exitUsage, "--language is missing"},
 		"no server":        {with("upload", ndjson, "--max-attempts", "1", withDWARF), exitDelivery, "may succeed later"},
 		"stripped demo":    {[]string{"demo", stripped}, exitInput, "no DWARF"},
 	} {

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,14 +16,10 @@ import (
 func TestUploadOfLines(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	path := filepath.Join(t.TempDir(), "scopes.ndjson")
-	if err := os.WriteFile(path, []byte(line+line), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	const id = "0e0a1c5e-6c36-4a52-8f0a-3f8b4f2f1c11"
 	args := []string{
 		"upload", "--server", s.server, "--service", "shop", "--env", "test", "--service-version", "1.2",
-		"--language", "ruby", "--runtime-id", "run", "--upload-id", id, path,
+		"--language", "ruby", "--runtime-id", "run", "--upload-id", id, file(t, line+line),
 	}
 	got := execute(t, "", args...)
 	if got.code != exitOK || !strings.Contains(got.stdout, "uploaded shop 1.2: 2 scopes in 1 batch") || got.stderr != "" {
