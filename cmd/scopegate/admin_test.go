@@ -20,8 +20,6 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// canary is in each secret of these tests.
-// variables returns an environment.
 // startServe runs serve with an admin port, and returns it and the two addresses.
 func startServe(t *testing.T, getenv func(string) string, args ...string) (s *started, address, adminAddress string) {
 	t.Helper()
@@ -275,12 +273,7 @@ func TestTracesAreExported(t *testing.T) {
 	defer collector.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	t.Setenv("OTEL_SERVICE_NAME", "gate-of-test")
-	s := startCommand(t, func(name string) string {
-		if name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
-			return collector.URL
-		}
-		return ""
-	}, "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://u:"+canary+"@127.0.0.1:1/?key="+canary, "--batch-deadline", "50ms")
+	s := startCommand(t, variables(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL}), "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://u:"+canary+"@127.0.0.1:1/?key="+canary, "--batch-deadline", "50ms")
 	c, err := client.Dial(s.address())
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ func withoutAdmin(getenv func(string) string) func(string) string {
 	}
 }
 
+// variables returns an environment.
 func variables(of map[string]string) func(string) string {
 	return func(name string) string { return of[name] }
 }

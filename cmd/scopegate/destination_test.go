@@ -105,9 +105,8 @@ func TestResolveDestination(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			getenv := func(name string) string { return test.variables[name] }
 			exists := func(path string) bool { return test.socket && path == agentSocket }
-			got, err := resolveDestination(test.own, getenv, exists)
+			got, err := resolveDestination(test.own, variables(test.variables), exists)
 			if err != nil || got != test.want {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, test.want)
 			}
@@ -117,7 +116,7 @@ func TestResolveDestination(t *testing.T) {
 
 func TestResolveDestinationRefuses(t *testing.T) {
 	t.Parallel()
-	for _, variables := range []map[string]string{
+	for _, of := range []map[string]string{
 		{"DD_TRACE_AGENT_URL": "agent:8126"},
 		{"DD_TRACE_AGENT_URL": "ftp://secret@agent"},
 		{"DD_TRACE_AGENT_URL": "http://"},
@@ -130,12 +129,11 @@ func TestResolveDestinationRefuses(t *testing.T) {
 		{"DD_TRACE_AGENT_PORT": "0"},
 		{"DD_API_KEY": "secret", "DD_SITE": "evil/path?"},
 	} {
-		getenv := func(name string) string { return variables[name] }
-		got, err := resolveDestination(chosen{}, getenv, func(string) bool { return false })
+		got, err := resolveDestination(chosen{}, variables(of), func(string) bool { return false })
 		if exitCode(t.Context(), err) != exitUsage {
-			t.Errorf("%q: got %+v, %v; want a usage error", variables, got, err)
+			t.Errorf("%q: got %+v, %v; want a usage error", of, got, err)
 		} else if strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q: the error tells a secret: %v", variables, err)
+			t.Errorf("%q: the error tells a secret: %v", of, err)
 		}
 	}
 }

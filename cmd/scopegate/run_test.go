@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,18 +134,9 @@ func TestIntake(t *testing.T) {
 	if line := <-printed; !strings.HasPrefix(line, "batch 1 of ") || !strings.HasSuffix(line, ", final") {
 		t.Errorf("printed %q", line)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/uploads", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{DisableKeepAlives: true}
-	answer, err := transport.RoundTrip(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
+	_, uploads := get(t, address, "/uploads")
 	var listing devintake.Listing
-	if err := json.NewDecoder(answer.Body).Decode(&listing); err != nil || len(listing.Uploads) != 1 {
+	if err := json.Unmarshal([]byte(uploads), &listing); err != nil || len(listing.Uploads) != 1 {
 		t.Errorf("GET /uploads: %+v, %v", listing, err)
 	}
 	if serve.stop() != exitOK || intake.stop() != exitOK {
