@@ -266,11 +266,7 @@ func TestStatusPageEndsWithTheServer(t *testing.T) {
 	w := watch(t, nil, accept)
 	server := httptest.NewServer(w.StatusPage())
 	defer server.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := server.Client().Do(req)
+	resp, err := server.Client().Get(server.URL + "/events")
 	if err != nil {
 		t.Fatal(err)
 	}

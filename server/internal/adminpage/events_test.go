@@ -152,11 +152,7 @@ func TestCloseEndsEvents(t *testing.T) {
 	p := adminpage.New(well)
 	server := httptest.NewServer(p)
 	defer server.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := server.Client().Do(req)
+	resp, err := server.Client().Get(server.URL + "/events")
 	if err != nil {
 		t.Fatal(err)
 	}
