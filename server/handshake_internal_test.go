@@ -54,7 +54,7 @@ func TestSmallFramesEndConnection(t *testing.T) {
 	hostile.single(t, frames.DefaultSmallFrames+100)
 	awaitEnd(t, hostile)
 	other.settle(t)
-	await(t, "a log line", func() bool { return server.log.count("small frames") == 1 })
+	await(t, "a log line", func() bool { return server.log.Count("small frames") == 1 })
 }
 
 // TestUnreadMessagesAreDrawn has a handler read nothing, and then all, of what a

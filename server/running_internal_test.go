@@ -7,40 +7,22 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // patience bounds what ends at once, unless the test fails.
 const patience = time.Minute
 
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
-}
-
 // running is a server in front of an intake that takes everything.
 type running struct {
 	*Server
 	address string
-	log     lines
+	log     logged.Text
 	// postedBytes is what the intake has taken.
 	mu          sync.Mutex
 	postedBytes int64

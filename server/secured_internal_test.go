@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/frames"
 )
@@ -63,7 +64,7 @@ func TestSmallFramesWithinTLS(t *testing.T) {
 	hostile.single(t, frames.DefaultSmallFrames)
 	awaitEnd(t, hostile)
 	other.settle(t)
-	await(t, "a log line", func() bool { return server.log.count("small frames") == 1 })
+	await(t, "a log line", func() bool { return server.log.Count("small frames") == 1 })
 }
 
 // TestLongHandshakeIsDrawn sends the beginning of a ClientHello that does not end.
@@ -89,7 +90,7 @@ func TestLongHandshakeIsDrawn(t *testing.T) {
 	// The server may close before all of it is written.
 	_, _ = conn.Write(record(hello))
 	awaitEnd(t, conn)
-	await(t, "a log line", func() bool { return server.log.count(errHandshakeTooLong.Error()) == 1 })
+	await(t, "a log line", func() bool { return server.log.Count(errHandshakeTooLong.Error()) == 1 })
 }
 
 // TestPlainClientOfTLS speaks HTTP/2 without TLS to a port with.
@@ -101,14 +102,14 @@ func TestPlainClientOfTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitEnd(t, conn)
-	await(t, "a log line", func() bool { return server.log.count("does not look like a TLS handshake") == 1 })
+	await(t, "a log line", func() bool { return server.log.Count("does not look like a TLS handshake") == 1 })
 }
 
 // TestRefusalsAreSampled has many handshakes fail at once.
 func TestRefusalsAreSampled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log lines
+		var log logged.Text
 		r := &refusals{logger: slog.New(slog.NewTextHandler(&log, nil))}
 		refuse := func() { r.log(&net.TCPAddr{}, errors.New(strings.Repeat("x", 10_000))) }
 		for range 100 {
@@ -116,11 +117,11 @@ func TestRefusalsAreSampled(t *testing.T) {
 		}
 		<-time.After(sampleInterval)
 		refuse()
-		if got := log.count("TLS handshake failed"); got != 2 || log.count("unlogged=99") != 1 {
+		if got := log.Count("TLS handshake failed"); got != 2 || log.Count("unlogged=99") != 1 {
 			t.Errorf("logged %d times", got)
 		}
-		if log.text.Len() > 2*(maxRefusalText+200) {
-			t.Errorf("logged %d bytes", log.text.Len())
+		if len(log.String()) > 2*(maxRefusalText+200) {
+			t.Errorf("logged %d bytes", len(log.String()))
 		}
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -10,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
@@ -51,7 +50,7 @@ func execute(t *testing.T, stdin string, args ...string) result {
 // executeWith is execute with variables.
 func executeWith(t *testing.T, getenv func(string) string, stdin string, args ...string) result {
 	t.Helper()
-	var stdout, stderr lockedBuffer
+	var stdout, stderr logged.Text
 	code := run(t.Context(), args, strings.NewReader(stdin), &stdout, &stderr, getenv)
 	return result{code: code, stdout: stdout.String(), stderr: stderr.String()}
 }
@@ -71,7 +70,7 @@ type started struct {
 	t      *testing.T
 	cancel context.CancelFunc
 	lines  *bufio.Scanner
-	stderr lockedBuffer
+	stderr logged.Text
 	code   chan int
 }
 
@@ -115,23 +114,6 @@ func (s *started) stop() int {
 	for s.lines.Scan() {
 	}
 	return <-s.code
-}
-
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }
 
 // stack is a server and the development intake behind it.

@@ -1,19 +1,18 @@
 package certs_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/certs"
 )
@@ -21,26 +20,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const interval = 10 * time.Second
-
-// record is a log.
-type record struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *record) count(text string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return strings.Count(r.text.String(), text)
-}
-
-func (r *record) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }
 
 func build(m certs.Material) *tls.Config {
 	config := &tls.Config{ClientCAs: m.Authorities, MinVersion: tls.VersionTLS13}
@@ -71,13 +50,13 @@ func newFolder(t *testing.T, pair pki.Pair, ca []byte) *folder {
 type followed struct {
 	*certs.Store
 	t   *testing.T
-	log record
+	log logged.Text
 }
 
 func follow(t *testing.T, files certs.Files) *followed {
 	t.Helper()
 	f := &followed{t: t}
-	store, err := certs.Open(files, build, f.log.logger())
+	store, err := certs.Open(files, build, slog.New(slog.NewTextHandler(&f.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +78,7 @@ func (f *followed) uses(pair pki.Pair) bool {
 func (f *followed) mustUse(pair pki.Pair) {
 	f.t.Helper()
 	if !f.uses(pair) {
-		f.t.Fatalf("another certificate is in use: %s", f.log.text.String())
+		f.t.Fatalf("another certificate is in use: %s", f.log.String())
 	}
 }
 
@@ -180,8 +159,8 @@ func TestReplacedFiles(t *testing.T) {
 				if !store.Config().ClientCAs.Equal(other.Pool()) {
 					t.Error("the authority is the one before")
 				}
-				if got := store.log.count("TLS files loaded"); got != 2 || store.log.count("level=ERROR") != 0 {
-					t.Errorf("loaded %d times: %s", got, store.log.text.String())
+				if got := store.log.Count("TLS files loaded"); got != 2 || store.log.Count("level=ERROR") != 0 {
+					t.Errorf("loaded %d times: %s", got, store.log.String())
 				}
 			})
 		})
@@ -240,17 +219,17 @@ func TestUselessFiles(t *testing.T) {
 				if store.Config() != before {
 					t.Error("what can't be used is in use")
 				}
-				if got := store.log.count("the old ones stay in use"); got != 1 || store.log.count("level=ERROR") != 1 {
-					t.Errorf("logged %d times, want once: %s", got, store.log.text.String())
+				if got := store.log.Count("the old ones stay in use"); got != 1 || store.log.Count("level=ERROR") != 1 {
+					t.Errorf("logged %d times, want once: %s", got, store.log.String())
 				}
 				store.pass(time.Hour)
-				if got := store.log.count("the old ones stay in use"); got != 2 {
+				if got := store.log.Count("the old ones stay in use"); got != 2 {
 					t.Errorf("logged %d times after an hour, want 2", got)
 				}
-				if store.log.count("old_expires="+before.Certificates[0].Leaf.NotAfter.Format("2006-01-02T15:04")) == 0 {
-					t.Errorf("it is not said when the old one expires: %s", store.log.text.String())
+				if store.log.Count("old_expires="+before.Certificates[0].Leaf.NotAfter.Format("2006-01-02T15:04")) == 0 {
+					t.Errorf("it is not said when the old one expires: %s", store.log.String())
 				}
-				if store.log.count("PRIVATE") != 0 {
+				if store.log.Count("PRIVATE") != 0 {
 					t.Error("a key was logged")
 				}
 				rename(t, f, second, authority.PEM)
@@ -315,16 +294,16 @@ func TestExpiry(t *testing.T) {
 		store := follow(t, f.files)
 		defer store.Close()
 		store.pass(9*time.Hour - time.Minute)
-		if store.log.count("expires soon") != 0 {
-			t.Errorf("warned too early: %s", store.log.text.String())
+		if store.log.Count("expires soon") != 0 {
+			t.Errorf("warned too early: %s", store.log.String())
 		}
 		store.pass(30 * time.Minute)
-		if got := store.log.count("level=WARN"); got != 1 || store.log.count("expires soon") != got {
-			t.Errorf("warned %d times in half an hour of the last tenth, want once: %s", got, store.log.text.String())
+		if got := store.log.Count("level=WARN"); got != 1 || store.log.Count("expires soon") != got {
+			t.Errorf("warned %d times in half an hour of the last tenth, want once: %s", got, store.log.String())
 		}
 		store.pass(time.Hour)
-		if got := store.log.count("level=ERROR"); got != 1 || store.log.count("has expired") != 1 {
-			t.Errorf("%d errors once it has expired, want 1: %s", got, store.log.text.String())
+		if got := store.log.Count("level=ERROR"); got != 1 || store.log.Count("has expired") != 1 {
+			t.Errorf("%d errors once it has expired, want 1: %s", got, store.log.String())
 		}
 		second := authority.Issue(t, "second")
 		rename(t, f, second, authority.PEM)
@@ -340,7 +319,7 @@ func TestSoonAtStart(t *testing.T) {
 	f := newFolder(t, authority.Issue(t, "short", pki.Valid(-99*time.Hour, time.Hour)), authority.PEM)
 	store := follow(t, f.files)
 	defer store.Close()
-	if store.log.count("expires soon") != 1 {
-		t.Errorf("not warned: %s", store.log.text.String())
+	if store.log.Count("expires soon") != 1 {
+		t.Errorf("not warned: %s", store.log.String())
 	}
 }

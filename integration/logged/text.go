@@ -1,0 +1,32 @@
+// Package logged keeps what a test's subject logs: start at [Text]. It is not for a
+// log without an end, of which it would keep all.
+package logged
+
+import (
+	"strings"
+	"sync"
+)
+
+// Text is all that was written to it. Its zero value is empty and ready. It is safe
+// for concurrent use.
+type Text struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write never fails.
+func (x *Text) Write(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.text.Write(p)
+}
+
+// String returns all of it, as it is now.
+func (x *Text) String() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.text.String()
+}
+
+// Count returns how often part is in it.
+func (x *Text) Count(part string) int { return strings.Count(x.String(), part) }
