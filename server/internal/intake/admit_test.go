@@ -42,10 +42,7 @@ func TestOneServiceDoesNotHoldUpAnother(t *testing.T) {
 		const many = 400
 		m := &model{latency: time.Second, answer: scripted(200)}
 		client := modelClient(t, m, connections(2))
-		accepted := make(chan error, many)
-		for range many {
-			go func() { accepted <- client.Forward(t.Context(), batchOf("large")) }()
-		}
+		accepted := forwardMany(t, client, many, batchOf("large"))
 		synctest.Wait()
 		begin := time.Now()
 		if err := client.Forward(t.Context(), batchOf("small")); err != nil {
@@ -54,11 +51,7 @@ func TestOneServiceDoesNotHoldUpAnother(t *testing.T) {
 		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("one batch took %v behind %d of another service", took, many)
 		}
-		for range many {
-			if err := <-accepted; err != nil {
-				t.Error(err)
-			}
-		}
+		accepted.Wait()
 		if took := time.Since(begin); took != (many+2)/2*time.Second {
 			t.Errorf("all took %v", took)
 		}
@@ -77,15 +70,7 @@ func TestWaitingForATurnIsNoTimeout(t *testing.T) {
 				t.Errorf("%+v", a)
 			}
 		}))
-		accepted := make(chan error, uploads)
-		for range uploads {
-			go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
-		}
-		for range uploads {
-			if err := <-accepted; err != nil {
-				t.Error(err)
-			}
-		}
+		forwardMany(t, client, uploads, smallBatch()).Wait()
 	})
 }
 
@@ -176,10 +161,7 @@ func TestProbeIsNotHeldUpByTheLine(t *testing.T) {
 		}}
 		client := modelClient(t, m, connections(1))
 		const uploads = 300
-		accepted := make(chan error, uploads)
-		for range uploads {
-			go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
-		}
+		accepted := forwardMany(t, client, uploads, smallBatch())
 		<-time.After(time.Second / 2)
 		if m.count() != 10 {
 			t.Errorf("%d attempts until the gate shut", m.count())
@@ -191,11 +173,7 @@ func TestProbeIsNotHeldUpByTheLine(t *testing.T) {
 		}
 		alive.Store(true)
 		back := time.Now()
-		for range uploads {
-			if err := <-accepted; err != nil {
-				t.Error(err)
-			}
-		}
+		accepted.Wait()
 		if took := time.Since(back); took > 5*time.Second {
 			t.Errorf("served all after %v", took)
 		}

@@ -89,19 +89,12 @@ func TestFlappingIntake(t *testing.T) {
 			return status(503)
 		}
 		client := modelClient(t, m, nil)
-		accepted := make(chan error, uploadCount)
-		for range uploadCount {
-			go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
-		}
+		accepted := forwardMany(t, client, uploadCount, smallBatch())
 		<-time.After(time.Minute)
 		if got := m.count(); got > uploadCount+200 {
 			t.Errorf("%d attempts in the first minute", got)
 		}
-		for range uploadCount {
-			if err := <-accepted; err != nil {
-				t.Error(err)
-			}
-		}
+		accepted.Wait()
 	})
 }
 

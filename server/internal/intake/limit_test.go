@@ -91,15 +91,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 				if name == "kept, without turns" { // the transport's own bound holds
 					client.SetTurns(uploads)
 				}
-				failed := make(chan error, uploads)
-				for range uploads {
-					go func() { failed <- client.Forward(t.Context(), smallBatch()) }()
-				}
-				for range uploads {
-					if err := <-failed; err != nil {
-						t.Error(err)
-					}
-				}
+				forwardMany(t, client, uploads, smallBatch()).Wait()
 				in.mu.Lock()
 				defer in.mu.Unlock()
 				t.Logf("%d requests through %d connections, at most %d at once", in.seen, in.accepted, in.most)

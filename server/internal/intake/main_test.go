@@ -47,6 +47,21 @@ func newBatch(n int64) *batch.Batch {
 	}
 }
 
+// forwardMany forwards a batch that many times at once. What it returns is done when
+// all have ended; those that are not accepted fail the test.
+func forwardMany(t *testing.T, client *intake.Client, count int, b *batch.Batch) *sync.WaitGroup {
+	t.Helper()
+	var forwarding sync.WaitGroup
+	for range count {
+		forwarding.Go(func() {
+			if err := client.Forward(t.Context(), b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return &forwarding
+}
+
 // quick has pauses that a test can wait for.
 func quick() intake.Retry {
 	return intake.Retry{

@@ -100,27 +100,17 @@ func TestThrottlingSlowsEverybody(t *testing.T) {
 			return status(200)
 		}}
 		client := modelClient(t, m, nil)
-		const uploads = 50
-		accepted := make(chan error, uploads)
-		for i := range uploads {
-			go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
-			if i == 0 {
-				synctest.Wait()
-			}
-		}
-		for range uploads {
-			if err := <-accepted; err != nil {
-				t.Error(err)
-			}
-		}
+		first := forwardMany(t, client, 1, smallBatch())
+		synctest.Wait()
+		forwardMany(t, client, 49, smallBatch()).Wait()
+		first.Wait()
 		for i, at := range m.times[1:] {
 			if since := at.Sub(begin); since < 20*time.Second || since > 26*time.Second {
 				t.Errorf("attempt %d after %v", i, since)
 			}
 		}
-		first, last := m.times[1], m.times[len(m.times)-1]
-		if last.Sub(first) < 100*time.Millisecond {
-			t.Errorf("all came back within %v", last.Sub(first))
+		if last := m.times[len(m.times)-1]; last.Sub(m.times[1]) < 100*time.Millisecond {
+			t.Errorf("all came back within %v", last.Sub(m.times[1]))
 		}
 	})
 }
