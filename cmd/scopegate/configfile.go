@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -39,7 +37,7 @@ var notInFile = []string{"help", "version", "config", "check"}
 // file and the line, and of unknown keys and malformed text they repeat no value:
 // it could be a key that someone has put into the wrong file.
 func (f *configFile) load(ctx context.Context, path string, flags []*kong.Flag) error {
-	content, err := readConfig(path)
+	content, err := readFile(path, maxConfigBytes)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
@@ -56,19 +54,6 @@ func (f *configFile) load(ctx context.Context, path string, flags []*kong.Flag) 
 		}
 	}
 	return errors.Join(wrong...)
-}
-
-func readConfig(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
-	if err == nil && len(content) > maxConfigBytes {
-		err = fmt.Errorf("%s is longer than %d bytes", path, maxConfigBytes)
-	}
-	return content, err
 }
 
 // entry is a key of the file and its value.

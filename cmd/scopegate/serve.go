@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -213,29 +211,6 @@ func (c *serveCommand) destination(getenv func(string) string) (destination, err
 		_, err := os.Stat(path)
 		return err == nil
 	})
-}
-
-// maxKeyBytes is far above the length of any key.
-const maxKeyBytes = 4 << 10
-
-func readKeyFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxKeyBytes+1))
-	if err != nil {
-		return "", err
-	}
-	key := strings.TrimSpace(string(content))
-	switch {
-	case key == "":
-		return "", errors.New("there is no key in it")
-	case len(content) > maxKeyBytes || strings.ContainsAny(key, " \t\r\n"):
-		return "", errors.New("it holds more than one key")
-	}
-	return key, nil
 }
 
 // serveUntilDone serves on all listeners until ctx ends or one of them fails, and
