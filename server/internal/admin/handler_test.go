@@ -224,11 +224,7 @@ func TestUnixSocket(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/debug/pprof/", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := transport.RoundTrip(req)
+	resp, err := (&http.Client{Transport: transport}).Get("http://localhost/debug/pprof/")
 	if err != nil {
 		t.Fatal(err)
 	}
