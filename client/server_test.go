@@ -63,6 +63,17 @@ func serveOn(t *testing.T, listener net.Listener, handle func(serverStream) erro
 	})
 }
 
+// serveUnix is serve on a socket, and returns where.
+func serveUnix(t *testing.T, handle func(serverStream) error) (target string) {
+	t.Helper()
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, listener, handle)
+	return "unix://" + listener.Addr().String()
+}
+
 func dial(t *testing.T, target string, options ...client.Option) *client.Client {
 	t.Helper()
 	c, err := client.Dial(target, options...)
@@ -127,12 +138,8 @@ func recorder() (handle func(serverStream) error, records chan record) {
 func TestNewLeavesConnection(t *testing.T) {
 	t.Parallel()
 	handle, records := recorder()
-	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	serveOn(t, listener, handle)
-	conn, err := grpc.NewClient("unix://"+listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	target := serveUnix(t, handle)
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,13 +160,9 @@ func TestNewLeavesConnection(t *testing.T) {
 func TestDial(t *testing.T) {
 	t.Parallel()
 	handle, records := recorder()
-	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	serveOn(t, listener, handle)
+	target := serveUnix(t, handle)
 	called := false
-	c := dial(t, "unix://"+listener.Addr().String(),
+	c := dial(t, target,
 		client.WithTransportCredentials(insecure.NewCredentials()),
 		client.WithDialOptions(grpc.WithUserAgent("scopegate-test")),
 		client.WithDialOptions(grpc.WithDefaultCallOptions(grpc.OnFinish(func(error) { called = true }))),
