@@ -1,12 +1,10 @@
 package server
 
 import (
-	"net"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -22,17 +20,10 @@ func TestCompressedStreamsAreTold(t *testing.T) {
 		told <- compressed(stream.Context())
 		return status.Error(codes.Unimplemented, "only asked")
 	}))
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	go func() { _ = server.Serve(listener) }()
 	defer server.Stop()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
+	conn := dial(t, listener.Addr().String())
 	for name, option := range map[string]grpc.CallOption{
 		"":               grpc.EmptyCallOption{},
 		compression.Gzip: grpc.UseCompressor(compression.Gzip),
