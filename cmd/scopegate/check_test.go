@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -105,11 +106,15 @@ func TestCheckTellsNoSecrets(t *testing.T) {
 	t.Parallel()
 	const canary = "canary-7f3a"
 	keyFile := file(t, canary+"\n")
+	tenants := file(t, fmt.Sprintf("tenants:\n- name: shop\n  certificates: [shop]\n  intake: {url: %q, api_key_file: %s}\n",
+		"https://u:"+canary+"@host/?k="+canary, keyFile))
 	for name, test := range map[string]struct {
 		variables map[string]string
 		args      []string
 		want      string
 	}{
+		"tenants":       {args: []string{"--tenants-file", tenants}, want: "tenants-file"},
+		"additional":    {args: []string{"--additional-intake", "https://u:" + canary + "@host/?k=" + canary + " " + keyFile}, want: "https://redacted@host/?redacted"},
 		"variable":      {variables: map[string]string{"DD_API_KEY": canary}, want: "with an API key, chosen by DD_API_KEY"},
 		"own variable":  {variables: map[string]string{"SCOPEGATE_API_KEY": canary}, want: "with an API key"},
 		"file":          {args: []string{"--api-key-file", keyFile}, want: "with an API key, chosen by the API key file"},
