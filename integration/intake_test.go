@@ -36,7 +36,7 @@ func uploadOnce(t *testing.T, bed *testbed.Bed) (*symdbv1.UploadScopesResponse, 
 // givesUp has the server soon give back what the intake does not take.
 func givesUp(cfg *server.Config) {
 	cfg.FlushThresholdBytes = 0
-	cfg.Intake.BatchDeadline = 300 * time.Millisecond
+	cfg.Intake.BatchDeadline = time.Second
 }
 
 // TestIntakeRefuses has the intake give answers that the same bytes would bring
@@ -193,8 +193,8 @@ func TestIntakeRedirects(t *testing.T) {
 }
 
 func shortTimeout(cfg *server.Config) {
-	cfg.Intake.PostTimeout = 200 * time.Millisecond
-	cfg.Intake.BatchDeadline = 300 * time.Millisecond
+	cfg.Intake.PostTimeout = 500 * time.Millisecond
+	cfg.Intake.BatchDeadline = 700 * time.Millisecond
 }
 
 func TestIntakeHangs(t *testing.T) {

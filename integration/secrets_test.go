@@ -97,7 +97,7 @@ func TestSecretsShowNowhere(t *testing.T) {
 					fmt.Sprintf("- {name: own, certificates: [x], intake: {url: %q, api_key_file: key}}", cfg.Intake.URL),
 				}
 				file.write(t)
-				cfg.Intake.PostTimeout = 200 * time.Millisecond
+				cfg.Intake.PostTimeout = 500 * time.Millisecond
 				cfg.AdditionalIntakes.Intakes = []server.AdditionalIntake{
 					{URL: cfg.Intake.URL, APIKey: server.NewSecret(testbed.Canary + "-additional")},
 				}

@@ -136,7 +136,7 @@ func serveTo(t *testing.T, intake http.Handler) string {
 	web := httptest.NewServer(intake)
 	t.Cleanup(web.Close)
 	command := startCommand(t, noVariables, "serve", "--listen", "127.0.0.1:0", "--intake-url", web.URL+agentPath,
-		"--batch-deadline", "500ms")
+		"--batch-deadline", "2s")
 	t.Cleanup(func() {
 		if code := command.stop(); code != exitOK {
 			t.Errorf("serve: exit code %d, %s", code, command.stderr.String())

@@ -39,6 +39,7 @@ type attemptEnd struct {
 	answer string        // the beginning of the body
 	asked  time.Duration // the Retry-After, capped
 	err    error         // where there was no answer
+	took   time.Duration // since it had its turn, and with reading the answer
 }
 
 // reason is what there is to say of an attempt that was not accepted.

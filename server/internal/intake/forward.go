@@ -20,8 +20,9 @@ import (
 //   - at once when the intake answers that it will not take the batch, ever or at
 //     this size ([Error.TooLarge]);
 //   - when ctx or Config.BatchDeadline ends, and already when the next attempt
-//     could not start before that: with what the last attempt has met. The
-//     batch's deadline moves on while the batch waits for its turn;
+//     would not be over before that, taking twice as long as the last one: with
+//     what the last attempt has met. The batch's deadline moves on while the batch
+//     waits for its turn;
 //   - with ctx's error when the caller has cancelled it.
 //
 // The batch is not read any more once Forward has returned.
@@ -131,7 +132,8 @@ func (f *forwarding) next(ctx context.Context) error {
 		step = 1 // the gate makes it wait
 	}
 	pause := f.client.config.Retry.pause(step, end.asked, rand.Float64()) //nolint:gosec // spreads load, guards nothing
-	if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) <= pause {
+	// An attempt that is cut off leaves the batch in doubt.
+	if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) <= pause+2*end.took {
 		f.final = true
 		return f.last
 	}
@@ -154,6 +156,7 @@ func (f *forwarding) attempt(ctx context.Context, p pass) (end attemptEnd, open 
 		}
 		open = c.gate.report(p, end.health, leaveAlone)
 	}()
+	end.took = time.Since(begin)
 	f.inDoubt = f.inDoubt || end.inDoubt
 	if end.status != 0 {
 		f.retryAfter = end.asked
@@ -161,7 +164,7 @@ func (f *forwarding) attempt(ctx context.Context, p pass) (end attemptEnd, open 
 	if c.onAttempt != nil {
 		c.onAttempt(Attempt{
 			BatchNum: f.batchNum, Number: f.attempts, HTTPStatus: end.status, Class: end.class,
-			InDoubt: end.inDoubt, RetryAfter: end.asked, Reason: end.reason(), Duration: time.Since(begin),
+			InDoubt: end.inDoubt, RetryAfter: end.asked, Reason: end.reason(), Duration: end.took,
 		})
 	}
 	return end, open

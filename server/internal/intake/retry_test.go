@@ -187,6 +187,21 @@ func TestBatchDeadlineInAnAttempt(t *testing.T) {
 	})
 }
 
+// No attempt is begun that would be cut off, and leave the batch in doubt.
+func TestBatchDeadlineIsTooNear(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the waits are random
+		synctest.Test(t, func(t *testing.T) {
+			m := &model{latency: 3 * time.Second, answer: scripted(503)}
+			client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = time.Minute })
+			failed := failure(t, client, t.Context())
+			if failed.HTTPStatus != 503 || failed.Attempts < 2 || failed.InDoubt() || failed.Timeout() {
+				t.Errorf("%v after %d attempts, in doubt %v", failed, failed.Attempts, failed.InDoubt())
+			}
+		})
+	}
+}
+
 // A wait that would end behind the caller's deadline is not begun.
 func TestCallersDeadline(t *testing.T) {
 	t.Parallel()
