@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -145,13 +144,7 @@ func TestHugeScopeInSeveralMessages(t *testing.T) {
 	}
 	var got, want []any
 	for _, batch := range batches {
-		for _, raw := range batch.Scopes {
-			var scope any
-			if err := json.Unmarshal(raw, &scope); err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, scope)
-		}
+		got = append(got, batch.Scopes...)
 	}
 	for _, scope := range scopes {
 		want = append(want, testbed.ScopeJSON(scope))

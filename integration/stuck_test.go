@@ -29,7 +29,7 @@ func heapBytes() uint64 {
 //
 //nolint:paralleltest // see above
 func TestStuckIntake(t *testing.T) {
-	uploads, stuck := count(50, 500), 2*time.Second
+	uploads, scopesEach, stuck := count(50, 500), count(10, 40), 2*time.Second
 	if long() {
 		stuck = time.Minute
 	}
@@ -38,9 +38,8 @@ func TestStuckIntake(t *testing.T) {
 		if err != nil {
 			t.Fatalf("SCOPEGATE_STUCK: %v", err)
 		}
-		uploads, stuck = 2000, asked
+		uploads, scopesEach, stuck = 2000, 40, asked
 	}
-	const scopesEach = 40
 	gate := testbed.NewGate()
 	bed := testbed.New(t, testbed.Options{Fault: gate.Fault, Configure: func(cfg *server.Config) {
 		cfg.FlushThresholdBytes = 0

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -54,7 +55,11 @@ func TestThresholdIsSoft(t *testing.T) {
 				t.Fatalf("%d batches, want several", len(batches))
 			}
 			for _, batch := range batches {
-				crossed := batch.Scopes[len(batch.Scopes)-1]
+				var envelope struct{ Scopes []json.RawMessage }
+				if err := json.Unmarshal(batch.Raw, &envelope); err != nil {
+					t.Fatal(err)
+				}
+				crossed := envelope.Scopes[len(envelope.Scopes)-1]
 				bound := int64(test.thresholdBytes + softBytes + len(crossed))
 				if batch.CompressedBytes > bound {
 					t.Errorf("batch %d has %d bytes, more than %d", batch.Num, batch.CompressedBytes, bound)

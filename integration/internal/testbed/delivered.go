@@ -21,21 +21,23 @@ import (
 type Batch struct {
 	Num   int
 	Final bool
-	// Scopes are the root scopes' JSON as it came.
-	Scopes []json.RawMessage
-	// RawBytes is the length of the envelope, CompressedBytes that of its gzip.
-	RawBytes, CompressedBytes int64
+	// Scopes are the root scopes, as encoding/json decodes them.
+	Scopes []any
+	// Raw is the envelope as it came.
+	Raw []byte
+	// CompressedBytes is the length of its gzip.
+	CompressedBytes int64
 }
 
 type envelope struct {
-	Service  string            `json:"service"`
-	Env      *string           `json:"env"`
-	Version  string            `json:"version"`
-	Language string            `json:"language"`
-	UploadID string            `json:"upload_id"`
-	BatchNum int               `json:"batch_num"`
-	Scopes   []json.RawMessage `json:"scopes"`
-	Final    bool              `json:"final"`
+	Service  string  `json:"service"`
+	Env      *string `json:"env"`
+	Version  string  `json:"version"`
+	Language string  `json:"language"`
+	UploadID string  `json:"upload_id"`
+	BatchNum int     `json:"batch_num"`
+	Scopes   []any   `json:"scopes"`
+	Final    bool    `json:"final"`
 }
 
 type event struct {
@@ -79,7 +81,7 @@ func (in *Intake) Verify(
 	if err != nil {
 		return nil, err
 	}
-	var arrived []json.RawMessage
+	var arrived []any
 	for i, batch := range batches {
 		if last := i == len(batches)-1; batch.Final != last {
 			return nil, fmt.Errorf("batch %d of %d has final = %v", batch.Num, len(batches), batch.Final)
@@ -89,11 +91,7 @@ func (in *Intake) Verify(
 	if len(arrived) != len(sent) {
 		return nil, fmt.Errorf("%d scopes, %d were sent", len(arrived), len(sent))
 	}
-	for i, raw := range arrived {
-		var got any
-		if err := json.Unmarshal(raw, &got); err != nil {
-			return nil, fmt.Errorf("scope %d: %w", i, err)
-		}
+	for i, got := range arrived {
 		if want := ScopeJSON(sent[i]); !reflect.DeepEqual(got, want) {
 			return nil, fmt.Errorf("scope %d is %s\nwant %s", i, excerpt(got), excerpt(want))
 		}
@@ -113,13 +111,7 @@ func (in *Intake) VerifyMerged(uploadID string, metadata *symdbv1.UploadMetadata
 		if last := i == len(batches)-1; batch.Final != last {
 			return fmt.Errorf("batch %d of %d has final = %v", batch.Num, len(batches), batch.Final)
 		}
-		for _, raw := range batch.Scopes {
-			var scope any
-			if err := json.Unmarshal(raw, &scope); err != nil {
-				return fmt.Errorf("batch %d: %w", batch.Num, err)
-			}
-			got = append(got, scope)
-		}
+		got = append(got, batch.Scopes...)
 	}
 	for _, scope := range sent {
 		want = append(want, ScopeJSON(scope))
@@ -183,7 +175,7 @@ func VerifySummary(summary *symdbv1.UploadScopesResponse, batches []Batch) error
 	var scopes, rawBytes, compressedBytes int64
 	for _, batch := range batches {
 		scopes += int64(len(batch.Scopes))
-		rawBytes += batch.RawBytes
+		rawBytes += int64(len(batch.Raw))
 		compressedBytes += batch.CompressedBytes
 	}
 	for _, count := range []struct {
@@ -245,13 +237,14 @@ func readBatch(stored devintake.Batch, uploadID string, metadata *symdbv1.Upload
 	}
 	wantEnvelope := envelope{
 		Service: metadata.GetService(), Version: metadata.GetVersion(), Language: metadata.GetLanguage(),
-		UploadID: uploadID, BatchNum: stored.BatchNum, Scopes: env.Scopes, Final: env.Final,
+		UploadID: uploadID, BatchNum: stored.BatchNum, Final: env.Final,
 	}
 	if metadata.GetEnv() != "" {
 		wantEnvelope.Env = metadata.Env
 	}
+	scopes := env.Scopes
+	env.Scopes = nil
 	if !reflect.DeepEqual(env, wantEnvelope) {
-		env.Scopes = nil
 		return Batch{}, fmt.Errorf("envelope is %+v, want the metadata %v", env, metadata)
 	}
 	wantEvent := event{
@@ -262,12 +255,11 @@ func readBatch(stored devintake.Batch, uploadID string, metadata *symdbv1.Upload
 	if ev != wantEvent {
 		return Batch{}, fmt.Errorf("event is %+v, want %+v", ev, wantEvent)
 	}
-	if len(env.Scopes) == 0 {
+	if len(scopes) == 0 {
 		return Batch{}, errors.New("no scope")
 	}
 	return Batch{
-		Num: stored.BatchNum, Final: env.Final, Scopes: env.Scopes,
-		RawBytes: int64(len(raw)), CompressedBytes: int64(len(compressed)),
+		Num: stored.BatchNum, Final: env.Final, Scopes: scopes, Raw: raw, CompressedBytes: int64(len(compressed)),
 	}, nil
 }
 
