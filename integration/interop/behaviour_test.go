@@ -41,7 +41,7 @@ func goesOn(t *testing.T, p *producer) {
 		accept(w, r)
 	}
 	bed := newBed(t, down, "--flush-threshold", "16KiB", "--batch-deadline", batchDeadline.String())
-	path := writeReplay(t, replayScopes)
+	path := writeReplay(t, fewScopes)
 	result := p.start(t, bed.server.Address, "--replay", path).mustSucceed(t)
 	if result.Streams < 2 {
 		t.Errorf("%d streams: nothing was gone on with", result.Streams)
@@ -58,7 +58,7 @@ func startsOver(t *testing.T, p *producer) {
 	gate := testbed.NewGate()
 	bed := newBed(t, gate.Fault, "--flush-threshold", "16KiB")
 	proxy := testbed.NewProxy(t, bed.server.Address)
-	path := writeReplay(t, replayScopes)
+	path := writeReplay(t, fewScopes)
 	r := p.start(t, proxy.Address(), "--replay", path)
 	first := await(t, r, gate.Entered, "its first batch")
 	proxy.Cut()
@@ -239,7 +239,7 @@ func keepsItsDeadline(t *testing.T, p *producer) {
 	t.Helper()
 	gate := testbed.NewGate()
 	bed := newBed(t, gate.Fault, "--flush-threshold", "0")
-	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, replayScopes), "--deadline", "4")
+	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, fewScopes), "--deadline", "4")
 	await(t, r, gate.Entered, "its first batch")
 	got := r.wait(t)
 	if got.Status != "DEADLINE_EXCEEDED" {

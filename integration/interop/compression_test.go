@@ -23,7 +23,7 @@ func compresses(t *testing.T, p *producer) {
 		t.Skip("this producer has no option for it")
 	}
 	bed := newBed(t, nil)
-	path := writeReplay(t, replayScopes/10)
+	path := writeReplay(t, 1_000)
 	result := p.start(t, bed.server.Address, "--replay", path, "--gzip").mustSucceed(t)
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
 

@@ -23,46 +23,67 @@ var languages = []language{
 // batchBytes is a flush threshold at which an upload takes many batches.
 const batchBytes = "64KiB"
 
-// They run one after the other, because they are measured, and so that no machine
-// is too small for them.
-func TestInterop(t *testing.T) { //nolint:paralleltest // measured one after the other
+// check is what is looked at in a producer.
+type check struct {
+	name string
+	run  func(t *testing.T, p *producer)
+}
+
+// checks wait and compare, and tell nothing of speed.
+var checks = []check{
+	{"golden", requireGolden},
+	{"superset", requireSuperset},
+	{"goes on", goesOn},
+	{"starts over", startsOver},
+	{"overloaded", waitsForTheOverloaded},
+	{"ended early", seesTheEarlyEnd},
+	{"too large", seesTooLarge},
+	{"cut short", isCutShort},
+	{"cancelled", isCancelled},
+	{"deadline", keepsItsDeadline},
+	{"backpressure", isHeldBack},
+	{"bit by bit", goesBitByBit},
+	{"compressed", compresses},
+}
+
+// TestInterop runs the checks of several languages at once, and then measures one
+// after the other, when nothing else runs.
+func TestInterop(t *testing.T) {
 	if workDir == "" {
 		t.Skip("make interop runs this: it needs other languages")
 	}
-	bed := newBed(t, nil, "--flush-threshold", batchBytes)
 	chosen := strings.Fields(os.Getenv("SCOPEGATE_INTEROP_LANGUAGES"))
-	for _, l := range languages {
-		if len(chosen) > 0 && !slices.Contains(chosen, l.name) {
-			continue
-		}
-		t.Run(l.name, func(t *testing.T) {
-			p := l.producer(t)
-			row := table.add(l.name)
-			for _, check := range []struct {
-				name string
-				run  func(t *testing.T, p *producer)
-			}{
-				{"golden", requireGolden},
-				{"superset", requireSuperset},
-				{"delivered", func(t *testing.T, p *producer) { t.Helper(); requireDelivered(t, p, bed, row) }},
-				{"replayed", func(t *testing.T, p *producer) { t.Helper(); measureReplay(t, p, bed, row) }},
-				{"goes on", goesOn},
-				{"starts over", startsOver},
-				{"overloaded", waitsForTheOverloaded},
-				{"ended early", seesTheEarlyEnd},
-				{"too large", seesTooLarge},
-				{"cut short", isCutShort},
-				{"cancelled", isCancelled},
-				{"deadline", keepsItsDeadline},
-				{"backpressure", isHeldBack},
-				{"bit by bit", goesBitByBit},
-				{"compressed", compresses},
-			} {
-				if !t.Run(check.name, func(t *testing.T) { check.run(t, p) }) {
-					row.failed = append(row.failed, check.name)
-				}
+	var producers []*producer
+	t.Run("checks", func(t *testing.T) {
+		for _, l := range languages {
+			if len(chosen) > 0 && !slices.Contains(chosen, l.name) {
+				continue
 			}
+			p := l.producer()
+			producers = append(producers, p)
+			t.Run(l.name, func(t *testing.T) {
+				t.Parallel()
+				p.require(t)
+				for _, check := range checks {
+					p.check(t, check)
+				}
+			})
+		}
+	})
+	bed := newBed(t, nil, "--flush-threshold", batchBytes)
+	for _, p := range producers {
+		t.Run(p.language.name, func(t *testing.T) {
+			p.require(t)
+			p.check(t, check{"delivered", func(t *testing.T, p *producer) { t.Helper(); requireDelivered(t, p, bed) }})
+			p.check(t, check{"replayed", func(t *testing.T, p *producer) { t.Helper(); measureReplay(t, p, bed) }})
 		})
+	}
+}
+
+func (p *producer) check(t *testing.T, c check) {
+	t.Helper()
+	if !t.Run(c.name, func(t *testing.T) { c.run(t, p) }) {
+		p.row.failed = append(p.row.failed, c.name)
 	}
 }
 
@@ -146,8 +167,9 @@ func requireSuperset(t *testing.T, p *producer) {
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
 }
 
-func requireDelivered(t *testing.T, p *producer, bed *bed, row *row) {
+func requireDelivered(t *testing.T, p *producer, bed *bed) {
 	t.Helper()
+	row := p.row
 	result := p.start(t, bed.server.Address).mustSucceed(t)
 	sent, got := readLines(t, p.sentPath), bed.arrived(t, result.UploadID)
 	row.sent, row.arrived, row.messages, row.rate = len(sent), len(got), result.Messages, result.rate()
@@ -165,10 +187,10 @@ func requireDelivered(t *testing.T, p *producer, bed *bed, row *row) {
 }
 
 // measureReplay measures without the walk.
-func measureReplay(t *testing.T, p *producer, bed *bed, row *row) {
+func measureReplay(t *testing.T, p *producer, bed *bed) {
 	t.Helper()
 	path := writeReplay(t, replayScopes)
 	result := p.start(t, bed.server.Address, "--replay", path).mustSucceed(t)
-	row.replayRate = result.rate()
+	p.row.replayRate = result.rate()
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
 }

@@ -15,7 +15,7 @@ import (
 const (
 	// heldScopes and heldScopeBytes make an input that is far larger than what a
 	// producer may hold.
-	heldScopes, heldScopeBytes = 3_000, 20_000
+	heldScopes, heldScopeBytes = 1_500, 20_000
 	// holdTime is how long the intake is stuck.
 	holdTime = 3 * time.Second
 	// settleTime is how long a producer takes nothing more when it has filled what
@@ -25,7 +25,7 @@ const (
 	// lies between it and the server, and what the server holds.
 	maxTakenBytes = 12 << 20
 	// maxGrowthBytes is how much a producer may grow while it is held back. What it
-	// has still to send is about 60 MB.
+	// has still to send is about 20 MB.
 	maxGrowthBytes = 8 << 20
 )
 
@@ -54,8 +54,8 @@ func isHeldBack(t *testing.T, p *producer) {
 	if growth := after.residentBytes - before.residentBytes; growth > maxGrowthBytes {
 		t.Errorf("it grew by %d bytes to %d while the server read nothing", growth, after.residentBytes)
 	}
-	table.of(p.language.name).heldBytes = after.residentBytes
-	table.of(p.language.name).growthBytes = after.residentBytes - before.residentBytes
+	p.row.heldBytes = after.residentBytes
+	p.row.growthBytes = after.residentBytes - before.residentBytes
 	if sent := len(readLines(t, p.sentPath)); sent != heldScopes || result.Scopes != heldScopes {
 		t.Errorf("%d scopes were written down, %d told of, want %d", sent, result.Scopes, heldScopes)
 	}

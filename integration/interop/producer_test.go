@@ -24,8 +24,12 @@ import (
 // patience bounds one run of a producer.
 const patience = 3 * time.Minute
 
-// replayScopes is the length of the usual fixed input.
-const replayScopes = 10_000
+const (
+	// replayScopes is the length of the usual fixed input.
+	replayScopes = 10_000
+	// fewScopes is enough for some batches of 16 KiB.
+	fewScopes = 3_000
+)
 
 type language struct {
 	name   string
@@ -42,6 +46,7 @@ type producer struct {
 	path     string
 	// sentPath is where it writes down what it sends.
 	sentPath string
+	row      *row
 }
 
 // result is what a producer prints at its end.
@@ -60,23 +65,27 @@ type result struct {
 
 func (r *result) rate() float64 { return float64(r.Messages) / r.Seconds }
 
-// producer skips the test where the language can't be had.
-func (l language) producer(t *testing.T) *producer {
+// producer returns the language's, with a row in the table.
+func (l language) producer() *producer {
+	dir := filepath.Join(workDir, l.name)
+	return &producer{language: l, path: filepath.Join(dir, "run"), sentPath: filepath.Join(dir, "sent.jsonl"), row: table.add(l.name)}
+}
+
+// require skips the test where the producer can't be had.
+func (p *producer) require(t *testing.T) {
 	t.Helper()
-	path := filepath.Join(workDir, l.name, "run")
-	if _, err := os.Stat(path); err != nil {
-		if reason, err := os.ReadFile(filepath.Join(workDir, l.name, "broken")); err == nil {
-			table.add(l.name).failed = []string{"build"}
-			t.Fatalf("%s can't be built: %s", l.name, reason)
+	if _, err := os.Stat(p.path); err != nil {
+		if reason, err := os.ReadFile(filepath.Join(filepath.Dir(p.path), "broken")); err == nil {
+			p.row.failed = []string{"build"}
+			t.Fatalf("%s can't be built: %s", p.language.name, reason)
 		}
-		reason, readErr := os.ReadFile(filepath.Join(workDir, l.name, "skipped"))
+		reason, readErr := os.ReadFile(filepath.Join(filepath.Dir(p.path), "skipped"))
 		if readErr != nil {
 			reason = []byte(err.Error())
 		}
-		table.skip(l.name, strings.TrimSpace(string(reason)))
-		t.Skipf("%s can't be had: %s", l.name, reason)
+		p.row.skipped = strings.TrimSpace(string(reason))
+		t.Skipf("%s can't be had: %s", p.language.name, reason)
 	}
-	return &producer{language: l, path: path, sentPath: filepath.Join(workDir, l.name, "sent.jsonl")}
 }
 
 // run is a producer at work.

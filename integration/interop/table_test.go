@@ -71,17 +71,6 @@ func (t *results) add(name string) *row {
 	return r
 }
 
-func (t *results) skip(name, reason string) { t.add(name).skipped = reason }
-
-func (t *results) of(name string) *row {
-	for _, r := range t.rows {
-		if r.name == name {
-			return r
-		}
-	}
-	return t.add(name)
-}
-
 // String is the table in Markdown.
 func (t *results) String() string {
 	var text strings.Builder

@@ -5,20 +5,28 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$2/next" "$2/generated"
-protoc --descriptor_set_in="$1" \
-  --cpp_out="$2/next" --grpc_out="$2/next" --plugin=protoc-gen-grpc="$(command -v grpc_cpp_plugin)" \
-  symdb/v1/scope.proto symdb/v1/symbol_database_service.proto google/rpc/error_details.proto google/rpc/status.proto
+messages=(symdb/v1/scope.proto symdb/v1/symbol_database_service.proto google/rpc/error_details.proto google/rpc/status.proto)
+protoc --descriptor_set_in="$1" --cpp_out="$2/next" "${messages[@]}"
+protoc --descriptor_set_in="$1" --grpc_out="$2/next" --plugin=protoc-gen-grpc="$(command -v grpc_cpp_plugin)" \
+  symdb/v1/symbol_database_service.proto
 read -ra flags < <(pkg-config --cflags grpc++ protobuf)
 read -ra libraries < <(pkg-config --libs grpc++ protobuf)
-compile=(g++ -std=c++17 -O2 -Wall -Wno-deprecated-declarations "${flags[@]}" -I "$2/generated")
+compile=(g++ -std=c++17 -Wall -Wno-deprecated-declarations "${flags[@]}" -I "$2/generated" -c)
+
+# compiles sources, as many at once as there are processors, to objects in a directory.
+compile_to() { # DIRECTORY OPTION... <SOURCES
+  mkdir -p "$1"
+  # shellcheck disable=SC2016 # for the inner shell
+  xargs -P "$(nproc)" -I {} sh -c 'directory=$1 source=$2; shift 2; exec "$@" "$source" -o "$directory/$(basename "$source").o"' \
+    sh "$1" {} "${compile[@]}" "${@:2}"
+}
+
 if [[ ! -e "$2/generated.a" ]] || ! diff -rq "$2/next" "$2/generated" >/dev/null; then
-  rm -rf "$2/generated" "$2/generated.a"
+  rm -rf "$2/generated" "$2/generated.a" "$2/objects"
   cp -r "$2/next" "$2/generated"
-  while read -r source; do
-    "${compile[@]}" -c "$source" -o "$source.o"
-  done < <(find "$2/generated" -name '*.cc')
-  find "$2/generated" -name '*.o' -exec ar rcs "$2/generated.a" {} +
-  find "$2/generated" -name '*.o' -delete
+  find "$2/generated" -name '*.cc' | compile_to "$2/objects/generated" -O0
+  ar rcs "$2/generated.a" "$2/objects/generated"/*.o
 fi
 rm -rf "$2/next"
-"${compile[@]}" -Wextra "$here"/*.cpp "$2/generated.a" "${libraries[@]}" -lpthread -o "$2/run"
+printf '%s\n' "$here"/*.cpp | compile_to "$2/objects/own" -O1 -Wextra
+g++ "$2/objects/own"/*.o "$2/generated.a" "${libraries[@]}" -lpthread -o "$2/run"

@@ -15,6 +15,6 @@ find "$2/generated" "$here" "$here/../testdata/golden/java" -name '*.java' >"$2/
 javac -nowarn -parameters -encoding UTF-8 -d "$2/classes" -cp "$jars" "@$2/sources"
 cat >"$2/run" <<END
 #!/bin/sh
-exec java -Xmx64m -XX:+UseSerialGC -cp '$2/classes:$jars' Produce "\$@"
+exec java -Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '$2/classes:$jars' Produce "\$@"
 END
 chmod +x "$2/run"
