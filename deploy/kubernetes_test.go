@@ -40,6 +40,7 @@ type cluster struct {
 	network        networking.NetworkPolicy
 	service, admin core.Service
 	monitor        monitoring.ServiceMonitor
+	alerts         monitoring.PrometheusRule
 }
 
 // readCluster decodes the manifests into the types of Kubernetes itself. Unknown
@@ -58,6 +59,7 @@ func readCluster(t *testing.T) *cluster {
 		"policy/v1 PodDisruptionBudget scopegate":           &c.disruption,
 		"networking.k8s.io/v1 NetworkPolicy scopegate":      &c.network,
 		"monitoring.coreos.com/v1 ServiceMonitor scopegate": &c.monitor,
+		"monitoring.coreos.com/v1 PrometheusRule scopegate": &c.alerts,
 	}
 	paths, err := filepath.Glob("kubernetes/*.yaml")
 	if err != nil {
