@@ -124,6 +124,8 @@ func (s *service) observeMemory(r prometheus.Registerer) {
 		gauge("memory_admitted_uploads", "Uploads whose metadata was taken.", func() float64 { return float64(b.Admitted()) }),
 		counter("memory_squeezes_total", "Times that an upload was asked to move its batches out of memory.",
 			func() float64 { return float64(b.Counts().Squeezes) }),
+		counter("memory_read_pauses_total", "Reads from clients that waited, as more was drawn than there is.",
+			func() float64 { return float64(b.Counts().Pauses) }),
 		counter("memory_give_ups_total", "Times that an upload was asked to end, as memory was short and its client slow.",
 			func() float64 { return float64(b.Counts().GiveUps) }),
 	)

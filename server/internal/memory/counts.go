@@ -5,6 +5,8 @@ type Counts struct {
 	// Squeezes is how often an account was asked to hold less, and GiveUps how
 	// often one was asked to end.
 	Squeezes, GiveUps int64
+	// Pauses is how often somebody had to wait for relief.
+	Pauses int64
 	// The refusals, by the limit that had no room: of all uploads, of one caller's
 	// and of one group's, and of all bytes, of one caller's and of one group's.
 	RefusedUploads, RefusedCallerUploads, RefusedGroupUploads int64

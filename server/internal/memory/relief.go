@@ -21,6 +21,7 @@ func (b *Budget) AwaitRelief(longest time.Duration) {
 func (b *Budget) nextRelief() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.counts.Pauses++
 	if b.relief == nil {
 		b.relief = make(chan struct{})
 	}

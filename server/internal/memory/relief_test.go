@@ -38,6 +38,9 @@ func TestRelief(t *testing.T) {
 				if took := time.Since(began); took < test.soonest || took > test.latest {
 					t.Errorf("it waited for %v, want %v to %v", took, test.soonest, test.latest)
 				}
+				if paused := b.Counts().Pauses == 1; paused != (test.soonest > 0) {
+					t.Errorf("%d pauses were counted", b.Counts().Pauses)
+				}
 			})
 		})
 	}
