@@ -92,8 +92,9 @@ var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallM
 	return call.Service != healthv1.Health_ServiceDesc.ServiceName
 })
 
-// others draws what the streams of other services hold, counts them, and ends them
-// when the server stops: one that watches its health would keep it from stopping.
+// others draws what the streams of other services hold, and refuses them where there
+// is no room. It counts them, and ends them when the server stops: one that watches
+// its health would keep it from stopping.
 func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
@@ -103,8 +104,12 @@ func (s *Server) others(
 	if err := answerPlain(stream.Context()); err != nil {
 		return err
 	}
-	s.service.budget.Draw(streamBytes + maxCallBytes)
-	defer s.service.budget.Draw(-(streamBytes + maxCallBytes))
+	const bytes = streamBytes + maxCallBytes
+	s.service.budget.Draw(bytes)
+	defer s.service.budget.Draw(-bytes)
+	if s.service.budget.Exceeded() {
+		return publicStatus(errMemory, nil)
+	}
 	ended := make(chan error, 1)
 	counted := s.service.rpc.Stream()
 	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
