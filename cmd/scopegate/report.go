@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/client"
@@ -62,8 +63,8 @@ func (r *uploadReport) summarize(summary *symdbv1.UploadScopesResponse, duration
 }
 
 func (r *uploadReport) print(w io.Writer) {
-	fmt.Fprintf(w, "uploaded %s %s: %s in %s, %s of JSON as %s of gzip, in %.1f s\nupload id %s\n",
-		r.Service, r.Version, count(r.ScopeCount, "scope"), count(int64(r.BatchCount), "batch"),
+	fmt.Fprintf(w, "uploaded %s: %s in %s, %s of JSON as %s of gzip, in %.1f s\nupload id %s\n",
+		strings.TrimSpace(r.Service+" "+r.Version), count(r.ScopeCount, "scope"), count(int64(r.BatchCount), "batch"),
 		formatBytes(r.RawBytes), formatBytes(r.CompressedBytes), r.DurationSeconds, r.UploadID)
 }
 

@@ -32,6 +32,14 @@ func TestUploadOfLines(t *testing.T) {
 	}
 }
 
+func TestUploadWithoutVersion(t *testing.T) {
+	t.Parallel()
+	got := execute(t, line, "upload", "--server", newStack(t).server, "--service", "shop", "--language", "ruby", "-")
+	if got.code != exitOK || !strings.Contains(got.stdout, "uploaded shop: 1 scope in 1 batch") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestUploadFromStdinAsJSON(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
