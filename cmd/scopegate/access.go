@@ -56,7 +56,7 @@ func (f *accessFlags) announceAccess(ctx context.Context, cfg server.Config, lis
 		return
 	}
 	for _, l := range listeners {
-		if address, ok := l.Addr().(*net.TCPAddr); ok && !address.IP.IsLoopback() {
+		if !isLoopback(l.Addr()) {
 			logger.WarnContext(ctx, "everybody who reaches the server may upload; --tenants-file says who shall",
 				"address", addressOf(l))
 		}

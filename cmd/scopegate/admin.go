@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"sync"
 	"syscall"
@@ -67,15 +66,6 @@ func listenIfFree(ctx context.Context, address string, logger *slog.Logger) (net
 		return nil, nil //nolint:nilnil // no listener is an answer
 	}
 	return l, err
-}
-
-// isLoopback tells that only this host can reach the address.
-func isLoopback(address net.Addr) bool {
-	if address.Network() == "unix" {
-		return true
-	}
-	at, err := netip.ParseAddrPort(address.String())
-	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
 // newRegistry returns a registry of what the process itself can tell.

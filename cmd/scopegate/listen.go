@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -129,4 +130,13 @@ func announce(w io.Writer, listeners []net.Listener) {
 	for _, l := range listeners {
 		fmt.Fprintf(w, "listening on %s\n", addressOf(l))
 	}
+}
+
+// isLoopback tells that only this host can reach the address.
+func isLoopback(address net.Addr) bool {
+	if address.Network() == "unix" {
+		return true
+	}
+	at, err := netip.ParseAddrPort(address.String())
+	return err == nil && at.Addr().Unmap().IsLoopback()
 }

@@ -78,9 +78,8 @@ func (f *tlsFlags) checkListeners(ctx context.Context, listeners []net.Listener,
 		return nil
 	}
 	for _, l := range listeners {
-		tcp, ok := l.Addr().(*net.TCPAddr)
 		switch {
-		case !ok || tcp.IP.IsLoopback():
+		case isLoopback(l.Addr()):
 			continue
 		case !f.InsecureListen:
 			return exposedError(addressOf(l))
