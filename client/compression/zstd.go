@@ -30,11 +30,9 @@ type zstdCompressor struct {
 }
 
 func newZstdCompressor() *zstdCompressor {
-	return &zstdCompressor{readers: func() chan *zstdReader {
-		readers := make(chan *zstdReader, 1)
-		readers <- &zstdReader{home: readers}
-		return readers
-	}()}
+	c := &zstdCompressor{readers: make(chan *zstdReader, 1)}
+	c.readers <- &zstdReader{home: c.readers}
+	return c
 }
 
 func (*zstdCompressor) Name() string { return Zstd }
