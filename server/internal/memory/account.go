@@ -102,7 +102,7 @@ func (b *Budget) refusal(callers []*caller, bytes int64) *OverloadError {
 	switch {
 	case b.admitted >= b.limits.uploads():
 		return &OverloadError{Uploads: b.limits.Uploads}
-	case b.drawn.Load() > b.percent(refusePercent), b.ceiling.reached(b.admitted, time.Now()):
+	case b.Refusing(), b.ceiling.reached(b.admitted, time.Now()):
 		b.refused = true
 		return &OverloadError{Bytes: b.limits.Bytes}
 	}
@@ -140,8 +140,12 @@ func (a *Account) count(bytes int) {
 func (a *Account) HeldBytes() int64 { return a.held.Load() }
 
 func (a *Account) totalBytes() int64 {
-	return int64(a.fixedBytes) + a.held.Load() + a.attributed.Load()
+	return int64(a.fixedBytes) + a.carriedBytes()
 }
+
+// carriedBytes returns what the account holds beside what is fixed, whoever has
+// drawn it.
+func (a *Account) carriedBytes() int64 { return a.held.Load() + a.attributed.Load() }
 
 // Receiving tells that the account's stream is, or is no longer, open for what
 // its client sends.
@@ -181,7 +185,7 @@ func (a *Account) Wait(ctx context.Context) error {
 // what is left is enough for those that hold little to go on (the dynamic queue
 // thresholds of Choudhury and Hahne, 1998, that network switches use).
 func (a *Account) mayTake(free int64) bool {
-	if a.held.Load()+a.attributed.Load() >= free {
+	if a.carriedBytes() >= free {
 		return false
 	}
 	for _, of := range a.callers {

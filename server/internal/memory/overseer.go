@@ -69,7 +69,7 @@ func (b *Budget) leave() bool {
 
 // short tells that there is something to look after.
 func (b *Budget) short() bool {
-	return b.waiting.Load() > 0 || b.drawn.Load() > b.percent(squeezePercent)
+	return b.waiting.Load() > 0 || b.Squeezing()
 }
 
 // look lets accounts go on, and has others hold less. It returns whether the
@@ -106,7 +106,7 @@ func (b *Budget) sorted() []*Account {
 	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
 	for a := range b.accounts {
 		accounts = append(accounts, a)
-		holds[a] = a.held.Load() + a.attributed.Load()
+		holds[a] = a.carriedBytes()
 	}
 	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
 	return accounts
@@ -153,7 +153,7 @@ func (b *Budget) makeRoom(accounts []*Account) {
 		return
 	}
 	a := accounts[next]
-	b.squeeze(accounts, a.held.Load()+a.attributed.Load()-b.free()+grantBytes)
+	b.squeeze(accounts, a.carriedBytes()-b.free()+grantBytes)
 }
 
 // grantCallers does the same for callers, and groups, of which all accounts wait
