@@ -102,12 +102,7 @@ func (s *Server) observe(r prometheus.Registerer) {
 		counter("connections_refused_total", "Connections that were closed at once, as there were too many.",
 			func() float64 { return float64(s.connections.refused.Load()) }),
 		gauge("connections_limit", "Most open connections of clients.", fixed(limits.Connections)),
-		gauge("ready", "1 while uploads are taken, 0 before and while the server stops.", func() float64 {
-			if s.Ready() {
-				return 1
-			}
-			return 0
-		}),
+		gauge("ready", "1 while uploads are taken, 0 before and while the server stops.", flag(s.Ready)),
 	)
 }
 
@@ -180,12 +175,8 @@ func observeIntake(r prometheus.Registerer, client *intake.Client) {
 			func() float64 { return float64(client.State().Waiting) }),
 	)
 	for _, health := range []intake.Health{intake.Up, intake.Throttled, intake.Down, intake.Probing} {
-		state := gauge("intake_state", "What the intake is taken for: 1 at that state, 0 at the others.", func() float64 {
-			if client.State().Health == health {
-				return 1
-			}
-			return 0
-		})
+		state := gauge("intake_state", "What the intake is taken for: 1 at that state, 0 at the others.",
+			flag(func() bool { return client.State().Health == health }))
 		state.Labels = prometheus.Labels{"state": string(health)}
 		telemetry.Register(r, state)
 	}
@@ -197,6 +188,16 @@ func gauge(name, help string, value func() float64) telemetry.Reading {
 
 func counter(name, help string, value func() float64) telemetry.Reading {
 	return telemetry.Reading{Name: name, Help: help, Counter: true, Value: value}
+}
+
+// flag is 1 while on, else 0.
+func flag(on func() bool) func() float64 {
+	return func() float64 {
+		if on() {
+			return 1
+		}
+		return 0
+	}
 }
 
 func fixed(n int) func() float64 { return func() float64 { return float64(n) } }

@@ -242,12 +242,14 @@ func (s *Server) watchAccess() {
 
 // Ready tells whether the server takes uploads: from the first Serve on, until
 // Shutdown.
-func (s *Server) Ready() bool {
+func (s *Server) Ready() bool { return s.serving.Load() && !s.isStopping() }
+
+func (s *Server) isStopping() bool {
 	select {
 	case <-s.stopping:
-		return false
+		return true
 	default:
-		return s.serving.Load()
+		return false
 	}
 }
 

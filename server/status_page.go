@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -13,7 +12,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
 	"github.com/scopegate/scopegate/server/internal/intake"
-	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // shownUploads bounds how many uploads in flight are shown.
@@ -135,15 +133,6 @@ func (s *Server) snapshot() adminpage.Snapshot {
 	return snapshot
 }
 
-func (s *Server) isStopping() bool {
-	select {
-	case <-s.stopping:
-		return true
-	default:
-		return false
-	}
-}
-
 // snapshot returns how far the upload has come.
 func (u *upload) snapshot() adminpage.Upload {
 	p := &u.standing
@@ -191,7 +180,7 @@ func (u *upload) recordEnd(code codes.Code, why reason, err error) {
 	if err != nil {
 		ended.Reason, ended.Detail = string(why), err.Error()
 	}
-	if _, overloaded := errors.AsType[*memory.OverloadError](err); overloaded || errors.Is(err, errMemory) {
+	if why == reasonOverloaded {
 		u.service.activity.Totals.RefusedUploads.Add(1)
 	}
 	u.service.activity.Finish(ended)
