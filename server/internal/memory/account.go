@@ -8,7 +8,7 @@ import (
 )
 
 // Account is what one upload holds. Draw and Attribute are safe for concurrent
-// use, the other methods for that of one goroutine.
+// use, also with Close; the other methods for that of one goroutine.
 type Account struct {
 	budget *Budget
 	// callers are whose it is: its caller and the group of that; none before it is
@@ -220,5 +220,4 @@ func (a *Account) Close() {
 			delete(b.callers, of.key)
 		}
 	}
-	a.callers = nil
 }
