@@ -192,9 +192,10 @@ func TestIntakeRedirects(t *testing.T) {
 	}
 }
 
-func shortTimeout(cfg *server.Config) {
-	cfg.Intake.PostTimeout = 500 * time.Millisecond
-	cfg.Intake.BatchDeadline = 700 * time.Millisecond
+// triesOnce has the server give a batch back that the intake lets time out.
+func triesOnce(cfg *server.Config) {
+	givesUp(cfg)
+	cfg.Intake.PostTimeout = 2 * cfg.Intake.BatchDeadline
 }
 
 func TestIntakeHangs(t *testing.T) {
@@ -216,11 +217,7 @@ func TestIntakeHangs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			options.Configure = func(cfg *server.Config) {
-				shortTimeout(cfg)
-				cfg.FlushThresholdBytes = 0
-			}
-			options.Configure = givesUp
+			options.Configure = triesOnce
 			bed := testbed.New(t, options)
 			_, err := uploadOnce(t, bed)
 			batchNum := int32(1)
@@ -246,15 +243,16 @@ func TestIntakeHangsInTheBody(t *testing.T) {
 			<-r.Context().Done()
 		}
 	}
+	soonCut := func(cfg *server.Config) { cfg.Intake.PostTimeout = 2 * time.Second }
 	t.Run("refusing", func(t *testing.T) {
 		t.Parallel()
-		bed := testbed.New(t, testbed.Options{Fault: stall(http.StatusForbidden), Configure: shortTimeout})
+		bed := testbed.New(t, testbed.Options{Fault: stall(http.StatusForbidden), Configure: soonCut})
 		_, err := upload(t, bed)
 		bed.RequireIntakeFailure(t, err, codes.FailedPrecondition, "INTAKE_REFUSED", http.StatusForbidden, 1)
 	})
 	t.Run("accepting", func(t *testing.T) {
 		t.Parallel()
-		bed := testbed.New(t, testbed.Options{Fault: stall(http.StatusOK), Configure: shortTimeout})
+		bed := testbed.New(t, testbed.Options{Fault: stall(http.StatusOK), Configure: soonCut})
 		if _, err := upload(t, bed); err != nil {
 			t.Error(err)
 		}

@@ -92,10 +92,10 @@ type IntakeConfig struct {
 	TLS IntakeTLSConfig
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
-	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
-	// waiting between them, but not the waiting for its turn behind other batches
-	// (MaxConnections), which says nothing against the intake. 0: as long as the
-	// client waits.
+	// BatchDeadline is until when attempts to forward one batch begin; the last one
+	// ends by PostTimeout. The waiting for its turn behind other batches
+	// (MaxConnections) does not count, as it says nothing against the intake. 0: as
+	// long as the client waits.
 	BatchDeadline time.Duration
 	// MaxConnections bounds the connections to the intake, and the batches that are
 	// on their way to it at once. The others wait for their turn, round robin

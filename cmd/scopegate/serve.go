@@ -33,7 +33,7 @@ type serveCommand struct {
 	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
 	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
 	PostTimeout    time.Duration `group:"Intake" default:"${postTimeout}" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long a batch is tried to be forwarded, its waiting behind other batches not counted. 0: as long as its client waits."`
+	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"For how long attempts at forwarding a batch are begun, its waiting behind other batches not counted; the last one may take the post timeout more. 0: as long as its client waits."`
 	IntakeConns    int           `name:"intake-connections" group:"Intake" default:"${intakeConnections}" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
 
 	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`

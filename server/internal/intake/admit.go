@@ -6,14 +6,6 @@ import (
 	"time"
 )
 
-// within returns the context with the batch's own deadline.
-func (f *forwarding) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	if f.deadline.IsZero() {
-		return ctx, func() {}
-	}
-	return context.WithDeadlineCause(ctx, f.deadline, errBatchDeadline)
-}
-
 // admit waits until the gate lets the batch through and it is its turn, which has
 // to be given back. It waits at the gate without a turn, and for its turn without
 // a pass. So passes are never stale, and nobody's turn is spent waiting; and when
@@ -32,12 +24,16 @@ func (f *forwarding) admit(ctx context.Context) (pass, error) {
 	}
 }
 
+// await waits at the gate, until the batch's own deadline.
 func (f *forwarding) await(ctx context.Context) (watches bool, err error) {
-	limited, cancel := f.within(ctx)
-	defer cancel()
-	watches, err = f.client.gate.await(limited)
+	if !f.deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, f.deadline, errBatchDeadline)
+		defer cancel()
+	}
+	watches, err = f.client.gate.await(ctx)
 	if err != nil && !errors.Is(err, errHeld) {
-		err = ended(limited)
+		err = ended(ctx)
 	}
 	return watches, err
 }

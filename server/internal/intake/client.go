@@ -30,8 +30,10 @@ type Config struct {
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	// It begins when it is the batch's turn, see MaxConnections.
 	PostTimeout time.Duration
-	// BatchDeadline bounds the forwarding of one batch: all its attempts and the
-	// waiting between them. 0: as long as the caller's context lives. The clock
+	// BatchDeadline bounds the forwarding of one batch: its attempts and the waiting
+	// between them, save that an attempt begun in time is not cut off, which would
+	// leave the batch in doubt: it ends by PostTimeout. 0: as long as the caller's
+	// context lives. The clock
 	// stands still while the batch waits for its turn: that it is behind others
 	// says nothing against an intake that takes one after the other, and to fail
 	// it would only bring it back later, at the end of the line. Should the intake

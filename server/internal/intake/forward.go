@@ -19,8 +19,8 @@ import (
 //
 //   - at once when the intake answers that it will not take the batch, ever or at
 //     this size ([Error.TooLarge]);
-//   - when ctx or Config.BatchDeadline ends, and already when the next attempt
-//     would not be over before that, taking twice as long as the last one: with
+//   - when the next attempt would begin after Config.BatchDeadline, or would not
+//     be over before ctx's deadline, taking twice as long as the last one: with
 //     what the last attempt has met. The batch's deadline moves on while the batch
 //     waits for its turn;
 //   - with ctx's error when the caller has cancelled it.
@@ -66,8 +66,8 @@ type forwarding struct {
 	batchNum int32
 	caller   string
 	tags     string
-	// deadline is the batch's own, zero if it has none. It moves on while the
-	// batch waits for its turn.
+	// deadline is the batch's own, after which no attempt begins; zero if it has
+	// none. It moves on while the batch waits for its turn.
 	deadline time.Time
 
 	attempts   int
@@ -115,8 +115,6 @@ func (f *forwarding) next(ctx context.Context) error {
 		f.stopped = err
 		return err
 	}
-	ctx, cancel := f.within(ctx)
-	defer cancel()
 	end, open := f.attempt(ctx, p)
 	if end.class == ClassAccepted {
 		f.accepted = true
@@ -132,12 +130,22 @@ func (f *forwarding) next(ctx context.Context) error {
 		step = 1 // the gate makes it wait
 	}
 	pause := f.client.config.Retry.pause(step, end.asked, rand.Float64()) //nolint:gosec // spreads load, guards nothing
-	// An attempt that is cut off leaves the batch in doubt.
-	if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) <= pause+2*end.took {
+	if f.tooLate(ctx, pause, 2*end.took) {
 		f.final = true
 		return f.last
 	}
 	return &again{failed: f.last, after: pause}
+}
+
+// tooLate tells that there is no time for an attempt that begins after the pause.
+// The batch's own deadline lets an attempt come to its end; the caller's cuts it
+// off, which leaves the batch in doubt, so all of the attempt must fit.
+func (f *forwarding) tooLate(ctx context.Context, pause, attempt time.Duration) bool {
+	if !f.deadline.IsZero() && time.Until(f.deadline) <= pause {
+		return true
+	}
+	deadline, limited := ctx.Deadline()
+	return limited && time.Until(deadline) <= pause+attempt
 }
 
 // attempt posts the batch in its turn, and returns whether the gate lets everybody

@@ -158,7 +158,6 @@ func TestJudgeSilence(t *testing.T) {
 		{errPostTimeout, false, false, verdict{class: ClassTimeout, retry: true, health: healthDown}},
 		{errPostTimeout, true, false, verdict{class: ClassTimeout, retry: true, health: healthDown}},
 		{errPostTimeout, true, true, verdict{class: ClassTimeout, retry: true, inDoubt: true, health: healthDown}},
-		{errBatchDeadline, true, true, verdict{class: ClassCancelled, inDoubt: true}},
 		{context.Canceled, true, true, verdict{class: ClassCancelled, inDoubt: true}},
 		{context.Canceled, true, false, verdict{class: ClassCancelled}},
 		{context.DeadlineExceeded, false, false, verdict{class: ClassCancelled}},

@@ -174,27 +174,47 @@ func TestBatchDeadline(t *testing.T) {
 	})
 }
 
+// An attempt has its time, and the batch is in doubt only by the intake's silence.
 func TestBatchDeadlineInAnAttempt(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{answer: func(int) reply { return failing(errHung) }}
-		client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = 10 * time.Second })
-		begin := time.Now()
-		failed := failure(t, client, t.Context())
-		if time.Since(begin) != 10*time.Second || !failed.Timeout() || !failed.InDoubt() || errors.Is(failed, context.DeadlineExceeded) {
-			t.Errorf("%v after %v, in doubt %v", failed, time.Since(begin), failed.InDoubt())
-		}
-	})
+	const postTimeout = 20 * time.Second
+	tests := map[string]struct {
+		m       *model
+		took    time.Duration
+		timeout bool
+	}{
+		"without an answer": {&model{answer: func(int) reply { return failing(errHung) }}, postTimeout, true},
+		"answered late":     {&model{latency: 15 * time.Second, answer: scripted(503)}, 15 * time.Second, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client := modelClient(t, tt.m, func(c *intake.Config) {
+					c.BatchDeadline, c.PostTimeout = 10*time.Second, postTimeout
+				})
+				begin := time.Now()
+				failed := failure(t, client, t.Context())
+				if time.Since(begin) != tt.took || failed.Attempts != 1 || errors.Is(failed, context.DeadlineExceeded) ||
+					failed.Timeout() != tt.timeout || failed.InDoubt() != tt.timeout {
+					t.Errorf("%v after %v, in doubt %v", failed, time.Since(begin), failed.InDoubt())
+				}
+			})
+		})
+	}
 }
 
-// No attempt is begun that would be cut off, and leave the batch in doubt.
-func TestBatchDeadlineIsTooNear(t *testing.T) {
+// No attempt is begun that the caller's deadline would cut off, and leave the batch
+// in doubt.
+func TestCallersDeadlineIsTooNear(t *testing.T) {
 	t.Parallel()
 	for range 20 { // the waits are random
 		synctest.Test(t, func(t *testing.T) {
 			m := &model{latency: 3 * time.Second, answer: scripted(503)}
-			client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = time.Minute })
-			failed := failure(t, client, t.Context())
+			client := modelClient(t, m, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			failed := failure(t, client, ctx)
 			if failed.HTTPStatus != 503 || failed.Attempts < 2 || failed.InDoubt() || failed.Timeout() {
 				t.Errorf("%v after %d attempts, in doubt %v", failed, failed.Attempts, failed.InDoubt())
 			}

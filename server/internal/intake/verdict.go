@@ -26,8 +26,7 @@ const (
 	ClassBroken Class = "broken"
 	// ClassTimeout is no answer within Config.PostTimeout.
 	ClassTimeout Class = "timeout"
-	// ClassCancelled is an attempt that the caller, or the batch's deadline, has
-	// ended.
+	// ClassCancelled is an attempt that the caller, or its deadline, has ended.
 	ClassCancelled Class = "cancelled"
 )
 
