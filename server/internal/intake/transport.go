@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -33,48 +32,6 @@ func newTransport(socket string, maxConnections int, config *tls.Config) *http.T
 	}
 	return transport
 }
-
-// renewed is a transport that is replaced when its TLS configuration is. What the
-// one before has in flight goes on, within the bound that turns set; its
-// connections are closed as they become idle.
-type renewed struct {
-	make   func(*tls.Config) *http.Transport
-	config func() *tls.Config
-
-	mu      sync.Mutex
-	current *http.Transport
-	of      *tls.Config
-}
-
-func newRenewed(config func() *tls.Config, makeOne func(*tls.Config) *http.Transport) *renewed {
-	if config == nil {
-		fixed := &tls.Config{MinVersion: tls.VersionTLS12}
-		config = func() *tls.Config { return fixed }
-	}
-	return &renewed{make: makeOne, config: config}
-}
-
-func (r *renewed) transport() *http.Transport {
-	config := r.config()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if config == r.of {
-		return r.current
-	}
-	if r.current != nil {
-		defer r.current.CloseIdleConnections()
-	}
-	r.current, r.of = r.make(config), config
-	return r.current
-}
-
-// RoundTrip is http.RoundTripper's.
-func (r *renewed) RoundTrip(request *http.Request) (*http.Response, error) {
-	return r.transport().RoundTrip(request)
-}
-
-// CloseIdleConnections closes the connections that are idle.
-func (r *renewed) CloseIdleConnections() { r.transport().CloseIdleConnections() }
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 

@@ -1,0 +1,59 @@
+package intake
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestReplacedTransportKeepsNoConnection has a transport replaced by another request
+// when one has been given it, and not yet begun.
+func TestReplacedTransportKeepsNoConnection(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "taken")
+	}))
+	closed := make(chan struct{})
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			close(closed) // there is one connection
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+
+	var config atomic.Pointer[tls.Config]
+	config.Store(&tls.Config{MinVersion: tls.VersionTLS12})
+	var r *renewed
+	var replace sync.Once
+	r = newRenewed(config.Load, func(*tls.Config) *http.Transport {
+		return &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { // is asked before there is a connection
+			replace.Do(func() {
+				config.Store(&tls.Config{MinVersion: tls.VersionTLS13})
+				r.transport()
+			})
+			return nil, nil //nolint:nilnil // no proxy
+		}}
+	})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := r.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(resp.Body); err != nil {
+		t.Error(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	<-closed
+}
