@@ -55,13 +55,7 @@ func TestDroppedBuffers(t *testing.T) {
 		b.Put(b.Get(20 << 10))
 		b.Get(30 << 10)
 	}
-	for range 1000 { // cleanups run some time after the collection
-		runtime.GC()
-		if budget.DrawnBytes() == want {
-			break
-		}
-		runtime.Gosched()
-	}
+	requireDrawn(t, budget, want)
 	if budget.DrawnBytes() != want {
 		t.Errorf("%d drawn, want %d", budget.DrawnBytes(), want)
 	}

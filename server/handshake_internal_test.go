@@ -21,7 +21,11 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-const frameBytes = 64 // of a small frame, beside its payload
+const (
+	frameBytes = 64 // of a small frame, beside its payload
+	// slackBytes is what was drawn before, for a few buffers, and given back since.
+	slackBytes = 8 << 10
+)
 
 // TestSmallFramesAreDrawn sends a part of a message in frames of one byte, and then
 // either gives up or goes away.
@@ -34,9 +38,7 @@ func TestSmallFramesAreDrawn(t *testing.T) {
 	before := server.drawnBytes()
 	client.single(t, count)
 	client.settle(t)
-	// What was drawn before may have held a few buffers that are given back since.
-	const slack = 8 << 10
-	if got := server.drawnBytes() - before; got < count*(1+frameBytes)-slack {
+	if got := server.drawnBytes() - before; got < count*(1+frameBytes)-slackBytes {
 		t.Errorf("%d bytes were drawn for %d small frames, want %d", got, count, count*(1+frameBytes))
 	}
 	client.flush(t, client.WriteRSTStream(1, http2.ErrCodeCancel))

@@ -106,12 +106,18 @@ func (c *rawClient) flush(t *testing.T, errs ...error) {
 // single sends that many frames of one byte.
 func (c *rawClient) single(t *testing.T, count int) {
 	t.Helper()
+	c.writeSingle(t, count)
+	c.flush(t)
+}
+
+// writeSingle is single without sending.
+func (c *rawClient) writeSingle(t *testing.T, count int) {
+	t.Helper()
 	for range count {
 		if err := c.WriteData(1, false, []byte{0}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.flush(t)
 }
 
 // settle returns when the server has read what was sent.

@@ -58,10 +58,11 @@ func TestSmallFramesWithinTLS(t *testing.T) {
 	before := server.drawnBytes()
 	hostile.single(t, count)
 	hostile.settle(t)
-	if got := server.drawnBytes() - before; got < count*(1+frameBytes) {
+	if got := server.drawnBytes() - before; got < count*(1+frameBytes)-slackBytes {
 		t.Errorf("%d bytes were drawn for %d small frames, want %d", got, count, count*(1+frameBytes))
 	}
-	hostile.single(t, frames.DefaultSmallFrames)
+	hostile.writeSingle(t, frames.DefaultSmallFrames)
+	_, _ = hostile.out.WriteTo(hostile.Conn) // the server may close before all of it is written
 	awaitEnd(t, hostile)
 	other.settle(t)
 	await(t, "a log line", func() bool { return server.log.Count("small frames") == 1 })

@@ -136,13 +136,14 @@ func (s *Server) snapshot() adminpage.Snapshot {
 // snapshot returns how far the upload has come.
 func (u *upload) snapshot() adminpage.Upload {
 	p := &u.standing
+	state, stuck := p.state(u.terms.taken()) // first: what it tells of has been counted
 	shown := adminpage.Upload{
+		State: state, Stuck: stuck,
 		Label: activity.Shortened(labelOf(p.header.Load(), u.terms)), Began: u.stream.pace.began,
 		Scopes: u.stream.scopes.Load(), ReceivedBytes: p.receivedBytes.Load(),
 		JSONBytes: p.jsonBytes.Load(), GzipBytes: p.gzipBytes.Load(), HeldBytes: u.account.HeldBytes(),
 		BatchNum: p.open.Load(), AcceptedBatches: p.accepted.Load(),
 	}
-	shown.State, shown.Stuck = p.state(u.terms.taken())
 	if reason := u.reason.Load(); reason != nil {
 		shown.State, shown.Stuck = "ending: "+(*reason).Error(), true
 	}

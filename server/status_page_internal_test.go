@@ -137,8 +137,10 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	send(t, stream, 1)
 	w.await(t, "the next batch behind it", inState("forwarding batch 1"))
 	close(open)
-	s = w.await(t, "two batches accepted", func(s adminpage.Snapshot) bool { return s.Uploads[0].AcceptedBatches == 2 })
-	if u := s.Uploads[0]; u.BatchNum != 3 || u.State != "receiving" {
+	s = w.await(t, "two batches accepted", func(s adminpage.Snapshot) bool {
+		return s.Uploads[0].AcceptedBatches == 2 && s.Uploads[0].State == "receiving"
+	})
+	if u := s.Uploads[0]; u.BatchNum != 3 {
 		t.Errorf("%+v", u)
 	}
 	summary, err := stream.CloseAndRecv()
@@ -179,7 +181,9 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	s := w.await(t, "an intake that is left alone", func(s adminpage.Snapshot) bool { return s.Intake.State == adminpage.IntakeSpared })
+	s := w.await(t, "an intake that is left alone", func(s adminpage.Snapshot) bool {
+		return s.Intake.State == adminpage.IntakeSpared && len(s.Intake.Failures) > 0
+	})
 	if in := s.Intake; in.FailedInRow != 1 || in.FailingSince.IsZero() || time.Until(in.RetryAt) <= 0 ||
 		len(in.Failures) != 1 || in.Failures[0].HTTPStatus != 503 || in.Failures[0].Reason != "away for lunch" || in.Failures[0].BatchNum != 1 {
 		t.Errorf("%+v", in)

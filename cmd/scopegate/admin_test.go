@@ -71,7 +71,7 @@ func waitForStatus(t *testing.T, address, path string, want int) {
 func TestAdminPort(t *testing.T) {
 	t.Parallel()
 	getenv := variables(map[string]string{"SCOPEGATE_ADMIN_LISTEN": "127.0.0.1:0", "SCOPEGATE_API_KEY": canary})
-	s, address, admin := startServe(t, getenv, "--shutdown-grace", "300ms",
+	s, address, admin := startServe(t, getenv, "--shutdown-grace", "59s",
 		"--intake-url", "http://"+canary+":"+canary+"@127.0.0.1:1/?key="+canary)
 	waitForStatus(t, admin, "/readyz", http.StatusOK)
 	for path, want := range map[string]string{
@@ -91,12 +91,13 @@ func TestAdminPort(t *testing.T) {
 			t.Errorf("there is a secret in %s", path)
 		}
 	}
-	holdUpload(t, address)
+	giveUp := holdUpload(t, address)
 	s.cancel()
 	waitForStatus(t, admin, "/readyz", http.StatusServiceUnavailable)
 	if status, body := get(t, admin, "/metrics"); status != http.StatusOK || !strings.Contains(body, "\nscopegate_ready 0\n") {
 		t.Errorf("/metrics while the server stops: %d", status)
 	}
+	giveUp()
 	if code := s.stop(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
@@ -104,7 +105,7 @@ func TestAdminPort(t *testing.T) {
 		t.Errorf("there is a secret in the log: %s", s.stderr.String())
 	}
 	if !strings.Contains(s.stderr.String(), "msg=starting version="+thisBuild().version) ||
-		!strings.Contains(s.stderr.String(), "settings.shutdown_grace=300ms") {
+		!strings.Contains(s.stderr.String(), "settings.shutdown_grace=59s") {
 		t.Errorf("the log does not say what starts: %s", s.stderr.String())
 	}
 }
@@ -273,7 +274,7 @@ func TestTracesAreExported(t *testing.T) {
 	defer collector.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	t.Setenv("OTEL_SERVICE_NAME", "gate-of-test")
-	s := startCommand(t, variables(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL}), "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://u:"+canary+"@127.0.0.1:1/?key="+canary, "--batch-deadline", "50ms")
+	s := startCommand(t, variables(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL}), "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://u:"+canary+"@127.0.0.1:1/?key="+canary, "--batch-deadline", "5s")
 	c, err := client.Dial(s.address())
 	if err != nil {
 		t.Fatal(err)

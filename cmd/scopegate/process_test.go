@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,16 +98,17 @@ func waitForLog(t *testing.T, stderr *bufio.Scanner, want string) {
 	t.Fatalf("the log ended without %q", want)
 }
 
-// holdUpload begins an upload that does not end before the test does. It returns
-// once the server has the upload.
-func holdUpload(t *testing.T, address string) {
+// holdUpload begins an upload that does not end before the test does, or gives it
+// up. It returns once the server has the upload.
+func holdUpload(t *testing.T, address string) (giveUp context.CancelFunc) {
 	t.Helper()
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(t.Context())
+	ctx, giveUp := context.WithCancel(t.Context())
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,4 +121,5 @@ func holdUpload(t *testing.T, address string) {
 	if _, err := stream.Header(); err != nil {
 		t.Fatal(err)
 	}
+	return giveUp
 }

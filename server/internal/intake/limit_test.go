@@ -19,10 +19,10 @@ type narrow struct {
 	// cutEvery: this request and its multiples are cut off. 0: none.
 	cutEvery int
 
-	mu                   sync.Mutex
-	open, most, accepted int // connections
-	here, crowd, seen    int // requests
-	full                 chan struct{}
+	mu                         sync.Mutex
+	open, most, accepted       int // connections
+	here, crowd, waiting, seen int // requests
+	full                       chan struct{}
 }
 
 // Accept counts a connection, until the server closes it.
@@ -56,18 +56,24 @@ func (c *narrowConn) Close() error {
 func (n *narrow) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	n.seen++
+	n.here++
+	n.crowd = max(n.crowd, n.here)
 	cut := n.cutEvery > 0 && n.seen%n.cutEvery == 0
 	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.here--
+	}()
 	_, _ = io.Copy(io.Discard, r.Body)
 	if cut {
 		panic(http.ErrAbortHandler) // closes the connection
 	}
 	n.mu.Lock()
-	n.here++
-	n.crowd = max(n.crowd, n.here)
+	n.waiting++
 	full := n.full
-	if n.here == n.limit {
-		n.here, n.full = 0, make(chan struct{})
+	if n.waiting == n.limit {
+		n.waiting, n.full = 0, make(chan struct{})
 		close(full)
 	}
 	n.mu.Unlock()
@@ -95,11 +101,16 @@ func TestConnectionsAreBounded(t *testing.T) {
 				in.mu.Lock()
 				defer in.mu.Unlock()
 				t.Logf("%d requests through %d connections, at most %d at once", in.seen, in.accepted, in.most)
-				if in.most != limit || in.crowd > limit {
-					t.Errorf("at most %d connections and %d requests at once, want %d", in.most, in.crowd, limit)
+				if in.crowd != limit {
+					t.Errorf("%d requests at once, want %d", in.crowd, limit)
 				}
-				if cutEvery == 0 && in.accepted != limit {
-					t.Errorf("%d connections were made, want %d that are kept", in.accepted, limit)
+				// The intake may learn late that a connection was closed, and net/http does
+				// not keep one whose request it finds sent more than 50 ms after the answer.
+				if in.most < limit || in.most >= 2*limit {
+					t.Errorf("%d connections at once, want some %d", in.most, limit)
+				}
+				if cutEvery == 0 && in.accepted >= 2*limit {
+					t.Errorf("%d connections were made, want some %d that are kept", in.accepted, limit)
 				}
 				if cutEvery > 0 && in.accepted <= limit {
 					t.Errorf("%d connections were made: none was cut", in.accepted)

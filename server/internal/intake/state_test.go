@@ -74,7 +74,7 @@ func TestHealth(t *testing.T) {
 		retry := intake.DefaultRetry()
 		retry.BreakerFailureThreshold, retry.BreakerDelay = 1, time.Hour
 		client := newClient(t, intake.Config{
-			URL: server.URL, PostTimeout: time.Minute, BatchDeadline: 50 * time.Millisecond, Retry: retry,
+			URL: server.URL, PostTimeout: time.Minute, BatchDeadline: time.Minute, Retry: retry,
 		})
 		if err := client.Forward(t.Context(), newBatch(1)); err == nil {
 			t.Error("accepted")

@@ -65,51 +65,55 @@ level=WARN msg="upload ended" reason=OVERLOADED
 // second, and all are accounted for.
 func TestBounded(t *testing.T) {
 	t.Parallel()
-	const limit, lines = 3, 10_000
-	_, handler, text := newLog(limit)
-	for i := range lines {
-		record := slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprint("message ", i), 0)
-		record.AddAttrs(slog.String("reason", strings.Repeat("x", 1000)+fmt.Sprint(i)))
-		if err := handler.Handle(t.Context(), record); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) { // where no time passes meanwhile
+		const limit, lines = 3, 10_000
+		_, handler, text := newLog(limit)
+		for i := range lines {
+			record := slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprint("message ", i), 0)
+			record.AddAttrs(slog.String("reason", strings.Repeat("x", 1000)+fmt.Sprint(i)))
+			if err := handler.Handle(t.Context(), record); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	handler.Flush()
-	shown := strings.Count(text.String(), "msg=\"message ")
-	if shown > 65*limit {
-		t.Errorf("%d of %d lines went through", shown, lines)
-	}
-	var left int
-	if _, err := fmt.Sscanf(text.String()[strings.LastIndex(text.String(), "of="):], "of=other count=%d", &left); err != nil {
-		t.Fatalf("%v in %s", err, text)
-	}
-	if shown+left != lines {
-		t.Errorf("%d shown and %d left out of %d", shown, left, lines)
-	}
+		handler.Flush()
+		shown := strings.Count(text.String(), "msg=\"message ")
+		if shown > 65*limit {
+			t.Errorf("%d of %d lines went through", shown, lines)
+		}
+		var left int
+		if _, err := fmt.Sscanf(text.String()[strings.LastIndex(text.String(), "of="):], "of=other count=%d", &left); err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
+		if shown+left != lines {
+			t.Errorf("%d shown and %d left out of %d", shown, left, lines)
+		}
+	})
 }
 
 // Attributes and groups of With do not get lost, and lines from many goroutines are
 // counted once each.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	const limit, writers, each = 50, 8, 100
-	handler := sampling.New(&counting{}, limit)
-	log := slog.New(handler)
-	var all sync.WaitGroup
-	for range writers {
-		all.Go(func() {
-			for range each {
-				log.WithGroup("group").With("key", "value").Info("line")
-			}
-		})
-	}
-	all.Wait()
-	handler.Flush()
-	seen.mu.Lock()
-	defer seen.mu.Unlock()
-	if seen.lines != limit || seen.left != writers*each-limit {
-		t.Errorf("%d lines and %d left out, want %d and %d", seen.lines, seen.left, limit, writers*each-limit)
-	}
+	synctest.Test(t, func(t *testing.T) { // where no time passes meanwhile
+		const limit, writers, each = 50, 8, 100
+		handler := sampling.New(&counting{}, limit)
+		log := slog.New(handler)
+		var all sync.WaitGroup
+		for range writers {
+			all.Go(func() {
+				for range each {
+					log.WithGroup("group").With("key", "value").Info("line")
+				}
+			})
+		}
+		all.Wait()
+		handler.Flush()
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		if seen.lines != limit || seen.left != writers*each-limit {
+			t.Errorf("%d lines and %d left out, want %d and %d", seen.lines, seen.left, limit, writers*each-limit)
+		}
+	})
 }
 
 // seen is what all handlers of TestConcurrent have got.
