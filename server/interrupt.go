@@ -48,15 +48,16 @@ func (u *upload) tick() {
 }
 
 // check returns when to look again at how long the stream lasts and how its
-// client keeps sending, or why it is to end.
+// client keeps sending, or why it is to end. It does not end of age before its
+// metadata is known: without that there is no progress to give back with it.
 func (u *upload) check() (time.Duration, error) {
 	next, err := u.stream.pace.check()
 	if limit := u.service.config.MaxConnectionAge; limit > 0 && err == nil {
 		left := limit - time.Since(u.stream.pace.began)
-		if left <= 0 {
+		if left <= 0 && u.standing.header.Load() != nil {
 			return 0, errConnectionAge
 		}
-		next = min(next, left)
+		next = min(next, max(left, limit/maxChecks))
 	}
 	return next, err
 }

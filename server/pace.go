@@ -6,7 +6,8 @@ import (
 )
 
 // pace watches how a client keeps sending. Its time is only counted while the
-// server waits for it: one that is stopped by flow control is not slow. The
+// server waits for it: one that is stopped by flow control is not slow. For the
+// first message it has a time of its own. The
 // methods are safe for one goroutine that receives beside another one that
 // checks.
 type pace struct {
@@ -31,10 +32,11 @@ func (p *pace) wait() { p.since.Store(int64(time.Since(p.began))) }
 
 // receive tells that the client has sent a message.
 func (p *pace) receive(bytes int) {
-	p.received.Store(true)
 	p.bytes.Add(int64(bytes))
 	since := p.since.Swap(-1)
-	p.waited.Add(int64(time.Since(p.began)) - since)
+	if p.received.Swap(true) {
+		p.waited.Add(int64(time.Since(p.began)) - since)
+	}
 }
 
 // check returns when to look again, or why the stream is to end: it has sent too

@@ -25,16 +25,16 @@ func TestPace(t *testing.T) {
 	}{
 		"nothing comes at all": {limits, []step{{89 * second, 0, false, nil}, {second, 0, false, errNoMetadata}}},
 		"idle after the first message": {limits, []step{
-			{second, 1000, true, nil},
-			{58 * second, 0, false, nil},
+			{89 * second, 1000, true, nil},
+			{59 * second, 0, false, nil},
 			{second, 0, false, nil},
 			{59 * second, 0, false, nil},
 			{second, 0, false, errTooSlow},
 		}},
-		"slower than it may be": {limits, []step{{20 * second, 300, true, nil}, {39 * second, 299, true, nil}, {second, 0, false, errTooSlow}}},
+		"slower than it may be": {limits, []step{{20 * second, 300, true, nil}, {59 * second, 299, true, nil}, {second, 0, false, errTooSlow}}},
 		"as slow as it may be": {limits, []step{
 			{20 * second, 300, true, nil},
-			{39 * second, 300, true, nil},
+			{59 * second, 300, true, nil},
 			{second, 0, false, nil},
 			{59 * second, 600, true, nil},
 			{second, 0, false, nil},
@@ -43,7 +43,7 @@ func TestPace(t *testing.T) {
 			{second, 10, false, nil},
 			{24 * 60 * minute, 0, false, nil},
 			{second, 0, true, nil},
-			{58 * second, 0, false, nil},
+			{59 * second, 0, false, nil},
 			{second, 0, false, errTooSlow},
 		}},
 		"no minimum": {LimitsConfig{FirstMessageTimeout: second, IdleTimeout: minute}, []step{

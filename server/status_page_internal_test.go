@@ -51,12 +51,26 @@ func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watc
 func accept(http.ResponseWriter, *http.Request) {}
 
 // begin begins an upload of a service; the server has its metadata.
-func (w *watched) begin(t *testing.T, service string) grpc.ClientStreamingClient[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse] {
+func (w *watched) begin(t *testing.T, service string) uploading {
 	t.Helper()
-	stream, err := w.client.UploadScopes(t.Context())
+	return w.beginIn(t.Context(), t, service)
+}
+
+func (w *watched) beginIn(ctx context.Context, t *testing.T, service string) uploading {
+	t.Helper()
+	stream, err := w.client.UploadScopes(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
+	introduce(t, stream, service)
+	return stream
+}
+
+type uploading = grpc.ClientStreamingClient[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
+
+// introduce sends the metadata; the server has it then.
+func introduce(t *testing.T, stream uploading, service string) {
+	t.Helper()
 	metadata := &symdbv1.UploadMetadata{Service: service, Version: "1", Language: "go"}
 	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}); err != nil {
 		t.Fatal(err)
@@ -64,10 +78,9 @@ func (w *watched) begin(t *testing.T, service string) grpc.ClientStreamingClient
 	if _, err := stream.Header(); err != nil {
 		t.Fatal(err)
 	}
-	return stream
 }
 
-func send(t *testing.T, stream grpc.ClientStreamingClient[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse], count int) {
+func send(t *testing.T, stream uploading, count int) {
 	t.Helper()
 	for range count {
 		scope := &symdbv1.Scope{ScopeType: "package", Name: new("main")}

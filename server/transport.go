@@ -64,7 +64,7 @@ func (s *Server) newTransport() *grpc.Server {
 			MaxConnectionAge:  cfg.MaxConnectionAge,
 			// By then all its streams have reached that age themselves, and were
 			// given back. Without it the connection would never be closed.
-			MaxConnectionAgeGrace: 2 * cfg.MaxConnectionAge,
+			MaxConnectionAgeGrace: 2 * (cfg.MaxConnectionAge + settleTime),
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),

@@ -34,6 +34,10 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 	s.streams.Go(func() { u.outcome <- u.run(rpc) })
 	select {
 	case err := <-u.outcome:
+		if errors.Is(err, errClosed) { // by who is about to interrupt it
+			<-u.interrupted
+			return u.giveBack(rpc)
+		}
 		return u.answer(rpc, err)
 	case <-u.interrupted:
 		return u.giveBack(rpc)
@@ -271,8 +275,12 @@ func (u *upload) countReceived() {
 
 // finish forwards the stream's last batch, with the scope that was held back, and
 // waits until the intake has accepted it. It is the final batch unless another
-// stream follows.
+// stream follows. An upload whose client has just lost its right to it is not
+// brought to its end.
 func (u *upload) finish(held transcode.Checked) error {
+	if err := u.service.access.revoked(u.terms); err != nil {
+		return err
+	}
 	if err := u.add(held); err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ func (f *forwarding) admit(ctx context.Context) (pass, error) {
 
 // await waits at the gate, until the batch's own deadline.
 func (f *forwarding) await(ctx context.Context) (watches bool, err error) {
+	if err := ended(ctx); err != nil {
+		return false, err
+	}
 	if !f.deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, f.deadline, errBatchDeadline)

@@ -87,17 +87,16 @@ func (h hold) tooLong(ctx context.Context) bool {
 
 // await waits until the gate is open, or the caller may probe: then the caller is
 // the one that watches, until it calls unwatch. What await saw may be over soon;
-// the pass comes from try. It fails with the context's error, or at once with
-// errHeld where the context's deadline is before the gate can open.
+// the pass comes from try. Where the gate is not open, it fails with the context's
+// error, or at once with errHeld where the context's deadline is before it can open.
 func (g *gate) await(ctx context.Context) (watches bool, err error) {
 	for {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
 		h, open := g.look(time.Now())
 		switch {
 		case open:
 			return false, nil
+		case ctx.Err() != nil:
+			return false, ctx.Err()
 		case h.tooLong(ctx):
 			return false, errHeld
 		}
