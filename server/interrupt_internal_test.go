@@ -29,6 +29,21 @@ func TestInterruptedBetween(t *testing.T) {
 	}
 }
 
+// TestShutdownBeforeMetadata has a server stop while a stream's metadata is on its
+// way.
+func TestShutdownBeforeMetadata(t *testing.T) {
+	t.Parallel()
+	w := watch(t, nil, accept)
+	stream, err := w.client.UploadScopes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the stream", func() bool { return w.service.uploads.count() == 1 })
+	w.service.uploads.interrupt(errShuttingDown)
+	introduce(t, stream, "shop")
+	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, reasonShuttingDown))
+}
+
 // TestAgeBeforeMetadata has a stream grow old before its metadata is there.
 func TestAgeBeforeMetadata(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,9 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 // nothing ends only when the handler returns. The handler itself does next to
 // nothing, as gRPC has already used up most of the smallest stack.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	u := &upload{service: s, outcome: make(chan error, 1), interrupted: make(chan struct{})}
+	u := &upload{
+		service: s, outcome: make(chan error, 1), begun: make(chan struct{}), interrupted: make(chan struct{}),
+	}
 	s.streams.Go(func() { u.outcome <- u.run(rpc) })
 	select {
 	case err := <-u.outcome:
@@ -56,6 +58,8 @@ type upload struct {
 	clock    *time.Timer
 	outcome  chan error  // what run has returned
 	ended    atomic.Bool // the clock is not to be set again
+	// begun is closed, by begin, when the metadata is known.
+	begun chan struct{}
 	// interrupted is closed, by interrupt, when reason is set.
 	interrupted chan struct{}
 	reason      atomic.Pointer[error]
@@ -73,6 +77,9 @@ type upload struct {
 // giveBack answers the client of a stream that was interrupted with why, unless
 // the intake turns out to have accepted all of it.
 func (u *upload) giveBack(rpc uploadStream) error {
+	if errors.Is(*u.reason.Load(), errShuttingDown) {
+		u.awaitMetadata(settleTime)
+	}
 	u.delivery.halt(settleTime)
 	if u.delivery.complete {
 		return u.answer(rpc, <-u.outcome)
@@ -80,6 +87,18 @@ func (u *upload) giveBack(rpc uploadStream) error {
 	u.mu.Lock() // the stream may just have begun
 	defer u.mu.Unlock()
 	return u.answer(rpc, *u.reason.Load())
+}
+
+// awaitMetadata waits for so long, as the metadata may be on its way: without it
+// there is no progress, and the client would begin its upload anew.
+func (u *upload) awaitMetadata(most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-u.begun:
+	case <-u.stream.rpc.Context().Done():
+	case <-timer.C:
+	}
 }
 
 // answer tells the client, the log and the metrics what became of the stream.
@@ -172,6 +191,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
+	defer close(u.begun)
 	u.header, u.options = header, options
 	u.standing.header.Store(header)
 	u.standing.open.Store(options.firstBatchNum)
