@@ -5,10 +5,9 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	_ "github.com/scopegate/scopegate/client/compression" // as the command does
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/leak"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -18,15 +17,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "trust intakes:", err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m,
-		// toxiproxy does not always end its own when a proxy stops.
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
-		goleak.Cleanup(func(code int) {
-			forget()
-			testbed.Forget()
-			os.Exit(code)
-		}))
+	code := leak.Run(m, testbed.ProxyLeaks()...)
+	forget()
+	testbed.Forget()
+	os.Exit(code)
 }
 
 // threshold returns a configuration with that flush threshold.

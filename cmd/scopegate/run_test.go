@@ -10,18 +10,16 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/scopegate/scopegate/integration/leak"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if paths, err := smallBinary(); err == nil {
-			_ = os.RemoveAll(filepath.Dir(paths[0]))
-		}
-		os.Exit(code)
-	}))
+	code := leak.Run(m)
+	if paths, err := smallBinary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(paths[0]))
+	}
+	os.Exit(code)
 }
 
 // smallBinary is a Go binary with DWARF, and one that is stripped of it.

@@ -4,14 +4,12 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/leak"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		testbed.Forget()
-		os.Exit(code)
-	}))
+	code := leak.Run(m)
+	testbed.Forget()
+	os.Exit(code)
 }

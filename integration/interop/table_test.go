@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/leak"
 )
 
 // workDir is where the producers were built, "" where they were not.
@@ -19,17 +18,12 @@ var workDir = os.Getenv("SCOPEGATE_INTEROP")
 const skippedCode = 3
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		// toxiproxy does not always end its own when a proxy stops.
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
-		goleak.Cleanup(func(code int) {
-			testbed.Forget()
-			if workDir != "" {
-				code = report(code)
-			}
-			os.Exit(code)
-		}))
+	code := leak.Run(m, testbed.ProxyLeaks()...)
+	testbed.Forget()
+	if workDir != "" {
+		code = report(code)
+	}
+	os.Exit(code)
 }
 
 // report writes the table and returns the code to end with: what was skipped has

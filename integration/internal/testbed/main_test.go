@@ -3,9 +3,9 @@ package testbed_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/scopegate/scopegate/integration/leak"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	leak.Verify(m)
 }

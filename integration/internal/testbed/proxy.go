@@ -8,6 +8,7 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
 )
 
 // Proxy stands in front of an address and spoils what passes through.
@@ -47,4 +48,13 @@ func (p *Proxy) Mend() error {
 		return fmt.Errorf("start proxy: %w", err)
 	}
 	return nil
+}
+
+// ProxyLeaks are goroutines of toxiproxy, which does not always end its own when a
+// proxy stops.
+func ProxyLeaks() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
+	}
 }

@@ -11,12 +11,12 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
+	"github.com/scopegate/scopegate/integration/leak"
 	"github.com/scopegate/scopegate/server/internal/admin"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Verify(m) }
 
 func newConfig(t *testing.T) admin.Config {
 	t.Helper()

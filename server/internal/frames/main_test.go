@@ -3,7 +3,7 @@ package frames_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/scopegate/scopegate/integration/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Verify(m) }

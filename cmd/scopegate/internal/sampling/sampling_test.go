@@ -11,12 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/sampling"
+	"github.com/scopegate/scopegate/integration/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Verify(m) }
 
 // newLog returns a log of at most limit lines of a kind a second, without times.
 func newLog(limit int) (*slog.Logger, *sampling.Handler, *bytes.Buffer) {

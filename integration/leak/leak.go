@@ -1,0 +1,36 @@
+// Package leak fails tests that leave goroutines behind.
+package leak
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// patience is how long goroutines may take to end once the tests have. On a machine
+// that is short of CPU that may be more than the half second that goleak waits.
+const patience = time.Minute
+
+// Verify runs a package's tests, and exits. It is for TestMain.
+func Verify(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs a package's tests, and returns the code to exit with: where they have
+// passed, it is 1 if goroutines do not end that they have begun.
+func Run(m *testing.M, options ...goleak.Option) (code int) {
+	if code := m.Run(); code != 0 {
+		return code
+	}
+	for deadline := time.Now().Add(patience); ; {
+		err := goleak.Find(options...)
+		if err == nil {
+			return 0
+		}
+		if time.Now().After(deadline) {
+			fmt.Fprintf(os.Stderr, "goroutines are left behind: %v\n", err)
+			return 1
+		}
+	}
+}
