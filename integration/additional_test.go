@@ -14,6 +14,7 @@ import (
 func additional(age time.Duration, urls ...string) func(*server.Config) {
 	return func(cfg *server.Config) {
 		cfg.AdditionalIntakes.MaxAge = age
+		cfg.AdditionalIntakes.DrainTime = time.Minute
 		for _, url := range urls {
 			cfg.AdditionalIntakes.Intakes = append(cfg.AdditionalIntakes.Intakes,
 				server.AdditionalIntake{URL: url, APIKey: server.NewSecret("additional-" + testbed.Canary)})
@@ -83,7 +84,7 @@ func TestAdditionalIntakesDoNotDelay(t *testing.T) {
 	hanging := testbed.StartIntake(t, testbed.Hang)
 	bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) {
 		threshold(0)(cfg)
-		additional(time.Hour, hanging.URL(), "http://"+testbed.ClosedAddress(t)+"/?token="+testbed.Canary)(cfg)
+		additional(time.Hour, hanging.URL(), "http://"+testbed.ReserveAddress(t)+"/?token="+testbed.Canary)(cfg)
 		cfg.AdditionalIntakes.QueueBytes = 1 << 20
 		cfg.AdditionalIntakes.DrainTime = 10 * time.Millisecond
 	}})

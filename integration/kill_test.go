@@ -119,7 +119,7 @@ func killOnce(t *testing.T, random *rand.Rand, pull bool, counts *tally) (point 
 	}}
 	door := testbed.NewDoor(t)
 	intake := testbed.StartScriptedIntake(t, testbed.NewAlways(door, trouble), false)
-	process := testbed.StartProcess(t, intake.URL(), "127.0.0.1:0", serveArguments...)
+	process := testbed.StartProcess(t, intake.URL(), testbed.ReserveAddress(t), serveArguments...)
 	servers := newFleet(t, process.Address)
 	sameAddress := random.IntN(2) == 0
 	replaced := make(chan *testbed.Process, 1)

@@ -78,7 +78,7 @@ func TestSecretsShowNowhere(t *testing.T) {
 		"no status":           {url: secretURL("http", echoBadly(t, "HTTP/1.1 %s\r\n\r\n")), want: codes.Unavailable},
 		"no header":           {url: secretURL("http", echoBadly(t, "HTTP/1.1 200 OK\r\n%s\r\n\r\n")), want: codes.Unavailable},
 		"no length":           {url: secretURL("http", echoBadly(t, "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n")), want: codes.Unavailable},
-		"unreachable":         {url: secretURL("http", testbed.ClosedAddress(t)), want: codes.Unavailable},
+		"unreachable":         {url: secretURL("http", testbed.ReserveAddress(t)), want: codes.Unavailable},
 		"no TLS":              {url: secretURL("https", echoBadly(t, "%s\r\n\r\n")), want: codes.Unavailable},
 		"socket not there":    {url: "unix:///nowhere/" + testbed.Canary[:4] + ":/in?token=" + testbed.Canary, want: codes.Unavailable},
 		"host does not exist": {url: secretURL("http", "nowhere.invalid"), want: codes.Unavailable},
@@ -97,7 +97,9 @@ func TestSecretsShowNowhere(t *testing.T) {
 					fmt.Sprintf("- {name: own, certificates: [x], intake: {url: %q, api_key_file: key}}", cfg.Intake.URL),
 				}
 				file.write(t)
-				cfg.Intake.PostTimeout = 500 * time.Millisecond
+				if name == "hangs" {
+					cfg.Intake.PostTimeout = 500 * time.Millisecond
+				}
 				cfg.AdditionalIntakes.Intakes = []server.AdditionalIntake{
 					{URL: cfg.Intake.URL, APIKey: server.NewSecret(testbed.Canary + "-additional")},
 				}

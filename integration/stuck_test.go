@@ -76,6 +76,9 @@ func TestStuckIntake(t *testing.T) {
 			counts.add(journey, bed.Intake, 0)
 		})
 	}
+	eventually(t, "all uploads to have begun", func() bool {
+		return values(t, bed.Server.Metrics)["scopegate_uploads_in_flight"] == float64(uploads)
+	})
 	<-time.After(stuck / 4)
 	early := heapBytes()
 	most := early

@@ -5,14 +5,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -24,19 +22,26 @@ import (
 // and to end: the slowest is a JVM on a machine that does other things too.
 const soon = 20 * time.Second
 
-// batchDeadline is when a server gives up a batch, where it shall.
-const batchDeadline = time.Second
+// batchDeadline is when a server gives up a batch, where it shall, as the intake is
+// down for downTime.
+const (
+	batchDeadline = time.Second
+	downTime      = 3 * batchDeadline
+)
 
 // The server gives up a batch, and tells how far the stream came.
 func goesOn(t *testing.T, p *producer) {
 	t.Helper()
-	var downSince atomic.Pointer[time.Time]
+	var downSince time.Time
 	down := func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
-		now := time.Now()
-		downSince.CompareAndSwap(nil, &now)
-		if post.BatchNum == 3 && time.Since(*downSince.Load()) < 2*batchDeadline {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
+		if post.BatchNum == 3 { // one batch travels at a time
+			if downSince.IsZero() {
+				downSince = time.Now()
+			}
+			if time.Since(downSince) < downTime {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
 		}
 		accept(w, r)
 	}
@@ -74,14 +79,13 @@ func startsOver(t *testing.T, p *producer) {
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
 }
 
-// overloaded refuses the first stream, and counts the scopes of others.
+// overloaded refuses the first stream for a while, and counts the scopes of others.
 type overloaded struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
+	delay   time.Duration
 	refused time.Time
 	waited  time.Duration
 }
-
-const overloadDelay = 400 * time.Millisecond
 
 func (o *overloaded) UploadScopes(
 	stream grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse],
@@ -90,7 +94,7 @@ func (o *overloaded) UploadScopes(
 		o.refused = time.Now()
 		st, err := status.New(codes.ResourceExhausted, "no memory is left").WithDetails(
 			&errdetails.ErrorInfo{Reason: "OVERLOADED", Domain: "scopegate"},
-			&errdetails.RetryInfo{RetryDelay: durationpb.New(overloadDelay)})
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(o.delay)})
 		if err != nil {
 			return err
 		}
@@ -112,53 +116,32 @@ func (o *overloaded) UploadScopes(
 func waitsForTheOverloaded(t *testing.T, p *producer) {
 	t.Helper()
 	t.Run("until there is room", func(t *testing.T) { waitsUntilThereIsRoom(t, p) })
-	t.Run("until its deadline", func(t *testing.T) {
-		bed := newBed(t, nil, "--max-uploads", "1")
-		occupy(t, bed)
-		r := p.start(t, bed.server.Address, "--replay", writeReplay(t, 10), "--deadline", "3")
+	t.Run("unless its deadline comes first", func(t *testing.T) {
+		const deadline = 5 * time.Minute
+		address, _ := (&overloaded{delay: 2 * deadline}).serve(t)
+		r := p.start(t, address, "--replay", writeReplay(t, 10), "--deadline", strconv.Itoa(int(deadline.Seconds())))
 		r.mustFail(t, result{Status: "RESOURCE_EXHAUSTED", Reason: "OVERLOADED"})
 	})
 }
 
-// occupy takes the room of one upload until the test ends.
-func occupy(t *testing.T, b *bed) {
-	t.Helper()
-	conn, err := grpc.NewClient(b.server.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(testbed.Context(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	metadata := &symdbv1.UploadMetadata{Service: "occupant", Language: "go"}
-	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stream.Header(); err != nil { // it is there once the upload has begun
-		t.Fatal(err)
-	}
-}
-
 func waitsUntilThereIsRoom(t *testing.T, p *producer) {
 	t.Helper()
-	o := &overloaded{}
-	server := grpc.NewServer()
-	symdbv1.RegisterSymbolDatabaseServiceServer(server, o)
-	address := serve(t, server)
+	o := &overloaded{delay: 400 * time.Millisecond}
+	address, stop := o.serve(t)
 	result := p.start(t, address, "--replay", writeReplay(t, 10)).mustSucceed(t)
-	server.Stop() // what o holds can be read now
+	stop() // what o holds can be read now
 	if result.Accepted != 10 || result.Streams != 2 {
 		t.Errorf("%+v, want 10 scopes in the second stream", *result)
 	}
-	if o.waited < overloadDelay {
-		t.Errorf("it tried again after %v, want at least %v", o.waited, overloadDelay)
+	if o.waited < o.delay {
+		t.Errorf("it tried again after %v, want at least %v", o.waited, o.delay)
 	}
 }
 
-func serve(t *testing.T, server *grpc.Server) (address string) {
+func (o *overloaded) serve(t *testing.T) (address string, stop func()) {
 	t.Helper()
+	server := grpc.NewServer()
+	symdbv1.RegisterSymbolDatabaseServiceServer(server, o)
 	listener := testbed.Listen(t, "tcp", "127.0.0.1:0")
 	served := make(chan error, 1)
 	go func(l net.Listener) { served <- server.Serve(l) }(listener)
@@ -168,7 +151,7 @@ func serve(t *testing.T, server *grpc.Server) (address string) {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return listener.Addr().String()
+	return listener.Addr().String(), server.Stop
 }
 
 // A scope is refused while there are many more to send.
@@ -240,7 +223,6 @@ func keepsItsDeadline(t *testing.T, p *producer) {
 	gate := testbed.NewGate()
 	bed := newBed(t, gate.Fault, "--flush-threshold", "0")
 	r := p.start(t, bed.server.Address, "--replay", writeReplay(t, fewScopes), "--deadline", "4")
-	await(t, r, gate.Entered, "its first batch")
 	got := r.wait(t)
 	if got.Status != "DEADLINE_EXCEEDED" {
 		t.Errorf("the upload ended with %+v, want DEADLINE_EXCEEDED", *got)

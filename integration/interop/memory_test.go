@@ -38,15 +38,14 @@ func isHeldBack(t *testing.T, p *producer) {
 	path := writeReplay(t, 0, paddedLines(heldScopes)...)
 	r := p.start(t, bed.server.Address, "--replay", path)
 	await(t, r, gate.Entered, "its first batch")
-	writtenBefore := settle(t, r, p.sentPath)
+	settle(t, r, p.sentPath)
 	before := usageOf(t, r)
 	pause(t, r, holdTime)
 	after, written := usageOf(t, r), sizeOf(t, p.sentPath)
 	gate.Open()
 	result := r.mustSucceed(t)
-	if written != writtenBefore || written > maxTakenBytes {
-		t.Errorf("it took %d bytes of scopes at first, then %d while the server read nothing, of %d",
-			writtenBefore, written, heldScopes*heldScopeBytes)
+	if written > maxTakenBytes {
+		t.Errorf("it took %d bytes of scopes while the server read nothing, of %d", written, heldScopes*heldScopeBytes)
 	}
 	if busy := after.cpu - before.cpu; busy > holdTime/4 {
 		t.Errorf("it used %v of CPU in %v in which the server read nothing", busy, holdTime)
@@ -81,13 +80,13 @@ func sizeOf(t *testing.T, path string) int64 {
 	return file.Size()
 }
 
-// settle waits until a file does not grow any more, and returns its size.
-func settle(t *testing.T, r *run, path string) int64 {
+// settle waits until a file does not grow any more.
+func settle(t *testing.T, r *run, path string) {
 	t.Helper()
 	for size := int64(-1); ; {
 		now := sizeOf(t, path)
 		if now == size {
-			return size
+			return
 		}
 		size = now
 		pause(t, r, settleTime)

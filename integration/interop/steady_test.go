@@ -26,7 +26,7 @@ func goesBitByBit(t *testing.T, p *producer) {
 			if downSince.IsZero() {
 				downSince = time.Now()
 			}
-			if time.Since(downSince) < 2*batchDeadline {
+			if time.Since(downSince) < downTime {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}

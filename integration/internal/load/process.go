@@ -36,7 +36,7 @@ type Process struct {
 }
 
 // stopGrace is how long a server may take to stop before it is killed.
-const stopGrace = 5 * time.Second
+const stopGrace = time.Minute
 
 // Start runs a server on a free port and returns when it listens. What it logs
 // goes to a file in dir. It has to be ended, also where ctx is.

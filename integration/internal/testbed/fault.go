@@ -118,16 +118,3 @@ func StartPeer(tb testing.TB, handle func(net.Conn)) string {
 	})
 	return listener.Addr().String()
 }
-
-// ClosedAddress returns an address of 127.0.0.1 that refuses connections, and
-// that nobody else gets before the test ends: the near end of a connection.
-func ClosedAddress(tb testing.TB) string {
-	tb.Helper()
-	peer := StartPeer(tb, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
-	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", peer)
-	if err != nil {
-		tb.Fatalf("dial: %v", err)
-	}
-	tb.Cleanup(func() { _ = conn.Close() })
-	return conn.LocalAddr().String()
-}

@@ -21,7 +21,7 @@ type Door struct {
 // NewDoor returns a door that is open. It is closed when the test ends.
 func NewDoor(tb testing.TB) *Door {
 	tb.Helper()
-	listener := Listen(tb, "tcp", "127.0.0.1:0")
+	listener := Listen(tb, "tcp", ReserveAddress(tb))
 	d := &Door{addr: listener.Addr(), listener: listener, conns: map[net.Conn]struct{}{}}
 	d.changed = sync.NewCond(&d.mu)
 	tb.Cleanup(func() { _ = d.Close() })

@@ -18,7 +18,7 @@ type Proxy struct{ proxy *toxiproxy.Proxy }
 func NewProxy(tb testing.TB, upstream string) *Proxy {
 	tb.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, tb.Name(), "127.0.0.1:0", upstream)
+	proxy := toxiproxy.NewProxy(server, tb.Name(), ReserveAddress(tb), upstream)
 	if err := proxy.Start(); err != nil {
 		tb.Fatalf("start proxy: %v", err)
 	}

@@ -104,18 +104,8 @@ func tooLarge() Trouble {
 // refuse resets the connection and has no other be taken for a while.
 func refuse(door *Door, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 	door.Shut()
-	openSoon(door)
+	time.AfterFunc(50*time.Millisecond, func() { _ = door.Open() }) // nobody else has its port
 	hijackAndReset(w)
-}
-
-// openSoon opens the door again. Meanwhile the port may have gone to a connection
-// of another test; then it is tried until that is closed.
-func openSoon(door *Door) {
-	time.AfterFunc(50*time.Millisecond, func() {
-		if door.Open() != nil {
-			openSoon(door)
-		}
-	})
 }
 
 // resetAfter resets the connection when that many bytes of the body are read;
@@ -198,8 +188,9 @@ func (s *Script) Left() int {
 	return len(s.incidents)
 }
 
-// next returns the trouble for the batch that comes now, if there is any.
-func (s *Script) next() (Trouble, bool) {
+// next returns the trouble for the batch that comes now, if there is any, and how
+// many were taken before it.
+func (s *Script) next() (trouble Trouble, ok bool, taken int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.incidents {
@@ -212,27 +203,28 @@ func (s *Script) next() (Trouble, bool) {
 		if incident.Times--; incident.Times == 0 {
 			s.incidents = append(s.incidents[:i:i], s.incidents[i+1:]...)
 		}
-		return trouble, true
+		return trouble, true, s.taken
 	}
-	return Trouble{}, false
+	return Trouble{}, false, s.taken
 }
 
 // Handle stands in front of serve.
 func (s *Script) Handle(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	if s.always != nil {
+		s.always.Do(s.Door, w, r, serve)
+		return
+	}
+	trouble, ok, taken := s.next()
 	take := func(w http.ResponseWriter, r *http.Request) {
 		recorder := &statusRecorder{ResponseWriter: w}
 		serve(recorder, r)
 		if recorder.status/100 == 2 {
 			s.mu.Lock()
-			s.taken++
+			s.taken = max(s.taken, taken+1) // it may come twice at a time
 			s.mu.Unlock()
 		}
 	}
-	if s.always != nil {
-		s.always.Do(s.Door, w, r, serve)
-		return
-	}
-	if trouble, ok := s.next(); ok {
+	if ok {
 		trouble.Do(s.Door, w, r, take)
 		return
 	}
