@@ -195,7 +195,7 @@ func TestIntakeRedirects(t *testing.T) {
 // triesOnce has the server give a batch back that the intake lets time out.
 func triesOnce(cfg *server.Config) {
 	givesUp(cfg)
-	cfg.Intake.PostTimeout = 2 * cfg.Intake.BatchDeadline
+	cfg.Intake.PostTimeout = 5 * cfg.Intake.BatchDeadline
 }
 
 func TestIntakeHangs(t *testing.T) {
@@ -208,18 +208,23 @@ func TestIntakeHangs(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	})
 	for name, options := range map[string]testbed.Options{
-		"behind the request":   {Fault: testbed.Hang},
-		"without reading":      {IntakeURL: "http://" + deaf},
-		"while reading":        {IntakeURL: "http://" + mute},
-		"in the answer":        {IntakeURL: "http://" + slow},
-		"in the TLS handshake": {IntakeURL: "https://" + mute},
+		"behind the request":    {Fault: testbed.Hang},
+		"without reading":       {IntakeURL: "http://" + deaf},
+		"while reading":         {IntakeURL: "http://" + mute},
+		"in the answer":         {IntakeURL: "http://" + slow},
+		"in the TLS handshake":  {IntakeURL: "https://" + mute},
+		"in the second of them": {Fault: testbed.OnBatch(2, testbed.Hang)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			options.Configure = triesOnce
 			bed := testbed.New(t, options)
 			_, err := uploadOnce(t, bed)
-			bed.RequireIntakeFailure(t, err, codes.Unavailable, "INTAKE_TIMEOUT", 0, 1)
+			batchNum := int32(1)
+			if name == "in the second of them" {
+				batchNum = 2
+			}
+			bed.RequireIntakeFailure(t, err, codes.Unavailable, "INTAKE_TIMEOUT", 0, batchNum)
 			if !errors.Is(err, client.ErrUpload) {
 				t.Errorf("%v does not wrap client.ErrUpload", err)
 			}

@@ -39,8 +39,8 @@ type Config struct {
 	// it is not full. 0: for as long as the stream.
 	MaxBatchAge time.Duration
 	// MaxConnectionAge is when a connection is told to go away, and how long a
-	// stream may last before it is given back to its client to go on in another
-	// one: so that clients find new servers. 0: never.
+	// stream may last, once its metadata is there, before it is given back to its
+	// client to go on in another one: so that clients find new servers. 0: never.
 	MaxConnectionAge time.Duration
 	// MaxScopeBytes bounds the protobuf size of one scope, and so of a message.
 	MaxScopeBytes int

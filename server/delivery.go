@@ -119,9 +119,9 @@ func (d *delivery) wait() error {
 // busy tells whether a batch is on its way.
 func (d *delivery) busy() bool { return len(d.idle) == 0 }
 
-// settleTime is how long a batch that is on its way may take to be accepted or
-// refused, when its stream is interrupted. Longer, and it is not known what
-// became of it.
+// settleTime is how long what is on its way may take when a stream is interrupted: a
+// batch to be accepted or refused, without which it is not known what became of it;
+// and where the server stops, the metadata to come.
 const settleTime = 2 * time.Second
 
 // halt lets no further batch be sent, and waits until none is on its way: for as

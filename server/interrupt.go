@@ -48,18 +48,27 @@ func (u *upload) tick() {
 }
 
 // check returns when to look again at how long the stream lasts and how its
-// client keeps sending, or why it is to end. It does not end of age before its
-// metadata is known: without that there is no progress to give back with it.
+// client keeps sending, or why it is to end.
 func (u *upload) check() (time.Duration, error) {
 	next, err := u.stream.pace.check()
-	if limit := u.service.config.MaxConnectionAge; limit > 0 && err == nil {
-		left := limit - time.Since(u.stream.pace.began)
-		if left <= 0 && u.standing.header.Load() != nil {
-			return 0, errConnectionAge
-		}
-		next = min(next, max(left, limit/maxChecks))
+	switch left := u.timeLeft(); {
+	case err != nil:
+		return 0, err
+	case left > 0:
+		return min(next, left), nil
+	case u.standing.header.Load() == nil:
+		return next, nil // begin looks at it
 	}
-	return next, err
+	return 0, errConnectionAge
+}
+
+// timeLeft returns for how long the stream may go on. It is not ended before its
+// metadata is known: without that there is no progress to give back.
+func (u *upload) timeLeft() time.Duration {
+	if limit := u.service.config.MaxConnectionAge; limit > 0 {
+		return limit - time.Since(u.stream.pace.began)
+	}
+	return maxPause
 }
 
 // uploads are the streams in flight.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
@@ -44,6 +45,23 @@ func TestShutdownBeforeMetadata(t *testing.T) {
 	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, reasonShuttingDown))
 }
 
+// TestShutdownBeforeWrongMetadata has a server stop, and a stream end of another
+// reason, which is no good to try again.
+func TestShutdownBeforeWrongMetadata(t *testing.T) {
+	t.Parallel()
+	w := watch(t, nil, accept)
+	stream, err := w.client.UploadScopes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the stream", func() bool { return w.service.uploads.count() == 1 })
+	w.service.uploads.interrupt(errShuttingDown)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.requireGivenBack(t, stream, codes.InvalidArgument, reasonStreamInvalid)
+}
+
 // TestAgeBeforeMetadata has a stream grow old before its metadata is there.
 func TestAgeBeforeMetadata(t *testing.T) {
 	t.Parallel()
@@ -66,11 +84,17 @@ func TestRevokedBeforeItsEnd(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tenants.yaml")
 	writeTenants(t, path, "tenants: [{name: shop, tokens: [{sha256: %HASH%}]}]")
+	arrived, taken := make(chan struct{}), make(chan struct{})
 	w := watch(t, func(c *Config) {
 		c.Access.TenantsFile, c.Access.TenantsInterval = path, time.Hour
-	}, accept)
+		c.FlushThresholdBytes = 0
+	}, func(http.ResponseWriter, *http.Request) {
+		close(arrived) // there is one batch
+		<-taken
+	})
 	stream := w.beginIn(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer token"), t, "shop")
-	send(t, stream, 1)
+	send(t, stream, 2)
+	<-arrived
 	writeTenants(t, path, "tenants: [{name: shop, certificates: [shop.example.com]}]")
 	u := w.service.uploads.list()[0]
 	await(t, "the token to be gone", func() bool {
@@ -80,7 +104,12 @@ func TestRevokedBeforeItsEnd(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
+	await(t, "it to be interrupted", func() bool { return u.reason.Load() != nil })
+	close(taken)
 	_ = w.requireGivenBack(t, stream, codes.Unauthenticated, reasonUnauthenticated)
+	if ended := w.snapshot().Finished[0]; ended.AcceptedScopes != 1 {
+		t.Errorf("%+v: the batch that was on its way did not come to its end", ended)
+	}
 }
 
 // requireGivenBack waits for the end of the stream, and returns its status.

@@ -38,9 +38,10 @@ type LimitsConfig struct {
 	StreamsPerConnection int
 	// FirstMessageTimeout is how long a stream may be open without a message.
 	FirstMessageTimeout time.Duration
-	// IdleTimeout is how long the server waits for a client, all in all, until
-	// that must have sent something; then the stream is given back to it. 0: for
-	// ever. The time for which the server does not read the stream is not counted.
+	// IdleTimeout is how long the server waits for a client, all in all, after its
+	// first message, until that must have sent something; then the stream is given
+	// back to it. 0: for ever. The time for which the server does not read the stream
+	// is not counted.
 	IdleTimeout time.Duration
 	// MinBytesPerSecond is what a client must send on average during each
 	// IdleTimeout, in bytes of protobuf.

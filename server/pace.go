@@ -7,9 +7,8 @@ import (
 
 // pace watches how a client keeps sending. Its time is only counted while the
 // server waits for it: one that is stopped by flow control is not slow. For the
-// first message it has a time of its own. The
-// methods are safe for one goroutine that receives beside another one that
-// checks.
+// first message it has a time of its own. The methods are safe for one goroutine
+// that receives beside another one that checks.
 type pace struct {
 	limits LimitsConfig
 	began  time.Time
@@ -46,12 +45,12 @@ func (p *pace) check() (time.Duration, error) {
 	if idle == 0 {
 		idle = maxPause
 	}
-	open := time.Since(p.began)
+	open, received := time.Since(p.began), p.received.Load() // before since, which is set first
 	var waiting time.Duration
 	if since := p.since.Load(); since >= 0 {
 		waiting = max(0, open-time.Duration(since))
 	}
-	if !p.received.Load() {
+	if !received {
 		if waiting >= p.limits.FirstMessageTimeout {
 			return 0, errNoMetadata
 		}

@@ -67,6 +67,7 @@ type service struct {
 	rpc         *telemetry.RPC
 	tracing     tracing
 	uploads     uploads
+	settle      time.Duration  // settleTime, but in tests
 	streams     sync.WaitGroup // what runs beside their handlers
 }
 
@@ -125,6 +126,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		metrics:     newMetrics(with.registry),
 		rpc:         telemetry.NewRPC(with.registry),
 		tracing:     newTracing(with.tracing),
+		settle:      settleTime,
 	}
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
@@ -256,8 +258,8 @@ func (s *Server) isStopping() bool {
 // Shutdown stops taking connections and uploads, and waits for those in flight.
 // Streams that watch its health, or use reflection, are ended at once. When ctx
 // ends first, uploads are given back to their clients, with UNAVAILABLE and how
-// far they came, and ctx's error is returned. Afterwards no goroutine of the
-// server is left.
+// far they came, within 4 seconds, and ctx's error is returned. Afterwards no
+// goroutine of the server is left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
@@ -273,7 +275,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("shut down: %w", ctx.Err())
 		s.service.uploads.interrupt(errShuttingDown)
-		timer := time.NewTimer(2 * settleTime)
+		// A stream waits for its metadata or for a batch, as nothing is sent any more.
+		timer := time.NewTimer(2 * s.service.settle)
 		defer timer.Stop()
 		select {
 		case <-stopped:

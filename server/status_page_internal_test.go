@@ -44,6 +44,7 @@ func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watc
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.service.settle = patience
 	address, _ := serve(t, s)
 	return &watched{Server: s, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
 }

@@ -62,9 +62,10 @@ func (s *Server) newTransport() *grpc.Server {
 			Timeout:           pingTimeout,
 			MaxConnectionIdle: cfg.Limits.IdleTimeout,
 			MaxConnectionAge:  cfg.MaxConnectionAge,
-			// By then all its streams have reached that age themselves, and were
-			// given back. Without it the connection would never be closed.
-			MaxConnectionAgeGrace: 2 * (cfg.MaxConnectionAge + settleTime),
+			// By then all its streams have reached that age themselves, or had no
+			// metadata in time, and were given back, which takes settleTime. Without
+			// it the connection would never be closed.
+			MaxConnectionAgeGrace: 2 * (max(cfg.MaxConnectionAge, cfg.Limits.FirstMessageTimeout) + settleTime),
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),

@@ -58,7 +58,7 @@ type upload struct {
 	clock    *time.Timer
 	outcome  chan error  // what run has returned
 	ended    atomic.Bool // the clock is not to be set again
-	// begun is closed, by begin, when the metadata is known.
+	// begun is closed, by begin, when the metadata is known and in order.
 	begun chan struct{}
 	// interrupted is closed, by interrupt, when reason is set.
 	interrupted chan struct{}
@@ -77,10 +77,10 @@ type upload struct {
 // giveBack answers the client of a stream that was interrupted with why, unless
 // the intake turns out to have accepted all of it.
 func (u *upload) giveBack(rpc uploadStream) error {
-	if errors.Is(*u.reason.Load(), errShuttingDown) {
-		u.awaitMetadata(settleTime)
+	if errors.Is(*u.reason.Load(), errShuttingDown) && u.endsUnbegun() {
+		return u.answer(rpc, <-u.outcome)
 	}
-	u.delivery.halt(settleTime)
+	u.delivery.halt(u.service.settle)
 	if u.delivery.complete {
 		return u.answer(rpc, <-u.outcome)
 	}
@@ -89,16 +89,20 @@ func (u *upload) giveBack(rpc uploadStream) error {
 	return u.answer(rpc, *u.reason.Load())
 }
 
-// awaitMetadata waits for so long, as the metadata may be on its way: without it
-// there is no progress, and the client would begin its upload anew.
-func (u *upload) awaitMetadata(most time.Duration) {
-	timer := time.NewTimer(most)
+// endsUnbegun waits for the metadata, which may be on its way: without it there is
+// no progress, and the client would begin its upload anew. It tells whether run ends
+// without.
+func (u *upload) endsUnbegun() bool {
+	timer := time.NewTimer(u.service.settle)
 	defer timer.Stop()
 	select {
 	case <-u.begun:
-	case <-u.stream.rpc.Context().Done():
+	case err := <-u.outcome:
+		u.outcome <- err
+		return !errors.Is(err, errClosed)
 	case <-timer.C:
 	}
+	return false
 }
 
 // answer tells the client, the log and the metrics what became of the stream.
@@ -196,6 +200,9 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	u.standing.header.Store(header)
 	u.standing.open.Store(options.firstBatchNum)
 	u.delivery.begin(header.UploadID, options)
+	if u.timeLeft() <= 0 {
+		u.interrupt(errConnectionAge)
+	}
 	u.service.tracing.describe(u.stream.rpc.Context(), header, options)
 	if err := u.account.AdmitWithin(u.terms.group(), header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
@@ -299,7 +306,7 @@ func (u *upload) countReceived() {
 // brought to its end.
 func (u *upload) finish(held transcode.Checked) error {
 	if err := u.service.access.revoked(u.terms); err != nil {
-		return err
+		u.interrupt(err) // what is on its way comes to its end
 	}
 	if err := u.add(held); err != nil {
 		return err

@@ -231,4 +231,9 @@ func keepsItsDeadline(t *testing.T, p *producer) {
 		t.Errorf("it took %v s, the deadline was 4 s", got.Seconds)
 	}
 	bed.intake.RequireNoFinal(t, got.UploadID)
+	select {
+	case <-gate.Entered:
+	default:
+		t.Error("nothing came to the intake")
+	}
 }

@@ -30,15 +30,13 @@ type Config struct {
 	// PostTimeout bounds one POST, from dialling to the end of the answer.
 	// It begins when it is the batch's turn, see MaxConnections.
 	PostTimeout time.Duration
-	// BatchDeadline bounds the forwarding of one batch: its attempts and the waiting
-	// between them, save that an attempt begun in time is not cut off, which would
-	// leave the batch in doubt: it ends by PostTimeout. 0: as long as the caller's
-	// context lives. The clock
-	// stands still while the batch waits for its turn: that it is behind others
-	// says nothing against an intake that takes one after the other, and to fail
-	// it would only bring it back later, at the end of the line. Should the intake
-	// go down meanwhile, the batch is sent from the line to the gate, and the clock
-	// goes on.
+	// BatchDeadline is until when attempts to forward one batch begin. The last one
+	// ends by PostTimeout: to cut it off would leave the batch in doubt. 0: as long as
+	// the caller's context lives. The clock stands still while the batch waits for its
+	// turn: that it is behind others says nothing against an intake that takes one
+	// after the other, and to fail it would only bring it back later, at the end of
+	// the line. Should the intake go down meanwhile, the batch is sent from the line
+	// to the gate, and the clock goes on.
 	BatchDeadline time.Duration
 	// MaxConnections bounds the connections to the intake, those that are idle
 	// included, and the POSTs that are on their way at once. The batches above it

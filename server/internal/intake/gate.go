@@ -122,9 +122,6 @@ func (g *gate) await(ctx context.Context) (watches bool, err error) {
 // woken the others.
 func (g *gate) watch(ctx context.Context) (due bool, err error) {
 	for {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
 		h, open := g.look(time.Now())
 		switch {
 		case open:
@@ -132,6 +129,8 @@ func (g *gate) watch(ctx context.Context) (due bool, err error) {
 			defer g.mu.Unlock()
 			g.wake()
 			return false, nil
+		case ctx.Err() != nil:
+			return false, ctx.Err()
 		case h.wait <= 0:
 			return true, nil
 		case h.tooLong(ctx):

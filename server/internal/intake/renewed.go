@@ -9,7 +9,8 @@ import (
 
 // renewed is a transport that is replaced when its TLS configuration is. What the
 // one before has in flight goes on, within the bound that turns set; its
-// connections are closed as they become idle.
+// connections are closed as they become idle, or where HTTP/2 has a stream left that
+// is just ending, after IdleConnTimeout.
 type renewed struct {
 	make   func(*tls.Config) *http.Transport
 	config func() *tls.Config

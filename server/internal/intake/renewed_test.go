@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestReplacedTransportKeepsNoConnection has a transport replaced by another request
@@ -20,9 +21,10 @@ func TestReplacedTransportKeepsNoConnection(t *testing.T) {
 		_, _ = io.WriteString(w, "taken")
 	}))
 	closed := make(chan struct{})
+	tellClosed := sync.OnceFunc(func() { close(closed) })
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
-			close(closed) // there is one connection
+			tellClosed()
 		}
 	}
 	server.Start()
@@ -55,5 +57,9 @@ func TestReplacedTransportKeepsNoConnection(t *testing.T) {
 	if err := resp.Body.Close(); err != nil {
 		t.Error(err)
 	}
-	<-closed
+	select {
+	case <-closed:
+	case <-time.After(30 * time.Second):
+		t.Error("its connection is still open")
+	}
 }
