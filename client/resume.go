@@ -166,6 +166,8 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 		if progress.GetAcceptedScopeCount() > 0 {
 			d.failureCount = 0
 		}
+	case d.sentCount == 0: // no connection, for example: the stream was never begun
+		d.failureCount++
 	case d.begin > 1:
 		return d.describe(err)
 	default:

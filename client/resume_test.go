@@ -24,6 +24,13 @@ func pull(
 	t *testing.T, s *script, md *symdbv1.UploadMetadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...client.Option,
 ) (summary *symdbv1.UploadScopesResponse, events []client.RetryEvent, err error) {
 	t.Helper()
+	return pullFrom(t, s, md, scopes, options...)
+}
+
+func pullFrom(
+	t *testing.T, s grpc.ClientConnInterface, md *symdbv1.UploadMetadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...client.Option,
+) (summary *symdbv1.UploadScopesResponse, events []client.RetryEvent, err error) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		options = append(options, client.WithOnRetry(func(e client.RetryEvent) { events = append(events, e) }))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -116,6 +123,51 @@ func TestResumeUnknownProgress(t *testing.T) {
 			}
 			if len(events) != 1 || !events[0].StartsOver || events[0].FirstBatchNum != 1 || summary.GetScopeCount() != 2 {
 				t.Errorf("events %+v, summary %v", events, summary)
+			}
+		})
+	}
+}
+
+// unreachable is a script that one stream finds no connection to.
+type unreachable struct {
+	*script
+
+	ordinal, begun int
+}
+
+func (u *unreachable) NewStream(
+	ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	u.begun++
+	if u.begun == u.ordinal+1 {
+		return nil, status.Error(codes.Unavailable, "connection refused")
+	}
+	return u.script.NewStream(ctx, desc, method, options...)
+}
+
+// TestResumeFindsNoConnection keeps what is known when a stream is not even begun.
+func TestResumeFindsNoConnection(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ordinal int
+		md      *symdbv1.UploadMetadata
+		want    []string
+	}{
+		"at first":  {0, identified(), []string{"0f a b c", "3f c"}},
+		"later":     {1, identified(), []string{"0f a b c", "3f c"}},
+		"elsewhere": {0, &symdbv1.UploadMetadata{Service: "shop", Language: "go", UploadId: testID, FirstBatchNum: 2}, []string{"2f a b c", "3f c"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &script{answer: failing(failure(t, codes.Unavailable, progress(testID, 2, 3)))}
+			u := &unreachable{script: s, ordinal: test.ordinal}
+			summary, events, err := pullFrom(t, u, test.md, sequence(scope("a"), scope("b"), scope("c")))
+			if err != nil || summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
+				t.Fatalf("%v, %v", summary, err)
+			}
+			checkTranscript(t, s, test.want...)
+			if len(events) != 2 || events[0].StartsOver || events[1].StartsOver {
+				t.Errorf("events %+v", events)
 			}
 		})
 	}
