@@ -1,10 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/status"
 )
 
 // encodings are the names of compressors that programs register with gRPC: see
@@ -35,12 +38,22 @@ func compressed(ctx context.Context) bool {
 // compresses them as the client compresses its messages, with an encoder of several
 // hundred KiB for an answer of a hundred bytes.
 func answerPlain(ctx context.Context) error {
-	return grpc.SetSendCompressor(ctx, encoding.Identity)
+	if err := grpc.SetSendCompressor(ctx, encoding.Identity); err != nil {
+		return gone(ctx, err)
+	}
+	return nil
+}
+
+// gone returns why nothing can be said to a client any more: it has cancelled the
+// call, its deadline has passed, or its connection is closed, which is like
+// cancelling. What gRPC says of it is in the text alone.
+func gone(ctx context.Context, err error) error {
+	return fmt.Errorf("%w: %v", cmp.Or(ctx.Err(), context.Canceled), err) //nolint:errorlint // its code would be told
 }
 
 func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	if err := answerPlain(ctx); err != nil {
-		return nil, err
+		return nil, status.FromContextError(err).Err()
 	}
 	return handle(ctx, request)
 }

@@ -25,7 +25,7 @@ func (u *upload) tellEnd(code codes.Code, why reason, err error) {
 	}
 	if h := u.header; h != nil {
 		attrs = append(attrs,
-			slog.String("upload_id", h.UploadID), slog.String("service", clip(h.Service)), slog.String("env", clip(h.Env)),
+			slog.String("upload_id", clip(h.UploadID)), slog.String("service", clip(h.Service)), slog.String("env", clip(h.Env)),
 			slog.String("version", clip(h.Version)), slog.String("language", clip(h.Language)))
 	}
 	if t := u.terms.tenant; t != nil {

@@ -21,12 +21,17 @@ type streamOptions struct {
 const maxFirstBatchNum = 1 << 30
 
 // readMetadata checks a stream's metadata and returns what its batches shall
-// carry, and how they are to be made.
+// carry, and how they are to be made. Beside an error, the header is what the client
+// has claimed.
 func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, error) {
-	invalid := func(field, text string) (*batch.Header, streamOptions, error) {
-		return nil, streamOptions{}, &inputError{reason: reasonMetadataInvalid, field: "metadata." + field, text: text}
-	}
 	id := md.GetUploadId()
+	header := &batch.Header{
+		Service: md.GetService(), Env: md.GetEnv(), Version: md.GetVersion(), Language: md.GetLanguage(),
+		UploadID: id, RuntimeID: md.GetRuntimeId(),
+	}
+	invalid := func(field, text string) (*batch.Header, streamOptions, error) {
+		return header, streamOptions{}, &inputError{reason: reasonMetadataInvalid, field: "metadata." + field, text: text}
+	}
 	switch {
 	case md.GetService() == "":
 		return invalid("service", "required")
@@ -41,11 +46,7 @@ func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, err
 	case id == "" && (md.GetFirstBatchNum() > 1 || md.GetSingleBatch()):
 		return invalid("upload_id", "required for a stream that goes on with an upload, or can be repeated")
 	case id == "":
-		id = uuid.NewString()
-	}
-	header := &batch.Header{
-		Service: md.GetService(), Env: md.GetEnv(), Version: md.GetVersion(), Language: md.GetLanguage(),
-		UploadID: id, RuntimeID: md.GetRuntimeId(),
+		header.UploadID = uuid.NewString()
 	}
 	return header, streamOptions{
 		firstBatchNum: max(1, md.GetFirstBatchNum()), moreFollows: md.GetMoreFollows(), singleBatch: md.GetSingleBatch(),

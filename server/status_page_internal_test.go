@@ -72,13 +72,17 @@ type uploading = grpc.ClientStreamingClient[symdbv1.UploadScopesRequest, symdbv1
 // introduce sends the metadata; the server has it then.
 func introduce(t *testing.T, stream uploading, service string) {
 	t.Helper()
-	metadata := &symdbv1.UploadMetadata{Service: service, Version: "1", Language: "go"}
-	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}); err != nil {
+	if err := stream.Send(metadataOf(service)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := stream.Header(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func metadataOf(service string) *symdbv1.UploadScopesRequest {
+	metadata := &symdbv1.UploadMetadata{Service: service, Version: "1", Language: "go"}
+	return &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}
 }
 
 func send(t *testing.T, stream uploading, count int) {

@@ -103,7 +103,7 @@ func (s *Server) others(
 		return handle(srv, stream)
 	}
 	if err := answerPlain(stream.Context()); err != nil {
-		return err
+		return status.FromContextError(err).Err()
 	}
 	const bytes = streamBytes + maxCallBytes
 	s.service.budget.Draw(bytes)

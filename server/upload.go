@@ -188,6 +188,7 @@ func (u *upload) open(rpc uploadStream) (err error) {
 func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	header, options, err := readMetadata(md)
 	if err != nil {
+		u.header = header // whose it says it is
 		return err
 	}
 	policy := u.service.policy
@@ -212,7 +213,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	}
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
-		return fmt.Errorf("send header: %w", err)
+		return fmt.Errorf("send header: %w", gone(u.stream.rpc.Context(), err))
 	}
 	return nil
 }
