@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -19,6 +20,9 @@ type progress interface {
 	advance(scopeCount int, done int64)
 	// retry tells that the upload is going on after a failure.
 	retry(event client.RetryEvent)
+	// wait tells for how long the server has taken nothing since scopeCount scopes
+	// were sent. It may be called by any goroutine.
+	wait(scopeCount int, since time.Duration)
 	// end is called once, and no other method after it.
 	end(succeeded bool)
 }
@@ -36,6 +40,8 @@ type noProgress struct{}
 func (noProgress) advance(int, int64) {}
 func (noProgress) end(bool)           {}
 
+func (noProgress) wait(int, time.Duration) {}
+
 func (noProgress) retry(client.RetryEvent) {}
 
 func retryLine(event client.RetryEvent) string {
@@ -43,7 +49,12 @@ func retryLine(event client.RetryEvent) string {
 	if event.StartsOver {
 		from = "from the beginning, as upload " + event.UploadID
 	}
-	return fmt.Sprintf("upload interrupted: %v; going on %s in %v", event.Err, from, event.Wait.Round(time.Millisecond))
+	return fmt.Sprintf("upload interrupted: %v; in %v it goes on %s", event.Err, event.Wait.Round(time.Millisecond), from)
+}
+
+func waitLine(scopeCount int, since time.Duration) string {
+	return fmt.Sprintf("waiting for the server, which has taken nothing for %v; %s sent",
+		since.Round(time.Second), count(int64(scopeCount), "scope"))
 }
 
 // lineInterval is the least time between two lines.
@@ -52,11 +63,19 @@ const lineInterval = time.Second
 // progressLines prints a line now and then. An upload that takes no longer than
 // the interval prints none.
 type progressLines struct {
-	w     io.Writer
 	unit  unit
 	total int64
 	now   func() time.Time
 	last  time.Time
+
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (p *progressLines) print(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.w, line)
 }
 
 func (p *progressLines) advance(scopeCount int, done int64) {
@@ -68,12 +87,16 @@ func (p *progressLines) advance(scopeCount int, done int64) {
 		return
 	}
 	p.last = now
-	fmt.Fprintf(p.w, "uploading: %d scopes, %s\n", scopeCount, p.unit.format(done, p.total))
+	p.print(fmt.Sprintf("uploading: %d scopes, %s", scopeCount, p.unit.format(done, p.total)))
 }
 
 func (p *progressLines) end(bool) {}
 
-func (p *progressLines) retry(event client.RetryEvent) { fmt.Fprintln(p.w, retryLine(event)) }
+func (p *progressLines) retry(event client.RetryEvent) { p.print(retryLine(event)) }
+
+func (p *progressLines) wait(scopeCount int, since time.Duration) {
+	p.print(waitLine(scopeCount, since))
+}
 
 func (u unit) format(done, total int64) string {
 	show := func(n int64) string {
@@ -115,6 +138,10 @@ func (b *bar) advance(_ int, done int64) { b.bar.SetCurrent(done) }
 
 func (b *bar) retry(event client.RetryEvent) {
 	_, _ = fmt.Fprintln(b.container, retryLine(event)) // above the bar
+}
+
+func (b *bar) wait(scopeCount int, since time.Duration) {
+	_, _ = fmt.Fprintln(b.container, waitLine(scopeCount, since))
 }
 
 func (b *bar) end(succeeded bool) {

@@ -55,6 +55,7 @@ func (r *uploadReport) describe(metadata *symdbv1.UploadMetadata) {
 }
 
 func (r *uploadReport) summarize(summary *symdbv1.UploadScopesResponse, duration time.Duration) {
+	r.UploadID = summary.GetUploadId() // another one, where the upload was begun anew
 	r.ScopeCount = summary.GetScopeCount()
 	r.BatchCount = summary.GetBatchCount()
 	r.RawBytes = summary.GetRawBytes()

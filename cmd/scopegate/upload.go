@@ -103,7 +103,12 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 		return errors.Join(err, src.close())
 	}
 	report.describe(metadata)
-	summary, err := c.send(ctx, metadata, src, c.progress(s.stderr, src), s.getenv)
+	p := c.progress(s.stderr, src)
+	observe := client.WithOnRetry(func(event client.RetryEvent) {
+		report.UploadID = event.UploadID
+		p.retry(event)
+	})
+	summary, err := c.send(ctx, metadata, src, p, observe, s.getenv)
 	if err := errors.Join(err, src.close()); err != nil {
 		return err
 	}
@@ -113,10 +118,15 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 
 // send dials and uploads.
 func (c *uploadCommand) send(
-	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress, getenv func(string) string,
+	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress, observe client.Option,
+	getenv func(string) string,
 ) (summary *symdbv1.UploadScopesResponse, err error) {
-	defer func() { p.end(err == nil) }()
-	options := []client.Option{client.WithMaxAttempts(c.Attempts), client.WithOnRetry(p.retry)}
+	waiting := newStall(p)
+	defer func() {
+		waiting.stop()
+		p.end(err == nil)
+	}()
+	options := []client.Option{client.WithMaxAttempts(c.Attempts), observe}
 	if !src.repeatable || c.Attempts == 1 {
 		options = append(options, client.WithoutResume())
 	}
@@ -136,7 +146,7 @@ func (c *uploadCommand) send(
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	summary, err = uploader.UploadScopes(ctx, metadata, observed(src, p))
+	summary, err = uploader.UploadScopes(ctx, metadata, observed(src, p, waiting))
 	if err := errors.Join(err, uploader.Close()); err != nil {
 		return nil, err
 	}
@@ -166,17 +176,21 @@ func (c *uploadCommand) progress(w io.Writer, src *source) progress {
 	return newProgress(w, src)
 }
 
-// observed tells p of each scope, when the next one is asked for.
-func observed(src *source, p progress) iter.Seq2[*symdbv1.Scope, error] {
+// observed tells p of each scope, when the next one is asked for. Meanwhile, and at
+// the end, the server is waited for.
+func observed(src *source, p progress, waiting *stall) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		scopeCount := 0
 		for scope, err := range src.scopes {
+			waiting.begin(scopeCount)
 			if !yield(scope, err) {
 				return
 			}
+			waiting.end()
 			scopeCount++
 			p.advance(scopeCount, src.done())
 		}
+		waiting.begin(scopeCount)
 	}
 }
 

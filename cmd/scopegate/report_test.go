@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// forgetful loses the first upload, and takes the others.
+type forgetful struct {
+	symdbv1.UnimplementedSymbolDatabaseServiceServer
+	ids []string
+}
+
+func (f *forgetful) UploadScopes(
+	stream grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse],
+) error {
+	scopes := int64(0)
+	for {
+		request, err := stream.Recv()
+		if err != nil {
+			break
+		}
+		if md := request.GetMetadata(); md != nil {
+			f.ids = append(f.ids, md.GetUploadId())
+			continue
+		}
+		scopes++
+	}
+	if len(f.ids) == 1 {
+		return status.Error(codes.Unavailable, "lost")
+	}
+	return stream.SendAndClose(&symdbv1.UploadScopesResponse{UploadId: f.ids[len(f.ids)-1], ScopeCount: scopes})
+}
+
+// The summary names the upload that is whole, not the one that it was begun as.
+func TestReportNamesTheLastUpload(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, f := grpc.NewServer(), &forgetful{}
+	symdbv1.RegisterSymbolDatabaseServiceServer(server, f)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	binary, err := smallBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := execute(t, "", "upload", "--json", "--server", listener.Addr().String(), binary[0])
+	server.Stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	var report uploadReport
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	if len(f.ids) != 2 || f.ids[0] == f.ids[1] || report.UploadID != f.ids[1] {
+		t.Errorf("upload %s is reported of %v", report.UploadID, f.ids)
+	}
+}
