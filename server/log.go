@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -64,31 +63,29 @@ func (u *upload) endLevel(code codes.Code) slog.Level {
 
 // tellOutage logs that the intake at the end of the route takes nothing, or is back.
 func (s *service) tellOutage(to *route, o intake.Outage) {
-	whose := []slog.Attr{slog.String("intake", to.client.Host())}
+	whose := []any{slog.String("intake", to.client.Host())}
 	if tenants := s.access.routes.tenantsOf(to); len(tenants) > 0 {
 		whose = append(whose, slog.String("tenant", clip(strings.Join(tenants, ", "))))
 	}
 	s.logOutage(o, whose...)
 }
 
-// logOutage writes the line of an outage's beginning or end. The reasons are of a
-// fixed set, as what keeps the log short tells lines apart by them.
-func (s *service) logOutage(o intake.Outage, whose ...slog.Attr) {
-	attrs := slices.Concat(whose, []slog.Attr{slog.Int("failed_attempts", o.FailedAttempts)})
+// logOutage writes the line of an outage's beginning or end; whose are attributes.
+// The reasons are of a fixed set, as what keeps the log short tells lines apart by
+// them.
+func (s *service) logOutage(o intake.Outage, whose ...any) {
+	attrs := slices.Concat(whose, []any{slog.Int("failed_attempts", o.FailedAttempts)})
 	if o.HTTPStatus != 0 {
 		attrs = append(attrs, slog.Int("http_status", o.HTTPStatus))
 	}
 	if o.Reason != "" {
 		attrs = append(attrs, slog.String("error", clip(o.Reason)))
 	}
-	ctx := context.Background()
 	if o.Over {
-		attrs = append(attrs, slog.Duration("down_for", o.Lasted.Round(time.Millisecond)))
-		s.logger.LogAttrs(ctx, slog.LevelInfo, "intake is back", attrs...)
+		s.logger.Info("intake is back", append(attrs, slog.Duration("down_for", o.Lasted.Round(time.Millisecond)))...)
 		return
 	}
-	attrs = append(attrs,
+	s.logger.Warn("intake takes nothing at present", append(attrs,
 		slog.String("reason", string(o.Health)), slog.Duration("retry_in", o.RetryIn.Round(time.Millisecond)),
-		slog.Int("unlogged", o.Untold))
-	s.logger.LogAttrs(ctx, slog.LevelWarn, "intake takes nothing at present", attrs...)
+		slog.Int("unlogged", o.Untold))...)
 }
