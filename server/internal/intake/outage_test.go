@@ -234,3 +234,34 @@ func TestOutagesAreToldInOrder(t *testing.T) {
 		}
 	})
 }
+
+// A batch that was on its way already when the intake asked to be left alone, and is
+// accepted meanwhile, does not end the outage: nothing is sent yet.
+func TestOutageGoesOnWhileTheIntakeIsSpared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			switch nth {
+			case 0:
+				<-time.After(5 * time.Second)
+				return status(200)
+			case 1:
+				return later(429, "30")
+			}
+			return status(200)
+		}}
+		var told outages
+		client := modelClient(t, m, nil, intake.OnOutage(told.add))
+		first := forwardMany(t, client, 1, smallBatch())
+		synctest.Wait()
+		second := forwardMany(t, client, 1, smallBatch())
+		first.Wait()
+		if got := told.all(); len(got) != 1 || got[0].Over {
+			t.Errorf("after the first batch: %+v", got)
+		}
+		second.Wait()
+		if got := told.all(); len(got) != 2 || !got[1].Over || got[1].FailedAttempts != 1 || got[1].Lasted < 30*time.Second {
+			t.Errorf("at the end: %+v", got)
+		}
+	})
+}
