@@ -44,7 +44,7 @@ func openTestAccess(t *testing.T) (a *access, path string, log *bytes.Buffer) {
 	path = filepath.Join(t.TempDir(), "tenants.yaml")
 	writeTenants(t, path, tenantsOfTest)
 	budget := memory.New(memory.Limits{Bytes: 512 << 20})
-	routes, err := newRoutes(intake.Config{URL: "http://own.example", PostTimeout: time.Second, MaxConnections: 2}, budget, nil, nil)
+	routes, err := newRoutes(intake.Config{URL: "http://own.example", PostTimeout: time.Second, MaxConnections: 2}, budget, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,11 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 		base := s.config.Intake.client()
 		base.URL, base.APIKey = to.URL, to.APIKey
 		base.MaxConnections, base.BatchDeadline = mirror.Workers, 0
-		client, err := intake.New(base)
+		var client *intake.Client
+		var err error
+		client, err = intake.New(base, intake.OnOutage(func(o intake.Outage) {
+			s.logOutage(o, slog.Int("additional", i+1), slog.String("intake", client.Host()))
+		}))
 		if err != nil {
 			return fmt.Errorf("additional intake %d: %w", i+1, err)
 		}

@@ -2,11 +2,15 @@ package server
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
+
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
 // tellEnd counts a stream by its end, and writes the one line that it leaves: what
@@ -55,4 +59,33 @@ func (u *upload) endLevel(code codes.Code) slog.Level {
 		return slog.LevelDebug // the client's own doing, as often as it likes
 	}
 	return slog.LevelWarn
+}
+
+// tellOutage logs that the intake at the end of the route takes nothing, or is back.
+func (s *service) tellOutage(to *route, o intake.Outage) {
+	whose := []any{slog.String("intake", to.client.Host())}
+	if tenants := s.access.routes.tenantsOf(to); len(tenants) > 0 {
+		whose = append(whose, slog.String("tenant", clip(strings.Join(tenants, ", "))))
+	}
+	s.logOutage(o, whose...)
+}
+
+// logOutage writes the line of an outage's beginning or end; whose are attributes.
+// The reasons are of a fixed set, as what keeps the log short tells lines apart by
+// them.
+func (s *service) logOutage(o intake.Outage, whose ...any) {
+	attrs := slices.Concat(whose, []any{slog.Int("failed_attempts", o.FailedAttempts)})
+	if o.HTTPStatus != 0 {
+		attrs = append(attrs, slog.Int("http_status", o.HTTPStatus))
+	}
+	if o.Reason != "" {
+		attrs = append(attrs, slog.String("error", clip(o.Reason)))
+	}
+	if o.Over {
+		s.logger.Info("intake is back", append(attrs, slog.Duration("down_for", o.Lasted.Round(time.Millisecond)))...)
+		return
+	}
+	s.logger.Warn("intake takes nothing at present", append(attrs,
+		slog.String("reason", string(o.Health)), slog.Duration("retry_in", o.RetryIn.Round(time.Millisecond)),
+		slog.Int("unlogged", o.Untold))...)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -30,8 +31,10 @@ type route struct {
 	// drawnBytes is what its connections are drawn with.
 	drawnBytes int
 	// uses counts the uploads on it, and one for the table that has it. It is
-	// guarded by the routes' mu.
-	uses int
+	// guarded by the routes' mu, as tenants are, the names of those whose intake
+	// this is; none: it is the server's own.
+	uses    int
+	tenants []string
 }
 
 // routeID tells intakes apart. It is a hash, as the URL and the key are secrets.
@@ -58,16 +61,20 @@ type routes struct {
 	options []intake.Option // of tenants' intakes
 	budget  *memory.Budget
 	own     *route
+	// told is called with each outage of an intake.
+	told func(*route, intake.Outage)
 
 	mu   sync.Mutex
 	open map[routeID]*route
 }
 
 // newRoutes returns the way to the server's own intake, with options of that and of
-// tenants' intakes.
-func newRoutes(cfg intake.Config, budget *memory.Budget, own, tenants []intake.Option) (*routes, error) {
-	r := &routes{config: cfg, options: tenants, budget: budget, open: map[routeID]*route{}}
-	to, err := newRoute(cfg, own)
+// tenants' intakes. It has told called as [intake.OnOutage] does.
+func newRoutes(
+	cfg intake.Config, budget *memory.Budget, own, tenants []intake.Option, told func(*route, intake.Outage),
+) (*routes, error) {
+	r := &routes{config: cfg, options: tenants, budget: budget, told: told, open: map[routeID]*route{}}
+	to, err := r.newRoute(cfg, own)
 	if err != nil {
 		return nil, err
 	}
@@ -77,15 +84,15 @@ func newRoutes(cfg intake.Config, budget *memory.Budget, own, tenants []intake.O
 	return r, nil
 }
 
-func newRoute(cfg intake.Config, options []intake.Option) (*route, error) {
-	client, err := intake.New(cfg, options...)
+func (r *routes) newRoute(cfg intake.Config, options []intake.Option) (*route, error) {
+	to := &route{learned: &batch.Limit{}, drawnBytes: cfg.MaxConnections * intakeConnectionBytes}
+	told := intake.OnOutage(func(o intake.Outage) { r.told(to, o) })
+	client, err := intake.New(cfg, append(slices.Clip(options), told)...)
 	if err != nil {
 		return nil, err
 	}
-	return &route{
-		forwarder: client, client: client, learned: &batch.Limit{},
-		drawnBytes: cfg.MaxConnections * intakeConnectionBytes,
-	}, nil
+	to.forwarder, to.client = client, client
+	return to, nil
 }
 
 // replace has the routes be those that the table needs; those that it had already
@@ -93,13 +100,14 @@ func newRoute(cfg intake.Config, options []intake.Option) (*route, error) {
 func (r *routes) replace(table *tenant.Table) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := map[routeID]*route{}
+	next, tenants := map[routeID]*route{}, map[routeID][]string{}
 	drawn := r.own.drawnBytes
 	for _, t := range table.Tenants() {
 		if t.Intake == nil {
 			continue
 		}
 		id := routeIDOf(t.Intake)
+		tenants[id] = append(tenants[id], t.Name)
 		if next[id] != nil {
 			continue
 		}
@@ -108,7 +116,7 @@ func (r *routes) replace(table *tenant.Table) error {
 			cfg := r.config
 			cfg.URL, cfg.APIKey, cfg.TLS = t.Intake.URL, t.Intake.APIKey, nil
 			cfg.MaxConnections = cmp.Or(t.Intake.Connections, tenantConnections)
-			built, err := newRoute(cfg, r.options)
+			built, err := r.newRoute(cfg, r.options)
 			if err != nil {
 				return fmt.Errorf("tenant %s: %w", t.Name, err)
 			}
@@ -121,6 +129,7 @@ func (r *routes) replace(table *tenant.Table) error {
 		return fmt.Errorf("the connections to all intakes take %d bytes, more than a quarter of the memory limit", drawn)
 	}
 	for id, to := range next {
+		to.tenants = tenants[id]
 		if r.open[id] == nil {
 			to.uses++
 			r.budget.Draw(to.drawnBytes)
@@ -149,6 +158,14 @@ func (r *routes) take(of *tenant.Tenant) *route {
 		to.uses++
 	}
 	return to
+}
+
+// tenantsOf returns the names of those whose intake the route leads to; none: it is
+// the server's own.
+func (r *routes) tenantsOf(to *route) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return to.tenants
 }
 
 func (r *routes) give(to *route) {

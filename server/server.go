@@ -157,7 +157,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 // openAccess sets up who may upload, and the ways to the intakes.
 func (s *service) openAccess(kept certificates, registry prometheus.Registerer) error {
 	to, err := newRoutes(kept.configureIntake(s.config.Intake.client()), s.budget,
-		s.intakeOptions(s.attempted), s.intakeOptions(s.attemptedElsewhere))
+		s.intakeOptions(s.attempted), s.intakeOptions(s.attemptedElsewhere), s.tellOutage)
 	if err != nil {
 		return err
 	}

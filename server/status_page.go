@@ -116,14 +116,14 @@ func (s *Server) snapshot() adminpage.Snapshot {
 	svc.activity.Report(&snapshot)
 	own := svc.access.routes.own.client
 	state := own.State()
-	snapshot.Intake.Host, snapshot.Intake.RetryAt = own.Host(), state.RetryAt
+	snapshot.Intake.Host, snapshot.Intake.RetryAt, snapshot.Intake.Posting = own.Host(), state.RetryAt, state.Posting
 	switch state.Health {
 	case intake.Throttled:
 		snapshot.Intake.State = adminpage.IntakeSpared
 	case intake.Down, intake.Probing:
 		snapshot.Intake.State = adminpage.IntakeProbed
 	case intake.Up:
-		snapshot.Intake.State = adminpage.IntakeTaking
+		snapshot.Intake.State = adminpage.IntakeOpen
 	}
 	open := svc.uploads.list()
 	snapshot.UploadCount = len(open)

@@ -126,7 +126,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	w := watch(t, func(c *Config) { c.FlushThresholdBytes = 0 }, func(http.ResponseWriter, *http.Request) { <-open })
 	s := w.snapshot()
 	if s.Server.Version != "v9" || s.Server.Stopping || s.UploadCount != 0 || s.Memory.LimitBytes == 0 || s.Memory.DrawnBytes == 0 ||
-		s.Intake.State != adminpage.IntakeTaking || !strings.HasPrefix(s.Intake.Host, "http://127.0.0.1:") {
+		s.Intake.State != adminpage.IntakeOpen || !strings.HasPrefix(s.Intake.Host, "http://127.0.0.1:") {
 		t.Errorf("at first: %+v", s)
 	}
 	silent, err := w.client.UploadScopes(t.Context())
@@ -152,6 +152,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	if u := s.Uploads[0]; u.BatchNum != 2 || u.Scopes != 2 || u.JSONBytes == 0 || u.GzipBytes == 0 || u.AcceptedBatches != 0 {
 		t.Errorf("%+v", u)
 	}
+	w.await(t, "the POST", func(s adminpage.Snapshot) bool { return s.Intake.Posting == 1 && len(s.Intake.Attempts) == 0 })
 	send(t, stream, 1)
 	w.await(t, "the next batch behind it", inState("forwarding batch 1"))
 	close(open)

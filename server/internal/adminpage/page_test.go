@@ -23,7 +23,7 @@ func well() adminpage.Snapshot {
 		Server: adminpage.Server{Version: "v1.2.3", Started: noon.Add(-26 * time.Hour)},
 		Memory: adminpage.Memory{LimitBytes: 400 << 20, DrawnBytes: 100 << 20, PeakBytes: 120 << 20},
 		Intake: adminpage.Intake{
-			Host: "https://intake.example", State: adminpage.IntakeTaking,
+			Host: "https://intake.example", State: adminpage.IntakeOpen,
 			Attempts: []adminpage.Outcome{{Class: "accepted", Good: true, Count: 12345}},
 			Latency:  adminpage.Latency{Median: 20 * time.Millisecond, P90: time.Second, Max: 75 * time.Second, Count: 256},
 		},
@@ -176,7 +176,7 @@ func TestShowsWhatThereIs(t *testing.T) {
 
 func TestNothingYet(t *testing.T) {
 	t.Parallel()
-	html := load(t, adminpage.Snapshot{Taken: noon, Server: adminpage.Server{Started: noon}, Intake: adminpage.Intake{State: adminpage.IntakeTaking}})
+	html := load(t, adminpage.Snapshot{Taken: noon, Server: adminpage.Server{Started: noon}, Intake: adminpage.Intake{State: adminpage.IntakeOpen}})
 	for _, want := range []string{"All is well", "None.", "None yet.", "not tried yet"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q", want)

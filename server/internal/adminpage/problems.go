@@ -44,7 +44,7 @@ func problems(s Snapshot) []problem {
 		}
 	}
 	in, mem := s.Intake, s.Memory
-	down := in.FailedInRow >= failedInRow || in.State != IntakeTaking && in.State != ""
+	down := in.FailedInRow >= failedInRow || in.State != IntakeOpen && in.State != ""
 	add(down, problem{failing, "The intake is failing", lastFailure(in), in.FailingSince})
 	add(!down && in.RefusedInRow >= failedInRow, problem{
 		failing, "The intake refuses what it gets",
@@ -105,14 +105,17 @@ func classText(class string) string {
 	return text(class)
 }
 
+// classCancelled is the class of attempts that the server has given up.
+const classCancelled = "cancelled"
+
 var classes = map[string]string{
-	"accepted":    "accepted",
-	"refused":     "refused for good",
-	"too_large":   "too large, to be split",
-	"throttled":   "throttled",
-	"unavailable": "not able to take it",
-	"unreachable": "can't be reached",
-	"broken":      "connection broke",
-	"timeout":     "no answer in time",
-	"cancelled":   "given up by us",
+	"accepted":     "accepted",
+	"refused":      "refused for good",
+	"too_large":    "too large, to be split",
+	"throttled":    "throttled",
+	"unavailable":  "not able to take it",
+	"unreachable":  "can't be reached",
+	"broken":       "connection broke",
+	"timeout":      "no answer in time",
+	classCancelled: "given up by us",
 }

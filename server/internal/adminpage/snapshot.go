@@ -42,17 +42,18 @@ type Memory struct {
 	SpoolBytes, SpoolLimitBytes int64
 }
 
-// IntakeState is whether the intake gets batches.
+// IntakeState is whether the intake gets batches. How it does with them is another
+// matter.
 type IntakeState string
 
 const (
-	// IntakeTaking tells that batches are sent as they come.
-	IntakeTaking IntakeState = "taking batches"
+	// IntakeOpen tells that batches are sent as they come.
+	IntakeOpen IntakeState = "open"
 	// IntakeProbed tells that it was found down, and gets a batch from time to time to see
 	// whether it is back.
-	IntakeProbed IntakeState = "down, probed"
+	IntakeProbed IntakeState = "probed"
 	// IntakeSpared tells that it has asked to be left alone for a while (Retry-After).
-	IntakeSpared IntakeState = "left alone, as it has asked"
+	IntakeSpared IntakeState = "spared"
 )
 
 // Intake is how the intake does.
@@ -60,6 +61,8 @@ type Intake struct {
 	// Host is where batches go, without what may be secret in its URL.
 	Host  string
 	State IntakeState
+	// Posting is how many batches are being posted.
+	Posting int
 	// RetryAt is when it gets a batch again, where it gets none now; zero: any time.
 	RetryAt time.Time
 	// FailingSince is when the first of the last attempts failed that have all failed

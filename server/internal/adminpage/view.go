@@ -124,7 +124,7 @@ func at(t time.Time) moment { return moment{clockTime(t), machineTime(t)} }
 
 func newIntakeView(s Snapshot) intakeView {
 	in := s.Intake
-	v := intakeView{Host: text(in.Host), State: string(in.State), Latency: "no answers yet"}
+	v := intakeView{Host: text(in.Host), State: conditionOf(in).Long, Latency: "no answers yet"}
 	if l := in.Latency; l.Count > 0 {
 		v.Latency = durationText(l.Median) + " median, " + durationText(l.P90) + " at the 90th percentile, " +
 			durationText(l.Max) + " at most, of the last " + count(int64(l.Count))
@@ -243,21 +243,8 @@ func tiles(s Snapshot) []tile {
 }
 
 func intakeTile(in Intake) tile {
-	t := tile{Name: "intake", Title: "Intake", Value: "taking", Note: text(in.Host)}
-	switch {
-	case in.State == IntakeProbed:
-		t.Value, t.Severity = "down", failing
-	case in.State == IntakeSpared:
-		t.Value, t.Severity = "left alone", failing
-	case in.FailedInRow >= failedInRow:
-		t.Value, t.Severity = "failing", failing
-	case in.RefusedInRow >= failedInRow:
-		t.Value, t.Severity = "refusing", failing
-	case in.FailedInRow+in.RefusedInRow > 0:
-		t.Value, t.Severity = "hiccup", strained
-	case len(in.Attempts) == 0:
-		t.Value = "not tried yet"
-	}
+	is := conditionOf(in)
+	t := tile{Name: "intake", Title: "Intake", Value: is.Short, Note: text(in.Host), Severity: is.Severity}
 	if !in.RetryAt.IsZero() {
 		t.Note += ", tried again at " + clockTime(in.RetryAt)
 	}

@@ -158,12 +158,9 @@ func (f *forwarding) attempt(ctx context.Context, p pass) (end attemptEnd, open 
 	func() {
 		defer c.turns.give()
 		end = c.post(ctx, f.form, f.tags)
-		leaveAlone := time.Duration(0)
-		if end.throttles {
-			leaveAlone = end.asked
-		}
-		open = c.gate.report(p, end.health, leaveAlone)
+		open = c.gate.report(p, &end)
 	}()
+	c.gate.tell()
 	end.took = time.Since(begin)
 	f.inDoubt = f.inDoubt || end.inDoubt
 	if end.status != 0 {

@@ -45,6 +45,12 @@ type gate struct {
 	opened chan struct{}
 	// seat holds a token while someone watches; nudge makes them look again.
 	seat, nudge chan struct{}
+	// outages is what is known of the intake's, news what of it is still to be told,
+	// and telling tells that someone tells it to onOutage, without mu.
+	outages  outages
+	news     []Outage
+	telling  bool
+	onOutage func(Outage)
 }
 
 func newGate(r Retry, probeInterval time.Duration) *gate {
@@ -205,16 +211,17 @@ func (g *gate) try(now time.Time) (pass, bool) {
 	return pass{epoch: g.epoch, probe: true}, true
 }
 
-// report gives a pass back with what its attempt has shown, and for how long the
-// intake wants to see nobody. It returns whether the gate lets everybody through.
-func (g *gate) report(p pass, h health, leaveAlone time.Duration) (open bool) {
+// report gives a pass back with how its attempt has ended. It returns whether the
+// gate lets everybody through. Then tell has to be called.
+func (g *gate) report(p pass, end *attemptEnd) (open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if until := time.Now().Add(leaveAlone); leaveAlone > 0 && until.After(g.until) {
+	now := time.Now()
+	if until := now.Add(end.asked); end.throttles && until.After(g.until) {
 		g.until = until
 	}
 	before := g.breaker.State()
-	switch {
+	switch h := end.health; {
 	case h == healthUp && before == circuitbreaker.ClosedState:
 		g.breaker.RecordSuccess()
 	case h == healthUp: // however old the attempt is: it was answered just now
@@ -228,7 +235,8 @@ func (g *gate) report(p pass, h health, leaveAlone time.Duration) (open bool) {
 		g.lookAgain()
 	}
 	g.follow(before)
-	return g.breaker.IsClosed() && !g.until.After(time.Now())
+	g.note(now, end)
+	return g.breaker.IsClosed() && !g.until.After(now)
 }
 
 // lookAgain has the one that watches look again.

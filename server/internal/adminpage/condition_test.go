@@ -1,0 +1,92 @@
+package adminpage_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/scopegate/scopegate/server/internal/adminpage"
+)
+
+var (
+	intakeTile     = regexp.MustCompile(`(?s)<div class="tile intake ([a-z]*)">.*?<dd class="value">([^<]*)</dd>`)
+	intakeSentence = regexp.MustCompile(`(?s)<p>(Batches go to <bdi class="host">.*?)<p>Answered in`)
+	markup         = regexp.MustCompile(`(?s)<table.*</table>|<[^>]*>`)
+)
+
+// In each state that the intake can be in, the head of the page, the number and the
+// sentence below say the same, and what is true.
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	tried := []adminpage.Outcome{{Class: "accepted", Good: true, Count: 1}}
+	for name, test := range map[string]struct {
+		intake               adminpage.Intake
+		head, tile, sentence string
+		severity             string
+	}{
+		"never tried": {
+			adminpage.Intake{State: adminpage.IntakeOpen},
+			"All is well", "not tried yet", "not tried yet.", "",
+		},
+		"the first batch is on its way": {
+			adminpage.Intake{State: adminpage.IntakeOpen, Posting: 1},
+			"All is well", "no answer yet", "tried, and no answer yet.", "",
+		},
+		"the first batch was given up": {
+			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: []adminpage.Outcome{{Class: "cancelled", Count: 2}}},
+			"All is well", "no answer yet", "tried, and no answer yet.", "",
+		},
+		"taking": {
+			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, Posting: 1},
+			"All is well", "taking", "taking batches.", "",
+		},
+		"one has failed": {
+			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, FailedInRow: 1},
+			"All is well", "hiccup", "sent batches as they come. The last attempt has failed.", "strained",
+		},
+		"one was refused": {
+			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, RefusedInRow: 1},
+			"All is well", "hiccup", "sent batches as they come. Batches refused in a row: 1.", "strained",
+		},
+		"failing, and still tried": {
+			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, FailedInRow: 9},
+			"The intake is failing", "failing",
+			"failing, and still sent batches as they come. The last 9 attempts have failed.", "failing",
+		},
+		"refusing": {
+			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, RefusedInRow: 3},
+			"The intake refuses what it gets", "refusing",
+			"refusing what it gets, and still sent batches as they come. Batches refused in a row: 3.", "failing",
+		},
+		"throttled": {
+			adminpage.Intake{State: adminpage.IntakeSpared, Attempts: tried, FailedInRow: 1},
+			"The intake is failing", "left alone", "left alone, as it has asked. The last attempt has failed.", "failing",
+		},
+		"down": {
+			adminpage.Intake{State: adminpage.IntakeProbed, FailedInRow: 10},
+			"The intake is failing", "down", "down, tried from time to time. The last 10 attempts have failed.", "failing",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := well()
+			test.intake.Host = "http://intake.example"
+			s.Intake = test.intake
+			html := load(t, s)
+			if !strings.Contains(html, ">"+test.head+"</p>") {
+				t.Errorf("the head does not say %q", test.head)
+			}
+			if got := intakeTile.FindStringSubmatch(html); got == nil || got[1] != test.severity || got[2] != test.tile {
+				t.Errorf("the number: %q", got)
+			}
+			found := intakeSentence.FindStringSubmatch(html)
+			if found == nil {
+				t.Fatal("no sentence")
+			}
+			got := strings.Join(strings.Fields(markup.ReplaceAllString(found[1], "")), " ")
+			if want := "Batches go to http://intake.example: " + test.sentence; got != want {
+				t.Errorf("the sentence: %q\nwant %q", got, want)
+			}
+		})
+	}
+}

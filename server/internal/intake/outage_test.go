@@ -1,0 +1,267 @@
+package intake_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/intake"
+)
+
+// outages collects what OnOutage is told, with when.
+type outages struct {
+	mu    sync.Mutex
+	list  []intake.Outage
+	times []time.Time
+}
+
+func (o *outages) add(outage intake.Outage) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.list, o.times = append(o.list, outage), append(o.times, time.Now())
+}
+
+func (o *outages) all() []intake.Outage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]intake.Outage(nil), o.list...)
+}
+
+// An outage of ten minutes, with many uploads that wait, is told when it begins and
+// when it ends, and not in between, whatever the intake does meanwhile.
+func TestOutageIsToldTwice(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		dead     func() reply
+		health   intake.Health
+		status   int
+		reason   string
+		leastRow int
+		retryIn  [2]time.Duration
+	}{
+		"unreachable":  {func() reply { return failing(errRefused) }, intake.Down, 0, "connection refused", 10, [2]time.Duration{750 * time.Millisecond, 1250 * time.Millisecond}},
+		"answers 503":  {func() reply { return status(503) }, intake.Down, 503, "because", 10, [2]time.Duration{750 * time.Millisecond, 1250 * time.Millisecond}},
+		"Retry-After":  {func() reply { return later(503, "20") }, intake.Throttled, 503, "because", 1, [2]time.Duration{20 * time.Second, 20 * time.Second}},
+		"asked by 429": {func() reply { return later(429, "20") }, intake.Throttled, 429, "because", 1, [2]time.Duration{20 * time.Second, 20 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var alive atomic.Bool
+				m := &model{latency: time.Millisecond}
+				m.answer = func(int) reply {
+					if alive.Load() {
+						return status(200)
+					}
+					return test.dead()
+				}
+				var told outages
+				client := modelClient(t, m, nil, intake.OnOutage(told.add))
+				begin := time.Now()
+				accepted := forwardMany(t, client, 100, smallBatch())
+				<-time.After(10 * time.Minute)
+				got := told.all()
+				if len(got) != 1 {
+					t.Fatalf("told %d times: %+v", len(got), got)
+				}
+				begun := got[0]
+				if begun.Over || begun.Health != test.health || begun.HTTPStatus != test.status || begun.FailedAttempts < test.leastRow ||
+					begun.FailedAttempts > 16 || !strings.Contains(begun.Reason, test.reason) || strings.Contains(begun.Reason, "secret") {
+					t.Errorf("at its beginning: %+v", begun)
+				}
+				if begun.RetryIn < test.retryIn[0] || begun.RetryIn > test.retryIn[1] {
+					t.Errorf("tried again in %v", begun.RetryIn)
+				}
+				if after := told.times[0].Sub(begin); after > time.Second {
+					t.Errorf("told after %v", after)
+				}
+				failed := m.count()
+				alive.Store(true)
+				accepted.Wait()
+				got = told.all()
+				if len(got) != 2 {
+					t.Fatalf("told %d times: %+v", len(got), got)
+				}
+				if end := got[1]; !end.Over || end.Health != intake.Up || end.HTTPStatus != 200 || end.Reason != "" || end.RetryIn != 0 ||
+					end.FailedAttempts != failed || end.Lasted < 10*time.Minute-time.Second || end.Lasted > 11*time.Minute {
+					t.Errorf("at its end, after %d failures: %+v", failed, end)
+				}
+			})
+		})
+	}
+}
+
+// Failures that leave the gate open are no outage, nor are batches that are refused
+// for what they are, or given up by their clients.
+func TestNoOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told outages
+		client := modelClient(t, &model{answer: func(nth int) reply {
+			switch {
+			case nth%10 == 9:
+				return status(200)
+			case nth < 50:
+				return failing(errRefused)
+			}
+			return status(429)
+		}}, nil, intake.OnOutage(told.add))
+		for range 10 {
+			if err := client.Forward(t.Context(), smallBatch()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refusing := modelClient(t, &model{answer: scripted(400, 403, 413)}, nil, intake.OnOutage(told.add))
+		hanging := modelClient(t, &model{answer: func(int) reply { return failing(errHung) }}, nil, intake.OnOutage(told.add))
+		for range 50 {
+			_ = failure(t, refusing, t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_ = failure(t, hanging, ctx)
+			cancel()
+		}
+		if got := told.all(); len(got) > 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// An intake that is back, even if only to refuse, is told with its answer.
+func TestOutageEndsWithARefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answer := scripted(0, 0, 0, 403)
+		var told outages
+		client := modelClient(t, &model{answer: answer}, func(c *intake.Config) {
+			c.Retry = intake.DefaultRetry()
+			c.Retry.BreakerFailureThreshold = 2
+		}, intake.OnOutage(told.add))
+		_ = failure(t, client, t.Context())
+		got := told.all()
+		if len(got) != 2 || !got[1].Over || got[1].HTTPStatus != http.StatusForbidden || got[1].Reason != "because" || got[1].FailedAttempts != 3 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// An intake that takes one batch and then none for two seconds, for an hour, is told
+// of once a minute; when it goes down for good behind one that was told, this is told
+// too, and how many were not.
+func TestFlappingIsToldOnceAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var dead atomic.Bool
+		m := &model{latency: time.Millisecond}
+		m.answer = func(nth int) reply {
+			if nth%2 == 0 && !dead.Load() {
+				return status(200)
+			}
+			return later(503, "2")
+		}
+		var told outages
+		client := modelClient(t, m, nil, intake.OnOutage(told.add))
+		flapping := func(length time.Duration) {
+			for end := time.Now().Add(length); time.Now().Before(end); {
+				if err := client.Forward(t.Context(), smallBatch()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		flapping(time.Hour)
+		got := told.all()
+		if len(got) < 100 || len(got) > 122 {
+			t.Errorf("told %d times in an hour, with %d attempts", len(got), m.count())
+		}
+		for i, o := range got {
+			if o.Over != (i%2 == 1) {
+				t.Fatalf("%d: %+v", i, o)
+			}
+			if untold := o.Untold; i > 0 && !o.Over && (untold < 20 || untold > 30) {
+				t.Errorf("%d: %d were not told", i, untold)
+			}
+		}
+		for before := len(told.all()); len(told.all()) < before+2; {
+			flapping(time.Second)
+		}
+		dead.Store(true)
+		before := len(told.all())
+		down := time.Now()
+		forwarding := forwardMany(t, client, 1, smallBatch())
+		<-time.After(10 * time.Minute)
+		if got = told.all(); len(got) != before+1 || got[before].Over {
+			t.Errorf("down behind one that was told: %+v", got[before:])
+		} else if after := told.times[before].Sub(down); after < 50*time.Second || after > 70*time.Second {
+			t.Errorf("told after %v", after)
+		}
+		dead.Store(false)
+		forwarding.Wait()
+		if got = told.all(); len(got) != before+2 || !got[before+1].Over {
+			t.Errorf("back: %+v", got[before:])
+		}
+	})
+}
+
+// What is told comes in order and one at a time, however many batches find it out,
+// and while nobody else waits for who is told.
+func TestOutagesAreToldInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: scripted(0, 200, 200, 200)}
+		var told outages
+		written := make(chan struct{})
+		client := modelClient(t, m, func(c *intake.Config) {
+			c.Retry = intake.DefaultRetry()
+			c.Retry.BreakerFailureThreshold = 1
+		}, intake.OnOutage(func(o intake.Outage) {
+			if !o.Over {
+				<-written // the log is slow
+			}
+			told.add(o)
+		}))
+		forwarding := forwardMany(t, client, 3, smallBatch())
+		<-time.After(time.Minute)
+		if got := m.count(); got < 3 {
+			t.Errorf("%d attempts while the log is slow", got)
+		}
+		close(written)
+		forwarding.Wait()
+		if got := told.all(); len(got) != 2 || got[0].Over || !got[1].Over {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// A batch that was on its way already when the intake asked to be left alone, and is
+// accepted meanwhile, does not end the outage: nothing is sent yet.
+func TestOutageGoesOnWhileTheIntakeIsSpared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			switch nth {
+			case 0:
+				<-time.After(5 * time.Second)
+				return status(200)
+			case 1:
+				return later(429, "30")
+			}
+			return status(200)
+		}}
+		var told outages
+		client := modelClient(t, m, nil, intake.OnOutage(told.add))
+		first := forwardMany(t, client, 1, smallBatch())
+		synctest.Wait()
+		second := forwardMany(t, client, 1, smallBatch())
+		first.Wait()
+		if got := told.all(); len(got) != 1 || got[0].Over {
+			t.Errorf("after the first batch: %+v", got)
+		}
+		second.Wait()
+		if got := told.all(); len(got) != 2 || !got[1].Over || got[1].FailedAttempts != 1 || got[1].Lasted < 30*time.Second {
+			t.Errorf("at the end: %+v", got)
+		}
+	})
+}
