@@ -105,7 +105,8 @@ func (l LimitsConfig) validate() error {
 	case l.Connections < 1:
 		return refused("Limits.Connections", l.Connections, isNotPositive)
 	case l.StreamsPerConnection < 1 || l.StreamsPerConnection > math.MaxInt32:
-		return refused("Limits.StreamsPerConnection", l.StreamsPerConnection, fmt.Sprintf("is not between 1 and %d", math.MaxInt32))
+		return refused("Limits.StreamsPerConnection", l.StreamsPerConnection,
+			fmt.Sprintf("is not between 1 and %d", math.MaxInt32))
 	case l.FirstMessageTimeout <= 0:
 		return refused("Limits.FirstMessageTimeout", l.FirstMessageTimeout, isNotPositive)
 	case l.IdleTimeout < 0:
@@ -113,7 +114,8 @@ func (l LimitsConfig) validate() error {
 	case l.MinBytesPerSecond < 0:
 		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond, isNegative)
 	case l.MinBytesPerSecond > 0 && l.IdleTimeout == 0:
-		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond, "needs an idle timeout, as that is what it is measured over")
+		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond,
+			"needs an idle timeout, as that is what it is measured over")
 	}
 	return nil
 }

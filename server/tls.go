@@ -49,7 +49,8 @@ func defaultTLS() TLSConfig {
 }
 
 func (t TLSConfig) validate() error {
-	err := validateFiles(file{"TLS.CertFile", t.CertFile}, file{"TLS.KeyFile", t.KeyFile}, file{"TLS.ClientCAFile", t.ClientCAFile})
+	err := validateFiles(
+		file{"TLS.CertFile", t.CertFile}, file{"TLS.KeyFile", t.KeyFile}, file{"TLS.ClientCAFile", t.ClientCAFile})
 	switch {
 	case err != nil:
 		return err
@@ -64,8 +65,8 @@ func (t TLSConfig) validate() error {
 }
 
 func (t IntakeTLSConfig) validate(intakeURL string) error {
-	cert, key, authorities := file{"Intake.TLS.CertFile", t.CertFile}, file{"Intake.TLS.KeyFile", t.KeyFile}, file{"Intake.TLS.CAFile", t.CAFile}
-	if err := validateFiles(cert, key, authorities); err != nil {
+	cert, authorities := file{"Intake.TLS.CertFile", t.CertFile}, file{"Intake.TLS.CAFile", t.CAFile}
+	if err := validateFiles(cert, file{"Intake.TLS.KeyFile", t.KeyFile}, authorities); err != nil {
 		return err
 	}
 	if strings.HasPrefix(strings.ToLower(intakeURL), "https://") {
