@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -37,9 +40,9 @@ func TestEveryFieldHasItsSetting(t *testing.T) {
 	if got := slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Keys(settingOf)), unset))); !slices.Equal(got, want) {
 		t.Errorf("the table has %q, want %q", got, want)
 	}
-	seen := map[string]bool{}
+	seen, flags := map[string]bool{}, serveFlags(t)
 	for field, name := range settingOf {
-		if seen[name] || !slices.ContainsFunc(serveFlags(t), func(flag *kong.Flag) bool { return flag.Name == name }) {
+		if seen[name] || !slices.ContainsFunc(flags, func(flag *kong.Flag) bool { return flag.Name == name }) {
 			t.Errorf("%s: --%s is another field's, or no flag", field, name)
 		}
 		seen[name] = true
@@ -85,44 +88,66 @@ func numberFlags(tb testing.TB) map[string]string {
 // which the table names.
 func TestFieldsTakeTheirSettings(t *testing.T) {
 	t.Parallel()
-	units := numberFlags(t)
+	var args []string
+	given := map[string]int64{}
+	for name, unit := range numberFlags(t) {
+		given[name] = int64(1000 + len(given))
+		args = append(args, fmt.Sprintf("--%s=%d%s", name, given[name], unit))
+	}
+	command := parseServe(t, args...)
+	cfg := command.config(destination{})
+	if err := command.Access.configure(&cfg); err != nil {
+		t.Fatal(err)
+	}
 	for field, name := range settingOf {
-		unit, ok := units[name]
+		want, ok := given[name]
 		if !ok {
 			continue
-		}
-		command := parseServe(t, "--"+name+"=123456"+unit)
-		cfg := command.config(destination{})
-		if err := command.Access.configure(&cfg); err != nil {
-			t.Fatal(err)
 		}
 		value := reflect.ValueOf(cfg)
 		for step := range strings.SplitSeq(field, ".") {
 			value = value.FieldByName(step)
 		}
-		if value.Int() != 123456 {
-			t.Errorf("%s is %d, which --%s has set to 123456", field, value.Int(), name)
+		if value.Int() != want {
+			t.Errorf("%s is %d, which --%s has set to %d", field, value.Int(), name, want)
 		}
 	}
 }
 
 func TestNegativeSettingsAreRefused(t *testing.T) {
 	t.Parallel()
+	var args []string
+	of, content := map[string]string{}, "# first\n"
+	var byFlag, byVariable, inFile []string
+	path := filepath.Join(t.TempDir(), "settings.yaml")
 	for name, unit := range numberFlags(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			variable := "SCOPEGATE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-			path := file(t, "# first\n"+name+": -1"+unit+"\n")
-			for want, got := range map[string]result{
-				"scopegate: --" + name + ": -1" + unit + " is negative\n":                   execute(t, "", "serve", "--check", "--"+name+"=-1"+unit),
-				"scopegate: --" + name + ": " + variable + ": -1" + unit + " is negative\n": executeWith(t, variables(map[string]string{variable: "-1" + unit}), "", "serve"),
-				"scopegate: " + path + ":2: " + name + ": -1" + unit + " is negative\n":     execute(t, "", "serve", "--config", path),
-			} {
-				if got.code != exitUsage || !strings.HasPrefix(got.stderr, want) || got.stdout != "" {
-					t.Errorf("got %+v\nwant %q", got, want)
-				}
+		value, variable := "-1"+unit, "SCOPEGATE_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		args = append(args, "--"+name+"="+value)
+		of[variable] = value
+		content += name + ": " + value + "\n"
+		byFlag = append(byFlag, "--"+name+": "+value+" is negative\n")
+		byVariable = append(byVariable, "--"+name+": "+variable+": "+value+" is negative\n")
+		inFile = append(inFile, fmt.Sprintf("%s:%d: %s: %s is negative\n", path, len(inFile)+2, name, value))
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		got  result
+		want []string
+	}{
+		{execute(t, "", append([]string{"serve", "--check"}, args...)...), byFlag},
+		{executeWith(t, variables(of), "", "serve"), byVariable},
+		{execute(t, "", "serve", "--config", path), inFile},
+	} {
+		if test.got.code != exitUsage || test.got.stdout != "" {
+			t.Errorf("%+v", test.got)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(test.got.stderr, want) {
+				t.Errorf("no %q in %s", want, test.got.stderr)
 			}
-		})
+		}
 	}
 	for _, args := range [][]string{{"upload", "--timeout=-1s", "x"}, {"upload", "--max-line-bytes=-1", "x"}, {"token", "--expires-in=-1h"}} {
 		if got := execute(t, "", args...); got.code != exitUsage || !strings.Contains(got.stderr, " is negative\n") {
