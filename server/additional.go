@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -48,22 +47,29 @@ func defaultAdditional() AdditionalConfig {
 const maxAdditionalPercent = 25
 
 func (c AdditionalConfig) validate(memoryBytes int64) error {
-	for _, to := range c.Intakes {
-		if to.URL == "" {
-			return errors.New("an additional intake has no URL")
+	for i, to := range c.Intakes {
+		if intake.CheckURL(to.URL) != nil {
+			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has a URL, number %d, that %s", i+1, isNoURL))
+		}
+		if containsControl(to.APIKey.Reveal()) {
+			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an API key, number %d, that %s", i+1, hasControl))
 		}
 	}
+	given := len(c.Intakes) > 0
 	switch {
-	case len(c.Intakes) == 0:
-	case c.QueueBytes < 1<<20:
-		return fmt.Errorf("queue of additional intakes %d is below 1 MiB", c.QueueBytes)
-	case c.QueueBytes > memoryBytes/100*maxAdditionalPercent/int64(len(c.Intakes)):
-		return fmt.Errorf("queue of additional intakes %d is more, for all of them, than a quarter of the memory limit %d",
-			c.QueueBytes, memoryBytes)
-	case c.MaxAge <= 0:
-		return fmt.Errorf("max age of additional batches %v is not positive", c.MaxAge)
+	case c.QueueBytes < 0:
+		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, isNegative)
+	case given && c.QueueBytes < 1<<20:
+		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below 1MiB")
+	case given && c.QueueBytes > memoryBytes/100*maxAdditionalPercent/int64(len(c.Intakes)):
+		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes,
+			"is, for all intakes together, more than a quarter of the memory limit of "+formatBytes(memoryBytes))
+	case c.MaxAge < 0:
+		return refused("AdditionalIntakes.MaxAge", c.MaxAge, isNegative)
+	case given && c.MaxAge == 0:
+		return refused("AdditionalIntakes.MaxAge", c.MaxAge, isNotPositive)
 	case c.DrainTime < 0:
-		return fmt.Errorf("drain time of additional intakes %v is negative", c.DrainTime)
+		return refused("AdditionalIntakes.DrainTime", c.DrainTime, isNegative)
 	}
 	return nil
 }

@@ -1,8 +1,8 @@
 package server
 
 import (
-	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -70,8 +70,11 @@ type AccessConfig struct {
 }
 
 func (c AccessConfig) validate() error {
-	if c.TenantsFile != "" && c.TenantsInterval <= 0 {
-		return fmt.Errorf("tenants interval %v is not positive", c.TenantsInterval)
+	switch {
+	case c.TenantsInterval < 0:
+		return refused("Access.TenantsInterval", c.TenantsInterval, isNegative)
+	case c.TenantsInterval == 0 && c.TenantsFile != "":
+		return refused("Access.TenantsInterval", c.TenantsInterval, isNotPositive)
 	}
 	return nil
 }
@@ -109,6 +112,9 @@ type IntakeConfig struct {
 // each batch whole.
 const defaultMaxConnections = 16
 
+// minBatchBytes is the least that a stream may take that is to be a single batch.
+const minBatchBytes = 64 << 10
+
 // DefaultConfig returns the recommended settings. Only the intake's URL is
 // left to be set.
 func DefaultConfig() Config {
@@ -137,50 +143,61 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the first setting that is out of range,
-// and its value.
+// Validate returns a [*ConfigError] about the first setting that is out of range.
 func (c Config) Validate() error {
 	switch {
-	case c.Intake.URL == "":
-		return errors.New("no intake URL")
-	case c.Intake.PostTimeout <= 0:
-		return fmt.Errorf("intake post timeout %v is not positive", c.Intake.PostTimeout)
-	case c.Intake.BatchDeadline < 0:
-		return fmt.Errorf("intake batch deadline %v is negative", c.Intake.BatchDeadline)
-	case c.Intake.MaxConnections < 1:
-		return fmt.Errorf("intake max connections %d is not positive", c.Intake.MaxConnections)
-	case c.MaxBatchBytes < 64<<10:
-		return fmt.Errorf("max batch bytes %d is below 64 KiB", c.MaxBatchBytes)
+	case c.MaxBatchBytes < minBatchBytes:
+		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+formatBytes(minBatchBytes))
 	case c.MaxBatchAge < 0:
-		return fmt.Errorf("max batch age %v is negative", c.MaxBatchAge)
+		return refused("MaxBatchAge", c.MaxBatchAge, isNegative)
 	case c.MaxConnectionAge < 0:
-		return fmt.Errorf("max connection age %v is negative", c.MaxConnectionAge)
+		return refused("MaxConnectionAge", c.MaxConnectionAge, isNegative)
 	case c.MaxScopeBytes < 1<<10 || c.MaxScopeBytes > 1<<30:
-		return fmt.Errorf("max scope bytes %d is not between 1 KiB and 1 GiB", c.MaxScopeBytes)
+		return refused("MaxScopeBytes", c.MaxScopeBytes, outside(1<<10, 1<<30))
 	case c.MaxMetadataBytes < 1<<10 || c.MaxMetadataBytes > 1<<20:
-		return fmt.Errorf("max metadata bytes %d is not between 1 KiB and 1 MiB", c.MaxMetadataBytes)
+		return refused("MaxMetadataBytes", c.MaxMetadataBytes, outside(1<<10, 1<<20))
 	case c.MaxDepth < 1 || c.MaxDepth > 1000:
-		return fmt.Errorf("max depth %d is not between 1 and 1000", c.MaxDepth)
+		return refused("MaxDepth", c.MaxDepth, "is not between 1 and 1000")
+	case c.CompressionLevel < encode.MinLevel || c.CompressionLevel > encode.MaxLevel:
+		return refused("CompressionLevel", c.CompressionLevel,
+			fmt.Sprintf("is not between %d and %d", encode.MinLevel, encode.MaxLevel))
+	case c.ChunkBytes < encode.MinChunkBytes || c.ChunkBytes > encode.MaxChunkBytes:
+		return refused("ChunkBytes", c.ChunkBytes, outside(encode.MinChunkBytes, encode.MaxChunkBytes))
 	}
-	if err := c.Access.validate(); err != nil {
-		return err
+	for _, validate := range []func() error{
+		c.Intake.validate,
+		c.Access.validate,
+		c.Limits.validate,
+		func() error { return c.AdditionalIntakes.validate(c.Limits.MemoryBytes) },
+		c.Transport.validate,
+		c.TLS.validate,
+		func() error { return c.Intake.TLS.validate(c.Intake.URL) },
+	} {
+		if err := validate(); err != nil {
+			return err
+		}
 	}
-	if err := c.Limits.validate(); err != nil {
-		return err
+	return nil
+}
+
+func (c IntakeConfig) validate() error {
+	switch {
+	case c.URL == "":
+		return refusedSecret("Intake.URL", "is missing")
+	case intake.CheckURL(c.URL) != nil:
+		return refusedSecret("Intake.URL", isNoURL)
+	case containsControl(c.APIKey.Reveal()):
+		return refusedSecret("Intake.APIKey", hasControl)
+	case containsControl(c.AdditionalTags):
+		return refused("Intake.AdditionalTags", strconv.Quote(c.AdditionalTags), hasControl)
+	case c.PostTimeout <= 0:
+		return refused("Intake.PostTimeout", c.PostTimeout, isNotPositive)
+	case c.BatchDeadline < 0:
+		return refused("Intake.BatchDeadline", c.BatchDeadline, isNegative)
+	case c.MaxConnections < 1:
+		return refused("Intake.MaxConnections", c.MaxConnections, isNotPositive)
 	}
-	if err := c.AdditionalIntakes.validate(c.Limits.MemoryBytes); err != nil {
-		return err
-	}
-	if err := c.Transport.validate(); err != nil {
-		return err
-	}
-	if err := c.TLS.validate(); err != nil {
-		return err
-	}
-	if err := c.Intake.TLS.validate(c.Intake.URL); err != nil {
-		return err
-	}
-	return c.encodeSettings().Validate()
+	return nil
 }
 
 func (c Config) encodeSettings() encode.Settings {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -92,44 +91,49 @@ const minMemoryBytes = 32 << 20
 func (l LimitsConfig) validate() error {
 	switch {
 	case l.MemoryBytes < minMemoryBytes:
-		return fmt.Errorf("memory limit %d is below %d bytes", l.MemoryBytes, minMemoryBytes)
-	case l.SpoolDir != "" && l.SpoolBytes <= 0:
-		return fmt.Errorf("spool bytes %d is not positive", l.SpoolBytes)
+		return refused("Limits.MemoryBytes", l.MemoryBytes, "is below "+formatBytes(minMemoryBytes))
+	case l.SpoolBytes < 0:
+		return refused("Limits.SpoolBytes", l.SpoolBytes, isNegative)
+	case l.SpoolBytes == 0 && l.SpoolDir != "":
+		return refused("Limits.SpoolBytes", l.SpoolBytes, isNotPositive)
 	case l.Uploads < 0:
-		return fmt.Errorf("max uploads %d is negative", l.Uploads)
+		return refused("Limits.Uploads", l.Uploads, isNegative)
 	case l.ServiceUploads < 0:
-		return fmt.Errorf("max uploads of a service %d is negative", l.ServiceUploads)
+		return refused("Limits.ServiceUploads", l.ServiceUploads, isNegative)
 	case l.ServiceBytes < 0:
-		return fmt.Errorf("max bytes of a service %d is negative", l.ServiceBytes)
+		return refused("Limits.ServiceBytes", l.ServiceBytes, isNegative)
 	case l.Connections < 1:
-		return fmt.Errorf("max connections %d is not positive", l.Connections)
+		return refused("Limits.Connections", l.Connections, isNotPositive)
 	case l.StreamsPerConnection < 1 || l.StreamsPerConnection > math.MaxInt32:
-		return fmt.Errorf("max streams of a connection %d is not between 1 and %d", l.StreamsPerConnection, math.MaxInt32)
+		return refused("Limits.StreamsPerConnection", l.StreamsPerConnection,
+			fmt.Sprintf("is not between 1 and %d", math.MaxInt32))
 	case l.FirstMessageTimeout <= 0:
-		return fmt.Errorf("first message timeout %v is not positive", l.FirstMessageTimeout)
+		return refused("Limits.FirstMessageTimeout", l.FirstMessageTimeout, isNotPositive)
 	case l.IdleTimeout < 0:
-		return fmt.Errorf("idle timeout %v is negative", l.IdleTimeout)
+		return refused("Limits.IdleTimeout", l.IdleTimeout, isNegative)
 	case l.MinBytesPerSecond < 0:
-		return fmt.Errorf("min bytes per second %d is negative", l.MinBytesPerSecond)
+		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond, isNegative)
 	case l.MinBytesPerSecond > 0 && l.IdleTimeout == 0:
-		return errors.New("min bytes per second needs an idle timeout, as that is what it is measured over")
+		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond,
+			"needs an idle timeout, as that is what it is measured over")
 	}
 	return nil
 }
 
 func (t TransportConfig) validate() error {
 	const minWindowBytes, maxWindowBytes = 64 << 10, math.MaxInt32
+	outsideWindow := outside(minWindowBytes, maxWindowBytes)
 	switch {
 	case t.StreamWindowBytes < minWindowBytes || t.StreamWindowBytes > maxWindowBytes:
-		return fmt.Errorf("stream window %d is not between 64 KiB and 2 GiB", t.StreamWindowBytes)
+		return refused("Transport.StreamWindowBytes", t.StreamWindowBytes, outsideWindow)
 	case t.ConnectionWindowBytes < minWindowBytes || t.ConnectionWindowBytes > maxWindowBytes:
-		return fmt.Errorf("connection window %d is not between 64 KiB and 2 GiB", t.ConnectionWindowBytes)
+		return refused("Transport.ConnectionWindowBytes", t.ConnectionWindowBytes, outsideWindow)
 	case t.MaxHeaderListBytes < 1<<10 || t.MaxHeaderListBytes > 16<<20:
-		return fmt.Errorf("max header list %d is not between 1 KiB and 16 MiB", t.MaxHeaderListBytes)
+		return refused("Transport.MaxHeaderListBytes", t.MaxHeaderListBytes, outside(1<<10, 16<<20))
 	case t.MinPingInterval <= 0:
-		return fmt.Errorf("min ping interval %v is not positive", t.MinPingInterval)
+		return refused("Transport.MinPingInterval", t.MinPingInterval, isNotPositive)
 	case t.HandshakeTimeout <= 0:
-		return fmt.Errorf("handshake timeout %v is not positive", t.HandshakeTimeout)
+		return refused("Transport.HandshakeTimeout", t.HandshakeTimeout, isNotPositive)
 	}
 	return nil
 }

@@ -134,17 +134,17 @@ func TestTLSSettings(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		"no key":           {func(c *Config) { c.TLS.CertFile = "/c.pem" }, `TLS certificate "/c.pem" has no key`},
-		"no certificate":   {func(c *Config) { c.TLS.KeyFile = "/k.pem" }, `TLS key "/k.pem" has no certificate`},
-		"client CA alone":  {func(c *Config) { c.TLS.ClientCAFile = "/ca.pem" }, `TLS client CA "/ca.pem" needs`},
-		"version":          {func(c *Config) { c.TLS.MinVersion = tls.VersionTLS11 }, "TLS min version 0x302"},
-		"interval":         {func(c *Config) { c.TLS.ReloadInterval = 0 }, "TLS reload interval 0s"},
+		"no key":           {func(c *Config) { c.TLS.CertFile = "/c.pem" }, `TLS.CertFile: /c.pem has no key`},
+		"no certificate":   {func(c *Config) { c.TLS.KeyFile = "/k.pem" }, `TLS.KeyFile: /k.pem has no certificate`},
+		"client CA alone":  {func(c *Config) { c.TLS.ClientCAFile = "/ca.pem" }, `TLS.ClientCAFile: /ca.pem needs`},
+		"version":          {func(c *Config) { c.TLS.MinVersion = tls.VersionTLS11 }, "TLS.MinVersion: 0x302"},
+		"interval":         {func(c *Config) { c.TLS.ReloadInterval = 0 }, "TLS.ReloadInterval: 0s"},
 		"no file":          {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/none/c", "/none/k" }, "/none/c: no such file"},
-		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `intake TLS key "/k.pem" has no certificate`},
+		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `Intake.TLS.KeyFile: /k.pem has no certificate`},
 		"intake's URL":     {func(c *Config) { c.Intake.TLS.CAFile = "/ca.pem" }, "for an https URL"},
 		"a key": {func(c *Config) {
 			c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "-----BEGIN PRIVATE KEY-----\nsecret"
-		}, "a path is wanted"},
+		}, "TLS.KeyFile is not a path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

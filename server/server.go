@@ -92,8 +92,8 @@ func WithVersion(version string) Option {
 }
 
 // New returns a server that is ready to serve, and that must be shut down. It fails
-// on settings that are out of range, and on TLS files that can't be used. The intake
-// is not contacted before the first batch.
+// on settings that are out of range, with a [*ConfigError], and on files that can't
+// be used. The intake is not contacted before the first batch.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	with := collaborators{registry: prometheus.NewRegistry()}
 	for _, opt := range opts {

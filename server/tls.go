@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -50,42 +49,52 @@ func defaultTLS() TLSConfig {
 }
 
 func (t TLSConfig) validate() error {
-	if err := validatePaths("TLS", t.files()); err != nil {
-		return err
-	}
+	err := validateFiles(
+		file{"TLS.CertFile", t.CertFile}, file{"TLS.KeyFile", t.KeyFile}, file{"TLS.ClientCAFile", t.ClientCAFile})
 	switch {
+	case err != nil:
+		return err
 	case t.ClientCAFile != "" && t.CertFile == "":
-		return fmt.Errorf("TLS client CA %q needs a certificate and a key of the server's own", t.ClientCAFile)
+		return refused("TLS.ClientCAFile", t.ClientCAFile, "needs a certificate and a key of the server's own")
 	case t.MinVersion != tls.VersionTLS12 && t.MinVersion != tls.VersionTLS13:
-		return fmt.Errorf("TLS min version %#x is neither TLS 1.2 nor TLS 1.3", t.MinVersion)
+		return refused("TLS.MinVersion", fmt.Sprintf("%#x", t.MinVersion), "is neither TLS 1.2 nor TLS 1.3")
 	case t.ReloadInterval <= 0:
-		return fmt.Errorf("TLS reload interval %v is not positive", t.ReloadInterval)
+		return refused("TLS.ReloadInterval", t.ReloadInterval, isNotPositive)
 	}
 	return nil
 }
 
 func (t IntakeTLSConfig) validate(intakeURL string) error {
-	if err := validatePaths("intake TLS", t.files()); err != nil {
+	cert, authorities := file{"Intake.TLS.CertFile", t.CertFile}, file{"Intake.TLS.CAFile", t.CAFile}
+	if err := validateFiles(cert, file{"Intake.TLS.KeyFile", t.KeyFile}, authorities); err != nil {
 		return err
 	}
-	if t.files().Given() && !strings.HasPrefix(strings.ToLower(intakeURL), "https://") {
-		return errors.New("intake CA and certificate are for an https URL, which the intake's is not")
+	if strings.HasPrefix(strings.ToLower(intakeURL), "https://") {
+		return nil
+	}
+	for _, given := range []file{cert, authorities} {
+		if given.path != "" {
+			return refused(given.field, given.path, "is for an https URL, which the intake's is not")
+		}
 	}
 	return nil
 }
 
-// validatePaths does not repeat what is no path, as that may be a key.
-func validatePaths(name string, files certs.Files) error {
-	for _, path := range []string{files.Cert, files.Key, files.CA} {
-		if strings.ContainsAny(path, "\r\n") || strings.Contains(path, "-----BEGIN") {
-			return fmt.Errorf("%s files: a path is wanted, not the content of a file", name)
+// file is a setting that names a file.
+type file struct{ field, path string }
+
+// validateFiles does not repeat what is no path, as that may be a key.
+func validateFiles(cert, key, authorities file) error {
+	for _, given := range []file{cert, key, authorities} {
+		if strings.ContainsAny(given.path, "\r\n") || strings.Contains(given.path, "-----BEGIN") {
+			return refusedSecret(given.field, "is not a path but the content of a file")
 		}
 	}
 	switch {
-	case files.Cert != "" && files.Key == "":
-		return fmt.Errorf("%s certificate %q has no key", name, files.Cert)
-	case files.Key != "" && files.Cert == "":
-		return fmt.Errorf("%s key %q has no certificate", name, files.Key)
+	case cert.path != "" && key.path == "":
+		return refused(cert.field, cert.path, "has no key")
+	case key.path != "" && cert.path == "":
+		return refused(key.field, key.path, "has no certificate")
 	}
 	return nil
 }

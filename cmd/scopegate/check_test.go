@@ -60,11 +60,11 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"socket in a file": {[]string{"--listen", "unix://" + empty + "/s"}, []string{"is not a folder"}},
 		"spool":            {[]string{"--spool-dir", filepath.Join(dir, "none")}, []string{"spool", "no such file or directory"}},
 		"spool in a file":  {[]string{"--spool-dir", empty}, []string{"spool", "not a directory"}},
-		"intake URL":       {[]string{"--intake-url", "ftp://x"}, []string{"intake URL"}},
+		"intake URL":       {[]string{"--intake-url", "ftp://x"}, []string{"--intake-url: ftp://x is not http://"}},
 		"key file":         {[]string{"--api-key-file", filepath.Join(dir, "none")}, []string{"API key file: open"}},
 		"empty key file":   {[]string{"--api-key-file", empty}, []string{"there is no key in it"}},
-		"range":            {[]string{"--max-depth", "0"}, []string{"max depth 0 is not between 1 and 1000"}},
-		"several":          {[]string{"--max-depth", "0", "--listen", "nowhere"}, []string{"max depth 0", "nowhere"}},
+		"range":            {[]string{"--max-depth", "0"}, []string{"--max-depth: 0 is not between 1 and 1000"}},
+		"several":          {[]string{"--max-depth", "0", "--listen", "nowhere"}, []string{"--max-depth: 0", "nowhere"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

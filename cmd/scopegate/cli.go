@@ -81,6 +81,9 @@ func run(
 		return exitFailure
 	}
 	command, err := parser.Parse(args)
+	if err == nil && !exited {
+		err = refuseNegative(command, env, file)
+	}
 	switch {
 	case exited:
 		return exitOK

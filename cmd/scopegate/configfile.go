@@ -115,11 +115,15 @@ func (f *configFile) enter(e entry, flags []*kong.Flag) error {
 		return unknownKey(e.key, flags)
 	}
 	value := flags[i].Value
-	parsed, err := shapeOf(value).read(e.value)
+	want := shapeOf(value)
+	parsed, err := want.read(e.value)
 	if err != nil {
 		return err
 	}
 	if err := tryParse(value, parsed); err != nil {
+		if want.plain {
+			return fmt.Errorf("the value is not %s", want.wanted())
+		}
 		return err
 	}
 	f.values[value] = fileValue{line: e.line, parsed: parsed}

@@ -87,24 +87,30 @@ func TestConfigFileIsRefused(t *testing.T) {
 		"a list":             {"- max-depth", "not a mapping"},
 		"two documents":      {"max-depth: 5\n---\nmax-depth: 6", "more than one document"},
 		"malformed":          {"max-depth: [5", "line 1: not YAML"},
-		"number for string":  {"spool-dir: 5", ":1: spool-dir: want a string, not an integer"},
-		"bool for string":    {"spool-dir: yes\nadditional-tags: true", ":2: additional-tags: want a string, not true or false"},
-		"string for number":  {`max-depth: "5"`, ":1: max-depth: want an integer, not a string"},
-		"fraction":           {"max-depth: 5.5", ":1: max-depth: want an integer, not a number with a fraction"},
+		"list for string":    {"spool-dir: [5]", ":1: spool-dir: want a string, not a list"},
+		"null for string":    {"spool-dir: null", ":1: spool-dir: want a string; there is no value"},
+		"tilde":              {"spool-dir: ~", ":1: spool-dir: want a string; there is no value"},
+		"null in a list":     {"listen: [127.0.0.1:0, null]", ":1: listen: want a list, each item a string; there is no value"},
+		"list in a list":     {"listen: [[127.0.0.1:0]]", ":1: listen: want a list, each item a string, not a list"},
+		"tag":                {"max-depth: !!str 5", ":1: max-depth: want an integer, not an anchor, alias or tag"},
+		"word for number":    {"max-depth: x", ":1: max-depth: the value is not an integer\n"},
+		"fraction":           {"max-depth: 5.5", ":1: max-depth: the value is not an integer\n"},
+		"word for switch":    {"reflection: perhaps", ":1: reflection: the value is not true or false\n"},
+		"hexadecimal size":   {"max-scope-bytes: 0x10", `:1: max-scope-bytes: "0x10": not a number of bytes`},
+		"other TLS version":  {"tls-min-version: 1.20", `:1: tls-min-version: "1.20" is none of 1.2, 1.3`},
 		"list for number":    {"max-depth: [5]", ":1: max-depth: want an integer, not a list"},
 		"mapping for a size": {"max-scope-bytes: {a: 1}", ":1: max-scope-bytes: want a size, not a mapping"},
-		"number in a list":   {"listen: [127.0.0.1:0, 5]", ":1: listen: want a list, each item a string, not an integer"},
 		"no value":           {"max-depth:", ":1: max-depth: want an integer; there is no value"},
 		"not a size":         {"max-scope-bytes: much", ":1: max-scope-bytes: \"much\": not a number of bytes"},
 		"not a duration":     {"idle-timeout: 5", `:1: idle-timeout: expected duration but got "5"`},
 		"none of the enum":   {"log-format: xml", `:1: log-format: "xml" is none of text, json`},
-		"not a level":        {"log-level: loud", ":1: log-level: "},
-		"too large a number": {"max-depth: 99999999999999999999", ":1: max-depth: "},
+		"not a level":        {"log-level: loud", `:1: log-level: "loud" is none of debug, info, warn, error`},
+		"too large a number": {"max-depth: 99999999999999999999", ":1: max-depth: the value is not an integer"},
 		"anchor":             {"max-depth: &a 5", ":1: max-depth: want an integer, not an anchor"},
 		"merge key":          {"<<: {max-depth: 5}", ":1: <<: unknown key"},
 		"of the file itself": {"config: other.yaml", ":1: config: can't be set in the file"},
 		"check":              {"check: true", ":1: check: can't be set in the file"},
-		"all that is wrong":  {"colour: red\nmax-depth: x", ":2: max-depth: want an integer"},
+		"all that is wrong":  {"colour: red\nmax-depth: x", ":2: max-depth: the value is not an integer"},
 		"too long":           {strings.Repeat("#", maxConfigBytes+1), "is longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,6 +181,57 @@ func TestConfigFileOfEveryType(t *testing.T) {
 	if !slices.Equal(target.Sizes, []size{1024, 5}) || !slices.Equal(target.Words, words) || !slices.Equal(target.Whole, words) ||
 		!maps.Equal(target.Pairs, map[string]int{"a": 1, "b": 2}) || !target.Switch || target.Fraction != 0.5 || target.Count != 16 {
 		t.Errorf("%+v", target)
+	}
+}
+
+// A scalar means what it would mean on the command line, whatever its type in YAML.
+func TestConfigFileIsWrittenAsOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"tls-min-version: 1.2":        "1.2",
+		`tls-min-version: "1.2"`:      "1.2",
+		"tls-min-version: '1.2'":      "1.2",
+		"reflection: yes":             "true",
+		"reflection: Yes":             "true",
+		"reflection: no":              "false",
+		"reflection: 1":               "true",
+		"reflection: true":            "true",
+		"reflection: False":           "false",
+		`reflection: "yes"`:           "true",
+		"max-depth: 16":               "16",
+		`max-depth: "16"`:             "16",
+		"max-depth: 0x10":             "16",
+		"max-depth: 16 # deep":        "16",
+		"max-depth:   \n  16":         "16",
+		"spool-dir: 5":                "5",
+		"spool-dir: 1.50":             "1.50",
+		"spool-dir: 0x1F":             "0x1F",
+		"spool-dir: true":             "true",
+		"spool-dir: .inf":             ".inf",
+		"spool-dir: .NaN":             ".NaN",
+		`spool-dir: "null"`:           "null",
+		"spool-dir: 2024-01-01":       "2024-01-01",
+		"spool-dir: >-\n  /a":         "/a",
+		"idle-timeout: 0s":            "0s",
+		"max-scope-bytes: 1048576":    "1MiB",
+		"max-scope-bytes: 1 MiB":      "1MiB",
+		"additional-tags: yes":        "yes",
+		"listen: 127.0.0.1:0":         "127.0.0.1:0",
+		"listen: [127.0.0.1:0, 5]":    "127.0.0.1:0,5",
+		"listen:\n- 'a,b'\n- 1.50":    "a,b,1.50",
+		"log-level: WARN":             "WARN",
+		"log-level: |\n  warn":        "WARN",
+		"flush-threshold: 0":          "0",
+		"additional-intake: http://x": "http://x",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			got := execute(t, "", "serve", "--check", "--config", file(t, line))
+			name, _, _ := strings.Cut(line, ":")
+			if row := got.row(t, name); row[0] != want {
+				t.Errorf("got %q, want %q: %s", row, want, got.stderr)
+			}
+		})
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,10 +12,13 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// shape is the form that a flag's value has in YAML.
+// shape is the form that a flag's value has in YAML. Scalars are taken by their
+// text, whatever YAML makes of it, as they would be written on the command line.
 type shape struct {
-	name    string
-	scalars []ast.NodeType
+	name string
+	// plain is set where the name alone says what is wrong with a scalar. So what was
+	// put where it does not belong, such as a key, is not repeated.
+	plain bool
 	// list and mapping say that there can be several scalars.
 	list, mapping bool
 	// separator stands between the items of a list or mapping in kong's own form.
@@ -24,8 +26,6 @@ type shape struct {
 	// exact is set where the items of a list are taken as they are.
 	exact bool
 }
-
-var textTypes = []ast.NodeType{ast.StringType, ast.LiteralType}
 
 func shapeOf(value *kong.Value) shape {
 	target := value.Target.Type()
@@ -39,32 +39,28 @@ func shapeOf(value *kong.Value) shape {
 		s.exact = s.list && target.Elem() == reflect.TypeFor[string]()
 		return s
 	}
-	if value.IsBool() {
-		return shape{name: "true or false", scalars: []ast.NodeType{ast.BoolType}}
-	}
 	return scalarShape(target)
 }
 
 func scalarShape(t reflect.Type) shape {
-	integer := []ast.NodeType{ast.IntegerType}
 	switch {
 	case t == reflect.TypeFor[size]():
-		return shape{name: "a size", scalars: slices.Concat(textTypes, integer)}
+		return shape{name: "a size"}
 	case t == reflect.TypeFor[time.Duration]():
-		return shape{name: "a duration such as 30s", scalars: slices.Concat(textTypes, integer)}
+		return shape{name: "a duration such as 30s"}
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
-		return shape{name: "a string", scalars: textTypes}
+		return shape{name: "a string"}
 	}
 	switch t.Kind() {
 	case reflect.Bool:
-		return shape{name: "true or false", scalars: []ast.NodeType{ast.BoolType}}
+		return shape{name: "true or false", plain: true}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return shape{name: "an integer", scalars: integer}
+		return shape{name: "an integer", plain: true}
 	case reflect.Float32, reflect.Float64:
-		return shape{name: "a number", scalars: append(integer, ast.FloatType)}
+		return shape{name: "a number", plain: true}
 	default:
-		return shape{name: "a string", scalars: textTypes}
+		return shape{name: "a string"}
 	}
 }
 
@@ -111,38 +107,39 @@ func (s shape) readList(nodes []ast.Node) (any, error) {
 	return kong.JoinEscaped(items, s.separator), nil
 }
 
+// readScalar returns a scalar's text: of a quoted or a block one what it means, of a
+// plain one what stands in the file.
 func (s shape) readScalar(node ast.Node) (string, error) {
-	scalar, ok := node.(ast.ScalarNode)
-	if !ok || !slices.Contains(s.scalars, node.Type()) {
-		return "", s.mismatch(node)
+	switch scalar := node.(type) {
+	case *ast.StringNode:
+		return scalar.Value, nil
+	case *ast.LiteralNode:
+		return scalar.Value.Value, nil
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return node.GetToken().Value, nil
 	}
-	return fmt.Sprint(scalar.GetValue()), nil
+	return "", s.mismatch(node)
 }
 
 func (s shape) mismatch(node ast.Node) error {
-	want := s.name
+	if node == nil || node.Type() == ast.NullType {
+		return fmt.Errorf("want %s; there is no value (leave the key out for the default)", s.wanted())
+	}
+	return fmt.Errorf("want %s, not %s", s.wanted(), kindOf(node))
+}
+
+func (s shape) wanted() string {
 	switch {
 	case s.list:
-		want = "a list, each item " + s.name
+		return "a list, each item " + s.name
 	case s.mapping:
-		want = "a mapping, each value " + s.name
+		return "a mapping, each value " + s.name
 	}
-	if node == nil || node.Type() == ast.NullType {
-		return fmt.Errorf("want %s; there is no value (leave the key out for the default)", want)
-	}
-	return fmt.Errorf("want %s, not %s", want, kindOf(node))
+	return s.name
 }
 
 func kindOf(node ast.Node) string {
 	switch node.Type() {
-	case ast.StringType, ast.LiteralType:
-		return "a string"
-	case ast.IntegerType:
-		return "an integer"
-	case ast.FloatType, ast.InfinityType, ast.NanType:
-		return "a number with a fraction"
-	case ast.BoolType:
-		return "true or false (quote it if it is a string)"
 	case ast.SequenceType:
 		return "a list"
 	case ast.MappingType, ast.MappingValueType:

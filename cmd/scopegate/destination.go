@@ -148,10 +148,11 @@ func isHostName(s string) bool {
 }
 
 // redacted is a URL without what may be secret in it: user, password, query and
-// fragment.
+// fragment. Of what is no URL with a host or a path, nothing is shown that could be
+// one of them.
 func redacted(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || u.Opaque != "" || u.Host == "" && u.Scheme != "unix" && strings.Contains(raw, "@") {
 		return "(not a URL)"
 	}
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}

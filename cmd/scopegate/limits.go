@@ -80,16 +80,16 @@ const cgroupShare = 0.9
 const gcPercent = 50
 
 // findMemoryLimit sets the memory limit where none is given, and makes it the
-// runtime's, unless GOMEMLIMIT has set that one.
-func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) string, logger *slog.Logger) {
-	source := "--memory-limit"
+// runtime's, unless GOMEMLIMIT has set that one. What it finds is entered into the
+// setting of the limit.
+func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) string, s *setting, logger *slog.Logger) {
 	runtimeLimit := debug.SetMemoryLimit(-1)
 	if f.MemoryLimit == 0 {
-		f.MemoryLimit, source = defaultMemoryLimit, "default"
+		f.MemoryLimit, s.source, s.inFile = defaultMemoryLimit, fromDefault, false
 		if runtimeLimit != math.MaxInt64 {
-			f.MemoryLimit, source = size(runtimeLimit), "GOMEMLIMIT"
+			f.MemoryLimit, s.source = size(runtimeLimit), "GOMEMLIMIT"
 		} else if limit, err := memlimit.ApplyRatio(memlimit.FromCgroup, cgroupShare)(); err == nil && limit < math.MaxInt64 {
-			f.MemoryLimit, source = size(limit), "cgroup"
+			f.MemoryLimit, s.source = size(limit), "cgroup"
 		} else if err != nil && !errors.Is(err, memlimit.ErrNoCgroup) && !errors.Is(err, memlimit.ErrNoLimit) &&
 			!errors.Is(err, memlimit.ErrCgroupsNotSupported) {
 			logger.WarnContext(ctx, "the cgroup's memory limit can't be read", "error", err.Error())
@@ -101,5 +101,6 @@ func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) st
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	logger.InfoContext(ctx, "memory is limited", "limit", f.MemoryLimit.String(), "chosen_by", source)
+	s.value = f.MemoryLimit.String()
+	logger.InfoContext(ctx, "memory is limited", "limit", s.value, "chosen_by", s.chosenBy())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 
@@ -11,15 +12,30 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type logFlags struct {
-	Level  slog.Level `name:"log-level" group:"Logging" default:"info" placeholder:"LEVEL" env:"SCOPEGATE_LOG_LEVEL" help:"Least level that is logged, to stderr: debug, info, warn or error."`
-	Format string     `name:"log-format" group:"Logging" default:"text" enum:"text,json" placeholder:"FORMAT" env:"SCOPEGATE_LOG_FORMAT" help:"Form of a log line: text or json."`
-	Limit  int        `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Most lines a second of the same level, message and reason; another line says how many were left out. 0: all."`
+	Level  logLevel `name:"log-level" group:"Logging" default:"info" placeholder:"LEVEL" env:"SCOPEGATE_LOG_LEVEL" help:"Least level that is logged, to stderr: debug, info, warn or error."`
+	Format string   `name:"log-format" group:"Logging" default:"text" enum:"text,json" placeholder:"FORMAT" env:"SCOPEGATE_LOG_FORMAT" help:"Form of a log line: text or json."`
+	Limit  int      `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Most lines a second of the same level, message and reason; another line says how many were left out. 0: all."`
+}
+
+// logLevel is a level, as a flag takes it.
+type logLevel slog.Level
+
+// String returns the level's name.
+func (l logLevel) String() string { return slog.Level(l).String() }
+
+// UnmarshalText reads a level's name, in any case, or one with an offset such as
+// info+2.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	if (*slog.Level)(l).UnmarshalText(text) != nil {
+		return fmt.Errorf("%q is none of debug, info, warn, error", text)
+	}
+	return nil
 }
 
 // logger returns a logger, and what is to be called when nothing is logged any
 // more.
 func (f logFlags) logger(w io.Writer) (logger *slog.Logger, flush func()) {
-	options := &slog.HandlerOptions{Level: f.Level}
+	options := &slog.HandlerOptions{Level: slog.Level(f.Level)}
 	var handler slog.Handler = slog.NewTextHandler(w, options)
 	if f.Format == "json" {
 		handler = slog.NewJSONHandler(w, options)

@@ -107,7 +107,7 @@ func (c *serveCommand) Run(
 	all, registry := settings(line, env, file), newRegistry()
 	if c.Check {
 		return c.check(ctx, s.stdout, all, func() (ready, error) {
-			return c.prepare(ctx, s, logger, server.WithRegistry(registry))
+			return c.prepare(ctx, s, all, logger, server.WithRegistry(registry))
 		})
 	}
 	logStart(ctx, all, logger)
@@ -116,7 +116,7 @@ func (c *serveCommand) Run(
 		return err
 	}
 	defer endTraces()
-	ready, err := c.prepare(ctx, s, logger, append(traces, server.WithRegistry(registry))...)
+	ready, err := c.prepare(ctx, s, all, logger, append(traces, server.WithRegistry(registry))...)
 	if err != nil {
 		return err
 	}
@@ -153,9 +153,10 @@ type ready struct {
 }
 
 // prepare does all that can fail for the configuration's sake, but for listening.
-// It contacts nobody.
+// It contacts nobody. What it finds for settings that are not given is entered into
+// all of them.
 func (c *serveCommand) prepare(
-	ctx context.Context, s *surroundings, logger *slog.Logger, options ...server.Option,
+	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
 	dest, err := c.destination(s.getenv)
 	if err != nil {
@@ -164,14 +165,17 @@ func (c *serveCommand) prepare(
 	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
 		return ready{}, err
 	}
-	c.Limits.findMemoryLimit(ctx, s.getenv, logger)
+	if key := find(all, "api-key-file"); c.APIKeyFile == "" {
+		key.value, key.source = "(a secret)", "SCOPEGATE_API_KEY or DD_API_KEY"
+	}
+	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)
 	cfg := c.config(dest)
 	if err := c.Access.configure(&cfg); err != nil {
 		return ready{}, err
 	}
 	srv, err := server.New(cfg, logger, append(options, server.WithVersion(thisBuild().version))...)
 	if err != nil {
-		return ready{}, &usageError{err}
+		return ready{}, &usageError{inSettings(err, all)}
 	}
 	return ready{server: srv, config: cfg, destination: dest}, nil
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -16,11 +18,45 @@ import (
 type setting struct {
 	name  string
 	value string
-	// source is "flag", the name of a variable, the file and line, or fromDefault.
+	// source is fromFlag, the name of a variable, the file and line, fromDefault, or
+	// what was found in place of a default.
 	source string
+	inFile bool
 }
 
-const fromDefault = "default"
+const (
+	fromFlag    = "flag"
+	fromDefault = "default"
+)
+
+// place says where the setting stands, and its name there, as kong does it for a
+// value that it can't read.
+func (s setting) place() string {
+	switch {
+	case s.source == fromFlag:
+		return "--" + s.name
+	case s.inFile:
+		return s.source + ": " + s.name
+	}
+	return "--" + s.name + ": " + s.source
+}
+
+// chosenBy names what has decided: the flag, or the source.
+func (s setting) chosenBy() string {
+	if s.source == fromFlag {
+		return "--" + s.name
+	}
+	return s.source
+}
+
+// find returns the setting of that name, or nil.
+func find(all []setting, name string) *setting {
+	i := slices.IndexFunc(all, func(s setting) bool { return s.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
 
 // BeforeResolve loads the configuration file that a flag or a variable names, so
 // that the other flags can take their values from it.
@@ -44,36 +80,59 @@ func (c *serveCommand) BeforeResolve(ctx context.Context, line *kong.Context, en
 func settings(line *kong.Context, env *environment, file *configFile) []setting {
 	var all []setting
 	for _, flag := range line.Flags() {
-		if slices.Contains([]string{"help", "version", "check"}, flag.Name) {
-			continue
+		if !slices.Contains([]string{"help", "version", "check"}, flag.Name) {
+			all = append(all, settingFor(flag, line, env, file))
 		}
-		all = append(all, setting{
-			name: flag.Name, value: shown(flag.Target), source: sourceOf(flag, line, env, file),
-		})
 	}
 	return all
 }
 
-func sourceOf(flag *kong.Flag, line *kong.Context, env *environment, file *configFile) string {
+func settingFor(flag *kong.Flag, line *kong.Context, env *environment, file *configFile) setting {
+	s := setting{name: flag.Name, value: shown(flag)}
+	s.source, s.inFile = sourceOf(flag, line, env, file)
+	return s
+}
+
+func sourceOf(flag *kong.Flag, line *kong.Context, env *environment, file *configFile) (source string, inFile bool) {
 	for _, path := range line.Path {
 		if path.Flag == flag && !path.Resolved {
-			return "flag"
+			return fromFlag, false
 		}
 	}
 	if name, _ := env.find(flag); name != "" {
-		return name
+		return name, false
 	}
 	if value, ok := file.values[flag.Value]; ok {
-		return fmt.Sprintf("%s:%d", file.path, value.line)
+		return fmt.Sprintf("%s:%d", file.path, value.line), true
 	}
-	return fromDefault
+	return fromDefault, false
+}
+
+// refuseNegative fails on numbers, sizes and durations that are negative, which
+// means nothing in any command.
+func refuseNegative(line *kong.Context, env *environment, file *configFile) error {
+	var wrong []error
+	for _, flag := range line.Flags() {
+		switch number := flag.Target.Interface().(type) {
+		case int, size, time.Duration:
+			if reflect.ValueOf(number).Int() < 0 {
+				s := settingFor(flag, line, env, file)
+				wrong = append(wrong, fmt.Errorf("%s: %s is negative", s.place(), s.value))
+			}
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // pemBegin is what the text of a key or certificate begins with.
 const pemBegin = "-----BEGIN"
 
-// shown is a value as text, without what may be secret in a URL.
-func shown(value reflect.Value) string {
+// shown is a flag's value as text, without what may be secret in a URL.
+func shown(flag *kong.Flag) string {
+	value, withoutSecrets := flag.Target, withoutSecrets
+	if flag.PlaceHolder == "URL" {
+		withoutSecrets = withoutURLSecrets
+	}
 	var items []string
 	switch {
 	case value.Kind() == reflect.Slice && value.Type().Name() == "":
@@ -100,19 +159,30 @@ func withoutSecrets(s string) string {
 	if strings.Contains(s, pemBegin) {
 		return "(not shown: text of a PEM file)" // it was to be the file's path
 	}
+	if strings.ContainsAny(s, "\r\n") {
+		return "(not shown: several lines)" // it may be what that text has in it
+	}
+	return redactWords(s, "://")
+}
+
+// withoutURLSecrets is the same for what is to be a URL, with or without the path of
+// a file behind it, whatever it is.
+func withoutURLSecrets(s string) string { return redactWords(s, "") }
+
+// redactWords redacts the words that have mark in them.
+func redactWords(s, mark string) string {
 	words := strings.Split(s, " ")
 	for i, word := range words {
-		if strings.Contains(word, "://") {
+		if strings.Contains(word, mark) {
 			words[i] = redacted(word)
 		}
 	}
-	s = strings.Join(words, " ")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'
 		}
 		return r
-	}, s)
+	}, strings.Join(words, " "))
 }
 
 // printSettings writes a table of settings.

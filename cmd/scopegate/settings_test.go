@@ -71,6 +71,43 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
+// The description of --intake-url refers to what stands above it, in the help and in
+// the document.
+func TestChoiceOfIntakeIsDocumented(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile(settingsDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	above, _, _ := strings.Cut(string(document), generatedBegin)
+	_, choice, found := strings.Cut(serveCommand{}.Help(), "Without an intake URL")
+	choice, _, foundEnd := strings.Cut(choice, "For each address")
+	if !found || !foundEnd || !strings.Contains(above, choice) {
+		t.Errorf("%s lacks, above the settings, %q", settingsDocument, choice)
+	}
+}
+
+// TestErrorsAreDocumented: what the document shows is what is printed.
+func TestErrorsAreDocumented(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile(settingsDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := file(t, "# first\n\nintake-url: foo\n")
+	for _, got := range []result{
+		execute(t, "", "serve", "--max-batch-bytes", "1000"),
+		executeWith(t, variables(map[string]string{"SCOPEGATE_MEMORY_LIMIT": "1KiB"}), "", "serve"),
+		execute(t, "", "serve", "--config", path),
+	} {
+		lines := strings.Split(strings.TrimSuffix(got.stderr, "\n"), "\n")
+		want := strings.Replace(lines[len(lines)-1], path, "scopegate.yaml", 1)
+		if !strings.Contains(string(document), "\n"+want+"\n") {
+			t.Errorf("%s lacks %q", settingsDocument, want)
+		}
+	}
+}
+
 // settingsTable has a section for each group of flags, in the order of the help.
 func settingsTable(serve *kong.Node, env *environment) string {
 	groups := map[string]*strings.Builder{}

@@ -178,7 +178,7 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 		"version":          {[]string{"--tls-min-version", "1.1"}, "must be one of"},
 		"plain intake":     {[]string{"--intake-ca", cert}, "for an https URL"},
 		"intake, half":     {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-cert", cert}, "has no key"},
-		"a key, no path":   {[]string{"--tls-cert", cert, "--tls-key=" + string(pair.Key)}, "a path is wanted"},
+		"a key, no path":   {[]string{"--tls-cert", cert, "--tls-key=" + string(pair.Key)}, "is not a path but the content of a file"},
 		"client CA, alone": {[]string{"--tls-client-ca", cert}, "needs a certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,9 +27,6 @@ To replace a token, add the new one's line, give the new token to all who upload
 
 // Run prints a new token and its line.
 func (c *tokenCommand) Run(s *surroundings) error {
-	if c.ExpiresIn < 0 {
-		return &usageError{fmt.Errorf("--expires-in %v is negative", c.ExpiresIn)}
-	}
 	token, hash := server.NewToken()
 	line := "- {sha256: " + hash
 	if c.ExpiresIn > 0 {

@@ -61,9 +61,12 @@ func (uploadCommand) Help() string {
     scopegate upload --server scopegate.example:50051 --ca ca.pem --cert shop.pem --key shop.key ./bin/shop
     generate-scopes | scopegate upload --service shop --language ruby -
 
-A line of NDJSON is a root scope as docs/protocol.md describes it:
+A line of NDJSON is a root scope; docs/ndjson.md has all keys. These alone are needed: scope_type of a scope, name and
+symbol_type of a symbol.
 
-    {"scope_type":"FILE","name":"shop.rb","start_line":0,"end_line":2147483647,"scopes":[…]}
+    {"scope_type":"FILE","name":"shop.rb","symbols":[{"name":"@cart","symbol_type":"FIELD","line":3}],"scopes":[…]}
+
+A wrong line ends the upload, with exit code 3 and the line's number.
 
 Exit code 4 means that the same upload may succeed later; see scopegate --help for the others.`
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -29,6 +30,29 @@ func TestUploadOfLines(t *testing.T) {
 	if !ok || !upload.Complete || upload.ScopeCount != 2 || upload.Service != "shop" || upload.Env != "test" ||
 		upload.Version != "1.2" || upload.Language != "ruby" || upload.RuntimeID != "run" {
 		t.Errorf("the intake has %+v", upload)
+	}
+}
+
+// TestDocumentOfNDJSON uploads the example of docs/ndjson.md, and makes the error
+// that it shows.
+func TestDocumentOfNDJSON(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../../docs/ndjson.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(content), "```ndjson\n")
+	example, _, _ := strings.Cut(rest, "```")
+	args := []string{"upload", "--server", newStack(t).server, "--service", "shop", "--language", "ruby", "-"}
+	if got := execute(t, example, args...); got.code != exitOK || !strings.Contains(got.stdout, "uploaded shop: 2 scopes in 1 batch") {
+		t.Errorf("%+v", got)
+	}
+	symbol := `{"name":"x","symbol_type":"arg"},`
+	wrong := `{"scope_type":"a","scopes":[{"scope_type":"b","symbols":[` + strings.Repeat(symbol, 3) + `{"line":"7"}]}]}`
+	got := execute(t, line+wrong, args...)
+	_, reason, _ := strings.Cut(got.stderr, "line 2: ")
+	if got.code != exitInput || reason == "" || !strings.Contains(string(content), "line 2: "+reason) {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -6,7 +6,7 @@ import "testing"
 // than maxRunChunks in a row.
 func TestCompressorIsGivenBack(t *testing.T) {
 	t.Parallel()
-	p, err := NewPool(Settings{Level: 1, ChunkBytes: minChunkBytes, Compressors: 1})
+	p, err := NewPool(Settings{Level: 1, ChunkBytes: MinChunkBytes, Compressors: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestCompressorIsGivenBack(t *testing.T) {
 		m.SetTail(tail)
 		wantFree("SetTail")
 	}
-	_, _ = m.Write(make([]byte, 3*minChunkBytes))
+	_, _ = m.Write(make([]byte, 3*MinChunkBytes))
 	wantFree("Write")
 	m.Compress()
 	wantFree("Compress")

@@ -14,7 +14,7 @@ func TestMemoryBound(t *testing.T) {
 	t.Parallel()
 	for _, s := range []Settings{
 		{Level: 1, ChunkBytes: 2 * blockBytes, WindowBytes: maxWindowBytes, Compressors: 1},
-		{Level: 1, ChunkBytes: minChunkBytes, WindowBytes: maxWindowBytes, Compressors: 1},
+		{Level: 1, ChunkBytes: MinChunkBytes, WindowBytes: maxWindowBytes, Compressors: 1},
 		{Level: 1, ChunkBytes: 20_001, WindowBytes: 0, Compressors: 1},
 		{Level: 1, ChunkBytes: 100_000, WindowBytes: 77, Compressors: 1},
 	} {
@@ -109,7 +109,7 @@ func TestUnusedBytes(t *testing.T) {
 // Buffers come back in the size that was asked for, and are given out again.
 func TestBuffers(t *testing.T) {
 	t.Parallel()
-	for _, largest := range []int{minChunkBytes, 20_001, 163_838, maxChunkBytes + maxWindowBytes} {
+	for _, largest := range []int{MinChunkBytes, 20_001, 163_838, MaxChunkBytes + maxWindowBytes} {
 		p := newBuffers(largest)
 		for n := 1; n <= 2*largest; n += max(1, n/3) {
 			b := p.take(n)

@@ -35,19 +35,23 @@ func DefaultSettings() Settings {
 	return Settings{Level: 6, ChunkBytes: 2 * blockBytes, WindowBytes: 16 << 10}
 }
 
+// What [Settings] may be.
 const (
+	MinLevel      = 1
+	MaxLevel      = 9
+	MinChunkBytes = 16 << 10 // below, priming costs more than compressing
+	MaxChunkBytes = 4 << 20
+
 	maxWindowBytes = 32 << 10 // RFC 1951, section 2
-	minChunkBytes  = 16 << 10 // below, priming costs more than compressing
-	maxChunkBytes  = 4 << 20
 )
 
 // Validate returns an error that names the first setting that is out of range.
 func (s Settings) Validate() error {
 	switch {
-	case s.Level < 1 || s.Level > 9:
-		return fmt.Errorf("compression level %d is not between 1 and 9", s.Level)
-	case s.ChunkBytes < minChunkBytes || s.ChunkBytes > maxChunkBytes:
-		return fmt.Errorf("chunk of %d bytes is not between %d and %d", s.ChunkBytes, minChunkBytes, maxChunkBytes)
+	case s.Level < MinLevel || s.Level > MaxLevel:
+		return fmt.Errorf("compression level %d is not between %d and %d", s.Level, MinLevel, MaxLevel)
+	case s.ChunkBytes < MinChunkBytes || s.ChunkBytes > MaxChunkBytes:
+		return fmt.Errorf("chunk of %d bytes is not between %d and %d", s.ChunkBytes, MinChunkBytes, MaxChunkBytes)
 	case s.WindowBytes < 0 || s.WindowBytes > maxWindowBytes:
 		return fmt.Errorf("window of %d bytes is not between 0 and %d", s.WindowBytes, maxWindowBytes)
 	case s.Compressors < 0:

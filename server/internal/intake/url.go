@@ -7,6 +7,12 @@ import (
 	"strings"
 )
 
+// CheckURL returns an error where [New] would refuse the URL.
+func CheckURL(raw string) error {
+	_, _, err := parseURL(raw)
+	return err
+}
+
 // parseURL returns the URL to post to and the unix socket to dial, if any. Its
 // errors do not repeat the URL, which may hold a password.
 func parseURL(raw string) (target *url.URL, socket string, err error) {

@@ -58,7 +58,7 @@ func TestDecodeRefuses(t *testing.T) {
 		`{` + scope + `,"name":"` + "\xff" + `"}`:         "not valid UTF-8",
 		`{` + scope + `,"start_line":1}`:                  "start_line: the key occurs twice",
 		`{"start_line":0,"end_line":0}`:                   "the key scope_type is missing",
-		`{"scope_type":"FILE"}`:                           "the key start_line is missing",
+		`{"start_line":1}`:                                "the key scope_type is missing",
 		`{"scope_type":""}`:                               "scope_type: is empty",
 		`{"scope_type":null}`:                             "scope_type: null, not a string",
 		`{"start_line":1.0}`:                              "start_line: 1.0 is not an integer of 32 bits",
@@ -67,8 +67,9 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"source_file":null}`:                            "source_file: null, not a string",
 		`{"has_injectible_lines":1}`:                      "has_injectible_lines: a number, not a boolean",
 		`{"injectible_lines":{}}`:                         "injectible_lines: an object, not an array",
-		`{"injectible_lines":[{"start":1}]}`:              "injectible_lines[0]: the key end is missing",
-		`{"symbols":[{"name":"x","symbol_type":"arg"}]}`:  "symbols[0]: the key type is missing",
+		`{"injectible_lines":[{"start":null}]}`:           "injectible_lines[0].start: null, not an integer",
+		`{"symbols":[{"name":"x","type":null}]}`:          "symbols[0]: the key symbol_type is missing",
+		`{"symbols":[{"symbol_type":"arg"}]}`:             "symbols[0]: the key name is missing",
 		`{"symbols":[{"type":7}]}`:                        "symbols[0].type: a number, not a string or null",
 		`{"scopes":[{` + scope + `},{"symbols":[null]}]}`: "scopes[1].symbols[0]: null, not an object",
 		specifics(`"arity":null`):                         "language_specifics.arity: null, not an integer",
@@ -83,6 +84,27 @@ func TestDecodeRefuses(t *testing.T) {
 		got, err := ndjson.Decode([]byte(line))
 		if e, ok := errors.AsType[*ndjson.Error](err); !ok || !strings.Contains(e.Error(), want) {
 			t.Errorf("%.80s: got %v, %v; want %q", line, got, err, want)
+		}
+	}
+}
+
+// What a message of the API may leave out may be left out of a line.
+func TestDecodeIsAsLenientAsTheAPI(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]*symdbv1.Scope{
+		`{"scope_type":"FILE"}`:                {ScopeType: "FILE"},
+		`{"scope_type":"FILE","end_line":7}`:   {ScopeType: "FILE", EndLine: 7},
+		`{"scope_type":"FILE","start_line":7}`: {ScopeType: "FILE", StartLine: 7},
+		`{"scope_type":"FILE","symbols":[{"name":"","symbol_type":"arg"},{"name":"x","symbol_type":"arg","type":null}]}`: {
+			ScopeType: "FILE",
+			Symbols:   []*symdbv1.Symbol{{Name: new(""), SymbolType: "arg"}, {Name: new("x"), SymbolType: "arg"}},
+		},
+		`{"scope_type":"FILE","injectible_lines":[{},{"end":3}]}`: {
+			ScopeType: "FILE", InjectibleLines: []*symdbv1.LineRange{{}, {End: 3}},
+		},
+	} {
+		if got, err := ndjson.Decode([]byte(line)); err != nil || !proto.Equal(got, want) {
+			t.Errorf("%s: got %v, %v; want %v", line, got, err, want)
 		}
 	}
 }
@@ -279,7 +301,7 @@ func FuzzDecode(f *testing.F) {
 
 func ExampleScopes() {
 	input := strings.NewReader(`{"scope_type":"FILE","name":"shop.rb","start_line":0,"end_line":2147483647}
-{"scope_type":"FILE","name":"cart.rb","start_line":0}
+{"name":"cart.rb","start_line":0}
 `)
 	for scope, err := range ndjson.Scopes(input, ndjson.DefaultMaxLineBytes) {
 		if err != nil {
@@ -290,5 +312,5 @@ func ExampleScopes() {
 	}
 	// Output:
 	// FILE shop.rb
-	// line 2: the key end_line is missing
+	// line 2: the key scope_type is missing
 }

@@ -10,20 +10,21 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Keys of objects, the required ones first.
+// Keys of objects, the required ones first: those that the server requires.
 var (
 	scopeKeys = []string{
-		"scope_type", "start_line", "end_line",
-		"name", "source_file", "has_injectible_lines", "injectible_lines", "language_specifics", "symbols", "scopes",
+		"scope_type",
+		"name", "source_file", "start_line", "end_line", "has_injectible_lines", "injectible_lines", "language_specifics",
+		"symbols", "scopes",
 	}
-	symbolKeys = []string{"name", "type", "symbol_type", "line", "language_specifics"}
+	symbolKeys = []string{"name", "symbol_type", "type", "line", "language_specifics"}
 	rangeKeys  = []string{"start", "end"}
 )
 
 const (
-	scopeRequiredCount  = 3
-	symbolRequiredCount = 3
-	rangeRequiredCount  = 2
+	scopeRequiredCount  = 1
+	symbolRequiredCount = 2
+	rangeRequiredCount  = 0
 )
 
 func (d *decoder) scope() (*symdbv1.Scope, error) {

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/scopegate/scopegate/server"
+)
+
+// configFields are the paths of all settings in a type, and of those below it.
+func configFields(of reflect.Type, path string) []string {
+	var fields []string
+	for field := range of.Fields() {
+		at := strings.TrimPrefix(path+"."+field.Name, ".")
+		if field.Type.Kind() == reflect.Struct && field.Type != reflect.TypeFor[server.Secret]() {
+			fields = append(fields, configFields(field.Type, at)...)
+		} else {
+			fields = append(fields, at)
+		}
+	}
+	return fields
+}
+
+// TestEveryFieldHasItsSetting: what can be out of range can be named.
+func TestEveryFieldHasItsSetting(t *testing.T) {
+	t.Parallel()
+	unset := []string{"MaxMetadataBytes", "Access.TenantsInterval", "AdditionalIntakes.DrainTime", "Transport.HandshakeTimeout"}
+	want := slices.Sorted(slices.Values(configFields(reflect.TypeFor[server.Config](), "")))
+	if got := slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Keys(settingOf)), unset))); !slices.Equal(got, want) {
+		t.Errorf("the table has %q, want %q", got, want)
+	}
+	seen, flags := map[string]bool{}, serveFlags(t)
+	for field, name := range settingOf {
+		if seen[name] || !slices.ContainsFunc(flags, func(flag *kong.Flag) bool { return flag.Name == name }) {
+			t.Errorf("%s: --%s is another field's, or no flag", field, name)
+		}
+		seen[name] = true
+	}
+}
+
+// parseServe returns the command serve as a command line sets it.
+func parseServe(t *testing.T, args ...string) *serveCommand {
+	t.Helper()
+	var cli grammar
+	env := newEnvironment(noVariables)
+	parser, err := kong.New(&cli, kong.Vars{"version": ""}, serveDefaults(), kong.PostBuild(env.takeOver),
+		kong.BindTo(t.Context(), (*context.Context)(nil)), kong.Bind(env, &configFile{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(append([]string{"serve"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	return &cli.Serve
+}
+
+// numberFlags are the flags of serve that are numbers, sizes or durations, with the
+// unit that a number of them needs.
+func numberFlags(tb testing.TB) map[string]string {
+	tb.Helper()
+	units := map[string]string{}
+	for _, flag := range serveFlags(tb) {
+		switch flag.Target.Interface().(type) {
+		case time.Duration:
+			units[flag.Name] = "ns"
+		case int, size:
+			units[flag.Name] = ""
+		}
+	}
+	if len(units) < 25 {
+		tb.Fatalf("only %d settings are numbers", len(units))
+	}
+	return units
+}
+
+// TestFieldsTakeTheirSettings: a field that is a number gets that of the setting
+// which the table names.
+func TestFieldsTakeTheirSettings(t *testing.T) {
+	t.Parallel()
+	var args []string
+	given := map[string]int64{}
+	for name, unit := range numberFlags(t) {
+		given[name] = int64(1000 + len(given))
+		args = append(args, fmt.Sprintf("--%s=%d%s", name, given[name], unit))
+	}
+	command := parseServe(t, args...)
+	cfg := command.config(destination{})
+	if err := command.Access.configure(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	for field, name := range settingOf {
+		want, ok := given[name]
+		if !ok {
+			continue
+		}
+		value := reflect.ValueOf(cfg)
+		for step := range strings.SplitSeq(field, ".") {
+			value = value.FieldByName(step)
+		}
+		if value.Int() != want {
+			t.Errorf("%s is %d, which --%s has set to %d", field, value.Int(), name, want)
+		}
+	}
+}
+
+func TestNegativeSettingsAreRefused(t *testing.T) {
+	t.Parallel()
+	var args []string
+	of, content := map[string]string{}, "# first\n"
+	var byFlag, byVariable, inFile []string
+	path := filepath.Join(t.TempDir(), "settings.yaml")
+	for name, unit := range numberFlags(t) {
+		value, variable := "-1"+unit, "SCOPEGATE_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		args = append(args, "--"+name+"="+value)
+		of[variable] = value
+		content += name + ": " + value + "\n"
+		byFlag = append(byFlag, "--"+name+": "+value+" is negative\n")
+		byVariable = append(byVariable, "--"+name+": "+variable+": "+value+" is negative\n")
+		inFile = append(inFile, fmt.Sprintf("%s:%d: %s: %s is negative\n", path, len(inFile)+2, name, value))
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		got  result
+		want []string
+	}{
+		{execute(t, "", append([]string{"serve", "--check"}, args...)...), byFlag},
+		{executeWith(t, variables(of), "", "serve"), byVariable},
+		{execute(t, "", "serve", "--config", path), inFile},
+	} {
+		if test.got.code != exitUsage || test.got.stdout != "" {
+			t.Errorf("%+v", test.got)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(test.got.stderr, want) {
+				t.Errorf("no %q in %s", want, test.got.stderr)
+			}
+		}
+	}
+	for _, args := range [][]string{{"upload", "--timeout=-1s", "x"}, {"upload", "--max-line-bytes=-1", "x"}, {"token", "--expires-in=-1h"}} {
+		if got := execute(t, "", args...); got.code != exitUsage || !strings.Contains(got.stderr, " is negative\n") {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+// An error of range tells where the value stands, and its setting's name there.
+func TestErrorsOfRangeTellTheirPlace(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"max-batch-bytes: 1kB":         "1000 is below 64KiB",
+		"memory-limit: 1KiB":           "1KiB is below 32MiB",
+		"min-rate: 5\nidle-timeout: 0": "5 needs an idle timeout",
+		"max-connection-streams: 0":    "0 is not between 1 and 2147483647",
+		"intake-connections: 0":        "0 is not positive",
+		"post-timeout: 0s":             "0s is not positive",
+		"stream-window: 1KiB":          "1KiB is not between 64KiB and 2147483647",
+		"tls-cert: /x":                 "/x has no key",
+		"additional-intake: foo":       "foo has a URL, number 1, that is not http://host",
+		"intake-url: foo":              "foo is not http://host/path, https://host/path or unix:///path/to/socket:/path/of/url\n",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			path := file(t, text)
+			name, _, _ := strings.Cut(text, ":")
+			var args []string
+			of := map[string]string{}
+			for line := range strings.Lines(text) {
+				key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+				if key == "idle-timeout" {
+					value = "0s"
+				}
+				args = append(args, "--"+key+"="+value)
+				of["SCOPEGATE_"+strings.ToUpper(strings.ReplaceAll(key, "-", "_"))] = value
+			}
+			variable := "SCOPEGATE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+			for place, got := range map[string]result{
+				"--" + name:                   execute(t, "", append([]string{"serve"}, args...)...),
+				"--" + name + ": " + variable: executeWith(t, variables(of), "", "serve", "--check"),
+				path + ":1: " + name:          execute(t, "", "serve", "--config", path),
+			} {
+				if got.code != exitUsage || !strings.Contains(got.stderr, "scopegate serve: "+place+": "+want) {
+					t.Errorf("got %+v\nwant %q", got, place+": "+want)
+				}
+			}
+		})
+	}
+}
+
+// A default can come to be out of range by another setting.
+func TestErrorOfRangeOfADefault(t *testing.T) {
+	t.Parallel()
+	got := execute(t, "", "serve", "--check", "--memory-limit=32MiB", "--additional-intake=http://x/")
+	want := "--additional-queue: default: 16MiB is, for all intakes together, more than a quarter of the memory limit of 32MiB"
+	if got.code != exitUsage || !strings.Contains(got.stderr, want) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestErrorsTellNoSecretOfAURL(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"canary:canary@host/x", "canary@host", "//canary:canary@host/", "ftp://canary:canary@host/x?canary#canary", "foo?canary", "http://?canary",
+		"http:canary:canary@host", "unix:/x?canary", "http://canary@host:port/", "https://host/\x7f?canary", "canary:x",
+	} {
+		for _, name := range []string{"--intake-url=", "--additional-intake="} {
+			got := execute(t, "", "serve", "--check", name+url)
+			if got.code != exitUsage || !strings.Contains(got.stderr, strings.TrimSuffix(name, "=")+": ") || strings.Contains(got.stdout+got.stderr, "canary") {
+				t.Errorf("%s: %+v", url, got)
+			}
+		}
+	}
+	got := executeWith(t, variables(map[string]string{"SCOPEGATE_API_KEY": "canary\x01"}), "", "serve", "--check")
+	if got.code != exitUsage || strings.Contains(got.stdout+got.stderr, "canary") ||
+		!strings.Contains(got.stderr, "--api-key-file: SCOPEGATE_API_KEY or DD_API_KEY: (a secret) has a control character") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestLogLevelIsNamed(t *testing.T) {
+	t.Parallel()
+	got := execute(t, "", "serve", "--check", "--log-level=loud")
+	if got.code != exitUsage || !strings.Contains(got.stderr, `--log-level: "loud" is none of debug, info, warn, error`) {
+		t.Errorf("%+v", got)
+	}
+	var level logLevel
+	if err := level.UnmarshalText([]byte("Warn")); err != nil || slog.Level(level) != slog.LevelWarn {
+		t.Errorf("%v, %v", level, err)
+	}
+}
+
+func TestMemoryLimitTellsItsSource(t *testing.T) {
+	t.Parallel()
+	path := file(t, "memory-limit: 256MiB")
+	for want, got := range map[string]result{
+		"--memory-limit":         execute(t, "", "serve", "--check", "--memory-limit=256MiB"),
+		"SCOPEGATE_MEMORY_LIMIT": executeWith(t, variables(map[string]string{"SCOPEGATE_MEMORY_LIMIT": "256MiB"}), "", "serve", "--check"),
+		path + ":1":              execute(t, "", "serve", "--check", "--config", path),
+	} {
+		if got.code != exitOK || !strings.Contains(got.stderr, "limit=256MiB chosen_by="+want+"\n") {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package server_test
+
+import (
+	"errors"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/server"
+)
+
+func usable() server.Config {
+	cfg := server.DefaultConfig()
+	cfg.Intake.URL = "http://127.0.0.1:1/"
+	return cfg
+}
+
+// numbers calls f for each number and duration in v, with its path.
+func numbers(v reflect.Value, path string, f func(path string, number reflect.Value)) {
+	for field, value := range v.Fields() {
+		at := strings.TrimPrefix(path+"."+field.Name, ".")
+		switch {
+		case value.Kind() == reflect.Struct && value.Type() != reflect.TypeFor[server.Secret]():
+			numbers(value, at, f)
+		case value.CanInt():
+			f(at, value)
+		}
+	}
+}
+
+// A negative number means nothing but where the setting's description says so.
+func TestConfigRefusesNegativeNumbers(t *testing.T) {
+	t.Parallel()
+	mayBeNegative := map[string]bool{"FlushThresholdBytes": true, "FlushThresholdRawBytes": true}
+	cfg := usable()
+	count := 0
+	numbers(reflect.ValueOf(&cfg).Elem(), "", func(path string, number reflect.Value) {
+		count++
+		before := number.Int()
+		number.SetInt(-int64(time.Second))
+		err := cfg.Validate()
+		number.SetInt(before)
+		if mayBeNegative[path] {
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			return
+		}
+		if wrong, ok := errors.AsType[*server.ConfigError](err); !ok || wrong.Field != path || !strings.HasPrefix(wrong.Value, "-1") {
+			t.Errorf("%s: got %v", path, err)
+		}
+	})
+	if count < 20 {
+		t.Errorf("only %d settings are numbers", count)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	t.Parallel()
+	const canary = "canary"
+	for want, spoil := range map[string]func(*server.Config){
+		"Intake.URL is missing":            func(c *server.Config) { c.Intake.URL = "" },
+		"Intake.URL is not http://":        func(c *server.Config) { c.Intake.URL = "canary:canary@canary/?canary" },
+		"Intake.APIKey has a control":      func(c *server.Config) { c.Intake.APIKey = server.NewSecret(canary + "\n") },
+		`Intake.AdditionalTags: "a\nb" ha`: func(c *server.Config) { c.Intake.AdditionalTags = "a\nb" },
+		"AdditionalIntakes.Intakes has a URL, number 2, that is not": func(c *server.Config) {
+			c.AdditionalIntakes.Intakes = []server.AdditionalIntake{{URL: "http://x/"}, {URL: canary + "@x"}}
+		},
+		"AdditionalIntakes.Intakes has an API key, number 1": func(c *server.Config) {
+			c.AdditionalIntakes.Intakes = []server.AdditionalIntake{{URL: "http://x/", APIKey: server.NewSecret(canary + "\n")}}
+		},
+		"AdditionalIntakes.QueueBytes: 1073741824 is, for all intakes together, more than a quarter of the memory limit of 512MiB": func(c *server.Config) {
+			c.AdditionalIntakes.Intakes = []server.AdditionalIntake{{URL: "http://x/"}}
+			c.AdditionalIntakes.QueueBytes = 1 << 30
+		},
+		"Limits.MemoryBytes: 1024 is below 32MiB":      func(c *server.Config) { c.Limits.MemoryBytes = 1024 },
+		"Limits.MinBytesPerSecond: 1 needs an idle":    func(c *server.Config) { c.Limits.IdleTimeout = 0 },
+		"Limits.SpoolBytes: 0 is not positive":         func(c *server.Config) { c.Limits.SpoolDir, c.Limits.SpoolBytes = "/x", 0 },
+		"CompressionLevel: 10 is not between 1 and 9":  func(c *server.Config) { c.CompressionLevel = 10 },
+		"ChunkBytes: 1 is not between 16KiB and 4MiB":  func(c *server.Config) { c.ChunkBytes = 1 },
+		"MaxScopeBytes: 1 is not between 1KiB and 1Gi": func(c *server.Config) { c.MaxScopeBytes = 1 },
+		"Access.TenantsInterval: 0s is not positive":   func(c *server.Config) { c.Access = server.AccessConfig{TenantsFile: "x"} },
+		"TLS.MinVersion: 0x301 is neither":             func(c *server.Config) { c.TLS.MinVersion = 0x301 },
+		"TLS.CertFile: x has no key":                   func(c *server.Config) { c.TLS.CertFile = "x" },
+		"TLS.ClientCAFile: x needs a certificate":      func(c *server.Config) { c.TLS.ClientCAFile = "x" },
+		"TLS.KeyFile is not a path":                    func(c *server.Config) { c.TLS.KeyFile = canary + "\n" },
+		"Intake.TLS.KeyFile: x has no certificate":     func(c *server.Config) { c.Intake.TLS.KeyFile = "x" },
+		"Intake.TLS.CAFile: x is for an https URL":     func(c *server.Config) { c.Intake.TLS.CAFile = "x" },
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			cfg := usable()
+			spoil(&cfg)
+			_, err := server.New(cfg, slog.New(slog.DiscardHandler))
+			wrong, ok := errors.AsType[*server.ConfigError](err)
+			if !ok || !strings.HasPrefix(wrong.Error(), want) || strings.Contains(err.Error(), canary) {
+				t.Fatalf("got %v", err)
+			}
+			field := reflect.ValueOf(cfg)
+			for name := range strings.SplitSeq(wrong.Field, ".") {
+				if field = field.FieldByName(name); !field.IsValid() {
+					t.Fatalf("there is no field %s", wrong.Field)
+				}
+			}
+		})
+	}
+}
