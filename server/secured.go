@@ -87,13 +87,10 @@ type refusals struct {
 	noise  sampler
 }
 
-// maxRefusalText bounds what is logged of an error, which may quote a certificate
-// of the client's.
-const maxRefusalText = 300
-
+// log writes of the error, which may quote a certificate of the client's, as much as
+// of anything that a client has chosen.
 func (r *refusals) log(peer net.Addr, err error) {
-	text := err.Error()
-	attrs := []any{slog.String("peer", peer.String()), slog.String("error", text[:min(len(text), maxRefusalText)])}
+	attrs := []any{slog.String("peer", peer.String()), slog.String("error", clip(err.Error()))}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		// One that looks whether the port is open, as load balancers do.
 		r.logger.Debug("TLS handshake failed", attrs...)

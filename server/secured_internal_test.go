@@ -121,7 +121,7 @@ func TestRefusalsAreSampled(t *testing.T) {
 		if got := log.Count("TLS handshake failed"); got != 2 || log.Count("unlogged=99") != 1 {
 			t.Errorf("logged %d times", got)
 		}
-		if len(log.String()) > 2*(maxRefusalText+200) {
+		if len(log.String()) > 2*(clipBytes+200) {
 			t.Errorf("logged %d bytes", len(log.String()))
 		}
 	})
