@@ -3,7 +3,8 @@ package server
 import (
 	"fmt"
 	"strconv"
-	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // ConfigError says which setting of a [Config] is out of range. [New] and
@@ -40,9 +41,6 @@ const (
 	hasControl    = "has a control character"
 )
 
-// isControl tells what can't stand in a header (RFC 9110, section 5.5).
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
-
 // outside is the reason for what is not between two numbers of bytes.
 func outside(least, most int64) string {
 	return "is not between " + formatBytes(least) + " and " + formatBytes(most)
@@ -59,4 +57,5 @@ func formatBytes(n int64) string {
 	return strconv.FormatInt(n, 10) + units[i]
 }
 
-func containsControl(s string) bool { return strings.ContainsFunc(s, isControl) }
+// containsControl tells that s can't stand in a header (RFC 9110, section 5.5).
+func containsControl(s string) bool { return !httpguts.ValidHeaderFieldValue(s) }

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/scopegate/scopegate/server/internal/secret"
 )
@@ -157,7 +157,6 @@ func New(cfg Config, options ...Option) (*Client, error) {
 }
 
 func (c Config) validate() error {
-	control := func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 	switch {
 	case c.PostTimeout <= 0:
 		return fmt.Errorf("intake post timeout %v is not positive", c.PostTimeout)
@@ -165,9 +164,9 @@ func (c Config) validate() error {
 		return fmt.Errorf("intake batch deadline %v is negative", c.BatchDeadline)
 	case c.MaxConnections < 1:
 		return fmt.Errorf("intake max connections %d is not positive", c.MaxConnections)
-	case strings.ContainsFunc(c.APIKey.Reveal(), control):
+	case !httpguts.ValidHeaderFieldValue(c.APIKey.Reveal()):
 		return errors.New("intake API key has a control character")
-	case strings.ContainsFunc(c.AdditionalTags, control):
+	case !httpguts.ValidHeaderFieldValue(c.AdditionalTags):
 		return errors.New("intake additional tags have a control character")
 	}
 	if err := c.Retry.Validate(); err != nil {
