@@ -209,7 +209,7 @@ func TestTokensAreReplaced(t *testing.T) {
 	good := file.lines
 	file.lines = []string{"- {name: ", "\x00 broken"}
 	file.write(t)
-	eventually(t, "the server to see it", func() bool { return bed.Server.Logged("not in order") > 0 })
+	waitLogged(t, bed.Server, "not in order")
 	if err := once(t, as(t, bed, going), testbed.NewMetadata()); err != nil {
 		t.Errorf("a broken file has revoked a token: %v", err)
 	}

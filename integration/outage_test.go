@@ -128,12 +128,5 @@ func TestLogOfAnAdditionalIntakesOutage(t *testing.T) {
 // waitLogged waits until a server has logged a text.
 func waitLogged(t *testing.T, s *testbed.Server, text string) {
 	t.Helper()
-	ctx := testbed.Context(t)
-	for s.Logged(text) == 0 {
-		select {
-		case <-time.After(2 * time.Millisecond):
-		case <-ctx.Done():
-			t.Fatalf("the log has no %s", text)
-		}
-	}
+	eventually(t, "the log to have "+text, func() bool { return s.Logged(text) > 0 })
 }

@@ -114,16 +114,6 @@ func (s *secure) await(t *testing.T, pair pki.Pair, config *tls.Config) {
 	}
 }
 
-// awaitLog waits until the server has logged a text.
-func (s *secure) awaitLog(t *testing.T, text string) {
-	t.Helper()
-	for ctx := testbed.Context(t); s.Logged(text) == 0; runtime.Gosched() {
-		if ctx.Err() != nil {
-			t.Fatalf("the server did not log %q", text)
-		}
-	}
-}
-
 func trusting(authority *pki.Authority, pairs ...tls.Certificate) *tls.Config {
 	return &tls.Config{RootCAs: authority.Pool(), ServerName: "localhost", Certificates: pairs, MinVersion: tls.VersionTLS12}
 }
@@ -207,7 +197,7 @@ func TestTLSHandshakes(t *testing.T) {
 			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the client sees %v, want %q", err, test.want)
 			}
-			s.awaitLog(t, test.logged)
+			waitLogged(t, s.Server, test.logged)
 		})
 	}
 }
@@ -223,7 +213,7 @@ func TestPlaintextMeetsTLS(t *testing.T) {
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("a plaintext client sees %v", err)
 	}
-	s.awaitLog(t, "first record does not look like a TLS handshake")
+	waitLogged(t, s.Server, "first record does not look like a TLS handshake")
 	plain := &secure{Server: testbed.StartServer(t, s.intake.URL(), nil, nil), intake: s.intake}
 	err = plain.upload(t, plain.dial(t, credentials.NewTLS(trusting(authority))))
 	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "first record does not look like a TLS handshake") {
@@ -320,7 +310,7 @@ func TestUselessCertificateKeepsOld(t *testing.T) {
 	pair := authority.Issue(t, "server")
 	s := newSecure(t, pair, nil, nil, tls.VersionTLS13)
 	pki.Write(t, s.dir, "tls.crt", []byte("garbage"))
-	s.awaitLog(t, "level=ERROR msg=\"new TLS files can't be used")
+	waitLogged(t, s.Server, "level=ERROR msg=\"new TLS files can't be used")
 	s.await(t, pair, config)
 	if err := s.upload(t, s.dial(t, credentials.NewTLS(config))); err != nil {
 		t.Error(err)

@@ -30,17 +30,25 @@ func TestInterruptedBetween(t *testing.T) {
 	}
 }
 
-// TestShutdownBeforeMetadata has a server stop while a stream's metadata is on its
-// way.
-func TestShutdownBeforeMetadata(t *testing.T) {
-	t.Parallel()
-	w := watch(t, nil, accept)
+// beginAndStop begins a stream, and gives the server's streams back before its
+// metadata is sent.
+func (w *watched) beginAndStop(t *testing.T) uploading {
+	t.Helper()
 	stream, err := w.client.UploadScopes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the stream", func() bool { return w.service.uploads.count() == 1 })
 	w.service.uploads.interrupt(errShuttingDown)
+	return stream
+}
+
+// TestShutdownBeforeMetadata has a server stop while a stream's metadata is on its
+// way.
+func TestShutdownBeforeMetadata(t *testing.T) {
+	t.Parallel()
+	w := watch(t, nil, accept)
+	stream := w.beginAndStop(t)
 	introduce(t, stream, "shop")
 	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, reasonShuttingDown))
 }
@@ -50,12 +58,7 @@ func TestShutdownBeforeMetadata(t *testing.T) {
 func TestShutdownBeforeWrongMetadata(t *testing.T) {
 	t.Parallel()
 	w := watch(t, nil, accept)
-	stream, err := w.client.UploadScopes(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the stream", func() bool { return w.service.uploads.count() == 1 })
-	w.service.uploads.interrupt(errShuttingDown)
+	stream := w.beginAndStop(t)
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
