@@ -195,11 +195,11 @@ func (a *access) leave(t terms) {
 // revoked returns why a stream may not go on, or nil: its credential must still be
 // that of the same tenant.
 func (a *access) revoked(t terms) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if t.tenant == nil {
 		return nil
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	owner, err := a.table.Owner(t.credential, time.Now())
 	if err == nil && owner.Name != t.tenant.Name {
 		err = tenant.ErrUnknown

@@ -46,6 +46,9 @@ func defaultAdditional() AdditionalConfig {
 // intakes together.
 const maxAdditionalPercent = 25
 
+// minQueueBytes is the least that an additional intake's queue may hold.
+const minQueueBytes = 1 << 20
+
 func (c AdditionalConfig) validate(memoryBytes int64) error {
 	for i, to := range c.Intakes {
 		if intake.CheckURL(to.URL) != nil {
@@ -59,8 +62,8 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 	switch {
 	case c.QueueBytes < 0:
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, isNegative)
-	case given && c.QueueBytes < 1<<20:
-		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below 1MiB")
+	case given && c.QueueBytes < minQueueBytes:
+		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below "+formatBytes(minQueueBytes))
 	case given && c.QueueBytes > memoryBytes/100*maxAdditionalPercent/int64(len(c.Intakes)):
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes,
 			"is, for all intakes together, more than a quarter of the memory limit of "+formatBytes(memoryBytes))

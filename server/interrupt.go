@@ -48,7 +48,8 @@ func (u *upload) tick() {
 }
 
 // check returns when to look again at how long the stream lasts and how its
-// client keeps sending, or why it is to end.
+// client keeps sending, or why it is to end. Age does not end it before its metadata
+// is known: without that there is no progress to give back.
 func (u *upload) check() (time.Duration, error) {
 	next, err := u.stream.pace.check()
 	switch left := u.timeLeft(); {
@@ -62,8 +63,7 @@ func (u *upload) check() (time.Duration, error) {
 	return 0, errConnectionAge
 }
 
-// timeLeft returns for how long the stream may go on. It is not ended before its
-// metadata is known: without that there is no progress to give back.
+// timeLeft returns for how long the stream may go on.
 func (u *upload) timeLeft() time.Duration {
 	if limit := u.service.config.MaxConnectionAge; limit > 0 {
 		return limit - time.Since(u.stream.pace.began)

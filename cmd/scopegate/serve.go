@@ -165,7 +165,7 @@ func (c *serveCommand) prepare(
 	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
 		return ready{}, err
 	}
-	if key := find(all, "api-key-file"); c.APIKeyFile == "" {
+	if key := find(all, "api-key-file"); c.APIKeyFile == "" && dest.apiKey != "" {
 		key.value, key.source = "(a secret)", "SCOPEGATE_API_KEY or DD_API_KEY"
 	}
 	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)

@@ -34,16 +34,14 @@ func (s *stall) begin(scopeCount int) {
 	s.timer.Reset(stallInterval)
 }
 
-// end tells that it is not waited for any more.
+// end tells that it is not waited for any more. The progress is told nothing until
+// begin is called again.
 func (s *stall) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.since = time.Time{}
 	s.timer.Stop()
 }
-
-// stop is the last end: the progress is told nothing after it.
-func (s *stall) stop() { s.end() }
 
 func (s *stall) tell() {
 	s.mu.Lock()

@@ -25,7 +25,7 @@ func TestStall(t *testing.T) {
 		pass(time.Hour)
 		s.begin(7)
 		pass(25 * time.Second)
-		s.stop()
+		s.end()
 		pass(time.Hour)
 		want := "waiting for the server, which has taken nothing for 10s; 7 scopes sent\n" +
 			"waiting for the server, which has taken nothing for 20s; 7 scopes sent\n"

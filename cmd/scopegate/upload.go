@@ -126,7 +126,7 @@ func (c *uploadCommand) send(
 ) (summary *symdbv1.UploadScopesResponse, err error) {
 	waiting := newStall(p)
 	defer func() {
-		waiting.stop()
+		waiting.end()
 		p.end(err == nil)
 	}()
 	options := []client.Option{client.WithMaxAttempts(c.Attempts), observe}
