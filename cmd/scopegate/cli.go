@@ -16,6 +16,12 @@ type surroundings struct {
 	getenv         func(string) string
 }
 
+// serve has what is printed from now on hold nobody up. It is called by commands that
+// serve, before they print anything.
+func (s *surroundings) serve() {
+	s.stdout, s.stderr = newOutput(s.stdout), newOutput(s.stderr)
+}
+
 type grammar struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the gRPC API and forward what is uploaded to an intake."`
 	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
@@ -58,6 +64,7 @@ func run(
 ) int {
 	var cli grammar
 	exited := false
+	around := &surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
 	env, file := newEnvironment(getenv), &configFile{}
 	parser, err := kong.New(&cli,
 		kong.Name("scopegate"),
@@ -74,7 +81,7 @@ func run(
 		kong.Exit(func(int) { exited = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(env, file),
-		kong.Bind(&surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}),
+		kong.Bind(around),
 	)
 	if err != nil {
 		fmt.Fprintf(stderr, "scopegate: build the command line: %v\n", err)
@@ -96,7 +103,7 @@ func run(
 	err = command.Run()
 	code := exitCode(ctx, err)
 	if err != nil {
-		fmt.Fprintf(stderr, "scopegate %s: %v\n", command.Selected().Name, err)
+		fmt.Fprintf(around.stderr, "scopegate %s: %v\n", command.Selected().Name, err)
 	}
 	return code
 }

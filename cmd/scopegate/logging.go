@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,14 +36,25 @@ func (l *logLevel) UnmarshalText(text []byte) error {
 // logger returns a logger, and what is to be called when nothing is logged any
 // more.
 func (f logFlags) logger(w io.Writer) (logger *slog.Logger, flush func()) {
-	options := &slog.HandlerOptions{Level: slog.Level(f.Level)}
-	var handler slog.Handler = slog.NewTextHandler(w, options)
-	if f.Format == "json" {
-		handler = slog.NewJSONHandler(w, options)
+	handler := f.handler(w)
+	if out, ok := w.(*output); ok {
+		out.note = func(lines int) []byte {
+			var note bytes.Buffer
+			slog.New(f.handler(&note)).Error("log lines were lost, because nobody read the log", "count", lines)
+			return note.Bytes()
+		}
 	}
 	if f.Limit <= 0 {
 		return slog.New(handler), func() {}
 	}
 	sampled := sampling.New(handler, f.Limit)
 	return slog.New(sampled), sampled.Flush
+}
+
+func (f logFlags) handler(w io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: slog.Level(f.Level)}
+	if f.Format == "json" {
+		return slog.NewJSONHandler(w, options)
+	}
+	return slog.NewTextHandler(w, options)
 }

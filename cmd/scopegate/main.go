@@ -15,8 +15,14 @@ import (
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
+	// Without this, a write to stdout or stderr after its reader has gone kills the
+	// process.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		<-signals
 		// The signals have their usual effect again before anything stops, so that

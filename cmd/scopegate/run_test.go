@@ -16,15 +16,18 @@ import (
 
 func TestMain(m *testing.M) {
 	code := leak.Run(m)
-	if paths, err := smallBinary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(paths[0]))
+	if dir, err := buildFolder(); err == nil {
+		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
 
+// buildFolder takes what tests build. TestMain removes it.
+var buildFolder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "scopegate") })
+
 // smallBinary is a Go binary with DWARF, and one that is stripped of it.
 var smallBinary = sync.OnceValues(func() (paths [2]string, err error) {
-	dir, err := os.MkdirTemp("", "scopegate")
+	dir, err := buildFolder()
 	if err != nil {
 		return paths, err
 	}
