@@ -99,6 +99,8 @@ func TestExitCodes(t *testing.T) {
 		"no file":          {with("upload", ndjson, filepath.Join(dir, "none")), exitInput, "no such file"},
 		"a folder":         {with("upload", ndjson, dir), exitInput, "is a directory"},
 		"empty file":       {with("upload", ndjson, file(t, "\n \n")), exitInput, "no scope in it"},
+		"UTF-16":           {with("upload", ndjson, file(t, "\xff\xfe{\x00")), exitInput, "it is UTF-16; NDJSON is UTF-8"},
+		"a mark alone":     {with("upload", ndjson, file(t, "\ufeff\n")), exitInput, "no scope in it"},
 		"other file":       {with("upload", ndjson, file(t, "hello")), exitInput, "neither an executable"},
 		"damaged binary":   {with("upload", ndjson, file(t, "\x7fELF...")), exitInput, "read ELF"},
 		"stripped binary":  {with("upload", ndjson, stripped), exitInput, "no DWARF"},

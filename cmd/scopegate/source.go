@@ -144,8 +144,15 @@ func isExecutable(head []byte) bool {
 // maxBlankBytes bounds the white space ahead of the first scope.
 const maxBlankBytes = 1 << 10
 
-// expectNDJSON looks at the beginning of r, and takes nothing from it.
+// byteOrderMark may stand in front of NDJSON.
+const byteOrderMark = "\ufeff"
+
+// expectNDJSON looks at the beginning of r, and takes nothing from it but a byte
+// order mark.
 func expectNDJSON(r *bufio.Reader) error {
+	if head, _ := r.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+		_, _ = r.Discard(len(head)) // they were read
+	}
 	for n := 1; n <= maxBlankBytes; n++ {
 		head, err := r.Peek(n)
 		switch {
@@ -165,8 +172,12 @@ func expectNDJSON(r *bufio.Reader) error {
 }
 
 func wrongContent(r *bufio.Reader) error {
-	if head, _ := r.Peek(magicBytes); isExecutable(head) {
+	head, _ := r.Peek(magicBytes)
+	switch {
+	case isExecutable(head):
 		return &inputError{errors.New("a binary can't be read from a pipe: give its path")}
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return &inputError{errors.New("it is UTF-16; NDJSON is UTF-8")}
 	}
 	return &inputError{errors.New("neither an executable (ELF, Mach-O, PE) nor NDJSON, whose lines begin with {")}
 }

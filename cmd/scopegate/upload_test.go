@@ -56,6 +56,18 @@ func TestDocumentOfNDJSON(t *testing.T) {
 	}
 }
 
+func TestUploadOfLinesWithByteOrderMark(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	args := []string{"upload", "--server", s.server, "--service", "shop", "--language", "ruby"}
+	marked := byteOrderMark + line + byteOrderMark + line
+	for _, got := range []result{execute(t, marked, append(args, "-")...), execute(t, "", append(args, file(t, marked))...)} {
+		if got.code != exitOK || !strings.Contains(got.stdout, "2 scopes in 1 batch") {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 func TestUploadWithoutVersion(t *testing.T) {
 	t.Parallel()
 	got := execute(t, line, "upload", "--server", newStack(t).server, "--service", "shop", "--language", "ruby", "-")

@@ -21,8 +21,12 @@ const (
 	keptBytes = 1 << 20
 )
 
-// Scopes ranges over the scopes in r, in order. Blank lines are skipped, and the
-// last line need not end. One line is in memory at a time; the scope belongs to
+// byteOrderMark begins files of some editors and shells. Such files may have been
+// joined, so it may begin any line.
+const byteOrderMark = "\ufeff"
+
+// Scopes ranges over the scopes in r, in order. Blank lines are skipped, and so is a
+// byte order mark at the front of a line; the last line need not end. One line is in memory at a time; the scope belongs to
 // the caller. The sequence can be ranged over once.
 //
 // The first error ends the range, beside a nil scope: an [*Error] that names the
@@ -68,6 +72,9 @@ func (l *lineReader) next() ([]byte, error) {
 	l.number++
 	for {
 		piece, err := l.source.ReadSlice('\n')
+		if len(l.line) == 0 {
+			piece = bytes.TrimPrefix(piece, []byte(byteOrderMark))
+		}
 		if len(l.line)+len(bytes.TrimRight(piece, "\r\n")) > l.maxBytes {
 			return nil, &Error{Line: l.number, Reason: fmt.Sprintf("longer than %d bytes", l.maxBytes)}
 		}
