@@ -51,8 +51,8 @@ const minQueueBytes = 1 << 20
 
 func (c AdditionalConfig) validate(memoryBytes int64) error {
 	for i, to := range c.Intakes {
-		if intake.CheckURL(to.URL) != nil {
-			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has a URL, number %d, that %s", i+1, isNoURL))
+		if err := intake.CheckURL(to.URL); err != nil {
+			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has a URL, number %d, that %v", i+1, err))
 		}
 		if containsControl(to.APIKey.Reveal()) {
 			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an API key, number %d, that %s", i+1, hasControl))

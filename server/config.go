@@ -181,11 +181,12 @@ func (c Config) Validate() error {
 }
 
 func (c IntakeConfig) validate() error {
+	wrongURL := intake.CheckURL(c.URL)
 	switch {
 	case c.URL == "":
 		return refusedSecret("Intake.URL", "is missing")
-	case intake.CheckURL(c.URL) != nil:
-		return refusedSecret("Intake.URL", isNoURL)
+	case wrongURL != nil:
+		return refusedSecret("Intake.URL", wrongURL.Error())
 	case containsControl(c.APIKey.Reveal()):
 		return refusedSecret("Intake.APIKey", hasControl)
 	case containsControl(c.AdditionalTags):

@@ -126,7 +126,7 @@ func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = 
 func New(cfg Config, options ...Option) (*Client, error) {
 	target, socket, err := parseURL(cfg.URL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the intake's URL %w", err)
 	}
 	if cfg.Retry == (Retry{}) {
 		cfg.Retry = DefaultRetry()
