@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 )
@@ -107,9 +106,9 @@ func agentAtURL(raw string) (destination, error) {
 	switch {
 	case err != nil:
 		return destination{}, &usageError{errors.New(source + ": not a URL")}
-	case u.Scheme == "unix" && u.Host == "" && path.IsAbs(u.Path) && !strings.Contains(u.Path, ":"):
+	case u.Scheme == "unix" && u.Host == "" && checkSocketPath(u.Path) == nil && !strings.Contains(u.Path, ":"):
 		return destination{url: unixURL(u.Path), source: source}, nil
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && isPortOf(u):
 		return destination{url: u.JoinPath(agentPath).String(), source: source}, nil
 	}
 	return destination{}, &usageError{errors.New(source + ": not http://host:port, https://host:port or unix:///path")}
@@ -138,7 +137,11 @@ func agentIntake(host string) string {
 	return u.String()
 }
 
-func unixURL(socket string) string { return unixScheme + socket + ":" + agentPath }
+// unixURL escapes the socket's path, as the URL is parsed again.
+func unixURL(socket string) string {
+	u := url.URL{Scheme: "unix", Path: socket + ":" + agentPath}
+	return u.String()
+}
 
 func isHostName(s string) bool {
 	plain := func(r rune) bool {

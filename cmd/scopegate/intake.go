@@ -39,6 +39,9 @@ development: whoever reaches it can write to it and read from it.`
 
 // Run takes batches until ctx ends.
 func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
+	if err := checkAddresses(listenAddresses("--listen", c.Listen...)); err != nil {
+		return err
+	}
 	s.serve()
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
 	in, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})

@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -45,8 +43,8 @@ func closeAll(listeners []net.Listener) {
 // `unix:///path/of/socket`. A socket file that no one listens on is replaced.
 // The file goes away when the listener is closed.
 func listen(ctx context.Context, address string) (net.Listener, error) {
-	if err := checkAddress(address); err != nil {
-		return nil, err
+	if err := checkListenable(address); err != nil {
+		return nil, &usageError{fmt.Errorf("listen on %q: %w", address, err)}
 	}
 	path, isUnix := strings.CutPrefix(address, unixScheme)
 	if !isUnix {
@@ -62,26 +60,6 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listenOn(ctx, "unix", path)
 }
 
-// checkAddress returns a [*usageError] where listen can't succeed, whatever the
-// state of the host. It asks no name server.
-func checkAddress(address string) error {
-	path, isUnix := strings.CutPrefix(address, unixScheme)
-	if isUnix {
-		if !filepath.IsAbs(path) {
-			return &usageError{fmt.Errorf("listen on %q: the path is not absolute", address)}
-		}
-		return nil
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return &usageError{fmt.Errorf("listen on %q: neither host:port nor unix:///path: %w", address, err)}
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return &usageError{fmt.Errorf("listen on %q: %q is not a port number", address, port)}
-	}
-	return nil
-}
-
 func listenOn(ctx context.Context, network, address string) (net.Listener, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, network, address)
@@ -94,14 +72,8 @@ func listenOn(ctx context.Context, network, address string) (net.Listener, error
 // removeStale removes a socket file if connecting to it is refused, which is so
 // where the process that listened has died.
 func removeStale(ctx context.Context, path string) error {
-	stat, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
+	if err := checkSocketFile(path); err != nil {
 		return err
-	case stat.Mode().Type() != fs.ModeSocket:
-		return errors.New("there is a file of that name which is not a socket")
 	}
 	dialer := net.Dialer{Timeout: staleDialTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", path)

@@ -284,3 +284,31 @@ func holdUpload(t *testing.T, address string) (giveUp context.CancelFunc) {
 	}
 	return giveUp
 }
+
+// A folder that the process may not write to is found without listening.
+func TestProcessMayNotMakeSocket(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("needs to become another user")
+	}
+	folder := filepath.Dir(socketPath(t))
+	path := filepath.Join(folder, "scopegate")
+	if err := errors.Join(os.Chmod(folder, 0o755), os.Link(command(t), path)); err != nil {
+		t.Fatal(err)
+	}
+	var output [2]string
+	for i, args := range [][]string{{"serve", "--check"}, {"serve"}} {
+		process := exec.CommandContext(t.Context(), path, append(args, "--log-level", "error", "--listen", "unix://"+folder+"/s")...)
+		process.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		var stderr strings.Builder
+		process.Stderr = &stderr
+		_ = process.Run()
+		output[i] = stderr.String()
+		if process.ProcessState.ExitCode() != exitUsage || !strings.Contains(output[i], "write to "+folder+": permission denied") {
+			t.Errorf("%v: %v, %s", args, process.ProcessState, output[i])
+		}
+	}
+	if output[0] != output[1] {
+		t.Errorf("--check says %s\nserve says %s", output[0], output[1])
+	}
+}

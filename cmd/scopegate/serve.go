@@ -108,21 +108,16 @@ func (c *serveCommand) Run(
 	logger, flush := c.Log.logger(s.stderr)
 	defer flush()
 	all, registry := settings(line, env, file), newRegistry()
+	prepare := func() (ready, error) { return c.prepare(ctx, s, all, logger, server.WithRegistry(registry)) }
 	if c.Check {
-		return c.check(ctx, s.stdout, all, func() (ready, error) {
-			return c.prepare(ctx, s, all, logger, server.WithRegistry(registry))
-		})
+		return c.check(ctx, s.stdout, all, prepare)
 	}
 	logStart(ctx, all, logger)
-	traces, endTraces, err := startTracing(ctx, s.getenv, logger)
+	ready, err := prepare()
 	if err != nil {
 		return err
 	}
-	defer endTraces()
-	ready, err := c.prepare(ctx, s, all, logger, append(traces, server.WithRegistry(registry))...)
-	if err != nil {
-		return err
-	}
+	defer ready.endTraces()
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
 		return errors.Join(err, ready.server.Shutdown(ctx))
@@ -153,12 +148,30 @@ type ready struct {
 	server      *server.Server
 	config      server.Config
 	destination destination
+	endTraces   func()
 }
 
-// prepare does all that can fail for the configuration's sake, but for listening.
-// It contacts nobody. What it finds for settings that are not given is entered into
-// all of them.
+// prepare does all that can fail because of the configuration, except for
+// listening. It contacts nobody. What it finds for settings that are not given is
+// entered into all of them. Errors are a [*usageError].
 func (c *serveCommand) prepare(
+	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
+) (ready, error) {
+	addresses := checkAddresses(append(listenAddresses(find(all, "listen").place(), c.Listen...), c.Admin.addresses(all)...))
+	traces, endTraces, tracing := startTracing(ctx, s.getenv, logger)
+	made, err := c.newServer(ctx, s, all, logger, append(traces, options...)...)
+	made.endTraces = endTraces
+	if err := errors.Join(addresses, tracing, err); err != nil {
+		if made.server != nil {
+			err = errors.Join(err, made.server.Shutdown(ctx))
+		}
+		endTraces()
+		return ready{}, &usageError{err}
+	}
+	return made, nil
+}
+
+func (c *serveCommand) newServer(
 	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
 	dest, err := c.destination(s.getenv)
@@ -178,7 +191,7 @@ func (c *serveCommand) prepare(
 	}
 	srv, err := server.New(cfg, logger, append(options, server.WithVersion(thisBuild().version))...)
 	if err != nil {
-		return ready{}, &usageError{inSettings(err, all)}
+		return ready{}, inSettings(err, all)
 	}
 	return ready{server: srv, config: cfg, destination: dest}, nil
 }
