@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -95,7 +96,7 @@ func (c *Client) request(ctx context.Context, f *form, tags string, out *outboun
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	if tags != "" {
+	if tags = tagList(tags); tags != "" {
 		req.Header.Set("X-Datadog-Additional-Tags", tags)
 	}
 	if !c.config.APIKey.IsZero() {
@@ -104,4 +105,15 @@ func (c *Client) request(ctx context.Context, f *form, tags string, out *outboun
 		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
 	}
 	return req
+}
+
+// tagList is a list of tags without blanks around them, and without empty ones.
+func tagList(tags string) string {
+	var kept []string
+	for tag := range strings.SplitSeq(tags, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			kept = append(kept, tag)
+		}
+	}
+	return strings.Join(kept, ",")
 }
