@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -89,7 +90,7 @@ func run(
 	}
 	command, err := parser.Parse(args)
 	if err == nil && !exited {
-		err = refuseNegative(command, env, file)
+		err = errors.Join(refuseNegative(command, env, file), tidyLists(command, env, file))
 	}
 	switch {
 	case exited:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
 	"github.com/scopegate/scopegate/client"
@@ -40,6 +41,8 @@ type uploadCommand struct {
 
 	JSON  bool `group:"Output" name:"json" help:"Print the summary, or the error, as a JSON object."`
 	Quiet bool `group:"Output" short:"q" help:"Show no progress."`
+
+	targets []string // Server, as package client takes it
 }
 
 // sourceFlags say what is read.
@@ -72,12 +75,19 @@ Exit code 4 means that the same upload may succeed later; see scopegate --help f
 }
 
 // Run uploads and prints the summary.
-func (c *uploadCommand) Run(ctx context.Context, s *surroundings) error {
+func (c *uploadCommand) Run(
+	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+) error {
+	targets, err := serverTargets(find(settings(line, env, file), "server").place(), c.Server)
+	if err != nil {
+		return err
+	}
+	c.targets = targets
 	report := uploadReport{UploadID: c.UploadID}
 	if report.UploadID == "" {
 		report.UploadID = uuid.NewString()
 	}
-	err := c.upload(ctx, s, &report)
+	err = c.upload(ctx, s, &report)
 	if c.JSON {
 		return errors.Join(err, report.printJSON(ctx, s.stdout, err))
 	}
@@ -145,7 +155,7 @@ func (c *uploadCommand) send(
 	if c.Compress != "none" {
 		options = append(options, client.WithCompression(c.Compress))
 	}
-	uploader, err := client.DialAny(c.Server, options...)
+	uploader, err := client.DialAny(c.targets, options...)
 	if err != nil {
 		return nil, &usageError{err}
 	}
