@@ -49,9 +49,11 @@ configuration file as well, which only the default yields to.
 
 Exit codes:
     0  all went well; a server that was asked to stop has stopped
-    1  the command failed for another reason: the server did not permit it,
-       an address is taken, the demo found a difference
-    2  wrong usage or configuration
+    1  the command failed for another reason: the server did not permit it or
+       has a fault, the intake refuses what it gets, an address is taken, the
+       demo found a difference
+    2  wrong usage or configuration: also where the server at that address
+       does not speak gRPC or TLS, or shows a certificate that is not trusted
     3  wrong input: a file that can't be read, a stripped binary, malformed
        NDJSON, scopes or metadata that the server refused
     4  the delivery failed, and may succeed later: server or intake unreachable,

@@ -46,7 +46,7 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
 	in, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})
 	if err != nil {
-		return &inputError{err}
+		return &inputError{fmt.Errorf("--dir: %w", err)}
 	}
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {

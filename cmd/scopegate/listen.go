@@ -48,25 +48,43 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	}
 	path, isUnix := strings.CutPrefix(address, unixScheme)
 	if !isUnix {
-		return listenOn(ctx, "tcp", address)
+		return listenOn(ctx, "tcp", address, address)
 	}
-	l, err := listenOn(ctx, "unix", path)
+	l, err := listenOn(ctx, "unix", path, address)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return l, err
 	}
 	if err := removeStale(ctx, path); err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", address, err)
 	}
-	return listenOn(ctx, "unix", path)
+	return listenOn(ctx, "unix", path, address)
 }
 
-func listenOn(ctx context.Context, network, address string) (net.Listener, error) {
+// listenOn listens; address is what its errors name.
+func listenOn(ctx context.Context, network, at, address string) (net.Listener, error) {
 	var config net.ListenConfig
-	l, err := config.Listen(ctx, network, address)
+	l, err := config.Listen(ctx, network, at)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, fmt.Errorf("listen on %q: %w", address, explainListen(err))
 	}
 	return l, nil
+}
+
+// explainListen says what to do about an address that can't be had.
+func explainListen(err error) error {
+	var advice string
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		advice = "stop the program that listens there, or give another address"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		advice = "it is not an address of this host"
+	case errors.Is(err, syscall.EACCES):
+		advice = "a port below 1024 needs the capability CAP_NET_BIND_SERVICE, a socket a folder that can be written to"
+	default:
+		return err
+	}
+	errno, _ := errors.AsType[syscall.Errno](err)
+	return &explainedError{text: errno.Error() + ": " + advice, err: err}
 }
 
 // removeStale removes a socket file if connecting to it is refused, which is so

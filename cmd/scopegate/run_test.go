@@ -70,6 +70,16 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// cutFile copies the beginning of a file.
+func cutFile(t *testing.T, path string, length int) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file(t, string(content[:length]))
+}
+
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	withDWARF, stripped := binaries(t)
@@ -101,6 +111,13 @@ func TestExitCodes(t *testing.T) {
 		"empty file":       {with("upload", ndjson, file(t, "\n \n")), exitInput, "no scope in it"},
 		"UTF-16":           {with("upload", ndjson, file(t, "\xff\xfe{\x00")), exitInput, "it is UTF-16; NDJSON is UTF-8"},
 		"a mark alone":     {with("upload", ndjson, file(t, "\ufeff\n")), exitInput, "no scope in it"},
+		"compressed":       {with("upload", ndjson, file(t, "\x1f\x8b\x08")), exitInput, "it is compressed: decompress it first"},
+		"archive":          {with("upload", ndjson, file(t, "PK\x03\x04")), exitInput, "an archive (ZIP, JAR)"},
+		"Java class":       {with("upload", ndjson, file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x41")), exitInput, "a Java class"},
+		"several binaries": {with("upload", ndjson, file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x02")), exitInput, "lipo -thin"},
+		"cut binary":       {with("upload", ndjson, cutFile(t, withDWARF, 2000)), exitInput, "the file may have been cut off"},
+		"intake in a file": {[]string{"intake", "--listen", "127.0.0.1:0", "--dir", file(t, "")}, exitInput, "--dir: "},
+		"no such address":  {[]string{"intake", "--listen", "192.0.2.1:0"}, exitFailure, "requested address: it is not an address of this host"},
 		"other file":       {with("upload", ndjson, file(t, "hello")), exitInput, "neither an executable"},
 		"damaged binary":   {with("upload", ndjson, file(t, "\x7fELF...")), exitInput, "read ELF"},
 		"stripped binary":  {with("upload", ndjson, stripped), exitInput, "no DWARF"},
@@ -164,7 +181,7 @@ func TestServeFailsOnAddressInUse(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	got := execute(t, "", "serve", "--listen", s.server, "--intake-url", "http://127.0.0.1:1/")
-	if got.code != exitFailure || !strings.Contains(got.stderr, "in use") {
+	if got.code != exitFailure || !strings.Contains(got.stderr, "in use: stop the program that listens there") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -18,8 +18,8 @@ func serverTargets(setting string, addresses []string) ([]string, error) {
 	for i, address := range addresses {
 		target, err := serverTarget(address)
 		if err != nil {
-			if strings.Contains(address, "@") {
-				address = redacted(address)
+			if i := strings.LastIndexByte(address, '@'); i >= 0 {
+				address = "…" + address[i:] // without a password
 			}
 			wrong = append(wrong, fmt.Errorf("%s: %q: %w", setting, address, err))
 		}

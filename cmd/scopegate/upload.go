@@ -91,9 +91,6 @@ func (c *uploadCommand) Run(
 	if c.JSON {
 		return errors.Join(err, report.printJSON(ctx, s.stdout, err))
 	}
-	if errors.Is(err, client.ErrUpload) {
-		return fmt.Errorf("%w (the same upload may succeed later)", err)
-	}
 	if err == nil {
 		report.print(s.stdout)
 	}
@@ -116,12 +113,32 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 		return errors.Join(err, src.close())
 	}
 	report.describe(metadata)
+	explain := explainer{
+		servers: c.Server, security: c.Security, timeout: c.Timeout,
+		withToken: c.TokenFile != "" || s.getenv("SCOPEGATE_TOKEN") != "",
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	p := c.progress(s.stderr, src)
 	observe := client.WithOnRetry(func(event client.RetryEvent) {
+		if err := explain.lastsForEver(event.Err); err != nil {
+			stop(err)
+			return
+		}
 		report.UploadID = event.UploadID
+		event.Err = explain.brief(event.Err)
 		p.retry(event)
 	})
 	summary, err := c.send(ctx, metadata, src, p, observe, s.getenv)
+	switch cause, forEver := context.Cause(ctx), explain.lastsForEver(err); {
+	case err == nil:
+	case isType[*usageError](cause):
+		err = cause
+	case forEver != nil:
+		err = forEver
+	default:
+		err = explain.final(err)
+	}
 	if err := errors.Join(err, src.close()); err != nil {
 		return err
 	}
