@@ -124,6 +124,7 @@ func TestCheckAgreesWithServe(t *testing.T) {
 		{`--listen: "127.0.0.1:7": --listen has it already`, []string{"--listen", "127.0.0.1:7", "--listen", "127.0.0.1:7"}, nil},
 		{`--listen: "localhost:7": --listen has it already, as ":7"`, []string{"--insecure-listen", "--listen", ":7,localhost:7"}, nil},
 		{"has it already", []string{"--insecure-listen", "--listen", "0.0.0.0:7,127.0.0.1:7"}, nil},
+		{"has it already", []string{"--insecure-listen", "--listen", "[::1]:7,0.0.0.0:7"}, nil},
 		{"has it already", []string{"--insecure-listen", "--listen", "[::1]:7,[::]:07"}, nil},
 		{"has it already", []string{"--listen", "unix://" + dir + "/s,unix://" + dir + "/../" + filepath.Base(dir) + "/s"}, nil},
 		{"has it already", []string{"--listen", "unix://" + dir + "/s,unix://" + dir + "-link/s"}, nil},
@@ -172,7 +173,7 @@ func TestAddressesApart(t *testing.T) {
 	dir := filepath.Dir(socketPath(t))
 	for _, addresses := range []string{
 		"127.0.0.1:0,127.0.0.1:0", "127.0.0.1:7,127.0.0.1:8", "127.0.0.1:7,[::1]:7", "127.0.0.1:7,127.0.0.2:7",
-		"0.0.0.0:7,[::1]:7", "unix://" + dir + "/a,unix://" + dir + "/b", "unix://" + dir + "/7,127.0.0.1:7", "a.example:7,b.example:7",
+		"unix://" + dir + "/a,unix://" + dir + "/b", "unix://" + dir + "/7,127.0.0.1:7", "a.example:7,b.example:7",
 	} {
 		if err := checkAddresses(listenAddresses("--listen", strings.Split(addresses, ",")...)); err != nil {
 			t.Errorf("%s: %v", addresses, err)

@@ -146,22 +146,19 @@ func sameFile(a, b string) bool {
 }
 
 // overlapHosts reports whether a port of the one host is also a port of the other.
-// No host stands for all addresses, as [::] does; 0.0.0.0 stands for those of IPv4.
+// No host stands for all addresses, and so do 0.0.0.0 and [::]: package net listens
+// for IPv4 and IPv6 on each of them.
 func overlapHosts(a, b string) bool {
 	addressA, errA := hostAddress(a)
 	addressB, errB := hostAddress(b)
-	switch {
-	case errA != nil || errB != nil:
-		return strings.EqualFold(a, b) || errA == nil && isWildcard6(addressA) || errB == nil && isWildcard6(addressB)
-	case isWildcard6(addressA), isWildcard6(addressB):
+	if errA == nil && addressA.IsUnspecified() || errB == nil && addressB.IsUnspecified() {
 		return true
-	case addressA.IsUnspecified() || addressB.IsUnspecified():
-		return addressA.Is4() && addressB.Is4()
+	}
+	if errA != nil || errB != nil {
+		return strings.EqualFold(a, b)
 	}
 	return addressA == addressB
 }
-
-func isWildcard6(address netip.Addr) bool { return address.Is6() && address.IsUnspecified() }
 
 // hostAddress is the address that is listened on for a host. It asks no name server.
 func hostAddress(host string) (netip.Addr, error) {
