@@ -44,6 +44,16 @@ type IntakeTLSConfig struct {
 	CertFile, KeyFile string
 }
 
+// ClientConfig returns the configuration that the files make now, for any client. It
+// fails where a file can't be used. New ones are not followed.
+func (t IntakeTLSConfig) ClientConfig() (*tls.Config, error) {
+	material, err := certs.Load(t.files())
+	if err != nil {
+		return nil, err
+	}
+	return t.build(material), nil
+}
+
 func defaultTLS() TLSConfig {
 	return TLSConfig{MinVersion: tls.VersionTLS13, ReloadInterval: 10 * time.Second}
 }

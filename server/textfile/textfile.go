@@ -112,7 +112,7 @@ func unnamed(path string, err error) error {
 	if !ok {
 		return fmt.Errorf("%s: %w", Name(path), err)
 	}
-	return fmt.Errorf("%s %s: %w", wrong.Op, Name(path), wrong.Err)
+	return &fs.PathError{Op: wrong.Op, Path: Name(path), Err: wrong.Err}
 }
 
 func kindOf(mode fs.FileMode) string {
