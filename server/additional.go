@@ -103,6 +103,10 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 		if err != nil {
 			return fmt.Errorf("additional intake %d: %w", i+1, err)
 		}
+		if keyIsExposed(to.URL, to.APIKey) {
+			s.logger.Warn("the API key of an additional intake travels unencrypted, because its URL is not https",
+				slog.Int("intake", i+1))
+		}
 		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i+1, ledgers[i])}
 	}
 	s.budget.Draw(len(intakes) * mirror.Workers * intakeConnectionBytes)

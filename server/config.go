@@ -194,8 +194,8 @@ func (c IntakeConfig) validate() error {
 		return refused("Intake.PostTimeout", c.PostTimeout, isNotPositive)
 	case c.BatchDeadline < 0:
 		return refused("Intake.BatchDeadline", c.BatchDeadline, isNegative)
-	case c.MaxConnections < 1:
-		return refused("Intake.MaxConnections", c.MaxConnections, isNotPositive)
+	case c.MaxConnections < 1 || c.MaxConnections > tenant.MaxConnections:
+		return refused("Intake.MaxConnections", c.MaxConnections, fmt.Sprintf("is not between 1 and %d", tenant.MaxConnections))
 	}
 	return nil
 }

@@ -92,7 +92,11 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 }
 
 func inputStatus(input *inputError) error {
-	return publicError{codes.InvalidArgument, input.reason, input.Error()}.statusWithMetadata(input.limits,
+	code := codes.InvalidArgument
+	if input.reason == reasonPermission {
+		code = codes.PermissionDenied
+	}
+	return publicError{code, input.reason, input.Error()}.statusWithMetadata(input.limits,
 		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: input.field, Description: input.text, Reason: string(input.reason)},
 		}})

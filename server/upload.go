@@ -208,7 +208,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	if err := u.account.AdmitWithin(u.terms.group(), header.Service); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
 	}
-	if err := u.service.access.claim(u.terms, header.UploadID); err != nil {
+	if err := u.service.access.claim(u.terms, header); err != nil {
 		return err
 	}
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)

@@ -164,7 +164,7 @@ func TestErrorsOfRangeTellTheirPlace(t *testing.T) {
 		"memory-limit: 1KiB":           "1KiB is below 32MiB",
 		"min-rate: 5\nidle-timeout: 0": "5 needs an idle timeout",
 		"max-connection-streams: 0":    "0 is not between 1 and 2147483647",
-		"intake-connections: 0":        "0 is not positive",
+		"intake-connections: 0":        "0 is not between 1 and 10000",
 		"post-timeout: 0s":             "0s is not positive",
 		"stream-window: 1KiB":          "1KiB is not between 64KiB and 2147483647",
 		"tls-cert: /x":                 "/x has no key",

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 )
@@ -30,5 +29,5 @@ func parseURL(raw string) (target *url.URL, socket string, err error) {
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
 		return u, "", nil
 	}
-	return nil, "", fmt.Errorf("parse intake URL: scheme %q is not http, https or unix, or there is no host", u.Scheme)
+	return nil, "", errors.New("parse intake URL: its scheme is not http, https or unix, or there is no host")
 }
