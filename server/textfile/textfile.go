@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"time"
 )
@@ -91,9 +92,9 @@ const hidden = "(a path that is not shown, as it may be a secret)"
 
 // Name returns a path as people may see it. A path to nothing may be a key that was
 // given in place of its file's path: it is shown only where it leads into a folder
-// that is there and that it names itself.
+// that is there and that it names itself, or ends like a file's name.
 func Name(path string) string {
-	if _, err := os.Lstat(path); err == nil {
+	if _, err := os.Lstat(path); err == nil || len(path) < minSecretBytes || fileName.MatchString(path) {
 		return path
 	}
 	folder := filepath.Dir(path)
@@ -105,6 +106,13 @@ func Name(path string) string {
 	}
 	return path
 }
+
+// minSecretBytes is below the length of any key.
+const minSecretBytes = 6
+
+// fileName matches paths with a suffix such as .pem or .ndjson, which a key is most
+// unlikely to have, and with nothing that a path has not.
+var fileName = regexp.MustCompile(`^[^\s\x00]{1,200}\.[a-z]{2,6}$`)
 
 // unnamed returns an error about a file that shows its path as Name does.
 func unnamed(path string, err error) error {

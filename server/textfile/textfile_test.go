@@ -94,8 +94,10 @@ func TestPathsThatMayBeSecrets(t *testing.T) {
 	for path, shown := range map[string]bool{
 		key: false, "./" + key: false, "/" + key: false, key + "/" + key: false, "/nowhere/" + key: false, "a\n" + key: false,
 		"-----BEGIN PRIVATE KEY-----\n" + key + "/" + key: false, strings.Repeat(key, 1000): false, key + "\x00": false,
-		there + "/" + key:                        false,
-		filepath.Join(filepath.Dir(there), key):  true, // it leads into a folder
+		there + "/" + key:                       false,
+		filepath.Join(filepath.Dir(there), key): true, // it leads into a folder
+		"short":                                 true, "none.ndjson": true, "/none.yaml": true, "no/where/none.pem": true,
+		"." + key: false, key + ".": false, key + ".A1b2C3": false, key + ".abcdefg": false, "a b.pem" + key: false,
 		filepath.Join(filepath.Dir(there), "x"):  true,
 		filepath.Dir(there) + "/../" + key + "/": false,
 	} {
