@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -54,10 +55,16 @@ func at(step string, node ast.Node, err error) error {
 	return inner
 }
 
+// documentMark is a line that begins a document (YAML 1.2, section 9.1.2).
+var documentMark = regexp.MustCompile(`(?m)^---(?:\s|$)`)
+
 // parse returns what the text is about; nil: nothing.
 func parse(content []byte) (ast.Node, error) {
 	if nestedDeeper(content, maxNesting) {
 		return nil, errors.New("malformed: nested too deeply")
+	}
+	if len(documentMark.FindAllIndex(content, 2)) > 1 { // the parser drops what follows an empty document
+		return nil, errManyDocuments
 	}
 	file, err := parser.ParseBytes(content, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -66,9 +73,9 @@ func parse(content []byte) (ast.Node, error) {
 	var root ast.Node
 	for _, part := range file.Docs {
 		switch {
-		case part.Body == nil || part.Body.Type() == ast.CommentType:
+		case part.Body == nil || part.Body.Type() == ast.CommentType || part.Body.Type() == ast.DirectiveType:
 		case root != nil:
-			return nil, at("", part.Body, errors.New("more than one document"))
+			return nil, at("", part.Body, errManyDocuments)
 		default:
 			root = part.Body
 		}
@@ -119,11 +126,12 @@ func nestedDeeper(content []byte, most int) bool {
 
 // What is wrong with a value.
 var (
-	errUnknownKey = errors.New("unknown key")
-	errTwice      = errors.New("it is there twice")
-	errNoValue    = errors.New("there is no value; leave the key out for the default")
-	errNotNumber  = errors.New("not a whole number in decimal digits")
-	errNotTime    = errors.New("neither a time such as 2027-01-01T00:00:00Z nor a date")
+	errUnknownKey    = errors.New("unknown key")
+	errTwice         = errors.New("it is there twice")
+	errNoValue       = errors.New("there is no value; leave the key out for the default")
+	errNotNumber     = errors.New("not a whole number in decimal digits")
+	errNotTime       = errors.New("neither a time such as 2027-01-01T00:00:00Z nor a date")
+	errManyDocuments = errors.New("more than one document")
 )
 
 // resolve returns the value that a node stands for.
