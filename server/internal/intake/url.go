@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // CheckURL returns an error where [New] would refuse the URL.
@@ -16,7 +17,7 @@ func CheckURL(raw string) error {
 // errors do not repeat the URL, which may hold a password.
 func parseURL(raw string) (target *url.URL, socket string, err error) {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(raw, unicode.IsSpace) { // a blank may be followed by a key
 		return nil, "", errors.New("parse intake URL: it is not a URL")
 	}
 	switch {
