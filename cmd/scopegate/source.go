@@ -14,6 +14,7 @@ import (
 	"github.com/scopegate/scopegate/client/gosym"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 // source is where scopes come from.
@@ -146,7 +147,12 @@ const maxBlankBytes = 1 << 10
 
 // expectNDJSON looks at the beginning of r, and takes nothing from it.
 func expectNDJSON(r *bufio.Reader) error {
-	for n := 1; n <= maxBlankBytes; n++ {
+	head, _ := r.Peek(len(textfile.BOM))
+	skip, err := textfile.Begin(head)
+	if err != nil {
+		return &inputError{err}
+	}
+	for n := skip + 1; n <= maxBlankBytes; n++ {
 		head, err := r.Peek(n)
 		switch {
 		case errors.Is(err, io.EOF):

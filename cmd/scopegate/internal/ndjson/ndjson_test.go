@@ -113,9 +113,10 @@ const line = `{"scope_type":"FILE","name":"a","start_line":0,"end_line":9}`
 
 func TestScopesReadsLines(t *testing.T) {
 	t.Parallel()
-	input := "\r\n" + line + "\r\n \t\n" + line + "\n\n" + line
+	const mark = "\ufeff"
+	input := mark + "\r\n" + mark + line + "\r\n \t\n" + line + "\n" + mark + "\n" + mark + " " + line
 	count := 0
-	for scope, err := range ndjson.Scopes(iotest.OneByteReader(strings.NewReader(input)), len(line)) {
+	for scope, err := range ndjson.Scopes(iotest.OneByteReader(strings.NewReader(input)), len(mark+line)+1) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,6 +136,9 @@ func TestScopesNamesTheLine(t *testing.T) {
 		line + "\n\n{}\n" + line:          "line 3: the key scope_type is missing",
 		line + "\n" + line + " \n" + line: "line 2: longer than 60 bytes",
 		line + "\n" + line + line:         "line 2: longer than 60 bytes",
+		"\xff\xfe{\x00}\x00\n\x00":        "line 1: the text is UTF-16, not UTF-8; save it as UTF-8",
+		"\x00{\x00}":                      "line 1: the text is UTF-16, not UTF-8; save it as UTF-8",
+		line + "\n\xfe\xff\x00{\x00}":     "line 2: the text is UTF-16, not UTF-8; save it as UTF-8",
 	} {
 		var last error
 		for _, err := range ndjson.Scopes(strings.NewReader(input), len(line)) {
