@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"reflect"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -67,6 +69,8 @@ func run(
 		}),
 		kong.ValueFormatter(env.format),
 		kong.PostBuild(env.takeOver),
+		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInteger)),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.Resolvers(file, env), // the last one that has a value wins
 		kong.Vars{"version": thisBuild().version},
 		serveDefaults(),
@@ -88,15 +92,16 @@ func run(
 	case exited:
 		return exitOK
 	case err != nil:
-		// A key that was given in place of its file's path is not repeated.
-		text, _, _ := strings.Cut(err.Error(), pemBegin)
-		fmt.Fprintf(stderr, "scopegate: %s\nRun \"scopegate --help\" for help.\n", text)
+		fmt.Fprintf(stderr, "scopegate: %s\nRun \"scopegate --help\" for help.\n", concealArguments(err.Error(), args))
+		if errors.Is(err, context.Canceled) { // while a pipe was read
+			return exitInterrupted
+		}
 		return exitUsage
 	}
 	err = command.Run()
 	code := exitCode(ctx, err)
 	if err != nil {
-		fmt.Fprintf(stderr, "scopegate %s: %v\n", command.Selected().Name, err)
+		fmt.Fprintf(stderr, "scopegate %s: %s\n", command.Selected().Name, concealSettings(err.Error(), command))
 	}
 	return code
 }

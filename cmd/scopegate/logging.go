@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
 
@@ -27,7 +27,7 @@ func (l logLevel) String() string { return slog.Level(l).String() }
 // info+2.
 func (l *logLevel) UnmarshalText(text []byte) error {
 	if (*slog.Level)(l).UnmarshalText(text) != nil {
-		return fmt.Errorf("%q is none of debug, info, warn, error", text)
+		return errors.New("none of debug, info, warn, error")
 	}
 	return nil
 }

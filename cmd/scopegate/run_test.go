@@ -90,7 +90,7 @@ func TestExitCodes(t *testing.T) {
 		"bad address":      {[]string{"serve", "--listen", "nowhere", "--intake-url", "http://x/"}, exitUsage, "neither host:port"},
 		"no key file":      {[]string{"serve", "--api-key-file", filepath.Join(dir, "none")}, exitUsage, "no such file"},
 		"empty key file":   {[]string{"serve", "--api-key-file", file(t, " \n")}, exitUsage, "no key in it"},
-		"long key file":    {[]string{"serve", "--api-key-file", file(t, strings.Repeat("k", maxKeyBytes+1))}, exitUsage, "is longer than 4096 bytes"},
+		"long key file":    {[]string{"serve", "--api-key-file", file(t, strings.Repeat("k", 4<<10+1))}, exitUsage, "is longer than 4096 bytes"},
 		"no path":          {[]string{"upload"}, exitUsage, `expected "<path>"`},
 		"contradiction":    {[]string{"upload", "x", "--all-packages", "--main-module"}, exitUsage, "can't be used together"},
 		"no file":          {with("upload", ndjson, filepath.Join(dir, "none")), exitInput, "no such file"},

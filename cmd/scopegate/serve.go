@@ -158,7 +158,7 @@ type ready struct {
 func (c *serveCommand) prepare(
 	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
-	dest, err := c.destination(s.getenv)
+	dest, err := c.destination(ctx, s.getenv)
 	if err != nil {
 		return ready{}, err
 	}
@@ -170,7 +170,7 @@ func (c *serveCommand) prepare(
 	}
 	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)
 	cfg := c.config(dest)
-	if err := c.Access.configure(&cfg); err != nil {
+	if err := c.Access.configure(ctx, &cfg); err != nil {
 		return ready{}, err
 	}
 	srv, err := server.New(cfg, logger, append(options, server.WithVersion(thisBuild().version))...)
@@ -202,19 +202,33 @@ func (c *serveCommand) config(dest destination) server.Config {
 	return cfg
 }
 
-func (c *serveCommand) destination(getenv func(string) string) (destination, error) {
-	own := chosen{intakeURL: c.IntakeURL, key: getenv("SCOPEGATE_API_KEY"), keySource: "SCOPEGATE_API_KEY"}
-	if c.APIKeyFile != "" {
-		key, err := readKeyFile(c.APIKeyFile)
+func (c *serveCommand) destination(ctx context.Context, getenv func(string) string) (destination, error) {
+	own := chosen{intakeURL: c.IntakeURL, keySource: "SCOPEGATE_API_KEY"}
+	if given := getenv(own.keySource); c.APIKeyFile != "" {
+		key, err := server.ReadSecret(ctx, c.APIKeyFile)
 		if err != nil {
 			return destination{}, &usageError{fmt.Errorf("API key file: %w", err)}
 		}
-		own.key, own.keySource = key, "the API key file"
+		own.key, own.keySource = key.Reveal(), "the API key file"
+	} else if given != "" {
+		key, err := server.ParseSecret(given)
+		if err != nil {
+			return destination{}, &usageError{fmt.Errorf("%s: %w", own.keySource, err)}
+		}
+		own.key = key.Reveal()
 	}
-	return resolveDestination(own, getenv, func(path string) bool {
+	dest, err := resolveDestination(own, getenv, func(path string) bool {
 		_, err := os.Stat(path)
 		return err == nil
 	})
+	if err == nil && own.key == "" && dest.apiKey != "" {
+		key, err := server.ParseSecret(dest.apiKey)
+		if err != nil {
+			return destination{}, &usageError{fmt.Errorf("DD_API_KEY: %w", err)}
+		}
+		dest.apiKey = key.Reveal()
+	}
+	return dest, err
 }
 
 // serveUntilDone serves on all listeners until ctx ends or one of them fails, and

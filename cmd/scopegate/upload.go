@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server"
 )
 
 //nolint:lll // a struct tag can't be broken
@@ -137,7 +139,7 @@ func (c *uploadCommand) send(
 	if err != nil {
 		return nil, err
 	}
-	token, err := c.token(getenv)
+	token, err := c.token(ctx, getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -157,18 +159,28 @@ func (c *uploadCommand) send(
 }
 
 // token returns the option that has the upload carry a token, if there is one.
-func (c *uploadCommand) token(getenv func(string) string) ([]client.Option, error) {
+func (c *uploadCommand) token(ctx context.Context, getenv func(string) string) ([]client.Option, error) {
 	if c.TokenFile == "" {
-		if token := getenv("SCOPEGATE_TOKEN"); token != "" {
-			return []client.Option{client.WithToken(token)}, nil
+		given := getenv("SCOPEGATE_TOKEN")
+		if given == "" {
+			return nil, nil
 		}
-		return nil, nil
+		token, err := server.ParseSecret(given)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("SCOPEGATE_TOKEN: %w", err)}
+		}
+		return []client.Option{client.WithToken(token.Reveal())}, nil
 	}
-	if _, err := readKeyFile(c.TokenFile); err != nil {
+	token, err := server.ReadSecret(ctx, c.TokenFile)
+	if err != nil {
 		return nil, &usageError{fmt.Errorf("token file: %w", err)}
 	}
-	return []client.Option{client.WithTokenSource(func(context.Context) (string, error) {
-		return readKeyFile(c.TokenFile)
+	if info, err := os.Stat(c.TokenFile); err == nil && !info.Mode().IsRegular() { // a pipe says it once
+		return []client.Option{client.WithToken(token.Reveal())}, nil
+	}
+	return []client.Option{client.WithTokenSource(func(ctx context.Context) (string, error) {
+		token, err := server.ReadSecret(ctx, c.TokenFile)
+		return token.Reveal(), err
 	})}, nil
 }
 
