@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -63,16 +64,25 @@ func (c *Client) post(ctx context.Context, f *form, tags string) attemptEnd {
 		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },
 	})
 	defer out.end()
+	defer context.AfterFunc(ctx, out.abort)()
 	// Not through an http.Client, which would follow redirects, with the key.
 	resp, err := c.transport.RoundTrip(c.request(ctx, f, tags, &out))
+	if err == nil && resp.StatusCode >= http.StatusContinue {
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			out.abort() // the answer's body is the connection
+		}
+		return c.readAnswer(resp, cancel)
+	}
 	if err == nil {
-		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter, c.secrets)
+		_ = resp.Body.Close()
+		err = fmt.Errorf("malformed HTTP status %03d", resp.StatusCode)
 	}
 	out.end()
 	wasEnded := ended(ctx)
+	connected := out.isConnected()
 	return attemptEnd{
-		verdict: judgeSilence(wasEnded, out.isConnected(), out.mayBeWhole()),
-		err:     c.secrets.Error(withoutURL(wasEnded, err)),
+		verdict: judgeSilence(wasEnded, connected, out.mayBeWhole()),
+		err:     c.presentable(c.throughProxy(withoutURL(wasEnded, err), connected)),
 	}
 }
 
