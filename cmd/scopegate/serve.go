@@ -102,6 +102,7 @@ For each address a line "listening on ADDRESS" is printed to stdout. Sizes are b
 func (c *serveCommand) Run(
 	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
 ) error {
+	defer exitIfStuck(ctx, c.ShutdownGrace+lastGrace, s.stderr)()
 	logger, flush := c.Log.logger(s.stderr)
 	defer flush()
 	all, registry := settings(line, env, file), newRegistry()
