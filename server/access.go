@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
@@ -58,6 +59,8 @@ type terms struct {
 	tenant     *tenant.Tenant // nil: nobody was asked who it is
 	credential tenant.Credential
 	route      *route
+	// learned is what the intake has taught about the size of the tenant's batches.
+	learned *batch.Limit
 }
 
 func newAccess(
@@ -180,7 +183,7 @@ func (a *access) enter(ctx context.Context) (terms, error) {
 			return terms{}, fmt.Errorf("%w: %w", errUnauthenticated, err)
 		}
 	}
-	if t.route = a.routes.take(t.tenant); t.route == nil {
+	if t.route, t.learned = a.routes.take(t.tenant); t.route == nil {
 		return terms{}, errInternal // the table and its routes are replaced together
 	}
 	return t, nil

@@ -192,7 +192,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		return err
 	}
 	policy := u.service.policy
-	policy.Learned = u.terms.route.learned
+	policy.Learned = u.terms.learned
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
@@ -271,8 +271,20 @@ func (u *upload) add(scope transcode.Checked) error {
 	u.batches.Add(scope)
 	u.standing.grow(u.batches)
 	u.stream.releaseOlder()
-	if u.options.singleBatch && u.batches.CompressedBytes() > u.service.config.MaxBatchBytes {
-		return batchTooLarge(u.service.config.MaxBatchBytes)
+	if u.options.singleBatch {
+		return u.checkSingleBatch()
+	}
+	return nil
+}
+
+// checkSingleBatch fails where the open batch, which no threshold ends, is too large.
+func (u *upload) checkSingleBatch() error {
+	most := batch.Limits{CompressedBytes: u.service.config.MaxBatchBytes}
+	if u.batches.CompressedBytes() > most.CompressedBytes {
+		return batchTooLarge(most)
+	}
+	if raw := u.service.config.MaxBatchRawBytes; u.batches.RawBytes() > raw {
+		return batchTooLarge(batch.Limits{RawBytes: raw})
 	}
 	return nil
 }

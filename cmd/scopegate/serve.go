@@ -39,6 +39,7 @@ type serveCommand struct {
 	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
 	FlushThresholdRaw size          `group:"Batches" default:"${flushThresholdRaw}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
 	MaxBatchBytes     size          `group:"Batches" default:"${maxBatchBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
+	MaxBatchRawBytes  size          `group:"Batches" default:"${maxBatchRawBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
 	MaxBatchAge       time.Duration `group:"Batches" default:"${maxBatchAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
@@ -64,6 +65,7 @@ func serveDefaults() kong.Vars {
 		"intakeConnections": strconv.Itoa(cfg.Intake.MaxConnections),
 		"flushThresholdRaw": size(cfg.FlushThresholdRawBytes).String(),
 		"maxBatchBytes":     size(cfg.MaxBatchBytes).String(),
+		"maxBatchRawBytes":  size(cfg.MaxBatchRawBytes).String(),
 		"maxBatchAge":       cfg.MaxBatchAge.String(),
 		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
 		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
@@ -191,6 +193,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.Intake.MaxConnections = c.IntakeConns
 	cfg.FlushThresholdRawBytes = int64(c.FlushThresholdRaw)
 	cfg.MaxBatchBytes = int(c.MaxBatchBytes)
+	cfg.MaxBatchRawBytes = int64(c.MaxBatchRawBytes)
 	cfg.MaxBatchAge = c.MaxBatchAge
 	cfg.MaxConnectionAge = c.ConnectionAge
 	cfg.FlushThresholdBytes = int(c.FlushThreshold)
