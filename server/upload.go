@@ -345,7 +345,11 @@ func (u *upload) forwardAged() {
 		u.age.again()
 		return
 	}
-	_ = u.forward() // an error is the delivery's, and kept there
+	if err := u.forward(); errors.Is(err, errMemory) {
+		// It is still in the spool. Any other error is the delivery's, and kept there.
+		u.service.noteSpool(u.stream.rpc.Context(), err)
+		u.age.begin()
+	}
 }
 
 // close ends what the stream still has on its way, gives back what it holds, and
