@@ -132,8 +132,12 @@ func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error
 	if failure.HTTPStatus != 0 {
 		public.text += ": it answered " + strconv.Itoa(failure.HTTPStatus)
 	}
+	if _, ok := errors.AsType[*intake.ProxyError](failure); ok {
+		public.text += ": a proxy refuses to connect to it"
+	}
+	// Not what it said, which may be about more than this batch: the log has that.
 	details := []protoadapt.MessageV1{&symdbv1.IntakeFailure{
-		HttpStatus: int32(failure.HTTPStatus), BatchNum: failure.BatchNum, Answer: failure.Answer,
+		HttpStatus: int32(failure.HTTPStatus), BatchNum: failure.BatchNum,
 	}}
 	if failure.Retryable() {
 		details = append(details, again(max(failure.RetryAfter, retryDelay), progress)...)

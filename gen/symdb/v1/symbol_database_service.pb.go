@@ -405,8 +405,9 @@ type IntakeFailure struct {
 	HttpStatus int32 `protobuf:"varint,1,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	// Number of the batch that was not accepted, counted from 1.
 	BatchNum int32 `protobuf:"varint,2,opt,name=batch_num,json=batchNum,proto3" json:"batch_num,omitempty"`
-	// Beginning of the intake's answer, cleaned of control characters; at most
-	// 512 bytes. Empty where there was none.
+	// Always empty: what the intake says is for the server's operator, in the log.
+	//
+	// Deprecated: Marked as deprecated in symdb/v1/symbol_database_service.proto.
 	Answer        string `protobuf:"bytes,3,opt,name=answer,proto3" json:"answer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -456,6 +457,7 @@ func (x *IntakeFailure) GetBatchNum() int32 {
 	return 0
 }
 
+// Deprecated: Marked as deprecated in symdb/v1/symbol_database_service.proto.
 func (x *IntakeFailure) GetAnswer() string {
 	if x != nil {
 		return x.Answer
@@ -495,12 +497,12 @@ const file_symdb_v1_symbol_database_service_proto_rawDesc = "" +
 	"\x0eUploadProgress\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x120\n" +
 	"\x14accepted_scope_count\x18\x02 \x01(\x03R\x12acceptedScopeCount\x12$\n" +
-	"\x0enext_batch_num\x18\x03 \x01(\x05R\fnextBatchNum\"e\n" +
+	"\x0enext_batch_num\x18\x03 \x01(\x05R\fnextBatchNum\"i\n" +
 	"\rIntakeFailure\x12\x1f\n" +
 	"\vhttp_status\x18\x01 \x01(\x05R\n" +
 	"httpStatus\x12\x1b\n" +
-	"\tbatch_num\x18\x02 \x01(\x05R\bbatchNum\x12\x16\n" +
-	"\x06answer\x18\x03 \x01(\tR\x06answer2h\n" +
+	"\tbatch_num\x18\x02 \x01(\x05R\bbatchNum\x12\x1a\n" +
+	"\x06answer\x18\x03 \x01(\tB\x02\x18\x01R\x06answer2h\n" +
 	"\x15SymbolDatabaseService\x12O\n" +
 	"\fUploadScopes\x12\x1d.symdb.v1.UploadScopesRequest\x1a\x1e.symdb.v1.UploadScopesResponse(\x01B5Z3github.com/scopegate/scopegate/gen/symdb/v1;symdbv1b\x06proto3"
 
