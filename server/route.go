@@ -220,3 +220,32 @@ func (r *routes) close() {
 	r.open = nil
 	r.own.client.Close()
 }
+
+// Destination is an intake that batches go to, and how.
+type Destination struct {
+	// Intake is the scheme, host and port of its URL, or the path of its socket.
+	Intake string
+	// Proxy is the proxy on the way there, without user and password. Empty: none.
+	Proxy string
+}
+
+// Destinations returns the server's own intake, then the additional ones, then those
+// of tenants. It holds nothing secret.
+func (s *Server) Destinations() []Destination {
+	routes := s.service.access.routes
+	clients := []*intake.Client{routes.own.client}
+	if s.service.additional != nil {
+		clients = append(clients, s.service.additional.clients...)
+	}
+	routes.mu.Lock()
+	defer routes.mu.Unlock()
+	byName := func(a, b *route) int { return slices.Compare(a.tenants, b.tenants) }
+	for _, to := range slices.SortedFunc(maps.Values(routes.open), byName) {
+		clients = append(clients, to.client)
+	}
+	var all []Destination
+	for _, client := range clients {
+		all = append(all, Destination{Intake: client.Host(), Proxy: client.Proxy()})
+	}
+	return all
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,11 +47,17 @@ func (r ready) describe(w io.Writer, c *serveCommand) {
 		key = "with an API key"
 	}
 	fmt.Fprintf(w, "\nintake: %s %s, chosen by %s\n", redacted(r.destination.url), key, r.destination.source)
+	for _, to := range r.server.Destinations() {
+		fmt.Fprintf(w, "proxy to %s: %s\n", to.Intake, cmp.Or(to.Proxy, noProxy))
+	}
 	fmt.Fprintf(w, "memory limit: %v\n", c.Limits.MemoryLimit)
 	if r.destination.keyIsExposed() {
 		fmt.Fprintf(w, "warning: %s\n", keyIsExposed)
 	}
 }
+
+// noProxy stands where batches go straight to the intake.
+const noProxy = "none"
 
 // checkSocketFolder checks that a unix socket has a folder to stand in.
 func checkSocketFolder(address string) error {

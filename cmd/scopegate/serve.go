@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,7 +140,11 @@ func (c *serveCommand) Run(
 	defer stopAdmin()
 	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
-		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
+		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
+		"proxy", cmp.Or(ready.server.Destinations()[0].Proxy, noProxy))
+	for _, to := range ready.server.Destinations()[1:] {
+		logger.InfoContext(ctx, "forwarding to a further intake", "intake", to.Intake, "proxy", cmp.Or(to.Proxy, noProxy))
+	}
 	if dest.keyIsExposed() {
 		logger.WarnContext(ctx, keyIsExposed)
 	}
