@@ -16,6 +16,8 @@ func withProxies(t *testing.T, set map[string]string) {
 
 // TestProxyIsTold has --check, and the log of a start, say which proxy leads to each
 // intake, and not the proxy's password.
+//
+//nolint:paralleltest // it sets the environment
 func TestProxyIsTold(t *testing.T) {
 	const canary = "canary-7f3a"
 	tenants := file(t, "tenants:\n- {name: shop, certificates: [shop], intake: {url: 'http://direct.test/'}}\n")
@@ -52,6 +54,8 @@ func TestProxyIsTold(t *testing.T) {
 }
 
 // TestProxyIsRefused has a variable name no proxy.
+//
+//nolint:paralleltest // it sets the environment
 func TestProxyIsRefused(t *testing.T) {
 	const canary = "canary-7f3a"
 	ndjson := file(t, `{"scope_type":"FILE"}`)
