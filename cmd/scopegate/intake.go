@@ -81,13 +81,18 @@ func (p *batchPrinter) refusal(r devintake.Refusal) {
 
 const (
 	headerTimeout = 10 * time.Second
+	// answerTimeout is how long a request and its answer may take together.
+	answerTimeout = 5 * time.Minute
+	idleTimeout   = time.Minute
 	intakeGrace   = 5 * time.Second
 )
 
 // serveHTTP serves on all listeners until ctx ends or one of them fails, and then
 // lets requests in flight go on for a while.
 func serveHTTP(ctx context.Context, handler http.Handler, listeners []net.Listener) error {
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout}
+	srv := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+	}
 	serving, servingCtx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		serving.Go(func() error {
