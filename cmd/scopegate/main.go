@@ -7,7 +7,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,5 +27,18 @@ func main() {
 		signal.Stop(signals)
 		cancel()
 	}()
+	log.SetOutput(unsolicited{os.Stderr})
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+}
+
+// unsolicited leaves out of the standard log what net/http quotes there of an intake
+// that sends what it was not asked for. It may be anything, a key that it was sent
+// included.
+type unsolicited struct{ to io.Writer }
+
+func (u unsolicited) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("Unsolicited response")) {
+		return len(line), nil
+	}
+	return u.to.Write(line)
 }
