@@ -2,14 +2,17 @@ package intake_test
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
@@ -127,6 +130,35 @@ func TestAnswersEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSwitchingProtocolsWithinTLS has an intake that reads nothing any more not delay
+// the end of the attempt by the goodbye that TLS says.
+func TestSwitchingProtocolsWithinTLS(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		own := pki.NewAuthority(t, "own") // valid by the clock of the bubble
+		pair := own.Issue(t, "intake", pki.ForHost("intake.test")).TLS(t)
+		var seen attempts
+		client := newClient(t, intake.Config{
+			URL: "https://intake.test/", PostTimeout: time.Minute, BatchDeadline: time.Minute, Retry: once(),
+			TLS: always(&tls.Config{RootCAs: own.Pool(), MinVersion: tls.VersionTLS12}),
+		}, intake.OnAttempt(seen.add))
+		ended := make(chan struct{})
+		handling := piped(client, func(conn net.Conn) {
+			secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+			request(secure)
+			_, _ = io.WriteString(secure, "HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+			<-ended
+		})
+		failed := failure(t, client, t.Context())
+		if took := seen.all()[0].Duration; failed.HTTPStatus != http.StatusSwitchingProtocols || took > 0 {
+			t.Errorf("%v after %v", failed, took)
+		}
+		close(ended)
+		client.Close()
+		handling.Wait()
+	})
 }
 
 // drainTime is how long the rest of an answer may take.
