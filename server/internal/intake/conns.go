@@ -51,7 +51,7 @@ func (c *conns) dialing(dial dialFunc) dialFunc {
 		if !c.add(conn) {
 			return nil, errors.Join(errClientClosed, raw.Close())
 		}
-		conn.keep = context.AfterFunc(attempt, func() { _ = conn.Close() }) //nolint:contextcheck // as above
+		context.AfterFunc(attempt, func() { conn.closeAt(0) }) //nolint:contextcheck // as above
 		return conn, nil
 	}
 }
@@ -104,8 +104,26 @@ type countedConn struct {
 	net.Conn
 	written atomic.Int64
 	of      *conns
-	// keep has the connection outlive the attempt that asked for it.
-	keep func() bool
+
+	mu   sync.Mutex
+	uses int64 // requests that were sent through it
+}
+
+// use tells that a request is sent through the connection, and returns which one.
+func (c *countedConn) use() (nth int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uses++
+	return c.uses
+}
+
+// closeAt closes the connection unless a further request was sent since the nth.
+func (c *countedConn) closeAt(nth int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.uses == nth {
+		_ = c.Close()
+	}
 }
 
 // Close closes the connection, with all that stands on it.

@@ -16,6 +16,7 @@ type outbound struct {
 	body    *body
 	conn    net.Conn
 	counted *countedConn // nil where the connection is shared with other requests
+	use     int64        // which of the connection's
 	before  int64
 }
 
@@ -42,25 +43,26 @@ func (o *outbound) end() {
 // connected notes the connection that the request is sent through.
 func (o *outbound) connected(conn net.Conn) {
 	bottom, shared := counted(conn)
-	if bottom != nil && bottom.keep != nil {
-		bottom.keep()
+	var use int64
+	if bottom != nil {
+		use = bottom.use()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.conn, o.counted = conn, nil
 	if bottom != nil && !shared {
-		o.counted, o.before = bottom, bottom.written.Load()
+		o.counted, o.use, o.before = bottom, use, bottom.written.Load()
 	}
 }
 
-// abort closes the request's connection, unless other requests share it. Whatever is
-// read from it then ends.
+// abort closes the request's connection, unless it is another's by now or shared.
+// Whatever is read from it then ends.
 func (o *outbound) abort() {
 	o.mu.Lock()
-	conn := o.counted
+	conn, use := o.counted, o.use
 	o.mu.Unlock()
 	if conn != nil {
-		_ = conn.Close()
+		conn.closeAt(use)
 	}
 }
 
