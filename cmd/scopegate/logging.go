@@ -14,7 +14,7 @@ import (
 type logFlags struct {
 	Level  logLevel `name:"log-level" group:"Logging" default:"info" placeholder:"LEVEL" env:"SCOPEGATE_LOG_LEVEL" help:"Least level that is logged, to stderr: debug, info, warn or error."`
 	Format string   `name:"log-format" group:"Logging" default:"text" enum:"text,json" placeholder:"FORMAT" env:"SCOPEGATE_LOG_FORMAT" help:"Form of a log line: text or json."`
-	Limit  int      `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Most lines a second of the same level, message and reason; another line says how many were left out. 0: all."`
+	Limit  int      `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Most lines a second of the same level, message and reason, and of all lines as many bytes as so many of 640; other lines say how many were left out. 0: all."`
 }
 
 // logLevel is a level, as a flag takes it.
