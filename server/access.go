@@ -47,7 +47,7 @@ type access struct {
 	every   time.Duration
 	counts  *telemetry.Access
 	logger  *slog.Logger
-	noise   sampler
+	noise   *noise
 
 	mu    sync.Mutex
 	table *tenant.Table // nil: everybody may upload
@@ -63,7 +63,7 @@ type terms struct {
 func newAccess(
 	cfg AccessConfig, to *routes, budget *memory.Budget, counts *telemetry.Access, logger *slog.Logger,
 ) (*access, error) {
-	a := &access{routes: to, every: cfg.TenantsInterval, counts: counts, logger: logger}
+	a := &access{routes: to, every: cfg.TenantsInterval, counts: counts, logger: logger, noise: newNoise(logger)}
 	if cfg.TenantsFile == "" {
 		return a, nil
 	}
@@ -156,15 +156,11 @@ func (a *access) count(err error) {
 // logRefusal logs some of the refusals: whoever reaches the server can bring them
 // about.
 func (a *access) logRefusal(ctx context.Context, cause error) {
-	unlogged, ok := a.noise.take(time.Now())
-	if !ok {
-		return
-	}
-	attrs := []slog.Attr{slog.String("error", cause.Error()), slog.Int("unlogged", unlogged)}
+	attrs := []slog.Attr{slog.String("error", cause.Error())}
 	if client, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", client.Addr.String()))
 	}
-	a.logger.LogAttrs(ctx, slog.LevelWarn, "client refused", attrs...)
+	a.noise.log(slog.LevelWarn, "client refused", attrs...)
 }
 
 // enter returns the terms on which a stream that was authenticated is taken, which

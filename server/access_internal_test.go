@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,22 +184,6 @@ func TestRoutesFollowTenants(t *testing.T) {
 	replace("tenants: [{name: other, tokens: [{sha256: %HASH%}]}]")
 	if err := a.revoked(first); !errors.Is(err, errUnauthenticated) {
 		t.Errorf("whose token is another's now: %v", err)
-	}
-}
-
-func TestSampler(t *testing.T) {
-	t.Parallel()
-	var s sampler
-	now := time.Unix(0, 0)
-	var got []string
-	for range 25 {
-		if skipped, ok := s.take(now); ok {
-			got = append(got, strconv.Itoa(skipped))
-		}
-		now = now.Add(sampleInterval / 10)
-	}
-	if strings.Join(got, " ") != "0 9 9" {
-		t.Errorf("logged with %v unlogged, want 0 9 9", got)
 	}
 }
 

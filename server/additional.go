@@ -125,7 +125,7 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 // countAdditional returns what counts, and sometimes logs, what becomes of batches
 // at the intake of that number.
 func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger) func(mirror.Outcome, error) {
-	var noise sampler
+	noise := newNoise(s.logger)
 	return func(outcome mirror.Outcome, err error) {
 		switch outcome {
 		case mirror.Accepted:
@@ -136,10 +136,7 @@ func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger)
 		case mirror.Dropped:
 			ledger.Dropped.Inc()
 		}
-		if unlogged, ok := noise.take(time.Now()); ok {
-			s.logger.Warn("additional intake has no batch",
-				slog.Int("intake", number), slog.String("error", err.Error()), slog.Int("unlogged", unlogged))
-		}
+		noise.log(slog.LevelWarn, "additional intake has no batch", slog.Int("intake", number), slog.String("error", err.Error()))
 	}
 }
 

@@ -18,7 +18,7 @@ type observing struct {
 	streams     int // that a client may have open in a connection
 	windowBytes int // of a stream
 	budget      *memory.Budget
-	logger      *slog.Logger
+	noise       *noise
 	ended       prometheus.Counter // connections that were ended for what they hold
 }
 
@@ -34,7 +34,7 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	}
 	return frames.Observe(conn, limits, o.budget, func(err error) {
 		o.ended.Inc()
-		o.logger.Info("connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.Any("error", err))
+		o.noise.log(slog.LevelInfo, "connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.String("error", err.Error()))
 	}), auth, nil
 }
 

@@ -73,7 +73,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 			server := grpc.NewServer(
 				grpc.Creds(&observing{
 					TransportCredentials: insecure.NewCredentials(), streams: 100, windowBytes: windowBytes,
-					budget: budget, logger: slog.New(slog.DiscardHandler),
+					budget: budget, noise: newNoise(slog.New(slog.DiscardHandler)),
 				}),
 				grpc.StaticStreamWindowSize(windowBytes),
 				grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {

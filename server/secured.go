@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"syscall"
-	"time"
 
 	"google.golang.org/grpc/credentials"
 
@@ -18,9 +17,9 @@ import (
 // logged, which gRPC does not do.
 type secured struct {
 	credentials.TransportCredentials
-	plain    credentials.TransportCredentials
-	budget   *memory.Budget
-	refusals *refusals
+	plain  credentials.TransportCredentials
+	budget *memory.Budget
+	noise  *noise
 }
 
 // ServerHandshake returns a connection that reads and writes plain text.
@@ -32,7 +31,7 @@ func (s *secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	conn, auth, err := s.TransportCredentials.ServerHandshake(bounded)
 	bounded.end()
 	if err != nil {
-		s.refusals.log(raw.RemoteAddr(), err)
+		logRefusal(s.noise, raw.RemoteAddr(), err)
 	}
 	return conn, auth, err // as it is: gRPC compares it
 }
@@ -80,23 +79,12 @@ func (h *handshakeConn) end() {
 	h.over = true
 }
 
-// refusals logs some of the handshakes that failed: anybody can have as many fail as
-// they like.
-type refusals struct {
-	logger *slog.Logger
-	noise  sampler
-}
-
-// log writes of the error, which may quote a certificate of the client's, as much as
-// of anything that a client has chosen.
-func (r *refusals) log(peer net.Addr, err error) {
-	attrs := []any{slog.String("peer", peer.String()), slog.String("error", clip(err.Error()))}
+// logRefusal logs that a handshake failed. The error may quote a certificate of the
+// client's.
+func logRefusal(n *noise, client net.Addr, err error) {
+	level := slog.LevelWarn
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		// One that looks whether the port is open, as load balancers do.
-		r.logger.Debug("TLS handshake failed", attrs...)
-		return
+		level = slog.LevelDebug // one that looks whether the port is open, as load balancers do
 	}
-	if unlogged, ok := r.noise.take(time.Now()); ok {
-		r.logger.Warn("TLS handshake failed", append(attrs, slog.Int("unlogged", unlogged))...)
-	}
+	n.log(level, "TLS handshake failed", slog.String("peer", client.String()), slog.String("error", err.Error()))
 }

@@ -3,17 +3,12 @@ package server
 import (
 	"crypto/tls"
 	"encoding/binary"
-	"errors"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"golang.org/x/net/http2"
 
-	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/frames"
 )
@@ -104,27 +99,6 @@ func TestPlainClientOfTLS(t *testing.T) {
 	}
 	awaitEnd(t, conn)
 	await(t, "a log line", func() bool { return server.log.Count("does not look like a TLS handshake") == 1 })
-}
-
-// TestRefusalsAreSampled has many handshakes fail at once.
-func TestRefusalsAreSampled(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log logged.Text
-		r := &refusals{logger: slog.New(slog.NewTextHandler(&log, nil))}
-		refuse := func() { r.log(&net.TCPAddr{}, errors.New(strings.Repeat("x", 10_000))) }
-		for range 100 {
-			refuse()
-		}
-		<-time.After(sampleInterval)
-		refuse()
-		if got := log.Count("TLS handshake failed"); got != 2 || log.Count("unlogged=99") != 1 {
-			t.Errorf("logged %d times", got)
-		}
-		if len(log.String()) > 2*(clipBytes+200) {
-			t.Errorf("logged %d bytes", len(log.String()))
-		}
-	})
 }
 
 // TestTLSSettings has settings refused, with the names and values.

@@ -54,6 +54,7 @@ type service struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 	config      Config
 	logger      *slog.Logger
+	noise       *noise
 	plan        *transcode.Plan
 	compressors *encode.Pool
 	policy      batch.Policy
@@ -118,6 +119,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	s := &service{
 		config:      cfg,
 		logger:      logger,
+		noise:       newNoise(logger),
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),

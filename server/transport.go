@@ -44,7 +44,7 @@ func (s *Server) newTransport() *grpc.Server {
 			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
-			budget:               s.service.budget, logger: s.service.logger,
+			budget:               s.service.budget, noise: s.service.noise,
 			ended: s.service.metrics.ConnectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
