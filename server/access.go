@@ -133,7 +133,11 @@ func leafOf(ctx context.Context) *x509.Certificate {
 	if !ok {
 		return nil
 	}
-	info, ok := client.AuthInfo.(credentials.TLSInfo)
+	shown := client.AuthInfo
+	if over, ok := shown.(*line); ok {
+		shown = over.AuthInfo
+	}
+	info, ok := shown.(credentials.TLSInfo)
 	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
 		return nil
 	}

@@ -15,11 +15,12 @@ import (
 const (
 	// connectionBytes is for a connection: its goroutines, its tables of headers
 	// and streams.
-	connectionBytes = 24 << 10
+	connectionBytes = 28 << 10
 	// tlsConnectionBytes is for TLS on top of that, a client's certificate included.
 	tlsConnectionBytes = 20 << 10
-	// streamBytes is for a stream: its goroutines and what gRPC keeps of it.
-	streamBytes = 16 << 10
+	// streamBytes is for a stream beside what package frames draws for its connection: what
+	// runs beside gRPC's goroutine.
+	streamBytes = 8 << 10
 	// compressorBytes is for a compressor, and there are GOMAXPROCS of them.
 	compressorBytes = 1300 << 10
 	// intakeConnectionBytes is for a connection to the intake.

@@ -52,6 +52,9 @@ func gone(ctx context.Context, err error) error {
 }
 
 func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	conn := connOf(ctx)
+	conn.Enter()
+	defer conn.Exit()
 	if err := answerPlain(ctx); err != nil {
 		return nil, status.FromContextError(err).Err()
 	}

@@ -22,6 +22,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
@@ -35,7 +36,7 @@ type Server struct {
 	grpc        *grpc.Server
 	health      *health.Server
 	service     *service
-	connections *connections
+	connections *connlimit.Limiter
 	version     string
 	started     time.Time
 	page        statusPage
@@ -138,7 +139,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	}
 	server := &Server{
 		health: health.NewServer(), service: s, certificates: kept,
-		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
+		connections: newConnections(cfg.Limits, s.budget, s.noise),
 		version:     with.version, started: started,
 		stopping: make(chan struct{}),
 	}
@@ -220,7 +221,7 @@ func (s *Server) Serve(from net.Listener) error {
 	if s.certificates.server != nil && !isUnix(from.Addr()) {
 		bytes += tlsConnectionBytes
 	}
-	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes})
+	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, budget: s.service.budget, noise: s.service.noise, bytes: bytes})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}

@@ -44,8 +44,8 @@ func (s *Server) newTransport() *grpc.Server {
 			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
-			budget:               s.service.budget, noise: s.service.noise,
-			ended: s.service.metrics.ConnectionsEnded,
+			headerListBytes:      transport.MaxHeaderListBytes,
+			noise:                s.service.noise, ended: s.service.metrics.ConnectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),
@@ -99,6 +99,9 @@ var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallM
 func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
+	conn := connOf(stream.Context())
+	conn.Enter()
+	defer conn.Exit()
 	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
 	}

@@ -15,6 +15,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -50,6 +51,7 @@ func (s *service) UploadScopes(rpc uploadStream) error {
 type upload struct {
 	service  *service
 	terms    terms           // on which it was taken
+	conn     *connlimit.Conn // that it uses; nil: not yet
 	account  *memory.Account // of what the stream holds
 	stream   stream
 	delivery *delivery
@@ -211,6 +213,8 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	if err := u.service.access.claim(u.terms, header.UploadID); err != nil {
 		return err
 	}
+	u.conn = connOf(u.stream.rpc.Context())
+	u.conn.Use()
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
 		return fmt.Errorf("send header: %w", gone(u.stream.rpc.Context(), err))
@@ -351,6 +355,7 @@ func (u *upload) close(err *error) {
 		u.batches.Discard()
 	}
 	u.account.Close()
+	u.conn.Release()
 	u.service.access.leave(u.terms)
 	u.countReceived()
 	u.enter(*err)
