@@ -169,6 +169,7 @@ func (c *serveCommand) prepare(
 		key.value, key.source = "(a secret)", "SCOPEGATE_API_KEY or DD_API_KEY"
 	}
 	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)
+	c.Limits.limitConnections(ctx, maxFiles(), find(all, "max-connections"), logger)
 	cfg := c.config(dest)
 	if err := c.Access.configure(&cfg); err != nil {
 		return ready{}, err

@@ -52,6 +52,7 @@ var settingOf = map[string]string{
 	"Limits.ServiceUploads":       "max-service-uploads",
 	"Limits.ServiceBytes":         "max-service-bytes",
 	"Limits.Connections":          "max-connections",
+	"Limits.PeerConnections":      "max-peer-connections",
 	"Limits.StreamsPerConnection": "max-connection-streams",
 	"Limits.FirstMessageTimeout":  "first-message-timeout",
 	"Limits.IdleTimeout":          "idle-timeout",
