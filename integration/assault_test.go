@@ -49,6 +49,8 @@ type assault struct {
 	fault testbed.Fault
 	// token is the victim's. Empty: it needs none.
 	token string
+	// dials has the victim dial for each upload.
+	dials bool
 	// attack attacks; the connections it has dialled are closed when it has returned.
 	// It is called twice: the server is stopped during the second attack, when there
 	// is no victim.
@@ -80,6 +82,7 @@ func assail(t *testing.T, a assault) {
 	}, a.serve...)...)
 
 	v := newVictim(t, s.Address, a.token)
+	v.dials = a.dials
 	if err := v.upload(t.Context()); err != nil {
 		t.Fatalf("before the attack: %v", err)
 	}
@@ -187,6 +190,8 @@ func (s *assaulted) scrape(t *testing.T) reading {
 // victim is a client that does no wrong. Results are to be read when it has ended.
 type victim struct {
 	client   *client.Client
+	dial     func() (*client.Client, error)
+	dials    bool // for each upload
 	source   *testbed.Source
 	made     atomic.Int64
 	progress chan struct{}
@@ -200,12 +205,13 @@ func newVictim(t *testing.T, address, token string) *victim {
 	if token != "" {
 		options = append(options, client.WithToken(token))
 	}
-	c, err := client.Dial(address, options...)
+	dial := func() (*client.Client, error) { return client.Dial(address, options...) }
+	c, err := dial()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return &victim{client: c, source: testbed.NewSource(11), progress: make(chan struct{}, 1)}
+	return &victim{client: c, dial: dial, source: testbed.NewSource(11), progress: make(chan struct{}, 1)}
 }
 
 // run uploads until the context ends.
@@ -241,7 +247,15 @@ func (v *victim) run(ctx context.Context) {
 func (v *victim) upload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, victimPatience)
 	defer cancel()
-	_, err := testbed.UploadOnce(ctx, v.client, testbed.NewMetadata(), v.source.Functions(1))
+	c := v.client
+	if v.dials {
+		var err error
+		if c, err = v.dial(); err != nil {
+			return err
+		}
+		defer c.Close()
+	}
+	_, err := testbed.UploadOnce(ctx, c, testbed.NewMetadata(), v.source.Functions(1))
 	return err
 }
 
