@@ -17,8 +17,8 @@ const (
 	// unusedTimeout is how long a connection may be open before its first upload, while
 	// it has no stream.
 	unusedTimeout = 30 * time.Second
-	// idlePercent is the part of the budget that connections without an upload may hold
-	// together.
+	// idlePercent is how much of what the server does not hold at its start connections
+	// without an upload may hold together.
 	idlePercent = 50
 	// writeBufferBytes is how much the kernel keeps of what a client does not read: far
 	// more than all answers in a round trip, and a fraction of the megabytes that it
@@ -30,7 +30,7 @@ const (
 func newConnections(cfg LimitsConfig, budget *memory.Budget, n *noise) *connlimit.Limiter {
 	return connlimit.New(connlimit.Limits{
 		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
-		IdleBytes: budget.LimitBytes() / 100 * idlePercent, UnusedTimeout: unusedTimeout,
+		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
 		OnEvict: func(client net.Addr) {
 			n.log(slog.LevelInfo, "connection without an upload closed, to make room for others", slog.String("peer", client.String()))
 		},

@@ -9,17 +9,16 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
-	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 )
 
 // secured are credentials that leave unix sockets in plain text. What a client can
-// have a handshake hold is bounded and drawn from the budget, and that it failed is
+// have a handshake hold is bounded and drawn for the connection, and that it failed is
 // logged, which gRPC does not do.
 type secured struct {
 	credentials.TransportCredentials
-	plain  credentials.TransportCredentials
-	budget *memory.Budget
-	noise  *noise
+	plain credentials.TransportCredentials
+	noise *noise
 }
 
 // ServerHandshake returns a connection that reads and writes plain text.
@@ -27,7 +26,10 @@ func (s *secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	if isUnix(raw.LocalAddr()) {
 		return s.plain.ServerHandshake(raw)
 	}
-	bounded := &handshakeConn{Conn: raw, budget: s.budget, leftBytes: maxHandshakeBytes}
+	bounded := &handshakeConn{Conn: raw, leftBytes: maxHandshakeBytes}
+	if taken, ok := raw.(*connection); ok {
+		bounded.limited = taken.Conn
+	}
 	conn, auth, err := s.TransportCredentials.ServerHandshake(bounded)
 	bounded.end()
 	if err != nil {
@@ -51,12 +53,12 @@ const maxHandshakeBytes = 64 << 10
 
 var errHandshakeTooLong = errors.New("the handshake is longer than 64 KiB")
 
-// handshakeConn bounds what is read during a handshake, and draws it from the
-// budget for as long as that lasts. It is read by one goroutine at a time, and
+// handshakeConn bounds what is read during a handshake, and draws it for the
+// connection for as long as that lasts. It is read by one goroutine at a time, and
 // ended before anybody reads what follows.
 type handshakeConn struct {
 	net.Conn
-	budget    *memory.Budget
+	limited   *connlimit.Conn
 	leftBytes int
 	over      bool
 }
@@ -70,12 +72,12 @@ func (h *handshakeConn) Read(p []byte) (int, error) {
 	}
 	n, err := h.Conn.Read(p[:min(len(p), h.leftBytes)])
 	h.leftBytes -= n
-	h.budget.Draw(n)
+	h.limited.Draw(n)
 	return n, err
 }
 
 func (h *handshakeConn) end() {
-	h.budget.Draw(h.leftBytes - maxHandshakeBytes)
+	h.limited.Draw(h.leftBytes - maxHandshakeBytes)
 	h.over = true
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/binary"
 	"log/slog"
@@ -8,7 +9,10 @@ import (
 	"testing"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/frames"
 )
@@ -70,23 +74,61 @@ func TestLongHandshakeIsDrawn(t *testing.T) {
 	server := run(t, withTLS(t, pki.NewAuthority(t, "one"), true))
 	before := server.drawnBytes()
 	conn := dialTCP(t, server.address)
-	record := func(payload []byte) []byte {
-		header := []byte{22, 3, 1}
-		return append(binary.BigEndian.AppendUint16(header, uint16(len(payload))), payload...)
-	}
-	hello := make([]byte, recordBytes)
-	copy(hello, []byte{1, 0, 0xff, 0xff})
+	hello := helloRecord(recordBytes)
 	for range recordCount {
-		if _, err := conn.Write(record(hello)); err != nil {
+		if _, err := conn.Write(hello); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := before + connectionBytes + tlsConnectionBytes + recordCount*(5+recordBytes)
 	await(t, "what was sent to be drawn", func() bool { return server.drawnBytes() >= want })
 	// The server may close before all of it is written.
-	_, _ = conn.Write(record(hello))
+	_, _ = conn.Write(hello)
 	awaitEnd(t, conn)
 	await(t, "a log line", func() bool { return server.log.Count(errHandshakeTooLong.Error()) == 1 })
+}
+
+// helloRecord returns a record of a ClientHello of 64 KiB.
+func helloRecord(bytes int) []byte {
+	record := make([]byte, 5+bytes)
+	copy(record, []byte{22, 3, 1, 0, 0, 1, 0, 0xff, 0xff})
+	binary.BigEndian.PutUint16(record[3:], uint16(bytes))
+	return record
+}
+
+// TestHandshakesMakeRoom: handshakes that are begun and left, more than there is memory
+// for, keep nobody from uploading.
+func TestHandshakesMakeRoom(t *testing.T) {
+	t.Parallel()
+	const recordBytes, recordCount, connCount = 15 << 10, 4, 300
+	authority := pki.NewAuthority(t, "one")
+	server := run(t, withTLS(t, authority, false), func(cfg *Config) { cfg.Limits.MemoryBytes = minMemoryBytes })
+	hello := bytes.Repeat(helloRecord(recordBytes), recordCount)
+	for range connCount {
+		_, _ = dialTCP(t, server.address).Write(hello) // it may make room for the next one already
+	}
+	await(t, "room to be made", func() bool { return server.connections.Counts().Evicted > connCount/3 })
+	conn, err := grpc.NewClient(server.address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+		RootCAs: authority.Pool(), ServerName: "localhost", MinVersion: tls.VersionTLS13,
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(metadataOf("shop")); err != nil {
+		t.Fatal(err)
+	}
+	send(t, stream, 1)
+	if _, err := stream.CloseAndRecv(); err != nil {
+		t.Error(err)
+	}
+	if peak := server.service.budget.PeakBytes(); peak > server.service.budget.LimitBytes()*3/4 {
+		t.Errorf("%d bytes were drawn of %d", peak, server.service.budget.LimitBytes())
+	}
 }
 
 // TestPlainClientOfTLS speaks HTTP/2 without TLS to a port with.

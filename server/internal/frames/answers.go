@@ -20,6 +20,8 @@ const (
 	queuedBytes = 128
 	// maxQueuedBytes bounds what the queue grows by while a write does not return.
 	maxQueuedBytes = 64 << 10
+	// writeBytes is gRPC's buffer for what it writes at a time.
+	writeBytes = 32 << 10
 	// echoFactor is how much longer than a request's fields an answer can be that
 	// quotes one of them.
 	echoFactor = 4
@@ -107,6 +109,14 @@ func (a *answers) queue(h header, headerListBytes int) {
 	default:
 		a.queued += queuedBytes
 	}
+}
+
+// bytes returns what is held for answers.
+func (a *answers) bytes() int {
+	if !a.writing {
+		return 0
+	}
+	return writeBytes + a.queued
 }
 
 // full tells whether no more is to be read before the server has written.

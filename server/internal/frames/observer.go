@@ -337,7 +337,7 @@ func (o *observer) forget(number uint32) {
 // draw draws what is held now.
 func (o *observer) draw() {
 	now := o.held.smallBytes + o.beyond + o.capacity*streamBytes + len(o.streams)*openBytes +
-		o.fieldBytes + o.fields.held + o.answers.queued + o.keptBytes + o.longest
+		o.fieldBytes + o.fields.held + o.answers.bytes() + o.keptBytes + o.longest
 	if now != o.drawn {
 		o.budget.Draw(now - o.drawn)
 		o.drawn = now
@@ -354,6 +354,6 @@ func (o *observer) close() {
 	}
 	o.written.Broadcast()
 	o.streams, o.recent, o.frame, o.fields = nil, nil, frame{}, fields{}
-	o.capacity, o.held, o.beyond, o.fieldBytes, o.keptBytes, o.longest, o.answers.queued = 0, held{}, 0, 0, 0, 0, 0
+	o.capacity, o.held, o.beyond, o.fieldBytes, o.keptBytes, o.longest, o.answers = 0, held{}, 0, 0, 0, 0, answers{}
 	o.draw()
 }

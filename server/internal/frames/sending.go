@@ -9,7 +9,7 @@ func (o *observer) send(p []byte) {
 	if o.closed {
 		return
 	}
-	o.answers.writing = true
+	o.answers.writing, o.answers.queued = true, 0
 	for len(p) > 0 {
 		if o.out.left == 0 {
 			h, rest, complete := o.out.header(p)
@@ -47,7 +47,7 @@ func (o *observer) beginSending(h header) {
 func (o *observer) sent() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.answers.writing, o.answers.queued = false, 0
+	o.answers.writing = false
 	o.written.Broadcast()
 	o.draw()
 }
