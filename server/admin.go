@@ -30,7 +30,7 @@ const (
 	// adminConnections is how many connections the admin port has, of which half may be
 	// of one address, and adminConnectionBytes what one holds: a goroutine, buffers and
 	// headers.
-	adminConnections     = 64
+	adminConnections     = 256
 	adminConnectionBytes = 32 << 10
 
 	adminHeaderTimeout  = 5 * time.Second

@@ -110,7 +110,7 @@ func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) st
 // keptDescriptors is how many open files the process needs for other things than
 // connections of clients: those to intakes, the admin port's, the spool, the log, files
 // that are read again.
-const keptDescriptors = 256
+const keptDescriptors = 512
 
 // limitConnections lowers the limit of connections where the process may not open as
 // many files, so that some are left for health checks and intakes. What it finds is

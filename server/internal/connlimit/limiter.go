@@ -15,7 +15,9 @@ type Limits struct {
 	// PeerConnections is how many of them may be of one IPv4 address, or of one IPv6
 	// network of 64 bits. Those of unix sockets have no address.
 	PeerConnections int
-	// IdleBytes is what those that are idle may hold together.
+	// IdleBytes is what those that are idle may hold together. Where they hold more,
+	// those that hold most are closed, and those that were used only where they hold four
+	// times as much as others.
 	IdleBytes int64
 	// UnusedTimeout is how long one may be open that has never been used, and has no
 	// stream.
@@ -88,12 +90,23 @@ func (q *queue) first(last int) *Conn {
 	return nil
 }
 
-// heaviest returns the idle connection that holds most; nil: there is none.
+// heaviest returns the idle connection that holds most, of one that was used only a
+// part counting; nil: there is none.
 func (q *queue) heaviest() (heaviest *Conn) {
+	const part = 4
+	most := 0
 	for kind := range inUse {
 		for e := q[kind].Front(); e != nil; e = e.Next() {
-			if c, ok := e.Value.(*Conn); ok && (heaviest == nil || c.bytes > heaviest.bytes) {
-				heaviest = c
+			c, ok := e.Value.(*Conn)
+			if !ok {
+				continue
+			}
+			weight := c.bytes
+			if kind == idle {
+				weight /= part
+			}
+			if heaviest == nil || weight > most {
+				heaviest, most = c, weight
 			}
 		}
 	}

@@ -244,17 +244,18 @@ func TestIdleBytes(t *testing.T) {
 	if r.purse.drawn != 1021+20 {
 		t.Errorf("%d bytes are drawn", r.purse.drawn)
 	}
-	r.conns["a"].Draw(-1000)
+	r.conns["a"].Draw(-1001)
 	r.conns["a"].Release()
 	r.enter("d", "10.0.0.1:1", 20)
 	r.enter("e", "10.0.0.1:1", 20)
 	r.requireOpen(t, "a", "c", "d", "e")
-	r.enter("f", "10.0.0.1:1", 20) // 101 in all
-	r.requireOpen(t, "c", "d", "e", "f")
-	r.conns["c"].Use()
-	r.conns["c"].Draw(200)
-	r.conns["c"].Release()
-	r.requireOpen(t, "d", "e", "f")
+	r.conns["a"].Draw(60) // 80, which counts as 20
+	r.requireOpen(t, "a", "e")
+	r.conns["a"].Use()
+	r.conns["a"].Draw(4)
+	r.enter("f", "10.0.0.1:1", 20)
+	r.conns["a"].Release() // 84, which counts as 21
+	r.requireOpen(t, "e", "f")
 	r.leave(t)
 }
 
@@ -273,14 +274,18 @@ func TestUnused(t *testing.T) {
 		r.conns["asks"].Exit()
 		r.conns["used"].Use()
 		r.conns["used"].Release()
-		<-time.After(2)
+		wait := func(d time.Duration) {
+			<-time.After(d)
+			synctest.Wait()
+		}
+		wait(2)
 		r.requireOpen(t, "asks", "used", "watches")
-		<-time.After(timeout - 2)
+		wait(timeout)
 		r.requireOpen(t, "used", "watches")
-		<-time.After(10 * timeout)
+		wait(10 * timeout)
 		r.conns["watches"].Exit()
 		r.requireOpen(t, "used", "watches")
-		<-time.After(timeout + 1)
+		wait(timeout + 1)
 		r.requireOpen(t, "used")
 		if unused := r.Counts().Unused; unused != 3 {
 			t.Errorf("%d were closed as nobody used them", unused)
