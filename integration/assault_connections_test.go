@@ -79,7 +79,8 @@ func TestAssaultManyConnections(t *testing.T) {
 // nor reads answers.
 func TestAssaultAdmin(t *testing.T) {
 	t.Parallel()
-	conns := count(100, 1000)
+	conns := count(300, 1000)
+	const burst = 50 // more at once than can be answered close connections before they have asked
 	for name, request := range map[string]string{
 		"admin, silence":            "",
 		"admin, half a request":     "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("x", 10_000),
@@ -98,7 +99,10 @@ func TestAssaultAdmin(t *testing.T) {
 						_ = conn.Close()
 					}
 				}()
-				for range conns {
+				for i := range conns {
+					if i%burst == 0 {
+						s.endure(1)
+					}
 					conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.admin)
 					if err != nil {
 						t.Fatal(err)

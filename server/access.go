@@ -164,7 +164,7 @@ func (a *access) logRefusal(ctx context.Context, cause error) {
 	if client, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", client.Addr.String()))
 	}
-	a.noise.log(slog.LevelWarn, "client refused", attrs...)
+	a.noise.warn("client refused", attrs...)
 }
 
 // enter returns the terms on which a stream that was authenticated is taken, which

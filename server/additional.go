@@ -136,7 +136,8 @@ func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger)
 		case mirror.Dropped:
 			ledger.Dropped.Inc()
 		}
-		noise.log(slog.LevelWarn, "additional intake has no batch", slog.Int("intake", number), slog.String("error", err.Error()))
+		noise.warn("additional intake has no batch",
+			slog.Int("intake", number), slog.String("error", err.Error()))
 	}
 }
 

@@ -43,11 +43,13 @@ const (
 
 // ServeAdmin serves what an operator sees: /metrics, /healthz, /readyz, /debug/pprof/
 // and a page at /. docs/operations.md describes it. It may be called before Serve. It
-// serves until stop is called, which may be after Shutdown, and waits for its end.
+// serves until stop is called, whatever becomes of ctx; that may be after Shutdown, and
+// waits for its end.
 //
 // An answer that takes longer than a minute must move its write deadline itself.
-func (s *Server) ServeAdmin(from net.Listener, cfg AdminConfig) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminConfig) (stop func()) {
+	ctx = context.WithoutCancel(ctx)
+	requests, cancel := context.WithCancel(ctx)
 	logger := s.service.logger
 	serving := &http.Server{
 		Handler:           s.adminHandler(cfg),
@@ -59,7 +61,7 @@ func (s *Server) ServeAdmin(from net.Listener, cfg AdminConfig) (stop func()) {
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		ConnState:         useAdmin,
 		// So that streams of events end when the server does.
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(net.Listener) context.Context { return requests },
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -68,12 +70,12 @@ func (s *Server) ServeAdmin(from net.Listener, cfg AdminConfig) (stop func()) {
 			Connections: adminConnections, PeerConnections: adminConnections / 2, EvictUsed: true,
 		}, s.service.budget)}
 		if err := serving.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("the admin port has failed", slog.String("error", err.Error()))
+			logger.ErrorContext(ctx, "the admin port has failed", slog.String("error", err.Error()))
 		}
 	}()
 	return func() {
 		cancel()
-		grace, done := context.WithTimeout(context.Background(), adminGrace)
+		grace, done := context.WithTimeout(ctx, adminGrace)
 		defer done()
 		if serving.Shutdown(grace) != nil {
 			_ = serving.Close()

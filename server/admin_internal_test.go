@@ -26,7 +26,7 @@ func TestAdminPortMakesRoom(t *testing.T) {
 			before := server.drawnBytes()
 			from := listen(t)
 			address := from.Addr().String()
-			stop := server.ServeAdmin(from, AdminConfig{Metrics: prometheus.NewRegistry()})
+			stop := server.ServeAdmin(t.Context(), from, AdminConfig{Metrics: prometheus.NewRegistry()})
 			t.Cleanup(stop)
 			for range 3 * adminConnections {
 				// The server may close it before all of it is written.

@@ -44,7 +44,8 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	}
 	return frames.Observe(conn, limits, over.conn, func(err error) {
 		o.ended.Inc()
-		o.noise.log(slog.LevelInfo, "connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.String("error", err.Error()))
+		o.noise.info("connection ended",
+			slog.String("peer", raw.RemoteAddr().String()), slog.String("error", err.Error()))
 	}), over, nil
 }
 

@@ -32,7 +32,8 @@ func newConnections(cfg LimitsConfig, budget *memory.Budget, n *noise) *connlimi
 		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
 		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
 		OnEvict: func(client net.Addr) {
-			n.log(slog.LevelInfo, "connection without an upload closed, to make room for others", slog.String("peer", client.String()))
+			n.info("connection without an upload closed, to make room for others",
+				slog.String("peer", client.String()))
 		},
 	}, budget)
 }
@@ -60,7 +61,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if taken := l.connections.Take(conn, l.bytes); taken != nil {
 			return &connection{Conn: taken, budget: l.budget}, nil
 		}
-		l.noise.log(slog.LevelWarn, "connection refused: there are as many with an upload as there may be connections",
+		l.noise.warn("connection refused: there are as many with an upload as there may be connections",
 			slog.String("peer", conn.RemoteAddr().String()))
 	}
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"strings"
 	"sync"
@@ -20,51 +19,52 @@ type noise struct {
 	logger *slog.Logger
 
 	mu    sync.Mutex
-	lines map[noiseKind]*noiseLine // their messages are of a fixed set
+	lines map[string]*noiseLine // by messages, which are of a fixed set
 }
 
-type noiseKind struct {
-	level   slog.Level
-	message string
-}
-
-// noiseLine is what is known of a kind.
+// noiseLine is what is known of a message.
 type noiseLine struct {
 	next     time.Time // when it may be logged again
 	unlogged int
 }
 
 func newNoise(logger *slog.Logger) *noise {
-	return &noise{logger: logger, lines: map[noiseKind]*noiseLine{}}
+	return &noise{logger: logger, lines: map[string]*noiseLine{}}
 }
 
-// log writes a line, or counts it.
-func (n *noise) log(level slog.Level, message string, attrs ...slog.Attr) {
-	ctx := context.Background()
-	if !n.logger.Enabled(ctx, level) {
-		return
-	}
-	unlogged, ok := n.take(noiseKind{level, message}, time.Now())
+// debug writes a line of that level, or counts it.
+func (n *noise) debug(message string, attrs ...slog.Attr) { n.log(n.logger.Debug, message, attrs) }
+
+// info writes a line of that level, or counts it.
+func (n *noise) info(message string, attrs ...slog.Attr) { n.log(n.logger.Info, message, attrs) }
+
+// warn writes a line of that level, or counts it.
+func (n *noise) warn(message string, attrs ...slog.Attr) { n.log(n.logger.Warn, message, attrs) }
+
+func (n *noise) log(write func(message string, attrs ...any), message string, attrs []slog.Attr) {
+	unlogged, ok := n.take(message, time.Now())
 	if !ok {
 		return
 	}
-	for i, attr := range attrs {
+	clipped := make([]any, 0, len(attrs)+1)
+	for _, attr := range attrs {
 		if attr.Value.Kind() == slog.KindString {
-			attrs[i].Value = slog.StringValue(clip(attr.Value.String()))
+			attr.Value = slog.StringValue(clip(attr.Value.String()))
 		}
+		clipped = append(clipped, attr)
 	}
-	n.logger.LogAttrs(ctx, level, message, append(attrs, slog.Int("unlogged", unlogged))...)
+	write(message, append(clipped, slog.Int("unlogged", unlogged))...)
 }
 
-// take tells whether a line of that kind may be logged, and how many were not since the
-// last one that was.
-func (n *noise) take(kind noiseKind, now time.Time) (unlogged int, ok bool) {
+// take tells whether the message may be logged, and how many were not since the last
+// one that was.
+func (n *noise) take(message string, now time.Time) (unlogged int, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	line := n.lines[kind]
+	line := n.lines[message]
 	if line == nil {
 		line = &noiseLine{}
-		n.lines[kind] = line
+		n.lines[message] = line
 	}
 	if now.Before(line.next) {
 		line.unlogged++

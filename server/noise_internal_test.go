@@ -26,7 +26,7 @@ func TestNoise(t *testing.T) {
 		for range 25 {
 			logRefusal(n, &net.TCPAddr{}, fmt.Errorf("bad %s", strings.Repeat("\x01", 10_000)))
 			logRefusal(n, &net.TCPAddr{}, io.EOF) // of no interest
-			n.log(slog.LevelInfo, "connection ended")
+			n.info("connection ended")
 			<-time.After(noiseInterval / 10)
 		}
 		for text, want := range map[string]int{

@@ -84,9 +84,10 @@ func (h *handshakeConn) end() {
 // logRefusal logs that a handshake failed. The error may quote a certificate of the
 // client's.
 func logRefusal(n *noise, client net.Addr, err error) {
-	level := slog.LevelWarn
+	attrs := []slog.Attr{slog.String("peer", client.String()), slog.String("error", err.Error())}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		level = slog.LevelDebug // one that looks whether the port is open, as load balancers do
+		n.debug("TLS handshake broken off", attrs...) // to see whether the port is open, as load balancers do
+		return
 	}
-	n.log(level, "TLS handshake failed", slog.String("peer", client.String()), slog.String("error", err.Error()))
+	n.warn("TLS handshake failed", attrs...)
 }

@@ -221,7 +221,9 @@ func (s *Server) Serve(from net.Listener) error {
 	if s.certificates.server != nil && !isUnix(from.Addr()) {
 		bytes += tlsConnectionBytes
 	}
-	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, budget: s.service.budget, noise: s.service.noise, bytes: bytes})
+	err := s.grpc.Serve(&listener{
+		Listener: from, connections: s.connections, budget: s.service.budget, noise: s.service.noise, bytes: bytes,
+	})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}

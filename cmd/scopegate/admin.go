@@ -87,5 +87,5 @@ func (f *adminFlags) start(
 		return func() {}, err
 	}
 	logger.InfoContext(ctx, "admin port", "address", addressOf(l))
-	return srv.ServeAdmin(l, server.AdminConfig{Metrics: metrics, Hosts: f.Hosts, Open: f.Open}), nil
+	return srv.ServeAdmin(ctx, l, server.AdminConfig{Metrics: metrics, Hosts: f.Hosts, Open: f.Open}), nil
 }

@@ -122,6 +122,6 @@ func (f *limitFlags) limitConnections(ctx context.Context, files uint64, s *sett
 	}
 	logger.WarnContext(ctx, "fewer connections than --max-connections, as the process may not open as many files (ulimit -n)",
 		"max_connections", most, "asked_for", f.MaxConnections, "files", files)
-	f.MaxConnections = int(most) //nolint:gosec // less than it was
+	f.MaxConnections = int(most)
 	s.value, s.source, s.inFile = strconv.Itoa(f.MaxConnections), "RLIMIT_NOFILE", false
 }
