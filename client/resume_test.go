@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -98,6 +99,27 @@ func TestResumeInsideScope(t *testing.T) {
 	}
 }
 
+// TestResumeUnread opens a stream again, as it was, that the server has given up before
+// it read anything of it.
+func TestResumeUnread(t *testing.T) {
+	t.Parallel()
+	s := &script{answer: failing(
+		failure(t, codes.Unavailable, progress(testID, 1, 2)),
+		failure(t, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "OVERLOADED"}, progress("", 0, 0)),
+	)}
+	summary, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b"), scope("c")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTranscript(t, s, "0f a b c", "2f b c", "2f b c")
+	if len(events) != 2 || events[1].StartsOver || events[1].FailureCount != 1 || events[1].AcceptedScopeCount != 1 {
+		t.Errorf("events %+v", events)
+	}
+	if summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
+		t.Errorf("summary %v", summary)
+	}
+}
+
 func TestResumeUnknownProgress(t *testing.T) {
 	t.Parallel()
 	for name, answered := range map[string]error{
@@ -108,6 +130,7 @@ func TestResumeUnknownProgress(t *testing.T) {
 		"all but no final":  failure(t, codes.Unavailable, progress(testID, 2, 2)),
 		"less than nothing": failure(t, codes.Unavailable, progress(testID, -1, 2)),
 		"number not used":   failure(t, codes.Unavailable, progress(testID, 0, 2)),
+		"nameless":          failure(t, codes.Unavailable, progress("", 1, 2)),
 		"number used":       failure(t, codes.Unavailable, progress(testID, 1, 1)),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -109,7 +109,8 @@ func (*UploadScopesRequest_Metadata) isUploadScopesRequest_Payload() {}
 func (*UploadScopesRequest_Scope) isUploadScopesRequest_Payload() {}
 
 // UploadMetadata says which program an upload's symbols are of. It is repeated
-// in every batch, so the server limits its size (default 16 KiB).
+// in every batch, so the server limits its size: 16 KiB in all, and 256 bytes each
+// of service, env, version, language and runtime_id.
 type UploadMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the service that runs the program. Required, not empty.
@@ -335,7 +336,9 @@ func (x *UploadScopesResponse) GetCompressedBytes() int64 {
 // single_batch.
 type UploadProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the upload.
+	// Identity of the upload. Empty: the server gave the stream up before it read of
+	// which upload it is. Nothing of it is accepted, and the client opens it again
+	// as it was.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
 	// How many of this stream's scopes are accepted, counted from its first.
 	AcceptedScopeCount int64 `protobuf:"varint,2,opt,name=accepted_scope_count,json=acceptedScopeCount,proto3" json:"accepted_scope_count,omitempty"`
