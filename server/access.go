@@ -263,6 +263,14 @@ func (t terms) group() memory.Group {
 	return memory.Group{Name: t.tenant.Name, Uploads: t.tenant.Uploads, Bytes: t.tenant.Bytes}
 }
 
+// whose returns who answers for what a stream of the connection holds.
+func (t terms) whose(connection any) []any {
+	if t.tenant == nil {
+		return []any{connection}
+	}
+	return []any{connection, t.tenant.Name}
+}
+
 // sender is for whom batches are forwarded.
 func (t terms) sender() intake.Sender {
 	if t.tenant == nil {

@@ -27,9 +27,8 @@ type delivery struct {
 
 	// idle holds a token while no batch is on its way.
 	idle chan struct{}
-	// closed is closed, by close, when no further batch shall be sent.
-	closed chan struct{}
-	close  func()
+	// closed is closed when no further batch shall be sent.
+	closed <-chan struct{}
 	// broken is called when a batch was not accepted; err is why.
 	broken func(error)
 	err    error
@@ -46,12 +45,13 @@ type delivery struct {
 	compressed     int64
 }
 
-func newDelivery(ctx context.Context, s *service, on terms, at *standing, broken func(error)) *delivery {
+func newDelivery(
+	ctx context.Context, s *service, on terms, at *standing, closed <-chan struct{}, broken func(error),
+) *delivery {
 	d := &delivery{
 		service: s, terms: on, standing: at,
-		idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken,
+		idle: make(chan struct{}, 1), closed: closed, broken: broken,
 	}
-	d.close = sync.OnceFunc(func() { close(d.closed) })
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
 	return d
@@ -124,10 +124,9 @@ func (d *delivery) busy() bool { return len(d.idle) == 0 }
 // and where the server stops, the metadata to come.
 const settleTime = 2 * time.Second
 
-// halt lets no further batch be sent, and waits until none is on its way: for as
-// long as it is given, then it breaks off the one that is.
+// halt waits, when no further batch is sent, until none is on its way: for as long as
+// it is given, then it breaks off the one that is.
 func (d *delivery) halt(settle time.Duration) {
-	d.close()
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	select {
@@ -283,9 +282,15 @@ func (d *delivery) discard(b *batch.Batch) {
 	d.service.ledger.BatchesGivenBack.Inc()
 }
 
+// noProgress is that of a stream whose metadata was not read.
+var noProgress = &symdbv1.UploadProgress{}
+
 // progress returns how far the stream has come; nil where that is not known.
 func (d *delivery) progress() *symdbv1.UploadProgress {
-	if d.uploadID == "" || d.inDoubt {
+	switch {
+	case d.uploadID == "":
+		return noProgress
+	case d.inDoubt:
 		return nil
 	}
 	return &symdbv1.UploadProgress{

@@ -20,6 +20,7 @@ var (
 	errConnectionAge = errors.New("the connection has reached its age")
 	errTooSlow       = errors.New("the client has sent too little for too long")
 	errMemory        = errors.New("the server is out of memory")
+	errUnbegun       = errors.New("too many uploads are open that have sent no scope")
 )
 
 // errNoMetadata ends a stream whose client has sent nothing at all.

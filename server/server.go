@@ -36,6 +36,7 @@ type Server struct {
 	health      *health.Server
 	service     *service
 	connections *connections
+	door        *door
 	version     string
 	started     time.Time
 	page        statusPage
@@ -137,6 +138,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	server := &Server{
 		health: health.NewServer(), service: s, certificates: kept,
 		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
+		door:        newDoor(s),
 		version:     with.version, started: started,
 		stopping: make(chan struct{}),
 	}

@@ -73,7 +73,7 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 		return publicError{codes.Unauthenticated, reasonUnauthenticated, errUnauthenticated.Error()}.status()
 	case errors.Is(err, errPermission):
 		return publicError{codes.PermissionDenied, reasonPermission, errPermission.Error()}.status()
-	case errors.Is(err, errMemory):
+	case errors.Is(err, errMemory), errors.Is(err, errUnbegun):
 		return overloadStatus(err.Error(), progress)
 	case errors.Is(err, errTooSlow):
 		return publicError{codes.Unavailable, reasonTooSlow, err.Error()}.status(again(retryDelay, progress)...)
