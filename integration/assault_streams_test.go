@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2/hpack"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -14,14 +15,21 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 )
 
+// openingTime bounds how long an attack opens streams.
+const openingTime = time.Minute
+
 // opening returns an attack: connections that open streams with this header, send the
 // same message in each, if there is one, and then nothing.
 func opening(conns, streams int, header []hpack.HeaderField, message []byte) func(*testing.T, *assaulted) {
 	return func(t *testing.T, s *assaulted) {
 		t.Helper()
+		until := time.Now().Add(openingTime) // a server that is out of memory reads slowly
 		for range conns {
 			conn := s.dial(t)
 			for range streams {
+				if time.Now().After(until) {
+					break
+				}
 				stream := conn.Open(header)
 				stream.Data(t, message, frameBytes)
 			}
