@@ -66,14 +66,21 @@ test: ## Run all tests, shuffled, with the race detector (PKG=./server/... for s
 
 .PHONY: faults
 faults: ## Run the long form of the tests that meet faults, kills and restarts, and print the counts (SCOPEGATE_SEED=N repeats a run)
-	@SCOPEGATE_FAULTS=long go test -count=1 -v -timeout 8m -run '^Test(Fault|Spoiled|Kill|Rolling|Stuck|IntakeHasNoName|HostileBeyondMemory)' ./integration/ >$(TMP)/faults.log 2>&1 \
+	@SCOPEGATE_FAULTS=long go test -count=1 -v -timeout 8m -run '^Test(Fault|Spoiled|Kill|Rolling|Stuck|IntakeHasNoName|HostileBeyondMemory|Assault)' ./integration/ >$(TMP)/faults.log 2>&1 \
 		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/faults.log | grep -vE 'a stream failed|incidents:' | tail -60; echo "log: $(TMP)/faults.log"; exit 1; }
-	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|^(ok|PASS)' $(TMP)/faults.log
+	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|assault \||^(ok|PASS)' $(TMP)/faults.log
 
 .PHONY: readme
 readme: $(GRPCURL) $(GHZ) ## Run the commands of README.md for grpcurl and ghz as they are printed there
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" go test -count=1 -v -run '^TestReadme$$' ./integration/ | tee $(TMP)/readme.log
 	@grep -q '^--- PASS: TestReadme' $(TMP)/readme.log
+
+.PHONY: oracle
+oracle: build corpus $(BUF) ## Hold what gosym says of three large binaries against their sources, and print what it finds
+	@mkdir -p $(TMP)
+	@SCOPEGATE_ORACLE='$(abspath bin/scopegate $(CORPUS)/compile $(BUF))' \
+		go test -count=1 -v -timeout 20m -run '^TestOracleOn$$' ./client/gosym/ >$(TMP)/oracle.log 2>&1; status=$$?; \
+	grep -vE '^=== ' $(TMP)/oracle.log; exit $$status
 
 INTEROP := $(TMP)/interop
 LANGUAGES ?= python node ruby java cpp

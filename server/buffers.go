@@ -15,15 +15,17 @@ import (
 const (
 	// connectionBytes is for a connection: its goroutines, its tables of headers
 	// and streams.
-	connectionBytes = 24 << 10
+	connectionBytes = 28 << 10
 	// tlsConnectionBytes is for TLS on top of that, a client's certificate included.
 	tlsConnectionBytes = 20 << 10
-	// streamBytes is for a stream: its goroutines and what gRPC keeps of it.
-	streamBytes = 16 << 10
+	// streamBytes is for a stream beside what package frames draws for its connection: what
+	// runs beside gRPC's goroutine.
+	streamBytes = 8 << 10
 	// compressorBytes is for a compressor, and there are GOMAXPROCS of them.
 	compressorBytes = 1300 << 10
-	// intakeConnectionBytes is for a connection to the intake.
-	intakeConnectionBytes = 104 << 10
+	// intakeConnectionBytes is for a connection to the intake, and the most that an
+	// answer's headers may have.
+	intakeConnectionBytes = 104<<10 + 64<<10
 )
 
 // bufferSizes are those in which buffers are pooled, so close to each other that

@@ -52,6 +52,12 @@ func gone(ctx context.Context, err error) error {
 }
 
 func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	conn := connOf(ctx)
+	conn.Enter()
+	defer conn.Exit()
+	if refusal := openingOf(ctx).refusal; refusal != nil {
+		return nil, refusal
+	}
 	if err := answerPlain(ctx); err != nil {
 		return nil, status.FromContextError(err).Err()
 	}

@@ -36,5 +36,5 @@
 // internal/mirror).
 //
 // What it does can be seen in its metrics (observe.go), its spans (tracing.go) and
-// its log (log.go); [Server.AdminHandler] shows it to an operator.
+// its log (log.go); [Server.ServeAdmin] shows it to an operator.
 package server

@@ -3,26 +3,30 @@ package server
 import (
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/scopegate/scopegate/server/internal/frames"
-	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
+// answerPatience is how long a client may take no answers.
+const answerPatience = 20 * time.Second
+
 // observing are credentials whose connections are observed in plain text, behind
-// their own handshake: what small frames hold is drawn from the budget.
+// their own handshake: what gRPC holds for streams, and for what is not read or can't
+// be written, is drawn for the connection.
 type observing struct {
 	credentials.TransportCredentials
-	streams     int // that a client may have open in a connection
-	windowBytes int // of a stream
-	budget      *memory.Budget
-	logger      *slog.Logger
-	ended       prometheus.Counter // connections that were ended for what they hold
+	streams         int // that a client may have open in a connection
+	windowBytes     int // of a stream
+	headerListBytes int // of a request
+	noise           *noise
+	ended           prometheus.Counter // connections that were ended for what they hold
 }
 
-// ServerHandshake returns the connection that gRPC reads.
+// ServerHandshake returns the connection that gRPC reads, and its line.
 func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, auth, err := o.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
@@ -30,12 +34,19 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	}
 	limits := frames.Limits{
 		Streams: o.streams, SmallFrames: frames.DefaultSmallFrames,
-		UpdateBytes: o.windowBytes / 4, // so gRPC does it
+		UpdateBytes:     o.windowBytes / 4, // so gRPC does it
+		HeaderListBytes: o.headerListBytes,
+		Patience:        answerPatience,
 	}
-	return frames.Observe(conn, limits, o.budget, func(err error) {
+	over := &line{AuthInfo: auth}
+	if taken, ok := raw.(*connection); ok {
+		over.conn = taken.Conn
+	}
+	return frames.Observe(conn, limits, over.conn, func(err error) {
 		o.ended.Inc()
-		o.logger.Info("connection ended", slog.String("peer", raw.RemoteAddr().String()), slog.Any("error", err))
-	}), auth, nil
+		o.noise.info("connection ended",
+			slog.String("peer", raw.RemoteAddr().String()), slog.String("error", err.Error()))
+	}), over, nil
 }
 
 // Clone returns a copy.

@@ -17,6 +17,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
@@ -73,7 +74,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 			server := grpc.NewServer(
 				grpc.Creds(&observing{
 					TransportCredentials: insecure.NewCredentials(), streams: 100, windowBytes: windowBytes,
-					budget: budget, logger: slog.New(slog.DiscardHandler),
+					headerListBytes: 8 << 10, noise: newNoise(slog.New(slog.DiscardHandler)),
 				}),
 				grpc.StaticStreamWindowSize(windowBytes),
 				grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
@@ -86,9 +87,12 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 					}
 				}),
 			)
-			listener := listen(t)
+			from := listen(t)
 			served := make(chan error, 1)
-			go func() { served <- server.Serve(listener) }()
+			go func() {
+				open := connlimit.New(connlimit.Limits{Connections: 1}, budget)
+				served <- server.Serve(&listener{Listener: from, connections: open, budget: budget})
+			}()
 			read := sync.OnceFunc(func() { close(reads) })
 			t.Cleanup(func() {
 				read()
@@ -98,7 +102,9 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 				}
 				requireDrawn(t, budget, 0)
 			})
-			client := dialSilent(t, listener.Addr().String())
+			client := dialSilent(t, from.Addr().String())
+			client.settle(t)
+			before := budget.DrawnBytes()
 			message := binary.BigEndian.AppendUint32([]byte{0}, messageBytes-5)
 			// A field that the message does not have, of 592 bytes.
 			message = append(message, 0x7a, 0xd0, 0x04)
@@ -108,7 +114,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 				client.flush(t, client.WriteData(1, ends && i == count-1, message))
 			}
 			client.settle(t)
-			if got := budget.DrawnBytes(); got < 44<<10 || got > 80<<10 {
+			if got := budget.DrawnBytes() - before; got < 44<<10 || got > 80<<10 {
 				t.Errorf("%d bytes are drawn for %d that are not read", got, sentBytes)
 			}
 			read()
@@ -122,7 +128,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 					widened += int(update.Increment)
 				}
 			}
-			if got := budget.DrawnBytes(); got > 1<<10 {
+			if got := budget.DrawnBytes() - before; got > 1<<10 {
 				t.Errorf("%d bytes are drawn when all is read", got)
 			}
 			client.flush(t, client.WriteRSTStream(1, http2.ErrCodeCancel))
@@ -213,7 +219,7 @@ func TestHandshake(t *testing.T) {
 	defer end.Close()
 	defer other.Close()
 	inner := insecure.NewCredentials()
-	outer := (&observing{TransportCredentials: inner, streams: 1, budget: memory.New(memory.Limits{Bytes: 1 << 20})}).Clone()
+	outer := (&observing{TransportCredentials: inner, streams: 1}).Clone()
 	if outer.Info() != inner.Info() {
 		t.Errorf("%+v, want %+v", outer.Info(), inner.Info())
 	}
@@ -222,7 +228,7 @@ func TestHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn, auth, err := outer.ServerHandshake(end)
-	if err != nil || auth != want {
+	if over, ok := auth.(*line); err != nil || !ok || over.AuthInfo != want {
 		t.Errorf("%+v, %v, want %+v", auth, err, want)
 	}
 	if observed, ok := conn.(*frames.Conn); !ok || observed.Conn != end {

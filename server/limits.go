@@ -29,9 +29,13 @@ type LimitsConfig struct {
 	// ServiceBytes is what the uploads of one service may hold together. 0: eight
 	// times what is free.
 	ServiceBytes int64
-	// Connections is how many connections may be open. Further ones are closed at
-	// once.
+	// Connections is how many connections may be open. To make room for another one,
+	// the one is closed that has been without an upload for longest; where all have
+	// one, the new one is.
 	Connections int
+	// PeerConnections is how many of them may be of one IPv4 address, or of one IPv6
+	// network of 64 bits; those of unix sockets are not counted. 0: half of Connections.
+	PeerConnections int
 	// StreamsPerConnection is how many streams a client may have open in one
 	// connection. Further ones wait, in the client.
 	StreamsPerConnection int
@@ -69,7 +73,7 @@ func defaultLimits() LimitsConfig {
 		SpoolBytes:           1 << 30,
 		Connections:          10_000,
 		StreamsPerConnection: 1000,
-		FirstMessageTimeout:  30 * time.Second,
+		FirstMessageTimeout:  10 * time.Second,
 		IdleTimeout:          10 * time.Minute,
 		MinBytesPerSecond:    1,
 	}
@@ -104,6 +108,8 @@ func (l LimitsConfig) validate() error {
 		return refused("Limits.ServiceBytes", l.ServiceBytes, isNegative)
 	case l.Connections < 1:
 		return refused("Limits.Connections", l.Connections, isNotPositive)
+	case l.PeerConnections < 0:
+		return refused("Limits.PeerConnections", l.PeerConnections, isNegative)
 	case l.StreamsPerConnection < 1 || l.StreamsPerConnection > math.MaxInt32:
 		return refused("Limits.StreamsPerConnection", l.StreamsPerConnection,
 			fmt.Sprintf("is not between 1 and %d", math.MaxInt32))
@@ -136,4 +142,12 @@ func (t TransportConfig) validate() error {
 		return refused("Transport.HandshakeTimeout", t.HandshakeTimeout, isNotPositive)
 	}
 	return nil
+}
+
+// peerConnections returns how many connections may be of one address.
+func (l LimitsConfig) peerConnections() int {
+	if l.PeerConnections > 0 {
+		return l.PeerConnections
+	}
+	return (l.Connections + 1) / 2
 }

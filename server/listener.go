@@ -1,29 +1,51 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"net"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// connections counts the open connections of all listeners.
-type connections struct {
-	open   atomic.Int64
-	limit  int64
-	budget *memory.Budget
-	// taken and refused are how many there were.
-	taken, refused atomic.Int64
+const (
+	// unusedTimeout is how long a connection may be open before its first upload, while
+	// it has no stream.
+	unusedTimeout = 30 * time.Second
+	// idlePercent is how much of what the server does not hold at its start connections
+	// without an upload may hold together.
+	idlePercent = 50
+	// writeBufferBytes is how much the kernel keeps of what a client does not read: far
+	// more than all answers in a round trip, and a fraction of the megabytes that it
+	// would grow to.
+	writeBufferBytes = 64 << 10
+)
+
+// newConnections returns what keeps account of the connections of all listeners.
+func newConnections(cfg LimitsConfig, budget *memory.Budget, n *noise) *connlimit.Limiter {
+	return connlimit.New(connlimit.Limits{
+		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
+		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
+		OnEvict: func(client net.Addr) {
+			n.info("connection without an upload closed, to make room for others",
+				slog.String("peer", client.String()))
+		},
+	}, budget)
 }
 
-// listener draws from the budget for each connection, and closes those at once
-// that are more than there may be: a client that is left waiting could not go to
+// listener takes connections that there is room for, and draws from the budget for
+// each. It closes others at once: a client that is left waiting could not go to
 // another server.
 type listener struct {
 	net.Listener
-	connections *connections
+	connections *connlimit.Limiter
+	budget      *memory.Budget
+	noise       *noise
 	bytes       int // that a connection holds
 }
 
@@ -33,14 +55,14 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.connections.open.Add(1) <= l.connections.limit {
-			l.connections.budget.Draw(l.bytes)
-			l.connections.taken.Add(1)
-			return &connection{Conn: conn, of: l.connections, bytes: l.bytes}, nil
+		if buffered, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+			_ = buffered.SetWriteBuffer(writeBufferBytes) // else it is as large as the kernel likes
 		}
-		l.connections.open.Add(-1)
-		l.connections.refused.Add(1)
-		_ = conn.Close() // nothing was sent or read yet
+		if taken := l.connections.Take(conn, l.bytes); taken != nil {
+			return &connection{Conn: taken, budget: l.budget}, nil
+		}
+		l.noise.warn("connection refused: there are as many with an upload as there may be connections",
+			slog.String("peer", conn.RemoteAddr().String()))
 	}
 }
 
@@ -48,25 +70,36 @@ func (l *listener) Accept() (net.Conn, error) {
 // needed for others to come to their end.
 const maxReadPause = 500 * time.Millisecond
 
+// connection is a connection of a listener.
 type connection struct {
-	net.Conn
-	of     *connections
-	bytes  int
-	closed sync.Once
+	*connlimit.Conn
+	budget *memory.Budget
 }
 
 // Read reads what the client has sent; not as fast as it comes while more is held
 // than there is. What gRPC takes of a message that it has begun to read can't be
 // refused, but it can be left in the kernel until others have given back.
 func (c *connection) Read(p []byte) (int, error) {
-	c.of.budget.AwaitRelief(maxReadPause)
+	c.budget.AwaitRelief(maxReadPause)
 	return c.Conn.Read(p)
 }
 
-func (c *connection) Close() error {
-	c.closed.Do(func() {
-		c.of.open.Add(-1)
-		c.of.budget.Draw(-c.bytes)
-	})
-	return c.Conn.Close()
+// line is who is at the other end of a connection, as a stream's context knows it, and
+// the connection itself.
+type line struct {
+	credentials.AuthInfo
+	conn *connlimit.Conn
+}
+
+// connOf returns the connection that a stream came over; nil: it is not known.
+func connOf(ctx context.Context) *connlimit.Conn {
+	client, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	over, ok := client.AuthInfo.(*line)
+	if !ok {
+		return nil
+	}
+	return over.conn
 }

@@ -3,21 +3,28 @@ package server
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 )
 
 // TestListener: as many connections are open as there may be, over all listeners,
-// each drawn from the budget. Others are closed at once; one that is closed, however
-// often, makes room for one.
+// each drawn from the budget. Where all are used, others are closed at once; one that is
+// closed, however often, makes room for one.
 func TestListener(t *testing.T) {
 	t.Parallel()
 	const limit = 2
 	budget := testBudget()
-	open := &connections{limit: limit, budget: budget}
+	open := connlimit.New(connlimit.Limits{Connections: limit}, budget)
 	accepted := make(chan net.Conn)
 	var accepting sync.WaitGroup
 	var addresses []string
@@ -26,13 +33,17 @@ func TestListener(t *testing.T) {
 		from := listen(t)
 		addresses, stop = append(addresses, from.Addr().String()), append(stop, from.Close)
 		accepting.Go(func() {
-			l := &listener{Listener: from, connections: open, bytes: connectionBytes}
+			l := &listener{
+				Listener: from, connections: open, budget: budget, noise: newNoise(slog.New(slog.DiscardHandler)), bytes: connectionBytes,
+			}
 			for {
 				conn, err := l.Accept()
 				if err != nil {
 					return
 				}
-				accepted <- conn
+				taken, _ := conn.(*connection)
+				taken.Use()
+				accepted <- taken
 			}
 		})
 	}
@@ -53,8 +64,8 @@ func TestListener(t *testing.T) {
 		if n, err := dial(i).Read(make([]byte, 1)); n > 0 || err == nil {
 			t.Error("a connection more than there may be is open")
 		}
-		if open.open.Load() != limit || budget.DrawnBytes() != limit*connectionBytes {
-			t.Errorf("%d open, %d drawn", open.open.Load(), budget.DrawnBytes())
+		if open.Counts().Open != limit || budget.DrawnBytes() != limit*connectionBytes {
+			t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
 		}
 	}
 	var conns []net.Conn
@@ -70,8 +81,8 @@ func TestListener(t *testing.T) {
 	if err := conns[0].Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed again: %v", err)
 	}
-	if open.open.Load() != limit-1 || budget.DrawnBytes() != (limit-1)*connectionBytes {
-		t.Errorf("%d open, %d drawn", open.open.Load(), budget.DrawnBytes())
+	if open.Counts().Open != limit-1 || budget.DrawnBytes() != (limit-1)*connectionBytes {
+		t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
 	}
 	peer := dial(1)
 	conns[0] = <-accepted
@@ -87,8 +98,68 @@ func TestListener(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if open.open.Load() != 0 || budget.DrawnBytes() != 0 {
-		t.Errorf("%d open, %d drawn", open.open.Load(), budget.DrawnBytes())
+	if open.Counts().Open != 0 || budget.DrawnBytes() != 0 {
+		t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
+	}
+}
+
+// TestIdleConnectionsMakeRoom: where there are as many connections as there may be, the
+// clients that do not upload are closed for one that does, whatever they do else, and
+// one that uploads is not.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	t.Parallel()
+	const limit = 4
+	server := run(t, func(cfg *Config) { cfg.Limits.Connections, cfg.Limits.PeerConnections = limit, limit })
+	upload := func() (symdbv1.SymbolDatabaseService_UploadScopesClient, error) {
+		stream, err := symdbv1.NewSymbolDatabaseServiceClient(dial(t, server.address)).UploadScopes(t.Context())
+		if err == nil {
+			err = stream.Send(metadataOf("shop"))
+		}
+		if err == nil {
+			_, err = stream.Header() // it is admitted
+		}
+		return stream, err
+	}
+	var uploads []symdbv1.SymbolDatabaseService_UploadScopesClient
+	var idle []net.Conn
+	for range limit / 2 {
+		stream, err := upload()
+		if err != nil {
+			t.Fatal(err)
+		}
+		uploads = append(uploads, stream)
+	}
+	for i := range 3 * limit {
+		conn := dialTCP(t, server.address)
+		if i%2 == 0 {
+			conn = openRaw(t, conn).Conn // an upload that is not begun
+		}
+		idle = append(idle, conn)
+	}
+	for range limit / 2 {
+		stream, err := upload()
+		if err != nil {
+			t.Fatal(err)
+		}
+		uploads = append(uploads, stream)
+	}
+	for _, conn := range idle {
+		awaitEnd(t, conn)
+	}
+	if _, err := upload(); status.Code(err) != codes.Unavailable {
+		t.Errorf("a connection more than there may be: %v", err)
+	}
+	await(t, "log lines", func() bool {
+		return server.log.Count("to make room for others") > 0 && server.log.Count("connection refused") > 0
+	})
+	for _, stream := range uploads {
+		send(t, stream, 1)
+		if _, err := stream.CloseAndRecv(); err != nil {
+			t.Error(err)
+		}
+	}
+	if counts := server.connections.Counts(); counts.Evicted != int64(len(idle)) || counts.Refused == 0 {
+		t.Errorf("%+v", counts)
 	}
 }
 
@@ -101,7 +172,7 @@ func TestReadsPauseBeyondMemory(t *testing.T) {
 		defer budget.Close()
 		client, raw := net.Pipe()
 		defer func() { _ = client.Close() }()
-		conn := &connection{Conn: raw, of: &connections{budget: budget}}
+		conn := &connection{Conn: connlimit.New(connlimit.Limits{Connections: 1}, budget).Take(raw, 0), budget: budget}
 		go func() { _, _ = client.Write(make([]byte, 100)) }()
 		read := func(n int, soonest, latest time.Duration) {
 			t.Helper()

@@ -94,13 +94,23 @@ func (s *Server) observe(r prometheus.Registerer) {
 	telemetry.Register(r,
 		gauge("uploads_in_flight", "Uploads (streams) that are open.",
 			func() float64 { return float64(s.service.uploads.count()) }),
+		gauge("uploads_unbegun", "Uploads (streams) that have sent no scope yet.", streamsIn(s.door.unbegun)),
+		gauge("health_calls_open", "Open calls with one answer: for the server's health.", streamsIn(s.door.calls)),
+		gauge("other_streams_open", "Open streams of other services: watchers of the server's health, and reflection.",
+			streamsIn(s.door.watches)),
+		counter("uploads_unbegun_refused_total", "Uploads that were refused, as too many had sent no scope yet.",
+			func() float64 { _, refused := s.door.unbegun.state(); return float64(refused) }),
 		gauge("uploads_limit", "Most uploads in flight; 0: as many as memory has room for.", fixed(limits.Uploads)),
 		gauge("connections_open", "Open connections of clients.",
-			func() float64 { return float64(s.connections.open.Load()) }),
+			func() float64 { return float64(s.connections.Counts().Open) }),
 		counter("connections_taken_total", "Connections that clients have opened, those refused left out.",
-			func() float64 { return float64(s.connections.taken.Load()) }),
-		counter("connections_refused_total", "Connections that were closed at once, as there were too many.",
-			func() float64 { return float64(s.connections.refused.Load()) }),
+			func() float64 { return float64(s.connections.Counts().Taken) }),
+		counter("connections_refused_total", "Connections that were closed at once, as there were too many that are used.",
+			func() float64 { return float64(s.connections.Counts().Refused) }),
+		counter("connections_evicted_total", "Connections without an upload that were closed to make room for others.",
+			func() float64 { return float64(s.connections.Counts().Evicted) }),
+		counter("connections_unused_total", "Connections that were closed as no upload was begun in time.",
+			func() float64 { return float64(s.connections.Counts().Unused) }),
 		gauge("connections_limit", "Most open connections of clients.", fixed(limits.Connections)),
 		gauge("ready", "1 while uploads are taken, 0 before and while the server stops.", flag(s.Ready)),
 	)
@@ -197,6 +207,13 @@ func flag(on func() bool) func() float64 {
 			return 1
 		}
 		return 0
+	}
+}
+
+func streamsIn(r *room) func() float64 {
+	return func() float64 {
+		streams, _ := r.state()
+		return float64(streams)
 	}
 }
 

@@ -6,21 +6,19 @@ import (
 	"log/slog"
 	"net"
 	"syscall"
-	"time"
 
 	"google.golang.org/grpc/credentials"
 
-	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 )
 
 // secured are credentials that leave unix sockets in plain text. What a client can
-// have a handshake hold is bounded and drawn from the budget, and that it failed is
+// have a handshake hold is bounded and drawn for the connection, and that it failed is
 // logged, which gRPC does not do.
 type secured struct {
 	credentials.TransportCredentials
-	plain    credentials.TransportCredentials
-	budget   *memory.Budget
-	refusals *refusals
+	plain credentials.TransportCredentials
+	noise *noise
 }
 
 // ServerHandshake returns a connection that reads and writes plain text.
@@ -28,11 +26,14 @@ func (s *secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	if isUnix(raw.LocalAddr()) {
 		return s.plain.ServerHandshake(raw)
 	}
-	bounded := &handshakeConn{Conn: raw, budget: s.budget, leftBytes: maxHandshakeBytes}
+	bounded := &handshakeConn{Conn: raw, leftBytes: maxHandshakeBytes}
+	if taken, ok := raw.(*connection); ok {
+		bounded.limited = taken.Conn
+	}
 	conn, auth, err := s.TransportCredentials.ServerHandshake(bounded)
 	bounded.end()
 	if err != nil {
-		s.refusals.log(raw.RemoteAddr(), err)
+		logRefusal(s.noise, raw.RemoteAddr(), err)
 	}
 	return conn, auth, err // as it is: gRPC compares it
 }
@@ -52,12 +53,12 @@ const maxHandshakeBytes = 64 << 10
 
 var errHandshakeTooLong = errors.New("the handshake is longer than 64 KiB")
 
-// handshakeConn bounds what is read during a handshake, and draws it from the
-// budget for as long as that lasts. It is read by one goroutine at a time, and
+// handshakeConn bounds what is read during a handshake, and draws it for the
+// connection for as long as that lasts. It is read by one goroutine at a time, and
 // ended before anybody reads what follows.
 type handshakeConn struct {
 	net.Conn
-	budget    *memory.Budget
+	limited   *connlimit.Conn
 	leftBytes int
 	over      bool
 }
@@ -71,32 +72,22 @@ func (h *handshakeConn) Read(p []byte) (int, error) {
 	}
 	n, err := h.Conn.Read(p[:min(len(p), h.leftBytes)])
 	h.leftBytes -= n
-	h.budget.Draw(n)
+	h.limited.Draw(n)
 	return n, err
 }
 
 func (h *handshakeConn) end() {
-	h.budget.Draw(h.leftBytes - maxHandshakeBytes)
+	h.limited.Draw(h.leftBytes - maxHandshakeBytes)
 	h.over = true
 }
 
-// refusals logs some of the handshakes that failed: anybody can have as many fail as
-// they like.
-type refusals struct {
-	logger *slog.Logger
-	noise  sampler
-}
-
-// log writes of the error, which may quote a certificate of the client's, as much as
-// of anything that a client has chosen.
-func (r *refusals) log(peer net.Addr, err error) {
-	attrs := []any{slog.String("peer", peer.String()), slog.String("error", clip(err.Error()))}
+// logRefusal logs that a handshake failed. The error may quote a certificate of the
+// client's.
+func logRefusal(n *noise, client net.Addr, err error) {
+	attrs := []slog.Attr{slog.String("peer", client.String()), slog.String("error", err.Error())}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		// One that looks whether the port is open, as load balancers do.
-		r.logger.Debug("TLS handshake failed", attrs...)
+		n.debug("TLS handshake broken off", attrs...) // to see whether the port is open, as load balancers do
 		return
 	}
-	if unlogged, ok := r.noise.take(time.Now()); ok {
-		r.logger.Warn("TLS handshake failed", append(attrs, slog.Int("unlogged", unlogged))...)
-	}
+	n.warn("TLS handshake failed", attrs...)
 }

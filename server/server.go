@@ -22,6 +22,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
@@ -35,7 +36,8 @@ type Server struct {
 	grpc        *grpc.Server
 	health      *health.Server
 	service     *service
-	connections *connections
+	connections *connlimit.Limiter
+	door        *door
 	version     string
 	started     time.Time
 	page        statusPage
@@ -54,6 +56,7 @@ type service struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 	config      Config
 	logger      *slog.Logger
+	noise       *noise
 	plan        *transcode.Plan
 	compressors *encode.Pool
 	policy      batch.Policy
@@ -118,6 +121,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	s := &service{
 		config:      cfg,
 		logger:      logger,
+		noise:       newNoise(logger),
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),
@@ -136,7 +140,8 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	}
 	server := &Server{
 		health: health.NewServer(), service: s, certificates: kept,
-		connections: &connections{limit: int64(cfg.Limits.Connections), budget: s.budget},
+		connections: newConnections(cfg.Limits, s.budget, s.noise),
+		door:        newDoor(s),
 		version:     with.version, started: started,
 		stopping: make(chan struct{}),
 	}
@@ -218,7 +223,9 @@ func (s *Server) Serve(from net.Listener) error {
 	if s.certificates.server != nil && !isUnix(from.Addr()) {
 		bytes += tlsConnectionBytes
 	}
-	err := s.grpc.Serve(&listener{Listener: from, connections: s.connections, bytes: bytes})
+	err := s.grpc.Serve(&listener{
+		Listener: from, connections: s.connections, budget: s.service.budget, noise: s.service.noise, bytes: bytes,
+	})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
 	}
@@ -255,12 +262,34 @@ func (s *Server) isStopping() bool {
 	}
 }
 
+// errStuck is what Shutdown returns where it can't wait any longer.
+var errStuck = errors.New("shut down: uploads or batches hang, and are left behind")
+
 // Shutdown stops taking connections and uploads, and waits for those in flight.
 // Streams that watch its health, or use reflection, are ended at once. When ctx
 // ends first, uploads are given back to their clients, with UNAVAILABLE and how
 // far they came, within 4 seconds, and ctx's error is returned. Afterwards no
-// goroutine of the server is left.
+// goroutine of the server is left, unless one hangs in what has no deadline, such as
+// a disk: Shutdown returns at the latest 4.5 seconds after ctx has ended.
 func (s *Server) Shutdown(ctx context.Context) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.shutdown(ctx) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(2*s.service.settle + s.service.settle/4)
+	defer last.Stop()
+	select {
+	case err := <-stopped:
+		return err
+	case <-last.C:
+		return errStuck
+	}
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
 	s.watching.Do(func() {}) // not any more

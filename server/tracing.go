@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"strings"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
@@ -93,16 +92,4 @@ func (t tracing) batch(ctx context.Context, b *batch.Batch) (context.Context, fu
 		}
 		span.End()
 	}
-}
-
-// clipBytes is how much of what a client can choose is shown in a log line or a
-// span.
-const clipBytes = 256
-
-// clip shortens s, which may be a client's, to what is shown of it.
-func clip(s string) string {
-	if len(s) <= clipBytes {
-		return s
-	}
-	return strings.ToValidUTF8(s[:clipBytes], "") + "…"
 }

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"google.golang.org/grpc"
 
@@ -25,18 +23,5 @@ func TestTracingOffCostsNothing(t *testing.T) {
 		end(nil)
 	}); n != 0 {
 		t.Errorf("%v allocations a batch", n)
-	}
-}
-
-func TestClip(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("ä", clipBytes)
-	for text, want := range map[string]string{"": "", "shop": "shop", long: strings.Repeat("ä", clipBytes/2) + "…"} {
-		if got := clip(text); got != want || !utf8.ValidString(got) {
-			t.Errorf("%q is %q", text, got)
-		}
-	}
-	if got := clip("a" + long); !utf8.ValidString(got) || len(got) > clipBytes+len("…") {
-		t.Errorf("cut within a rune: %q", got)
 	}
 }

@@ -16,7 +16,7 @@ type inlined struct {
 
 // inlineScan gathers inlined calls, a unit at a time.
 type inlineScan struct {
-	dwarf     *dwarf.Data
+	dwarf     *debugInfo
 	locations *locations
 	functions map[dwarf.Offset]*inlined
 

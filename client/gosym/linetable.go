@@ -28,7 +28,7 @@ type lineTable struct {
 }
 
 // readLineTable decodes the line table of a unit. One without is empty.
-func readLineTable(d *dwarf.Data, u *unit) (*lineTable, error) {
+func readLineTable(d *debugInfo, u *unit) (*lineTable, error) {
 	t := &lineTable{}
 	lr, err := d.LineReader(u.entry)
 	if err != nil {

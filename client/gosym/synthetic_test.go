@@ -1,7 +1,6 @@
 package gosym
 
 import (
-	"debug/dwarf"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -143,12 +142,10 @@ func synthetic(blocks int) sections {
 
 // scopes reads everything that the sections have.
 func (s sections) scopes() ([]*symdbv1.Scope, error) {
-	d, err := dwarf.New(s.abbrev, nil, nil, s.info, s.line, nil, nil, nil)
+	content := map[string][]byte{"abbrev": s.abbrev, "line": s.line, "addr": s.addr}
+	d, err := newDebugInfo(s.info, func(name string) ([]byte, error) { return content[name], nil })
 	if err != nil {
 		return nil, fmt.Errorf("new: %w", err)
-	}
-	if err := d.AddSection(".debug_addr", s.addr); err != nil {
-		return nil, fmt.Errorf("add: %w", err)
 	}
 	obj := &object{dwarf: d, locations: locations{loclists: s.lists, loc: s.lists, addr: s.addr, order: d.Reader().ByteOrder()}}
 	ix, err := newIndex(obj, func(string) bool { return true })

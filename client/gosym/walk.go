@@ -11,7 +11,7 @@ import (
 // walk is one way over all packages. It shares nothing that it changes with other
 // walks.
 type walk struct {
-	dwarf     *dwarf.Data
+	dwarf     *debugInfo
 	locations *locations
 	index     *index
 	reader    *dwarf.Reader
@@ -61,7 +61,7 @@ const maxTableRows = 1 << 19
 
 // lineTables reads line tables and keeps the last ones.
 type lineTables struct {
-	dwarf  *dwarf.Data
+	dwarf  *debugInfo
 	units  []unit
 	tables map[int]*lineTable
 	recent []int

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"runtime"
-	"sync"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -32,6 +29,15 @@ const (
 	adminNone    = "none"
 	adminDefault = "127.0.0.1:6060"
 )
+
+// addresses are those that are to be listened on, whatever else is.
+func (f *adminFlags) addresses(all []setting) []listenAddress {
+	switch f.Listen {
+	case "", adminNone, adminAuto:
+		return nil
+	}
+	return listenAddresses(find(all, "admin-listen").place(), f.Listen)
+}
 
 // listen returns what the flags say to listen on; nil: nothing.
 func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Listener, error) {
@@ -80,18 +86,8 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-const (
-	adminHeaderTimeout  = 5 * time.Second
-	adminTimeout        = time.Minute
-	adminMaxHeaderBytes = 16 << 10
-	// adminGrace is how long answers may take that are on their way when the server
-	// has stopped.
-	adminGrace = time.Second
-)
-
-// start serves what the flags say, beside the server, until the function returned
-// is called; that waits for its end. An answer that takes longer than a minute must
-// move its write deadline itself.
+// start serves what the flags say, beside the server, until the function returned is
+// called, which may be when the server has stopped.
 func (f *adminFlags) start(
 	ctx context.Context, srv *server.Server, metrics prometheus.Gatherer, logger *slog.Logger,
 ) (stop func(), err error) {
@@ -99,33 +95,6 @@ func (f *adminFlags) start(
 	if l == nil || err != nil {
 		return func() {}, err
 	}
-	// It outlives ctx, so that it can be seen how the server stops.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	admin := &http.Server{
-		Handler:           srv.AdminHandler(server.AdminConfig{Metrics: metrics, Hosts: f.Hosts, Open: f.Open}),
-		ReadHeaderTimeout: adminHeaderTimeout,
-		ReadTimeout:       adminHeaderTimeout,
-		WriteTimeout:      adminTimeout,
-		IdleTimeout:       adminTimeout,
-		MaxHeaderBytes:    adminMaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		// So that streams of events end when the server does.
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
 	logger.InfoContext(ctx, "admin port", "address", addressOf(l))
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := admin.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			logger.ErrorContext(ctx, "the admin port has failed", "error", err.Error())
-		}
-	})
-	return func() {
-		grace, done := context.WithTimeout(context.WithoutCancel(ctx), adminGrace)
-		defer done()
-		cancel()
-		if admin.Shutdown(grace) != nil {
-			_ = admin.Close()
-		}
-		serving.Wait()
-	}, nil
+	return srv.ServeAdmin(ctx, l, server.AdminConfig{Metrics: metrics, Hosts: f.Hosts, Open: f.Open}), nil
 }

@@ -25,7 +25,8 @@ type limitFlags struct {
 	MaxUploads           int           `group:"Limits" default:"${uploads}" placeholder:"N" env:"SCOPEGATE_MAX_UPLOADS" help:"Uploads in flight; further ones are asked to come back. 0: as many as memory has room for."`
 	MaxServiceUploads    int           `group:"Limits" default:"${serviceUploads}" placeholder:"N" env:"SCOPEGATE_MAX_SERVICE_UPLOADS" help:"Uploads in flight of one service. 0: any number."`
 	MaxServiceBytes      size          `group:"Limits" default:"${serviceBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_SERVICE_BYTES" help:"Memory of one service's uploads. 0: eight times what is free."`
-	MaxConnections       int           `group:"Limits" default:"${connections}" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTIONS" help:"Open connections; further ones are closed at once."`
+	MaxConnections       int           `group:"Limits" default:"${connections}" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTIONS" help:"Open connections. To make room for another one, the one is closed that has been without an upload for longest; where all have one, the new one is."`
+	MaxPeerConnections   int           `group:"Limits" default:"${peerConnections}" placeholder:"N" env:"SCOPEGATE_MAX_PEER_CONNECTIONS" help:"Open connections of one IPv4 address, or of one IPv6 network of 64 bits. Behind a proxy give it as many as --max-connections. 0: half of these."`
 	MaxConnectionStreams int           `group:"Limits" default:"${streams}" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTION_STREAMS" help:"Open streams of one connection; further ones wait in the client."`
 	FirstMessageTimeout  time.Duration `group:"Limits" default:"${firstMessage}" placeholder:"DURATION" env:"SCOPEGATE_FIRST_MESSAGE_TIMEOUT" help:"How long a stream may be open without a message."`
 	IdleTimeout          time.Duration `group:"Limits" default:"${idle}" placeholder:"DURATION" env:"SCOPEGATE_IDLE_TIMEOUT" help:"How long a client may keep the server waiting until it has sent what --min-rate asks for; then the upload is given back to it. 0: for ever."`
@@ -45,6 +46,7 @@ func limitDefaults(cfg server.Config) kong.Vars {
 		"serviceUploads":   strconv.Itoa(l.ServiceUploads),
 		"serviceBytes":     size(l.ServiceBytes).String(),
 		"connections":      strconv.Itoa(l.Connections),
+		"peerConnections":  strconv.Itoa(l.PeerConnections),
 		"streams":          strconv.Itoa(l.StreamsPerConnection),
 		"firstMessage":     l.FirstMessageTimeout.String(),
 		"idle":             l.IdleTimeout.String(),
@@ -61,7 +63,7 @@ func (f *limitFlags) configure(cfg *server.Config) {
 	l.MemoryBytes = int64(f.MemoryLimit)
 	l.SpoolDir, l.SpoolBytes = f.SpoolDir, int64(f.SpoolBytes)
 	l.Uploads, l.ServiceUploads, l.ServiceBytes = f.MaxUploads, f.MaxServiceUploads, int64(f.MaxServiceBytes)
-	l.Connections, l.StreamsPerConnection = f.MaxConnections, f.MaxConnectionStreams
+	l.Connections, l.PeerConnections, l.StreamsPerConnection = f.MaxConnections, f.MaxPeerConnections, f.MaxConnectionStreams
 	l.FirstMessageTimeout, l.IdleTimeout, l.MinBytesPerSecond = f.FirstMessageTimeout, f.IdleTimeout, int(f.MinRate)
 	t.StreamWindowBytes, t.ConnectionWindowBytes = int(f.StreamWindow), int(f.ConnectionWindow)
 	t.MaxHeaderListBytes, t.MinPingInterval = int(f.MaxHeaderList), f.MinPingInterval
@@ -103,4 +105,23 @@ func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) st
 	}
 	s.value = f.MemoryLimit.String()
 	logger.InfoContext(ctx, "memory is limited", "limit", s.value, "chosen_by", s.chosenBy())
+}
+
+// keptDescriptors is how many open files the process needs for other things than
+// connections of clients: those to intakes, the admin port's, the spool, the log, files
+// that are read again.
+const keptDescriptors = 512
+
+// limitConnections lowers the limit of connections where the process may not open as
+// many files, so that some are left for health checks and intakes. What it finds is
+// entered into the setting of the limit.
+func (f *limitFlags) limitConnections(ctx context.Context, files uint64, s *setting, logger *slog.Logger) {
+	most := max(files/2, files-min(files, keptDescriptors))
+	if f.MaxConnections <= 0 || uint64(f.MaxConnections) <= most {
+		return
+	}
+	logger.WarnContext(ctx, "fewer connections than --max-connections, as the process may not open as many files (ulimit -n)",
+		"max_connections", most, "asked_for", f.MaxConnections, "files", files)
+	f.MaxConnections = int(most)
+	s.value, s.source, s.inFile = strconv.Itoa(f.MaxConnections), "RLIMIT_NOFILE", false
 }

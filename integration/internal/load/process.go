@@ -85,7 +85,7 @@ func (p *Process) End() error {
 }
 
 // Usage returns what the process has used so far.
-func (p *Process) Usage() (Usage, error) { return readUsage(p.cmd.Process.Pid) }
+func (p *Process) Usage() (Usage, error) { return UsageOf(p.cmd.Process.Pid) }
 
 var flagName = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
 

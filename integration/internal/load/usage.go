@@ -24,7 +24,8 @@ type Usage struct {
 // architectures that Go supports (USER_HZ, proc_pid_stat(5)).
 const clockTick = time.Second / 100
 
-func readUsage(pid int) (Usage, error) {
+// UsageOf reads from /proc, which only Linux has, what the process has used so far.
+func UsageOf(pid int) (Usage, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {

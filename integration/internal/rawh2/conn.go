@@ -65,6 +65,11 @@ func DialDeaf(tb testing.TB, address string) *Conn {
 	return c
 }
 
+// Within bounds what is written and read from now on: by then it fails.
+func (c *Conn) Within(d time.Duration) {
+	_ = c.tcp.SetDeadline(time.Now().Add(d)) // one that is closed fails anyway
+}
+
 // Begin sends the preface and empty SETTINGS.
 func (c *Conn) Begin() {
 	_, _ = c.Write([]byte(http2.ClientPreface))

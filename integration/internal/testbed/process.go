@@ -13,9 +13,13 @@ import (
 	"testing"
 )
 
-// Binary builds cmd/scopegate, once in a process, and returns its path. Forget
-// removes it.
+// Binary returns the path of the server's binary: SCOPEGATE_BINARY, where that is
+// set, so that another version can be tested; or else that of one that it builds from
+// cmd/scopegate, once in a process. Forget removes what was built.
 var Binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("SCOPEGATE_BINARY"); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "scopegate-binary-")
 	if err != nil {
 		return "", err
@@ -96,6 +100,9 @@ func TryStartProcess(tb testing.TB, intakeURL, address string, args ...string) (
 	p.Address = listening
 	return p, nil
 }
+
+// PID is the number of the process.
+func (p *Process) PID() int { return p.command.Process.Pid }
 
 // Kill ends the process as kill -9 does, and waits for its end.
 func (p *Process) Kill() {

@@ -33,6 +33,8 @@ func (e *endless) Read(p []byte) (int, error) {
 // observed. What a frame costs is the difference.
 func BenchmarkRead(b *testing.B) {
 	const readBytes = 32 << 10
+	limits := limits
+	limits.SmallFrames = frames.DefaultSmallFrames
 	for _, of := range []struct{ message, frame int }{{16 << 10, 16 << 10}, {4 << 20, 16 << 10}, {600, 600}, {64 << 10, 600}, {1000, 1}} {
 		var sends []byte
 		frameCount := 0
@@ -51,7 +53,7 @@ func BenchmarkRead(b *testing.B) {
 				client := &endless{first: bytes.NewReader(first), frames: sends}
 				var conn io.ReadWriter = client
 				if way == "observed" {
-					conn = frames.Observe(client, frames.Limits{Streams: 100, SmallFrames: 4096, UpdateBytes: 16 << 10}, &purse{}, nil)
+					conn = frames.Observe(client, limits, &purse{}, nil)
 				}
 				// The server reads all at once, and says so.
 				update := widen(b, 1, readBytes-readBytes*frameCount*9/len(sends))
@@ -82,7 +84,9 @@ func BenchmarkRead(b *testing.B) {
 func TestReadAllocatesNothing(t *testing.T) {
 	whole := message(2000)
 	client := &endless{
-		first:  bytes.NewReader(append([]byte(http2.ClientPreface), headers(t, 1, false)...)),
+		first: bytes.NewReader(bytes.Join([][]byte{
+			[]byte(http2.ClientPreface), headers(t, 1, false), headers(t, 3, true), reset(t, 3),
+		}, nil)),
 		frames: bytes.Join([][]byte{data(t, 1, false, whole[:700]), data(t, 1, false, whole[700:]), data(t, 1, false, message(0)), reset(t, 3)}, nil),
 	}
 	conn := frames.Observe(client, limits, &purse{}, nil)

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
 	"github.com/scopegate/scopegate/server/internal/frames"
 )
 
-var limits = frames.Limits{Streams: 10, SmallFrames: 100, UpdateBytes: 16 << 10}
+var limits = frames.Limits{
+	Streams: 10, SmallFrames: 100, UpdateBytes: 16 << 10, HeaderListBytes: 8 << 10, Patience: time.Minute,
+}
 
 // TestHeld sends frames on streams 1 and 3, which are open, and compares what is
 // then drawn for small frames.
@@ -30,6 +33,7 @@ func TestHeld(t *testing.T) {
 		receive [][]byte
 		send    [][]byte
 		want    int
+		ended   int // of the two streams
 	}{
 		"nothing":                       {want: 0},
 		"a whole message":               {receive: [][]byte{on1(false, message(10))}},
@@ -53,12 +57,14 @@ func TestHeld(t *testing.T) {
 		"too much padding":              {receive: [][]byte{frame(t, func(f *http2.Framer) error { return f.WriteRawFrame(0, 8, 1, []byte{9, 0, 0}) })}},
 		"no room for padding":           {receive: [][]byte{other(http2.FrameData, http2.FlagDataPadded, 1, 0)}},
 		"end of the stream":             {receive: [][]byte{begin, on1(true, nil)}},
-		"reset by the client":           {receive: [][]byte{begin, reset(t, 1)}},
-		"reset of another stream":       {receive: [][]byte{begin, reset(t, 5)}, want: held},
-		"reset by the server":           {receive: [][]byte{begin}, send: [][]byte{reset(t, 1)}},
-		"trailers":                      {receive: [][]byte{begin}, send: [][]byte{headers(t, 1, true)}},
+		"reset by the client":           {receive: [][]byte{begin, reset(t, 1)}, ended: 1},
+		"reset again":                   {receive: [][]byte{begin, reset(t, 1), reset(t, 1)}, ended: 1},
+		"reset of another stream":       {receive: [][]byte{begin, reset(t, 3)}, want: held, ended: 1},
+		"reset by the server":           {receive: [][]byte{begin}, send: [][]byte{reset(t, 1)}, ended: 1},
+		"trailers":                      {receive: [][]byte{begin}, send: [][]byte{headers(t, 1, true)}, ended: 1},
+		"both ends":                     {receive: [][]byte{begin, on1(true, nil)}, send: [][]byte{on1(true, nil)}, ended: 1},
 		"headers of the server":         {receive: [][]byte{begin}, send: [][]byte{headers(t, 1, false), on1(false, whole)}, want: held},
-		"trailers of another stream":    {receive: [][]byte{begin}, send: [][]byte{headers(t, 3, true)}, want: held},
+		"trailers of another stream":    {receive: [][]byte{begin}, send: [][]byte{headers(t, 3, true)}, want: held, ended: 1},
 		"other frames": {
 			receive: [][]byte{
 				begin, other(http2.FrameSettings, 1, 0, 60), other(http2.FramePing, 1, 0, 8), other(http2.FrameContinuation, 1, 1, 30),
@@ -68,11 +74,12 @@ func TestHeld(t *testing.T) {
 				other(http2.FrameSettings, 1, 0, 60), other(http2.FramePing, 1, 0, 8), other(http2.FrameGoAway, 1, 0, 30),
 				other(http2.FrameWindowUpdate, 1, 1, 4), other(http2.FrameContinuation, 1, 1, 30), other(200, 0xff, 1, 3000),
 			},
-			want: held,
+			want: held + 3000, // for frames of that length
 		},
-		"frames of streams that are not open": {receive: [][]byte{data(t, 5, false, whole[:10]), data(t, 0, false, whole[:10])}},
-		"a stream without data":               {receive: [][]byte{headers(t, 5, true), data(t, 5, false, whole[:10])}},
-		"a stream of the server":              {receive: [][]byte{headers(t, 6, false), data(t, 6, false, whole[:10])}},
+		"frames of a stream that has ended": {receive: [][]byte{reset(t, 1), begin}, ended: 1},
+		"frames of no stream":               {receive: [][]byte{data(t, 0, false, whole[:10])}},
+		"a stream without data":             {receive: [][]byte{headers(t, 5, true), data(t, 5, false, whole[:10])}, want: streamBytes, ended: -1},
+		"a stream of the server":            {receive: [][]byte{headers(t, 6, false)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +97,7 @@ func TestHeld(t *testing.T) {
 				}
 				o.receive(t)
 				// The table of streams is kept when one ends.
-				if got := o.purse.drawnBytes() - 2*streamBytes; got != test.want {
+				if got := o.purse.drawnBytes() - 2*streamBytes - (2-test.ended)*openBytes; got != test.want {
 					t.Errorf("%d bytes are drawn, want %d", got, test.want)
 				}
 				o.end(t)
@@ -113,7 +120,7 @@ func TestTooManySmallFrames(t *testing.T) {
 			for i := range limits.SmallFrames {
 				o.receive(t, data(t, uint32(2*(i%streamCount)+1), false, []byte{1}))
 			}
-			if got, want := o.purse.drawnBytes(), limits.SmallFrames*(1+frameBytes)+streamCount*streamBytes; got != want {
+			if got, want := o.purse.drawnBytes(), limits.SmallFrames*(1+frameBytes)+streamCount*(streamBytes+openBytes); got != want {
 				t.Errorf("%d bytes are drawn, want %d", got, want)
 			}
 			for range 3 {
@@ -135,7 +142,8 @@ func TestTooManySmallFrames(t *testing.T) {
 // TestSmallFramesAreFine sends no more small frames than anybody may have.
 func TestSmallFramesAreFine(t *testing.T) {
 	t.Parallel()
-	limits := frames.Limits{Streams: 1, SmallFrames: 10, UpdateBytes: 16 << 10}
+	limits := limits
+	limits.SmallFrames = 10
 	inFrames := func(b []byte, length int) (all [][]byte) {
 		for len(b) > 0 {
 			n := min(length, len(b))
@@ -173,10 +181,10 @@ func TestTooManyStreams(t *testing.T) {
 		o.receive(t, headers(t, number, false))
 		number += 2
 	}
-	if got, want := o.purse.drawnBytes(), most*streamBytes; got != want {
+	if got, want := o.purse.drawnBytes(), most*(streamBytes+openBytes); got != want {
 		t.Errorf("%d bytes are drawn, want %d", got, want)
 	}
-	o.receive(t, headers(t, number+2, true), reset(t, 1), headers(t, number+4, false))
+	o.receive(t, reset(t, 1), headers(t, number+4, true))
 	err := o.tryReceive(t, headers(t, number+6, false))
 	if refusal, ok := errors.AsType[*frames.StreamsError](err); !ok || refusal.Streams != most {
 		t.Errorf("%v, want a refusal of a stream beside %d", err, most)
@@ -195,6 +203,7 @@ func TestManyStreamsInTurn(t *testing.T) {
 			o.receive(t, reset(t, 2*i+1))
 		case 1:
 			o.receive(t, data(t, 2*i+1, true, nil))
+			o.send(t, data(t, 2*i+1, true, message(3)))
 		case 2:
 			o.send(t, headers(t, 2*i+1, false), data(t, 2*i+1, false, message(3)), headers(t, 2*i+1, true))
 		case 3:
@@ -210,7 +219,9 @@ func TestManyStreamsInTurn(t *testing.T) {
 // TestTableIsGivenBack opens many streams at once, and ends them.
 func TestTableIsGivenBack(t *testing.T) {
 	t.Parallel()
-	o := greeted(t, frames.Limits{Streams: 1000, SmallFrames: 1, UpdateBytes: 16 << 10})
+	limits := limits
+	limits.Streams = 1000
+	o := greeted(t, limits)
 	for i := range uint32(1000) {
 		o.receive(t, headers(t, 2*i+1, false))
 	}
@@ -223,30 +234,24 @@ func TestTableIsGivenBack(t *testing.T) {
 	o.end(t)
 }
 
-// TestAnswersThatEndNothing has the server reset a stream for what came before it
-// was opened, which gRPC does, and the client go on with it.
-func TestAnswersThatEndNothing(t *testing.T) {
+// TestOutOfOrder sends frames that leave open which stream is which.
+func TestOutOfOrder(t *testing.T) {
 	t.Parallel()
-	begin := data(t, 5, false, message(2000)[:10])
-	update := frame(t, func(f *http2.Framer) error { return f.WriteRawFrame(http2.FrameWindowUpdate, 0, 5, make([]byte, 4)) })
-	for name, first := range map[string][][]byte{
-		"a frame of an idle stream":          {update, headers(t, 5, false)},
-		"headers that gRPC does not take":    {headers(t, 5, false), headers(t, 5, false)},
-		"of which one ended the stream":      {headers(t, 5, true), headers(t, 5, false)},
-		"of which one was of a later stream": {headers(t, 7, true), headers(t, 5, false)},
+	for name, sends := range map[string][]byte{
+		"data of a stream to come":       data(t, 7, false, message(3)),
+		"an increment of one":            widen(t, 7, 1),
+		"a reset of one":                 reset(t, 7),
+		"headers of the newest stream":   headers(t, 5, true),
+		"headers of one that was passed": headers(t, 3, false),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := greeted(t, limits)
-			o.receive(t, first...)
-			o.send(t, reset(t, 5))
-			o.receive(t, begin)
-			if got, want := o.purse.drawnBytes(), streamBytes+10+frameBytes; got != want {
-				t.Errorf("%d bytes are drawn, want %d", got, want)
-			}
-			o.receive(t, reset(t, 5))
-			if got := o.purse.drawnBytes(); got != streamBytes {
-				t.Errorf("%d bytes are drawn after the client's own end, want %d", got, streamBytes)
+			o.receive(t, headers(t, 1, false), headers(t, 5, false), data(t, 3, false, message(3)), frame(t, func(f *http2.Framer) error {
+				return errors.Join(f.WritePriority(9, http2.PriorityParam{StreamDep: 11}), f.WriteRawFrame(200, 0xff, 9, nil))
+			}))
+			if _, ok := errors.AsType[*frames.OrderError](o.tryReceive(t, sends)); !ok || len(o.refused) != 1 {
+				t.Errorf("refused with %v", o.refused)
 			}
 			o.end(t)
 		})

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"testing"
-
-	"github.com/scopegate/scopegate/server/internal/frames"
 )
 
 // FuzzObserver has the two ends send anything behind the preface, in turn and in
@@ -18,7 +16,8 @@ func FuzzObserver(f *testing.F) {
 	f.Add(bytes.Join([][]byte{data(f, 3, true, whole), headers(f, 3, false), headers(f, 3, true), data(f, 3, false, whole[:3])}, nil), reset(f, 3), uint8(0))
 	f.Add(bytes.Join([][]byte{headers(f, 1, false), data(f, 1, false, message(900)), data(f, 1, true, message(300))}, nil), widen(f, 1, 500), uint8(2))
 	f.Fuzz(func(t *testing.T, client, server []byte, piece uint8) {
-		limits := frames.Limits{Streams: 1, SmallFrames: 4, UpdateBytes: 100}
+		limits := limits
+		limits.Streams, limits.SmallFrames, limits.UpdateBytes = 1, 4, 100
 		inPieces := func(piece int) (drawn int, refused error) {
 			o := greeted(t, limits)
 			o.script.pieces = func(int) int { return piece }

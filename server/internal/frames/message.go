@@ -15,10 +15,11 @@ type stream struct {
 	filled uint8
 	held   held
 	// backlog is what is not read, and beyond what that draws more than held does.
-	backlog backlog
-	beyond  int
-	// ended tells that the client has sent all. Then the stream is here for its
-	// backlog alone.
+	backlog    backlog
+	beyond     int
+	fieldBytes int // of its request
+	// ended tells that the client has sent all. The stream stays until the server has
+	// ended it too.
 	ended bool
 }
 

@@ -14,8 +14,10 @@ const (
 	// bytesPerFrame is how much of a message makes up for a small frame, so that a
 	// client may go on for as long as its frames are of such a length on average.
 	bytesPerFrame = 256
-	// streamBytes is what is held here for a stream.
+	// streamBytes is what is held here for a stream, and openBytes what gRPC holds of it
+	// until its end is written: the stream, its context, a goroutine and the answer.
 	streamBytes = 128
+	openBytes   = 8 << 10
 	// endingStreams is how many streams may be open here beside those that are open
 	// for gRPC, which knows of an end earlier: when that is still to be written.
 	endingStreams = 4096
@@ -39,31 +41,33 @@ type observer struct {
 	foreign bool // what came is no HTTP/2
 	in      scanner
 	frame   frame
+	fields  fields
 
-	// streams are those that the client has opened and nobody has ended, and those
-	// that the client has ended and the server has far from read: at most
-	// limits.Streams and endingStreams.
+	// streams are those that the client has opened, until it resets them or the server
+	// has written their end: at most limits.Streams and endingStreams.
 	streams map[uint32]*stream
 	newest  uint32
 	// recent is the stream of the last frame of data, if that is still open.
 	recent       *stream
 	recentNumber uint32
-	// disorderly tells that the client has sent on a stream before it was opened, or
-	// opened one again. Then an end that the server writes may be the answer to that,
-	// and not be the end of the stream that has this number now.
-	disorderly bool
 
 	// What the server sends:
 
-	out scanner
+	out     scanner
+	answers answers
+	stuck   func()     // called when the client has left no room for answers for too long
+	written *sync.Cond // that the server has
 	// widened is the stream whose window is, by an increment that comes now; 0: none.
 	widened   uint32
-	increment uint32
+	increment entry
 
 	// What is held:
 
-	held   held
-	beyond int // of all streams
+	held       held
+	beyond     int // of all streams
+	fieldBytes int // of all streams
+	keptBytes  int // read, and not handed on
+	longest    int // of the client's frames without data, for which gRPC keeps room
 	// unweighed is the stream whose backlog has changed since it was weighed. There
 	// is none but while receive runs.
 	unweighed *stream
@@ -74,24 +78,45 @@ type observer struct {
 // frame is the client's frame whose payload comes now.
 type frame struct {
 	header
-	of      *stream // nil: nothing in it is looked at
+	of      *stream // of data; nil: nothing in it is looked at
 	unread  bool    // the length of its padding
+	skip    int     // what stands in front of the data
 	data    int     // what is still to come of the data
 	carries int     // all data
 	begins  bool    // a message begins in it
 }
 
-// receive goes on by what the client has sent. The error tells why the connection
-// has to end, and is returned ever after.
-func (o *observer) receive(p []byte) error {
+// strip returns what p, which comes next, has of the data.
+func (f *frame) strip(p []byte) []byte {
+	if f.unread && len(p) > 0 {
+		f.unread = false
+		f.data = max(0, f.length-1-int(p[0]))
+		f.carries = f.data
+		p = p[1:]
+	}
+	p = p[:min(len(p), f.data)]
+	f.data -= len(p)
+	n := min(f.skip, len(p))
+	f.skip -= n
+	return p[n:]
+}
+
+// receive goes on by what the client has sent. It returns how much of that is to be
+// handed on now: all, unless too many answers wait for the server to write. The error
+// tells why the connection has to end, and is returned ever after.
+func (o *observer) receive(p []byte) (taken int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	length := len(p)
 	if o.closed || o.foreign {
-		return o.ended
+		return length, o.ended
 	}
 	p = o.greet(p)
 	for len(p) > 0 && o.ended == nil {
 		if o.in.left == 0 {
+			if o.answers.full() && o.in.filled == 0 {
+				break
+			}
 			h, rest, complete := o.in.header(p)
 			p = rest
 			if !complete {
@@ -100,9 +125,7 @@ func (o *observer) receive(p []byte) error {
 			o.begin(h)
 		}
 		var payload []byte
-		if payload, p = o.in.payload(p); o.frame.of == nil {
-			continue
-		}
+		payload, p = o.in.payload(p)
 		o.take(payload)
 		if o.in.left == 0 {
 			o.end()
@@ -110,7 +133,8 @@ func (o *observer) receive(p []byte) error {
 	}
 	o.weigh()
 	o.draw()
-	return o.ended
+	o.watch()
+	return length - len(p), o.ended
 }
 
 // greet takes the rest of the preface from the front of p.
@@ -129,36 +153,76 @@ func (o *observer) greet(p []byte) []byte {
 
 // begin goes on by a frame's header.
 func (o *observer) begin(h header) {
-	o.frame = frame{header: h}
-	if h.stream > o.newest && h.kind != typeHeaders && h.kind != typePriority {
-		o.disorderly = true
+	o.frame = frame{header: h, unread: h.has(flagPadded), data: h.length, carries: h.length}
+	o.answers.queue(h, o.limits.HeaderListBytes)
+	if h.kind != typeData && h.length > smallBytes {
+		o.longest = max(o.longest, h.length)
+	}
+	if h.stream > o.newest && (h.kind == typeData || h.kind == typeRSTStream || h.kind == typeWindowUpdate) {
+		o.ended = &OrderError{Stream: h.stream}
+		return
 	}
 	switch h.kind {
 	case typeHeaders:
+		if h.has(flagPriority) {
+			o.frame.skip = priorityBytes
+		}
+		o.fields.begin(h.stream, o.limits.HeaderListBytes)
 		o.open(h)
+	case typeContinuation:
+		o.frame.unread = false // it has no padding, whatever its flags
 	case typeRSTStream:
-		o.forget(h.stream)
+		o.reset(h.stream)
 	case typeData:
 		if o.frame.of = o.find(h.stream); o.frame.of != nil && o.frame.of.ended {
 			o.frame.of = nil
 		}
-		o.frame.unread, o.frame.data, o.frame.carries = h.has(flagPadded), h.length, h.length
-		if o.frame.of != nil && h.length == 0 {
-			o.end()
-		}
+	case typeSettings, typeWindowUpdate:
+		o.answers.entry.filled = 0
 	}
 }
 
-// open enters a stream, unless the client has nothing to send on it.
+// take goes on by what has come of the payload of a frame.
+func (o *observer) take(p []byte) {
+	f := &o.frame
+	switch {
+	case f.kind == typeHeaders || f.kind == typeContinuation:
+		o.fields.take(f.strip(p))
+	case f.kind == typeSettings && !f.has(flagAck):
+		o.answers.set(p)
+	case f.kind == typeWindowUpdate && f.stream == 0 && f.length == incrementBytes:
+		o.answers.widen(p)
+	case f.of != nil && f.of.take(f.strip(p)):
+		f.begins = true
+	}
+}
+
+// end goes on by the end of a frame.
+func (o *observer) end() {
+	switch f := &o.frame; {
+	case (f.kind == typeHeaders || f.kind == typeContinuation) && f.has(flagEndHeaders):
+		stream, held := o.fields.end()
+		if s := o.streams[stream]; s != nil {
+			s.fieldBytes += held
+			o.fieldBytes += held
+		}
+	case f.of != nil:
+		o.endData()
+	}
+}
+
+// open enters a stream.
 func (o *observer) open(h header) {
 	if h.stream%2 == 0 { // gRPC ends the connection
 		return
 	}
 	if h.stream <= o.newest {
-		o.disorderly = true
+		o.ended = &OrderError{Stream: h.stream}
+		return
 	}
-	o.newest = max(o.newest, h.stream)
-	if h.has(flagEndStream) || o.streams[h.stream] != nil {
+	o.newest = h.stream
+	if o.answers.ask() {
+		o.ended = &StuckError{Asked: maxAsked}
 		return
 	}
 	if len(o.streams) >= o.limits.Streams+endingStreams {
@@ -168,7 +232,7 @@ func (o *observer) open(h header) {
 	if o.streams == nil {
 		o.streams = map[uint32]*stream{}
 	}
-	o.streams[h.stream] = &stream{}
+	o.streams[h.stream] = &stream{ended: h.has(flagEndStream)}
 	o.capacity = max(o.capacity, len(o.streams))
 }
 
@@ -180,24 +244,8 @@ func (o *observer) find(number uint32) *stream {
 	return o.recent
 }
 
-// take goes on by what has come of the payload of a frame of data.
-func (o *observer) take(p []byte) {
-	f := &o.frame
-	if f.unread && len(p) > 0 {
-		f.unread = false
-		f.data = max(0, f.length-1-int(p[0]))
-		f.carries = f.data
-		p = p[1:]
-	}
-	p = p[:min(len(p), f.data)]
-	f.data -= len(p)
-	if f.of.take(p) {
-		f.begins = true
-	}
-}
-
-// end goes on by the end of a frame of data.
-func (o *observer) end() {
+// endData goes on by the end of a frame of data.
+func (o *observer) endData() {
 	f, s := &o.frame, o.frame.of
 	f.of = nil
 	s.backlog.add(f.length, f.carries)
@@ -210,12 +258,6 @@ func (o *observer) end() {
 	if o.unweighed != s && (s.beyond > 0 || s.backlog.memory > o.limits.UpdateBytes) {
 		o.weigh()
 		o.unweighed = s
-	}
-	if !s.ended {
-		return
-	}
-	if o.weigh(); s.beyond == 0 || o.disorderly {
-		o.forget(f.stream)
 	}
 }
 
@@ -259,6 +301,15 @@ func (o *observer) weigh() {
 	s.beyond = beyond
 }
 
+// reset drops a stream that the client has reset. gRPC does so only when it comes to
+// that in its queue.
+func (o *observer) reset(number uint32) {
+	if s := o.streams[number]; s != nil && o.answers.writing {
+		o.answers.queued += openBytes + s.fieldBytes
+	}
+	o.forget(number)
+}
+
 // forget drops a stream that has ended.
 func (o *observer) forget(number uint32) {
 	s := o.streams[number]
@@ -267,6 +318,7 @@ func (o *observer) forget(number uint32) {
 	}
 	o.held = o.held.minus(s.held)
 	o.beyond -= s.beyond
+	o.fieldBytes -= s.fieldBytes
 	delete(o.streams, number)
 	if o.frame.of == s {
 		o.frame.of = nil
@@ -282,59 +334,10 @@ func (o *observer) forget(number uint32) {
 	}
 }
 
-// send goes on by what the server sends.
-func (o *observer) send(p []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return
-	}
-	for len(p) > 0 {
-		if o.out.left == 0 {
-			h, rest, complete := o.out.header(p)
-			p = rest
-			if !complete {
-				break
-			}
-			ends := h.kind == typeRSTStream || (h.kind == typeHeaders || h.kind == typeData) && h.has(flagEndStream)
-			if ends && !o.disorderly {
-				o.forget(h.stream)
-			}
-			o.widened = 0
-			if h.kind == typeWindowUpdate && h.length == incrementBytes {
-				o.widened = h.stream
-			}
-		}
-		var payload []byte
-		if payload, p = o.out.payload(p); o.widened != 0 {
-			o.widen(payload)
-		}
-	}
-	o.draw()
-}
-
-// widen goes on by what is sent of an increment.
-func (o *observer) widen(p []byte) {
-	for _, b := range p {
-		o.increment = o.increment<<8 | uint32(b)
-	}
-	if o.out.left > 0 {
-		return
-	}
-	s := o.streams[o.widened]
-	if s == nil {
-		return
-	}
-	s.backlog.widen(int64(o.increment &^ (1 << 31)))
-	o.unweighed = s
-	if o.weigh(); s.ended && s.beyond == 0 {
-		o.forget(o.widened)
-	}
-}
-
 // draw draws what is held now.
 func (o *observer) draw() {
-	now := o.held.smallBytes + o.beyond + o.capacity*streamBytes
+	now := o.held.smallBytes + o.beyond + o.capacity*streamBytes + len(o.streams)*openBytes +
+		o.fieldBytes + o.fields.held + o.answers.bytes() + o.keptBytes + o.longest
 	if now != o.drawn {
 		o.budget.Draw(now - o.drawn)
 		o.drawn = now
@@ -346,7 +349,11 @@ func (o *observer) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.streams, o.recent, o.frame = nil, nil, frame{}
-	o.capacity, o.held, o.beyond = 0, held{}, 0
+	if o.answers.timer != nil {
+		o.answers.timer.Stop()
+	}
+	o.written.Broadcast()
+	o.streams, o.recent, o.frame, o.fields = nil, nil, frame{}, fields{}
+	o.capacity, o.held, o.beyond, o.fieldBytes, o.keptBytes, o.longest, o.answers = 0, held{}, 0, 0, 0, 0, answers{}
 	o.draw()
 }

@@ -6,15 +6,24 @@ import "encoding/binary"
 const (
 	headerBytes    = 9
 	incrementBytes = 4
+	settingBytes   = 6
+	priorityBytes  = 5
 
 	typeData         = 0x0
 	typeHeaders      = 0x1
 	typePriority     = 0x2
 	typeRSTStream    = 0x3
+	typeSettings     = 0x4
 	typeWindowUpdate = 0x8
+	typeContinuation = 0x9
 
-	flagEndStream = 0x1
-	flagPadded    = 0x8
+	flagEndStream  = 0x1
+	flagAck        = 0x1
+	flagEndHeaders = 0x4
+	flagPadded     = 0x8
+	flagPriority   = 0x20
+
+	settingInitialWindow = 0x4
 )
 
 // header is a frame's header.

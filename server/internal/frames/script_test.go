@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http2"
 	"pgregory.net/rapid"
@@ -69,6 +70,8 @@ func (s *script) Read(p []byte) (int, error) {
 
 func (s *script) Write(p []byte) (int, error) { return s.sent.Write(p) }
 
+func (s *script) SetWriteDeadline(time.Time) error { return nil }
+
 func (s *script) Close() error {
 	s.closed++
 	return nil
@@ -95,7 +98,7 @@ func headers(tb rapid.TB, stream uint32, ends bool) []byte {
 	tb.Helper()
 	return frame(tb, func(f *http2.Framer) error {
 		return f.WriteHeaders(http2.HeadersFrameParam{
-			StreamID: stream, BlockFragment: []byte("any"), EndHeaders: true, EndStream: ends,
+			StreamID: stream, EndHeaders: true, EndStream: ends,
 		})
 	})
 }
@@ -122,9 +125,13 @@ func message(length int) []byte {
 	return append(prefix, bytes.Repeat([]byte{0xff}, length)...)
 }
 
-// streamBytes is what is drawn for an open stream, and frameBytes for a small
-// frame beside its payload.
-const streamBytes, frameBytes = 128, 64
+const (
+	// streamBytes is what is drawn for a stream and goes on to be when it has ended,
+	// and openBytes what is drawn beside that while it is open.
+	streamBytes, openBytes = 128, 8 << 10
+	// frameBytes is what is drawn for a small frame beside its payload.
+	frameBytes = 64
+)
 
 // observed is a connection whose client follows a script.
 type observed struct {

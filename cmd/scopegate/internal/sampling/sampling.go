@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -19,6 +21,9 @@ const (
 	// maxKinds is how many kinds of lines are told apart in a period. What is beyond
 	// counts as one kind.
 	maxKinds = 64
+	// lineBytes is how long lines may be on average, where there are as many as may be of
+	// a kind. The first of each kind counts, and is not limited.
+	lineBytes = 640
 	// maxTextBytes is how much of a message or reason is remembered.
 	maxTextBytes = 100
 	// ReasonKey is the attribute that tells kinds of lines with the same message
@@ -26,10 +31,10 @@ const (
 	ReasonKey = "reason"
 )
 
-// Handler hands on the first lines of each kind in a period, and at the end of the
-// period a line for each kind of which some were left out, that says how many. A
-// kind is level, message and reason. It is safe for concurrent use, and what it
-// holds is bounded.
+// Handler hands on the first lines of each kind in a period, as long as those of all
+// kinds are not too many bytes, and at the end of the period a line for each kind of
+// which some were left out, that says how many. A kind is level, message and reason. It
+// is safe for concurrent use, and what it holds is bounded.
 type Handler struct {
 	next slog.Handler
 	// reason is that of the attributes given by With.
@@ -43,19 +48,23 @@ type counts struct {
 	limit int
 
 	mu    sync.Mutex
-	kinds map[kind]int
+	kinds map[kind]tally
+	bytes int         // that were handed on in the period
 	end   *time.Timer // of the period; nil: there is none
 }
+
+// tally is how many lines of a kind were handed on in a period, and left out.
+type tally struct{ shown, left int }
 
 type kind struct {
 	level           slog.Level
 	message, reason string
 }
 
-// New returns a handler in front of next that hands on so many lines of each kind
-// a second. [Handler.Flush] must be called at the end.
+// New returns a handler in front of next that hands on so many lines of each kind a
+// second, and 640 bytes for each of so many. [Handler.Flush] must be called at the end.
 func New(next slog.Handler, limit int) *Handler {
-	return &Handler{next: next, counts: &counts{root: next, limit: limit, kinds: map[kind]int{}}}
+	return &Handler{next: next, counts: &counts{root: next, limit: limit, kinds: map[kind]tally{}}}
 }
 
 // Enabled tells whether next is.
@@ -73,7 +82,7 @@ func (h *Handler) Handle(ctx context.Context, record slog.Record) error {
 		}
 		return true
 	})
-	if !h.counts.allow(of) {
+	if !h.counts.allow(of, record) {
 		return nil
 	}
 	return h.next.Handle(ctx, record)
@@ -99,7 +108,8 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 func (h *Handler) Flush() { h.counts.flush() }
 
 // allow counts a line, and tells whether it is handed on.
-func (c *counts) allow(of kind) bool {
+func (c *counts) allow(of kind, record slog.Record) bool {
+	bytes := length(record)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.kinds[of]; !known && len(c.kinds) >= maxKinds {
@@ -108,22 +118,51 @@ func (c *counts) allow(of kind) bool {
 	if c.end == nil {
 		c.end = time.AfterFunc(Period, c.flush)
 	}
-	c.kinds[of]++
-	return c.kinds[of] <= c.limit
+	t := c.kinds[of]
+	ok := t.shown == 0 || t.shown < c.limit && c.bytes+bytes <= c.limit*lineBytes
+	if ok {
+		t.shown++
+		c.bytes += bytes
+	} else {
+		t.left++
+	}
+	c.kinds[of] = t
+	return ok
 }
+
+// length returns how long a line is, about, and not less.
+func length(record slog.Record) int {
+	const restBytes, perAttr = 100, 4 // time and level; blanks and quotes
+	bytes := restBytes + len(record.Message)
+	record.Attrs(func(a slog.Attr) bool {
+		bytes += perAttr + len(a.Key)
+		for _, r := range a.Value.String() {
+			if r < utf8.RuneSelf && unicode.IsPrint(r) {
+				bytes++
+			} else {
+				bytes += escapedBytes
+			}
+		}
+		return true
+	})
+	return bytes
+}
+
+// escapedBytes is how long a character becomes that can't be printed as it is.
+const escapedBytes = 6
 
 func (c *counts) flush() {
 	c.mu.Lock()
 	kinds := c.kinds
-	c.kinds = map[kind]int{}
+	c.kinds, c.bytes = map[kind]tally{}, 0
 	if c.end != nil {
 		c.end.Stop()
 		c.end = nil
 	}
 	c.mu.Unlock()
 	for _, of := range slices.SortedFunc(maps.Keys(kinds), compare) {
-		left := kinds[of] - c.limit
-		if left <= 0 {
+		left := kinds[of].left
+		if left == 0 {
 			continue
 		}
 		record := slog.NewRecord(time.Now(), of.level, "log lines were left out", 0)

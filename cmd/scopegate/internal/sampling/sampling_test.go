@@ -89,6 +89,36 @@ func TestBounded(t *testing.T) {
 	})
 }
 
+// TestBytesAreBounded: lines that are long are fewer, and no kind is without one for
+// others that come more often.
+func TestBytesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where no time passes meanwhile
+		const limit, limitBytes = 100, 100 * 640
+		for name, value := range map[string]string{
+			"long": strings.Repeat("x", 1000), "that can't be printed": strings.Repeat("\x01", 200), "short": "x",
+		} {
+			log, handler, text := newLog(limit)
+			for range 10 * limit {
+				for _, reason := range []string{"A", "B", "C"} {
+					log.Warn("upload ended", "reason", reason, "error", value)
+				}
+			}
+			log.Error("another")
+			shown := text.Len()
+			if shown > limitBytes || shown < limitBytes/3 && value != "x" || value == "x" && strings.Count(text.String(), "\n") != 3*limit+1 {
+				t.Errorf("%s: %d bytes are logged in a second, in %d lines", name, shown, strings.Count(text.String(), "\n"))
+			}
+			for _, want := range []string{"reason=A", "reason=B", "reason=C", "msg=another"} {
+				if !strings.Contains(text.String(), want) {
+					t.Errorf("%s: no line has %s", name, want)
+				}
+			}
+			handler.Flush()
+		}
+	})
+}
+
 // Attributes and groups of With do not get lost, and lines from many goroutines are
 // counted once each.
 func TestConcurrent(t *testing.T) {
