@@ -76,9 +76,9 @@ func checkUnits(info, abbrev []byte) error {
 			return fmt.Errorf("%w: more than %d units", ErrTooLarge, maxUnits)
 		}
 		header := fieldReader{locationReader{rest: r.rest[:length], order: r.order}}
-		r.skip(length)
+		r.take(length)
 		if version := header.uint16(); version >= 5 {
-			header.skip(2) // kind of unit, and length of an address
+			header.take(2) // kind of unit, and length of an address
 		}
 		table := header.offset(wide)
 		if header.failed || tables[table] || table > uint64(len(abbrev)) {
@@ -198,10 +198,10 @@ func (r *fieldReader) checkLineHeader() error {
 	if r.uint16() != 5 {
 		return nil
 	}
-	r.skip(2)      // lengths of an address and of a segment selector
+	r.take(2)      // lengths of an address and of a segment selector
 	r.offset(wide) // length of the header
-	r.skip(5)      // parameters of the line program
-	r.skip(uint64(max(r.byte(), 1)) - 1)
+	r.take(5)      // parameters of the line program
+	r.take(uint64(max(r.byte(), 1)) - 1)
 	for range 2 { // folders, then files
 		if err := r.skipLineFiles(wide); err != nil {
 			return err
@@ -235,15 +235,15 @@ func (r *fieldReader) skipForm(form uint64, wide bool) {
 	switch form {
 	case formString:
 		text, _, _ := bytes.Cut(r.rest, []byte{0})
-		r.skip(uint64(len(text)) + 1)
+		r.take(uint64(len(text)) + 1)
 	case formStrp, formLineStrp, formStrpSup:
 		r.offset(wide)
 	case formStrx, formUdata:
 		r.uleb()
 	case formBlock:
-		r.skip(r.uleb())
+		r.take(r.uleb())
 	default:
 		// Nothing is read of an unknown form, as debug/dwarf does.
-		r.skip(fixedForms[form])
+		r.take(fixedForms[form])
 	}
 }
