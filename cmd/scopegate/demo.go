@@ -138,7 +138,7 @@ func (c *demoCommand) startServer(ctx context.Context, s *surroundings, intakeAd
 	if c.Verbose {
 		logger = slog.New(slog.NewTextHandler(s.stderr, nil))
 	}
-	srv, err := server.New(cfg, logger) //nolint:contextcheck // its log lines belong to no request
+	srv, err := server.New(cfg, logger)
 	if err != nil {
 		return nil, &usageError{err}
 	}

@@ -199,7 +199,7 @@ func (c *serveCommand) newServer(
 		return ready{}, err
 	}
 	options = append(options, server.WithVersion(thisBuild().version))
-	srv, err := server.New(cfg, logger, options...) //nolint:contextcheck // its log lines belong to no request
+	srv, err := server.New(cfg, logger, options...)
 	if err != nil {
 		return ready{}, inSettings(err, all)
 	}
