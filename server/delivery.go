@@ -34,9 +34,9 @@ type delivery struct {
 	broken func(error)
 	err    error
 
-	// mu guards files: those of the batches that are on their way, or wait for it.
-	mu    sync.Mutex
-	files map[*encode.Segments]struct{}
+	// mu guards bodies: those of the batches that are on their way, or wait for it.
+	mu     sync.Mutex
+	bodies map[*encode.Body]struct{}
 
 	nextNum        int32 // of the batch that is accepted next
 	acceptedScopes int64
@@ -61,18 +61,21 @@ func (d *delivery) begin(uploadID string, options streamOptions) {
 	d.uploadID, d.options, d.nextNum = uploadID, options, options.firstBatchNum
 }
 
-// send waits until the batch before b is accepted and sends b on its way; last
-// tells that it is the stream's last one. It takes b over. After a batch was not
+// send waits until the batch before is accepted, gives the sealed one its number,
+// and sends it on its way. age is how long it was open, and last reports whether it
+// is the stream's last one. send takes the batch over. After a batch was not
 // accepted, it returns why.
-func (d *delivery) send(b *batch.Batch, last bool) error {
+func (d *delivery) send(sealed *batch.Sealed, age time.Duration, last bool) error {
 	d.service.ledger.BatchesSealed.Inc()
-	d.standing.seal(b)
-	d.keep(b)
+	d.keep(sealed.Body)
 	defer d.standing.enter(d.standing.enter(phaseTurn))
 	if err := d.take(); err != nil {
-		d.discard(b)
+		d.discard(sealed.Body)
 		return err
 	}
+	b := sealed.Number(d.nextNum, last && !d.options.moreFollows)
+	d.standing.seal(b)
+	d.service.metrics.BatchSealed(b.RawBytes, b.File.Len(), b.ScopeCount, age)
 	go func() {
 		err := d.forward(b)
 		d.err, d.complete = err, last && err == nil
@@ -146,20 +149,9 @@ func (d *delivery) stop() {
 	d.put()
 }
 
-// forward takes b to the intake, in the number that is next: a batch before it
-// may have taken b's own by being split.
+// forward takes b to the intake, as several batches if need be.
 func (d *delivery) forward(b *batch.Batch) (err error) {
 	defer d.service.catch(d.ctx, &err)
-	if b.Num != d.nextNum {
-		renumbered, err := b.Renumber(d.service.compressors, d.nextNum, b.Final)
-		d.release(b)
-		if err != nil {
-			d.service.ledger.BatchesRefused.Inc()
-			return err
-		}
-		b = renumbered
-		d.keep(b)
-	}
 	d.standing.travelling.Store(b.Num)
 	err = d.post(b)
 	d.standing.travelling.Store(0)
@@ -178,7 +170,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	case failure != nil && failure.InDoubt():
 		d.inDoubt = true
 	}
-	d.release(b)
+	d.release(b.File.Body)
 	if permanent(err) {
 		d.service.ledger.BatchesRefused.Inc()
 	} else {
@@ -202,9 +194,9 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
-	d.standing.accept(b.File)
+	d.standing.accept(b.File.Len())
 	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
-	d.forget(b)
+	d.forget(b.File.Body)
 	d.service.offer(d.terms, b)
 	d.service.ledger.BatchesAccepted.Inc()
 }
@@ -215,23 +207,25 @@ func (d *delivery) split(b *batch.Batch) error {
 	limits := d.terms.route.learned.Learn(b)
 	d.service.ledger.BatchesRefused.Inc()
 	if d.options.singleBatch {
-		d.release(b)
+		d.release(b.File.Body)
 		return batchTooLarge(limits.CompressedBytes)
 	}
-	parts, err := b.Split(d.service.compressors, b.Num, limits)
-	d.release(b)
+	parts, err := b.Split(d.service.compressors, limits)
+	d.release(b.File.Body)
 	if err != nil {
 		return err
 	}
 	d.service.ledger.BatchesSealed.Add(float64(len(parts)))
-	d.keep(parts...)
+	for _, part := range parts {
+		d.keep(part.Body)
+	}
 	for i, part := range parts {
-		if err := d.forward(part); err != nil {
+		if err := d.forward(part.Number(d.nextNum, b.Final && i == len(parts)-1)); err != nil {
 			// A scope may lie half in a part that was accepted: sent again whole, it
 			// would be there one and a half times.
 			d.inDoubt = d.inDoubt || i > 0
 			for _, rest := range parts[i+1:] {
-				d.discard(rest)
+				d.discard(rest.Body)
 			}
 			return err
 		}
@@ -239,28 +233,26 @@ func (d *delivery) split(b *batch.Batch) error {
 	return nil
 }
 
-// keep lets spill at what batches hold, until they are released.
-func (d *delivery) keep(batches ...*batch.Batch) {
+// keep lets spill at what a batch holds, until it is released.
+func (d *delivery) keep(body *encode.Body) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.files == nil {
-		d.files = make(map[*encode.Segments]struct{}, len(batches))
+	if d.bodies == nil {
+		d.bodies = map[*encode.Body]struct{}{}
 	}
-	for _, b := range batches {
-		d.files[b.File] = struct{}{}
-	}
+	d.bodies[body] = struct{}{}
 }
 
 // forget lets spill no longer at what a batch holds.
-func (d *delivery) forget(b *batch.Batch) {
+func (d *delivery) forget(body *encode.Body) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.files, b.File)
+	delete(d.bodies, body)
 }
 
-func (d *delivery) release(b *batch.Batch) {
-	d.forget(b)
-	b.File.Release()
+func (d *delivery) release(body *encode.Body) {
+	d.forget(body)
+	body.Release()
 }
 
 // spill moves to the spool, if there is one, what the batches hold that are on
@@ -271,15 +263,15 @@ func (d *delivery) spill() {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for file := range d.files {
-		_, err := file.Spill(d.service.spool)
+	for body := range d.bodies {
+		_, err := body.Spill(d.service.spool)
 		d.service.noteSpool(d.ctx, err)
 	}
 }
 
 // discard gives up a batch that was not sent.
-func (d *delivery) discard(b *batch.Batch) {
-	d.release(b)
+func (d *delivery) discard(body *encode.Body) {
+	d.release(body)
 	d.service.ledger.BatchesGivenBack.Inc()
 }
 

@@ -96,20 +96,23 @@ func NewPool(s Settings) (*Pool, error) {
 // compressor compresses for whoever has borrowed it.
 type compressor struct {
 	deflate *flate.Writer
-	out     *Segments
+	out     *Body
 	// window is a copy, because the deflate writer keeps what it was primed with
 	// and would hold on to a member's whole buffer.
 	window []byte
 }
 
 // Write takes what the deflate writer puts out.
-func (c *compressor) Write(b []byte) (int, error) { return c.out.Write(b) }
+func (c *compressor) Write(b []byte) (int, error) {
+	c.out.append(b)
+	return len(b), nil
+}
 
 // borrow returns a compressor that appends deflate blocks to out, which may
 // refer back to window. It waits until one is free: never for longer than those
 // who came before need for their chunks, because nobody keeps one while waiting
 // for something else.
-func (p *Pool) borrow(out *Segments, window []byte) *compressor {
+func (p *Pool) borrow(out *Body, window []byte) *compressor {
 	c := p.take()
 	c.out = out
 	c.window = append(c.window[:0], window...)
@@ -117,8 +120,8 @@ func (p *Pool) borrow(out *Segments, window []byte) *compressor {
 	return c
 }
 
-// compress appends the blocks of a chunk. It can't fail, as Segments takes all
-// that is written to it.
+// compress appends the blocks of a chunk. It can't fail, as a Body takes all
+// that is appended to it.
 func (c *compressor) compress(chunk []byte) { _, _ = c.deflate.Write(chunk) }
 
 // giveBack ends the blocks at a byte border and returns the compressor.

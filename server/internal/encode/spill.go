@@ -20,15 +20,15 @@ type Store interface {
 // then stays in memory, and all can be read.
 //
 // It may run while others read, spill or release the same segments, but not
-// while Write does.
-func (s *Segments) Spill(store Store) (freedBytes int, err error) {
+// while the member appends to them.
+func (b *Body) Spill(store Store) (freedBytes int, err error) {
 	for i := 0; ; i++ {
 		var moving *segment
-		if moving, i = s.claim(i); moving == nil {
+		if moving, i = b.claim(i); moving == nil {
 			return freedBytes, nil
 		}
 		id, err := store.Put(moving[:])
-		if s.settle(moving, i, store, id, err) {
+		if b.settle(moving, i, store, id, err) {
 			freedBytes += SegmentBytes
 		}
 		if err != nil {
@@ -39,15 +39,15 @@ func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 
 // claim returns the first segment from i on that can be moved, and its
 // number; nil where there is none. It is the caller's to settle.
-func (s *Segments) claim(i int) (*segment, int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	movable := s.length / SegmentBytes
-	if s.sealed {
-		movable = len(s.places)
+func (b *Body) claim(i int) (*segment, int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	movable := b.length / SegmentBytes
+	if b.sealed {
+		movable = len(b.places)
 	}
 	for ; i < movable; i++ {
-		if p := &s.places[i]; p.memory != nil && !p.moving {
+		if p := &b.places[i]; p.memory != nil && !p.moving {
 			p.moving = true
 			return p.memory, i
 		}
@@ -57,24 +57,24 @@ func (s *Segments) claim(i int) (*segment, int) {
 
 // settle ends the move of segment i, which was put as id unless err tells why
 // not, and returns whether its memory was freed.
-func (s *Segments) settle(moving *segment, i int, store Store, id int64, err error) bool {
-	s.mu.Lock()
-	released := i >= len(s.places) || s.places[i].memory != moving
+func (b *Body) settle(moving *segment, i int, store Store, id int64, err error) bool {
+	b.mu.Lock()
+	released := i >= len(b.places) || b.places[i].memory != moving
 	switch {
 	case released:
 	case err != nil:
-		s.places[i].moving = false
+		b.places[i].moving = false
 	default:
-		s.places[i] = place{store: store, id: id}
+		b.places[i] = place{store: store, id: id}
 	}
-	s.mu.Unlock()
+	b.mu.Unlock()
 	if released && err == nil {
 		store.Free(id)
 	}
 	if !released && err != nil {
 		return false
 	}
-	s.pool.give(moving)
-	draw(s.account, -SegmentBytes)
+	b.pool.give(moving)
+	draw(b.account, -SegmentBytes)
 	return true
 }

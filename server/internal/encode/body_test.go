@@ -14,7 +14,7 @@ import (
 
 // finished returns a member that fills n bytes of segments or a few more, and
 // its bytes.
-func finished(t *testing.T, pool *encode.Pool, n int) (*encode.Segments, []byte) {
+func finished(t *testing.T, pool *encode.Pool, n int) (*encode.Body, []byte) {
 	t.Helper()
 	m := pool.NewMember(nil)
 	write(t, m, noise(6, n))
@@ -26,7 +26,7 @@ func finished(t *testing.T, pool *encode.Pool, n int) (*encode.Segments, []byte)
 	return s, all
 }
 
-func TestSegmentsReader(t *testing.T) {
+func TestBodyReader(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.DefaultSettings())
 	for _, n := range []int{1, 1000, 16<<10 - 33, 16 << 10, 50_000, 200_000} {
@@ -58,22 +58,21 @@ func TestSegmentsReader(t *testing.T) {
 
 // Chunks from 16 KiB of noise make up segments of every length, the full one
 // among them.
-func TestSegmentsOfAllLengths(t *testing.T) {
+func TestBodiesOfAllLengths(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.Settings{Level: 1, ChunkBytes: 16 << 10, Compressors: 1})
 	lengths := map[int]bool{}
-	for n := 16340; n < 16370; n++ {
+	for n := 16350; n < 16380; n++ {
 		s, all := finished(t, pool, n)
-		wantMember(t, all, noise(6, n))
 		lengths[len(all)] = true
-		s.Release()
+		wantMember(t, bytesOf(t, s), noise(6, n))
 	}
 	if !lengths[16<<10] {
-		t.Errorf("none of %d members fills its segment", len(lengths))
+		t.Errorf("none of %d bodies fills its segment", len(lengths))
 	}
 }
 
-func TestSegmentsReadByMany(t *testing.T) {
+func TestBodyReadByMany(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.DefaultSettings())
 	s, want := finished(t, pool, 100_000)
