@@ -5,10 +5,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/tenant"
+	"github.com/scopegate/scopegate/server/internal/text"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // Config is what an operator can set. Start from [DefaultConfig].
@@ -147,7 +150,7 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.MaxBatchBytes < minBatchBytes:
-		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+formatBytes(minBatchBytes))
+		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+text.Bytes(minBatchBytes))
 	case c.MaxBatchAge < 0:
 		return refused("MaxBatchAge", c.MaxBatchAge, isNegative)
 	case c.MaxConnectionAge < 0:
@@ -219,4 +222,18 @@ func (c Config) batchPolicy() batch.Policy {
 		FlushThresholdBytes:    c.FlushThresholdBytes,
 		FlushThresholdRawBytes: c.FlushThresholdRawBytes,
 	}
+}
+
+func (c Config) uploadConfig() upload.Config {
+	return upload.Config{
+		MaxBatchBytes: c.MaxBatchBytes, MaxBatchAge: c.MaxBatchAge, MaxStreamAge: c.MaxConnectionAge,
+		MaxScopeBytes: c.MaxScopeBytes, MaxMetadataBytes: c.MaxMetadataBytes, MaxDepth: c.MaxDepth,
+		FirstMessageTimeout: c.Limits.FirstMessageTimeout,
+		IdleTimeout:         c.Limits.IdleTimeout, MinBytesPerSecond: c.Limits.MinBytesPerSecond,
+		SettleTime: settleTime,
+	}
+}
+
+func (c AccessConfig) access() access.Config {
+	return access.Config{TenantsFile: c.TenantsFile, TenantsInterval: c.TenantsInterval}
 }

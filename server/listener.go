@@ -9,6 +9,14 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
+// What is drawn for a connection, as measured with `make loadtest`: docs/limits.md.
+const (
+	// connectionBytes is for its goroutines and its tables of headers and streams.
+	connectionBytes = 24 << 10
+	// tlsConnectionBytes is for TLS on top of that, a client's certificate included.
+	tlsConnectionBytes = 20 << 10
+)
+
 // connections counts the open connections of all listeners.
 type connections struct {
 	open   atomic.Int64

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // TestListener: as many connections are open as there may be, over all listeners,
@@ -16,7 +18,7 @@ import (
 func TestListener(t *testing.T) {
 	t.Parallel()
 	const limit = 2
-	budget := testBudget()
+	budget := memory.New(memory.Limits{Bytes: 1 << 30})
 	open := &connections{limit: limit, budget: budget}
 	accepted := make(chan net.Conn)
 	var accepting sync.WaitGroup
@@ -97,7 +99,7 @@ func TestListener(t *testing.T) {
 func TestReadsPauseBeyondMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		budget := testBudget()
+		budget := memory.New(memory.Limits{Bytes: 1 << 30})
 		defer budget.Close()
 		client, raw := net.Pipe()
 		defer func() { _ = client.Close() }()

@@ -37,7 +37,7 @@ func TestPanicTellsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.access.routes.own.forwarder = panicking{s.service.access.routes.config}
+	s.routes.Own.Forwarder = panicking{s.config.Intake.client()}
 	address, stop := serve(t, s)
 	stream, err := symdbv1.NewSymbolDatabaseServiceClient(dial(t, address)).UploadScopes(t.Context())
 	if err != nil {

@@ -10,7 +10,9 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // secured are credentials that leave unix sockets in plain text. What a client can
@@ -84,19 +86,19 @@ func (h *handshakeConn) end() {
 // they like.
 type refusals struct {
 	logger *slog.Logger
-	noise  sampler
+	noise  logs.Sampler
 }
 
 // log writes of the error, which may quote a certificate of the client's, as much as
 // of anything that a client has chosen.
 func (r *refusals) log(peer net.Addr, err error) {
-	attrs := []any{slog.String("peer", peer.String()), slog.String("error", clip(err.Error()))}
+	attrs := []any{slog.String("peer", peer.String()), slog.String("error", text.Clip(err.Error()))}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		// One that looks whether the port is open, as load balancers do.
 		r.logger.Debug("TLS handshake failed", attrs...)
 		return
 	}
-	if unlogged, ok := r.noise.take(time.Now()); ok {
+	if unlogged, ok := r.noise.Take(time.Now()); ok {
 		r.logger.Warn("TLS handshake failed", append(attrs, slog.Int("unlogged", unlogged))...)
 	}
 }

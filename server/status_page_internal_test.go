@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
-	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // watched is a server, and a client of it.
@@ -44,7 +45,7 @@ func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.settle = patience
+	s.uploads.SettleTime = patience
 	address, _ := serve(t, s)
 	return &watched{Server: s, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
 }
@@ -171,9 +172,10 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 		f.JSONBytes != summary.GetRawBytes() || f.GzipBytes != summary.GetCompressedBytes() || f.UploadID != summary.GetUploadId() {
 		t.Errorf("finished: %+v, summary: %v", f, summary)
 	}
-	totals := &w.service.activity.Totals
-	if totals.Scopes.Load() != 3 || totals.JSONBytes.Load() != summary.GetRawBytes() || totals.AcceptedBytes.Load() != summary.GetCompressedBytes() {
-		t.Errorf("totals: %d scopes, %d of JSON, %d accepted", totals.Scopes.Load(), totals.JSONBytes.Load(), totals.AcceptedBytes.Load())
+	counts := &w.uploads.Counts
+	got := []int64{counts.ScopesAccepted.Load(), counts.JSONBytes.Load(), counts.GzipAccepted.Load()}
+	if want := []int64{3, summary.GetRawBytes(), summary.GetCompressedBytes()}; !slices.Equal(got, want) {
+		t.Errorf("scopes, JSON and gzip: %d, want %d", got, want)
 	}
 	if s.Intake.Attempts[0] != (adminpage.Outcome{Class: "accepted", Good: true, Count: 3}) || s.Intake.Latency.Count != 3 {
 		t.Errorf("intake: %+v", s.Intake)
@@ -279,7 +281,7 @@ func TestSnapshotWhileAllIsInMotion(t *testing.T) {
 	uploading.Wait()
 	close(stop)
 	looking.Wait()
-	if got := w.service.activity.Totals.Scopes.Load(); got != 240 {
+	if got := w.uploads.Counts.ScopesReceived.Load(); got != 240 {
 		t.Errorf("%d scopes", got)
 	}
 }
@@ -329,34 +331,26 @@ func TestStatusPageOfAServerThatHasStopped(t *testing.T) {
 
 func TestMostNotableUploads(t *testing.T) {
 	t.Parallel()
-	budget := memory.New(memory.Limits{Bytes: 1 << 40})
-	defer budget.Close()
 	begin := time.Now()
-	var open []*upload
+	var open []upload.Snapshot
 	for i := range 300 { // the later, the larger
-		u := &upload{account: budget.Open(0, func(memory.Order) {})}
-		u.stream.pace.began = begin.Add(time.Duration((i*7)%300) * time.Second)
-		u.account.Draw((i * 7) % 300)
-		open = append(open, u)
+		n := (i * 7) % 300
+		open = append(open, upload.Snapshot{Began: begin.Add(time.Duration(n) * time.Second), HeldBytes: int64(n)})
 	}
-	shown := mostNotable(open, 100)
+	shown := mostNotable(slices.Clone(open), 100)
 	if len(shown) != 100 {
-		t.Fatalf("%d are shown", len(shown))
+		t.Fatalf("%d are shown, want 100", len(shown))
 	}
 	for i, u := range shown {
 		want := i
 		if i >= 50 {
 			want += 200
 		}
-		if got := int(u.stream.pace.began.Sub(begin) / time.Second); got != want {
+		if got := int(u.Began.Sub(begin) / time.Second); got != want {
 			t.Errorf("%d: the one of second %d, want %d", i, got, want)
 		}
 	}
 	if got := mostNotable(open[:7], 100); len(got) != 7 {
-		t.Errorf("%d of 7", len(got))
-	}
-	for _, u := range open {
-		u.account.Draw(-int(u.account.HeldBytes()))
-		u.account.Close()
+		t.Errorf("%d are shown, want all 7", len(got))
 	}
 }

@@ -177,11 +177,11 @@ func (s *Server) credentials() credentials.TransportCredentials {
 	}
 	return &secured{
 		TransportCredentials: credentials.NewTLS(&tls.Config{
-			MinVersion:         s.service.config.TLS.MinVersion,
+			MinVersion:         s.config.TLS.MinVersion,
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return store.Config(), nil },
 		}),
 		plain:    plain,
-		budget:   s.service.budget,
-		refusals: &refusals{logger: s.service.logger},
+		budget:   s.budget,
+		refusals: &refusals{logger: s.logger},
 	}
 }

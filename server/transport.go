@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -35,19 +37,19 @@ const messageLimitFactor = 2
 
 // newTransport returns the gRPC server, without its services.
 func (s *Server) newTransport() *grpc.Server {
-	cfg, transport := s.service.config, s.service.config.Transport
-	pool := newBuffers(s.service.budget)
+	cfg, transport := s.config, s.config.Transport
+	pool := grpcwire.NewBuffers(s.budget)
 	streams, calls := s.interceptors()
 	return grpc.NewServer(
-		s.service.tracing.serverOption(),
+		s.spans(),
 		grpc.Creds(&observing{
 			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
-			budget:               s.service.budget, logger: s.service.logger,
-			ended: s.service.metrics.ConnectionsEnded,
+			budget:               s.budget, logger: s.logger,
+			ended: s.metrics.connectionsEnded,
 		}),
-		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
+		grpc.ForceServerCodecV2(grpcwire.Codec{Pool: pool}),
 		experimental.BufferPool(pool),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
@@ -63,9 +65,9 @@ func (s *Server) newTransport() *grpc.Server {
 			MaxConnectionIdle: cfg.Limits.IdleTimeout,
 			MaxConnectionAge:  cfg.MaxConnectionAge,
 			// By then all its streams have reached that age themselves, or had no
-			// metadata in time, and were given back, which takes settleTime. Without
+			// metadata in time, and were given back, which takes a few seconds. Without
 			// it the connection would never be closed.
-			MaxConnectionAgeGrace: 2 * (max(cfg.MaxConnectionAge, cfg.Limits.FirstMessageTimeout) + settleTime),
+			MaxConnectionAgeGrace: 2 * (max(cfg.MaxConnectionAge, cfg.Limits.FirstMessageTimeout) + stopTime/2),
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
@@ -77,14 +79,27 @@ func (s *Server) newTransport() *grpc.Server {
 // interceptors returns what stands around each stream and call. Who calls is asked
 // only where it matters, as each interceptor takes its part of a stream's stack.
 func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
-	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
-	streams := []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)}
-	calls := []grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
-	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
-		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
-		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(ask), guarded))
+	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, panicked any) error {
+		return upload.Status(s.uploads.Recovered(ctx, panicked), nil)
+	})
+	streams := []grpc.StreamServerInterceptor{s.limitOtherStreams, recovery.StreamServerInterceptor(recovered)}
+	calls := []grpc.UnaryServerInterceptor{
+		grpcwire.PlainCalls, s.metrics.rpc.UnaryServerInterceptor(), recovery.UnaryServerInterceptor(recovered),
+	}
+	if s.access.Asks() {
+		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(s.authenticate), guarded))
+		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(s.authenticate), guarded))
 	}
 	return streams, calls
+}
+
+// authenticate is an auth.AuthFunc.
+func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
+	known, err := s.access.Authenticate(ctx)
+	if err != nil {
+		return nil, upload.Status(err, nil)
+	}
+	return known, nil
 }
 
 // guarded matches what asks for a credential: all but the health of the server,
@@ -93,27 +108,27 @@ var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallM
 	return call.Service != healthv1.Health_ServiceDesc.ServiceName
 })
 
-// others draws what the streams of other services hold, and refuses them where there
-// is no room. It counts them, and ends them when the server stops: one that watches
+// limitOtherStreams draws what the streams of other services hold, and refuses them where
+// there is no room. It counts them, and ends them when the server stops: one that watches
 // its health would keep it from stopping.
-func (s *Server) others(
+func (s *Server) limitOtherStreams(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
 	}
-	if err := answerPlain(stream.Context()); err != nil {
+	if err := grpcwire.AnswerPlain(stream.Context()); err != nil {
 		return status.FromContextError(err).Err()
 	}
-	const bytes = streamBytes + maxCallBytes
-	s.service.budget.Draw(bytes)
-	defer s.service.budget.Draw(-bytes)
-	if s.service.budget.Exceeded() {
-		return publicStatus(errMemory, nil)
+	const bytes = upload.StreamBytes + grpcwire.MaxCallBytes
+	s.budget.Draw(bytes)
+	defer s.budget.Draw(-bytes)
+	if s.budget.Exceeded() {
+		return upload.Status(upload.ErrMemory, nil)
 	}
 	ended := make(chan error, 1)
-	counted := s.service.rpc.Stream()
-	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
+	counted := s.metrics.rpc.StreamServerInterceptor()
+	s.goroutines.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 func report(r *activity.Recorder) (s adminpage.Snapshot) {
@@ -44,16 +45,17 @@ func TestSamplesAreDifferences(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
 	r := activity.New(begin)
-	r.Totals.Scopes.Add(3)
-	r.Totals.ReceivedBytes.Add(30)
-	r.Totals.JSONBytes.Add(300)
-	r.Totals.AcceptedBytes.Add(5)
-	r.Totals.RefusedUploads.Add(1)
+	var counts upload.Counts
+	counts.ScopesReceived.Add(3)
+	counts.BytesReceived.Add(30)
+	counts.JSONBytes.Add(300)
+	counts.GzipAccepted.Add(5)
+	counts.Overloaded.Add(1)
 	r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 200, Duration: time.Second})
 	r.Attempt(intake.Attempt{Class: intake.ClassThrottled, HTTPStatus: 429, Duration: 3 * time.Second})
-	r.Sample(begin.Add(2*time.Second), 77, 4)
-	r.Totals.Scopes.Add(2)
-	r.Sample(begin.Add(3*time.Second), 78, 5)
+	r.Sample(begin.Add(2*time.Second), &counts, 77, 4)
+	counts.ScopesReceived.Add(2)
+	r.Sample(begin.Add(3*time.Second), &counts, 78, 5)
 	got := report(r).History
 	want := []adminpage.Sample{
 		{
@@ -66,7 +68,7 @@ func TestSamplesAreDifferences(t *testing.T) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	for i := range 500 {
-		r.Sample(begin.Add(time.Duration(i+4)*time.Second), int64(i), 0)
+		r.Sample(begin.Add(time.Duration(i+4)*time.Second), &counts, int64(i), 0)
 	}
 	if got := report(r).History; len(got) != 300 || got[299].DrawnBytes != 499 || got[0].DrawnBytes != 200 {
 		t.Errorf("%d samples", len(got))
@@ -159,14 +161,15 @@ func TestFailuresAlikeAreOne(t *testing.T) {
 func TestRecorderIsSafe(t *testing.T) {
 	t.Parallel()
 	r := activity.New(time.Now())
+	var counts upload.Counts
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for i := range 200 {
-				r.Totals.Scopes.Add(1)
+				counts.ScopesReceived.Add(1)
 				r.Attempt(intake.Attempt{Class: intake.ClassBroken, Duration: time.Duration(i)})
 				r.Finish(adminpage.Finished{Scopes: int64(i)})
-				r.Sample(time.Now(), 1, 1)
+				r.Sample(time.Now(), &counts, 1, 1)
 				report(r)
 			}
 		})

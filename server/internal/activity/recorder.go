@@ -3,10 +3,10 @@ package activity
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // How many of each are remembered.
@@ -16,20 +16,9 @@ const (
 	samplesKept  = 300
 )
 
-// Totals count since the start. They only grow.
-type Totals struct {
-	// Scopes and ReceivedBytes of protobuf were received, JSONBytes made of them,
-	// AcceptedBytes of gzip accepted by the intake.
-	Scopes, ReceivedBytes, JSONBytes, AcceptedBytes atomic.Int64
-	// RefusedUploads were refused for want of room.
-	RefusedUploads atomic.Int64
-}
-
-// Recorder remembers. It is safe for concurrent use, and cheap: Totals are atomic,
-// and what takes a lock happens at most once a batch.
+// Recorder remembers. It is safe for concurrent use, and cheap: what takes its lock
+// happens at most once a batch.
 type Recorder struct {
-	Totals Totals
-
 	attempts attempts
 
 	mu       sync.Mutex
@@ -74,14 +63,14 @@ func Shortened(l adminpage.Label) adminpage.Label {
 
 // Sample remembers what happened since the last sample; drawnBytes and uploads are
 // as of now.
-func (r *Recorder) Sample(now time.Time, drawnBytes int64, uploads int) {
+func (r *Recorder) Sample(now time.Time, c *upload.Counts, drawnBytes int64, uploads int) {
 	good, bad, slowest := r.attempts.sinceSample()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	current := reading{
-		at: now, scopes: r.Totals.Scopes.Load(), received: r.Totals.ReceivedBytes.Load(),
-		made: r.Totals.JSONBytes.Load(), accepted: r.Totals.AcceptedBytes.Load(),
-		refused: r.Totals.RefusedUploads.Load(), good: good, bad: bad,
+		at: now, scopes: c.ScopesReceived.Load(), received: c.BytesReceived.Load(),
+		made: c.JSONBytes.Load(), accepted: c.GzipAccepted.Load(),
+		refused: c.Overloaded.Load(), good: good, bad: bad,
 	}
 	before := r.last
 	r.last = current

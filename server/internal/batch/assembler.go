@@ -17,20 +17,16 @@ type Assembler struct {
 	header *Header
 	policy Policy
 	member *encode.Member
-	// envelopeBytes is the least that a batch's envelope takes, and envelopeRawBytes
-	// the least of it as JSON.
-	envelopeBytes    int
-	envelopeRawBytes int64
-	scopes           int64 // in the open batch
-	full             bool  // the open batch
+	// envelope is the least that a batch's envelope takes.
+	envelope size
+	scopes   int64 // in the open batch
+	full     bool  // the open batch
 }
 
 // NewAssembler returns an assembler. The memory of its batches is drawn from
 // account; nil: it is not counted.
 func NewAssembler(h *Header, p Policy, pool *encode.Pool, account encode.Account) *Assembler {
-	a := &Assembler{header: h, policy: p, member: pool.NewMember(account)}
-	a.envelopeBytes, a.envelopeRawBytes = h.envelopeBytes(1, true)
-	return a
+	return &Assembler{header: h, policy: p, member: pool.NewMember(account), envelope: h.envelope(1, true)}
 }
 
 // Add appends a scope to the open batch.
@@ -59,11 +55,11 @@ func (a *Assembler) reached(threshold int) bool {
 }
 
 // RawBytes returns how much JSON the open batch has, its envelope included.
-func (a *Assembler) RawBytes() int64 { return a.envelopeRawBytes + a.member.RawBytes() }
+func (a *Assembler) RawBytes() int64 { return a.envelope.raw + a.member.RawBytes() }
 
 // CompressedBytes returns how long the open batch's file is as far as it is
 // compressed, its envelope included.
-func (a *Assembler) CompressedBytes() int { return a.envelopeBytes + a.member.CompressedBytes() }
+func (a *Assembler) CompressedBytes() int { return a.envelope.compressed + a.member.CompressedBytes() }
 
 // Empty tells whether the open batch has no scope, so that it can't be sealed.
 func (a *Assembler) Empty() bool { return a.scopes == 0 }

@@ -103,10 +103,15 @@ func (h *Header) appendHead(dst []byte, num int32) []byte {
 	return append(dst, openScopes...)
 }
 
-// envelopeBytes returns how much longer a batch with that number is than its body,
-// as gzip and as JSON.
-func (h *Header) envelopeBytes(num int32, final bool) (compressed int, raw int64) {
+// size is a length in both ways that batches are measured.
+type size struct {
+	compressed int
+	raw        int64
+}
+
+// envelope returns how much longer a batch with that number is than its body.
+func (h *Header) envelope(num int32, final bool) size {
 	nothing := Sealed{Header: h, Body: new(encode.Body)}
 	b := nothing.Number(num, final)
-	return b.File.Len(), b.RawBytes
+	return size{compressed: b.File.Len(), raw: b.RawBytes}
 }

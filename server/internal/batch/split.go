@@ -35,15 +35,8 @@ type Limits struct {
 // never all of the JSON.
 func (b *Batch) Split(pool *encode.Pool, limits Limits) ([]*Sealed, error) {
 	s := splitter{
-		limits: limits, max: Limits{CompressedBytes: math.MaxInt, RawBytes: math.MaxInt64},
+		limits: limits, max: limits.withoutEnvelope(b.Header),
 		header: b.Header, member: pool.NewMember(b.File.Account()),
-	}
-	compressed, raw := b.Header.envelopeBytes(math.MaxInt32, false)
-	if limits.CompressedBytes > 0 {
-		s.max.CompressedBytes = limits.CompressedBytes - compressed
-	}
-	if limits.RawBytes > 0 {
-		s.max.RawBytes = limits.RawBytes - raw
 	}
 	defer s.walk.close()
 	defer s.member.Discard()
@@ -55,6 +48,20 @@ func (b *Batch) Split(pool *encode.Pool, limits Limits) ([]*Sealed, error) {
 		return nil, fmt.Errorf("split batch %d: %w", b.Num, err)
 	}
 	return s.sealed, nil
+}
+
+// withoutEnvelope returns what is left for the body of a batch, whatever its
+// number. There is always a limit.
+func (l Limits) withoutEnvelope(h *Header) Limits {
+	envelope := h.envelope(math.MaxInt32, false)
+	left := Limits{CompressedBytes: math.MaxInt, RawBytes: math.MaxInt64}
+	if l.CompressedBytes > 0 {
+		left.CompressedBytes = l.CompressedBytes - envelope.compressed
+	}
+	if l.RawBytes > 0 {
+		left.RawBytes = l.RawBytes - envelope.raw
+	}
+	return left
 }
 
 // decompress returns a reader of a body's JSON, which ends with an error unless

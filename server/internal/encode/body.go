@@ -1,154 +1,77 @@
 package encode
 
 import (
-	"fmt"
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"io"
-	"sync"
+	"math"
 )
 
-// SegmentBytes is the length of a segment, in memory as in a [Store]. An upload
-// that has compressed something holds one that is partly empty.
-const SegmentBytes = 16 << 10
-
-type segment [SegmentBytes]byte
-
-type segmentPool struct{ pool sync.Pool }
-
-func (p *segmentPool) take() *segment {
-	if s, ok := p.pool.Get().(*segment); ok {
-		return s
-	}
-	return new(segment)
-}
-
-func (p *segmentPool) give(s *segment) { p.pool.Put(s) }
+// header begins a gzip member (RFC 1952, section 2.3): deflate, no flags, no
+// time, operating system unknown. The same JSON shall give the same bytes.
+var header = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
 
 // Body is JSON that is compressed and complete except for what stands in front of
 // it and behind it: deflate blocks that refer back to nothing but each other and
 // end at a byte border. [Body.File] puts the rest around them.
-//
-// It grows without being copied, while a member writes to it. Its full segments
-// can be moved out of memory, with [Body.Spill], and are read as before.
-//
-// Release is for a caller that is the only one to use the Body, except that Spill
-// may run at the same time.
 type Body struct {
-	pool     *segmentPool
-	account  Account
-	length   int
+	Segments
+
 	rawBytes int64
 	sum      uint32 // CRC-32 of the JSON
-	sealed   bool   // nothing is written any more
-
-	mu     sync.Mutex
-	places []place
 }
-
-// place is where a segment is: in memory, or else in a store.
-type place struct {
-	memory *segment
-	// moving tells that memory is being written to a store, and is Spill's to give
-	// back should the place be gone when that is done.
-	moving bool
-	store  Store
-	id     int64
-}
-
-// append appends blocks. It is for the member alone, until that is finished.
-func (b *Body) append(blocks []byte) {
-	for len(blocks) > 0 {
-		used := b.length % SegmentBytes
-		if used == 0 {
-			draw(b.account, SegmentBytes)
-			b.places = append(b.places, place{memory: b.pool.take()})
-		}
-		c := copy(b.places[len(b.places)-1].memory[used:], blocks)
-		b.length += c
-		blocks = blocks[c:]
-	}
-}
-
-// Len returns the number of bytes, wherever they are.
-func (b *Body) Len() int { return b.length }
 
 // RawBytes returns the length of the JSON.
 func (b *Body) RawBytes() int64 { return b.rawBytes }
 
-// Account returns what the memory is drawn from; nil where it is not counted.
-func (b *Body) Account() Account { return b.account }
+// File returns one gzip member that holds head, the body and tail. It copies and
+// compresses nothing of the body, which can be in any number of files.
+func (b *Body) File(head, tail []byte) *File {
+	sum := crc32.Update(joinSums(crc32.ChecksumIEEE(head), b.sum, b.rawBytes), crc32.IEEETable, tail)
+	isize := uint32(int64(len(head)) + b.rawBytes + int64(len(tail))) // modulo 2^32, as RFC 1952 has it
+	back := appendStored(nil, tail, true)
+	back = binary.LittleEndian.AppendUint32(back, sum)
+	return &File{
+		Body:  b,
+		front: appendStored(bytes.Clone(header), head, false),
+		back:  binary.LittleEndian.AppendUint32(back, isize),
+	}
+}
 
-// Transfer has what is in memory be drawn from account from now on. It is for who
-// takes the bytes over when they are all written, and not while Spill runs.
-func (b *Body) Transfer(account Account) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	held := 0
-	for _, p := range b.places {
-		if p.memory != nil {
-			held += SegmentBytes
+// File is one gzip member (RFC 1952). Its memory is that of its body, except for
+// the head and the tail, which stay in memory when the body is spilled.
+type File struct {
+	*Body
+
+	front, back []byte
+}
+
+// Len returns the length of the gzip member.
+func (f *File) Len() int { return len(f.front) + f.Body.Len() + len(f.back) }
+
+// NewReader returns a reader of the gzip member, on the terms of
+// [Segments.NewReader].
+func (f *File) NewReader() io.Reader {
+	return io.MultiReader(bytes.NewReader(f.front), f.Body.NewReader(), bytes.NewReader(f.back))
+}
+
+// appendStored appends b as deflate blocks that are not compressed (RFC 1951,
+// section 3.2.4), the last of which ends the stream if final is set. dst ends at
+// a byte border, and so does what is returned.
+func appendStored(dst, b []byte, final bool) []byte {
+	for {
+		n := min(len(b), math.MaxUint16)
+		var kind byte
+		if final && n == len(b) {
+			kind = 1
+		}
+		dst = append(dst, kind)
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
+		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
+		dst = append(dst, b[:n]...)
+		if b = b[n:]; len(b) == 0 {
+			return dst
 		}
 	}
-	draw(account, held)
-	draw(b.account, -held)
-	b.account = account
-}
-
-// Release gives the memory back, and the space in stores. Readers must have come
-// to their end. Releasing again does nothing.
-func (b *Body) Release() {
-	b.mu.Lock()
-	places := b.places
-	b.places, b.length = nil, 0
-	b.mu.Unlock()
-	released := 0
-	for _, p := range places {
-		switch {
-		case p.memory == nil:
-			p.store.Free(p.id)
-		case !p.moving:
-			b.pool.give(p.memory)
-			released += SegmentBytes
-		}
-	}
-	draw(b.account, -released)
-}
-
-// NewReader returns a reader of all the bytes, from the first one on. Any
-// number of readers can be used, one after the other or at the same time, until
-// Release. Reading fails only with what the store fails with.
-func (b *Body) NewReader() io.Reader { return &bodyReader{of: b} }
-
-type bodyReader struct {
-	of *Body
-	at int
-}
-
-func (r *bodyReader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if r.at == r.of.length {
-		return 0, io.EOF
-	}
-	offset := r.at % SegmentBytes
-	p = p[:min(len(p), SegmentBytes-offset, r.of.length-r.at)]
-	if err := r.of.copyTo(p, r.at/SegmentBytes, offset); err != nil {
-		return 0, fmt.Errorf("read segment: %w", err)
-	}
-	r.at += len(p)
-	return len(p), nil
-}
-
-// copyTo fills p with what segment i has from offset on. A store is read without
-// the lock: its segments stay where they are until Release.
-func (b *Body) copyTo(p []byte, i, offset int) error {
-	b.mu.Lock()
-	from := b.places[i]
-	if from.memory != nil {
-		copy(p, from.memory[offset:])
-		b.mu.Unlock()
-		return nil
-	}
-	b.mu.Unlock()
-	return from.store.ReadAt(p, from.id, offset)
 }

@@ -6,17 +6,17 @@ func (m *Member) HeldBytes() int { return cap(m.buffer) + m.out.HeldBytes() }
 // Blocks returns how many blocks m has in stores.
 func (m *Member) Blocks() int { return len(m.parked.blocks) + m.out.Blocks() }
 
-// HeldBytes returns the memory that b holds.
-func (b *Body) HeldBytes() int { return len(b.memory()) * SegmentBytes }
+// HeldBytes returns the memory that s holds.
+func (s *Segments) HeldBytes() int { return len(s.memory()) * SegmentBytes }
 
-// Blocks returns how many blocks b has in stores.
-func (b *Body) Blocks() int { return len(b.places) - len(b.memory()) }
+// Blocks returns how many blocks s has in stores.
+func (s *Segments) Blocks() int { return len(s.places) - len(s.memory()) }
 
 // FreeCompressors returns how many compressors nobody has borrowed.
 func (p *Pool) FreeCompressors() int { return len(p.free) }
 
-// Append appends blocks, as a compressor does.
-func (b *Body) Append(blocks []byte) { b.append(blocks) }
+// Append appends b, as a compressor does.
+func (s *Segments) Append(b []byte) { s.append(b) }
 
 // Shared tells whether a segment is in two of all, or twice in one.
 func Shared(all ...*Body) bool {
@@ -32,10 +32,10 @@ func Shared(all ...*Body) bool {
 	return false
 }
 
-func (b *Body) memory() (held []*segment) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range b.places {
+func (s *Segments) memory() (held []*segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.places {
 		if p.memory != nil {
 			held = append(held, p.memory)
 		}

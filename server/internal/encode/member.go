@@ -35,7 +35,7 @@ const maxRunChunks = 8
 // NewMember returns an empty member. The memory that it holds, and that what
 // Finish returns holds, is drawn from account; nil: it is not counted.
 func (p *Pool) NewMember(account Account) *Member {
-	return &Member{pool: p, account: account, out: &Body{pool: &p.segments, account: account}}
+	return &Member{pool: p, account: account, out: &Body{Segments: Segments{pool: &p.segments, account: account}}}
 }
 
 // Tail returns the slice to append JSON to. Its content is not the caller's.
@@ -134,7 +134,7 @@ func (m *Member) compressChunk() {
 	m.out.sum = crc32.Update(m.out.sum, crc32.IEEETable, chunk)
 	m.out.rawBytes += int64(len(chunk))
 	if m.borrowed == nil {
-		m.borrowed = m.pool.borrow(m.out, m.buffer[:m.window])
+		m.borrowed = m.pool.borrow(&m.out.Segments, m.buffer[:m.window])
 	}
 	m.borrowed.compress(chunk)
 	if m.chunks++; m.chunks == maxRunChunks {

@@ -102,34 +102,34 @@ func (p *parked) free() {
 }
 
 // partialBytes is how much of the last segment is filled; 0 where it is full.
-func (b *Body) partialBytes() int { return b.length % SegmentBytes }
+func (s *Segments) partialBytes() int { return s.length % SegmentBytes }
 
 // partial returns what the segment has that is not full yet.
-func (b *Body) partial() []byte {
-	n := b.partialBytes()
+func (s *Segments) partial() []byte {
+	n := s.partialBytes()
 	if n == 0 {
 		return nil
 	}
-	return b.places[len(b.places)-1].memory[:n]
+	return s.places[len(s.places)-1].memory[:n]
 }
 
 // dropPartial gives up what partial returns. append needs it restored.
-func (b *Body) dropPartial() {
-	if b.partialBytes() == 0 {
+func (s *Segments) dropPartial() {
+	if s.partialBytes() == 0 {
 		return
 	}
-	last := len(b.places) - 1
-	b.pool.give(b.places[last].memory)
-	b.places = b.places[:last]
-	draw(b.account, -SegmentBytes)
+	last := len(s.places) - 1
+	s.pool.give(s.places[last].memory)
+	s.places = s.places[:last]
+	draw(s.account, -SegmentBytes)
 }
 
 // restorePartial is the reverse of dropPartial. It takes memory over.
-func (b *Body) restorePartial(memory *segment) {
-	if b.partialBytes() == 0 {
-		b.pool.give(memory)
+func (s *Segments) restorePartial(memory *segment) {
+	if s.partialBytes() == 0 {
+		s.pool.give(memory)
 		return
 	}
-	b.places = append(b.places, place{memory: memory})
-	draw(b.account, SegmentBytes)
+	s.places = append(s.places, place{memory: memory})
+	draw(s.account, SegmentBytes)
 }

@@ -96,7 +96,7 @@ func NewPool(s Settings) (*Pool, error) {
 // compressor compresses for whoever has borrowed it.
 type compressor struct {
 	deflate *flate.Writer
-	out     *Body
+	out     *Segments
 	// window is a copy, because the deflate writer keeps what it was primed with
 	// and would hold on to a member's whole buffer.
 	window []byte
@@ -112,7 +112,7 @@ func (c *compressor) Write(b []byte) (int, error) {
 // refer back to window. It waits until one is free: never for longer than those
 // who came before need for their chunks, because nobody keeps one while waiting
 // for something else.
-func (p *Pool) borrow(out *Body, window []byte) *compressor {
+func (p *Pool) borrow(out *Segments, window []byte) *compressor {
 	c := p.take()
 	c.out = out
 	c.window = append(c.window[:0], window...)
@@ -120,7 +120,7 @@ func (p *Pool) borrow(out *Body, window []byte) *compressor {
 	return c
 }
 
-// compress appends the blocks of a chunk. It can't fail, as a Body takes all
+// compress appends the blocks of a chunk. It can't fail, as Segments takes all
 // that is appended to it.
 func (c *compressor) compress(chunk []byte) { _, _ = c.deflate.Write(chunk) }
 

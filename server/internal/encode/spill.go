@@ -21,14 +21,14 @@ type Store interface {
 //
 // It may run while others read, spill or release the same segments, but not
 // while the member appends to them.
-func (b *Body) Spill(store Store) (freedBytes int, err error) {
+func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 	for i := 0; ; i++ {
 		var moving *segment
-		if moving, i = b.claim(i); moving == nil {
+		if moving, i = s.claim(i); moving == nil {
 			return freedBytes, nil
 		}
 		id, err := store.Put(moving[:])
-		if b.settle(moving, i, store, id, err) {
+		if s.settle(moving, i, store, id, err) {
 			freedBytes += SegmentBytes
 		}
 		if err != nil {
@@ -39,15 +39,15 @@ func (b *Body) Spill(store Store) (freedBytes int, err error) {
 
 // claim returns the first segment from i on that can be moved, and its
 // number; nil where there is none. It is the caller's to settle.
-func (b *Body) claim(i int) (*segment, int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	movable := b.length / SegmentBytes
-	if b.sealed {
-		movable = len(b.places)
+func (s *Segments) claim(i int) (*segment, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	movable := s.length / SegmentBytes
+	if s.sealed {
+		movable = len(s.places)
 	}
 	for ; i < movable; i++ {
-		if p := &b.places[i]; p.memory != nil && !p.moving {
+		if p := &s.places[i]; p.memory != nil && !p.moving {
 			p.moving = true
 			return p.memory, i
 		}
@@ -57,24 +57,24 @@ func (b *Body) claim(i int) (*segment, int) {
 
 // settle ends the move of segment i, which was put as id unless err tells why
 // not, and returns whether its memory was freed.
-func (b *Body) settle(moving *segment, i int, store Store, id int64, err error) bool {
-	b.mu.Lock()
-	released := i >= len(b.places) || b.places[i].memory != moving
+func (s *Segments) settle(moving *segment, i int, store Store, id int64, err error) bool {
+	s.mu.Lock()
+	released := i >= len(s.places) || s.places[i].memory != moving
 	switch {
 	case released:
 	case err != nil:
-		b.places[i].moving = false
+		s.places[i].moving = false
 	default:
-		b.places[i] = place{store: store, id: id}
+		s.places[i] = place{store: store, id: id}
 	}
-	b.mu.Unlock()
+	s.mu.Unlock()
 	if released && err == nil {
 		store.Free(id)
 	}
 	if !released && err != nil {
 		return false
 	}
-	b.pool.give(moving)
-	draw(b.account, -SegmentBytes)
+	s.pool.give(moving)
+	draw(s.account, -SegmentBytes)
 	return true
 }

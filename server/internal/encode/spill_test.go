@@ -126,7 +126,7 @@ func TestReadWhileSegmentMoves(t *testing.T) {
 	}
 }
 
-// A body that is released while a segment of it moves gives all of it back, and
+// Segments that are released while one of them moves give all of it back, and
 // nobody uses the one that moves until then.
 func TestReleaseWhileSegmentMoves(t *testing.T) {
 	t.Parallel()

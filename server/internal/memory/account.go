@@ -221,3 +221,6 @@ func (a *Account) Close() {
 		}
 	}
 }
+
+// Budget returns the budget that the account draws from.
+func (a *Account) Budget() *Budget { return a.budget }
