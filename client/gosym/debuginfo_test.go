@@ -78,3 +78,47 @@ func TestManyUnits(t *testing.T) {
 		t.Errorf("%d bytes of abbreviations: %v", len(s.abbrev), err)
 	}
 }
+
+// What becomes much larger in memory than it is in the file is bounded, whatever is
+// left of the limit of all sections.
+func TestManyEntries(t *testing.T) {
+	t.Parallel()
+	within := func(s sections, body []byte) sections { // a function with this below it
+		s.info = s.info[:len(s.info)-1] // the end of the unit
+		s.info = append(s.info, abAbstract, 'p', '.', 'H', 0, 1, 10)
+		s.info = append(append(s.info, body...), 0, 0)
+		binary.LittleEndian.PutUint32(s.info, uint32(len(s.info)-4))
+		return s
+	}
+	entries := within(synthetic(1), bytes.Repeat([]byte{abBase, 0}, maxTreeFields/2+1)) // of one field each
+	if _, err := entries.scopes(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("many entries: %v", err)
+	}
+	// Attributes of the form flag_present take no byte of .debug_info.
+	flags := synthetic(1)
+	const ab, fields = abMember + 1, 1000
+	flags.abbrev = append(flags.abbrev[:len(flags.abbrev)-1], ab, 0x34, 0)
+	flags.abbrev = append(append(flags.abbrev, bytes.Repeat([]byte{0x3f, 0x19}, fields)...), 0, 0, 0)
+	if _, err := within(flags, bytes.Repeat([]byte{ab}, maxTreeFields/fields+1)).scopes(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("many fields: %v", err)
+	}
+	rows := synthetic(1)
+	program := bytes.Repeat([]byte{0x21, 0x1f}, maxUnitRows/2+1) // special opcodes: one line on, one line back
+	rows.line = append(rows.line[:len(rows.line)-3], program...)
+	rows.line = append(rows.line, 0, 1, 1)
+	binary.LittleEndian.PutUint32(rows.line, uint32(len(rows.line)-4))
+	if _, err := rows.scopes(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("many rows: %v", err)
+	}
+}
+
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	var names indexScan
+	if err := names.checkSize(maxNameBytes); err != nil {
+		t.Error(err)
+	}
+	if err := names.checkSize(1); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("long names: %v", err)
+	}
+}

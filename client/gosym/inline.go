@@ -57,6 +57,10 @@ type inlineScan struct {
 	files map[string]string
 }
 
+// maxCallRanges bounds the PC ranges of the inlined calls in a function. Calls can
+// share a list of ranges, so that few bytes of DWARF have many.
+const maxCallRanges = 1 << 18
+
 // calls notes the inlined calls below n, at any depth, and returns the PC ranges
 // of those that are not inside another one.
 func (s *inlineScan) calls(n node) ([][2]uint64, error) {
@@ -74,7 +78,9 @@ func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 		if err != nil {
 			return nil, err
 		}
-		outer = append(outer, ranges...)
+		if outer = append(outer, ranges...); len(outer) > maxCallRanges {
+			return nil, fmt.Errorf("%w: inlined calls with more than %d PC ranges in a function", ErrTooLarge, maxCallRanges)
+		}
 	}
 	return outer, nil
 }

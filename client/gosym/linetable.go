@@ -66,7 +66,9 @@ func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
 		if entry.File != lastFile {
 			lastFile, lastNumber = entry.File, number(entry.File)
 		}
-		t.add(&entry, lastNumber)
+		if t.add(&entry, lastNumber); len(t.rows) > maxUnitRows {
+			return nil, fmt.Errorf("read line table of %s: %w: more than %d rows", u.name, ErrTooLarge, maxUnitRows)
+		}
 	}
 	for _, f := range lr.Files() {
 		t.declared = append(t.declared, number(f))
@@ -80,6 +82,9 @@ func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
 	}
 	return t, nil
 }
+
+// maxUnitRows bounds the rows of a table. In cmd/compile the largest has 500,000.
+const maxUnitRows = 1 << 22
 
 // add appends a row, unless it is as the one before.
 func (t *lineTable) add(e *dwarf.LineEntry, file int32) {

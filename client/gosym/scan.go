@@ -21,6 +21,7 @@ type indexScan struct {
 	// byAbstract has the position in instances of what has an abstract entry.
 	byAbstract map[dwarf.Offset]int
 	types      map[string]packageTypes
+	nameBytes  int // of functions
 }
 
 type namedInstance struct {
@@ -117,7 +118,9 @@ func (s *indexScan) scanUnit(r *dwarf.Reader) error {
 		case 0:
 			return nil
 		case dwarf.TagSubprogram:
-			err = s.subprogram(r, e)
+			if err = s.subprogram(r, e); err == nil {
+				err = s.checkSize(len(nameOf(e)))
+			}
 		case dwarf.TagConstant, dwarf.TagVariable:
 			err = skipChildren(r, e)
 		default:
@@ -128,6 +131,26 @@ func (s *indexScan) scanUnit(r *dwarf.Reader) error {
 			return err
 		}
 	}
+}
+
+const (
+	// maxFunctions bounds the functions of a program, 150 bytes each. The compiler has
+	// 50,000.
+	maxFunctions = 1 << 21
+	// maxNameBytes bounds their names together: entries can share a long one.
+	maxNameBytes = 256 << 20
+)
+
+// checkSize fails where there are more functions, or longer names, than memory is
+// for. It is called for each function.
+func (s *indexScan) checkSize(nameBytes int) error {
+	if s.nameBytes += nameBytes; s.nameBytes > maxNameBytes {
+		return fmt.Errorf("%w: names of more than %d bytes", ErrTooLarge, maxNameBytes)
+	}
+	if len(s.instances) > maxFunctions || len(s.functions) > maxFunctions {
+		return fmt.Errorf("%w: more than %d functions", ErrTooLarge, maxFunctions)
+	}
+	return nil
 }
 
 // subprogram notes a function, or what is known of one apart from its code.

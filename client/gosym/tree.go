@@ -10,6 +10,10 @@ import (
 // left out. Inlining nests calls, to a depth of some twenty in real programs.
 const maxTreeDepth = 128
 
+// maxTreeFields bounds the entries below a function, with their fields. In cmd/compile
+// the largest function has 13,000.
+const maxTreeFields = 1 << 19
+
 // node is an entry with the entries below it.
 type node struct {
 	*dwarf.Entry
@@ -23,23 +27,28 @@ func readChildren(r *dwarf.Reader, parent *dwarf.Entry) (node, error) {
 		return n, nil
 	}
 	var err error
-	n.nodes, err = readNodes(r, 1)
+	left := maxTreeFields
+	n.nodes, err = readNodes(r, 1, &left)
 	if err != nil {
 		return n, fmt.Errorf("read DWARF entry at %#x: %w", parent.Offset, err)
 	}
 	return n, nil
 }
 
-func readNodes(r *dwarf.Reader, depth int) ([]node, error) {
+// readNodes reads entries up to the end of them, as long as some are left.
+func readNodes(r *dwarf.Reader, depth int, left *int) ([]node, error) {
 	var nodes []node
 	for {
 		e, err := nextEntry(r)
 		if err != nil || e.Tag == 0 {
 			return nodes, err
 		}
+		if *left -= 1 + len(e.Field); *left < 0 {
+			return nil, fmt.Errorf("%w: a function with more than %d entries and fields", ErrTooLarge, maxTreeFields)
+		}
 		n := node{Entry: e}
 		if e.Children && depth < maxTreeDepth {
-			n.nodes, err = readNodes(r, depth+1)
+			n.nodes, err = readNodes(r, depth+1, left)
 		} else {
 			err = skipChildren(r, e)
 		}

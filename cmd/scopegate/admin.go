@@ -39,6 +39,20 @@ func (f *adminFlags) addresses(all []setting) []listenAddress {
 	return listenAddresses(find(all, "admin-listen").place(), f.Listen)
 }
 
+// checkHosts returns a [*usageError] where no request can ask by a name.
+func (f *adminFlags) checkHosts(all []setting) error {
+	for _, given := range f.Hosts {
+		host := given
+		if name, _, err := net.SplitHostPort(given); err == nil {
+			host = name
+		}
+		if !isHost(host) {
+			return &usageError{fmt.Errorf("%s: %q is not a host name", find(all, "admin-host").place(), given)}
+		}
+	}
+	return nil
+}
+
 // listen returns what the flags say to listen on; nil: nothing.
 func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Listener, error) {
 	switch f.Listen {

@@ -132,6 +132,8 @@ func TestCheckAgreesWithServe(t *testing.T) {
 		{"--admin-listen: SCOPEGATE_ADMIN_LISTEN: ", nil, map[string]string{"SCOPEGATE_ADMIN_LISTEN": "unix://" + dir}},
 		{"--listen: SCOPEGATE_LISTEN: ", nil, map[string]string{"SCOPEGATE_LISTEN": "127.0.0.1:7, 127.0.0.1:7"}},
 
+		{`--admin-host: "http://gate:6060" is not a host name`, []string{"--admin-host", "gate:6060, http://gate:6060"}, nil},
+
 		{"OTEL_TRACES_EXPORTER", nil, map[string]string{"OTEL_TRACES_EXPORTER": "jaeger"}},
 		{"OTEL_EXPORTER_OTLP_PROTOCOL", nil, map[string]string{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}},
 

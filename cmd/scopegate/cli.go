@@ -101,7 +101,7 @@ func run(
 	case exited:
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(stderr, "scopegate: %s\nRun \"scopegate --help\" for help.\n", concealArguments(err.Error(), args))
+		fmt.Fprintf(newOutput(stderr), "scopegate: %s\nRun \"scopegate --help\" for help.\n", concealArguments(err.Error(), args))
 		if errors.Is(err, context.Canceled) { // while a pipe was read
 			return exitInterrupted
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -146,9 +147,13 @@ func TestUploadOutlivesItsReaders(t *testing.T) {
 	}{
 		{nil, nil, pipeWithoutReader(t), exitOK},
 		{nil, pipeWithoutReader(t), nil, exitOK},
+		{[]string{"--server", "a..example:1", "--plaintext", "--max-attempts", "1"}, nil, fullPipe(t), exitDelivery},
 		{[]string{"--json"}, pipeWithoutReader(t), nil, exitFailure}, // what was asked for could not be printed
 	} {
-		args := append([]string{"upload", "--server", s.server, "--service", "shop", "--language", "ruby", lines}, test.args...)
+		args := append([]string{"upload", "--service", "shop", "--language", "ruby", lines}, test.args...)
+		if !slices.Contains(args, "--server") {
+			args = append(args, "--server", s.server)
+		}
 		process := exec.CommandContext(t.Context(), command(t), args...)
 		if test.stdout != nil {
 			process.Stdout = test.stdout

@@ -29,10 +29,15 @@ type progress interface {
 
 // newProgress shows a bar where w is a terminal, and lines elsewhere.
 func newProgress(w io.Writer, src *source) progress {
-	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if isTerminal(w) {
 		return newBar(w, src)
 	}
 	return &progressLines{w: w, unit: src.unit, total: src.total, now: time.Now}
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 type noProgress struct{}
@@ -56,7 +61,7 @@ func retryLine(event client.RetryEvent) string {
 }
 
 func waitLine(scopeCount int, since time.Duration) string {
-	return fmt.Sprintf("waiting for the server, which has taken nothing for %v; %s sent",
+	return fmt.Sprintf("waiting for the server, which has taken nothing for %v and may be waiting for its intake; %s sent",
 		since.Round(time.Second), count(int64(scopeCount), "scope"))
 }
 

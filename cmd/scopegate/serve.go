@@ -169,7 +169,7 @@ func (c *serveCommand) prepare(
 	traces, endTraces, tracing := startTracing(ctx, s.getenv, logger)
 	made, err := c.newServer(ctx, s, all, logger, append(traces, options...)...)
 	made.endTraces = endTraces
-	if err := errors.Join(addresses, tracing, err); err != nil {
+	if err := errors.Join(addresses, c.Admin.checkHosts(all), tracing, err); err != nil {
 		if made.server != nil {
 			err = errors.Join(err, made.server.Shutdown(ctx))
 		}

@@ -85,6 +85,9 @@ func (c *uploadCommand) Run(
 		return err
 	}
 	c.targets = targets
+	if !isTerminal(s.stderr) {
+		s.stderr = newOutput(s.stderr)
+	}
 	report := uploadReport{UploadID: c.UploadID}
 	if report.UploadID == "" {
 		report.UploadID = uuid.NewString()
