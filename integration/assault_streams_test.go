@@ -51,6 +51,7 @@ func TestAssaultStreams(t *testing.T) {
 	tests := []assault{
 		{name: "uploads without a message", attack: opening(conns, streams, uploadCall, nil)},
 		{name: "uploads without a message, by many connections", attack: opening(count(100, 2000), 1, uploadCall, nil)},
+		{name: "uploads without a message, in a flood", attack: opening(count(20, 200), streams, uploadCall, nil)},
 		{name: "uploads without a message, with long headers", attack: opening(conns, streams, with(uploadCall, "x-long", strings.Repeat("~", 7000)), nil)},
 		{name: "uploads without a message, with a deadline", attack: opening(conns, streams, with(uploadCall, "grpc-timeout", "99999999H"), nil)},
 		{name: "uploads with a large message begun", attack: opening(conns, streams, uploadCall, slices.Concat(rawh2.Prefix(4<<20, false), make([]byte, 1<<10)))},

@@ -33,6 +33,14 @@ const (
 	refusedTime = 20 * time.Millisecond
 )
 
+// leavingStreams is how many streams that were refused may be on their way out: each
+// takes some kilobytes that are not drawn. While there are as many, connections that
+// open further ones to be refused are not read, for leavingTime at most.
+const (
+	leavingStreams = 256
+	leavingTime    = time.Second
+)
+
 // door decides about each stream when nothing but its header is there, before gRPC sets
 // anything up for it. What the stream holds is drawn from then on.
 //
@@ -42,6 +50,7 @@ type door struct {
 	service                 *service
 	unbegun, watches, calls *room
 	watchTime, callTime     time.Duration
+	leaving                 chan struct{}
 }
 
 func newDoor(s *service) *door {
@@ -49,7 +58,7 @@ func newDoor(s *service) *door {
 	return &door{
 		service: s,
 		unbegun: newRoom(bytes / unbegunShare), watches: newRoom(bytes / watchShare), calls: newRoom(bytes / callShare),
-		watchTime: watchTime, callTime: callTime,
+		watchTime: watchTime, callTime: callTime, leaving: make(chan struct{}, leavingStreams),
 	}
 }
 
@@ -82,11 +91,11 @@ func (d *door) open(ctx context.Context, info *tap.Info) (context.Context, error
 func (d *door) openUpload(ctx context.Context, bytes int) context.Context {
 	known, err := d.service.access.authenticate(ctx)
 	if err != nil {
-		return context.WithValue(ctx, openingKey{}, opening{refusal: err})
+		return d.refused(ctx, err)
 	}
 	u, err := d.admit(known, bytes)
 	if err != nil {
-		return context.WithValue(ctx, openingKey{}, opening{refusal: d.refuse(err)})
+		return d.refused(ctx, d.count(err))
 	}
 	// The deadline may have passed, and then gRPC does not call the handler.
 	u.unclaimed = context.AfterFunc(ctx, u.leave)
@@ -106,16 +115,28 @@ func (d *door) admit(ctx context.Context, bytes int) (_ *upload, err error) {
 		return nil, err
 	}
 	connection := connectionOf(ctx)
-	u.stay = d.unbegun.enter(bytes, func() { u.interrupt(errMemory) }, u.terms.whose(connection)...)
+	u.stay = d.unbegun.enter(bytes, func() { u.interrupt(errUnbegun) }, u.terms.whose(connection)...)
 	if u.stay == nil {
 		return nil, errUnbegun
 	}
 	return u, u.account.Enter(memory.Source{Connection: connection, Group: u.terms.group()})
 }
 
-// refuse counts an upload that is refused, logs some of them, and returns what their
+// refused has a stream be ended by the interceptors, with that status.
+func (d *door) refused(ctx context.Context, public error) context.Context {
+	timer := time.NewTimer(leavingTime)
+	defer timer.Stop()
+	select {
+	case d.leaving <- struct{}{}:
+		context.AfterFunc(ctx, func() { <-d.leaving })
+	case <-timer.C:
+	}
+	return context.WithValue(ctx, openingKey{}, opening{refusal: public})
+}
+
+// count counts an upload that is refused, logs some of them, and returns what their
 // clients are told.
-func (d *door) refuse(err error) error {
+func (d *door) count(err error) error {
 	public := publicStatus(err, noProgress)
 	code, why := status.Code(public), reasonOf(public)
 	d.service.metrics.UploadEnded(outcome(code, why), 0)
@@ -132,9 +153,9 @@ func (d *door) refuse(err error) error {
 func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 	taken, ok := d.hold(ctx, d.calls, d.callTime, bytes)
 	if !ok {
-		short, cancel := context.WithTimeout(ctx, refusedTime)
+		short, cancel := context.WithTimeout(d.refused(ctx, publicStatus(errMemory, nil)), refusedTime)
 		context.AfterFunc(short, cancel)
-		return context.WithValue(short, openingKey{}, opening{refusal: publicStatus(errMemory, nil)})
+		return short
 	}
 	return taken
 }
@@ -143,7 +164,7 @@ func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 func (d *door) openWatch(ctx context.Context, method string, bytes int) context.Context {
 	if !strings.HasPrefix(method, "/"+healthv1.Health_ServiceDesc.ServiceName+"/") {
 		if _, err := d.service.access.authenticate(ctx); err != nil {
-			return context.WithValue(ctx, openingKey{}, opening{refusal: err})
+			return d.refused(ctx, err)
 		}
 	}
 	if !d.service.budget.Squeezing() {
@@ -151,7 +172,7 @@ func (d *door) openWatch(ctx context.Context, method string, bytes int) context.
 			return taken
 		}
 	}
-	return context.WithValue(ctx, openingKey{}, opening{refusal: publicStatus(errMemory, nil)})
+	return d.refused(ctx, publicStatus(errMemory, nil))
 }
 
 // hold draws what a stream holds until the context returned ends, which it does after

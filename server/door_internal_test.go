@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,7 +125,34 @@ func TestUnbegunUploads(t *testing.T) {
 	_ = silent(t.Context(), t, address)
 	await(t, "four in all", func() bool { return w.service.uploads.count() == 4 })
 	_ = silent(t.Context(), t, address)
-	requireRefused(t, streams[0].RecvMsg(&symdbv1.UploadScopesResponse{}), "out of memory")
+	requireRefused(t, streams[0].RecvMsg(&symdbv1.UploadScopesResponse{}), "sent no scope")
+}
+
+// TestRefusedStreamsLeave: few are on their way out at a time, and all get there.
+func TestRefusedStreamsLeave(t *testing.T) {
+	t.Parallel()
+	w := serveBehind(t, func(d *door) { d.unbegun, d.calls, d.leaving = newRoom(0), newRoom(0), make(chan struct{}, 1) })
+	health := healthv1.NewHealthClient(dial(t, w.address))
+	var clients sync.WaitGroup
+	for range 20 {
+		clients.Go(func() {
+			stream, err := w.client.UploadScopes(t.Context())
+			if err == nil {
+				err = stream.RecvMsg(&symdbv1.UploadScopesResponse{})
+			}
+			requireRefused(t, err, "sent no scope")
+		})
+		clients.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), patience) // its timer is stopped
+			defer cancel()
+			_, err := health.Check(ctx, &healthv1.HealthCheckRequest{})
+			if code := status.Code(err); code != codes.ResourceExhausted && code != codes.DeadlineExceeded {
+				t.Errorf("a call: %v, want it refused", err)
+			}
+		})
+	}
+	clients.Wait()
+	await(t, "all to be gone", func() bool { return len(w.door.leaving) == 0 })
 }
 
 // TestUploadsWithScopesTakeNoPlace: however many there are.
