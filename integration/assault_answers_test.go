@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,12 +20,12 @@ var checkCall = rawh2.Call(healthv1.Health_Check_FullMethodName)
 
 // large adds a field close to the largest that a request may have.
 func large(call []hpack.HeaderField) []hpack.HeaderField {
-	return append(call[:len(call):len(call)], hpack.HeaderField{Name: "x-large", Value: strings.Repeat("~", 6<<10)})
+	return append(slices.Clip(call), hpack.HeaderField{Name: "x-large", Value: strings.Repeat("~", 6<<10)})
 }
 
 // crowded adds fields that take far more memory than bytes.
 func crowded(call []hpack.HeaderField) []hpack.HeaderField {
-	fields := call[:len(call):len(call)]
+	fields := slices.Clip(call)
 	for i := range 200 {
 		fields = append(fields, hpack.HeaderField{Name: strconv.Itoa(100 + i%100)})
 	}

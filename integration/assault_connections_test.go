@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestAssaultManyConnections(t *testing.T) {
 	conns := count(300, 6000)
 	table := checkCall
 	for i := range 60 {
-		table = append(table[:len(table):len(table)], hpack.HeaderField{Name: fmt.Sprint("x-", i), Value: strings.Repeat("~", 40)})
+		table = append(slices.Clip(table), hpack.HeaderField{Name: fmt.Sprint("x-", i), Value: strings.Repeat("~", 40)})
 	}
 	assail(t, assault{name: "many connections", attack: func(t *testing.T, s *assaulted) {
 		t.Helper()
