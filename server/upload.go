@@ -16,6 +16,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -174,6 +175,7 @@ func (u *upload) open(rpc uploadStream) (err error) {
 	s := u.service
 	u.terms, err = s.access.enter(rpc.Context())
 	u.account = s.budget.Open(streamBytes, u.obey)
+	u.account.Attribute(frames.OpenBytes)
 	u.standing.totals = &s.activity.Totals
 	u.stream.begin(rpc, s.config, u.account, &u.standing)
 	u.delivery = newDelivery(rpc.Context(), s, u.terms, &u.standing, u.interrupt)
@@ -354,6 +356,7 @@ func (u *upload) close(err *error) {
 	if u.batches != nil {
 		u.batches.Discard()
 	}
+	u.account.Attribute(-frames.OpenBytes)
 	u.account.Close()
 	u.conn.Release()
 	u.service.access.leave(u.terms)
