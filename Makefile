@@ -75,6 +75,13 @@ readme: $(GRPCURL) $(GHZ) ## Run the commands of README.md for grpcurl and ghz a
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" go test -count=1 -v -run '^TestReadme$$' ./integration/ | tee $(TMP)/readme.log
 	@grep -q '^--- PASS: TestReadme' $(TMP)/readme.log
 
+.PHONY: oracle
+oracle: build corpus $(BUF) ## Hold what gosym says of three large binaries against their sources, and print what it finds
+	@mkdir -p $(TMP)
+	@SCOPEGATE_ORACLE='$(abspath bin/scopegate $(CORPUS)/compile $(BUF))' \
+		go test -count=1 -v -timeout 20m -run '^TestOracleOn$$' ./client/gosym/ >$(TMP)/oracle.log 2>&1; status=$$?; \
+	grep -vE '^=== ' $(TMP)/oracle.log; exit $$status
+
 INTEROP := $(TMP)/interop
 LANGUAGES ?= python node ruby java cpp
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -13,6 +14,9 @@ const (
 	DefaultMaxBackoff = 30 * time.Second
 )
 
+// longestBackoff leaves room for what is added to it.
+const longestBackoff = math.MaxInt64 - MaxRetryDelay - 1
+
 // backoffRange is an exponential back-off with full jitter.
 type backoffRange struct {
 	first, most time.Duration
@@ -20,7 +24,7 @@ type backoffRange struct {
 
 // draw returns how long to wait after that many failures before the last one.
 func (b backoffRange) draw(failureCount int) time.Duration {
-	limit := b.most
+	limit := min(b.most, longestBackoff)
 	if shifted := b.first << min(failureCount, 40); shifted>>min(failureCount, 40) == b.first {
 		limit = min(limit, shifted)
 	}

@@ -26,7 +26,8 @@ import (
 //
 // Unless [WithTransportCredentials] says otherwise, the connection is plaintext
 // to a target on this host (a unix socket, "localhost" or a loopback address),
-// and TLS with the system's root certificates to any other.
+// and TLS with the system's root certificates to any other. That may be reached
+// through a proxy, which HTTPS_PROXY names; where the value is none, Dial fails.
 func Dial(target string, options ...Option) (*Client, error) {
 	return dial(target, []string{target}, nil, options)
 }
@@ -88,6 +89,11 @@ var connecting = grpc.ConnectParams{
 
 // dial connects to target, by which the targets are meant.
 func dial(target string, targets []string, dialOptions []grpc.DialOption, options []Option) (*Client, error) {
+	if !allLocal(targets) {
+		if err := checkProxy(); err != nil {
+			return nil, fmt.Errorf("dial %q: %w", target, err)
+		}
+	}
 	s := newSettings(options)
 	secured := s.credentials
 	if secured == nil {

@@ -16,8 +16,9 @@ import (
 // ErrUpload is what an error wraps when the upload was in order and its delivery
 // failed: the server could not be reached, was overloaded, stopped or broke, or
 // the intake behind it did. The same upload may succeed later. An error that
-// does not wrap it (wrong input, missing permission, the caller's context, the
-// caller's own sequence) comes back each time.
+// does not wrap it (wrong input, missing permission, an intake that refuses what it
+// gets, a fault that the server has logged, the caller's context, the caller's own
+// sequence) comes back each time.
 var ErrUpload = errors.New("upload not delivered")
 
 // ErrEnded is returned by [Upload.Send] after [Upload.CloseAndReceive].
@@ -123,20 +124,19 @@ func inputError(operation, message string) *Error {
 	return &Error{operation: operation, status: status.New(codes.InvalidArgument, message)}
 }
 
-// isDelivery tells whether e is about the delivery, rather than about what was
-// to be delivered or who wanted it. Codes that gRPC does not know are taken as
-// it takes them, for UNKNOWN.
+// isDelivery reports whether e is about the delivery, rather than about what was
+// to be delivered or who wanted it, as docs/protocol.md has it. Codes that gRPC does
+// not know are taken as it takes them, for UNKNOWN.
 func (e *Error) isDelivery() bool {
-	if e.IntakeFailure() != nil {
-		return true
-	}
 	switch e.Code() {
 	case codes.OK, codes.InvalidArgument, codes.OutOfRange, codes.NotFound, codes.AlreadyExists,
 		codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:
 		return false
 	case codes.ResourceExhausted:
 		return e.Reason() != "" // without one it is gRPC's own: a message is too long
-	case codes.Unavailable, codes.Aborted, codes.Internal, codes.Unknown, codes.DataLoss,
+	case codes.Internal:
+		return e.Reason() == "" // with one it is a fault of the server's, to be reported
+	case codes.Unavailable, codes.Aborted, codes.Unknown, codes.DataLoss,
 		codes.Canceled, codes.DeadlineExceeded:
 		return true
 	default:

@@ -59,8 +59,13 @@ func TestServerStatus(t *testing.T) {
 		},
 		{
 			code: codes.FailedPrecondition, details: []protoadapt.MessageV1{reason("INTAKE_REFUSED"), &symdbv1.IntakeFailure{HttpStatus: 403}},
-			delivery: true, reason: "INTAKE_REFUSED", http: 403,
+			reason: "INTAKE_REFUSED", http: 403,
 		},
+		{
+			code: codes.FailedPrecondition, details: []protoadapt.MessageV1{reason("SCOPE_UNSPLITTABLE"), &symdbv1.IntakeFailure{HttpStatus: 413}},
+			reason: "SCOPE_UNSPLITTABLE", http: 413,
+		},
+		{code: codes.Internal, details: []protoadapt.MessageV1{reason("INTERNAL")}, reason: "INTERNAL"},
 		{code: codes.Unavailable, details: []protoadapt.MessageV1{reason("SHUTTING_DOWN")}, delivery: true, reason: "SHUTTING_DOWN"},
 		{code: codes.ResourceExhausted},
 		{code: codes.ResourceExhausted, details: []protoadapt.MessageV1{reason("OVERLOADED")}, reason: "OVERLOADED", delivery: true},

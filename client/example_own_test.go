@@ -143,7 +143,7 @@ func Example_ownSymbols() {
 	// shutDown, and then wait for it. As an example it is of use only if it waits.
 	wait()
 	shutDown()
-	// Output: level=INFO msg="symbols uploaded" scopes=3
+	// Output: level=INFO msg="symbols uploaded" scopes=5
 }
 
 func programWithSymbols() (path string, remove func()) {

@@ -166,7 +166,7 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 		if progress.GetAcceptedScopeCount() > 0 {
 			d.failureCount = 0
 		}
-	case d.sentCount == 0: // no connection, for example: the stream was never begun
+	case d.sentCount == 0, isUnread(progress): // no connection, for example: the stream was never begun
 		d.failureCount++
 	case d.begin > 1:
 		return d.describe(err)
@@ -210,6 +210,12 @@ func (d *delivery) isKnown(progress *symdbv1.UploadProgress) bool {
 	default:
 		return progress.GetNextBatchNum() > first
 	}
+}
+
+// isUnread reports whether the server has given up a stream before it read of what
+// upload it is.
+func isUnread(progress *symdbv1.UploadProgress) bool {
+	return progress != nil && progress.GetUploadId() == "" && progress.GetAcceptedScopeCount() == 0
 }
 
 // describe says where in the upload the failed stream began, because the server

@@ -5,15 +5,18 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -98,6 +101,27 @@ func TestResumeInsideScope(t *testing.T) {
 	}
 }
 
+// TestResumeUnread opens a stream again, as it was, that the server has given up before
+// it read anything of it.
+func TestResumeUnread(t *testing.T) {
+	t.Parallel()
+	s := &script{answer: failing(
+		failure(t, codes.Unavailable, progress(testID, 1, 2)),
+		failure(t, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "OVERLOADED"}, progress("", 0, 0)),
+	)}
+	summary, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b"), scope("c")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTranscript(t, s, "0f a b c", "2f b c", "2f b c")
+	if len(events) != 2 || events[1].StartsOver || events[1].FailureCount != 1 || events[1].AcceptedScopeCount != 1 {
+		t.Errorf("events %+v", events)
+	}
+	if summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
+		t.Errorf("summary %v", summary)
+	}
+}
+
 func TestResumeUnknownProgress(t *testing.T) {
 	t.Parallel()
 	for name, answered := range map[string]error{
@@ -108,6 +132,7 @@ func TestResumeUnknownProgress(t *testing.T) {
 		"all but no final":  failure(t, codes.Unavailable, progress(testID, 2, 2)),
 		"less than nothing": failure(t, codes.Unavailable, progress(testID, -1, 2)),
 		"number not used":   failure(t, codes.Unavailable, progress(testID, 0, 2)),
+		"nameless":          failure(t, codes.Unavailable, progress("", 1, 2)),
 		"number used":       failure(t, codes.Unavailable, progress(testID, 1, 1)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,13 +219,12 @@ func TestResumeIsRefused(t *testing.T) {
 		answered error
 		options  []client.Option
 	}{
-		"WithoutResume":                {identified(), failure(t, codes.Unavailable, progress(testID, 1, 2)), []client.Option{client.WithoutResume()}},
-		"beginning is elsewhere":       {later, failure(t, codes.Unavailable), nil},
-		"input":                        {identified(), failure(t, codes.InvalidArgument, reason("SCOPE_INVALID")), nil},
-		"intake refused":               {identified(), failure(t, codes.FailedPrecondition, &symdbv1.IntakeFailure{HttpStatus: 403}), nil},
-		"fault of the server":          {identified(), failure(t, codes.Internal, reason("INTERNAL")), nil},
-		"asks for more than the limit": {identified(), failure(t, codes.Unavailable, retryAfter(2*time.Hour)), nil},
-		"one attempt":                  {identified(), failure(t, codes.Unavailable), []client.Option{client.WithMaxAttempts(1)}},
+		"WithoutResume":          {identified(), failure(t, codes.Unavailable, progress(testID, 1, 2)), []client.Option{client.WithoutResume()}},
+		"beginning is elsewhere": {later, failure(t, codes.Unavailable), nil},
+		"input":                  {identified(), failure(t, codes.InvalidArgument, reason("SCOPE_INVALID")), nil},
+		"intake refused":         {identified(), failure(t, codes.FailedPrecondition, &symdbv1.IntakeFailure{HttpStatus: 403}), nil},
+		"fault of the server":    {identified(), failure(t, codes.Internal, reason("INTERNAL")), nil},
+		"one attempt":            {identified(), failure(t, codes.Unavailable), []client.Option{client.WithMaxAttempts(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -211,6 +235,66 @@ func TestResumeIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRetryDelayIsBounded has a server ask for delays that no client should wait for,
+// or that are none.
+func TestRetryDelayIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		asked *durationpb.Duration
+		want  time.Duration
+	}{
+		"nothing":           {nil, 0},
+		"a minute":          {durationpb.New(time.Minute), time.Minute},
+		"an hour":           {durationpb.New(time.Hour), client.MaxRetryDelay},
+		"as long as may be": {durationpb.New(math.MaxInt64), client.MaxRetryDelay},
+		"too many seconds":  {&durationpb.Duration{Seconds: math.MaxInt64, Nanos: math.MaxInt32}, client.MaxRetryDelay},
+		"less than none":    {&durationpb.Duration{Seconds: math.MinInt64}, 0},
+		"of both signs":     {&durationpb.Duration{Seconds: 1, Nanos: math.MinInt32}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asking := failing(failure(t, codes.Unavailable, &errdetails.RetryInfo{RetryDelay: test.asked}))
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				c := client.New(&script{answer: asking}, client.WithBackoff(time.Millisecond, time.Millisecond))
+				if _, err := c.UploadScopes(t.Context(), identified(), sequence(scope("a"))); err != nil {
+					t.Error(err)
+				}
+				if waited := time.Since(began); waited < test.want || waited > test.want+time.Millisecond {
+					t.Errorf("waited %v, want %v", waited, test.want)
+				}
+				// Whatever the back-off adds, the client does not come back earlier.
+				ctx, cancel := context.WithCancel(t.Context())
+				c = client.New(&script{answer: asking}, client.WithBackoff(math.MaxInt64, math.MaxInt64),
+					client.WithOnRetry(func(e client.RetryEvent) {
+						if e.Wait < test.want {
+							t.Errorf("waits %v, want %v at least", e.Wait, test.want)
+						}
+						cancel()
+					}))
+				if _, err := c.UploadScopes(ctx, identified(), sequence(scope("a"))); !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestResumeEndsBeforeItsTime has a server ask for more time than there is.
+func TestResumeEndsBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: failing(failure(t, codes.Unavailable, retryAfter(2*time.Minute)))}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		_, err := client.New(s).UploadScopes(ctx, identified(), sequence(scope("a")))
+		if status.Code(err) != codes.Unavailable || len(s.sent()) != 1 || time.Since(began) > 0 {
+			t.Errorf("got %v after %d streams and %v", err, len(s.sent()), time.Since(began))
+		}
+	})
 }
 
 func TestResumeGivesUp(t *testing.T) {

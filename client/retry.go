@@ -40,14 +40,18 @@ func (e *Error) Progress() *symdbv1.UploadProgress {
 	return detail[*symdbv1.UploadProgress](e.status)
 }
 
+// MaxRetryDelay is the longest that a server can have its clients wait before the
+// next attempt. A scopegate server asks for a minute at most.
+const MaxRetryDelay = 5 * time.Minute
+
 // RetryDelay returns how long the server asks its clients to wait before the next
-// attempt, and whether it does.
+// attempt, at most [MaxRetryDelay], and whether it does.
 func (e *Error) RetryDelay() (time.Duration, bool) {
 	asked := detail[*errdetails.RetryInfo](e.status)
 	if asked == nil {
 		return 0, false
 	}
-	return max(0, asked.GetRetryDelay().AsDuration()), true
+	return min(max(0, asked.GetRetryDelay().AsDuration()), MaxRetryDelay), true
 }
 
 // outlook is what another attempt promises.

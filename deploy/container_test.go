@@ -1,11 +1,16 @@
 package deploy_test
 
 import (
+	"bufio"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -49,7 +54,7 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 				t.Errorf("the entry point is %q", command.CmdLine)
 			}
 		case *instructions.CmdCommand:
-			if command.PrependShell || !slices.Equal(command.CmdLine, []string{"serve"}) {
+			if command.PrependShell || command.CmdLine[0] != "serve" {
 				t.Errorf("the command is %q", command.CmdLine)
 			}
 		case *instructions.HealthCheckCommand:
@@ -74,6 +79,74 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 	if user := c.deployment.Spec.Template.Spec.SecurityContext.RunAsUser; *user != 65532 {
 		t.Errorf("the pods run as %d", *user)
 	}
+}
+
+// TestImageCanBeReached runs the image's command as the Dockerfile says to run it,
+// on ports that are free: each port that is published there is one that the command
+// listens on, at all addresses.
+func TestImageCanBeReached(t *testing.T) {
+	t.Parallel()
+	var args []string
+	for _, command := range readDockerfile(t)[1].Commands {
+		if cmd, ok := command.(*instructions.CmdCommand); ok {
+			args = slices.Clone(cmd.CmdLine)
+		}
+	}
+	var listened []string
+	for i, arg := range args {
+		if host, port, err := net.SplitHostPort(arg); err == nil {
+			if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+				t.Errorf("%s can't be reached from outside of the container", arg)
+			}
+			listened = append(listened, port)
+			args[i] = net.JoinHostPort(host, "0")
+		}
+	}
+	run := regexp.MustCompile(`docker run (?:.*\\\n#)?.*`).FindString(read(t, "Dockerfile"))
+	published := regexp.MustCompile(`-p (\S+):(\d+):(\d+)`).FindAllStringSubmatch(run, -1)
+	if len(published) == 0 || !strings.HasSuffix(run, " scopegate") {
+		t.Errorf("nothing is published, or the command replaced: %s", run)
+	}
+	for _, port := range published {
+		if port[1] != "127.0.0.1" || port[2] != port[3] || !slices.Contains(listened, port[3]) {
+			t.Errorf("%s is published, %q are listened on", port[0], listened)
+		}
+	}
+	process, address := startScopegate(t, args...)
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || !ip.IsUnspecified() {
+		t.Errorf("listens on %s", address)
+	}
+	if err := process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if state, err := process.Wait(); err != nil || !state.Success() {
+		t.Errorf("ended with %v, %v", state, err)
+	}
+}
+
+// startScopegate starts a server, and returns it and the address that it prints.
+func startScopegate(t *testing.T, args ...string) (process *os.Process, address string) {
+	t.Helper()
+	path, err := command()
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := exec.CommandContext(t.Context(), path, args...)
+	started.Env = []string{"PATH=" + os.Getenv("PATH")}
+	stdout, err := started.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := started.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if !ok {
+		t.Fatalf("printed %q, %v", line, err)
+	}
+	return started.Process, address
 }
 
 // TestImageIsBuiltWithThisGo: the compiler's version decides about the bytes.

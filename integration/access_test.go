@@ -209,7 +209,7 @@ func TestTokensAreReplaced(t *testing.T) {
 	good := file.lines
 	file.lines = []string{"- {name: ", "\x00 broken"}
 	file.write(t)
-	waitLogged(t, bed.Server, "not in order")
+	waitLogged(t, bed.Server, "invalid tenants file")
 	if err := once(t, as(t, bed, going), testbed.NewMetadata()); err != nil {
 		t.Errorf("a broken file has revoked a token: %v", err)
 	}
@@ -268,6 +268,43 @@ func TestUploadBelongsToTenant(t *testing.T) {
 	if err := once(t, as(t, bed, a), md); err != nil {
 		t.Errorf("who began it: %v", err)
 	}
+}
+
+// TestTenantsKeepToTheirServices has tenants upload for services of their own, and of
+// others.
+func TestTenantsKeepToTheirServices(t *testing.T) {
+	t.Parallel()
+	file := newTenants(t)
+	shop := file.add(t, "shop", "services: [shop, 'web-*']")
+	free := file.add(t, "free")
+	bed := testbed.New(t, testbed.Options{Configure: file.configure()})
+	upload := func(token, service string) error {
+		md := testbed.NewMetadata()
+		md.Service = service
+		return once(t, as(t, bed, token), md)
+	}
+	for _, service := range []string{"shop", "web-", "web-1", "web-*"} {
+		if err := upload(shop, service); err != nil {
+			t.Errorf("%q: %v", service, err)
+		}
+	}
+	posts := len(bed.Intake.Posts())
+	for _, service := range []string{"bank", "Shop", "shop ", " shop", "shop\x00", "shop-1", "web", "a-web-1", "shоp" /* a Cyrillic o */} {
+		bed.RequireDenied(t, upload(shop, service), "metadata.service")
+	}
+	bed.RequireInvalid(t, upload(shop, ""), "METADATA_INVALID", "metadata.service")
+	if n := len(bed.Intake.Posts()); n != posts {
+		t.Errorf("%d batches reached the intake", n-posts)
+	}
+	for _, service := range []string{"bank", "shop"} { // one without a list may use any
+		if err := upload(free, service); err != nil {
+			t.Errorf("a tenant without services, %q: %v", service, err)
+		}
+	}
+	file.lines[0] = strings.Replace(file.lines[0], "[shop, ", "[bank, ", 1)
+	file.write(t)
+	eventually(t, "the new services", func() bool { return upload(shop, "bank") == nil })
+	bed.RequireDenied(t, upload(shop, "shop"), "metadata.service")
 }
 
 // TestTenantsHaveTheirOwn has tenants' batches go where they belong, with the key

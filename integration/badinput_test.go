@@ -21,6 +21,7 @@ import (
 const (
 	maxScopeBytes    = 32 << 10
 	maxMetadataBytes = 4 << 10
+	maxFieldBytes    = 256 // of the texts in the metadata
 	maxDepth         = 8
 )
 
@@ -82,6 +83,21 @@ func TestBadMetadata(t *testing.T) {
 			"METADATA_INVALID", "metadata",
 		},
 		{"without a scope", [][]byte{good}, "STREAM_INVALID", "scope[0]"},
+	}
+	long := strings.Repeat("v", maxFieldBytes+1)
+	for field, change := range map[string]func(*symdbv1.UploadMetadata){
+		"service":    func(md *symdbv1.UploadMetadata) { md.Service = long },
+		"env":        func(md *symdbv1.UploadMetadata) { md.Env = new(long) },
+		"version":    func(md *symdbv1.UploadMetadata) { md.Version = long },
+		"language":   func(md *symdbv1.UploadMetadata) { md.Language = long },
+		"runtime_id": func(md *symdbv1.UploadMetadata) { md.RuntimeId = long },
+		"upload_id":  func(md *symdbv1.UploadMetadata) { md.UploadId = long },
+	} {
+		tests = append(tests, struct {
+			name          string
+			messages      [][]byte
+			reason, field string
+		}{"long " + field, metadata(change), "METADATA_INVALID", "metadata." + field})
 	}
 	bed := testbed.New(t, testbed.Options{Configure: smallLimits})
 	t.Run("each", func(t *testing.T) {
@@ -239,9 +255,10 @@ func TestLargerThanAnyMessage(t *testing.T) {
 // TestAtTheLimit sends what is just not too much.
 func TestAtTheLimit(t *testing.T) {
 	t.Parallel()
+	longest := strings.Repeat("v", maxFieldBytes)
 	metadata := testbed.NewMetadata()
-	metadata.Version = ""
-	metadata.Version = strings.Repeat("v", maxMetadataBytes-proto.Size(metadata)-3)
+	metadata.Service, metadata.Env, metadata.Version, metadata.Language, metadata.RuntimeId = longest, new(longest), longest, longest, longest
+	metadata.ProtoReflect().SetUnknown(text(99, strings.Repeat("u", maxMetadataBytes-proto.Size(metadata)-4)))
 	if size := proto.Size(metadata); size != maxMetadataBytes {
 		t.Fatalf("metadata of %d bytes", size)
 	}

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/prototext"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 	"github.com/scopegate/scopegate/server"
 )
@@ -139,5 +140,33 @@ func requireNoSecret(t *testing.T, err error, want codes.Code) {
 		if strings.Contains(text, secret) {
 			t.Errorf("the client is told %q: %s", secret, text)
 		}
+	}
+}
+
+// TestUnsolicitedAnswerIsNotLogged has an intake send more than was asked for, with a
+// secret in it, on a connection that is idle then.
+func TestUnsolicitedAnswerIsNotLogged(t *testing.T) {
+	t.Parallel()
+	more := testbed.StartPeer(t, func(conn net.Conn) {
+		reader := bufio.NewReader(conn)
+		request, err := http.ReadRequest(reader)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, request.Body)
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nX: "+testbed.Canary+"\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn) // until the server has seen it
+	})
+	p := testbed.StartProcess(t, "http://"+more, "127.0.0.1:0")
+	c, err := client.Dial(p.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := testbed.UploadOnce(testbed.Context(t), c, testbed.NewMetadata(), testbed.NewSource(63).Functions(1)); err != nil {
+		t.Error(err)
+	}
+	if err := p.Terminate(); err != nil { // its log is looked at when the test ends
+		t.Error(err)
 	}
 }

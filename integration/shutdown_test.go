@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -189,4 +190,48 @@ func TestShutdownWhileStreamsBegin(t *testing.T) {
 	cancel()
 	_ = bed.Server.Shutdown(ctx) // it is the clients' side that is looked at
 	streams.Wait()
+}
+
+// switchProtocols answers each request with 101, and keeps the connection.
+func switchProtocols(conn net.Conn) {
+	readHeaders(conn)
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+	_, _ = io.Copy(io.Discard, conn)
+}
+
+// TestTerminateAfterSwitchingProtocols has intakes answer with 101, which ends no
+// request for HTTP: the process ends by a signal nevertheless.
+func TestTerminateAfterSwitchingProtocols(t *testing.T) {
+	t.Parallel()
+	switching := "http://" + testbed.StartPeer(t, switchProtocols)
+	for name, test := range map[string]struct {
+		intake string // empty: one that accepts
+		args   []string
+		want   codes.Code
+	}{
+		"intake":            {intake: switching, want: codes.FailedPrecondition},
+		"additional intake": {args: []string{"--additional-intake", switching}, want: codes.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if test.intake == "" {
+				test.intake = testbed.StartIntake(t, nil).URL()
+			}
+			p := testbed.StartProcess(t, test.intake, "127.0.0.1:0", append(test.args, "--shutdown-grace", "10ms")...)
+			c, err := client.Dial(p.Address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_, err = testbed.UploadOnce(testbed.Context(t), c, testbed.NewMetadata(), testbed.NewSource(62).Functions(3))
+			if status.Code(err) != test.want {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- p.Terminate() }()
+			if err := testbed.Receive(t, ended, "the process to end"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

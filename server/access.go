@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
@@ -49,8 +52,10 @@ type access struct {
 	logger  *slog.Logger
 	noise   *noise
 
-	mu    sync.Mutex
-	table *tenant.Table // nil: everybody may upload
+	table atomic.Pointer[tenant.Table] // nil: everybody may upload
+	// mu is held to replace the table and its routes together, and by those who need
+	// both to be of the same file.
+	mu sync.RWMutex
 }
 
 // terms are those on which a stream is taken.
@@ -58,6 +63,8 @@ type terms struct {
 	tenant     *tenant.Tenant // nil: nobody was asked who it is
 	credential tenant.Credential
 	route      *route
+	// learned is what the intake has taught about the size of the tenant's batches.
+	learned *batch.Limit
 }
 
 func newAccess(
@@ -76,17 +83,39 @@ func newAccess(
 	return a, a.replace(table)
 }
 
-// replace has the table be the one that counts, unless a tenant's intake is not in
-// order.
+// replace makes the table the one that counts. It fails, and changes nothing, where a
+// tenant's intake can't be used.
 func (a *access) replace(table *tenant.Table) error {
+	err := a.swap(table)
+	if err == nil {
+		a.warnOfExposedKeys(table)
+	}
+	return err
+}
+
+func (a *access) swap(table *tenant.Table) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.routes.replace(table); err != nil {
 		return err
 	}
 	a.owners.Admit(table)
-	a.table = table
+	a.table.Store(table)
 	return nil
+}
+
+// warnOfExposedKeys logs whose API keys anybody on the way to the intake can read.
+func (a *access) warnOfExposedKeys(table *tenant.Table) {
+	var names []string
+	for _, t := range table.Tenants() {
+		if t.Intake != nil && keyIsExposed(t.Intake.URL, t.Intake.APIKey) {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) > 0 {
+		a.logger.Warn("the API keys of tenants travel unencrypted, because their intakes' URLs are not https",
+			slog.Int("count", len(names)), slog.String("tenants", clip(strings.Join(names, ", "))))
+	}
 }
 
 // credentialKey is the key of a stream's tenant.Credential in its context.
@@ -95,9 +124,7 @@ type credentialKey struct{}
 // authenticate finds out who calls: by the token, or if there is none by the
 // certificate. It is an auth.AuthFunc.
 func (a *access) authenticate(ctx context.Context) (context.Context, error) {
-	a.mu.Lock()
-	table := a.table
-	a.mu.Unlock()
+	table := a.table.Load()
 	if table == nil {
 		return ctx, nil
 	}
@@ -170,17 +197,17 @@ func (a *access) logRefusal(ctx context.Context, cause error) {
 // enter returns the terms on which a stream that was authenticated is taken, which
 // have to be given back to leave.
 func (a *access) enter(ctx context.Context) (terms, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.mu.RLock()
+	defer a.mu.RUnlock()
 	var t terms
-	if a.table != nil {
+	if table := a.table.Load(); table != nil {
 		var err error
 		t.credential, _ = ctx.Value(credentialKey{}).(tenant.Credential)
-		if t.tenant, err = a.table.Owner(t.credential, time.Now()); err != nil {
+		if t.tenant, err = table.Owner(t.credential, time.Now()); err != nil {
 			return terms{}, fmt.Errorf("%w: %w", errUnauthenticated, err)
 		}
 	}
-	if t.route = a.routes.take(t.tenant); t.route == nil {
+	if t.route, t.learned = a.routes.take(t.tenant); t.route == nil {
 		return terms{}, errInternal // the table and its routes are replaced together
 	}
 	return t, nil
@@ -198,9 +225,7 @@ func (a *access) revoked(t terms) error {
 	if t.tenant == nil {
 		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	owner, err := a.table.Owner(t.credential, time.Now())
+	owner, err := a.table.Load().Owner(t.credential, time.Now())
 	if err == nil && owner.Name != t.tenant.Name {
 		err = tenant.ErrUnknown
 	}
@@ -210,20 +235,30 @@ func (a *access) revoked(t terms) error {
 	return nil
 }
 
-// claim makes the upload the tenant's, or fails as it is another one's.
-func (a *access) claim(t terms, uploadID string) error {
+// claim makes the upload the tenant's. It fails where the upload is another one's, or
+// for a service that is not the tenant's.
+func (a *access) claim(t terms, header *batch.Header) error {
 	if t.tenant == nil {
 		return nil
 	}
-	id, err := uuid.Parse(uploadID)
+	if !t.tenant.Services.Has(header.Service) {
+		a.counts.Denied.Inc()
+		return &inputError{
+			reason: reasonPermission, field: "metadata.service", text: "the client may not upload for this service",
+		}
+	}
+	id, err := uuid.Parse(header.UploadID)
 	if err != nil {
 		return fmt.Errorf("claim upload: %w", err)
 	}
-	if !a.owners.Claim(t.tenant.Name, id, time.Now()) {
-		a.counts.Denied.Inc()
-		return errPermission
+	if a.owners.Claim(t.tenant.Name, id, time.Now()) {
+		return nil
 	}
-	return nil
+	if err := a.revoked(t); err != nil { // it has just been taken out of the file, with its uploads
+		return err
+	}
+	a.counts.Denied.Inc()
+	return errPermission
 }
 
 // watch reads the file of tenants again when it changes, until stopping is closed.
@@ -249,9 +284,9 @@ func (a *access) look() {
 	}
 	switch {
 	case err != nil:
-		a.logger.Error("the tenants stay as they are, as their file is not in order", slog.String("error", err.Error()))
+		a.logger.Error("invalid tenants file; keeping previous tenants", slog.String("error", err.Error()))
 	case table != nil:
-		a.logger.Info("tenants are read again", slog.Int("tenants", len(table.Tenants())))
+		a.logger.Info("tenants file read again", slog.Int("tenants", len(table.Tenants())))
 	}
 }
 
@@ -261,6 +296,14 @@ func (t terms) group() memory.Group {
 		return memory.Group{}
 	}
 	return memory.Group{Name: t.tenant.Name, Uploads: t.tenant.Uploads, Bytes: t.tenant.Bytes}
+}
+
+// whose returns who answers for what a stream of the connection holds.
+func (t terms) whose(connection any) []any {
+	if t.tenant == nil {
+		return []any{connection}
+	}
+	return []any{connection, t.tenant.Name}
 }
 
 // sender is for whom batches are forwarded.

@@ -13,9 +13,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -23,6 +25,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
@@ -156,7 +159,7 @@ func TestRoutesFollowTenants(t *testing.T) {
 	}
 	a.leave(second)
 	for name, broken := range map[string]string{
-		"not a URL": "http://%zz", "too many connections": "http://x\", connections: \"999999",
+		"not a URL": "http://%zz", "too many connections": "http://x\", connections: \"9999",
 	} {
 		replace(tenantsOfTest + "  - {name: bad, certificates: [y], intake: {url: \"" + broken + "\"}}\n")
 		if third := enter(); third.route != first.route {
@@ -165,8 +168,8 @@ func TestRoutesFollowTenants(t *testing.T) {
 			a.leave(third)
 		}
 	}
-	if n := strings.Count(log.String(), "not in order"); n != 2 {
-		t.Errorf("told %d times that the file is not in order, want 2:\n%s", n, log)
+	if n := strings.Count(log.String(), "invalid tenants file"); n != 2 {
+		t.Errorf("told %d times that the file is invalid, want 2:\n%s", n, log)
 	}
 	replace(strings.ReplaceAll(tenantsOfTest, "bank.example/in", "new.example/in"))
 	if third := enter(); third.route == first.route || first.route.uses != 1 || len(a.routes.open) != 1 {
@@ -184,6 +187,137 @@ func TestRoutesFollowTenants(t *testing.T) {
 	replace("tenants: [{name: other, tokens: [{sha256: %HASH%}]}]")
 	if err := a.revoked(first); !errors.Is(err, errUnauthenticated) {
 		t.Errorf("whose token is another's now: %v", err)
+	}
+}
+
+// TestAuthenticateWaitsForNobody has clients be let in while the tenants are replaced.
+func TestAuthenticateWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	a, _, _ := openTestAccess(t)
+	letIn := func() context.Context {
+		ctx, err := a.authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ctx
+	}
+	on, err := a.enter(letIn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.leave(on)
+	a.mu.Lock() // as replace does
+	defer a.mu.Unlock()
+	letIn()
+	if err := a.revoked(on); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReplacedUnderLoad replaces the tenants, and their intakes, while streams begin
+// and end.
+func TestReplacedUnderLoad(t *testing.T) {
+	t.Parallel()
+	a, path, _ := openTestAccess(t)
+	tables := make([]*tenant.Table, 2)
+	for i, content := range []string{tenantsOfTest, strings.ReplaceAll(tenantsOfTest, "bank.example/in", "new.example/in")} {
+		writeTenants(t, path, content)
+		table, _, err := tenant.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables[i] = table
+	}
+	done := make(chan struct{})
+	var streams sync.WaitGroup
+	for range 4 {
+		streams.Go(func() {
+			ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token"))
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				authenticated, err := a.authenticate(ctx)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				on, err := a.enter(authenticated)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := a.revoked(on); err != nil {
+					t.Error(err)
+				}
+				if err := a.claim(on, &batch.Header{Service: "shop", UploadID: uuid.NewString()}); err != nil {
+					t.Error(err)
+				}
+				a.leave(on)
+			}
+		})
+	}
+	for i := range 200 {
+		if err := a.replace(tables[i%2]); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	streams.Wait()
+	if n := len(a.routes.open); n != 1 {
+		t.Errorf("%d routes are left, want 1", n)
+	}
+	writeTenants(t, path, "tenants: [{name: other, certificates: [x]}]") // forgets what was claimed
+	table, _, err := tenant.Read(path)
+	if err == nil {
+		err = a.replace(table)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestExposedKeysAreToldOf has API keys go to intakes without TLS.
+func TestExposedKeysAreToldOf(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"key": "hush-hush",
+		"tenants.yaml": `tenants:
+- {name: open, certificates: [a], intake: {url: "HTTP://intake.example/", api_key_file: key}}
+- {name: safe, certificates: [b], intake: {url: "https://intake.example/", api_key_file: key}}
+- {name: local, certificates: [c], intake: {url: "unix:///run/x:/y", api_key_file: key}}
+- {name: none, certificates: [d], intake: {url: "http://intake.example/"}}
+- {name: shared, certificates: [e]}
+`,
+	} {
+		writeTenants(t, filepath.Join(dir, name), content)
+	}
+	cfg := DefaultConfig()
+	cfg.Intake.URL, cfg.Limits.MemoryBytes = "https://intake.example/", 512<<20
+	cfg.Access.TenantsFile = filepath.Join(dir, "tenants.yaml")
+	cfg.AdditionalIntakes.Intakes = []AdditionalIntake{
+		{URL: "https://a.example/", APIKey: NewSecret("hush-hush")},
+		{URL: "http://b.example/", APIKey: NewSecret("hush-hush")},
+		{URL: "http://c.example/"},
+	}
+	var log bytes.Buffer
+	s, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"URLs are not https\" count=1 tenants=open\n", "URL is not https\" intake=2\n"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %q", want)
+		}
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 2 || strings.Contains(log.String(), "hush") {
+		t.Errorf("%d warnings, want 2:\n%s", n, log.String())
 	}
 }
 

@@ -51,8 +51,8 @@ const minQueueBytes = 1 << 20
 
 func (c AdditionalConfig) validate(memoryBytes int64) error {
 	for i, to := range c.Intakes {
-		if intake.CheckURL(to.URL) != nil {
-			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has a URL, number %d, that %s", i+1, isNoURL))
+		if err := intake.CheckURL(to.URL); err != nil {
+			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has a URL, number %d, that %v", i+1, err))
 		}
 		if containsControl(to.APIKey.Reveal()) {
 			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an API key, number %d, that %s", i+1, hasControl))
@@ -81,6 +81,7 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 type additional struct {
 	mirror  *mirror.Mirror
 	account *memory.Account
+	clients []*intake.Client
 }
 
 // openAdditional sets up the way to the additional intakes, if there are any.
@@ -90,6 +91,7 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 		return nil
 	}
 	ledgers := telemetry.NewAdditional(registry, len(cfg.Intakes))
+	a := &additional{}
 	intakes := make([]mirror.Intake, len(cfg.Intakes))
 	for i, to := range cfg.Intakes {
 		base := s.config.Intake.client()
@@ -98,15 +100,19 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 		var client *intake.Client
 		var err error
 		client, err = intake.New(base, intake.OnOutage(func(o intake.Outage) {
-			s.logOutage(o, slog.Int("additional", i+1), slog.String("intake", client.Host()))
+			s.logOutage(o, append(addressOf(client), slog.Int("additional", i+1))...)
 		}))
 		if err != nil {
 			return fmt.Errorf("additional intake %d: %w", i+1, err)
 		}
+		if keyIsExposed(to.URL, to.APIKey) {
+			s.logger.Warn("the API key of an additional intake travels unencrypted, because its URL is not https",
+				slog.Int("intake", i+1))
+		}
+		a.clients = append(a.clients, client)
 		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i+1, ledgers[i])}
 	}
 	s.budget.Draw(len(intakes) * mirror.Workers * intakeConnectionBytes)
-	a := &additional{}
 	a.account = s.budget.Open(0, func(o memory.Order) {
 		switch {
 		case o != memory.Squeeze:

@@ -23,8 +23,9 @@ const (
 	streamBytes = 8 << 10
 	// compressorBytes is for a compressor, and there are GOMAXPROCS of them.
 	compressorBytes = 1300 << 10
-	// intakeConnectionBytes is for a connection to the intake.
-	intakeConnectionBytes = 104 << 10
+	// intakeConnectionBytes is for a connection to the intake, and the most that an
+	// answer's headers may have.
+	intakeConnectionBytes = 104<<10 + 64<<10
 )
 
 // bufferSizes are those in which buffers are pooled, so close to each other that

@@ -55,6 +55,9 @@ func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	conn := connOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
+	if refusal := openingOf(ctx).refusal; refusal != nil {
+		return nil, refusal
+	}
 	if err := answerPlain(ctx); err != nil {
 		return nil, status.FromContextError(err).Err()
 	}

@@ -35,6 +35,8 @@ type Config struct {
 	// MaxBatchBytes bounds the compressed size of a stream that is to be a single
 	// batch.
 	MaxBatchBytes int
+	// MaxBatchRawBytes bounds the length of the JSON of such a stream.
+	MaxBatchRawBytes int64
 	// MaxBatchAge is how long a batch may stay open before it is forwarded though
 	// it is not full. 0: for as long as the stream.
 	MaxBatchAge time.Duration
@@ -133,6 +135,7 @@ func DefaultConfig() Config {
 		FlushThresholdBytes:    2 << 20,
 		FlushThresholdRawBytes: 48 << 20,
 		MaxBatchBytes:          8 << 20,
+		MaxBatchRawBytes:       128 << 20,
 		MaxBatchAge:            30 * time.Second,
 		MaxConnectionAge:       30 * time.Minute,
 		MaxScopeBytes:          4 << 20,
@@ -148,6 +151,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.MaxBatchBytes < minBatchBytes:
 		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+formatBytes(minBatchBytes))
+	case c.MaxBatchRawBytes < minBatchBytes:
+		return refused("MaxBatchRawBytes", c.MaxBatchRawBytes, "is below "+formatBytes(minBatchBytes))
 	case c.MaxBatchAge < 0:
 		return refused("MaxBatchAge", c.MaxBatchAge, isNegative)
 	case c.MaxConnectionAge < 0:
@@ -181,11 +186,12 @@ func (c Config) Validate() error {
 }
 
 func (c IntakeConfig) validate() error {
+	wrongURL := intake.CheckURL(c.URL)
 	switch {
 	case c.URL == "":
 		return refusedSecret("Intake.URL", "is missing")
-	case intake.CheckURL(c.URL) != nil:
-		return refusedSecret("Intake.URL", isNoURL)
+	case wrongURL != nil:
+		return refusedSecret("Intake.URL", wrongURL.Error())
 	case containsControl(c.APIKey.Reveal()):
 		return refusedSecret("Intake.APIKey", hasControl)
 	case containsControl(c.AdditionalTags):
@@ -194,8 +200,8 @@ func (c IntakeConfig) validate() error {
 		return refused("Intake.PostTimeout", c.PostTimeout, isNotPositive)
 	case c.BatchDeadline < 0:
 		return refused("Intake.BatchDeadline", c.BatchDeadline, isNegative)
-	case c.MaxConnections < 1:
-		return refused("Intake.MaxConnections", c.MaxConnections, isNotPositive)
+	case c.MaxConnections < 1 || c.MaxConnections > tenant.MaxConnections:
+		return refused("Intake.MaxConnections", c.MaxConnections, fmt.Sprintf("is not between 1 and %d", tenant.MaxConnections))
 	}
 	return nil
 }

@@ -37,7 +37,6 @@ func refusedSecret(field, reason string) error { return &ConfigError{Field: fiel
 const (
 	isNegative    = "is negative"
 	isNotPositive = "is not positive"
-	isNoURL       = "is not http://host/path, https://host/path or unix:///path/to/socket:/path/of/url"
 	hasControl    = "has a control character"
 )
 

@@ -27,9 +27,8 @@ type delivery struct {
 
 	// idle holds a token while no batch is on its way.
 	idle chan struct{}
-	// closed is closed, by close, when no further batch shall be sent.
-	closed chan struct{}
-	close  func()
+	// closed is closed when no further batch shall be sent.
+	closed <-chan struct{}
 	// broken is called when a batch was not accepted; err is why.
 	broken func(error)
 	err    error
@@ -46,12 +45,13 @@ type delivery struct {
 	compressed     int64
 }
 
-func newDelivery(ctx context.Context, s *service, on terms, at *standing, broken func(error)) *delivery {
+func newDelivery(
+	ctx context.Context, s *service, on terms, at *standing, closed <-chan struct{}, broken func(error),
+) *delivery {
 	d := &delivery{
 		service: s, terms: on, standing: at,
-		idle: make(chan struct{}, 1), closed: make(chan struct{}), broken: broken,
+		idle: make(chan struct{}, 1), closed: closed, broken: broken,
 	}
-	d.close = sync.OnceFunc(func() { close(d.closed) })
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	d.idle <- struct{}{}
 	return d
@@ -124,10 +124,9 @@ func (d *delivery) busy() bool { return len(d.idle) == 0 }
 // and where the server stops, the metadata to come.
 const settleTime = 2 * time.Second
 
-// halt lets no further batch be sent, and waits until none is on its way: for as
-// long as it is given, then it breaks off the one that is.
+// halt waits, when no further batch is sent, until none is on its way: for as long as
+// it is given, then it breaks off the one that is.
 func (d *delivery) halt(settle time.Duration) {
-	d.close()
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	select {
@@ -147,36 +146,42 @@ func (d *delivery) stop() {
 }
 
 // forward takes b to the intake, in the number that is next: a batch before it
-// may have taken b's own by being split.
+// may have taken b's own by being split. Whatever becomes of b, a panic included, it
+// is entered in the ledger once, and holds nothing afterwards.
 func (d *delivery) forward(b *batch.Batch) (err error) {
+	defer func() { d.settle(b, err) }()
 	defer d.service.catch(d.ctx, &err)
 	if b.Num != d.nextNum {
 		renumbered, err := b.Renumber(d.service.compressors, d.nextNum, b.Final)
-		d.release(b)
 		if err != nil {
-			d.service.ledger.BatchesRefused.Inc()
 			return err
 		}
+		d.keep(renumbered)
+		d.release(b)
 		b = renumbered
-		d.keep(b)
 	}
-	d.standing.travelling.Store(b.Num)
 	err = d.post(b)
-	d.standing.travelling.Store(0)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:
 		d.accept(b)
-		return nil
 	case failure != nil && failure.TooLarge() && !failure.InDoubt():
 		return d.split(b)
 	case failure != nil && failure.TooLarge():
 		// Its parts must not go out beside it, should the intake have it after all.
-		d.terms.route.learned.Learn(b)
-		err = errTooLargeInDoubt
+		d.terms.learned.Refused(b)
 		d.inDoubt = true
+		return errTooLargeInDoubt
 	case failure != nil && failure.InDoubt():
 		d.inDoubt = true
+	}
+	return err
+}
+
+// settle gives up b, unless that is accepted or split.
+func (d *delivery) settle(b *batch.Batch, err error) {
+	if !d.keeps(b) {
+		return
 	}
 	d.release(b)
 	if permanent(err) {
@@ -184,17 +189,20 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 	} else {
 		d.service.ledger.BatchesGivenBack.Inc()
 	}
-	return err
 }
 
 // post takes b to the intake, and measures how long that takes.
-func (d *delivery) post(b *batch.Batch) error {
+func (d *delivery) post(b *batch.Batch) (err error) {
+	d.standing.travelling.Store(b.Num)
 	ctx, end := d.service.tracing.batch(d.ctx, b)
 	begin := time.Now()
-	err := d.terms.route.ForwardFor(ctx, d.terms.sender(), b)
-	d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
-	end(err)
-	return err
+	err = errInternal // in a panic
+	defer func() {
+		d.standing.travelling.Store(0)
+		d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
+		end(err)
+	}()
+	return d.terms.route.ForwardFor(ctx, d.terms.sender(), b)
 }
 
 func (d *delivery) accept(b *batch.Batch) {
@@ -204,27 +212,27 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.compressed += int64(b.File.Len())
 	d.standing.accept(b.File)
 	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
+	d.terms.learned.Accepted(b)
 	d.forget(b)
-	d.service.offer(d.terms, b)
 	d.service.ledger.BatchesAccepted.Inc()
+	d.service.offer(d.terms, b)
 }
 
 // split forwards what the intake found too large as several batches, and has
-// all uploads make smaller ones from now on.
+// the tenant's uploads make smaller ones from now on.
 func (d *delivery) split(b *batch.Batch) error {
-	limits := d.terms.route.learned.Learn(b)
-	d.service.ledger.BatchesRefused.Inc()
+	choices := d.terms.learned.Refused(b)
 	if d.options.singleBatch {
-		d.release(b)
-		return batchTooLarge(limits.CompressedBytes)
+		return batchTooLarge(choices[0])
 	}
-	parts, err := b.Split(d.service.compressors, b.Num, limits)
-	d.release(b)
+	parts, err := d.splitTo(b, choices)
 	if err != nil {
 		return err
 	}
-	d.service.ledger.BatchesSealed.Add(float64(len(parts)))
 	d.keep(parts...)
+	d.service.ledger.BatchesSealed.Add(float64(len(parts)))
+	d.release(b)
+	d.service.ledger.BatchesRefused.Inc()
 	for i, part := range parts {
 		if err := d.forward(part); err != nil {
 			// A scope may lie half in a part that was accepted: sent again whole, it
@@ -237,6 +245,25 @@ func (d *delivery) split(b *batch.Batch) error {
 		}
 	}
 	return nil
+}
+
+// splitTo splits b to the first of the limits that its scopes can be fitted into.
+// Where there is none, it returns what stands against the first.
+func (d *delivery) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Batch, error) {
+	var first error
+	for _, limits := range choices {
+		parts, err := b.Split(d.service.compressors, b.Num, limits)
+		if err == nil {
+			return parts, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if _, ok := errors.AsType[*batch.UnsplittableError](err); !ok {
+			break
+		}
+	}
+	return nil, first
 }
 
 // keep lets spill at what batches hold, until they are released.
@@ -256,6 +283,14 @@ func (d *delivery) forget(b *batch.Batch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.files, b.File)
+}
+
+// keeps reports whether a batch is neither released nor forgotten.
+func (d *delivery) keeps(b *batch.Batch) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.files[b.File]
+	return ok
 }
 
 func (d *delivery) release(b *batch.Batch) {
@@ -283,9 +318,15 @@ func (d *delivery) discard(b *batch.Batch) {
 	d.service.ledger.BatchesGivenBack.Inc()
 }
 
+// noProgress is that of a stream whose metadata was not read.
+var noProgress = &symdbv1.UploadProgress{}
+
 // progress returns how far the stream has come; nil where that is not known.
 func (d *delivery) progress() *symdbv1.UploadProgress {
-	if d.uploadID == "" || d.inDoubt {
+	switch {
+	case d.uploadID == "":
+		return noProgress
+	case d.inDoubt:
 		return nil
 	}
 	return &symdbv1.UploadProgress{

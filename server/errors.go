@@ -20,6 +20,7 @@ var (
 	errConnectionAge = errors.New("the connection has reached its age")
 	errTooSlow       = errors.New("the client has sent too little for too long")
 	errMemory        = errors.New("the server is out of memory")
+	errUnbegun       = errors.New("too many uploads are open that have sent no scope")
 )
 
 // errNoMetadata ends a stream whose client has sent nothing at all.
@@ -57,13 +58,17 @@ func scopeError(ordinal int64, err error) error {
 // errInternal stands for what the client must not see.
 var errInternal = errors.New("internal error")
 
-// batchTooLarge says that a stream does not fit into one batch.
-func batchTooLarge(limit int) error {
-	bytes := strconv.Itoa(limit)
+// batchTooLarge says that a stream does not fit into one batch, of which one of the
+// sizes is limited.
+func batchTooLarge(limits batch.Limits) error {
+	key, bytes, what := "max_batch_bytes", strconv.Itoa(limits.CompressedBytes), "bytes"
+	if limits.CompressedBytes <= 0 {
+		key, bytes, what = "max_batch_raw_bytes", strconv.FormatInt(limits.RawBytes, 10), "bytes of JSON"
+	}
 	return &inputError{
 		reason: reasonBatchTooLarge, field: "metadata.single_batch",
-		text:   "the scopes make a batch larger than the limit of " + bytes + " bytes; send fewer in a stream",
-		limits: map[string]string{"max_batch_bytes": bytes},
+		text:   "the scopes make a batch larger than the limit of " + bytes + " " + what + "; send fewer in a stream",
+		limits: map[string]string{key: bytes},
 	}
 }
 

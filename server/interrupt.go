@@ -14,7 +14,6 @@ import (
 // first reason counts. It may be called by any goroutine.
 func (u *upload) interrupt(reason error) {
 	if u.reason.CompareAndSwap(nil, &reason) {
-		u.delivery.close()
 		close(u.interrupted)
 	}
 }

@@ -73,7 +73,7 @@ func defaultLimits() LimitsConfig {
 		SpoolBytes:           1 << 30,
 		Connections:          10_000,
 		StreamsPerConnection: 1000,
-		FirstMessageTimeout:  30 * time.Second,
+		FirstMessageTimeout:  10 * time.Second,
 		IdleTimeout:          10 * time.Minute,
 		MinBytesPerSecond:    1,
 	}

@@ -63,11 +63,20 @@ func (u *upload) endLevel(code codes.Code) slog.Level {
 
 // tellOutage logs that the intake at the end of the route takes nothing, or is back.
 func (s *service) tellOutage(to *route, o intake.Outage) {
-	whose := []any{slog.String("intake", to.client.Host())}
+	whose := addressOf(to.client)
 	if tenants := s.access.routes.tenantsOf(to); len(tenants) > 0 {
 		whose = append(whose, slog.String("tenant", clip(strings.Join(tenants, ", "))))
 	}
 	s.logOutage(o, whose...)
+}
+
+// addressOf returns attributes that say where an intake is.
+func addressOf(client *intake.Client) []any {
+	attrs := []any{slog.String("intake", client.Host())}
+	if proxy := client.Proxy(); proxy != "" {
+		attrs = append(attrs, slog.String("proxy", proxy))
+	}
+	return attrs
 }
 
 // logOutage writes the line of an outage's beginning or end; whose are attributes.

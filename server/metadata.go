@@ -1,7 +1,9 @@
 package server
 
 import (
+	"fmt"
 	"strconv"
+	"unsafe"
 
 	"github.com/google/uuid"
 
@@ -17,6 +19,10 @@ type streamOptions struct {
 	singleBatch   bool
 }
 
+// maxFieldBytes is how long a text of the metadata may be: it is held as long as the
+// stream is open, and goes out with each of its batches.
+const maxFieldBytes = 256
+
 // maxFirstBatchNum leaves a stream more numbers than it can use up.
 const maxFirstBatchNum = 1 << 30
 
@@ -31,6 +37,17 @@ func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, err
 	}
 	invalid := func(field, text string) (*batch.Header, streamOptions, error) {
 		return header, streamOptions{}, &inputError{reason: reasonMetadataInvalid, field: "metadata." + field, text: text}
+	}
+	for _, text := range []struct{ field, value string }{
+		{"service", header.Service},
+		{"env", header.Env},
+		{"version", header.Version},
+		{"language", header.Language},
+		{"runtime_id", header.RuntimeID},
+	} {
+		if len(text.value) > maxFieldBytes {
+			return invalid(text.field, fmt.Sprintf("%d bytes, more than the limit of %d", len(text.value), maxFieldBytes))
+		}
 	}
 	switch {
 	case md.GetService() == "":
@@ -51,4 +68,10 @@ func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, err
 	return header, streamOptions{
 		firstBatchNum: max(1, md.GetFirstBatchNum()), moreFollows: md.GetMoreFollows(), singleBatch: md.GetSingleBatch(),
 	}, nil
+}
+
+// heldBytes is what a stream holds of its metadata.
+func heldBytes(h *batch.Header) int {
+	return int(unsafe.Sizeof(*h)) +
+		len(h.Service) + len(h.Env) + len(h.Version) + len(h.Language) + len(h.UploadID) + len(h.RuntimeID)
 }

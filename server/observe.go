@@ -94,6 +94,12 @@ func (s *Server) observe(r prometheus.Registerer) {
 	telemetry.Register(r,
 		gauge("uploads_in_flight", "Uploads (streams) that are open.",
 			func() float64 { return float64(s.service.uploads.count()) }),
+		gauge("uploads_unbegun", "Uploads (streams) that have sent no scope yet.", streamsIn(s.door.unbegun)),
+		gauge("health_calls_open", "Open calls with one answer: for the server's health.", streamsIn(s.door.calls)),
+		gauge("other_streams_open", "Open streams of other services: watchers of the server's health, and reflection.",
+			streamsIn(s.door.watches)),
+		counter("uploads_unbegun_refused_total", "Uploads that were refused, as too many had sent no scope yet.",
+			func() float64 { _, refused := s.door.unbegun.state(); return float64(refused) }),
 		gauge("uploads_limit", "Most uploads in flight; 0: as many as memory has room for.", fixed(limits.Uploads)),
 		gauge("connections_open", "Open connections of clients.",
 			func() float64 { return float64(s.connections.Counts().Open) }),
@@ -201,6 +207,13 @@ func flag(on func() bool) func() float64 {
 			return 1
 		}
 		return 0
+	}
+}
+
+func streamsIn(r *room) func() float64 {
+	return func() float64 {
+		streams, _ := r.state()
+		return float64(streams)
 	}
 }
 

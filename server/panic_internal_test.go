@@ -5,9 +5,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/prototext"
@@ -64,4 +68,70 @@ func TestPanicTellsNoSecret(t *testing.T) {
 			t.Errorf("a secret is told: %.2000s", text)
 		}
 	}
+}
+
+// scripted is a way to an intake that does as the next function says, and what the
+// last one does from then on.
+type scripted struct {
+	mu    sync.Mutex
+	steps []func() error
+}
+
+func (s *scripted) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+	s.mu.Lock()
+	step := s.steps[0]
+	if len(s.steps) > 1 {
+		s.steps = s.steps[1:]
+	}
+	s.mu.Unlock()
+	return step()
+}
+
+// TestPanicIsInTheLedger has a panic in the middle of forwarding batches: each of
+// them is entered in the ledger, and what it held is given back.
+func TestPanicIsInTheLedger(t *testing.T) {
+	t.Parallel()
+	accepts := func() error { return nil }
+	tooLarge := func() error { return &intake.Error{HTTPStatus: http.StatusRequestEntityTooLarge} }
+	panics := func() error { panic("scripted") }
+	for name, steps := range map[string][]func() error{
+		"the first batch":   {panics},
+		"a later batch":     {accepts, accepts, panics},
+		"a part of a batch": {tooLarge, panics},
+		"the second part":   {accepts, tooLarge, accepts, panics},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, func(c *Config) { c.FlushThresholdRawBytes = 1000 }) // run looks at what is drawn
+			r.service.access.routes.own.forwarder = &scripted{steps: steps}
+			w := &watched{Server: r.Server, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, r.address))}
+			stream := w.begin(t, "shop")
+			for i := range 400 {
+				scope := &symdbv1.Scope{ScopeType: "package", Name: new(fmt.Sprint("main", i))}
+				err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}})
+				if err != nil {
+					break // it has ended
+				}
+			}
+			if _, err := stream.CloseAndRecv(); status.Code(err) != codes.Internal {
+				t.Errorf("%v, want INTERNAL", err)
+			}
+			await(t, "the stream's end", func() bool { return r.service.uploads.count() == 0 })
+			ledger := r.service.ledger
+			sealed := valueOf(t, ledger.BatchesSealed)
+			ended := valueOf(t, ledger.BatchesAccepted) + valueOf(t, ledger.BatchesRefused) + valueOf(t, ledger.BatchesGivenBack)
+			if sealed == 0 || sealed != ended {
+				t.Errorf("%v batches were sealed, and %v have ended", sealed, ended)
+			}
+		})
+	}
+}
+
+func valueOf(t *testing.T, counter prometheus.Counter) float64 {
+	t.Helper()
+	var metric dto.Metric
+	if err := counter.Write(&metric); err != nil {
+		t.Fatal(err)
+	}
+	return metric.GetCounter().GetValue()
 }

@@ -69,13 +69,20 @@ func beginRaw(t *testing.T, conn net.Conn) *rawClient {
 func openRaw(t *testing.T, conn net.Conn) *rawClient {
 	t.Helper()
 	c := &rawClient{Conn: conn}
-	c.Framer = http2.NewFramer(&c.out, conn)
+	c.open(t, symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName)
+	return c
+}
+
+// open opens stream 1 in a connection that is not used yet.
+func (c *rawClient) open(t *testing.T, path string) {
+	t.Helper()
+	c.Framer = http2.NewFramer(&c.out, c.Conn)
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range []hpack.HeaderField{
 		{Name: ":method", Value: "POST"},
 		{Name: ":scheme", Value: "http"},
-		{Name: ":path", Value: symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName},
+		{Name: ":path", Value: path},
 		{Name: ":authority", Value: "raw"},
 		{Name: "content-type", Value: "application/grpc"},
 		{Name: "te", Value: "trailers"},
@@ -89,7 +96,6 @@ func openRaw(t *testing.T, conn net.Conn) *rawClient {
 		c.WriteSettings(),
 		c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}),
 	)
-	return c
 }
 
 // flush sends what was written.

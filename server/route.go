@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -26,8 +27,10 @@ type route struct {
 	to routeID
 	forwarder
 	client *intake.Client
-	// learned is what the intake has taught about the size of batches.
-	learned *batch.Limit
+	// learned is what the intake has taught about the size of batches, tenant by
+	// tenant: what one of them sends must not make the others' batches small. It is
+	// guarded by the routes' mu. The empty name stands for no tenant.
+	learned map[string]*batch.Limit
 	// drawnBytes is what its connections are drawn with.
 	drawnBytes int
 	// uses counts the uploads on it, and one for the table that has it. It is
@@ -85,7 +88,7 @@ func newRoutes(
 }
 
 func (r *routes) newRoute(cfg intake.Config, options []intake.Option) (*route, error) {
-	to := &route{learned: &batch.Limit{}, drawnBytes: cfg.MaxConnections * intakeConnectionBytes}
+	to := &route{learned: map[string]*batch.Limit{}, drawnBytes: cfg.MaxConnections * intakeConnectionBytes}
 	told := intake.OnOutage(func(o intake.Outage) { r.told(to, o) })
 	client, err := intake.New(cfg, append(slices.Clip(options), told)...)
 	if err != nil {
@@ -135,6 +138,9 @@ func (r *routes) replace(table *tenant.Table) error {
 			r.budget.Draw(to.drawnBytes)
 		}
 	}
+	for _, to := range append(slices.Collect(maps.Values(next)), r.own) {
+		to.forget(table)
+	}
 	before := r.open
 	r.open = next
 	for id, to := range before {
@@ -146,18 +152,39 @@ func (r *routes) replace(table *tenant.Table) error {
 }
 
 // take returns the route of a tenant's batches, nil standing for none, which has
-// to be given back. It is nil where the table has changed and has it no more.
-func (r *routes) take(of *tenant.Tenant) *route {
+// to be given back, and what its intake has taught about their size. The route is
+// nil where the table has changed and has it no more.
+func (r *routes) take(of *tenant.Tenant) (*route, *batch.Limit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	to := r.own
+	to, name := r.own, ""
+	if of != nil {
+		name = of.Name
+	}
 	if of != nil && of.Intake != nil {
 		to = r.open[routeIDOf(of.Intake)]
 	}
-	if to != nil {
-		to.uses++
+	if to == nil {
+		return nil, nil
 	}
-	return to
+	to.uses++
+	if to.learned[name] == nil {
+		to.learned[name] = &batch.Limit{}
+	}
+	return to, to.learned[name]
+}
+
+// forget forgets what was learned from tenants that the table does not have. It must
+// be called with the routes' mu held.
+func (to *route) forget(table *tenant.Table) {
+	if len(to.learned) == 0 {
+		return
+	}
+	names := make(map[string]bool)
+	for _, t := range table.Tenants() {
+		names[t.Name] = true
+	}
+	maps.DeleteFunc(to.learned, func(name string, _ *batch.Limit) bool { return !names[name] })
 }
 
 // tenantsOf returns the names of those whose intake the route leads to; none: it is
@@ -192,4 +219,33 @@ func (r *routes) close() {
 	}
 	r.open = nil
 	r.own.client.Close()
+}
+
+// Destination is an intake that batches go to, and how.
+type Destination struct {
+	// Intake is the scheme, host and port of its URL, or the path of its socket.
+	Intake string
+	// Proxy is the proxy on the way there, without user and password. Empty: none.
+	Proxy string
+}
+
+// Destinations returns the server's own intake, then the additional ones, then those
+// of tenants. It holds nothing secret.
+func (s *Server) Destinations() []Destination {
+	routes := s.service.access.routes
+	clients := []*intake.Client{routes.own.client}
+	if s.service.additional != nil {
+		clients = append(clients, s.service.additional.clients...)
+	}
+	routes.mu.Lock()
+	defer routes.mu.Unlock()
+	byName := func(a, b *route) int { return slices.Compare(a.tenants, b.tenants) }
+	for _, to := range slices.SortedFunc(maps.Values(routes.open), byName) {
+		clients = append(clients, to.client)
+	}
+	var all []Destination
+	for _, client := range clients {
+		all = append(all, Destination{Intake: client.Host(), Proxy: client.Proxy()})
+	}
+	return all
 }

@@ -155,11 +155,13 @@ func TestTLSSettings(t *testing.T) {
 		"client CA alone":  {func(c *Config) { c.TLS.ClientCAFile = "/ca.pem" }, `TLS.ClientCAFile: /ca.pem needs`},
 		"version":          {func(c *Config) { c.TLS.MinVersion = tls.VersionTLS11 }, "TLS.MinVersion: 0x302"},
 		"interval":         {func(c *Config) { c.TLS.ReloadInterval = 0 }, "TLS.ReloadInterval: 0s"},
-		"no file":          {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/none/c", "/none/k" }, "/none/c: no such file"},
+		"no file":          {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/none/c.pem", "/none/k.pem" }, "certificate: open /none/c.pem: no such file"},
+		"a key for a path": {func(c *Config) { c.TLS.CertFile = "hush-hush-7f3a" }, "TLS.CertFile: (a path that is not shown"},
+		"a key, no file":   {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "hush-hush-7f3a" }, "no such file"},
 		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `Intake.TLS.KeyFile: /k.pem has no certificate`},
 		"intake's URL":     {func(c *Config) { c.Intake.TLS.CAFile = "/ca.pem" }, "for an https URL"},
 		"a key": {func(c *Config) {
-			c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "-----BEGIN PRIVATE KEY-----\nsecret"
+			c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "-----BEGIN PRIVATE KEY-----\nhush"
 		}, "TLS.KeyFile is not a path"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +170,7 @@ func TestTLSSettings(t *testing.T) {
 			cfg.Intake.URL = "http://127.0.0.1:1/"
 			test.change(&cfg)
 			_, err := New(cfg, slog.New(slog.DiscardHandler))
-			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hush") {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})

@@ -37,6 +37,7 @@ type Server struct {
 	health      *health.Server
 	service     *service
 	connections *connlimit.Limiter
+	door        *door
 	version     string
 	started     time.Time
 	page        statusPage
@@ -140,6 +141,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	server := &Server{
 		health: health.NewServer(), service: s, certificates: kept,
 		connections: newConnections(cfg.Limits, s.budget, s.noise),
+		door:        newDoor(s),
 		version:     with.version, started: started,
 		stopping: make(chan struct{}),
 	}
@@ -260,12 +262,34 @@ func (s *Server) isStopping() bool {
 	}
 }
 
+// errStuck is what Shutdown returns where it can't wait any longer.
+var errStuck = errors.New("shut down: uploads or batches hang, and are left behind")
+
 // Shutdown stops taking connections and uploads, and waits for those in flight.
 // Streams that watch its health, or use reflection, are ended at once. When ctx
 // ends first, uploads are given back to their clients, with UNAVAILABLE and how
 // far they came, within 4 seconds, and ctx's error is returned. Afterwards no
-// goroutine of the server is left.
+// goroutine of the server is left, unless one hangs in what has no deadline, such as
+// a disk: Shutdown returns at the latest 4.5 seconds after ctx has ended.
 func (s *Server) Shutdown(ctx context.Context) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.shutdown(ctx) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(2*s.service.settle + s.service.settle/4)
+	defer last.Stop()
+	select {
+	case err := <-stopped:
+		return err
+	case <-last.C:
+		return errStuck
+	}
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
 	s.watching.Do(func() {}) // not any more

@@ -73,7 +73,7 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 		return publicError{codes.Unauthenticated, reasonUnauthenticated, errUnauthenticated.Error()}.status()
 	case errors.Is(err, errPermission):
 		return publicError{codes.PermissionDenied, reasonPermission, errPermission.Error()}.status()
-	case errors.Is(err, errMemory):
+	case errors.Is(err, errMemory), errors.Is(err, errUnbegun):
 		return overloadStatus(err.Error(), progress)
 	case errors.Is(err, errTooSlow):
 		return publicError{codes.Unavailable, reasonTooSlow, err.Error()}.status(again(retryDelay, progress)...)
@@ -92,7 +92,11 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 }
 
 func inputStatus(input *inputError) error {
-	return publicError{codes.InvalidArgument, input.reason, input.Error()}.statusWithMetadata(input.limits,
+	code := codes.InvalidArgument
+	if input.reason == reasonPermission {
+		code = codes.PermissionDenied
+	}
+	return publicError{code, input.reason, input.Error()}.statusWithMetadata(input.limits,
 		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 			{Field: input.field, Description: input.text, Reason: string(input.reason)},
 		}})
@@ -132,8 +136,12 @@ func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error
 	if failure.HTTPStatus != 0 {
 		public.text += ": it answered " + strconv.Itoa(failure.HTTPStatus)
 	}
+	if _, ok := errors.AsType[*intake.ProxyError](failure); ok {
+		public.text += ": a proxy refuses to connect to it"
+	}
+	// Not what it said, which may be about more than this batch: the log has that.
 	details := []protoadapt.MessageV1{&symdbv1.IntakeFailure{
-		HttpStatus: int32(failure.HTTPStatus), BatchNum: failure.BatchNum, Answer: failure.Answer,
+		HttpStatus: int32(failure.HTTPStatus), BatchNum: failure.BatchNum,
 	}}
 	if failure.Retryable() {
 		details = append(details, again(max(failure.RetryAfter, retryDelay), progress)...)

@@ -24,7 +24,8 @@ import (
 // watched is a server, and a client of it.
 type watched struct {
 	*Server
-	client symdbv1.SymbolDatabaseServiceClient
+	address string
+	client  symdbv1.SymbolDatabaseServiceClient
 }
 
 // watch starts a server in front of an intake that answers as it is told.
@@ -46,7 +47,7 @@ func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watc
 	}
 	s.service.settle = patience
 	address, _ := serve(t, s)
-	return &watched{Server: s, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
+	return &watched{Server: s, address: address, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
 }
 
 func accept(http.ResponseWriter, *http.Request) {}
@@ -217,19 +218,19 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 
 func TestSnapshotOfRefusedUploads(t *testing.T) {
 	t.Parallel()
-	w := watch(t, func(c *Config) { c.Limits.Uploads = 1 }, accept)
-	first := w.begin(t, "first")
+	w := watch(t, func(c *Config) { c.Limits.ServiceUploads = 1 }, accept)
+	first := w.begin(t, "shop")
 	stream, err := w.client.UploadScopes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	metadata := &symdbv1.UploadMetadata{Service: "second", Language: "go"}
+	metadata := &symdbv1.UploadMetadata{Service: "shop", Version: "second", Language: "go"}
 	_ = stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}})
 	if err := stream.RecvMsg(&symdbv1.UploadScopesResponse{}); status.Code(err) != codes.ResourceExhausted {
 		t.Fatal(err)
 	}
 	s := w.await(t, "the refusal", func(s adminpage.Snapshot) bool { return len(s.Finished) == 1 })
-	if f := s.Finished[0]; f.Service != "second" || f.Code != "ResourceExhausted" || f.Reason != "OVERLOADED" {
+	if f := s.Finished[0]; f.Version != "second" || f.Code != "ResourceExhausted" || f.Reason != "OVERLOADED" {
 		t.Errorf("%+v", f)
 	}
 	w.sample(time.Now())

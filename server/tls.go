@@ -12,6 +12,7 @@ import (
 
 	"github.com/scopegate/scopegate/server/internal/certs"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 // TLSConfig says how clients' connections over TCP are secured. Those over unix
@@ -44,6 +45,16 @@ type IntakeTLSConfig struct {
 	CertFile, KeyFile string
 }
 
+// ClientConfig returns the configuration that the files make now, for any client. It
+// fails where a file can't be used. New ones are not followed.
+func (t IntakeTLSConfig) ClientConfig() (*tls.Config, error) {
+	material, err := certs.Load(t.files())
+	if err != nil {
+		return nil, err
+	}
+	return t.build(material), nil
+}
+
 func defaultTLS() TLSConfig {
 	return TLSConfig{MinVersion: tls.VersionTLS13, ReloadInterval: 10 * time.Second}
 }
@@ -55,7 +66,7 @@ func (t TLSConfig) validate() error {
 	case err != nil:
 		return err
 	case t.ClientCAFile != "" && t.CertFile == "":
-		return refused("TLS.ClientCAFile", t.ClientCAFile, "needs a certificate and a key of the server's own")
+		return refused("TLS.ClientCAFile", textfile.Name(t.ClientCAFile), "needs a certificate and a key of the server's own")
 	case t.MinVersion != tls.VersionTLS12 && t.MinVersion != tls.VersionTLS13:
 		return refused("TLS.MinVersion", fmt.Sprintf("%#x", t.MinVersion), "is neither TLS 1.2 nor TLS 1.3")
 	case t.ReloadInterval <= 0:
@@ -74,7 +85,7 @@ func (t IntakeTLSConfig) validate(intakeURL string) error {
 	}
 	for _, given := range []file{cert, authorities} {
 		if given.path != "" {
-			return refused(given.field, given.path, "is for an https URL, which the intake's is not")
+			return refused(given.field, textfile.Name(given.path), "is for an https URL, which the intake's is not")
 		}
 	}
 	return nil
@@ -92,9 +103,9 @@ func validateFiles(cert, key, authorities file) error {
 	}
 	switch {
 	case cert.path != "" && key.path == "":
-		return refused(cert.field, cert.path, "has no key")
+		return refused(cert.field, textfile.Name(cert.path), "has no key")
 	case key.path != "" && cert.path == "":
-		return refused(key.field, key.path, "has no certificate")
+		return refused(key.field, textfile.Name(key.path), "has no certificate")
 	}
 	return nil
 }

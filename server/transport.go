@@ -4,18 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/experimental"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
-
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -69,50 +63,39 @@ func (s *Server) newTransport() *grpc.Server {
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
+		grpc.InTapHandle(s.door.open),
 		grpc.ChainStreamInterceptor(streams...),
 		grpc.ChainUnaryInterceptor(calls...),
 	)
 }
 
-// interceptors returns what stands around each stream and call. Who calls is asked
-// only where it matters, as each interceptor takes its part of a stream's stack.
+// interceptors returns what stands around each stream and call. There are few, as each
+// takes its part of a stream's stack.
 func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
 	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
-	streams := []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)}
-	calls := []grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
-	if ask := s.service.access.authenticate; s.service.access.watcher != nil {
-		streams = append(streams, selector.StreamServerInterceptor(auth.StreamServerInterceptor(ask), guarded))
-		calls = append(calls, selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(ask), guarded))
-	}
-	return streams, calls
+	return []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)},
+		[]grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
 }
 
-// guarded matches what asks for a credential: all but the health of the server,
-// which is for those who have none, such as a load balancer.
-var guarded = selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-	return call.Service != healthv1.Health_ServiceDesc.ServiceName
-})
-
-// others draws what the streams of other services hold, and refuses them where there
-// is no room. It counts them, and ends them when the server stops: one that watches
-// its health would keep it from stopping.
+// others ends the streams that the door has refused. Those of other services than the
+// uploads it counts, and ends when the server stops: one that watches its health would
+// keep it from stopping.
 func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
-	conn := connOf(stream.Context())
+	ctx := stream.Context()
+	conn := connOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
-	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
+	opened := openingOf(ctx)
+	if opened.refusal != nil {
+		return opened.refusal
+	}
+	if opened.upload != nil {
 		return handle(srv, stream)
 	}
-	if err := answerPlain(stream.Context()); err != nil {
+	if err := answerPlain(ctx); err != nil {
 		return status.FromContextError(err).Err()
-	}
-	const bytes = streamBytes + maxCallBytes
-	s.service.budget.Draw(bytes)
-	defer s.service.budget.Draw(-bytes)
-	if s.service.budget.Exceeded() {
-		return publicStatus(errMemory, nil)
 	}
 	ended := make(chan error, 1)
 	counted := s.service.rpc.Stream()
@@ -120,6 +103,8 @@ func (s *Server) others(
 	select {
 	case err := <-ended:
 		return err
+	case <-ctx.Done(): // its time has passed, or its place was needed
+		return publicStatus(context.Cause(ctx), nil)
 	case <-s.stopping:
 		return status.Error(codes.Unavailable, "the server is stopping")
 	}

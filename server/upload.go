@@ -16,7 +16,6 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
-	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -32,28 +31,44 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 // nothing ends only when the handler returns. The handler itself does next to
 // nothing, as gRPC has already used up most of the smallest stack.
 func (s *service) UploadScopes(rpc uploadStream) error {
-	u := &upload{
-		service: s, outcome: make(chan error, 1), begun: make(chan struct{}), interrupted: make(chan struct{}),
+	u := openingOf(rpc.Context()).upload
+	if u == nil || !u.unclaimed() {
+		return publicStatus(rpc.Context().Err(), nil)
 	}
 	s.streams.Go(func() { u.outcome <- u.run(rpc) })
 	select {
 	case err := <-u.outcome:
 		if errors.Is(err, errClosed) { // by who is about to interrupt it
-			<-u.interrupted
 			return u.giveBack(rpc)
 		}
 		return u.answer(rpc, err)
 	case <-u.interrupted:
+		<-u.ready
 		return u.giveBack(rpc)
 	}
 }
 
+// newUpload returns the upload of a stream that is opened and holds so many bytes. Its
+// handler runs it; without one it has to leave.
+func newUpload(s *service, bytes int) *upload {
+	u := &upload{
+		service: s, outcome: make(chan error, 1),
+		ready: make(chan struct{}), begun: make(chan struct{}), interrupted: make(chan struct{}),
+	}
+	u.account = s.budget.Open(bytes, u.obey)
+	return u
+}
+
 // upload is one stream in flight.
 type upload struct {
-	service  *service
-	terms    terms           // on which it was taken
-	conn     *connlimit.Conn // that it uses; nil: not yet
-	account  *memory.Account // of what the stream holds
+	service *service
+	terms   terms           // on which it was taken
+	conn    *connlimit.Conn // that it uses; nil: not yet
+	account *memory.Account // of what the stream holds
+	stay    *stay           // among the uploads without a scope
+	// unclaimed has the upload not leave by itself, and tells that it had not.
+	unclaimed func() bool
+
 	stream   stream
 	delivery *delivery
 	standing standing
@@ -61,8 +76,9 @@ type upload struct {
 	clock    *time.Timer
 	outcome  chan error  // what run has returned
 	ended    atomic.Bool // the clock is not to be set again
-	// begun is closed, by begin, when the metadata is known and in order.
-	begun chan struct{}
+	// ready is closed, by open, when what the stream needs is set up, and begun, by
+	// begin, when the metadata is known and in order.
+	ready, begun chan struct{}
 	// interrupted is closed, by interrupt, when reason is set.
 	interrupted chan struct{}
 	reason      atomic.Pointer[error]
@@ -126,11 +142,11 @@ func (u *upload) answer(rpc uploadStream, err error) error {
 // run is a stream's whole way, from its metadata to the last batch. It returns
 // when the intake has accepted that, or with what went wrong.
 func (u *upload) run(rpc uploadStream) (err error) {
-	refused := u.open(rpc)
+	unanswerable := u.open(rpc)
 	defer u.close(&err)
 	defer u.service.catch(rpc.Context(), &err)
-	if refused != nil {
-		return refused
+	if unanswerable != nil {
+		return unanswerable
 	}
 	md, err := u.stream.metadata()
 	if err != nil {
@@ -153,6 +169,7 @@ func (u *upload) pass() error {
 	if errors.Is(err, io.EOF) {
 		return u.stream.invalid("required: an upload has at least one scope")
 	}
+	u.stay.leave()
 	for err == nil {
 		var next transcode.Checked
 		switch next, err = u.next(); {
@@ -169,22 +186,16 @@ func (u *upload) pass() error {
 	return err
 }
 
-// open sets up what the stream needs before its metadata is known. It fails where
-// the client may no longer upload.
-func (u *upload) open(rpc uploadStream) (err error) {
+// open sets up what the stream needs before its metadata is known.
+func (u *upload) open(rpc uploadStream) error {
+	defer close(u.ready)
 	s := u.service
-	u.terms, err = s.access.enter(rpc.Context())
-	u.account = s.budget.Open(streamBytes, u.obey)
-	u.account.Attribute(frames.OpenBytes)
 	u.standing.totals = &s.activity.Totals
 	u.stream.begin(rpc, s.config, u.account, &u.standing)
-	u.delivery = newDelivery(rpc.Context(), s, u.terms, &u.standing, u.interrupt)
+	u.delivery = newDelivery(rpc.Context(), s, u.terms, &u.standing, u.interrupted, u.interrupt)
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	u.startClock()
 	s.uploads.add(u)
-	if err != nil {
-		return err
-	}
 	return answerPlain(rpc.Context())
 }
 
@@ -196,7 +207,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		return err
 	}
 	policy := u.service.policy
-	policy.Learned = u.terms.route.learned
+	policy.Learned = u.terms.learned
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
@@ -209,10 +220,10 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		u.interrupt(errConnectionAge)
 	}
 	u.service.tracing.describe(u.stream.rpc.Context(), header, options)
-	if err := u.account.AdmitWithin(u.terms.group(), header.Service); err != nil {
+	if err := u.account.Admit(header.Service, heldBytes(header)); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
 	}
-	if err := u.service.access.claim(u.terms, header.UploadID); err != nil {
+	if err := u.service.access.claim(u.terms, header); err != nil {
 		return err
 	}
 	u.conn = connOf(u.stream.rpc.Context())
@@ -277,8 +288,20 @@ func (u *upload) add(scope transcode.Checked) error {
 	u.batches.Add(scope)
 	u.standing.grow(u.batches)
 	u.stream.releaseOlder()
-	if u.options.singleBatch && u.batches.CompressedBytes() > u.service.config.MaxBatchBytes {
-		return batchTooLarge(u.service.config.MaxBatchBytes)
+	if u.options.singleBatch {
+		return u.checkSingleBatch()
+	}
+	return nil
+}
+
+// checkSingleBatch fails where the open batch, which no threshold ends, is too large.
+func (u *upload) checkSingleBatch() error {
+	most := batch.Limits{CompressedBytes: u.service.config.MaxBatchBytes}
+	if u.batches.CompressedBytes() > most.CompressedBytes {
+		return batchTooLarge(most)
+	}
+	if raw := u.service.config.MaxBatchRawBytes; u.batches.RawBytes() > raw {
+		return batchTooLarge(batch.Limits{RawBytes: raw})
 	}
 	return nil
 }
@@ -339,7 +362,11 @@ func (u *upload) forwardAged() {
 		u.age.again()
 		return
 	}
-	_ = u.forward() // an error is the delivery's, and kept there
+	if err := u.forward(); errors.Is(err, errMemory) {
+		// It is still in the spool. Any other error is the delivery's, and kept there.
+		u.service.noteSpool(u.stream.rpc.Context(), err)
+		u.age.begin()
+	}
 }
 
 // close ends what the stream still has on its way, gives back what it holds, and
@@ -356,12 +383,19 @@ func (u *upload) close(err *error) {
 	if u.batches != nil {
 		u.batches.Discard()
 	}
-	u.account.Attribute(-frames.OpenBytes)
-	u.account.Close()
 	u.conn.Release()
-	u.service.access.leave(u.terms)
+	u.leave()
 	u.countReceived()
 	u.enter(*err)
+}
+
+// leave gives back what the stream was given when it was opened.
+func (u *upload) leave() {
+	if u.stay != nil {
+		u.stay.leave()
+	}
+	u.account.Close()
+	u.service.access.leave(u.terms)
 }
 
 // enter enters in the ledger what became of the stream's scopes.

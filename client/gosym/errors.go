@@ -17,6 +17,10 @@ var (
 		"build it with `go build`, without -ldflags=-w or -s and without strip " +
 		"(`go run` and `go test` leave DWARF out)")
 
+	// ErrTooLarge reports debug information that would take far more memory than
+	// its file makes plausible, as in a file made to exhaust memory.
+	ErrTooLarge = errors.New("the debug information is too large for its file")
+
 	// ErrClosed tells that a Binary was used after its Close.
 	ErrClosed = errors.New("binary is closed")
 )

@@ -30,6 +30,8 @@ func ExampleOpen() {
 	}
 	// Output:
 	// service program
+	// package example.com/program/v2/assembly
+	// package example.com/program/v2/kinds
 	// package example.com/program/v2/plain.v2
 	// package example.com/program/v2/shape
 	// package main

@@ -19,6 +19,8 @@ const (
 	programModule = "example.com/program/v2"
 	shapePackage  = programModule + "/shape"
 	plainPackage  = programModule + "/plain.v2"
+	kindsPackage  = programModule + "/kinds"
+	asmPackage    = programModule + "/assembly"
 )
 
 // buildFolder takes the binaries that tests share; TestMain removes it.

@@ -3,89 +3,96 @@ package gosym
 import (
 	"debug/dwarf"
 	"fmt"
+	"strings"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// maxBlockDepth bounds how deep blocks nest below a function; the variables of
-// deeper ones are listed in the last. It keeps a root scope under the depth that
-// a server takes.
-const maxBlockDepth = 48
-
-// function is what is known of an instance of a function while its scope is
-// built.
+// function is an instance of a function while its scope is built.
 type function struct {
 	node
+
 	unit     *unit
 	abstract node
 	inlined  *inlined
 	line     int32
 	file     string
-	ranges   [][2]uint64
-	rows     []row
-	lines    []span
+	// runs is the code of its own, until the next function is read.
+	runs  []run
+	lines []span
+	// foreign has the lines of code of other files, as //line makes it.
+	foreign []span
+	// literal is set for a function literal, loop for the body of a loop over a
+	// function, and shaped for a declared function that has a dictionary of types.
+	literal, loop, shaped bool
+	// arguments are the type arguments that are no shapes but made of them.
+	arguments []string
+	// wrapper is set for an instance whose variables have the types of one instance.
+	wrapper bool
+
+	body block
 	// seen has the abstract variables that the concrete ones refer to.
-	seen map[dwarf.Offset]bool
+	seen []dwarf.Offset
+	// escaped are the variables that were moved to the heap.
+	escaped []escaped
+	// lastCaptured is the last argument that is a captured variable.
+	lastCaptured dwarf.Offset
 }
 
 // function builds the scope of a function or a method.
 func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, error) {
-	first, err := w.instance(&f.instances[primary(f.instances)])
-	if err != nil {
-		return nil, fmt.Errorf("function %s: %w", f.qualified, err)
-	}
-	for i := range f.instances {
-		if i == primary(f.instances) {
-			continue
-		}
-		other, err := w.instance(&f.instances[i])
+	var whole *function
+	for _, at := range inOrder(f.instances) {
+		one, err := w.instance(f, at)
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.qualified, err)
 		}
-		if first.file == "" {
-			first.file = other.file
+		if whole == nil {
+			whole = one
+			continue
 		}
-		if other.file == first.file {
-			first.lines = union(first.lines, other.lines)
-		}
+		whole.unite(one)
+	}
+	if whole.wrapper && len(f.instances) == 1 {
+		whole.body = block{} // Nothing tells which types depend on the type arguments.
 	}
 	scope := &symdbv1.Scope{
 		ScopeType:          scopeType,
 		Name:               new(unescape(f.name)),
-		StartLine:          first.line,
-		EndLine:            first.line,
-		HasInjectibleLines: new(len(first.lines) > 0),
-		InjectibleLines:    lineRanges(first.lines),
+		SourceFile:         new(whole.file),
+		StartLine:          whole.line,
+		EndLine:            whole.lastLine(),
+		HasInjectibleLines: new(len(whole.lines) > 0),
+		InjectibleLines:    lineRanges(whole.lines),
 		LanguageSpecifics:  &symdbv1.LanguageSpecifics{GoQualifiedName: new(f.qualified)},
 	}
-	if first.file != "" {
-		scope.SourceFile = new(first.file)
-	}
-	if n := len(first.lines); n > 0 {
-		if scope.StartLine == 0 {
-			scope.StartLine = first.lines[0].first
-		}
-		scope.EndLine = max(scope.StartLine, first.lines[n-1].last)
-	}
-	if err := w.variables(first, scope); err != nil {
-		return nil, fmt.Errorf("function %s: %w", f.qualified, err)
-	}
+	whole.body.fill(scope, whole.lines)
 	return scope, nil
 }
 
-// primary is the first instance that has code of its own, or else the first.
-func primary(instances []instance) int {
-	for i := range instances {
-		if instances[i].hasCode {
-			return i
+// inOrder are the instances of a function: those with code of its own, those that
+// were only inlined, and those of wrappers.
+func inOrder(instances []instance) []*instance {
+	ordered := make([]*instance, 0, len(instances))
+	for _, is := range []func(*instance) bool{
+		func(at *instance) bool { return at.hasCode && !at.wrapper },
+		func(at *instance) bool { return !at.hasCode && !at.wrapper },
+		func(at *instance) bool { return at.wrapper },
+	} {
+		for i := range instances {
+			if is(&instances[i]) {
+				ordered = append(ordered, &instances[i])
+			}
 		}
 	}
-	return 0
+	return ordered
 }
 
 // instance reads an instance of a function.
-func (w *walk) instance(at *instance) (*function, error) {
-	f := &function{seen: map[dwarf.Offset]bool{}}
+func (w *walk) instance(of *functionIndex, at *instance) (*function, error) {
+	f := &function{}
+	_, own, literal := splitLiteral(of.name, func(string) bool { return false })
+	f.literal, f.loop = literal, strings.HasPrefix(own, "-")
 	var err error
 	if at.hasAbstract {
 		if f.abstract, err = nodeAt(w.reader, at.abstract); err != nil {
@@ -99,20 +106,40 @@ func (w *walk) instance(at *instance) (*function, error) {
 		if f.node, err = nodeAt(w.reader, at.concrete); err != nil {
 			return nil, err
 		}
-		if err := w.code(f, at.unit); err != nil {
+		if err := w.code(f, int(at.unit)); err != nil {
 			return nil, err
 		}
 	}
-	if f.inlined == nil {
-		return f, nil
+	if f.inlined != nil {
+		if f.Entry == nil {
+			f.file = f.inlined.file
+		}
+		if f.file != f.inlined.file {
+			f.inlined = nil
+		} else {
+			f.lines = union(f.lines, f.inlined.lines)
+		}
 	}
-	if f.file == "" {
-		f.file = f.inlined.file
+	name := f.linkerName()
+	f.shaped, f.wrapper = !literal && strings.Contains(name, shape), at.wrapper
+	f.arguments = mixedArguments(name)
+	return f, w.variables(f)
+}
+
+// linkerName is the function's name with its type arguments.
+func (f *function) linkerName() string {
+	if f.abstract.Entry != nil {
+		return nameOf(f.abstract.Entry)
 	}
-	if f.file == f.inlined.file {
-		f.lines = union(f.lines, f.inlined.lines)
+	return nameOf(f.Entry)
+}
+
+// lastLine is the last line with code of the function.
+func (f *function) lastLine() int32 {
+	if n := len(f.lines); n > 0 {
+		return max(f.line, f.lines[n-1].last)
 	}
-	return f, nil
+	return f.line
 }
 
 // code fills in what a function's own code tells.
@@ -132,15 +159,24 @@ func (w *walk) code(f *function, unitNumber int) error {
 	if err != nil {
 		return err
 	}
-	f.ranges = sortRanges(ranges)
-	f.rows = table.statements(nil, subtract(f.ranges, sortRanges(calls)))
+	w.runs = table.runs(w.runs[:0], subtract(sortRanges(ranges), sortRanges(calls)))
+	f.runs = w.runs
+	if f.line == 0 && len(f.runs) > 0 {
+		f.line = f.runs[0].line // A wrapper begins in the line of what it wraps.
+	}
 	file := table.fileOf(f.Entry)
 	if file < 0 {
-		file = mainFile(f.rows)
+		file = declaringFile(f.runs, f.line)
 	}
 	f.file = table.fileName(file)
-	f.rows = inFile(f.rows, file)
-	f.lines = linesOf(f.rows)
+	for _, r := range f.runs {
+		if r.file != file {
+			f.foreign = union(f.foreign, []span{{r.line, r.line}})
+		}
+	}
+	f.runs = inFile(f.runs, file)
+	w.runs = f.runs
+	f.lines = linesOf(f.runs)
 	return nil
 }
 
@@ -166,78 +202,11 @@ func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 	return dst, nil
 }
 
-// variables adds a function's arguments, variables and blocks to its scope.
-func (w *walk) variables(f *function, scope *symdbv1.Scope) error {
-	if f.Entry != nil {
-		if err := w.add(f, f.node, f.rows, scope, 0); err != nil {
-			return err
-		}
+// unite adds what another instance of the same function has.
+func (f *function) unite(other *function) {
+	if other.file != f.file || f.literal && !f.body.sameArguments(&other.body) {
+		return // another literal on the same line
 	}
-	if f.abstract.Entry == nil {
-		return nil
-	}
-	for _, n := range f.abstract.nodes {
-		if f.seen[n.Offset] || !isVariable(n.Entry) {
-			continue
-		}
-		if err := w.symbol(f, n, nil, scope); err != nil {
-			return err
-		}
-	}
-	argumentsFirst(scope)
-	return nil
-}
-
-// argumentsFirst moves arguments, of which some may have been added last, to the
-// front; otherwise the order stays.
-func argumentsFirst(scope *symdbv1.Scope) {
-	var args, locals []*symdbv1.Symbol
-	for _, s := range scope.GetSymbols() {
-		if s.GetSymbolType() == symbolArg {
-			args = append(args, s)
-			continue
-		}
-		locals = append(locals, s)
-	}
-	scope.Symbols = append(args, locals...)
-}
-
-// add adds what lies in a function, or in a block of it, to scope. rows are those
-// of the block.
-func (w *walk) add(f *function, n node, rows []row, scope *symdbv1.Scope, depth int) error {
-	for _, child := range n.nodes {
-		var err error
-		if isVariable(child.Entry) {
-			err = w.symbol(f, child, rows, scope)
-		} else if child.Tag == dwarf.TagLexDwarfBlock {
-			err = w.block(f, child, rows, scope, depth)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// block adds a block in n to scope, unless it declares nothing.
-func (w *walk) block(f *function, n node, outer []row, scope *symdbv1.Scope, depth int) error {
-	ranges, err := w.dwarf.Ranges(n.Entry)
-	if err != nil {
-		return fmt.Errorf("read PC ranges of block: %w", err)
-	}
-	rows := rowsAt(outer, sortRanges(ranges))
-	if depth >= maxBlockDepth {
-		return w.add(f, n, rows, scope, depth)
-	}
-	local := &symdbv1.Scope{ScopeType: scopeLocal, Name: new("")}
-	if lines := linesOf(rows); len(lines) > 0 {
-		local.StartLine, local.EndLine = lines[0].first, lines[len(lines)-1].last
-	}
-	if err := w.add(f, n, rows, local, depth+1); err != nil {
-		return err
-	}
-	if len(local.GetSymbols()) > 0 || len(local.GetScopes()) > 0 {
-		scope.Scopes = append(scope.Scopes, local)
-	}
-	return nil
+	f.lines = union(f.lines, other.lines)
+	f.body.unite(&f.body, &other.body, other.wrapper && !f.wrapper)
 }

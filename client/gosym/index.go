@@ -3,6 +3,7 @@ package gosym
 import (
 	"cmp"
 	"debug/dwarf"
+	"go/token"
 	"maps"
 	"slices"
 )
@@ -36,8 +37,11 @@ type functionIndex struct {
 type instance struct {
 	concrete, abstract   dwarf.Offset
 	hasCode, hasAbstract bool
+	// wrapper is set for one that only calls a generic function with a dictionary,
+	// or has it inlined.
+	wrapper bool
 	// unit is the index of the unit with the code.
-	unit int
+	unit int32
 }
 
 // typeIndex is a named type: a struct, or one with methods.
@@ -80,16 +84,22 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 			}
 		}
 	}
-	for _, at := range s.instances {
-		if at.skip || !at.hasCode && s.functions[at.abstract] == nil {
-			continue
+	literals := s.literals()
+	for i := range s.instances {
+		at := &s.instances[i]
+		qualified, ok := literals[i]
+		if !ok {
+			qualified = collapse(at.name)
 		}
-		qualified := collapse(at.name)
 		pkg, rest, ok := splitPackage(qualified)
-		if !ok || !keep(pkg) || compilerMade(rest) {
-			continue
+		if !ok && at.hasCode && token.IsIdentifier(at.name) {
+			// A go:linkname directive gave it a name without a package.
+			pkg, rest, ok = s.units[at.unit].name, at.name, true
 		}
-		part(pkg).add(qualified, rest, at.instance, s.types[pkg])
+		if ok && keep(pkg) && s.listed(at, rest) {
+			at.wrapper = at.trampoline && qualified != at.name
+			part(pkg).add(qualified, rest, at.instance, s.types[pkg])
+		}
 	}
 	ix := &index{units: s.units, inlined: s.functions}
 	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
@@ -98,14 +108,35 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 	return ix
 }
 
+// listed reports whether a function shall be listed, by its name without the
+// package: somebody wrote it, in Go, in a file that is known.
+func (s *indexScan) listed(at *namedInstance, rest string) bool {
+	if at.byCgo || compilerMade(rest) || !isSource(s.fileOfInstance(at)) {
+		return false
+	}
+	if !at.trampoline {
+		return true
+	}
+	_, _, literal := splitLiteral(rest, func(string) bool { return false })
+	return !literal
+}
+
+// fileOfInstance is the path of the file in which a function begins, empty where
+// nothing tells it.
+func (s *indexScan) fileOfInstance(at *namedInstance) string {
+	if at.hasCode {
+		return at.file
+	}
+	if f := s.functions[at.abstract]; f != nil {
+		return f.file
+	}
+	return ""
+}
+
 // add notes an instance of a function, under its receiver if it has one.
 func (p *packageParts) add(qualified, rest string, at instance, types packageTypes) {
 	functions, name := p.functions, rest
-	isType := func(name string) bool {
-		_, ok := types[name]
-		return ok
-	}
-	if receiver, method, ok := splitReceiver(rest, isType); ok {
+	if receiver, method, ok := splitReceiver(rest, types.has); ok {
 		t := p.types[receiver]
 		if t == nil {
 			t = &typeParts{methods: map[string]*functionIndex{}}

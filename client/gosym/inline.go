@@ -7,23 +7,54 @@ import (
 
 // inlined is what all the inlined copies of a function have shown together.
 type inlined struct {
-	file  string
-	lines []span
-	// values has the lines where a variable has a value, by the offset of the
-	// variable's abstract entry.
-	values map[dwarf.Offset][]span
+	file   string
+	lines  []span
+	values []values
+	// mixed is set where copies have code of several files, as //line makes it.
+	mixed bool
+}
+
+// values has the lines where a variable has a value.
+type values struct {
+	// variable is the variable's abstract entry.
+	variable dwarf.Offset
+	lines    []span
+}
+
+// of are the lines where the variable with that abstract entry has a value.
+func (f *inlined) of(variable dwarf.Offset) []span {
+	for i := range f.values {
+		if f.values[i].variable == variable {
+			return f.values[i].lines
+		}
+	}
+	return nil
+}
+
+// add notes lines where the variable with that abstract entry has a value.
+func (f *inlined) add(variable dwarf.Offset, lines []span) {
+	for i := range f.values {
+		if v := &f.values[i]; v.variable == variable {
+			v.lines = union(v.lines, lines)
+			return
+		}
+	}
+	f.values = append(f.values, values{variable, lines})
 }
 
 // inlineScan gathers inlined calls, a unit at a time.
 type inlineScan struct {
-	dwarf     *dwarf.Data
+	dwarf     *debugInfo
 	locations *locations
 	functions map[dwarf.Offset]*inlined
 
 	unit  *unit
 	table *lineTable
 	rows  []row
+	runs  []run
 	pcs   [][2]uint64
+	// files has the paths of files once each: every unit has its own copies.
+	files map[string]string
 }
 
 // calls notes the inlined calls below n, at any depth, and returns the PC ranges
@@ -64,29 +95,41 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	}
 	f := s.functions[origin]
 	if f == nil {
-		f = &inlined{values: map[dwarf.Offset][]span{}}
+		f = &inlined{}
 		s.functions[origin] = f
 	}
-	s.rows = s.table.statements(s.rows[:0], subtract(sortRanges(ranges), sortRanges(inner)))
-	file := mainFile(s.rows)
-	name := s.table.fileName(file)
+	s.runs = s.table.runs(s.runs[:0], subtract(sortRanges(ranges), sortRanges(inner)))
+	file := mainFile(s.runs)
+	name := s.fileName(file)
 	if f.file == "" {
 		f.file = name
 	}
 	if name == "" || name != f.file {
+		f.mixed = f.mixed || name != ""
 		return ranges, nil
 	}
-	rows := inFile(s.rows, file)
-	f.lines = union(f.lines, linesOf(rows))
-	s.variables(f, n, rows)
+	runs := inFile(s.runs, file)
+	f.mixed = f.mixed || len(runs) < len(s.runs)
+	f.lines = union(f.lines, linesOf(runs))
+	s.variables(f, n, runs)
 	return ranges, nil
 }
 
+// fileName is the path of a file of the unit, empty for -1.
+func (s *inlineScan) fileName(file int32) string {
+	name := s.table.fileName(file)
+	if one, ok := s.files[name]; ok {
+		return one
+	}
+	s.files[name] = name
+	return name
+}
+
 // variables notes where the variables of an inlined call have a value.
-func (s *inlineScan) variables(f *inlined, n node, rows []row) {
+func (s *inlineScan) variables(f *inlined, n node, runs []run) {
 	for _, child := range n.nodes {
 		if child.Tag == dwarf.TagLexDwarfBlock {
-			s.variables(f, child, rows)
+			s.variables(f, child, runs)
 			continue
 		}
 		origin, ok := child.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
@@ -94,26 +137,27 @@ func (s *inlineScan) variables(f *inlined, n node, rows []row) {
 			continue
 		}
 		var lines []span
-		lines, s.pcs = s.locations.lines(child.Entry, s.unit, rows, s.pcs)
+		lines, s.pcs = s.locations.lines(child.Entry, s.unit, runs, s.pcs)
 		if len(lines) > 0 {
-			f.values[origin] = union(f.values[origin], lines)
+			f.add(origin, lines)
 		}
 	}
 }
 
-// lines are those where a variable has a value, among the rows of its block: all
-// of them if its location is fixed, those that a location list covers if it
-// changes. The buffer may be used for PC ranges, and is returned.
-func (l *locations) lines(e *dwarf.Entry, u *unit, block []row, buf [][2]uint64) ([]span, [][2]uint64) {
+// lines are those where a debugger that stops on them finds the variable's value,
+// among the code of its block. The buffer may be used for PC ranges, and is
+// returned.
+func (l *locations) lines(e *dwarf.Entry, u *unit, block []run, buf [][2]uint64) ([]span, [][2]uint64) {
 	switch location := e.Val(dwarf.AttrLocation).(type) {
 	case []byte:
-		if len(location) == 0 {
+		if !complete(location) {
 			return nil, buf
 		}
-		return linesOf(block), buf
+		buf = append(buf[:0], [2]uint64{0, ^uint64(0)})
+		return stopsIn(block, buf), buf
 	case int64:
 		buf = sortRanges(l.list(buf[:0], u, location))
-		return linesAt(block, buf), buf
+		return stopsIn(block, buf), buf
 	}
 	return nil, buf
 }

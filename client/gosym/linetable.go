@@ -10,16 +10,18 @@ import (
 	"sort"
 )
 
-// row is an entry of a line table: from pc on, code of this line.
+// row is an entry of a line table: from pc on, code of this line. Code of no
+// known line, and what follows the end of a sequence, is of line 0.
 type row struct {
 	pc   uint64
 	line int32
-	// file is an index into the table's files, -1 where none is known.
-	file int32
+	// place is twice the index of the file in the table's files, plus one where the
+	// compiler advises to stop.
+	place int32
 }
 
-// lineTable holds the statements of a unit, ascending by pc: the places where
-// the compiler advises to stop.
+// lineTable holds the rows of a unit, ascending by pc. Where a row only says that
+// a statement has ended, it is left out.
 type lineTable struct {
 	rows  []row
 	files []string
@@ -27,9 +29,10 @@ type lineTable struct {
 	declared []int32
 }
 
-// readLineTable decodes the line table of a unit. One without is empty.
-func readLineTable(d *dwarf.Data, u *unit) (*lineTable, error) {
-	t := &lineTable{}
+// readLineTable decodes the line table of a unit. One without is empty. The rows are
+// appended to rows, which is empty.
+func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
+	t := &lineTable{rows: rows}
 	lr, err := d.LineReader(u.entry)
 	if err != nil {
 		return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
@@ -60,22 +63,39 @@ func readLineTable(d *dwarf.Data, u *unit) (*lineTable, error) {
 			}
 			return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
 		}
-		if !entry.IsStmt || entry.EndSequence || entry.Line <= 0 || entry.Line > maxLine {
-			continue
-		}
 		if entry.File != lastFile {
 			lastFile, lastNumber = entry.File, number(entry.File)
 		}
-		t.rows = append(t.rows, row{entry.Address, int32(entry.Line), lastNumber})
+		t.add(&entry, lastNumber)
 	}
 	for _, f := range lr.Files() {
 		t.declared = append(t.declared, number(f))
 	}
-	byPC := func(a, b row) int { return cmp.Compare(a.pc, b.pc) }
-	if !slices.IsSortedFunc(t.rows, byPC) {
-		slices.SortStableFunc(t.rows, byPC)
+	// Where two functions meet, the end of the first comes before the second.
+	order := func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.pc, b.pc), cmp.Compare(min(a.line, 1), min(b.line, 1)))
+	}
+	if !slices.IsSortedFunc(t.rows, order) {
+		slices.SortStableFunc(t.rows, order)
 	}
 	return t, nil
+}
+
+// add appends a row, unless it is as the one before.
+func (t *lineTable) add(e *dwarf.LineEntry, file int32) {
+	r := row{pc: e.Address}
+	if !e.EndSequence && 0 < e.Line && e.Line <= maxLine && file >= 0 {
+		r.line, r.place = int32(e.Line), file<<1
+		if e.IsStmt {
+			r.place |= 1
+		}
+	}
+	if n := len(t.rows); n > 0 && r.place&1 == 0 {
+		if last := t.rows[n-1]; last.line == r.line && last.place|1 == r.place|1 {
+			return
+		}
+	}
+	t.rows = append(t.rows, r)
 }
 
 // maxLine is the greatest line number that is taken for one.
@@ -99,29 +119,62 @@ func (t *lineTable) fileName(file int32) string {
 	return t.files[file]
 }
 
-// statements appends to dst the rows in the PC ranges, which are ascending and
-// apart from each other.
-func (t *lineTable) statements(dst []row, ranges [][2]uint64) []row {
+// run is code of one line: the PCs from lo to hi, the latter exclusive.
+type run struct {
+	lo, hi uint64
+	line   int32
+	file   int32
+	// stop is set where a debugger stops that is to stop on the line: at the
+	// beginning of a statement, or of any code where the line has no statement.
+	stop bool
+}
+
+// runs appends to dst the code in the PC ranges, which are ascending and apart
+// from each other. Code behind a hole counts only where a row begins: what pads the
+// code of an inlined call has no row, and is of no line.
+func (t *lineTable) runs(dst []run, ranges [][2]uint64) []run {
+	first := len(dst)
 	for _, r := range ranges {
-		for _, at := range t.rows[t.search(r[0]):] {
-			if at.pc >= r[1] {
-				break
+		i := sort.Search(len(t.rows), func(i int) bool { return t.rows[i].pc >= r[0] })
+		for ; i < len(t.rows) && t.rows[i].pc < r[1]; i++ {
+			at, hi := &t.rows[i], r[1]
+			if i+1 < len(t.rows) {
+				hi = min(hi, t.rows[i+1].pc)
 			}
-			dst = append(dst, at)
+			if at.pc < hi && at.line > 0 {
+				dst = append(dst, run{at.pc, hi, at.line, at.place >> 1, at.place&1 != 0})
+			}
 		}
 	}
+	stops(dst[first:])
 	return dst
 }
 
-func (t *lineTable) search(pc uint64) int {
-	return sort.Search(len(t.rows), func(i int) bool { return t.rows[i].pc >= pc })
+// stops lets a debugger stop on lines that have no statement.
+func stops(runs []run) {
+	if !slices.ContainsFunc(runs, func(r run) bool { return !r.stop }) {
+		return
+	}
+	lines := make([]int32, 0, len(runs))
+	for _, r := range runs {
+		if r.stop {
+			lines = append(lines, r.line)
+		}
+	}
+	statements := spansOf(lines)
+	for i := range runs {
+		runs[i].stop = runs[i].stop || !covers(statements, []span{{runs[i].line, runs[i].line}})
+	}
 }
 
-// mainFile is the file that most of the rows are of.
-func mainFile(rows []row) int32 {
+// mainFile is the file that most of the code is of.
+func mainFile(runs []run) int32 {
+	if len(runs) > 0 && !slices.ContainsFunc(runs, func(r run) bool { return r.file != runs[0].file }) {
+		return runs[0].file
+	}
 	counts := map[int32]int{}
 	best, bestCount := int32(-1), 0
-	for _, r := range rows {
+	for _, r := range runs {
 		counts[r.file]++
 		if n := counts[r.file]; n > bestCount {
 			best, bestCount = r.file, n
@@ -130,35 +183,58 @@ func mainFile(rows []row) int32 {
 	return best
 }
 
-// inFile removes the rows of other files, in place.
-func inFile(rows []row, file int32) []row {
-	return slices.DeleteFunc(rows, func(r row) bool { return r.file != file })
+// declaringFile is the file of a function with that code that is declared in that
+// line: of the first code in the line, or else of most code.
+func declaringFile(runs []run, line int32) int32 {
+	for _, r := range runs {
+		if r.line == line {
+			return r.file
+		}
+	}
+	return mainFile(runs)
 }
 
-// linesOf are the lines of all rows.
-func linesOf(rows []row) []span {
-	lines := make([]int32, len(rows))
-	for i, r := range rows {
+// inFile removes the code of other files, in place.
+func inFile(runs []run, file int32) []run {
+	return slices.DeleteFunc(runs, func(r run) bool { return r.file != file })
+}
+
+// linesOf are the lines of the code.
+func linesOf(runs []run) []span {
+	lines := make([]int32, len(runs))
+	for i, r := range runs {
 		lines[i] = r.line
 	}
 	return spansOf(lines)
 }
 
-// linesAt are the lines of the rows, ascending by pc, that lie in ranges.
-func linesAt(rows []row, ranges [][2]uint64) []span {
-	return linesOf(rowsAt(rows, ranges))
-}
-
-// rowsAt are the rows, ascending by pc, that lie in ranges.
-func rowsAt(rows []row, ranges [][2]uint64) []row {
-	var out []row
+// stopsIn are the lines where a debugger stops in the ranges.
+func stopsIn(runs []run, ranges [][2]uint64) []span {
+	var lines []int32
 	for _, r := range ranges {
-		i := sort.Search(len(rows), func(i int) bool { return rows[i].pc >= r[0] })
-		for ; i < len(rows) && rows[i].pc < r[1]; i++ {
-			out = append(out, rows[i])
+		i := sort.Search(len(runs), func(i int) bool { return runs[i].lo >= r[0] })
+		for ; i < len(runs) && runs[i].lo < r[1]; i++ {
+			if runs[i].stop {
+				lines = append(lines, runs[i].line)
+			}
 		}
 	}
-	return out
+	return spansOf(lines)
+}
+
+// appendRunsIn appends to dst the part of the code, ascending by PC, that lies in
+// ranges.
+func appendRunsIn(dst, runs []run, ranges [][2]uint64) []run {
+	for _, r := range ranges {
+		i := sort.Search(len(runs), func(i int) bool { return runs[i].hi > r[0] })
+		for ; i < len(runs) && runs[i].lo < r[1]; i++ {
+			part := runs[i]
+			part.stop = part.stop && part.lo >= r[0]
+			part.lo, part.hi = max(part.lo, r[0]), min(part.hi, r[1])
+			dst = append(dst, part)
+		}
+	}
+	return dst
 }
 
 // sortRanges sorts PC ranges and joins those that touch, in place.

@@ -25,8 +25,8 @@ const (
 )
 
 // list appends to dst the PC ranges, end exclusive, for which the location list
-// at that offset has a location. A list that is cut off or malformed counts up to
-// where it is wrong.
+// at that offset locates all of the value. A list that is cut off or malformed
+// counts up to where it is wrong.
 func (l *locations) list(dst [][2]uint64, u *unit, offset int64) [][2]uint64 {
 	section := l.loc
 	if u.hasLoclists {
@@ -73,8 +73,8 @@ func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader) [][2]ui
 		default:
 			return dst
 		}
-		expression := r.skip(r.uleb())
-		if !r.failed && expression > 0 && lo < hi {
+		expression := r.take(r.uleb())
+		if lo < hi && complete(expression) {
 			dst = append(dst, [2]uint64{lo, hi})
 		}
 	}
@@ -85,12 +85,12 @@ func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader) [][2]ui
 func (l *locations) address(u *unit, r *locationReader) uint64 {
 	index := r.uleb()
 	at := locationReader{rest: l.addr, order: l.order, addrBytes: r.addrBytes}
-	at.skip(uint64(max(u.addrBase, 0)))
+	at.take(uint64(max(u.addrBase, 0)))
 	if index > uint64(len(at.rest)) {
 		r.failed = true
 		return 0
 	}
-	at.skip(index * uint64(max(r.addrBytes, 0)))
+	at.take(index * uint64(max(r.addrBytes, 0)))
 	address := at.address()
 	r.failed = r.failed || at.failed
 	return address
@@ -112,8 +112,8 @@ func locList(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
 			base = hi
 			continue
 		}
-		expression := r.skip(uint64(r.uint16()))
-		if !r.failed && expression > 0 && lo < hi {
+		expression := r.take(uint64(r.uint16()))
+		if lo < hi && complete(expression) {
 			dst = append(dst, [2]uint64{base + lo, base + hi})
 		}
 	}
@@ -128,14 +128,15 @@ type locationReader struct {
 	failed    bool
 }
 
-// skip goes over n bytes and returns n.
-func (r *locationReader) skip(n uint64) uint64 {
+// take returns the next n bytes.
+func (r *locationReader) take(n uint64) []byte {
 	if r.failed || n > uint64(len(r.rest)) {
 		r.failed = true
-		return 0
+		return nil
 	}
+	taken := r.rest[:n]
 	r.rest = r.rest[n:]
-	return n
+	return taken
 }
 
 func (r *locationReader) byte() byte {

@@ -27,6 +27,7 @@ func TestLocationLists(t *testing.T) {
 		{"ends", join([]byte{7}, addr(0x10), addr(0x20), []byte(expression+"\x00")), false, [][2]uint64{{0x10, 0x20}}},
 		{"start and length", join([]byte{8}, addr(0x10), []byte("\x05"+expression+"\x00")), false, [][2]uint64{{0x10, 0x15}}},
 		{"default", []byte("\x05" + expression + "\x00"), false, [][2]uint64{{0, ^uint64(0)}}},
+		{"half located", []byte("\x04\x02\x06\x05\x50\x93\x08\x93\x08\x04\x06\x08\x06\x50\x93\x08\x51\x93\x08\x00"), false, [][2]uint64{{0x1006, 0x1008}}},
 		{"no location", []byte("\x04\x02\x06\x00\x00"), false, nil},
 		{"empty range", []byte("\x04\x02\x02" + expression + "\x00"), false, nil},
 		{"unknown entry", []byte("\x04\x02\x06" + expression + "\x7f"), false, [][2]uint64{{0x1002, 0x1006}}},
@@ -56,6 +57,31 @@ func TestLocationLists(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestEveryPieceIsLocated(t *testing.T) {
+	t.Parallel()
+	for expression, want := range map[string]bool{
+		"":                                 false,
+		"\x50":                             true,  // a register
+		"\x90\x25":                         true,  // a register of a greater number
+		"\x91\x70":                         true,  // on the stack
+		"\x9c":                             true,  // an argument on the stack
+		"\x91\x70\x06":                     true,  // on the heap
+		"\x50\x93\x08\x51\x93\x08":         true,  // a string in two registers
+		"\x50\x93\x08\x93\x08\x93\x08":     false, // a slice without length
+		"\x93\x08\x51\x93\x08":             false, // an interface without its type
+		"\x93\x08\x93\x08":                 false,
+		"\x93\x00\x51\x93\x08":             true, // a field without size
+		"\x50\x93\x08\x91\x70\x93\x08":     true,
+		"\x50\x93\x08\x91\x70\x93\xff\xff": false, // cut off
+		"\x91\xff":                         false,
+		"\x03\x00\x00\x00\x00\x00\x00\x00": false, // never written by the Go compiler
+	} {
+		if got := complete([]byte(expression)); got != want {
+			t.Errorf("%x: complete: %v", expression, got)
+		}
 	}
 }
 

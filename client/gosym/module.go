@@ -4,12 +4,15 @@ import (
 	"debug/buildinfo"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // module is what the build information says of a program.
 type module struct {
-	path      string
+	path string
+	// others are the paths of the modules it depends on.
+	others    []string
 	version   string
 	goVersion string
 	service   string
@@ -22,6 +25,9 @@ func newModule(file string, bi *buildinfo.BuildInfo) module {
 		return m
 	}
 	m.goVersion = bi.GoVersion
+	for _, dep := range bi.Deps {
+		m.others = append(m.others, dep.Path)
+	}
 	m.path = bi.Main.Path
 	if m.path == "" {
 		m.path = bi.Path
@@ -64,10 +70,23 @@ func revision(bi *buildinfo.BuildInfo) string {
 	return commit + dirty
 }
 
-// owns reports whether the package of that import path is part of the module.
+// owns reports whether the package of that import path is part of the module: the
+// longest module path that it lies in is that of its module.
 func (m module) owns(pkg string) bool {
 	if pkg == "main" {
 		return true
 	}
-	return m.path != "" && (pkg == m.path || strings.HasPrefix(pkg, m.path+"/"))
+	if m.path == "" || !liesIn(pkg, m.path) {
+		return false
+	}
+	return !slices.ContainsFunc(m.others, func(other string) bool {
+		return len(other) > len(m.path) && liesIn(pkg, other)
+	})
+}
+
+// liesIn reports whether the path of a module allows for a package. The tests of
+// the package at its root may be in a package of their own.
+func liesIn(pkg, modulePath string) bool {
+	rest, ok := strings.CutPrefix(pkg, modulePath)
+	return ok && (rest == "" || rest[0] == '/' || rest == "_test")
 }

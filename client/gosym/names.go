@@ -97,11 +97,83 @@ func splitReceiver(name string, isType func(string) bool) (receiver, method stri
 // compilerMade reports whether the compiler made the function of that name, with
 // nothing in it that was written.
 func compilerMade(name string) bool {
-	if strings.HasSuffix(name, "-fm") {
-		return true
-	}
 	last := name[strings.LastIndexByte(name, '.')+1:]
-	return strings.HasPrefix(last, "gowrap") || strings.HasPrefix(last, "deferwrap")
+	return strings.HasSuffix(name, "-fm") || last != name && (isNumbered(last, "gowrap") || isNumbered(last, "deferwrap")) ||
+		isNumbered(name, "map.init.")
+}
+
+// isNumbered reports whether s is the prefix with a number behind it.
+func isNumbered(s, prefix string) bool {
+	number, ok := strings.CutPrefix(s, prefix)
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// splitLiteral parts the name of a function literal, or of the body of a loop over
+// a function, without its package in the name of what is around it and what the
+// compiler adds: `Open.func1` in `Open` and `.func1`. isType tells the types of
+// the package.
+func splitLiteral(name string, isType func(string) bool) (outer, own string, ok bool) {
+	i := strings.LastIndexAny(name, ".-")
+	if i <= 0 {
+		return "", "", false
+	}
+	outer, own = name[:i], name[i:]
+	switch {
+	case isNumbered(own, "-range"):
+	case isNumbered(own, ".func"):
+		if isType(outer) || strings.HasPrefix(outer, "(*") && strings.IndexByte(outer, ')') == len(outer)-1 {
+			return "", "", false // A method has that name.
+		}
+	case isNumbered(own, "."):
+		if outer == "init" || outer == "map.init" {
+			return "", "", false
+		}
+	default:
+		return "", "", false
+	}
+	return outer, own, true
+}
+
+// declaredIn is the name of the declared function that a function literal lies in,
+// from its own name without the package. It is not ok for the name of a copy,
+// which begins with that of a function into which another one was inlined:
+// `All.Each.func2`.
+func declaredIn(name string, isType func(string) bool) (declared string, ok bool) {
+	for {
+		outer, _, ok := splitLiteral(name, isType)
+		if !ok {
+			break
+		}
+		name = outer
+	}
+	if isPackageLevel(name) {
+		return name, true
+	}
+	last := name
+	if _, method, ok := splitReceiver(name, isType); ok {
+		last = method
+	}
+	return name, !strings.ContainsAny(strings.ReplaceAll(last, "[...]", ""), ".-")
+}
+
+// isPackageLevel reports whether a name is what the names of function literals
+// begin with that lie in no function.
+func isPackageLevel(name string) bool {
+	return name == "glob." || name == "init" || isNumbered(name, "init.") || isNumbered(name, "map.init.")
+}
+
+// lastFunction is the function at the end of a copy's name: `(*T).M` of
+// `All.Each.(*T).M`.
+func lastFunction(name string, isType func(string) bool) string {
+	parts := strings.Split(strings.ReplaceAll(name, "[...]", "[]"), ".")
+	for i := range parts {
+		parts[i] = strings.ReplaceAll(parts[i], "[]", "[...]")
+	}
+	last := len(parts) - 1
+	if last > 0 && (strings.HasPrefix(parts[last-1], "(*") || isType(parts[last-1])) {
+		return parts[last-1] + "." + parts[last]
+	}
+	return parts[last]
 }
 
 // plainType is a type's name as symbols have it: without escapes, and the same
@@ -112,11 +184,81 @@ func plainType(name string) string {
 	if !strings.Contains(name, shape) {
 		return name
 	}
+	name = withoutArguments(name, func(arguments string) bool { return strings.Contains(arguments, shape) })
+	if strings.Contains(name, shape) {
+		return typeArgument
+	}
+	return name
+}
+
+// mixedArguments are the type arguments in a linker's name that depend on those of
+// a function around the call, without being a shape: `*T[go.shape.int]`.
+func mixedArguments(name string) []string {
+	var mixed []string
+	for rest := name; strings.Contains(rest, shape); {
+		open := strings.IndexByte(rest, '[')
+		if open < 0 {
+			break
+		}
+		n := bracketed(rest[open:])
+		list := strings.TrimSuffix(rest[open+1:open+n], "]")
+		rest = rest[open+n:]
+		for list != "" {
+			end := topLevelComma(list)
+			if argument := list[:end]; !strings.HasPrefix(argument, shape) && strings.Contains(argument, shape) {
+				mixed = append(mixed, plainType(argument))
+			}
+			list = strings.TrimPrefix(list[end:], ",")
+		}
+	}
+	return mixed
+}
+
+// topLevelComma is where the first of the types in a list ends.
+func topLevelComma(list string) int {
+	depth := 0
+	for i := 0; i < len(list); i++ {
+		switch list[i] {
+		case '(', '{', '[':
+			depth++
+		case ')', '}', ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		case '"':
+			for i++; i < len(list) && list[i] != '"'; i++ {
+				if list[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return len(list)
+}
+
+// commonType is the name of what is of one type in one instance of a generic
+// function or type and of another in another.
+func commonType(a, b string) string {
+	if a == b {
+		return a
+	}
+	all := func(string) bool { return true }
+	if a = withoutArguments(a, all); a != withoutArguments(b, all) {
+		return typeArgument
+	}
+	return a
+}
+
+// withoutArguments replaces the lists of type arguments in a type's name by [...]
+// where replaced approves.
+func withoutArguments(name string, replaced func(arguments string) bool) string {
 	var b strings.Builder
 	for i := 0; i < len(name); {
-		if name[i] == '[' && i > 0 && isWord(name[i-1]) && !strings.HasSuffix(name[:i], "map") {
+		if name[i] == '[' && i > 0 && isWord(name[i-1]) && !endsInMap(name[:i]) {
 			n := bracketed(name[i:])
-			if strings.Contains(name[i:i+n], shape) {
+			if replaced(name[i : i+n]) {
 				b.WriteString("[...]")
 				i += n
 				continue
@@ -125,10 +267,13 @@ func plainType(name string) string {
 		b.WriteByte(name[i])
 		i++
 	}
-	if plain := b.String(); !strings.Contains(plain, shape) {
-		return plain
-	}
-	return typeArgument
+	return b.String()
+}
+
+// endsInMap reports whether the last word of s is map.
+func endsInMap(s string) bool {
+	head, ok := strings.CutSuffix(s, "map")
+	return ok && (head == "" || !isWord(head[len(head)-1]))
 }
 
 const (

@@ -1,6 +1,10 @@
 package gosym
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestLinkerNames(t *testing.T) {
 	t.Parallel()
@@ -74,9 +78,90 @@ func TestCompilerMade(t *testing.T) {
 	for name, want := range map[string]bool{
 		"F": false, "F.func1": false, "F-range1": false, "init": false, "Wrap": false,
 		"T.M-fm": true, "F.gowrap1": true, "F.deferwrap2": true, "F.func1.gowrap3": true,
+		"map.init.0": true, "map.init.0.func1": false, "init.0": false,
+		"gowrap1": false, "F.gowrapper": false, "deferwrap": false, "T.deferwrap": false,
 	} {
 		if got := compilerMade(name); got != want {
 			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
+func TestLiteralNames(t *testing.T) {
+	t.Parallel()
+	isType := func(name string) bool { return name == "T" || name == "Box[...]" }
+	tests := []struct {
+		name, outer, own, around string
+		home                     bool
+	}{
+		{"F", "", "", "F", true},
+		{"init.0", "", "", "init.0", true},
+		{"F.func1", "F", ".func1", "F", true},
+		{"F.func1.2", "F.func1", ".2", "F", true},
+		{"F-range1", "F", "-range1", "F", true},
+		{"F.func1-range2.3", "F.func1-range2", ".3", "F", true},
+		{"init.func1", "init", ".func1", "init", true},
+		{"init.0.func1", "init.0", ".func1", "init.0", true},
+		{"glob..func1", "glob.", ".func1", "glob.", true},
+		{"map.init.0.func1", "map.init.0", ".func1", "map.init.0", true},
+		{"(*T).M.func1", "(*T).M", ".func1", "(*T).M", true},
+		{"T.M.func1", "T.M", ".func1", "T.M", true},
+		{"F[...].func1", "F[...]", ".func1", "F[...]", true},
+		{"(*Box[...]).Put.func1", "(*Box[...]).Put", ".func1", "(*Box[...]).Put", true},
+		{"T.func1", "", "", "T.func1", true},
+		{"(*T).func1", "", "", "(*T).func1", true},
+		{"G.F.func2", "G.F", ".func2", "G.F", false},
+		{"G.func1.F.2", "G.func1.F", ".2", "G.func1.F", false},
+		{"G.(*T).M.func2", "G.(*T).M", ".func2", "G.(*T).M", false},
+		{"G.F[...].func2.1", "G.F[...].func2", ".1", "G.F[...]", false},
+		{"T.M.F-range1", "T.M.F", "-range1", "T.M.F", false},
+		{"M-fm.(*T).M.func2", "M-fm.(*T).M", ".func2", "M-fm.(*T).M", false},
+	}
+	for _, tt := range tests {
+		outer, own, _ := splitLiteral(tt.name, isType)
+		if outer != tt.outer || own != tt.own {
+			t.Errorf("%s: %q in %q; want %q in %q", tt.name, own, outer, tt.own, tt.outer)
+		}
+		if around, home := declaredIn(tt.name, isType); around != tt.around || home != tt.home {
+			t.Errorf("%s: lies in %q, %v; want %q, %v", tt.name, around, home, tt.around, tt.home)
+		}
+	}
+	for name, want := range map[string]string{
+		"F": "F", "G.F": "F", "G.(*T).M": "(*T).M", "G.T.M": "T.M", "G.H.M": "M", "G.F[...]": "F[...]",
+		"G.(*Box[...]).Put": "(*Box[...]).Put", "G.Box[...].Get": "Box[...].Get", "G.func1.F": "F",
+	} {
+		if got := lastFunction(name, isType); got != want {
+			t.Errorf("%s: last function %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestTypesOfInstances(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ a, b, want string }{
+		{"int", "int", "int"},
+		{"int", "string", "<T>"},
+		{"[]int", "[]string", "<T>"},
+		{"a.Box[int]", "a.Box[string]", "a.Box[...]"},
+		{"*a.Box[int]", "*a.Box[string]", "*a.Box[...]"},
+		{"map[string]int", "map[int]int", "<T>"},
+		{"a.Bitmap[int]", "a.Bitmap[string]", "a.Bitmap[...]"},
+		{"func(a.Box[a.Box[int]]) bool", "func(a.Box[string]) bool", "func(a.Box[...]) bool"},
+		{"a.Box[int]", "a.Bag[int]", "<T>"},
+	} {
+		if got := commonType(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s and %s: got %s, want %s", tt.a, tt.b, got, tt.want)
+		}
+	}
+	for name, want := range map[string][]string{
+		"a.F": nil, "a.F[go.shape.int]": nil, "a.F[int,string]": nil,
+		"a.F[go.shape.int,*b.T[go.shape.[]go.shape.int]]":                {"*b.T[...]"},
+		"a.(*T[map[string]b.T[go.shape.int],go.shape.string]).M.func1.2": {"map[string]b.T[...]"},
+		"a.F[go.shape.struct { x int \"a,b]\\\"\" },b.T[go.shape.int]]":  {"b.T[...]"},
+		"a.F[go.shape.int": nil, "a.F[b.T[go.shape.int": {"b.T[...]"},
+	} {
+		if got := mixedArguments(name); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
 }
@@ -87,6 +172,8 @@ func FuzzNames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		plainType(name)
+		mixedArguments(name)
+		commonType(name, name+"[")
 		collapsed := collapse(name)
 		pkg, rest, ok := splitPackage(collapsed)
 		if !ok {
@@ -99,5 +186,13 @@ func FuzzNames(f *testing.F) {
 		if ok && len(receiver)+len(method) >= len(rest) {
 			t.Errorf("%q: receiver %q, method %q", name, receiver, method)
 		}
+		outer, own, ok := splitLiteral(rest, func(string) bool { return false })
+		if ok && outer+own != rest {
+			t.Errorf("%q: %q in %q", name, own, outer)
+		}
+		if around, _ := declaredIn(rest, func(string) bool { return false }); !strings.HasPrefix(rest, around) {
+			t.Errorf("%q: lies in %q", name, around)
+		}
+		lastFunction(rest, func(string) bool { return true })
 	})
 }

@@ -1,10 +1,7 @@
 package gosym
 
 import (
-	"bytes"
-	"compress/zlib"
 	"debug/buildinfo"
-	"debug/dwarf"
 	"debug/elf"
 	"debug/macho"
 	"debug/pe"
@@ -16,31 +13,30 @@ import (
 	"strings"
 )
 
-// maxSectionBytes bounds a debug section after decompression, so that a few
-// bytes of a hostile file can't claim all memory.
-const maxSectionBytes = 4 << 30
-
 // object is what is read of an executable file.
 type object struct {
-	dwarf     *dwarf.Data
+	dwarf     *debugInfo
 	locations locations
 	buildInfo *buildinfo.BuildInfo
-}
-
-// container is what the executable formats have in common.
-type container interface {
-	DWARF() (*dwarf.Data, error)
 }
 
 // readObject reads the whole of what is needed from the file, whatever its
 // format, so that the file need not stay open.
 func readObject(file *os.File) (*object, error) {
-	bi, biErr := buildinfo.Read(file)
-	format, exe, section, err := openContainer(file)
+	stat, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	info, err := section("info")
+	if err := checkSectionNames(file); err != nil {
+		return nil, fmt.Errorf("read ELF: %w", err)
+	}
+	bi, biErr := buildinfo.Read(file)
+	format, sections, err := openContainer(file)
+	if err != nil {
+		return nil, err
+	}
+	read := newSectionReader(sections, stat.Size())
+	info, err := read.section("info")
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", format, err)
 	}
@@ -51,7 +47,7 @@ func readObject(file *os.File) (*object, error) {
 		return nil, ErrNoDWARF
 	}
 	obj := &object{buildInfo: bi}
-	if obj.dwarf, err = exe.DWARF(); err != nil {
+	if obj.dwarf, err = newDebugInfo(info, read.section); err != nil {
 		return nil, fmt.Errorf("read DWARF: %w", err)
 	}
 	for _, s := range []struct {
@@ -62,7 +58,7 @@ func readObject(file *os.File) (*object, error) {
 		{"loc", &obj.locations.loc},
 		{"addr", &obj.locations.addr},
 	} {
-		if *s.dst, err = section(s.name); err != nil {
+		if *s.dst, err = read.section(s.name); err != nil {
 			return nil, fmt.Errorf("read DWARF: %w", err)
 		}
 	}
@@ -70,37 +66,53 @@ func readObject(file *os.File) (*object, error) {
 	return obj, nil
 }
 
-// openContainer opens file in the format that its first bytes tell. The function
-// it returns reads a debug section, which is empty where there is none.
-func openContainer(file io.ReaderAt) (format string, exe container, section func(string) ([]byte, error), err error) {
+// openContainer opens file in the format that its first bytes name, and returns
+// its sections.
+func openContainer(file io.ReaderAt) (format string, sections []section, err error) {
 	var magic [4]byte
 	if _, err := file.ReadAt(magic[:], 0); err != nil {
 		if errors.Is(err, io.EOF) {
-			return "", nil, nil, ErrFormat
+			return "", nil, ErrFormat
 		}
-		return "", nil, nil, fmt.Errorf("read file: %w", err)
+		return "", nil, fmt.Errorf("read file: %w", err)
 	}
 	switch {
 	case string(magic[:]) == elf.ELFMAG:
 		f, err := elf.NewFile(file)
 		if err != nil {
-			return "", nil, nil, fmt.Errorf("read ELF: %w", err)
+			return "", nil, fmt.Errorf("read ELF: %w", err)
 		}
-		return "ELF", f, sectionReader(f.Sections, ".", func(s *elf.Section) string { return s.Name }), nil
+		if f.Type == elf.ET_REL {
+			return "", nil, fmt.Errorf("%w: an object file that is not linked", ErrFormat)
+		}
+		for _, s := range f.Sections {
+			sections = append(sections, section{strings.TrimPrefix(s.Name, "."), elfSection(s)})
+		}
+		return "ELF", sections, nil
 	case isMachO(magic):
 		f, err := macho.NewFile(file)
 		if err != nil {
-			return "", nil, nil, fmt.Errorf("read Mach-O: %w", err)
+			return "", nil, fmt.Errorf("read Mach-O: %w", err)
 		}
-		return "Mach-O", f, sectionReader(f.Sections, "__", func(s *macho.Section) string { return s.Name }), nil
+		for _, s := range f.Sections {
+			sections = append(sections, section{strings.TrimPrefix(s.Name, "__"), plainSection(s, s.Size)})
+		}
+		return "Mach-O", sections, nil
 	case string(magic[:2]) == "MZ":
 		f, err := pe.NewFile(file)
 		if err != nil {
-			return "", nil, nil, fmt.Errorf("read PE: %w", err)
+			return "", nil, fmt.Errorf("read PE: %w", err)
 		}
-		return "PE", f, sectionReader(f.Sections, ".", func(s *pe.Section) string { return s.Name }), nil
+		for _, s := range f.Sections {
+			size := s.Size // in the file, rounded up
+			if s.VirtualSize > 0 {
+				size = min(size, s.VirtualSize)
+			}
+			sections = append(sections, section{strings.TrimPrefix(s.Name, "."), plainSection(s, uint64(size))})
+		}
+		return "PE", sections, nil
 	}
-	return "", nil, nil, ErrFormat
+	return "", nil, ErrFormat
 }
 
 func isMachO(magic [4]byte) bool {
@@ -112,48 +124,40 @@ func isMachO(magic [4]byte) bool {
 	return false
 }
 
-// sectionReader reads debug sections by their DWARF name: `info` is .debug_info,
-// or .zdebug_info where it is compressed the older way.
-func sectionReader[S interface{ Data() ([]byte, error) }](
-	sections []S, prefix string, nameOf func(S) string,
-) func(string) ([]byte, error) {
-	return func(name string) ([]byte, error) {
-		for _, s := range sections {
-			sectionName, ok := strings.CutPrefix(nameOf(s), prefix)
-			if !ok || sectionName != "debug_"+name && sectionName != "zdebug_"+name {
-				continue
-			}
-			raw, err := s.Data()
-			if err != nil {
-				return nil, fmt.Errorf("section %s: %w", nameOf(s), err)
-			}
-			if raw, err = inflate(raw); err != nil {
-				return nil, fmt.Errorf("section %s: %w", nameOf(s), err)
-			}
-			return raw, nil
+// checkSectionNames refuses an ELF file whose section names are compressed.
+// debug/elf decompresses them, whatever their size, as soon as it opens a file. No
+// linker writes such files.
+func checkSectionNames(file io.ReaderAt) error {
+	var header [64]byte
+	if n, _ := file.ReadAt(header[:], 0); n < len(header) || string(header[:4]) != elf.ELFMAG {
+		return nil // openContainer says what is wrong with it
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if elf.Data(header[elf.EI_DATA]) == elf.ELFDATA2MSB {
+		order = binary.BigEndian
+	}
+	wide := elf.Class(header[elf.EI_CLASS]) == elf.ELFCLASS64
+	table, counts := uint64(order.Uint32(header[32:])), header[46:]
+	if wide {
+		table, counts = order.Uint64(header[40:]), header[58:]
+	}
+	entryBytes, index := uint64(order.Uint16(counts)), uint64(order.Uint16(counts[4:]))
+	entry := func(i uint64) (flags uint64, link uint32) {
+		var raw [64]byte
+		if _, err := file.ReadAt(raw[:44], int64(table+i*entryBytes)); err != nil {
+			return 0, 0
 		}
-		return nil, nil
+		if wide {
+			return order.Uint64(raw[8:]), order.Uint32(raw[40:])
+		}
+		return uint64(order.Uint32(raw[8:])), order.Uint32(raw[24:])
 	}
-}
-
-// inflate undoes the compression of .zdebug sections: `ZLIB`, the size in eight
-// bytes, big-endian, then a zlib stream. Anything else is returned as it is.
-func inflate(raw []byte) ([]byte, error) {
-	const headerBytes = 12
-	if len(raw) < headerBytes || string(raw[:4]) != "ZLIB" {
-		return raw, nil
+	if elf.SectionIndex(index) == elf.SHN_XINDEX {
+		_, link := entry(0)
+		index = uint64(link)
 	}
-	size := binary.BigEndian.Uint64(raw[4:headerBytes])
-	if size > maxSectionBytes {
-		return nil, fmt.Errorf("uncompressed size of %d bytes is too large", size)
+	if flags, _ := entry(index); elf.SectionFlag(flags)&elf.SHF_COMPRESSED != 0 {
+		return errors.New("the names of the sections are compressed")
 	}
-	z, err := zlib.NewReader(bytes.NewReader(raw[headerBytes:]))
-	if err != nil {
-		return nil, fmt.Errorf("decompress: %w", err)
-	}
-	var out bytes.Buffer
-	if _, err := io.CopyN(&out, z, int64(size)); err != nil {
-		return nil, fmt.Errorf("decompress: %w", err)
-	}
-	return out.Bytes(), nil
+	return nil
 }

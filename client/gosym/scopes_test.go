@@ -274,7 +274,7 @@ func TestAvailableLines(t *testing.T) {
 		{symbol(t, loop, "i"), lines["loop"], []int32{lines["square"]}, []int32{lines["blocks-end"], lines["blocks"]}},
 		{symbol(t, inner, "rest"), lines["rest"], []int32{lines["rest-used"]}, []int32{lines["square"], lines["loop-end"]}},
 		{symbol(t, function("inlinedOnly"), "x"), lines["inlined"], []int32{lines["twice"]}, nil},
-		{symbol(t, function("inlinedOnly"), "twice"), lines["twice"], []int32{lines["twice-used"]}, []int32{lines["twice"]}},
+		{symbol(t, function("inlinedOnly"), "twice"), lines["twice"], nil, []int32{lines["twice"], lines["twice-used"]}},
 		{symbol(t, function("escapes"), "moved"), lines["moved"], []int32{lines["moved"] + 1}, []int32{lines["escapes"]}},
 		{symbol(t, function("escapes"), "~r0"), lines["escapes"], nil, []int32{lines["moved"]}},
 	}

@@ -1,7 +1,6 @@
 package gosym
 
 import (
-	"debug/dwarf"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -50,8 +49,9 @@ var abbreviations = [][]uint64{
 
 // synthetic is package p with a struct, a function F of lines 20 to 25 with a
 // variable v of lines 23 and 24 in a block, and G of line 11, inlined into F.
-// blocks says how often the block is nested.
-func synthetic(blocks int) sections {
+// blocks says how often the block is nested, and poor which lines have code but no
+// statement.
+func synthetic(blocks int, poor ...int) sections {
 	var s sections
 	for _, ab := range abbreviations {
 		for i, v := range ab {
@@ -130,6 +130,9 @@ func synthetic(blocks int) sections {
 		if i > 0 {
 			program = append(program, 0x02, 0x10)
 		}
+		if slices.Contains(poor, next) != slices.Contains(poor, line) {
+			program = append(program, 0x06)
+		}
 		program = append(program, 0x03, byte(next-line)&0x7f, 0x01)
 		line = next
 	}
@@ -143,12 +146,10 @@ func synthetic(blocks int) sections {
 
 // scopes reads everything that the sections have.
 func (s sections) scopes() ([]*symdbv1.Scope, error) {
-	d, err := dwarf.New(s.abbrev, nil, nil, s.info, s.line, nil, nil, nil)
+	content := map[string][]byte{"abbrev": s.abbrev, "line": s.line, "addr": s.addr}
+	d, err := newDebugInfo(s.info, func(name string) ([]byte, error) { return content[name], nil })
 	if err != nil {
 		return nil, fmt.Errorf("new: %w", err)
-	}
-	if err := d.AddSection(".debug_addr", s.addr); err != nil {
-		return nil, fmt.Errorf("add: %w", err)
 	}
 	obj := &object{dwarf: d, locations: locations{loclists: s.lists, loc: s.lists, addr: s.addr, order: d.Reader().ByteOrder()}}
 	ix, err := newIndex(obj, func(string) bool { return true })
@@ -169,20 +170,22 @@ func (s sections) scopes() ([]*symdbv1.Scope, error) {
 
 func TestSyntheticProgram(t *testing.T) {
 	t.Parallel()
-	scopes, err := synthetic(1).scopes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, s := range scopes {
-		short(&b, s)
-	}
 	const want = `package p 0-0 [] {` +
 		`function F 20-25 [{20 20} {22 25}] {local  22-24 [] (local v int 22 [{22 24}]) {}}` +
 		`function G 10-11 [{11 11}] (arg x int 10 [{11 11}]) {}` +
 		`struct p.S 0-0 [] (field field int 0 []) {}}`
-	if got := b.String(); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+	for _, poor := range [][]int{nil, {11}, {20}, {23, 24}, {11, 20, 22, 23, 24, 25}} {
+		scopes, err := synthetic(1, poor...).scopes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		for _, s := range scopes {
+			short(&b, s)
+		}
+		if got := b.String(); got != want {
+			t.Errorf("without statements in lines %v: got\n%s\nwant\n%s", poor, got, want)
+		}
 	}
 }
 

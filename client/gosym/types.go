@@ -105,12 +105,12 @@ func (w *walk) fields(offset dwarf.Offset) ([]*symdbv1.Symbol, error) {
 	return fields, nil
 }
 
-// generalise marks the types of fields that differ in another instance of the
-// same generic type.
+// generalise makes the types of fields those that all instances of a generic type
+// have in common.
 func generalise(fields, other []*symdbv1.Symbol) {
 	for i, f := range fields {
-		if i < len(other) && f.GetType() != other[i].GetType() {
-			f.Type = new(typeArgument)
+		if i < len(other) {
+			f.Type = new(commonType(f.GetType(), other[i].GetType()))
 		}
 	}
 }

@@ -11,13 +11,16 @@ import (
 // walk is one way over all packages. It shares nothing that it changes with other
 // walks.
 type walk struct {
-	dwarf     *dwarf.Data
+	dwarf     *debugInfo
 	locations *locations
 	index     *index
 	reader    *dwarf.Reader
 	types     typeNames
 	tables    lineTables
 	pcs       [][2]uint64
+	// runs has the code of a function, and behind it that of the blocks that are
+	// being read.
+	runs []run
 }
 
 func newWalk(obj *object, ix *index) *walk {
@@ -59,13 +62,18 @@ func (w *walk) packageScope(p *packageIndex, agentVersion string) (*symdbv1.Scop
 // of the one table that is in use.
 const maxTableRows = 1 << 19
 
+// maxScratchRows bounds the rows for which there is room twice.
+const maxScratchRows = 1 << 15
+
 // lineTables reads line tables and keeps the last ones.
 type lineTables struct {
-	dwarf  *dwarf.Data
+	dwarf  *debugInfo
 	units  []unit
 	tables map[int]*lineTable
 	recent []int
 	rows   int
+	// scratch is for the table that is being read.
+	scratch []row
 }
 
 // of is the line table of a unit, by the unit's number.
@@ -73,9 +81,12 @@ func (l *lineTables) of(number int) (*lineTable, error) {
 	if t, ok := l.tables[number]; ok {
 		return t, nil
 	}
-	t, err := readLineTable(l.dwarf, &l.units[number])
+	t, err := readLineTable(l.dwarf, &l.units[number], l.scratch)
 	if err != nil {
 		return nil, err
+	}
+	if l.scratch = nil; len(t.rows) <= maxScratchRows {
+		l.scratch, t.rows = t.rows[:0], slices.Clone(t.rows)
 	}
 	for len(l.recent) > 0 && l.rows+len(t.rows) > maxTableRows {
 		oldest := l.recent[0]

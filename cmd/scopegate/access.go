@@ -25,7 +25,7 @@ type accessFlags struct {
 
 // configure sets what the flags say. It fails on an additional intake whose key
 // can't be read.
-func (f *accessFlags) configure(cfg *server.Config) error {
+func (f *accessFlags) configure(ctx context.Context, cfg *server.Config) error {
 	cfg.Access.TenantsFile = f.Tenants
 	cfg.Access.Reflection = f.Reflection
 	cfg.AdditionalIntakes.QueueBytes = int64(f.AdditionalQueue)
@@ -34,11 +34,11 @@ func (f *accessFlags) configure(cfg *server.Config) error {
 		url, keyFile, _ := strings.Cut(strings.TrimSpace(given), " ")
 		to := server.AdditionalIntake{URL: url}
 		if keyFile = strings.TrimSpace(keyFile); keyFile != "" {
-			key, err := readKeyFile(keyFile)
+			key, err := server.ReadSecret(ctx, keyFile)
 			if err != nil {
 				return &usageError{fmt.Errorf("API key file of additional intake %d: %w", i+1, err)}
 			}
-			to.APIKey = server.NewSecret(key)
+			to.APIKey = key
 		}
 		cfg.AdditionalIntakes.Intakes = append(cfg.AdditionalIntakes.Intakes, to)
 	}

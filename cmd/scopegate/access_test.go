@@ -86,7 +86,7 @@ func TestWrongSettingsTellNoSecret(t *testing.T) {
 	t.Parallel()
 	keys := func(name string) string {
 		if strings.HasSuffix(name, "API_KEY") {
-			return canary + "\n"
+			return canary + "\n" + canary
 		}
 		return ""
 	}
@@ -199,7 +199,7 @@ func TestAdditionalIntakeFlag(t *testing.T) {
 		AdditionalQueue:  1 << 20, AdditionalAge: time.Second,
 	}
 	var cfg server.Config
-	if err := flags.configure(&cfg); err != nil {
+	if err := flags.configure(t.Context(), &cfg); err != nil {
 		t.Fatal(err)
 	}
 	got := cfg.AdditionalIntakes

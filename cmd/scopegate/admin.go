@@ -30,6 +30,15 @@ const (
 	adminDefault = "127.0.0.1:6060"
 )
 
+// addresses are those that are to be listened on, whatever else is.
+func (f *adminFlags) addresses(all []setting) []listenAddress {
+	switch f.Listen {
+	case "", adminNone, adminAuto:
+		return nil
+	}
+	return listenAddresses(find(all, "admin-listen").place(), f.Listen)
+}
+
 // listen returns what the flags say to listen on; nil: nothing.
 func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Listener, error) {
 	switch f.Listen {

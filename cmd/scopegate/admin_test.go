@@ -255,7 +255,8 @@ func TestWantsTraces(t *testing.T) {
 		{map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318", "OTEL_TRACES_EXPORTER": "none"}, false},
 		{map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318", "OTEL_SDK_DISABLED": "true"}, false},
 	} {
-		if got := wantsTraces(variables(test.of)); got != test.want {
+		of := otelVariables{getenv: variables(test.of), discarded: func(string, string) {}}
+		if got := of.wantsTraces(); got != test.want {
 			t.Errorf("%v: %v", test.of, got)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -54,7 +56,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"another's key":    {[]string{"--tls-cert", cert, "--tls-key", otherKey}, []string{"does not match"}},
 		"no certificate":   {[]string{"--tls-cert", dir + "/none", "--tls-key", key}, []string{"no such file"}},
 		"plaintext":        {[]string{"--listen", "0.0.0.0:0"}, []string{"there is no TLS"}},
-		"address":          {[]string{"--listen", "nowhere"}, []string{`listen on "nowhere": neither host:port`}},
+		"address":          {[]string{"--listen", "nowhere"}, []string{`--listen: "nowhere": neither host:port`}},
 		"port":             {[]string{"--listen", "127.0.0.1:http"}, []string{`"http" is not a port number`}},
 		"socket's folder":  {[]string{"--listen", "unix://" + dir + "/none/s"}, []string{"no such file or directory"}},
 		"socket in a file": {[]string{"--listen", "unix://" + empty + "/s"}, []string{"is not a folder"}},
@@ -81,23 +83,100 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A setting that --check shows as it is can't be one that serve refuses.
+// What --check finds wrong serve refuses, in the same words, and the other way
+// round.
 func TestCheckAgreesWithServe(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
-	for _, args := range [][]string{
-		{"--compression-level", "0"},
-		{"--intake-url", "http://"},
-		{"--spool-dir", "/none"},
-		{"--min-rate", "-1"},
-		{"--memory-limit", "1"},
-		{"--intake-connections", "0"},
-		{"--stream-window", "1"},
+	dir := filepath.Dir(socketPath(t))
+	regular := filepath.Join(dir, "regular")
+	if err := os.WriteFile(regular, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, dir+"-link"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(dir + "-link") })
+	long := strings.Repeat("x", 200)
+	for _, test := range []struct {
+		want      string
+		args      []string
+		variables map[string]string
+	}{
+		{"--compression-level: 0 is not", []string{"--compression-level", "0"}, nil},
+		{"open spool in /none", []string{"--spool-dir", "/none"}, nil},
+		{"--min-rate: -1 is negative", []string{"--min-rate=-1"}, nil},
+		{"--memory-limit", []string{"--memory-limit", "1"}, nil},
+		{"--intake-connections: 0", []string{"--intake-connections", "0"}, nil},
+		{"--stream-window", []string{"--stream-window", "1"}, nil},
+
+		{"there is a folder of that name", []string{"--listen", "unix://" + dir}, nil},
+		{"not a socket", []string{"--listen", "unix://" + regular}, nil},
+		{"is not a folder", []string{"--listen", "unix://" + regular + "/s"}, nil},
+		{"no such file or directory", []string{"--listen", "unix://" + dir + "/none/s"}, nil},
+		{"that of a socket can have 107", []string{"--listen", "unix:///" + long}, nil},
+		{"the path is not absolute", []string{"--listen", "unix://s"}, nil},
+		{"the path is that of a folder", []string{"--listen", "unix://" + dir + "/s/"}, nil},
+		{"the path has a zero byte", []string{"--listen", "unix://" + dir + "/s\x00"}, nil},
+		{`"99999" is not a port number`, []string{"--listen", "127.0.0.1:99999"}, nil},
+		{`"" is not a port number`, []string{"--listen", "127.0.0.1:"}, nil},
+		{"neither host:port", []string{"--listen", "::1:50051"}, nil},
+		{`"http://x" is neither a host name`, []string{"--listen", "[http://x]:1"}, nil},
+		{`--listen: "127.0.0.1:7": --listen has it already`, []string{"--listen", "127.0.0.1:7", "--listen", "127.0.0.1:7"}, nil},
+		{`--listen: "localhost:7": --listen has it already, as ":7"`, []string{"--insecure-listen", "--listen", ":7,localhost:7"}, nil},
+		{"has it already", []string{"--insecure-listen", "--listen", "0.0.0.0:7,127.0.0.1:7"}, nil},
+		{"has it already", []string{"--insecure-listen", "--listen", "[::1]:7,0.0.0.0:7"}, nil},
+		{"has it already", []string{"--insecure-listen", "--listen", "[::1]:7,[::]:07"}, nil},
+		{"has it already", []string{"--listen", "unix://" + dir + "/s,unix://" + dir + "/../" + filepath.Base(dir) + "/s"}, nil},
+		{"has it already", []string{"--listen", "unix://" + dir + "/s,unix://" + dir + "-link/s"}, nil},
+		{`--admin-listen: "localhost:7": --listen has it already`, []string{"--listen", "127.0.0.1:7", "--admin-listen", "localhost:7"}, nil},
+		{"--admin-listen: SCOPEGATE_ADMIN_LISTEN: ", nil, map[string]string{"SCOPEGATE_ADMIN_LISTEN": "unix://" + dir}},
+		{"--listen: SCOPEGATE_LISTEN: ", nil, map[string]string{"SCOPEGATE_LISTEN": "127.0.0.1:7, 127.0.0.1:7"}},
+
+		{"OTEL_TRACES_EXPORTER", nil, map[string]string{"OTEL_TRACES_EXPORTER": "jaeger"}},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", nil, map[string]string{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}},
+
+		{"--intake-url", []string{"--intake-url", "http://"}, nil},
+		{"--intake-url: http://127.0.0.1:99999/ has a port that is not", []string{"--intake-url", "http://127.0.0.1:99999/"}, nil},
+		{"has a port that is not between 1 and 65535", []string{"--intake-url", "http://127.0.0.1:0/"}, nil},
+		{"has the path of a socket longer than 107 bytes", []string{"--intake-url", "unix:///" + long + ":/x"}, nil},
+		{"--intake-url: unix://run/x.socket:/x is not", []string{"--intake-url", "unix://run/x.socket:/x"}, nil},
+		{"has a port that is not", []string{"--intake-url", "http://x/", "--additional-intake", "http://127.0.0.1:99999/"}, nil},
+		{"DD_TRACE_AGENT_URL", nil, map[string]string{"DD_TRACE_AGENT_URL": "http://127.0.0.1:99999"}},
+		{"DD_TRACE_AGENT_URL", nil, map[string]string{"DD_TRACE_AGENT_URL": "unix:///" + long}},
+		{"DD_TRACE_AGENT_PORT", nil, map[string]string{"DD_TRACE_AGENT_PORT": "99999"}},
 	} {
-		check := execute(t, "", append([]string{"serve", "--check"}, args...)...)
-		serve := execute(t, "", append([]string{"serve", "--listen", s.server}, args...)...)
-		if check.code != exitUsage || serve.code != exitUsage {
-			t.Errorf("%q: --check says %d: %s\nserve says %d: %s", args, check.code, check.stderr, serve.code, serve.stderr)
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			args := test.args
+			if !slices.Contains(args, "--listen") && test.variables["SCOPEGATE_LISTEN"] == "" {
+				args = append(args, "--listen", "127.0.0.1:0")
+			}
+			args = append(args, "--log-level", "error")
+			getenv := withoutAdmin(variables(test.variables))
+			check := executeWith(t, getenv, "", append([]string{"serve", "--check"}, args...)...)
+			serve := executeWith(t, getenv, "", append([]string{"serve"}, args...)...)
+			for _, of := range []*result{&check, &serve} {
+				of.stderr = regexp.MustCompile(`scopegate-\d+\.spool`).ReplaceAllString(of.stderr, "")
+			}
+			if check.code != exitUsage || serve.code != exitUsage || check.stderr != serve.stderr || !strings.Contains(serve.stderr, test.want) {
+				t.Errorf("%q, %v: --check says %d: %s\nserve says %d: %s\nwant %s",
+					args, test.variables, check.code, check.stderr, serve.code, serve.stderr, test.want)
+			}
+		})
+	}
+}
+
+// A port of any number can be free, and addresses of other hosts or families are
+// others.
+func TestAddressesApart(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Dir(socketPath(t))
+	for _, addresses := range []string{
+		"127.0.0.1:0,127.0.0.1:0", "127.0.0.1:7,127.0.0.1:8", "127.0.0.1:7,[::1]:7", "127.0.0.1:7,127.0.0.2:7",
+		"unix://" + dir + "/a,unix://" + dir + "/b", "unix://" + dir + "/7,127.0.0.1:7", "a.example:7,b.example:7",
+	} {
+		if err := checkAddresses(listenAddresses("--listen", strings.Split(addresses, ",")...)); err != nil {
+			t.Errorf("%s: %v", addresses, err)
 		}
 	}
 }

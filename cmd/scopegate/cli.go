@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"reflect"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -14,6 +16,12 @@ type surroundings struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+}
+
+// serve has what is printed from now on hold nobody up. It is called by commands that
+// serve, before they print anything.
+func (s *surroundings) serve() {
+	s.stdout, s.stderr = newOutput(s.stdout), newOutput(s.stderr)
 }
 
 type grammar struct {
@@ -42,9 +50,11 @@ configuration file as well, which only the default yields to.
 
 Exit codes:
     0  all went well; a server that was asked to stop has stopped
-    1  the command failed for another reason: the server did not permit it,
-       an address is taken, the demo found a difference
-    2  wrong usage or configuration
+    1  the command failed for another reason: the server did not permit it or
+       has a fault, the intake refuses what it gets, an address is taken, the
+       demo found a difference
+    2  wrong usage or configuration: also where the server at that address
+       does not speak gRPC or TLS, or shows a certificate that is not trusted
     3  wrong input: a file that can't be read, a stripped binary, malformed
        NDJSON, scopes or metadata that the server refused
     4  the delivery failed, and may succeed later: server or intake unreachable,
@@ -58,6 +68,7 @@ func run(
 ) int {
 	var cli grammar
 	exited := false
+	around := &surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
 	env, file := newEnvironment(getenv), &configFile{}
 	parser, err := kong.New(&cli,
 		kong.Name("scopegate"),
@@ -67,6 +78,8 @@ func run(
 		}),
 		kong.ValueFormatter(env.format),
 		kong.PostBuild(env.takeOver),
+		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInteger)),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.Resolvers(file, env), // the last one that has a value wins
 		kong.Vars{"version": thisBuild().version},
 		serveDefaults(),
@@ -74,7 +87,7 @@ func run(
 		kong.Exit(func(int) { exited = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(env, file),
-		kong.Bind(&surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}),
+		kong.Bind(around),
 	)
 	if err != nil {
 		fmt.Fprintf(stderr, "scopegate: build the command line: %v\n", err)
@@ -82,21 +95,22 @@ func run(
 	}
 	command, err := parser.Parse(args)
 	if err == nil && !exited {
-		err = refuseNegative(command, env, file)
+		err = errors.Join(refuseNegative(command, env, file), tidyLists(command, env, file))
 	}
 	switch {
 	case exited:
 		return exitOK
 	case err != nil:
-		// A key that was given in place of its file's path is not repeated.
-		text, _, _ := strings.Cut(err.Error(), pemBegin)
-		fmt.Fprintf(stderr, "scopegate: %s\nRun \"scopegate --help\" for help.\n", text)
+		fmt.Fprintf(stderr, "scopegate: %s\nRun \"scopegate --help\" for help.\n", concealArguments(err.Error(), args))
+		if errors.Is(err, context.Canceled) { // while a pipe was read
+			return exitInterrupted
+		}
 		return exitUsage
 	}
 	err = command.Run()
 	code := exitCode(ctx, err)
 	if err != nil {
-		fmt.Fprintf(stderr, "scopegate %s: %v\n", command.Selected().Name, err)
+		fmt.Fprintf(around.stderr, "scopegate %s: %s\n", command.Selected().Name, concealSettings(err.Error(), command))
 	}
 	return code
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 // configFile gives flags the values of a YAML file: a mapping from flags' names,
@@ -34,10 +37,10 @@ const maxConfigBytes = 1 << 20
 var notInFile = []string{"help", "version", "config", "check"}
 
 // load reads the file at path, for the flags that there are. Its errors name the
-// file and the line, and of unknown keys and malformed text they repeat no value:
-// it could be a key that someone has put into the wrong file.
+// file, the line and the key, and repeat no value: it could be an API key that someone
+// has put into the wrong file, or in the wrong place of it.
 func (f *configFile) load(ctx context.Context, path string, flags []*kong.Flag) error {
-	content, err := readFile(path, maxConfigBytes)
+	content, err := textfile.ReadOnce(ctx, path, maxConfigBytes)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
@@ -50,7 +53,7 @@ func (f *configFile) load(ctx context.Context, path string, flags []*kong.Flag) 
 	var wrong []error
 	for _, e := range entries {
 		if err := f.enter(e, flags); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s:%d: %s: %w", path, e.line, e.key, err))
+			wrong = append(wrong, fmt.Errorf("%s:%d: %s: %w", path, e.line, shownName(e.key), err))
 		}
 	}
 	return errors.Join(wrong...)
@@ -63,12 +66,20 @@ type entry struct {
 	value ast.Node
 }
 
+// documentMark is a line that begins a document (YAML 1.2, section 9.1.2).
+var documentMark = regexp.MustCompile(`(?m)^---(?:\s|$)`)
+
+var errManyDocuments = errors.New("more than one document")
+
 // parseEntries returns the entries of the mapping that content is, in its order.
 // Content without a mapping, such as none at all or a comment, has none.
 func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 	// The parser works by itself for as long as the text, which is bounded, takes it.
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if len(documentMark.FindAllIndex(content, 2)) > 1 { // the parser drops what follows an empty document
+		return nil, errManyDocuments
 	}
 	file, err := parser.ParseBytes(content, 0)
 	if wrong, ok := errors.AsType[yaml.Error](err); ok {
@@ -79,11 +90,11 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 	var entries []entry
 	seen := false
 	for _, document := range file.Docs {
-		if document.Body == nil || document.Body.Type() == ast.CommentType {
+		if document.Body == nil || document.Body.Type() == ast.CommentType || document.Body.Type() == ast.DirectiveType {
 			continue
 		}
 		if seen {
-			return nil, errors.New("more than one document")
+			return nil, errManyDocuments
 		}
 		seen = true
 		mapping, ok := document.Body.(ast.MapNode)
@@ -115,15 +126,11 @@ func (f *configFile) enter(e entry, flags []*kong.Flag) error {
 		return unknownKey(e.key, flags)
 	}
 	value := flags[i].Value
-	want := shapeOf(value)
-	parsed, err := want.read(e.value)
+	parsed, err := shapeOf(value).read(e.value)
 	if err != nil {
 		return err
 	}
 	if err := tryParse(value, parsed); err != nil {
-		if want.plain {
-			return fmt.Errorf("the value is not %s", want.wanted())
-		}
 		return err
 	}
 	f.values[value] = fileValue{line: e.line, parsed: parsed}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,9 +17,6 @@ import (
 // text, whatever YAML makes of it, as they would be written on the command line.
 type shape struct {
 	name string
-	// plain is set where the name alone says what is wrong with a scalar. So what was
-	// put where it does not belong, such as a key, is not repeated.
-	plain bool
 	// list and mapping say that there can be several scalars.
 	list, mapping bool
 	// separator stands between the items of a list or mapping in kong's own form.
@@ -42,23 +40,25 @@ func shapeOf(value *kong.Value) shape {
 	return scalarShape(target)
 }
 
+var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+
 func scalarShape(t reflect.Type) shape {
 	switch {
 	case t == reflect.TypeFor[size]():
 		return shape{name: "a size"}
 	case t == reflect.TypeFor[time.Duration]():
 		return shape{name: "a duration such as 30s"}
-	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+	case reflect.PointerTo(t).Implements(textUnmarshaler):
 		return shape{name: "a string"}
 	}
 	switch t.Kind() {
 	case reflect.Bool:
-		return shape{name: "true or false", plain: true}
+		return shape{name: "true or false"}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return shape{name: "an integer", plain: true}
+		return shape{name: "a whole number in decimal digits"}
 	case reflect.Float32, reflect.Float64:
-		return shape{name: "a number", plain: true}
+		return shape{name: "a number"}
 	default:
 		return shape{name: "a string"}
 	}
@@ -149,20 +149,48 @@ func kindOf(node ast.Node) string {
 	}
 }
 
-// tryParse says what is wrong with a value, in kong's words, but for the flag's
-// name in front.
+// tryParse says what is wrong with a value, without repeating it.
 func tryParse(value *kong.Value, parsed any) error {
 	// Parse marks the flag as set, which it is not yet.
 	defer func(set bool) { value.Set = set }(value.Set)
 	target := reflect.New(value.Target.Type()).Elem()
 	if err := value.Parse(kong.Scan().PushTyped(parsed, kong.FlagValueToken), target); err != nil {
-		if inner := errors.Unwrap(err); inner != nil {
-			return inner
+		if inner := errors.Unwrap(err); inner != nil && reflect.PointerTo(target.Type()).Implements(textUnmarshaler) {
+			return inner // a type of ours
 		}
-		return err
+		return fmt.Errorf("the value is not %s", shapeOf(value).wanted())
 	}
 	if value.Enum == "" || value.IsSlice() || value.IsMap() || value.EnumMap()[fmt.Sprint(target.Interface())] {
 		return nil
 	}
-	return fmt.Errorf("%q is none of %s", target.Interface(), strings.Join(value.EnumSlice(), ", "))
+	return fmt.Errorf("the value is none of %s", strings.Join(value.EnumSlice(), ", "))
+}
+
+// decodeDuration reads a duration. Unlike kong's own it repeats nothing of what is none.
+func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("the value is not a duration such as 30s")
+	}
+	target.SetInt(int64(d))
+	return nil
+}
+
+// decodeInteger reads an integer as people write one, and so does not take 010 for 8
+// as Go does.
+func decodeInteger(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("integer", &text); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return errors.New("the value is not a whole number in decimal digits")
+	}
+	target.SetInt(int64(n))
+	return nil
 }

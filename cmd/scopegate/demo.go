@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"time"
@@ -103,7 +104,7 @@ func (c *demoCommand) sendThrough(ctx context.Context, s *surroundings, run *dem
 		return &inputError{err}
 	}
 	intake, err := start(ctx, func(ctx context.Context, l listeners) error {
-		return serveHTTP(ctx, run.intake, l)
+		return serveHTTP(ctx, run.intake, l, log.New(s.stderr, "", 0))
 	})
 	if err != nil {
 		return err

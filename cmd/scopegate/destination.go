@@ -94,8 +94,8 @@ func backend(site, apiKey, keySource string) (destination, error) {
 	if site == "" {
 		site, source = defaultSite, keySource+" and the default site"
 	}
-	if !isHostName(site) {
-		return destination{}, &usageError{fmt.Errorf("DD_SITE: %q is not a host name such as %s", site, defaultSite)}
+	if !isHostName(site) || !strings.Contains(site, ".") {
+		return destination{}, &usageError{fmt.Errorf("DD_SITE: not a host name such as %s", defaultSite)}
 	}
 	u := url.URL{Scheme: "https", Host: backendPrefix + site, Path: backendPath}
 	return destination{url: u.String(), apiKey: apiKey, source: source}, nil
@@ -107,9 +107,9 @@ func agentAtURL(raw string) (destination, error) {
 	switch {
 	case err != nil:
 		return destination{}, &usageError{errors.New(source + ": not a URL")}
-	case u.Scheme == "unix" && u.Host == "" && path.IsAbs(u.Path) && !strings.Contains(u.Path, ":"):
+	case u.Scheme == "unix" && u.Host == "" && checkSocketPath(u.Path) == nil && !strings.Contains(u.Path, ":"):
 		return destination{url: unixURL(u.Path), source: source}, nil
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && isPortOf(u):
 		return destination{url: u.JoinPath(agentPath).String(), source: source}, nil
 	}
 	return destination{}, &usageError{errors.New(source + ": not http://host:port, https://host:port or unix:///path")}
@@ -125,10 +125,10 @@ func agentAtHost(host, port string) (destination, error) {
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	if !isHostName(host) && net.ParseIP(host) == nil {
-		return destination{}, &usageError{fmt.Errorf("DD_AGENT_HOST: %q is neither a host name nor an IP address", host)}
+		return destination{}, &usageError{errors.New("DD_AGENT_HOST: neither a host name nor an IP address")}
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return destination{}, &usageError{fmt.Errorf("DD_TRACE_AGENT_PORT: %q is not a port number", port)}
+		return destination{}, &usageError{errors.New("DD_TRACE_AGENT_PORT: not a port number")}
 	}
 	return destination{url: agentIntake(net.JoinHostPort(host, port)), source: source}, nil
 }
@@ -138,7 +138,11 @@ func agentIntake(host string) string {
 	return u.String()
 }
 
-func unixURL(socket string) string { return unixScheme + socket + ":" + agentPath }
+// unixURL escapes the socket's path, as the URL is parsed again.
+func unixURL(socket string) string {
+	u := url.URL{Scheme: "unix", Path: socket + ":" + agentPath}
+	return u.String()
+}
 
 func isHostName(s string) bool {
 	plain := func(r rune) bool {
@@ -148,11 +152,11 @@ func isHostName(s string) bool {
 }
 
 // redacted is a URL without what may be secret in it: user, password, query and
-// fragment. Of what is no URL with a host or a path, nothing is shown that could be
-// one of them.
+// fragment. Of what is no URL of a host or a unix socket nothing is shown.
 func redacted(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.Host == "" && u.Scheme != "unix" && strings.Contains(raw, "@") {
+	if err != nil || u.Opaque != "" || u.Host == "" && (u.Scheme != "unix" || !path.IsAbs(u.Path)) ||
+		u.User == nil && strings.Contains(raw, "@") { // a password with a slash in it ends the host
 		return "(not a URL)"
 	}
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}

@@ -43,6 +43,16 @@ func TestResolveDestination(t *testing.T) {
 			want:      destination{url: "unix:///tmp/apm.socket:/symdb/v1/input", source: "DD_TRACE_AGENT_URL"},
 		},
 		{
+			name:      "agent URL of a socket with escapes",
+			variables: map[string]string{"DD_TRACE_AGENT_URL": "unix:///tmp/a%2541%3Fb%23c%20d.socket"},
+			want:      destination{url: "unix:///tmp/a%2541%3Fb%23c%20d.socket:/symdb/v1/input", source: "DD_TRACE_AGENT_URL"},
+		},
+		{
+			name:      "agent URL with escapes",
+			variables: map[string]string{"DD_TRACE_AGENT_URL": "http://proxy/a%2541%2Fb"},
+			want:      destination{url: "http://proxy/a%2541%2Fb/symdb/v1/input", source: "DD_TRACE_AGENT_URL"},
+		},
+		{
 			name:      "agent host",
 			variables: map[string]string{"DD_AGENT_HOST": "10.0.0.7", "DD_API_KEY": "k"},
 			want:      destination{url: "http://10.0.0.7:8126/symdb/v1/input", source: "DD_AGENT_HOST"},
@@ -121,6 +131,10 @@ func TestResolveDestinationRefuses(t *testing.T) {
 		{"DD_TRACE_AGENT_URL": "ftp://secret@agent"},
 		{"DD_TRACE_AGENT_URL": "http://"},
 		{"DD_TRACE_AGENT_URL": "unix://relative"},
+		{"DD_TRACE_AGENT_URL": "unix:///" + strings.Repeat("x", 108)},
+		{"DD_TRACE_AGENT_URL": "unix:///folder/"},
+		{"DD_TRACE_AGENT_URL": "http://host:99999"},
+		{"DD_TRACE_AGENT_URL": "http://host:0"},
 		{"DD_TRACE_AGENT_URL": "http://secret\x7f"},
 		{"DD_AGENT_HOST": "http://agent"},
 		{"DD_AGENT_HOST": "a/b"},

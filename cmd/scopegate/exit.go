@@ -31,6 +31,9 @@ type inputError struct{ err error }
 func (e *inputError) Error() string { return e.err.Error() }
 func (e *inputError) Unwrap() error { return e.err }
 
+// reasonUnsplittable is the server's for a scope that no intake takes.
+const reasonUnsplittable = "SCOPE_UNSPLITTABLE"
+
 // exitCode classifies what a command returned. ctx is the command's own, which
 // ends by a signal alone.
 func exitCode(ctx context.Context, err error) int {
@@ -39,10 +42,10 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.Is(err, client.ErrUpload), errors.Is(err, context.DeadlineExceeded):
-		return exitDelivery
 	case isType[*usageError](err):
 		return exitUsage
+	case errors.Is(err, client.ErrUpload), errors.Is(err, context.DeadlineExceeded):
+		return exitDelivery
 	case isInput(err):
 		return exitInput
 	}
@@ -54,8 +57,8 @@ func isInput(err error) bool {
 		return true
 	}
 	refusal, ok := errors.AsType[*client.Error](err)
-	return ok && !errors.Is(err, client.ErrUpload) &&
-		(refusal.Code() == codes.InvalidArgument || refusal.Code() == codes.ResourceExhausted)
+	return ok && (refusal.Code() == codes.InvalidArgument || refusal.Code() == codes.ResourceExhausted ||
+		refusal.Reason() == reasonUnsplittable)
 }
 
 func isType[E error](err error) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -38,10 +39,14 @@ development: whoever reaches it can write to it and read from it.`
 
 // Run takes batches until ctx ends.
 func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
+	if err := checkAddresses(listenAddresses("--listen", c.Listen...)); err != nil {
+		return err
+	}
+	s.serve()
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
 	in, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})
 	if err != nil {
-		return &inputError{err}
+		return &inputError{fmt.Errorf("--dir: %w", err)}
 	}
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
@@ -49,7 +54,7 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	}
 	announce(s.stdout, listeners)
 	fmt.Fprintf(s.stderr, "GET /uploads lists what was received\n")
-	return serveHTTP(ctx, in, listeners)
+	return serveHTTP(ctx, in, listeners, log.New(s.stderr, "", 0))
 }
 
 // batchPrinter prints a line for each request, from any goroutine.
@@ -81,13 +86,19 @@ func (p *batchPrinter) refusal(r devintake.Refusal) {
 
 const (
 	headerTimeout = 10 * time.Second
+	// answerTimeout is how long a request and its answer may take together.
+	answerTimeout = 5 * time.Minute
+	idleTimeout   = time.Minute
 	intakeGrace   = 5 * time.Second
 )
 
 // serveHTTP serves on all listeners until ctx ends or one of them fails, and then
 // lets requests in flight go on for a while.
-func serveHTTP(ctx context.Context, handler http.Handler, listeners []net.Listener) error {
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout}
+func serveHTTP(ctx context.Context, handler http.Handler, listeners []net.Listener, errorLog *log.Logger) error {
+	srv := &http.Server{
+		Handler: handler, ErrorLog: errorLog,
+		ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+	}
 	serving, servingCtx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		serving.Go(func() error {

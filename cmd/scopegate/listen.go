@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -45,63 +43,55 @@ func closeAll(listeners []net.Listener) {
 // `unix:///path/of/socket`. A socket file that no one listens on is replaced.
 // The file goes away when the listener is closed.
 func listen(ctx context.Context, address string) (net.Listener, error) {
-	if err := checkAddress(address); err != nil {
-		return nil, err
+	if err := checkListenable(address); err != nil {
+		return nil, &usageError{fmt.Errorf("listen on %q: %w", address, err)}
 	}
 	path, isUnix := strings.CutPrefix(address, unixScheme)
 	if !isUnix {
-		return listenOn(ctx, "tcp", address)
+		return listenOn(ctx, "tcp", address, address)
 	}
-	l, err := listenOn(ctx, "unix", path)
+	l, err := listenOn(ctx, "unix", path, address)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return l, err
 	}
 	if err := removeStale(ctx, path); err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", address, err)
 	}
-	return listenOn(ctx, "unix", path)
+	return listenOn(ctx, "unix", path, address)
 }
 
-// checkAddress returns a [*usageError] where listen can't succeed, whatever the
-// state of the host. It asks no name server.
-func checkAddress(address string) error {
-	path, isUnix := strings.CutPrefix(address, unixScheme)
-	if isUnix {
-		if !filepath.IsAbs(path) {
-			return &usageError{fmt.Errorf("listen on %q: the path is not absolute", address)}
-		}
-		return nil
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return &usageError{fmt.Errorf("listen on %q: neither host:port nor unix:///path: %w", address, err)}
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return &usageError{fmt.Errorf("listen on %q: %q is not a port number", address, port)}
-	}
-	return nil
-}
-
-func listenOn(ctx context.Context, network, address string) (net.Listener, error) {
+// listenOn listens; address is what its errors name.
+func listenOn(ctx context.Context, network, at, address string) (net.Listener, error) {
 	var config net.ListenConfig
-	l, err := config.Listen(ctx, network, address)
+	l, err := config.Listen(ctx, network, at)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, fmt.Errorf("listen on %q: %w", address, explainListen(err))
 	}
 	return l, nil
+}
+
+// explainListen says what to do about an address that can't be had.
+func explainListen(err error) error {
+	var advice string
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		advice = "stop the program that listens there, or give another address"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		advice = "it is not an address of this host"
+	case errors.Is(err, syscall.EACCES):
+		advice = "a port below 1024 needs the capability CAP_NET_BIND_SERVICE, a socket a folder that can be written to"
+	default:
+		return err
+	}
+	errno, _ := errors.AsType[syscall.Errno](err)
+	return &explainedError{text: errno.Error() + ": " + advice, err: err}
 }
 
 // removeStale removes a socket file if connecting to it is refused, which is so
 // where the process that listened has died.
 func removeStale(ctx context.Context, path string) error {
-	stat, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
+	if err := checkSocketFile(path); err != nil {
 		return err
-	case stat.Mode().Type() != fs.ModeSocket:
-		return errors.New("there is a file of that name which is not a socket")
 	}
 	dialer := net.Dialer{Timeout: staleDialTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", path)

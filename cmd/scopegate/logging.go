@@ -1,7 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 
@@ -27,7 +28,7 @@ func (l logLevel) String() string { return slog.Level(l).String() }
 // info+2.
 func (l *logLevel) UnmarshalText(text []byte) error {
 	if (*slog.Level)(l).UnmarshalText(text) != nil {
-		return fmt.Errorf("%q is none of debug, info, warn, error", text)
+		return errors.New("none of debug, info, warn, error")
 	}
 	return nil
 }
@@ -35,14 +36,25 @@ func (l *logLevel) UnmarshalText(text []byte) error {
 // logger returns a logger, and what is to be called when nothing is logged any
 // more.
 func (f logFlags) logger(w io.Writer) (logger *slog.Logger, flush func()) {
-	options := &slog.HandlerOptions{Level: slog.Level(f.Level)}
-	var handler slog.Handler = slog.NewTextHandler(w, options)
-	if f.Format == "json" {
-		handler = slog.NewJSONHandler(w, options)
+	handler := f.handler(w)
+	if out, ok := w.(*output); ok {
+		out.note = func(lines int) []byte {
+			var note bytes.Buffer
+			slog.New(f.handler(&note)).Error("log lines were lost, because nobody read the log", "count", lines)
+			return note.Bytes()
+		}
 	}
 	if f.Limit <= 0 {
 		return slog.New(handler), func() {}
 	}
 	sampled := sampling.New(handler, f.Limit)
 	return slog.New(sampled), sampled.Flush
+}
+
+func (f logFlags) handler(w io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: slog.Level(f.Level)}
+	if f.Format == "json" {
+		return slog.NewJSONHandler(w, options)
+	}
+	return slog.NewTextHandler(w, options)
 }

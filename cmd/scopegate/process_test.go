@@ -5,10 +5,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -18,38 +21,64 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
+var buildCommand = sync.OnceValues(func() (path string, err error) {
+	dir, err := buildFolder()
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "scopegate")
+	out, err := exec.Command("go", "build", "-ldflags", "-w -X main.version=tested", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return path, fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+// command is the path of the command, built once. TestMain removes it.
+func command(t *testing.T) string {
+	t.Helper()
+	path, err := buildCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestProcessPrintsVersion(t *testing.T) {
+	t.Parallel()
+	if out, err := exec.CommandContext(t.Context(), command(t), "--version").Output(); err != nil || string(out) != "tested\n" {
+		t.Errorf("version: %s, %v", out, err)
+	}
+}
+
 // TestProcessStopsOnSignal: the first signal stops the server in order, which an
 // upload holds up; the second one at once.
 func TestProcessStopsOnSignal(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "scopegate")
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-w -X main.version=tested", "-o", path, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if out, err := exec.CommandContext(t.Context(), path, "--version").Output(); err != nil || string(out) != "tested\n" {
-		t.Errorf("version: %s, %v", out, err)
-	}
 	for _, test := range []struct {
-		name string
-		held bool
-		want syscall.Signal
+		name   string
+		signal syscall.Signal
+		held   bool
+		want   syscall.Signal
 	}{
-		{"first", false, 0},
-		{"second", true, syscall.SIGTERM},
+		{"first", syscall.SIGTERM, false, 0},
+		{"second", syscall.SIGTERM, true, syscall.SIGTERM},
+		{"interrupt", syscall.SIGINT, false, 0},
+		{"hangup", syscall.SIGHUP, false, 0},
+		{"second hangup", syscall.SIGHUP, true, syscall.SIGHUP},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			process, stdout, stderr := startProcess(t, path, "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/")
+			process, stdout, stderr := startProcess(t, command(t), "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/")
 			stdout.Scan()
 			address := strings.TrimPrefix(stdout.Text(), "listening on ")
 			if test.held {
 				holdUpload(t, address)
 			}
-			terminate(t, process)
+			sendSignal(t, process, test.signal)
 			waitForLog(t, stderr, "msg=stopping")
 			if test.held {
-				terminate(t, process)
+				sendSignal(t, process, test.signal)
 			}
 			err := process.Wait()
 			if status, ok := process.ProcessState.Sys().(syscall.WaitStatus); test.want != 0 {
@@ -61,6 +90,138 @@ func TestProcessStopsOnSignal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Under nohup, the end of the terminal's session ends nothing.
+func TestProcessUnderNohup(t *testing.T) {
+	t.Parallel()
+	process, stdout, stderr := startProcess(t, "nohup", command(t), "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/")
+	stdout.Scan()
+	address := strings.TrimPrefix(stdout.Text(), "listening on ")
+	sendSignal(t, process, syscall.SIGHUP)
+	holdUpload(t, address)() // it still takes uploads
+	sendSignal(t, process, syscall.SIGTERM)
+	waitForLog(t, stderr, "msg=stopping")
+	if err := process.Wait(); err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// Who reads the log, or the list of batches, may go away, or stop to read. The
+// servers go on without them.
+func TestProcessOutlivesItsReaders(t *testing.T) {
+	t.Parallel()
+	for name, newPipe := range map[string]func(*testing.T) *os.File{"gone": pipeWithoutReader, "stuck": fullPipe} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			intake, listening := startPrinting(t, newPipe(t), "intake", "--listen", "127.0.0.1:0")
+			url := agentIntake(strings.TrimPrefix(listening, "listening on "))
+			serve, listening := startPrinting(t, newPipe(t), "serve", "--listen", "127.0.0.1:0", "--intake-url", url, "--log-level", "debug")
+			address := strings.TrimPrefix(listening, "listening on ")
+			for range 2 {
+				got := execute(t, line, "upload", "--server", address, "--service", "shop", "--language", "ruby", "-")
+				if got.code != exitOK {
+					t.Errorf("%+v", got)
+				}
+			}
+			for _, process := range []*exec.Cmd{serve, intake} {
+				sendSignal(t, process, syscall.SIGTERM)
+				if err := process.Wait(); err != nil {
+					t.Errorf("%v ended with %v", process.Args, err)
+				}
+			}
+		})
+	}
+}
+
+// An upload whose progress nobody reads is an upload all the same.
+func TestUploadOutlivesItsReaders(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	lines := file(t, line)
+	for _, test := range []struct {
+		args           []string
+		stdout, stderr *os.File
+		code           int
+	}{
+		{nil, nil, pipeWithoutReader(t), exitOK},
+		{nil, pipeWithoutReader(t), nil, exitOK},
+		{[]string{"--json"}, pipeWithoutReader(t), nil, exitFailure}, // what was asked for could not be printed
+	} {
+		args := append([]string{"upload", "--server", s.server, "--service", "shop", "--language", "ruby", lines}, test.args...)
+		process := exec.CommandContext(t.Context(), command(t), args...)
+		if test.stdout != nil {
+			process.Stdout = test.stdout
+		}
+		if test.stderr != nil {
+			process.Stderr = test.stderr
+		}
+		_ = process.Run()
+		if got := process.ProcessState.ExitCode(); got != test.code {
+			t.Errorf("%v: %v", args, process.ProcessState)
+		}
+	}
+	if n := len(s.intake.Uploads()); n != 3 {
+		t.Errorf("%d uploads arrived", n)
+	}
+}
+
+// startPrinting starts a server that prints to the pipe, but for its first line,
+// which is returned.
+func startPrinting(t *testing.T, to *os.File, args ...string) (process *exec.Cmd, first string) {
+	t.Helper()
+	process = exec.CommandContext(t.Context(), command(t), args...)
+	process.Env = append(os.Environ(), "SCOPEGATE_ADMIN_LISTEN=none")
+	process.Stderr = to
+	out, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	scanner := bufio.NewScanner(out)
+	scanner.Scan()
+	_ = out.Close() // nor is there a reader of this one
+	return process, scanner.Text()
+}
+
+// pipeWithoutReader is the end to write to of a pipe that nobody reads.
+func pipeWithoutReader(t *testing.T) *os.File {
+	t.Helper()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close() })
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// fullPipe is the end to write to of a pipe that has room for nothing.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = in.Close(), out.Close() })
+	fd := int(in.Fd()) // which makes it blocking
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = syscall.Write(fd, make([]byte, 1<<12))
+	}
+	if !errors.Is(err, syscall.EAGAIN) {
+		t.Fatal(err)
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+	return in
 }
 
 func startProcess(t *testing.T, path string, args ...string) (process *exec.Cmd, stdout, stderr *bufio.Scanner) {
@@ -81,9 +242,9 @@ func startProcess(t *testing.T, path string, args ...string) (process *exec.Cmd,
 	return process, bufio.NewScanner(out), bufio.NewScanner(logged)
 }
 
-func terminate(t *testing.T, process *exec.Cmd) {
+func sendSignal(t *testing.T, process *exec.Cmd, s syscall.Signal) {
 	t.Helper()
-	if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := process.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -122,4 +283,32 @@ func holdUpload(t *testing.T, address string) (giveUp context.CancelFunc) {
 		t.Fatal(err)
 	}
 	return giveUp
+}
+
+// A folder that the process may not write to is found without listening.
+func TestProcessMayNotMakeSocket(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("needs to become another user")
+	}
+	folder := filepath.Dir(socketPath(t))
+	path := filepath.Join(folder, "scopegate")
+	if err := errors.Join(os.Chmod(folder, 0o755), os.Link(command(t), path)); err != nil {
+		t.Fatal(err)
+	}
+	var output [2]string
+	for i, args := range [][]string{{"serve", "--check"}, {"serve"}} {
+		process := exec.CommandContext(t.Context(), path, append(args, "--log-level", "error", "--listen", "unix://"+folder+"/s")...)
+		process.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		var stderr strings.Builder
+		process.Stderr = &stderr
+		_ = process.Run()
+		output[i] = stderr.String()
+		if process.ProcessState.ExitCode() != exitUsage || !strings.Contains(output[i], "write to "+folder+": permission denied") {
+			t.Errorf("%v: %v, %s", args, process.ProcessState, output[i])
+		}
+	}
+	if output[0] != output[1] {
+		t.Errorf("--check says %s\nserve says %s", output[0], output[1])
+	}
 }

@@ -45,11 +45,14 @@ func (noProgress) wait(int, time.Duration) {}
 func (noProgress) retry(client.RetryEvent) {}
 
 func retryLine(event client.RetryEvent) string {
-	from := fmt.Sprintf("after the %d scopes that are accepted", event.AcceptedScopeCount)
-	if event.StartsOver {
-		from = "from the beginning, as upload " + event.UploadID
+	line := fmt.Sprintf("%v; trying again in %v", event.Err, event.Wait.Round(time.Millisecond))
+	switch {
+	case event.StartsOver:
+		line += " from the beginning, as upload " + event.UploadID
+	case event.AcceptedScopeCount > 0:
+		line += fmt.Sprintf(" after the %s accepted", count(event.AcceptedScopeCount, "scope"))
 	}
-	return fmt.Sprintf("upload interrupted: %v; in %v it goes on %s", event.Err, event.Wait.Round(time.Millisecond), from)
+	return line
 }
 
 func waitLine(scopeCount int, since time.Duration) string {

@@ -16,15 +16,18 @@ import (
 
 func TestMain(m *testing.M) {
 	code := leak.Run(m)
-	if paths, err := smallBinary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(paths[0]))
+	if dir, err := buildFolder(); err == nil {
+		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
 
+// buildFolder takes what tests build. TestMain removes it.
+var buildFolder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "scopegate") })
+
 // smallBinary is a Go binary with DWARF, and one that is stripped of it.
 var smallBinary = sync.OnceValues(func() (paths [2]string, err error) {
-	dir, err := os.MkdirTemp("", "scopegate")
+	dir, err := buildFolder()
 	if err != nil {
 		return paths, err
 	}
@@ -67,6 +70,16 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// cutFile copies the beginning of a file.
+func cutFile(t *testing.T, path string, length int) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file(t, string(content[:length]))
+}
+
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	withDWARF, stripped := binaries(t)
@@ -90,12 +103,21 @@ func TestExitCodes(t *testing.T) {
 		"bad address":      {[]string{"serve", "--listen", "nowhere", "--intake-url", "http://x/"}, exitUsage, "neither host:port"},
 		"no key file":      {[]string{"serve", "--api-key-file", filepath.Join(dir, "none")}, exitUsage, "no such file"},
 		"empty key file":   {[]string{"serve", "--api-key-file", file(t, " \n")}, exitUsage, "no key in it"},
-		"long key file":    {[]string{"serve", "--api-key-file", file(t, strings.Repeat("k", maxKeyBytes+1))}, exitUsage, "is longer than 4096 bytes"},
+		"long key file":    {[]string{"serve", "--api-key-file", file(t, strings.Repeat("k", 4<<10+1))}, exitUsage, "is longer than 4096 bytes"},
 		"no path":          {[]string{"upload"}, exitUsage, `expected "<path>"`},
 		"contradiction":    {[]string{"upload", "x", "--all-packages", "--main-module"}, exitUsage, "can't be used together"},
 		"no file":          {with("upload", ndjson, filepath.Join(dir, "none")), exitInput, "no such file"},
 		"a folder":         {with("upload", ndjson, dir), exitInput, "is a directory"},
 		"empty file":       {with("upload", ndjson, file(t, "\n \n")), exitInput, "no scope in it"},
+		"UTF-16":           {with("upload", ndjson, file(t, "\xff\xfe{\x00")), exitInput, "the text is UTF-16"},
+		"a mark alone":     {with("upload", ndjson, file(t, "\ufeff\n")), exitInput, "no scope in it"},
+		"compressed":       {with("upload", ndjson, file(t, "\x1f\x8b\x08")), exitInput, "it is compressed: decompress it first"},
+		"archive":          {with("upload", ndjson, file(t, "PK\x03\x04")), exitInput, "an archive (ZIP, JAR)"},
+		"Java class":       {with("upload", ndjson, file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x41")), exitInput, "a Java class"},
+		"several binaries": {with("upload", ndjson, file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x02")), exitInput, "lipo -thin"},
+		"cut binary":       {with("upload", ndjson, cutFile(t, withDWARF, 2000)), exitInput, "the file may have been cut off"},
+		"intake in a file": {[]string{"intake", "--listen", "127.0.0.1:0", "--dir", file(t, "")}, exitInput, "--dir: "},
+		"no such address":  {[]string{"intake", "--listen", "192.0.2.1:0"}, exitFailure, "requested address: it is not an address of this host"},
 		"other file":       {with("upload", ndjson, file(t, "hello")), exitInput, "neither an executable"},
 		"damaged binary":   {with("upload", ndjson, file(t, "\x7fELF...")), exitInput, "read ELF"},
 		"stripped binary":  {with("upload", ndjson, stripped), exitInput, "no DWARF"},
@@ -159,7 +181,7 @@ func TestServeFailsOnAddressInUse(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	got := execute(t, "", "serve", "--listen", s.server, "--intake-url", "http://127.0.0.1:1/")
-	if got.code != exitFailure || !strings.Contains(got.stderr, "in use") {
+	if got.code != exitFailure || !strings.Contains(got.stderr, "in use: stop the program that listens there") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type serveCommand struct {
 	Check  bool   `group:"Configuration" help:"Check the configuration and the files it names, print every setting with where it is from, and exit: with 0 if the server would start, with 2 if not. Nothing is listened on or contacted."`
 
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
-	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGINT or SIGTERM. A second signal ends at once."`
+	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGTERM, SIGINT or SIGHUP. A second signal ends at once."`
 	ConnectionAge time.Duration `name:"max-connection-age" group:"Serving" default:"${maxConnectionAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
 	MaxScopeBytes size          `group:"Serving" default:"${maxScopeBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
 	MaxDepth      int           `group:"Serving" default:"${maxDepth}" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
@@ -39,6 +40,7 @@ type serveCommand struct {
 	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
 	FlushThresholdRaw size          `group:"Batches" default:"${flushThresholdRaw}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
 	MaxBatchBytes     size          `group:"Batches" default:"${maxBatchBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
+	MaxBatchRawBytes  size          `group:"Batches" default:"${maxBatchRawBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
 	MaxBatchAge       time.Duration `group:"Batches" default:"${maxBatchAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
 	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
 	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
@@ -64,6 +66,7 @@ func serveDefaults() kong.Vars {
 		"intakeConnections": strconv.Itoa(cfg.Intake.MaxConnections),
 		"flushThresholdRaw": size(cfg.FlushThresholdRawBytes).String(),
 		"maxBatchBytes":     size(cfg.MaxBatchBytes).String(),
+		"maxBatchRawBytes":  size(cfg.MaxBatchRawBytes).String(),
 		"maxBatchAge":       cfg.MaxBatchAge.String(),
 		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
 		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
@@ -102,24 +105,23 @@ For each address a line "listening on ADDRESS" is printed to stdout. Sizes are b
 func (c *serveCommand) Run(
 	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
 ) error {
+	if !c.Check {
+		s.serve()
+	}
+	defer exitIfStuck(ctx, c.ShutdownGrace+lastGrace, s.stderr)()
 	logger, flush := c.Log.logger(s.stderr)
 	defer flush()
 	all, registry := settings(line, env, file), newRegistry()
+	prepare := func() (ready, error) { return c.prepare(ctx, s, all, logger, server.WithRegistry(registry)) }
 	if c.Check {
-		return c.check(ctx, s.stdout, all, func() (ready, error) {
-			return c.prepare(ctx, s, all, logger, server.WithRegistry(registry))
-		})
+		return c.check(ctx, s.stdout, all, prepare)
 	}
 	logStart(ctx, all, logger)
-	traces, endTraces, err := startTracing(ctx, s.getenv, logger)
+	ready, err := prepare()
 	if err != nil {
 		return err
 	}
-	defer endTraces()
-	ready, err := c.prepare(ctx, s, all, logger, append(traces, server.WithRegistry(registry))...)
-	if err != nil {
-		return err
-	}
+	defer ready.endTraces()
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
 		return errors.Join(err, ready.server.Shutdown(ctx))
@@ -136,7 +138,11 @@ func (c *serveCommand) Run(
 	defer stopAdmin()
 	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
-		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "")
+		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
+		"proxy", cmp.Or(ready.server.Destinations()[0].Proxy, noProxy))
+	for _, to := range ready.server.Destinations()[1:] {
+		logger.InfoContext(ctx, "forwarding to a further intake", "intake", to.Intake, "proxy", cmp.Or(to.Proxy, noProxy))
+	}
 	if dest.keyIsExposed() {
 		logger.WarnContext(ctx, keyIsExposed)
 	}
@@ -150,15 +156,33 @@ type ready struct {
 	server      *server.Server
 	config      server.Config
 	destination destination
+	endTraces   func()
 }
 
-// prepare does all that can fail for the configuration's sake, but for listening.
-// It contacts nobody. What it finds for settings that are not given is entered into
-// all of them.
+// prepare does all that can fail because of the configuration, except for
+// listening. It contacts nobody. What it finds for settings that are not given is
+// entered into all of them. Errors are a [*usageError].
 func (c *serveCommand) prepare(
 	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
-	dest, err := c.destination(s.getenv)
+	addresses := checkAddresses(append(listenAddresses(find(all, "listen").place(), c.Listen...), c.Admin.addresses(all)...))
+	traces, endTraces, tracing := startTracing(ctx, s.getenv, logger)
+	made, err := c.newServer(ctx, s, all, logger, append(traces, options...)...)
+	made.endTraces = endTraces
+	if err := errors.Join(addresses, tracing, err); err != nil {
+		if made.server != nil {
+			err = errors.Join(err, made.server.Shutdown(ctx))
+		}
+		endTraces()
+		return ready{}, &usageError{err}
+	}
+	return made, nil
+}
+
+func (c *serveCommand) newServer(
+	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
+) (ready, error) {
+	dest, err := c.destination(ctx, s.getenv)
 	if err != nil {
 		return ready{}, err
 	}
@@ -171,12 +195,13 @@ func (c *serveCommand) prepare(
 	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)
 	c.Limits.limitConnections(ctx, maxFiles(), find(all, "max-connections"), logger)
 	cfg := c.config(dest)
-	if err := c.Access.configure(&cfg); err != nil {
+	if err := c.Access.configure(ctx, &cfg); err != nil {
 		return ready{}, err
 	}
-	srv, err := server.New(cfg, logger, append(options, server.WithVersion(thisBuild().version))...)
+	options = append(options, server.WithVersion(thisBuild().version))
+	srv, err := server.New(cfg, logger, options...)
 	if err != nil {
-		return ready{}, &usageError{inSettings(err, all)}
+		return ready{}, inSettings(err, all)
 	}
 	return ready{server: srv, config: cfg, destination: dest}, nil
 }
@@ -191,6 +216,7 @@ func (c *serveCommand) config(dest destination) server.Config {
 	cfg.Intake.MaxConnections = c.IntakeConns
 	cfg.FlushThresholdRawBytes = int64(c.FlushThresholdRaw)
 	cfg.MaxBatchBytes = int(c.MaxBatchBytes)
+	cfg.MaxBatchRawBytes = int64(c.MaxBatchRawBytes)
 	cfg.MaxBatchAge = c.MaxBatchAge
 	cfg.MaxConnectionAge = c.ConnectionAge
 	cfg.FlushThresholdBytes = int(c.FlushThreshold)
@@ -203,19 +229,33 @@ func (c *serveCommand) config(dest destination) server.Config {
 	return cfg
 }
 
-func (c *serveCommand) destination(getenv func(string) string) (destination, error) {
-	own := chosen{intakeURL: c.IntakeURL, key: getenv("SCOPEGATE_API_KEY"), keySource: "SCOPEGATE_API_KEY"}
-	if c.APIKeyFile != "" {
-		key, err := readKeyFile(c.APIKeyFile)
+func (c *serveCommand) destination(ctx context.Context, getenv func(string) string) (destination, error) {
+	own := chosen{intakeURL: c.IntakeURL, keySource: "SCOPEGATE_API_KEY"}
+	if given := getenv(own.keySource); c.APIKeyFile != "" {
+		key, err := server.ReadSecret(ctx, c.APIKeyFile)
 		if err != nil {
 			return destination{}, &usageError{fmt.Errorf("API key file: %w", err)}
 		}
-		own.key, own.keySource = key, "the API key file"
+		own.key, own.keySource = key.Reveal(), "the API key file"
+	} else if given != "" {
+		key, err := server.ParseSecret(given)
+		if err != nil {
+			return destination{}, &usageError{fmt.Errorf("%s: %w", own.keySource, err)}
+		}
+		own.key = key.Reveal()
 	}
-	return resolveDestination(own, getenv, func(path string) bool {
+	dest, err := resolveDestination(own, getenv, func(path string) bool {
 		_, err := os.Stat(path)
 		return err == nil
 	})
+	if err == nil && own.key == "" && dest.apiKey != "" {
+		key, err := server.ParseSecret(dest.apiKey)
+		if err != nil {
+			return destination{}, &usageError{fmt.Errorf("DD_API_KEY: %w", err)}
+		}
+		dest.apiKey = key.Reveal()
+	}
+	return dest, err
 }
 
 // serveUntilDone serves on all listeners until ctx ends or one of them fails, and

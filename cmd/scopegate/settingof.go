@@ -15,6 +15,7 @@ var settingOf = map[string]string{
 	"FlushThresholdBytes":    "flush-threshold",
 	"FlushThresholdRawBytes": "flush-threshold-raw",
 	"MaxBatchBytes":          "max-batch-bytes",
+	"MaxBatchRawBytes":       "max-batch-raw-bytes",
 	"MaxBatchAge":            "max-batch-age",
 	"MaxConnectionAge":       "max-connection-age",
 	"MaxScopeBytes":          "max-scope-bytes",

@@ -127,30 +127,35 @@ func refuseNegative(line *kong.Context, env *environment, file *configFile) erro
 // pemBegin is what the text of a key or certificate begins with.
 const pemBegin = "-----BEGIN"
 
-// shown is a flag's value as text, without what may be secret in a URL.
+// shown is a flag's value as text, without what may be secret in it.
 func shown(flag *kong.Flag) string {
-	value, withoutSecrets := flag.Target, withoutSecrets
-	if flag.PlaceHolder == "URL" {
-		withoutSecrets = withoutURLSecrets
-	}
-	var items []string
-	switch {
-	case value.Kind() == reflect.Slice && value.Type().Name() == "":
-		for i := range value.Len() {
-			items = append(items, withoutSecrets(fmt.Sprint(value.Index(i).Interface())))
-		}
-	case value.Kind() == reflect.Map:
-		for rows := value.MapRange(); rows.Next(); {
-			items = append(items, fmt.Sprintf("%v=%s", rows.Key(), withoutSecrets(fmt.Sprint(rows.Value().Interface()))))
-		}
-		slices.Sort(items)
-	default:
-		items = []string{withoutSecrets(fmt.Sprint(value.Interface()))}
+	items := texts(flag.Target)
+	for i, item := range items {
+		items[i] = shownAs(flag.PlaceHolder, item)
 	}
 	if text := strings.Join(items, ","); text != "" {
 		return text
 	}
 	return "-"
+}
+
+// texts are the values of a flag: one, but of a list or mapping any number.
+func texts(value reflect.Value) []string {
+	var items []string
+	switch {
+	case value.Kind() == reflect.Slice && value.Type().Name() == "":
+		for i := range value.Len() {
+			items = append(items, fmt.Sprint(value.Index(i).Interface()))
+		}
+	case value.Kind() == reflect.Map:
+		for rows := value.MapRange(); rows.Next(); {
+			items = append(items, fmt.Sprintf("%v=%v", rows.Key(), rows.Value().Interface()))
+		}
+		slices.Sort(items)
+	default:
+		items = []string{fmt.Sprint(value.Interface())}
+	}
+	return items
 }
 
 // withoutSecrets is s, its URLs redacted, and without characters that would break
@@ -162,18 +167,9 @@ func withoutSecrets(s string) string {
 	if strings.ContainsAny(s, "\r\n") {
 		return "(not shown: several lines)" // it may be what that text has in it
 	}
-	return redactWords(s, "://")
-}
-
-// withoutURLSecrets is the same for what is to be a URL, with or without the path of
-// a file behind it, whatever it is.
-func withoutURLSecrets(s string) string { return redactWords(s, "") }
-
-// redactWords redacts the words that have mark in them.
-func redactWords(s, mark string) string {
 	words := strings.Split(s, " ")
 	for i, word := range words {
-		if strings.Contains(word, mark) {
+		if strings.Contains(word, "://") {
 			words[i] = redacted(word)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -49,7 +48,7 @@ func (s *size) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.Atoi(number)
 	if err != nil || n > math.MaxInt/unit || n < math.MinInt/unit {
-		return fmt.Errorf("%q: %w", text, errSize)
+		return errSize
 	}
 	*s = size(n * unit)
 	return nil

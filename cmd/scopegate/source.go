@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"github.com/scopegate/scopegate/client/gosym"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 // source is where scopes come from.
@@ -55,14 +58,21 @@ func openSource(ctx context.Context, path string, stdin io.Reader, options sourc
 		return nil, &inputError{err}
 	}
 	reader := bufio.NewReader(file)
-	if head, _ := reader.Peek(magicBytes); isExecutable(head) {
+	head, _ := reader.Peek(javaMagicBytes)
+	if err := otherBinary(head); err != nil {
+		return nil, errors.Join(&inputError{fmt.Errorf("read %s: %w", path, err)}, file.Close())
+	}
+	if isExecutable(head) {
 		if err := file.Close(); err != nil {
 			return nil, fmt.Errorf("close %s: %w", path, err)
 		}
 		return openBinary(path, options)
 	}
 	if err := expectNDJSON(reader); err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", path, err), file.Close())
+		if !isType[*fs.PathError](err) { // which names the file
+			err = fmt.Errorf("read %s: %w", path, err)
+		}
+		return nil, errors.Join(err, file.Close())
 	}
 	var total int64
 	if stat, err := file.Stat(); err == nil && stat.Mode().IsRegular() {
@@ -76,22 +86,25 @@ func openBinary(path string, options sourceFlags) (*source, error) {
 	if options.MainModule {
 		selection = gosym.MainModuleOnly()
 	}
-	binary, err := gosym.Open(path, selection)
+	program, err := gosym.Open(path, selection)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("%w; the file may have been cut off", err)
+	}
 	if err != nil {
-		return nil, &inputError{fmt.Errorf("open %s: %w", path, err)}
+		return nil, &inputError{err}
 	}
 	var done atomic.Int64
 	return &source{
 		scopes: func(yield func(*symdbv1.Scope, error) bool) {
 			done.Store(0) // it may be ranged over again
-			markInput(binary.Packages(), func() { done.Add(1) })(yield)
+			markInput(program.Packages(), func() { done.Add(1) })(yield)
 		},
 		repeatable: true,
-		close:      binary.Close,
-		service:    binary.Service(),
-		version:    binary.Version(),
+		close:      program.Close,
+		service:    program.Service(),
+		version:    program.Version(),
 		language:   "go",
-		total:      int64(binary.PackageCount()),
+		total:      int64(program.PackageCount()),
 		unit:       unitPackages,
 		done:       done.Load,
 	}, nil
@@ -124,15 +137,12 @@ func markInput(scopes iter.Seq2[*symdbv1.Scope, error], read func()) iter.Seq2[*
 	}
 }
 
-// magicBytes is the length of the longest magic number.
-const magicBytes = 4
-
 // isExecutable tells an executable, in any format that Go builds, by its first
 // bytes.
 func isExecutable(head []byte) bool {
 	for _, magic := range []string{
 		"\x7fELF", "MZ",
-		"\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe",
+		"\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe",
 	} {
 		if bytes.HasPrefix(head, []byte(magic)) {
 			return true
@@ -141,12 +151,38 @@ func isExecutable(head []byte) bool {
 	return false
 }
 
+// javaMagicBytes is the length of the beginning by which otherBinary tells its kinds
+// apart.
+const javaMagicBytes = 8
+
+// otherBinary names what is often taken for what can be read.
+func otherBinary(head []byte) error {
+	switch {
+	case bytes.HasPrefix(head, []byte("\xca\xfe\xba\xbe")):
+		// Java's version is behind it, and at least 45; or the number of architectures.
+		if len(head) < javaMagicBytes || binary.BigEndian.Uint32(head[4:]) < 45 {
+			return errors.New("a Mach-O file for several architectures: take one out with `lipo -thin`")
+		}
+		return errors.New("a Java class: its tracer uploads it")
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")), bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
+		return errors.New("it is compressed: decompress it first")
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return errors.New("an archive (ZIP, JAR): give a Go binary, or NDJSON")
+	}
+	return nil
+}
+
 // maxBlankBytes bounds the white space ahead of the first scope.
 const maxBlankBytes = 1 << 10
 
 // expectNDJSON looks at the beginning of r, and takes nothing from it.
 func expectNDJSON(r *bufio.Reader) error {
-	for n := 1; n <= maxBlankBytes; n++ {
+	head, _ := r.Peek(len(textfile.BOM))
+	skip, err := textfile.Begin(head)
+	if err != nil {
+		return &inputError{err}
+	}
+	for n := skip + 1; n <= maxBlankBytes; n++ {
 		head, err := r.Peek(n)
 		switch {
 		case errors.Is(err, io.EOF):
@@ -165,7 +201,12 @@ func expectNDJSON(r *bufio.Reader) error {
 }
 
 func wrongContent(r *bufio.Reader) error {
-	if head, _ := r.Peek(magicBytes); isExecutable(head) {
+	head, _ := r.Peek(javaMagicBytes)
+	if err := otherBinary(head); err != nil {
+		return &inputError{err}
+	}
+	switch {
+	case isExecutable(head):
 		return &inputError{errors.New("a binary can't be read from a pipe: give its path")}
 	}
 	return &inputError{errors.New("neither an executable (ELF, Mach-O, PE) nor NDJSON, whose lines begin with {")}

@@ -3,12 +3,15 @@ package main
 import (
 	"crypto/tls"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/devintake"
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 // TestServeRefusesPlaintext listens where other hosts could read along.
@@ -116,6 +119,18 @@ func TestUploadOverTLS(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "another-ca.crt")
 	anotherCA := []string{"--ca", pki.Write(t, filepath.Dir(path), filepath.Base(path), s.other.PEM)}
 	several := []string{"--server", s.address, "--server", s.address}
+	cut := func(flag string, cut int, contents ...[]byte) []string {
+		content := slices.Concat(contents...)
+		return []string{flag, file(t, string(content[:len(content)-cut]))}
+	}
+	read := func(path string) []byte {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	bom := []byte(textfile.BOM)
 	for name, test := range map[string]struct {
 		flags [][]string
 		code  int
@@ -125,17 +140,23 @@ func TestUploadOverTLS(t *testing.T) {
 		"several servers":       {[][]string{s.ca, s.cert, s.key, several}, exitOK, "1 scope in 1 batch"},
 		"a name":                {[][]string{s.ca, s.cert, s.key, {"--server-name", "localhost"}}, exitOK, "1 scope in 1 batch"},
 		"several, a name":       {[][]string{s.ca, s.cert, s.key, several, {"--server-name", "localhost"}}, exitOK, "1 scope in 1 batch"},
-		"another name":          {[][]string{s.ca, s.cert, s.key, {"--server-name", "scopegate.test"}}, exitDelivery, "not scopegate.test"},
+		"another name":          {[][]string{s.ca, s.cert, s.key, {"--server-name", "scopegate.test"}}, exitUsage, "not scopegate.test"},
 		"several, another name": {[][]string{s.ca, s.cert, s.key, several, {"--server-name", "scopegate.test"}}, exitDelivery, "not scopegate.test"},
-		"another CA":            {[][]string{anotherCA, s.cert, s.key}, exitDelivery, "unknown authority"},
-		"the system's CAs":      {[][]string{s.cert, s.key, {"--tls"}}, exitDelivery, "unknown authority"},
-		"no certificate":        {[][]string{s.ca}, exitDelivery, "may succeed later"},
+		"another CA":            {[][]string{anotherCA, s.cert, s.key}, exitUsage, "unknown authority"},
+		"the system's CAs":      {[][]string{s.cert, s.key, {"--tls"}}, exitUsage, "unknown authority"},
+		"no certificate":        {[][]string{s.ca}, exitDelivery, "give --cert and --key"},
 		"plaintext":             {[][]string{{"--plaintext"}}, exitDelivery, "may succeed later"},
 		"loopback":              {nil, exitDelivery, "may succeed later"},
 		"no key":                {[][]string{s.ca, s.cert}, exitUsage, "--cert and --key need each other"},
-		"no CA file":            {[][]string{{"--ca", "/none"}}, exitUsage, "--ca: open /none"},
-		"a key as CA":           {[][]string{{"--ca", s.key[1]}}, exitUsage, "no certificate in"},
-		"a key as certificate":  {[][]string{{"--cert", s.key[1]}, s.key}, exitUsage, "--cert and --key: tls:"},
+		"no CA file":            {[][]string{{"--ca", "/none"}}, exitUsage, "--ca: CA certificates: open "},
+		"a key as CA":           {[][]string{{"--ca", s.key[1]}}, exitUsage, `--ca: CA certificates `},
+		"a key as certificate":  {[][]string{{"--cert", s.key[1]}, s.key}, exitUsage, "--cert and --key: certificate "},
+		"a cut CA":              {[][]string{cut("--ca", 40, s.authority.PEM, s.other.PEM), s.cert, s.key}, exitUsage, "--ca: CA certificates "},
+		"two CAs":               {[][]string{cut("--ca", 0, bom, s.authority.PEM, bom, s.other.PEM), s.cert, s.key}, exitOK, "1 scope in 1 batch"},
+		"a cut chain":           {[][]string{s.ca, cut("--cert", 40, read(s.cert[1]), s.authority.PEM), s.key}, exitUsage, "--cert and --key: certificate "},
+		"a chain":               {[][]string{s.ca, cut("--cert", 0, bom, read(s.cert[1]), s.authority.PEM), s.key}, exitOK, "1 scope in 1 batch"},
+		"a key with a mark":     {[][]string{s.ca, s.cert, cut("--key", 0, bom, read(s.key[1]))}, exitOK, "1 scope in 1 batch"},
+		"a cut key":             {[][]string{s.ca, s.cert, cut("--key", 40, read(s.key[1]))}, exitUsage, "--cert and --key: key "},
 		"contradiction":         {[][]string{{"--plaintext", "--tls"}}, exitUsage, "can't be used together"},
 		"plaintext and CA":      {[][]string{{"--plaintext"}, s.ca}, exitUsage, "--plaintext can't be used with"},
 	} {
@@ -166,6 +187,11 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 	otherKey := pki.Write(t, dir, "other.key", other.Key)
 	old := authority.Issue(t, "old", pki.Valid(-2e12, -1e12))
 	oldCert, oldKey := pki.Write(t, dir, "old.crt", old.Cert), pki.Write(t, dir, "old.key", old.Key)
+	both := slices.Concat(authority.PEM, pki.NewAuthority(t, "two").PEM)
+	cut := pki.Write(t, dir, "cut.crt", both[:len(both)-40])
+	chain := slices.Concat(pair.Cert, authority.PEM)
+	cutChain := pki.Write(t, dir, "chain.crt", chain[:len(chain)-40])
+	encrypted := pki.Write(t, dir, "encrypted.key", []byte(strings.ReplaceAll(string(pair.Key), "PRIVATE", "ENCRYPTED PRIVATE")))
 	for name, test := range map[string]struct {
 		flags []string
 		want  string
@@ -179,13 +205,18 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 		"plain intake":     {[]string{"--intake-ca", cert}, "for an https URL"},
 		"intake, half":     {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-cert", cert}, "has no key"},
 		"a key, no path":   {[]string{"--tls-cert", cert, "--tls-key=" + string(pair.Key)}, "is not a path but the content of a file"},
+		"a cut client CA":  {[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", cut}, "the file is cut off"},
+		"a cut intake CA":  {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-ca", cut, "--check"}, "the file is cut off"},
+		"a cut chain":      {[]string{"--tls-cert", cutChain, "--tls-key", key, "--check"}, "the file is cut off"},
+		"an encrypted key": {[]string{"--tls-cert", cert, "--tls-key", encrypted, "--check"}, "the key is encrypted"},
+		"a device":         {[]string{"--tls-cert", cert, "--tls-key", "/dev/zero"}, "not a regular file"},
 		"client CA, alone": {[]string{"--tls-client-ca", cert}, "needs a certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			args := append([]string{"serve", "--listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/"}, test.flags...)
 			got := execute(t, "", args...)
-			if got.code != exitUsage || !strings.Contains(got.stderr, test.want) || got.stdout != "" {
+			if got.code != exitUsage || !strings.Contains(got.stderr, test.want) || strings.Contains(got.stdout, "listening") {
 				t.Errorf("got %+v, want %q", got, test.want)
 			}
 			if strings.Contains(got.stderr, string(pair.Key[40:60])) {

@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"slices"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
 	"github.com/scopegate/scopegate/client"
 	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server"
 )
 
 //nolint:lll // a struct tag can't be broken
@@ -40,6 +43,8 @@ type uploadCommand struct {
 
 	JSON  bool `group:"Output" name:"json" help:"Print the summary, or the error, as a JSON object."`
 	Quiet bool `group:"Output" short:"q" help:"Show no progress."`
+
+	targets []string // Server, as package client takes it
 }
 
 // sourceFlags say what is read.
@@ -72,17 +77,21 @@ Exit code 4 means that the same upload may succeed later; see scopegate --help f
 }
 
 // Run uploads and prints the summary.
-func (c *uploadCommand) Run(ctx context.Context, s *surroundings) error {
+func (c *uploadCommand) Run(
+	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+) error {
+	targets, err := serverTargets(find(settings(line, env, file), "server").place(), c.Server)
+	if err != nil {
+		return err
+	}
+	c.targets = targets
 	report := uploadReport{UploadID: c.UploadID}
 	if report.UploadID == "" {
 		report.UploadID = uuid.NewString()
 	}
-	err := c.upload(ctx, s, &report)
+	err = c.upload(ctx, s, &report)
 	if c.JSON {
 		return errors.Join(err, report.printJSON(ctx, s.stdout, err))
-	}
-	if errors.Is(err, client.ErrUpload) {
-		return fmt.Errorf("%w (the same upload may succeed later)", err)
 	}
 	if err == nil {
 		report.print(s.stdout)
@@ -106,12 +115,32 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 		return errors.Join(err, src.close())
 	}
 	report.describe(metadata)
+	explain := explainer{
+		servers: c.Server, security: c.Security, timeout: c.Timeout,
+		withToken: c.TokenFile != "" || s.getenv("SCOPEGATE_TOKEN") != "",
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	p := c.progress(s.stderr, src)
 	observe := client.WithOnRetry(func(event client.RetryEvent) {
+		if err := explain.lastsForEver(event.Err); err != nil {
+			stop(err)
+			return
+		}
 		report.UploadID = event.UploadID
+		event.Err = explain.brief(event.Err)
 		p.retry(event)
 	})
 	summary, err := c.send(ctx, metadata, src, p, observe, s.getenv)
+	switch cause, forEver := context.Cause(ctx), explain.lastsForEver(err); {
+	case err == nil:
+	case isType[*usageError](cause):
+		err = cause
+	case forEver != nil:
+		err = forEver
+	default:
+		err = explain.final(err)
+	}
 	if err := errors.Join(err, src.close()); err != nil {
 		return err
 	}
@@ -137,7 +166,7 @@ func (c *uploadCommand) send(
 	if err != nil {
 		return nil, err
 	}
-	token, err := c.token(getenv)
+	token, err := c.token(ctx, getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +174,7 @@ func (c *uploadCommand) send(
 	if c.Compress != "none" {
 		options = append(options, client.WithCompression(c.Compress))
 	}
-	uploader, err := client.DialAny(c.Server, options...)
+	uploader, err := client.DialAny(c.targets, options...)
 	if err != nil {
 		return nil, &usageError{err}
 	}
@@ -157,18 +186,28 @@ func (c *uploadCommand) send(
 }
 
 // token returns the option that has the upload carry a token, if there is one.
-func (c *uploadCommand) token(getenv func(string) string) ([]client.Option, error) {
+func (c *uploadCommand) token(ctx context.Context, getenv func(string) string) ([]client.Option, error) {
 	if c.TokenFile == "" {
-		if token := getenv("SCOPEGATE_TOKEN"); token != "" {
-			return []client.Option{client.WithToken(token)}, nil
+		given := getenv("SCOPEGATE_TOKEN")
+		if given == "" {
+			return nil, nil
 		}
-		return nil, nil
+		token, err := server.ParseSecret(given)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("SCOPEGATE_TOKEN: %w", err)}
+		}
+		return []client.Option{client.WithToken(token.Reveal())}, nil
 	}
-	if _, err := readKeyFile(c.TokenFile); err != nil {
+	token, err := server.ReadSecret(ctx, c.TokenFile)
+	if err != nil {
 		return nil, &usageError{fmt.Errorf("token file: %w", err)}
 	}
-	return []client.Option{client.WithTokenSource(func(context.Context) (string, error) {
-		return readKeyFile(c.TokenFile)
+	if info, err := os.Stat(c.TokenFile); err == nil && !info.Mode().IsRegular() { // a pipe says it once
+		return []client.Option{client.WithToken(token.Reveal())}, nil
+	}
+	return []client.Option{client.WithTokenSource(func(ctx context.Context) (string, error) {
+		token, err := server.ReadSecret(ctx, c.TokenFile)
+		return token.Reveal(), err
 	})}, nil
 }
 

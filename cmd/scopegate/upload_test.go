@@ -5,13 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/server/devintake"
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 func TestUploadOfLines(t *testing.T) {
@@ -53,6 +56,18 @@ func TestDocumentOfNDJSON(t *testing.T) {
 	_, reason, _ := strings.Cut(got.stderr, "line 2: ")
 	if got.code != exitInput || reason == "" || !strings.Contains(string(content), "line 2: "+reason) {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestUploadOfLinesWithByteOrderMark(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	args := []string{"upload", "--server", s.server, "--service", "shop", "--language", "ruby"}
+	marked := textfile.BOM + line + textfile.BOM + line
+	for _, got := range []result{execute(t, marked, append(args, "-")...), execute(t, "", append(args, file(t, marked))...)} {
+		if got.code != exitOK || !strings.Contains(got.stdout, "2 scopes in 1 batch") {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 
@@ -104,6 +119,34 @@ func TestUploadOfBinaryToSocket(t *testing.T) {
 	}
 	if log := serve.stderr.String(); !strings.Contains(log, `"chosen_by":"DD_TRACE_AGENT_URL"`) {
 		t.Errorf("the log does not say which intake was taken and why: %s", log)
+	}
+}
+
+// The path of an agent's socket is decoded once.
+func TestServeToSocketWithEscapes(t *testing.T) {
+	t.Parallel()
+	in, err := devintake.New(devintake.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := socketPath(t) + "%41?#"
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(in)
+	_ = web.Listener.Close()
+	web.Listener = listener
+	web.Start()
+	defer web.Close()
+	agent := url.URL{Scheme: "unix", Path: path}
+	serve := startCommand(t, variables(map[string]string{"DD_TRACE_AGENT_URL": agent.String()}), "serve", "--listen", "127.0.0.1:0")
+	got := execute(t, line, "upload", "--server", serve.address(), "--service", "shop", "--language", "ruby", "-")
+	if got.code != exitOK || len(in.Uploads()) != 1 {
+		t.Errorf("%+v, %v", got, in.Uploads())
+	}
+	if code := serve.stop(); code != exitOK {
+		t.Errorf("serve: exit code %d", code)
 	}
 }
 

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/server"
 )
 
 // securityFlags say how a client secures its connections.
@@ -35,26 +33,18 @@ func (f *securityFlags) options() ([]client.Option, error) {
 	case !f.TLS && !given:
 		return nil, nil
 	}
-	config := &tls.Config{ServerName: f.ServerName, MinVersion: tls.VersionTLS12}
-	if f.CA != "" {
-		content, err := os.ReadFile(f.CA)
-		if err != nil {
-			return nil, &usageError{fmt.Errorf("--ca: %w", err)}
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(content) {
-			return nil, &usageError{fmt.Errorf("--ca: there is no certificate in %s", f.CA)}
-		}
-	}
-	switch {
-	case (f.Cert == "") != (f.Key == ""):
+	if (f.Cert == "") != (f.Key == "") {
 		return nil, &usageError{errors.New("--cert and --key need each other")}
-	case f.Cert != "":
-		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
-		if err != nil {
-			return nil, &usageError{fmt.Errorf("--cert and --key: %w", err)}
-		}
-		config.Certificates = []tls.Certificate{pair}
 	}
+	// One after the other, so that an error names the flag.
+	trusted, err := server.IntakeTLSConfig{CAFile: f.CA}.ClientConfig()
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("--ca: %w", err)}
+	}
+	config, err := server.IntakeTLSConfig{CertFile: f.Cert, KeyFile: f.Key}.ClientConfig()
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("--cert and --key: %w", err)}
+	}
+	config.RootCAs, config.ServerName = trusted.RootCAs, f.ServerName
 	return []client.Option{client.WithTLS(config)}, nil
 }

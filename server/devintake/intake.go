@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
 	defaultMaxBodyBytes = 64 << 20
 	defaultMaxRawBytes  = 1 << 30
+	defaultBodyTimeout  = time.Minute
 	maxEventBytes       = 64 << 10
 )
 
@@ -28,6 +31,9 @@ type Options struct {
 	MaxBodyBytes int64
 	// MaxRawBytes limits a batch's envelope after decompression. Default 1 GiB.
 	MaxRawBytes int64
+	// BodyTimeout is how long a request may take to arrive, behind its headers.
+	// Default one minute.
+	BodyTimeout time.Duration
 	// SkipScopeCheck leaves it at checking that scopes are JSON objects, for
 	// load tests; whatever is around them is checked all the same.
 	SkipScopeCheck bool
@@ -90,6 +96,12 @@ func New(opts Options) (*Intake, error) {
 	if opts.MaxRawBytes < 0 {
 		return nil, fmt.Errorf("options: MaxRawBytes is %d, below zero", opts.MaxRawBytes)
 	}
+	if opts.BodyTimeout < 0 {
+		return nil, fmt.Errorf("options: BodyTimeout is %v, below zero", opts.BodyTimeout)
+	}
+	if opts.BodyTimeout == 0 {
+		opts.BodyTimeout = defaultBodyTimeout
+	}
 	if opts.MaxBodyBytes == 0 {
 		opts.MaxBodyBytes = defaultMaxBodyBytes
 	}
@@ -114,6 +126,9 @@ func (in *Intake) RefusalCount() int {
 // ServeHTTP answers GET and HEAD on /uploads and below with what is stored;
 // every other request is taken for a batch.
 func (in *Intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The server ends the deadline with the request. Where it knows none, as in a
+	// test without a connection, there is none.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(in.opts.BodyTimeout))
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if reads && (r.URL.Path == "/uploads" || strings.HasPrefix(r.URL.Path, "/uploads/")) {
 		in.listing.ServeHTTP(w, r)
@@ -140,11 +155,11 @@ func (in *Intake) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if refusal.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	if refusal.Status == http.StatusRequestEntityTooLarge {
+	if refusal.Status == http.StatusRequestEntityTooLarge || refusal.Status == http.StatusRequestTimeout {
 		w.Header().Set("Connection", "close")
 	} else {
 		// A client that is still writing would see a reset connection in place
-		// of the answer. The limit on the body bounds this.
+		// of the answer. The limits of the body and of its time bound this.
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
 	writeJSON(w, refusal.Status, refusal)
@@ -187,6 +202,8 @@ func refusalOf(err error) Refusal {
 		status = http.StatusInternalServerError
 	} else if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		status = http.StatusRequestEntityTooLarge
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		return Refusal{Status: http.StatusRequestTimeout, Reason: "body: it did not arrive in time"}
 	}
 	return Refusal{Status: status, Reason: err.Error()}
 }

@@ -109,7 +109,8 @@ func (*UploadScopesRequest_Metadata) isUploadScopesRequest_Payload() {}
 func (*UploadScopesRequest_Scope) isUploadScopesRequest_Payload() {}
 
 // UploadMetadata says which program an upload's symbols are of. It is repeated
-// in every batch, so the server limits its size (default 16 KiB).
+// in every batch, so the server limits its size: 16 KiB in all, and 256 bytes each
+// of service, env, version, language and runtime_id.
 type UploadMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the service that runs the program. Required, not empty.
@@ -335,7 +336,9 @@ func (x *UploadScopesResponse) GetCompressedBytes() int64 {
 // single_batch.
 type UploadProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the upload.
+	// Identity of the upload. Empty: the server gave the stream up before it read of
+	// which upload it is. Nothing of it is accepted, and the client opens it again
+	// as it was.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
 	// How many of this stream's scopes are accepted, counted from its first.
 	AcceptedScopeCount int64 `protobuf:"varint,2,opt,name=accepted_scope_count,json=acceptedScopeCount,proto3" json:"accepted_scope_count,omitempty"`
@@ -405,8 +408,9 @@ type IntakeFailure struct {
 	HttpStatus int32 `protobuf:"varint,1,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	// Number of the batch that was not accepted, counted from 1.
 	BatchNum int32 `protobuf:"varint,2,opt,name=batch_num,json=batchNum,proto3" json:"batch_num,omitempty"`
-	// Beginning of the intake's answer, cleaned of control characters; at most
-	// 512 bytes. Empty where there was none.
+	// Always empty: what the intake says is for the server's operator, in the log.
+	//
+	// Deprecated: Marked as deprecated in symdb/v1/symbol_database_service.proto.
 	Answer        string `protobuf:"bytes,3,opt,name=answer,proto3" json:"answer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -456,6 +460,7 @@ func (x *IntakeFailure) GetBatchNum() int32 {
 	return 0
 }
 
+// Deprecated: Marked as deprecated in symdb/v1/symbol_database_service.proto.
 func (x *IntakeFailure) GetAnswer() string {
 	if x != nil {
 		return x.Answer
@@ -495,12 +500,12 @@ const file_symdb_v1_symbol_database_service_proto_rawDesc = "" +
 	"\x0eUploadProgress\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x120\n" +
 	"\x14accepted_scope_count\x18\x02 \x01(\x03R\x12acceptedScopeCount\x12$\n" +
-	"\x0enext_batch_num\x18\x03 \x01(\x05R\fnextBatchNum\"e\n" +
+	"\x0enext_batch_num\x18\x03 \x01(\x05R\fnextBatchNum\"i\n" +
 	"\rIntakeFailure\x12\x1f\n" +
 	"\vhttp_status\x18\x01 \x01(\x05R\n" +
 	"httpStatus\x12\x1b\n" +
-	"\tbatch_num\x18\x02 \x01(\x05R\bbatchNum\x12\x16\n" +
-	"\x06answer\x18\x03 \x01(\tR\x06answer2h\n" +
+	"\tbatch_num\x18\x02 \x01(\x05R\bbatchNum\x12\x1a\n" +
+	"\x06answer\x18\x03 \x01(\tB\x02\x18\x01R\x06answer2h\n" +
 	"\x15SymbolDatabaseService\x12O\n" +
 	"\fUploadScopes\x12\x1d.symdb.v1.UploadScopesRequest\x1a\x1e.symdb.v1.UploadScopesResponse(\x01B5Z3github.com/scopegate/scopegate/gen/symdb/v1;symdbv1b\x06proto3"
 

@@ -71,14 +71,16 @@ func (r Resuming) Pull(
 		if err == nil {
 			return j, nil
 		}
-		if progress := Progress(err); progress != nil {
+		switch progress := Progress(err); {
+		case progress != nil && progress.GetUploadId() == "": // the stream was not read
+		case progress != nil:
 			if progress.GetUploadId() != j.UploadID || progress.GetNextBatchNum() < max(1, next) ||
 				progress.GetAcceptedScopeCount() >= int64(len(scopes)-accepted) {
 				return j, fmt.Errorf("progress of %d scopes at %d is %v: %w", len(scopes), accepted, progress, err)
 			}
 			accepted += int(progress.GetAcceptedScopeCount())
 			next = progress.GetNextBatchNum()
-		} else {
+		default:
 			j.Abandoned = append(j.Abandoned, j.UploadID)
 			j.UploadID, accepted, next = uuid.NewString(), 0, 0
 		}

@@ -57,11 +57,24 @@ func (b *Bed) RequireInvalid(tb testing.TB, err error, reason, field string) {
 	}
 }
 
+// RequireDenied fails the test unless err is PERMISSION_DENIED and has exactly one
+// field violation, of that field.
+func (b *Bed) RequireDenied(tb testing.TB, err error, field string) {
+	tb.Helper()
+	if got := requireViolation(tb, b.RequireStatus(tb, err, codes.PermissionDenied, "PERMISSION_DENIED")); got != field {
+		tb.Errorf("violation of %q, want of %q", got, field)
+	}
+}
+
 // RequireViolation fails the test unless err is INVALID_ARGUMENT with that reason
 // and has exactly one field violation. It returns the field.
 func (b *Bed) RequireViolation(tb testing.TB, err error, reason string) string {
 	tb.Helper()
-	st := b.RequireStatus(tb, err, codes.InvalidArgument, reason)
+	return requireViolation(tb, b.RequireStatus(tb, err, codes.InvalidArgument, reason))
+}
+
+func requireViolation(tb testing.TB, st *status.Status) string {
+	tb.Helper()
 	var violations []*errdetails.BadRequest_FieldViolation
 	for _, detail := range st.Details() {
 		switch detail := detail.(type) {

@@ -34,7 +34,7 @@ func (g Guard) Protect(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Cache-Control", "no-store")
 		switch {
-		case !g.knows(r.Host):
+		case !overSocket(r) && !g.knows(r.Host):
 			say(w, http.StatusMisdirectedRequest, "unknown host name: see --admin-host")
 		case fromElsewhere(r):
 			say(w, http.StatusForbidden, "not for other sites")
@@ -44,21 +44,27 @@ func (g Guard) Protect(next http.Handler) http.Handler {
 	})
 }
 
-// knows tells whether a Host, with or without a port, is the server's own. An
-// address is: a site's page that is to reach it by rebinding has a name.
+// knows reports whether a Host, with or without a port, is the server's own. These
+// are, because a site's page that reaches the server by rebinding has a name and
+// sends it: an address, and no name at all, as health checks over HTTP/1.0 send it.
 func (g Guard) knows(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]"), "."))
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+	name := hostName(host)
+	if name == "" || name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	return slices.ContainsFunc(g.Hosts, func(known string) bool { return strings.EqualFold(known, name) })
+	return slices.ContainsFunc(g.Hosts, func(known string) bool { return hostName(known) == name })
+}
+
+// hostName is a Host without the port, in the form in which names are compared.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
 // fromElsewhere tells that another site's page has sent the request. A link to the
@@ -82,11 +88,18 @@ func (g Guard) local(next http.Handler, open bool) http.Handler {
 	})
 }
 
-// fromThisHost tells that the request came over loopback or a unix socket.
+// fromThisHost reports whether the request came over loopback or a unix socket.
 func fromThisHost(r *http.Request) bool {
-	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
+	if overSocket(r) {
 		return true
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && peer.Addr().Unmap().IsLoopback()
+}
+
+// overSocket reports whether the request came over a unix socket, which no page can
+// reach.
+func overSocket(r *http.Request) bool {
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && at.Network() == "unix"
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/pprof"
@@ -44,17 +45,11 @@ const (
 //	/                the page
 func New(cfg Config) http.Handler {
 	forAll, forLocal := http.NewServeMux(), http.NewServeMux()
-	forAll.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
+	forAll.Handle("/metrics", withOptions(reading(whole(promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
 		MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout, EnableOpenMetrics: true,
-	}))
-	forAll.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	forAll.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if cfg.Ready() {
-			say(w, http.StatusOK, "ok")
-			return
-		}
-		say(w, http.StatusServiceUnavailable, "not serving")
-	})
+	})))))
+	forAll.HandleFunc("/healthz", probe(func() bool { return true }))
+	forAll.HandleFunc("/readyz", probe(cfg.Ready))
 	profiles(forLocal)
 	page := cfg.Page
 	if page == nil {
@@ -63,8 +58,64 @@ func New(cfg Config) http.Handler {
 	forLocal.Handle("/", page)
 
 	guard := Guard{Hosts: cfg.Hosts}
-	forAll.Handle("/", guard.local(forLocal, cfg.Open))
+	forAll.Handle("/", withOptions(guard.local(forLocal, cfg.Open)))
 	return guard.Protect(forAll)
+}
+
+// probe answers health checks: 200, or 503 where all is not well. Those that ask
+// with OPTIONS, as load balancers can, get the same answer.
+func probe(well func() bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method != http.MethodOptions && !reads(r):
+			refuseMethod(w)
+		case well():
+			say(w, http.StatusOK, "ok")
+		default:
+			say(w, http.StatusServiceUnavailable, "not serving")
+		}
+	}
+}
+
+// reading serves GET and HEAD alone.
+func reading(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if reads(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		refuseMethod(w)
+	})
+}
+
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// allowed are the methods of what is served.
+const allowed = "GET, HEAD, OPTIONS"
+
+// withOptions answers OPTIONS in place of next.
+func withOptions(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodOptions {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Allow", allowed)
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+func refuseMethod(w http.ResponseWriter) {
+	w.Header().Set("Allow", allowed)
+	say(w, http.StatusMethodNotAllowed, "not a method of this path")
+}
+
+// whole serves next to its end also where the client has closed its sending side
+// behind the request. To net/http that looks as if the client had gone.
+func whole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+	})
 }
 
 // profiles serves net/http/pprof, but for the command line, which may hold what is

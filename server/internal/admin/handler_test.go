@@ -9,8 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/scopegate/scopegate/integration/leak"
 	"github.com/scopegate/scopegate/server/internal/admin"
@@ -121,11 +124,15 @@ func TestPage(t *testing.T) {
 func TestHost(t *testing.T) {
 	t.Parallel()
 	cfg := newConfig(t)
-	cfg.Hosts = []string{"gate.internal"}
+	cfg.Hosts = []string{"gate.internal", "Dotted.internal.", "ported.internal:6060"}
 	for host, want := range map[string]int{
 		"localhost":                       http.StatusOK,
 		"LOCALHOST:6060":                  http.StatusOK,
 		"localhost.":                      http.StatusOK,
+		"localhost.:6060":                 http.StatusOK,
+		":6060":                           http.StatusOK,
+		"127.0.0.1.:6060":                 http.StatusOK,
+		"[fe80::1%25eth0]:6060":           http.StatusOK,
 		"scopegate.localhost:1":           http.StatusOK,
 		"127.0.0.1:6060":                  http.StatusOK,
 		"[::1]:6060":                      http.StatusOK,
@@ -133,11 +140,16 @@ func TestHost(t *testing.T) {
 		"10.1.2.3:6060":                   http.StatusOK,
 		"gate.internal:6060":              http.StatusOK,
 		"Gate.Internal":                   http.StatusOK,
+		"gate.internal.:6060":             http.StatusOK,
+		"dotted.internal":                 http.StatusOK,
+		"ported.internal:1":               http.StatusOK,
 		"evil.example":                    http.StatusMisdirectedRequest,
 		"evil.example:6060":               http.StatusMisdirectedRequest,
 		"127.0.0.1.evil.example":          http.StatusMisdirectedRequest,
 		"localhost.evil.example":          http.StatusMisdirectedRequest,
 		"evillocalhost":                   http.StatusMisdirectedRequest,
+		".evil.example":                   http.StatusMisdirectedRequest,
+		".":                               http.StatusOK, // no name either
 		"sub.gate.internal":               http.StatusMisdirectedRequest,
 		"gate.internal.evil.example:6060": http.StatusMisdirectedRequest,
 	} {
@@ -224,12 +236,110 @@ func TestUnixSocket(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Get("http://localhost/debug/pprof/")
+	for _, host := range []string{"localhost", "admin"} { // where there is a socket, the name means nothing
+		resp, err := (&http.Client{Transport: transport}).Get("http://" + host + "/debug/pprof/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: status %d", host, resp.StatusCode)
+		}
+	}
+}
+
+// exchange sends a request as it is, closes the sending side, and returns the first
+// line of the answer and the rest.
+func exchange(t *testing.T, cfg admin.Config, request string) (status, rest string) {
+	t.Helper()
+	server := httptest.NewServer(admin.New(cfg))
+	defer server.Close()
+	address, err := net.ResolveTCPAddr("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("status %d", resp.StatusCode)
+	conn, err := net.DialTCP("tcp", nil, address)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, rest, _ = strings.Cut(string(answer), "\r\n")
+	return status, rest
+}
+
+// Health checks of load balancers send no Host, or an empty one, and may close their
+// sending side behind the request. HAProxy's ask with OPTIONS unless told otherwise.
+func TestHealthChecks(t *testing.T) {
+	t.Parallel()
+	cfg, down := newConfig(t), newConfig(t)
+	down.Ready = func() bool { return false }
+	for request, want := range map[string]string{
+		"GET /readyz HTTP/1.0\r\n\r\n":                                            "200 OK",
+		"GET /healthz HTTP/1.0\r\n\r\n":                                           "200 OK",
+		"GET /metrics HTTP/1.0\r\n\r\n":                                           "200 OK",
+		"GET / HTTP/1.0\r\n\r\n":                                                  "200 OK",
+		"GET /readyz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n":              "200 OK",
+		"HEAD /readyz HTTP/1.0\r\n\r\n":                                           "200 OK",
+		"HEAD /metrics HTTP/1.0\r\n\r\n":                                          "200 OK",
+		"OPTIONS /readyz HTTP/1.0\r\n\r\n":                                        "200 OK",
+		"OPTIONS / HTTP/1.0\r\n\r\n":                                              "204 No Content",
+		"OPTIONS /metrics HTTP/1.0\r\n\r\n":                                       "204 No Content",
+		"OPTIONS * HTTP/1.0\r\n\r\n":                                              "200 OK",
+		"POST /readyz HTTP/1.0\r\n\r\n":                                           "405 Method Not Allowed",
+		"POST /metrics HTTP/1.0\r\n\r\n":                                          "405 Method Not Allowed",
+		"GET /readyz HTTP/1.0\r\nHost: evil.example\r\n\r\n":                      "421 Misdirected Request",
+		"OPTIONS /readyz HTTP/1.0\r\nHost: evil.example\r\n\r\n":                  "421 Misdirected Request",
+		"GET http://evil.example/readyz HTTP/1.0\r\n\r\n":                         "421 Misdirected Request",
+		"OPTIONS / HTTP/1.0\r\nSec-Fetch-Site: cross-site\r\n\r\n":                "403 Forbidden",
+		"GET /readyz HTTP/1.1\r\nConnection: close\r\n\r\n":                       "400 Bad Request: missing required Host header",
+		"GET /readyz HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n": "400 Bad Request",
+	} {
+		if status, _ := exchange(t, cfg, request); !strings.HasSuffix(status, want) {
+			t.Errorf("%q: %s", request, status)
+		}
+	}
+	for _, request := range []string{"GET /readyz HTTP/1.0\r\n\r\n", "OPTIONS /readyz HTTP/1.0\r\n\r\n"} {
+		if status, _ := exchange(t, down, request); !strings.HasSuffix(status, "503 Service Unavailable") {
+			t.Errorf("%q where uploads are not taken: %s", request, status)
+		}
+	}
+}
+
+// slow is a gatherer that takes a while.
+type slow struct{ prometheus.Gatherer }
+
+func (g slow) Gather() ([]*dto.MetricFamily, error) {
+	<-time.After(time.Second)
+	return g.Gatherer.Gather()
+}
+
+// net/http ends a request's context when its client closes the sending side, though
+// it may still read.
+func TestMetricsOfHalfClosedConnection(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(t)
+	if status, rest := exchange(t, cfg, "GET /metrics HTTP/1.0\r\n\r\n"); !strings.HasSuffix(status, "200 OK") ||
+		!strings.Contains(rest, "scopegate_test 0") {
+		t.Errorf("%s\n%s", status, rest)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		cfg.Metrics = slow{cfg.Metrics}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		w := httptest.NewRecorder()
+		admin.New(cfg).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", http.NoBody))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "scopegate_test 0") {
+			t.Errorf("%d\n%s", w.Code, w.Body)
+		}
+	})
 }

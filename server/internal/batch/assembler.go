@@ -47,7 +47,8 @@ func (a *Assembler) Add(scope transcode.Checked) {
 	}
 	a.member.SetTail(scope.AppendTo(a.member.Tail(), a.member))
 	a.scopes++
-	a.full = a.reached(a.policy.thresholdBytes()) || a.policy.reachedRaw(a.member.RawBytes())
+	compressed, raw := a.policy.thresholds()
+	a.full = a.reached(compressed) || raw > 0 && a.member.RawBytes() >= raw
 }
 
 // Full tells whether the open batch has reached the threshold. Whether it is

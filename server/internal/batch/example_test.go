@@ -37,7 +37,12 @@ func ExampleLimit() {
 	var learned batch.Limit
 	policy := batch.Policy{FlushThresholdBytes: 2 << 20, Learned: &learned}
 
-	limits := learned.Learn(refused(100_000)) // the intake's answer was 413
-	fmt.Println(limits.CompressedBytes, policy.Learned.Bytes())
-	// Output: 50000 50000
+	for _, limits := range learned.Refused(sized(100_000, 1_200_000)) { // the intake's answer was 413
+		fmt.Printf("split to %+v\n", limits)
+	}
+	fmt.Printf("batches to come: %+v\n", policy.Learned.Thresholds())
+	// Output:
+	// split to {CompressedBytes:50000 RawBytes:0}
+	// split to {CompressedBytes:0 RawBytes:600000}
+	// batches to come: {CompressedBytes:50000 RawBytes:0}
 }

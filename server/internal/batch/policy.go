@@ -10,21 +10,23 @@ type Policy struct {
 	// soft: a batch exceeds it by the scope that crossed it, and its own closing.
 	// 0 or less: none.
 	FlushThresholdRawBytes int64
-	// Learned lowers FlushThresholdBytes to what it has learned. Nil: nothing does.
+	// Learned lowers both to what it has learned. Nil: nothing does.
 	Learned *Limit
 }
 
-// thresholdBytes is FlushThresholdBytes as it is at the moment.
-func (p *Policy) thresholdBytes() int {
+// thresholds returns the thresholds as they are at the moment; no threshold of JSON
+// is 0.
+func (p *Policy) thresholds() (compressed int, raw int64) {
+	compressed, raw = p.FlushThresholdBytes, max(0, p.FlushThresholdRawBytes)
 	if p.Learned == nil {
-		return p.FlushThresholdBytes
+		return compressed, raw
 	}
-	if learned := p.Learned.Bytes(); learned > 0 {
-		return min(p.FlushThresholdBytes, learned)
+	learned := p.Learned.Thresholds()
+	if learned.CompressedBytes > 0 {
+		compressed = min(compressed, learned.CompressedBytes)
 	}
-	return p.FlushThresholdBytes
-}
-
-func (p *Policy) reachedRaw(rawBytes int64) bool {
-	return p.FlushThresholdRawBytes > 0 && rawBytes >= p.FlushThresholdRawBytes
+	if learned.RawBytes > 0 && (raw == 0 || learned.RawBytes < raw) {
+		raw = learned.RawBytes
+	}
+	return compressed, raw
 }

@@ -2,57 +2,16 @@ package batch_test
 
 import (
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-func refused(compressedBytes int) *batch.Batch {
-	b := sealed(1, "", 0, true)
-	_, _ = b.File.Write(make([]byte, compressedBytes-b.File.Len()))
-	return b
-}
-
-func TestLimitLearns(t *testing.T) {
-	t.Parallel()
-	var limit batch.Limit
-	if limit.Bytes() != 0 {
-		t.Errorf("at first the threshold is %d", limit.Bytes())
-	}
-	for _, step := range []struct{ refused, threshold, split int }{
-		{refused: 1 << 20, threshold: 512 << 10, split: 512 << 10},
-		{refused: 1 << 20, threshold: 512 << 10, split: 512 << 10}, // the same again
-		{refused: 3 << 20, threshold: 512 << 10, split: 512 << 10}, // from before
-		{refused: 300_000, threshold: 150_000, split: 150_000},
-		{refused: 20_000, threshold: 16 << 10, split: 10_000}, // not below the floor
-		{refused: 1 << 10, threshold: 16 << 10, split: 512},
-	} {
-		limits := limit.Learn(refused(step.refused))
-		if limits != (batch.Limits{CompressedBytes: step.split}) || limit.Bytes() != step.threshold {
-			t.Errorf("after %d: split to %+v, threshold %d; want %d, %d",
-				step.refused, limits, limit.Bytes(), step.split, step.threshold)
-		}
-	}
-}
-
-func TestLimitFallsOnly(t *testing.T) {
-	t.Parallel()
-	var limit batch.Limit
-	var learners sync.WaitGroup
-	for i := range 16 {
-		learners.Go(func() { limit.Learn(refused((40 + i) << 10)) })
-	}
-	learners.Wait()
-	if limit.Bytes() != 20<<10 {
-		t.Errorf("the threshold is %d", limit.Bytes())
-	}
-}
-
 func TestThresholds(t *testing.T) {
 	t.Parallel()
-	learned := &batch.Limit{}
-	learned.Learn(refused(60_000))
+	learned, learnedRaw := &batch.Limit{}, &batch.Limit{}
+	learned.Refused(sized(60_000, 600_000))
+	learnedRaw.Refused(sized(1000, 150_000))
 	compressed := func(threshold int, learned *batch.Limit) batch.Policy {
 		return batch.Policy{FlushThresholdBytes: threshold, Learned: learned}
 	}
@@ -68,6 +27,8 @@ func TestThresholds(t *testing.T) {
 		"nothing learned":          {policy: compressed(60_000, new(batch.Limit)), name: noises(45_000), want: 2},
 		"learned":                  {policy: compressed(60_000, learned), name: noises(45_000), want: 1},
 		"learned is higher":        {policy: compressed(10_000, learned), name: noises(33_000), want: 1},
+		"learned raw":              {policy: batch.Policy{FlushThresholdBytes: 1 << 20, Learned: learnedRaw}, name: noises(10_000), want: 8},
+		"learned raw is higher":    {policy: batch.Policy{FlushThresholdBytes: 1 << 20, FlushThresholdRawBytes: 50_000, Learned: learnedRaw}, name: noises(10_000), want: 5},
 		"raw, not compressed yet":  {policy: raw, name: noises(10_000), want: 10},
 		"raw, compressed to least": {policy: raw, name: func(uint64) string { return strings.Repeat("x", 49_940) }, want: 2},
 	}
@@ -88,6 +49,14 @@ func TestThresholds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sized returns a batch of these sizes, whatever it says.
+func sized(compressedBytes int, rawBytes int64) *batch.Batch {
+	b := sealed(1, "", 0, true)
+	_, _ = b.File.Write(make([]byte, max(0, compressedBytes-b.File.Len())))
+	b.RawBytes = rawBytes
+	return b
 }
 
 func noises(n int) func(seed uint64) string {

@@ -68,12 +68,18 @@ func (b *Batch) remake(pool *encode.Pool, firstNum int32, final bool, limits Lim
 	}
 	defer s.walk.close()
 	defer s.member.Discard()
-	if err := s.split(b, firstNum, final); err != nil {
-		for _, part := range s.sealed {
-			part.File.Release()
+	done := false
+	defer func() {
+		if !done { // or in a panic
+			for _, part := range s.sealed {
+				part.File.Release()
+			}
 		}
+	}()
+	if err := s.split(b, firstNum, final); err != nil {
 		return nil, err
 	}
+	done = true
 	return s.sealed, nil
 }
 

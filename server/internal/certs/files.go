@@ -3,12 +3,11 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
+
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 // Files are paths of PEM files (RFC 7468).
@@ -51,46 +50,34 @@ func (f Files) read() (contents, error) {
 	return last, err
 }
 
+// maxFileBytes is several times a bundle of all public authorities.
+const maxFileBytes = 4 << 20
+
 func (f Files) readOnce() (c contents, err error) {
 	for _, file := range []struct {
-		path    string
-		content *string
-	}{{f.Cert, &c.cert}, {f.Key, &c.key}, {f.CA, &c.ca}} {
+		role, path string
+		content    *string
+	}{{"certificate", f.Cert, &c.cert}, {"key", f.Key, &c.key}, {"CA certificates", f.CA, &c.ca}} {
 		if file.path == "" {
 			continue
 		}
-		if *file.content, err = readFile(file.path); err != nil {
-			return contents{}, err
+		content, err := textfile.Read(file.path, maxFileBytes)
+		if err != nil {
+			return contents{}, fmt.Errorf("%s: %w", file.role, err)
 		}
+		*file.content = string(content)
 	}
 	return c, nil
 }
 
-// maxFileBytes is several times a bundle of all public authorities.
-const maxFileBytes = 4 << 20
-
-func readFile(path string) (string, error) {
-	// Opening a pipe could take for ever.
-	stat, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return "", err
-	case !stat.Mode().IsRegular():
-		return "", fmt.Errorf("%s: it is not a regular file", path)
-	}
-	file, err := os.Open(path)
+// Load returns what the files hold now. It fails where they can't be read, do not
+// fit together, or have expired or are not valid yet.
+func Load(f Files) (Material, error) {
+	read, err := f.read()
 	if err != nil {
-		return "", err
+		return Material{}, err
 	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
-	if err != nil {
-		return "", err
-	}
-	if len(content) > maxFileBytes {
-		return "", fmt.Errorf("%s: it is longer than %d bytes", path, maxFileBytes)
-	}
-	return string(content), nil
+	return f.parse(read, time.Now())
 }
 
 // parse returns what can be used at that time, or why it can't be. Its errors hold
@@ -98,6 +85,12 @@ func readFile(path string) (string, error) {
 func (f Files) parse(c contents, now time.Time) (Material, error) {
 	var m Material
 	if f.Cert != "" {
+		if err := checkChain(c.cert); err != nil {
+			return Material{}, fmt.Errorf("certificate %s: %w", f.Cert, err)
+		}
+		if err := checkKey(c.key); err != nil {
+			return Material{}, fmt.Errorf("key %s: %w", f.Key, err)
+		}
 		pair, err := tls.X509KeyPair([]byte(c.cert), []byte(c.key))
 		if err != nil {
 			return Material{}, fmt.Errorf("certificate %s with key %s: %w", f.Cert, f.Key, err)
@@ -117,21 +110,18 @@ func (f Files) parse(c contents, now time.Time) (Material, error) {
 	return m, nil
 }
 
-// parseAuthorities is stricter than x509.CertPool, which passes over what it can't
-// parse. Of a bundle, one certificate must be valid at that time.
+// parseAuthorities returns the certificates of a bundle, one of which must be valid at
+// that time.
 func parseAuthorities(content string, now time.Time) (*x509.CertPool, error) {
+	found, err := blocks(content)
+	if err != nil {
+		return nil, err
+	}
 	pool := x509.NewCertPool()
-	invalid := errors.New("there is no certificate in it")
+	invalid := errNoCertificate
 	usable := false
-	for rest := []byte(content); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("there is a %q in it", block.Type)
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
+	for _, block := range found {
+		certificate, err := block.certificate()
 		if err != nil {
 			return nil, err
 		}
@@ -146,6 +136,45 @@ func parseAuthorities(content string, now time.Time) (*x509.CertPool, error) {
 		return nil, invalid
 	}
 	return pool, nil
+}
+
+var errNoCertificate = errors.New("there is no certificate in it")
+
+// checkChain checks each certificate of a chain, and not only the first as
+// tls.X509KeyPair does. The file may also hold the key, and parameters.
+func checkChain(content string) error {
+	found, err := blocks(content)
+	if err != nil {
+		return err
+	}
+	missing := errNoCertificate
+	for _, block := range found {
+		if block.isKey() || block.isParameters() {
+			continue
+		}
+		if _, err := block.certificate(); err != nil {
+			return err
+		}
+		missing = nil
+	}
+	return missing
+}
+
+func checkKey(content string) error {
+	found, err := blocks(content)
+	if err != nil {
+		return err
+	}
+	for _, block := range found {
+		if block.isEncrypted() {
+			return fmt.Errorf("line %d: the key is encrypted, and nobody can enter its passphrase here: "+
+				"decrypt it with `openssl pkey -in FILE -out FILE`", block.line)
+		}
+		if block.isKey() {
+			return nil
+		}
+	}
+	return errors.New("there is no private key in it")
 }
 
 func valid(c *x509.Certificate, now time.Time) error {

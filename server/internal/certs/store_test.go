@@ -2,9 +2,12 @@ package certs_test
 
 import (
 	"crypto/tls"
+	"encoding/pem"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -199,6 +202,18 @@ func TestUselessFiles(t *testing.T) {
 			t.Helper()
 			rename(t, f, a.Issue(t, "early", pki.Valid(12*time.Hour, 24*time.Hour)), a.PEM)
 		},
+		"half an authority": func(t *testing.T, f *folder, a *pki.Authority) {
+			t.Helper()
+			both := append(slices.Clone(a.PEM), pki.NewAuthority(t, "two").PEM...)
+			pki.Write(t, f.dir, "ca.crt", both[:len(both)-40])
+		},
+		"half a chain": func(t *testing.T, f *folder, a *pki.Authority) {
+			t.Helper()
+			pair := a.Issue(t, "chained")
+			chain := append(slices.Clone(pair.Cert), a.PEM...)
+			pki.Write(t, f.dir, "tls.key", pair.Key)
+			pki.Write(t, f.dir, "tls.crt", chain[:len(chain)-40])
+		},
 		"authority": func(t *testing.T, f *folder, _ *pki.Authority) {
 			t.Helper()
 			pki.Write(t, f.dir, "ca.crt", nil)
@@ -239,6 +254,13 @@ func TestUselessFiles(t *testing.T) {
 	}
 }
 
+// encrypted returns the block under another type and with headers, as a key with a
+// passphrase has them.
+func encrypted(content []byte, blockType string, headers map[string]string) []byte {
+	block, _ := pem.Decode(content)
+	return pem.EncodeToMemory(&pem.Block{Type: blockType, Headers: headers, Bytes: block.Bytes})
+}
+
 // TestOpenFails opens what can't be used.
 func TestOpenFails(t *testing.T) {
 	t.Parallel()
@@ -251,10 +273,25 @@ func TestOpenFails(t *testing.T) {
 		ca   []byte
 		want string
 	}{
-		"expired":          {expired, authority.PEM, "it expired at 20"},
-		"not yet valid":    {early, authority.PEM, "it is not valid before 20"},
-		"another's key":    {pki.Pair{Cert: good.Cert, Key: early.Key}, authority.PEM, "does not match"},
-		"swapped":          {pki.Pair{Cert: good.Key, Key: good.Cert}, authority.PEM, "PEM"},
+		"expired":       {expired, authority.PEM, "it expired at 20"},
+		"not yet valid": {early, authority.PEM, "it is not valid before 20"},
+		"another's key": {pki.Pair{Cert: good.Cert, Key: early.Key}, authority.PEM, "does not match"},
+		"swapped":       {pki.Pair{Cert: good.Key, Key: good.Cert}, authority.PEM, "there is no certificate in it"},
+		"no key":        {pki.Pair{Cert: good.Cert, Key: good.Cert}, authority.PEM, "there is no private key in it"},
+		"encrypted key": {
+			pki.Pair{Cert: good.Cert, Key: encrypted(good.Key, "ENCRYPTED PRIVATE KEY", nil)},
+			authority.PEM, "line 1: the key is encrypted",
+		},
+		"encrypted key, older": {
+			pki.Pair{Cert: good.Cert, Key: encrypted(good.Key, "EC PRIVATE KEY", map[string]string{
+				"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00",
+			})},
+			authority.PEM, "line 1: the key is encrypted",
+		},
+		"a request in the chain": {
+			pki.Pair{Cert: append(slices.Clone(good.Cert), encrypted(good.Cert, "CERTIFICATE REQUEST", nil)...), Key: good.Key},
+			authority.PEM, `there is a "CERTIFICATE REQUEST" in it`,
+		},
 		"empty CA":         {good, nil, "there is no certificate in it"},
 		"a key as CA":      {good, good.Key, `there is a "PRIVATE KEY" in it`},
 		"damaged CA":       {good, []byte("-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"), "x509"},
@@ -272,7 +309,7 @@ func TestOpenFails(t *testing.T) {
 			}
 		})
 	}
-	if _, err := certs.Open(certs.Files{CA: filepath.Join(t.TempDir(), "none")}, build, nil); !os.IsNotExist(err) {
+	if _, err := certs.Open(certs.Files{CA: filepath.Join(t.TempDir(), "none")}, build, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	if _, err := certs.Open(certs.Files{CA: t.TempDir()}, build, nil); err == nil || !strings.Contains(err.Error(), "not a regular file") {

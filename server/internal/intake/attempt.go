@@ -2,9 +2,11 @@ package intake
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,16 +65,25 @@ func (c *Client) post(ctx context.Context, f *form, tags string) attemptEnd {
 		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },
 	})
 	defer out.end()
+	defer context.AfterFunc(ctx, out.abort)()
 	// Not through an http.Client, which would follow redirects, with the key.
 	resp, err := c.transport.RoundTrip(c.request(ctx, f, tags, &out))
+	if err == nil && resp.StatusCode >= http.StatusContinue {
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			out.abort() // the answer's body is the connection
+		}
+		return c.readAnswer(resp, cancel)
+	}
 	if err == nil {
-		return readAnswer(resp, cancel, c.config.Retry.MaxRetryAfter, c.secrets)
+		_ = resp.Body.Close()
+		err = fmt.Errorf("malformed HTTP status %03d", resp.StatusCode)
 	}
 	out.end()
 	wasEnded := ended(ctx)
+	connected := out.isConnected()
 	return attemptEnd{
-		verdict: judgeSilence(wasEnded, out.isConnected(), out.mayBeWhole()),
-		err:     c.secrets.Error(withoutURL(wasEnded, err)),
+		verdict: judgeSilence(wasEnded, connected, out.mayBeWhole()),
+		err:     c.presentable(c.throughProxy(withoutURL(wasEnded, err), connected)),
 	}
 }
 
@@ -95,7 +106,7 @@ func (c *Client) request(ctx context.Context, f *form, tags string, out *outboun
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
-	if tags != "" {
+	if tags = tagList(tags); tags != "" {
 		req.Header.Set("X-Datadog-Additional-Tags", tags)
 	}
 	if !c.config.APIKey.IsZero() {
@@ -104,4 +115,15 @@ func (c *Client) request(ctx context.Context, f *form, tags string, out *outboun
 		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
 	}
 	return req
+}
+
+// tagList is a list of tags without blanks around them, and without empty ones.
+func tagList(tags string) string {
+	var kept []string
+	for tag := range strings.SplitSeq(tags, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			kept = append(kept, tag)
+		}
+	}
+	return strings.Join(kept, ",")
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
@@ -72,36 +71,37 @@ type Client struct {
 	socket string // empty: the URL says it all
 	// shown is the URL as requests carry it until the last moment, for others to
 	// see.
-	shown       *url.URL
-	transport   http.RoundTripper
-	pool        *renewed
-	connections atomic.Int64
-	secrets     secret.Redactor // of what goes with each POST
-	onAttempt   func(Attempt)
-	retries     retrypolicy.RetryPolicy[any]
-	gate        *gate
-	turns       *turns
+	shown     *url.URL
+	proxy     *url.URL // nil: batches go straight to the intake
+	dial      dialFunc
+	conns     *conns
+	transport http.RoundTripper
+	pool      *renewed
+	secrets   secret.Redactor // of what goes with each POST
+	onAttempt func(Attempt)
+	retries   retrypolicy.RetryPolicy[any]
+	gate      *gate
+	turns     *turns
 }
 
 // Option is a collaborator of a client.
 type Option func(*Client)
 
-// secretsOf returns what an intake is sent and must not be repeated to anybody: the
-// key, the credentials in the URL, in each form in which they travel, and what its
-// query says at any length.
-func secretsOf(apiKey secret.Secret, target *url.URL) []secret.Secret {
+// secretsOf returns what an intake, or the proxy in front of it, is sent and must not
+// be repeated to anybody: the key, the credentials in the URLs, in each form in which
+// they travel, and what the intake's query says at any length.
+func secretsOf(apiKey secret.Secret, target, proxy *url.URL) []secret.Secret {
 	secrets := []secret.Secret{apiKey}
-	if user := target.User; user != nil {
-		password, _ := user.Password()
-		basic := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
-		secrets = append(secrets, secret.New(password), secret.New(basic))
-		if len(user.Username()) >= minQuerySecret {
-			secrets = append(secrets, secret.New(user.Username()))
+	for _, u := range []*url.URL{target, proxy} {
+		if u == nil || u.User == nil {
+			continue
 		}
-	}
-	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: target}); err == nil && proxy != nil && proxy.User != nil {
-		password, _ := proxy.User.Password()
-		secrets = append(secrets, secret.New(password))
+		password, _ := u.User.Password()
+		basic := base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
+		secrets = append(secrets, secret.New(password), secret.New(basic))
+		if len(u.User.Username()) >= minQuerySecret {
+			secrets = append(secrets, secret.New(u.User.Username()))
+		}
 	}
 	for _, values := range target.Query() {
 		for _, value := range values {
@@ -126,6 +126,10 @@ func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = 
 func New(cfg Config, options ...Option) (*Client, error) {
 	target, socket, err := parseURL(cfg.URL)
 	if err != nil {
+		return nil, fmt.Errorf("the intake's URL %w", err)
+	}
+	proxy, err := proxyFor(target, socket)
+	if err != nil {
 		return nil, err
 	}
 	if cfg.Retry == (Retry{}) {
@@ -139,16 +143,15 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		url:     target,
 		socket:  socket,
 		shown:   target,
-		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target)...),
+		proxy:   proxy,
+		dial:    dialTo(socket),
+		conns:   newConns(),
+		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target, proxy)...),
 		retries: newRetryPolicy(),
 		gate:    newGate(cfg.Retry, cfg.probeInterval()),
 		turns:   newTurns(cfg.MaxConnections),
 	}
-	c.pool = newRenewed(cfg.TLS, func(config *tls.Config) *http.Transport {
-		made := newTransport(socket, cfg.MaxConnections, config)
-		c.countConnections(made)
-		return made
-	})
+	c.pool = newRenewed(cfg.TLS, c.newTransport)
 	c.transport = c.pool
 	for _, option := range options {
 		option(c)
@@ -181,5 +184,8 @@ func (c Config) probeInterval() time.Duration {
 	return max(c.Retry.BreakerDelay, c.PostTimeout/time.Duration(c.MaxConnections))
 }
 
-// Close closes the connections that are idle.
-func (c *Client) Close() { c.pool.CloseIdleConnections() }
+// Close ends all connections. A batch that is still on its way is not accepted.
+func (c *Client) Close() {
+	c.pool.CloseIdleConnections()
+	c.conns.close()
+}

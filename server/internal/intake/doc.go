@@ -7,7 +7,8 @@
 // for the next attempt, is decided by functions of what they are given alone, in
 // verdict.go and retry.go; whether the intake is up, for all batches together, by
 // the gate in gate.go; whose turn it is to post, by the turns in turns.go. How an
-// attempt comes by both is in admit.go.
+// attempt comes by both is in admit.go. Connections, and when they end, are in
+// conns.go; which proxy they go through is in proxy.go.
 //
 // It does not cut batches to a size that the intake takes: see [Error.TooLarge].
 package intake

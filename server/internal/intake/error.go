@@ -25,6 +25,9 @@ type Error struct {
 	// Answer is the beginning of the answer's body, cleaned of control
 	// characters; at most 512 bytes.
 	Answer string
+	// Relay is the proxy that the answer came through, and that may have given it
+	// itself; empty where no proxy could have.
+	Relay string
 	// Err is what happened where there was no answer, without the URL.
 	Err error
 	// Attempts is how many attempts there were; 0 where the intake was known to
@@ -42,13 +45,18 @@ func (e *Error) Error() string {
 	if e.Attempts > 1 {
 		text += strconv.Itoa(e.Attempts) + " attempts: "
 	}
-	switch {
-	case e.HTTPStatus == 0:
+	if e.HTTPStatus == 0 {
 		return text + e.Err.Error()
-	case e.Answer == "":
-		return text + "intake answered " + strconv.Itoa(e.HTTPStatus)
 	}
-	return text + "intake answered " + strconv.Itoa(e.HTTPStatus) + ": " + e.Answer
+	text += "intake "
+	if e.Relay != "" {
+		text += "or proxy " + e.Relay + " "
+	}
+	text += "answered " + strconv.Itoa(e.HTTPStatus)
+	if e.Answer != "" {
+		text += ": " + e.Answer
+	}
+	return text
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -2,9 +2,9 @@ package intake
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
+	"net/url"
 )
 
 // SetTransport has the client's requests go through rt.
@@ -12,12 +12,14 @@ func (c *Client) SetTransport(rt http.RoundTripper) { c.transport = rt }
 
 // SetDial has the client's connections come from dial.
 func (c *Client) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
-	c.pool.make = func(config *tls.Config) *http.Transport {
-		transport := newTransport("", c.config.MaxConnections, config)
-		transport.DialContext = countedDial(dial)
-		return transport
-	}
+	c.dial = dial
 }
+
+// SetProxy has the client's requests go through a proxy.
+func (c *Client) SetProxy(proxy *url.URL) { c.proxy = proxy }
+
+// IsProxy reports whether a variable's value is taken for a proxy.
+func IsProxy(value string) bool { return isProxy(value) }
 
 // SetTurns has n attempts go on at once, whatever the connections.
 func (c *Client) SetTurns(n int) { c.turns = newTurns(n) }

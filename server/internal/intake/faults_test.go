@@ -136,6 +136,9 @@ func TestFaults(t *testing.T) {
 		"503, later":       {smallBatch, answering("HTTP/1.1 503 No\r\nRetry-After: Mon, 01 Jan 2999 00:00:00 GMT\r\n\r\n"), "unavailable accepted"},
 		"504":              {smallBatch, answering("HTTP/1.1 504 No\r\n\r\n"), "unavailable? accepted"},
 		"100 and silence":  {smallBatch, func(c *net.TCPConn) { answering("HTTP/1.1 100 Continue\r\n\r\n")(c); silent(c) }, "timeout? accepted"},
+		"half closed":      {smallBatch, func(c *net.TCPConn) { request(c); _ = c.CloseWrite(); silent(c) }, "broken? accepted"},
+		"reads no more":    {largeBatch, func(c *net.TCPConn) { _ = c.CloseRead(); silent(c) }, "broken accepted"},
+		"101, early":       {largeBatch, early("HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"), "refused"},
 		"closed answering": {smallBatch, answering("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"), "accepted"},
 	}
 	for name, tt := range tests {
@@ -148,7 +151,7 @@ func TestFaults(t *testing.T) {
 				cfg.PostTimeout = 5 * time.Second
 			}
 			client := newClient(t, cfg, intake.OnAttempt(seen.add))
-			if err := client.Forward(t.Context(), tt.batch()); err != nil {
+			if err := client.Forward(t.Context(), tt.batch()); (err != nil) != (tt.want == "refused") {
 				t.Fatal(err)
 			}
 			var got []string

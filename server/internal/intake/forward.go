@@ -121,6 +121,9 @@ func (f *forwarding) next(ctx context.Context) error {
 		return nil
 	}
 	f.last = &Error{HTTPStatus: end.status, Answer: end.answer, Err: end.err}
+	if f.client.isRelayed() {
+		f.last.Relay = f.client.Proxy()
+	}
 	if !end.retry {
 		f.final = true
 		return f.last

@@ -1,11 +1,9 @@
 package intake
 
 import (
-	"crypto/tls"
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 )
 
 // outbound follows a request on its way out, to know what the intake can have
@@ -17,7 +15,8 @@ type outbound struct {
 	mu      sync.Mutex
 	body    *body
 	conn    net.Conn
-	counted *countedConn // nil where the connection does not count
+	counted *countedConn // nil where the connection is shared with other requests
+	use     int64        // which of the connection's
 	before  int64
 }
 
@@ -41,18 +40,29 @@ func (o *outbound) end() {
 	}
 }
 
+// connected notes the connection that the request is sent through.
 func (o *outbound) connected(conn net.Conn) {
+	bottom, shared := counted(conn)
+	var use int64
+	if bottom != nil {
+		use = bottom.use()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.conn, o.counted = conn, nil
-	if secure, ok := conn.(*tls.Conn); ok {
-		if secure.ConnectionState().NegotiatedProtocol == "h2" {
-			return // its bytes are other requests' too
-		}
-		conn = secure.NetConn()
+	if bottom != nil && !shared {
+		o.counted, o.use, o.before = bottom, use, bottom.written.Load()
 	}
-	if counted, ok := conn.(*countedConn); ok {
-		o.counted, o.before = counted, counted.written.Load()
+}
+
+// abort closes the request's connection, unless it is another's by now or shared.
+// Whatever is read from it then ends.
+func (o *outbound) abort() {
+	o.mu.Lock()
+	conn, use := o.counted, o.use
+	o.mu.Unlock()
+	if conn != nil {
+		conn.closeAt(use)
 	}
 }
 
@@ -69,27 +79,4 @@ func (o *outbound) mayBeWhole() bool {
 	defer o.mu.Unlock()
 	wrote := o.counted == nil || o.counted.written.Load() > o.before
 	return o.conn != nil && wrote && o.body.taken()
-}
-
-// countedConn counts the bytes that were, or are just being, written.
-type countedConn struct {
-	net.Conn
-	written atomic.Int64
-	// closed is called once, at the first Close, unless it is nil.
-	closed func()
-	once   sync.Once
-}
-
-func (c *countedConn) Close() error {
-	if c.closed != nil {
-		c.once.Do(c.closed)
-	}
-	return c.Conn.Close()
-}
-
-func (c *countedConn) Write(p []byte) (int, error) {
-	c.written.Add(int64(len(p)))
-	n, err := c.Conn.Write(p)
-	c.written.Add(int64(n - len(p)))
-	return n, err
 }

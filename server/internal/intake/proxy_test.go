@@ -66,8 +66,7 @@ func (p *connectProxy) requests() []string {
 	return p.asked
 }
 
-// TestProxyChild is the process of TestProxy that has its environment: net/http
-// reads that once.
+// TestProxyChild is the process of TestProxy that has its environment.
 func TestProxyChild(t *testing.T) {
 	t.Parallel()
 	url := os.Getenv("SCOPEGATE_TEST_INTAKE")

@@ -64,3 +64,28 @@ func TestSendersTakeTurns(t *testing.T) {
 		t.Errorf("served %v, want %v", order, want)
 	}
 }
+
+// Neither blanks nor empty tags are sent.
+func TestTagList(t *testing.T) {
+	t.Parallel()
+	sent := make(chan []string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		sent <- r.Header.Values("X-Datadog-Additional-Tags")
+	}))
+	defer server.Close()
+	for tags, want := range map[string][]string{
+		" team:shop ,env:prod": {"team:shop,env:prod"}, "a:b,": {"a:b"}, ",a:b,,c:d e": {"a:b,c:d e"}, " , ": nil, "": nil,
+	} {
+		client, err := New(Config{URL: server.URL, PostTimeout: time.Minute, MaxConnections: 1, AdditionalTags: tags})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := *testForm(t).file
+		b.Header = &batch.Header{Service: "shop"}
+		err = client.ForwardFor(t.Context(), Sender{}, &b)
+		client.Close()
+		if got := <-sent; err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q is sent as %q, %v", tags, got, err)
+		}
+	}
+}

@@ -1,9 +1,6 @@
 package intake
 
 import (
-	"context"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -44,7 +41,7 @@ func (c *Client) State() State {
 	now := time.Now()
 	s := State{
 		Health:         c.gate.health(now),
-		Connections:    int(c.connections.Load()),
+		Connections:    c.conns.count(),
 		MaxConnections: c.config.MaxConnections,
 	}
 	if h, open := c.gate.look(now); !open && h.wait > 0 {
@@ -75,17 +72,4 @@ func (t *turns) state() (taken, waiting int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.limit - t.free, t.waiting
-}
-
-// countConnections has the transport's connections counted while they are open.
-func (c *Client) countConnections(transport *http.Transport) {
-	dial := transport.DialContext
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if counted, ok := conn.(*countedConn); ok && err == nil {
-			c.connections.Add(1)
-			counted.closed = func() { c.connections.Add(-1) }
-		}
-		return conn, err
-	}
 }

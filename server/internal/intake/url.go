@@ -4,31 +4,46 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"syscall"
+	"unicode"
 )
 
-// CheckURL returns an error where [New] would refuse the URL.
+// CheckURL returns an error where [New] would refuse the URL. Its text is what is
+// said of the URL, which it does not repeat.
 func CheckURL(raw string) error {
 	_, _, err := parseURL(raw)
 	return err
 }
 
+// maxSocketPathBytes is the longest path of a unix socket: 107 bytes on Linux.
+const maxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+var errNoURL = errors.New("is not http://host/path, https://host/path or unix:///path/to/socket:/path/of/url")
+
 // parseURL returns the URL to post to and the unix socket to dial, if any. Its
 // errors do not repeat the URL, which may hold a password.
 func parseURL(raw string) (target *url.URL, socket string, err error) {
 	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, "", errors.New("parse intake URL: it is not a URL")
+	if err != nil || strings.ContainsFunc(raw, unicode.IsSpace) { // a blank may be followed by a key
+		return nil, "", errNoURL
 	}
 	switch {
-	case u.Scheme == "unix" && u.Path != "":
+	case u.Scheme == "unix" && u.Host == "":
 		socket, path, found := strings.Cut(u.Path, ":")
 		if !found || socket == "" || !strings.HasPrefix(path, "/") {
-			return nil, "", errors.New("parse intake URL: unix:///path/to/socket lacks :/path/of/url behind it")
+			return nil, "", errNoURL
+		}
+		if len(socket) > maxSocketPathBytes {
+			return nil, "", fmt.Errorf("has the path of a socket longer than %d bytes", maxSocketPathBytes)
 		}
 		return &url.URL{Scheme: "http", Host: "localhost", Path: path, RawQuery: u.RawQuery}, socket, nil
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+			return nil, "", errors.New("has a port that is not between 1 and 65535")
+		}
 		return u, "", nil
 	}
-	return nil, "", fmt.Errorf("parse intake URL: scheme %q is not http, https or unix, or there is no host", u.Scheme)
+	return nil, "", errNoURL
 }

@@ -11,8 +11,7 @@ import (
 // use, also with Close; the other methods for that of one goroutine.
 type Account struct {
 	budget *Budget
-	// callers are whose it is: its caller and the group of that; none before it is
-	// admitted.
+	// callers are whose it is: from Enter on its group, from Admit on its caller too.
 	callers []*caller
 	// fixedBytes is what it holds as long as it is open, and can't be squeezed.
 	fixedBytes int
@@ -25,6 +24,8 @@ type Account struct {
 
 	// Guarded by the budget's mu:
 
+	source   *Source // nil: it has not entered
+	admitted bool
 	granted  chan struct{} // not nil: it waits, until that is closed
 	squeezed squeezed
 	without  bool // it went on without room, and is not back
@@ -41,9 +42,8 @@ const (
 	GiveUp
 )
 
-// Open returns an account that holds fixedBytes until Close. It never refuses:
-// that is done by Admit, when the caller is known. When memory is short, obey is
-// called with what the account is asked for, in a goroutine of its own, also once
+// Open returns an account that holds fixedBytes until Close. When memory is short, obey
+// is called with what the account is asked for, in a goroutine of its own, also once
 // more after Close; it shall not wait for anything but disks and cores.
 func (b *Budget) Open(fixedBytes int, obey func(Order)) *Account {
 	a := &Account{budget: b, fixedBytes: fixedBytes, obey: obey}
@@ -52,6 +52,14 @@ func (b *Budget) Open(fixedBytes int, obey func(Order)) *Account {
 	defer b.mu.Unlock()
 	b.accounts[a] = struct{}{}
 	return a
+}
+
+// Source is where an upload comes from.
+type Source struct {
+	// Connection stands for the connection that it comes by. It is compared.
+	Connection any
+	// Group is what its caller belongs to.
+	Group Group
 }
 
 // Group is what several callers belong to, such as a tenant with its services.
@@ -66,52 +74,74 @@ type Group struct {
 	Bytes int64
 }
 
-// Admit makes the account one of the caller's, or returns an [*OverloadError].
-// It must be called once, before Wait.
-func (a *Account) Admit(name string) error { return a.AdmitWithin(Group{}, name) }
-
-// AdmitWithin is Admit for a caller of a group: the account counts as both's.
-// Callers of the same name in different groups are different ones. Of a group's
-// limits those count that were given last.
-func (a *Account) AdmitWithin(group Group, name string) error {
+// Enter makes the account that of an upload, or returns an [*OverloadError]. Its caller
+// is not known yet: until [Account.Admit] it counts as receiving, and as that of its
+// source alone. Of a group's limits those count that were given last.
+func (a *Account) Enter(from Source) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	callers := []*caller{b.caller(callerKey{group: group.Name, name: name}, b.limits.CallerUploads, b.limits.CallerBytes)}
-	if group.Name != "" {
-		callers = append(callers, b.caller(callerKey{name: group.Name, isGroup: true}, group.Uploads, group.Bytes))
+	var group *caller
+	if from.Group.Name != "" {
+		group = b.caller(callerKey{name: from.Group.Name, isGroup: true}, from.Group.Uploads, from.Group.Bytes)
+		if refusal := group.refusal(a.totalBytes(), b.free()); refusal != nil {
+			return b.count(refusal)
+		}
 	}
-	bytes := a.totalBytes()
-	if refusal := b.refusal(callers, bytes); refusal != nil {
-		b.count(refusal)
-		return refusal
+	if !b.mayEnter(from) {
+		return b.count(&OverloadError{Bytes: b.limits.Bytes})
 	}
-	for _, of := range callers {
-		b.callers[of.key] = of
-		of.held.Add(bytes)
-		of.uploads++
+	if group != nil {
+		a.join(group)
 	}
-	b.admitted++
-	a.callers = callers
+	b.connections[from.Connection]++
+	a.source = &from
+	a.receiving.Store(time.Now().UnixNano())
 	return nil
 }
 
-// refusal returns why the callers may not have another account that holds so many
-// bytes; nil where they may. It must be called with mu held.
-func (b *Budget) refusal(callers []*caller, bytes int64) *OverloadError {
-	switch {
-	case b.admitted >= b.limits.uploads():
-		return &OverloadError{Uploads: b.limits.Uploads}
-	case b.Refusing(), b.ceiling.reached(b.admitted, time.Now()):
-		b.refused = true
-		return &OverloadError{Bytes: b.limits.Bytes}
+// Admit makes the account one of the caller's too, and has it hold fixedBytes more
+// until Close; or it returns an [*OverloadError]. Callers of the same name in different
+// groups are different ones. It must be called once, after Enter and before Wait.
+func (a *Account) Admit(name string, fixedBytes int) error {
+	b := a.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a.receiving.Store(0)
+	a.fixedBytes += fixedBytes
+	a.count(fixedBytes)
+	b.Draw(fixedBytes)
+	if b.admitted >= b.limits.uploads() {
+		return b.count(&OverloadError{Uploads: b.limits.Uploads})
 	}
-	for _, of := range callers {
-		if refusal := of.refusal(bytes, b.free()); refusal != nil {
-			return refusal
-		}
+	of := b.caller(callerKey{group: a.source.Group.Name, name: name}, b.limits.CallerUploads, b.limits.CallerBytes)
+	if refusal := of.refusal(a.totalBytes(), b.free()); refusal != nil {
+		return b.count(refusal)
 	}
+	a.join(of)
+	b.admitted++
+	a.admitted = true
 	return nil
+}
+
+// join makes the account one of the caller's. It must be called with the budget's mu
+// held.
+func (a *Account) join(of *caller) {
+	a.budget.callers[of.key] = of
+	of.held.Add(a.totalBytes())
+	of.uploads++
+	a.callers = append(a.callers, of)
+}
+
+// mayEnter reports whether there may be another account from there. A connection that
+// has none gets one as long as there is memory at all, if somebody can be found who keeps
+// the server waiting. It must be called with mu held.
+func (b *Budget) mayEnter(from Source) bool {
+	if !b.Refusing() && !b.ceiling.reached(b.admitted, time.Now()) {
+		return true
+	}
+	b.refused = true
+	return b.connections[from.Connection] == 0 && !b.Exceeded() && b.giveUpSlowest()
 }
 
 // Draw draws a number of bytes, or gives them back where the number is negative.
@@ -210,11 +240,16 @@ func (a *Account) Close() {
 	defer b.mu.Unlock()
 	delete(b.accounts, a)
 	b.back(a)
-	if a.callers == nil {
+	if a.source == nil {
 		return
 	}
 	a.count(-a.fixedBytes)
-	b.admitted--
+	if a.admitted {
+		b.admitted--
+	}
+	if b.connections[a.source.Connection]--; b.connections[a.source.Connection] == 0 {
+		delete(b.connections, a.source.Connection)
+	}
 	for _, of := range a.callers {
 		if of.uploads--; of.uploads == 0 {
 			delete(b.callers, of.key)

@@ -18,12 +18,20 @@ const limitBytes = 100 << 20
 // percent returns so much of limitBytes.
 func percent(n int) int { return limitBytes / 100 * n }
 
+// begin has an account enter, and admits it as the caller's.
+func begin(a *memory.Account, group memory.Group, caller string) error {
+	if err := a.Enter(memory.Source{Group: group}); err != nil {
+		return err
+	}
+	return a.Admit(caller, 0)
+}
+
 // open opens an account of that caller that obeys no order, and holds so many
 // bytes.
 func open(t *testing.T, b *memory.Budget, caller string, heldBytes int) *memory.Account {
 	t.Helper()
 	a := b.Open(0, func(memory.Order) {})
-	if err := a.Admit(caller); err != nil {
+	if err := begin(a, memory.Group{}, caller); err != nil {
 		t.Fatal(err)
 	}
 	a.Draw(heldBytes)
@@ -69,7 +77,7 @@ func TestAccounting(t *testing.T) {
 	if a.HeldBytes() != 500 || b.DrawnBytes() != 1500 || b.Admitted() != 0 {
 		t.Errorf("%d held, %d drawn, %d admitted", a.HeldBytes(), b.DrawnBytes(), b.Admitted())
 	}
-	if err := a.Admit("s"); err != nil {
+	if err := begin(a, memory.Group{}, "s"); err != nil {
 		t.Fatal(err)
 	}
 	a.Draw(200)
@@ -131,7 +139,7 @@ func TestAdmit(t *testing.T) {
 				there = append(there, open(t, b, caller, test.held))
 			}
 			late := b.Open(10, func(memory.Order) {})
-			err := late.Admit(test.caller)
+			err := begin(late, memory.Group{}, test.caller)
 			overload, ok := errors.AsType[*memory.OverloadError](err)
 			if !ok || *overload != test.want || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("%v (%#v), want %#v", err, overload, test.want)
@@ -159,7 +167,7 @@ func TestShareLeavesRoom(t *testing.T) {
 	var noisy []*memory.Account
 	for {
 		a := b.Open(percent(1), func(memory.Order) {})
-		err := a.Admit("noisy")
+		err := begin(a, memory.Group{}, "noisy")
 		if err != nil {
 			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || overload.Caller != "noisy" {
 				t.Errorf("%v, want one about the caller", err)
@@ -346,7 +354,7 @@ func TestCallerBytes(t *testing.T) {
 					a.Draw(-int(a.HeldBytes()))
 				}
 			})
-			if err := a.Admit("noisy"); err != nil {
+			if err := begin(a, memory.Group{}, "noisy"); err != nil {
 				t.Fatal(err)
 			}
 			noisy = append(noisy, a)
@@ -383,7 +391,7 @@ func TestCallerHasNothingToGive(t *testing.T) {
 		defer b.Close()
 		other := open(t, b, "other", percent(9))
 		a := b.Open(percent(6), func(memory.Order) {})
-		if err := a.Admit("a"); err != nil {
+		if err := begin(a, memory.Group{}, "a"); err != nil {
 			t.Fatal(err)
 		}
 		b.Draw(percent(5))

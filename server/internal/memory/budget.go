@@ -60,10 +60,12 @@ type Budget struct {
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
 	callers  map[callerKey]*caller
-	admitted int
-	ceiling  ceiling
-	refused  bool // an account, for want of memory, since the overseer has looked
-	counts   Counts
+	// connections is how many accounts each has that have entered.
+	connections map[any]int
+	admitted    int
+	ceiling     ceiling
+	refused     bool // an account, for want of memory, since the overseer has looked
+	counts      Counts
 	// ticks counts what all overseers have seen, so that it can be told when an
 	// account was squeezed last; collected is when the garbage was.
 	ticks, collected int64
@@ -79,6 +81,8 @@ func New(limits Limits) *Budget {
 		stop:     make(chan struct{}),
 		accounts: map[*Account]struct{}{},
 		callers:  map[callerKey]*caller{},
+
+		connections: map[any]int{},
 	}
 	b.close = sync.OnceFunc(func() { close(b.stop) })
 	return b

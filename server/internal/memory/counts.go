@@ -20,8 +20,8 @@ func (b *Budget) Counts() Counts {
 	return b.counts
 }
 
-// count must be called with mu held.
-func (b *Budget) count(refusal *OverloadError) {
+// count counts a refusal, and returns it. It must be called with mu held.
+func (b *Budget) count(refusal *OverloadError) error {
 	counter := &b.counts.RefusedBytes
 	switch {
 	case refusal.Group && refusal.Uploads > 0:
@@ -36,4 +36,5 @@ func (b *Budget) count(refusal *OverloadError) {
 		counter = &b.counts.RefusedUploads
 	}
 	*counter++
+	return refusal
 }

@@ -24,10 +24,10 @@ func TestCounts(t *testing.T) {
 	} {
 		b := memory.New(test.limits)
 		first, second := b.Open(60, obey), b.Open(60, obey)
-		if err := first.Admit("shop"); err != nil {
+		if err := begin(first, memory.Group{}, "shop"); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		if err := second.Admit("shop"); err == nil {
+		if err := begin(second, memory.Group{}, "shop"); err == nil {
 			t.Errorf("%s: not refused", test.name)
 		}
 		if got := b.Counts(); got != test.want {
@@ -40,7 +40,7 @@ func TestCounts(t *testing.T) {
 
 	b := memory.New(memory.Limits{Bytes: limitBytes})
 	holder := b.Open(0, obey)
-	if err := holder.Admit("shop"); err != nil {
+	if err := begin(holder, memory.Group{}, "shop"); err != nil {
 		t.Fatal(err)
 	}
 	holder.Draw(limitBytes * 95 / 100)
@@ -48,7 +48,7 @@ func TestCounts(t *testing.T) {
 		t.Errorf("order %v", order)
 	}
 	late := b.Open(0, obey)
-	if err := late.Admit("other"); err == nil {
+	if err := begin(late, memory.Group{}, "other"); err == nil {
 		t.Error("not refused")
 	}
 	got := b.Counts()

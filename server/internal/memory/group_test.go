@@ -16,7 +16,7 @@ const groupBytes = 10 << 20
 func admit(t *testing.T, b *memory.Budget, group memory.Group, caller string, fixedBytes int) (*memory.Account, error) {
 	t.Helper()
 	a := b.Open(fixedBytes, func(memory.Order) {})
-	err := a.AdmitWithin(group, caller)
+	err := begin(a, group, caller)
 	if err != nil {
 		a.Close()
 	}

@@ -260,6 +260,8 @@ const (
 	// patience is how long a client may keep the server waiting while others are
 	// refused.
 	patience = 10 * time.Second
+	// slow is how long it may do so while a client that has nothing is refused.
+	slow = 200 * time.Millisecond
 	// unseenBytes is what a stream may hold that is in nobody's account, because it
 	// is not yet received: what its window lets its client send.
 	unseenBytes = 64 << 10
@@ -296,6 +298,24 @@ func (b *Budget) giveUpSlow(accounts []*Account) {
 	for _, a := range slow[:share(len(slow))] {
 		b.order(a, GiveUp)
 	}
+}
+
+// giveUpSlowest asks the stream to end of which the client keeps the server waiting
+// longest, unless none does so for long enough. It must be called with mu held.
+func (b *Budget) giveUpSlowest() bool {
+	var slowest *Account
+	since := time.Now().Add(-slow).UnixNano()
+	for a := range b.accounts {
+		if at := a.receiving.Load(); at != 0 && at < since {
+			slowest, since = a, at
+		}
+	}
+	if slowest == nil {
+		return false
+	}
+	slowest.receiving.Store(0) // once is enough
+	b.order(slowest, GiveUp)
+	return true
 }
 
 func share(count int) int { return (count + giveUpShare - 1) / giveUpShare }

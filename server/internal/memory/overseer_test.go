@@ -44,7 +44,7 @@ func (o *orders) taken() (squeezes, giveUps []string) {
 func (o *orders) open(t *testing.T, b *memory.Budget, name string, heldBytes int) *memory.Account {
 	t.Helper()
 	a := b.Open(0, o.of(name))
-	if err := a.Admit("a"); err != nil {
+	if err := begin(a, memory.Group{}, "a"); err != nil {
 		t.Fatal(err)
 	}
 	a.Draw(heldBytes)
@@ -229,7 +229,7 @@ func TestAllFinish(t *testing.T) {
 				u.account = b.Open(1<<10, u.obey)
 				running.Go(func() {
 					defer u.account.Close()
-					for u.account.Admit(string(rune('a'+i%callers))) != nil && ctx.Err() == nil {
+					for begin(u.account, memory.Group{}, string(rune('a'+i%callers))) != nil && ctx.Err() == nil {
 						pass(time.Second)
 					}
 					u.account.Stuck(random.IntN(10) < stuckShare)

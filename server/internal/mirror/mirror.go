@@ -173,7 +173,8 @@ func (m *Mirror) Squeeze(store encode.Store) {
 }
 
 // Close waits for what is held to be forwarded, until ctx ends, and drops the
-// rest. No goroutine of the mirror is left then.
+// rest, with the connections that it is on its way through. No goroutine of the
+// mirror is left then.
 func (m *Mirror) Close(ctx context.Context) {
 	close(m.closing)
 	ended := make(chan struct{})
@@ -186,8 +187,8 @@ func (m *Mirror) Close(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	m.cancel()
-	<-ended
 	for _, l := range m.lanes {
 		l.Client.Close()
 	}
+	<-ended
 }

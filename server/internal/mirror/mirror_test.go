@@ -322,3 +322,31 @@ func TestRealClient(t *testing.T) {
 		t.Errorf("%d bytes were posted", posted.Load())
 	}
 }
+
+// closing is a client whose batches end with its connections alone.
+type closing struct{ closed chan struct{} }
+
+func (c closing) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+	<-c.closed
+	return errors.New("closed")
+}
+
+func (c closing) Close() { close(c.closed) }
+
+// TestCloseEndsWhatHangs has a batch hang that does not heed its context.
+func TestCloseEndsWhatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var drawn account
+		var hanging tally
+		m := mirror.New(mirror.Config{QueueBytes: 1 << 20, MaxAge: time.Minute}, &drawn, []mirror.Intake{
+			{Client: closing{make(chan struct{})}, Count: hanging.count},
+		})
+		m.Offer(intake.Sender{}, noise(t, nil, 1))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		m.Close(ctx)
+		hanging.require(t, 0, 0, 1)
+	})
+}

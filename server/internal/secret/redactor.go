@@ -2,7 +2,6 @@ package secret
 
 import (
 	"encoding/json"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -77,26 +76,3 @@ func (r Redactor) at(text string) int {
 	}
 	return 0
 }
-
-// Error returns err, or, where its text has a secret, an error that wraps it and
-// has none.
-func (r Redactor) Error(err error) error {
-	if err == nil || len(r.forms) == 0 {
-		return err
-	}
-	text := err.Error()
-	if clean := r.Redact(text, len(text)); clean != text {
-		return &redactedError{text: clean, err: err}
-	}
-	return err
-}
-
-type redactedError struct {
-	text string
-	err  error
-}
-
-func (e *redactedError) Error() string { return e.text }
-
-// Is, rather than Unwrap, keeps the text from those who print what is wrapped.
-func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }

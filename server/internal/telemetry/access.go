@@ -7,7 +7,8 @@ type Access struct {
 	// Accepted, Absent, Unknown and Expired count streams by what their credential
 	// was found to be.
 	Accepted, Absent, Unknown, Expired prometheus.Counter
-	// Denied counts streams that wanted to go on with another tenant's upload.
+	// Denied counts streams for another tenant's upload, or for a service that is not
+	// the tenant's.
 	Denied prometheus.Counter
 }
 
@@ -15,7 +16,7 @@ type Access struct {
 // registered already.
 func NewAccess(r prometheus.Registerer) *Access {
 	asked := newVec(r, "authentications_total",
-		"Streams by what their credential was: accepted, absent, unknown, expired, or denied another's upload.", "outcome")
+		"Streams by what their credential was: accepted, absent, unknown, expired, or denied an upload or a service.", "outcome")
 	return &Access{
 		Accepted: asked.WithLabelValues("accepted"), Absent: asked.WithLabelValues("absent"),
 		Unknown: asked.WithLabelValues("unknown"), Expired: asked.WithLabelValues("expired"),

@@ -73,7 +73,8 @@ func NewMetrics(r prometheus.Registerer, outcomes []Outcome, attempts []Attempt)
 			[]float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600}, "code"),
 
 		ConnectionsEnded: newCounter(r, "connections_ended_total",
-			"Connections that were ended, as their client broke a rule of HTTP/2, held too much in small frames, or took no answers."),
+			"Connections that were ended because their client kept to no rule of HTTP/2, held too much in "+
+				"small frames, or took no answers."),
 
 		batchJSON:   newHistogram(r, "batch_json_bytes", "Length of a sealed batch's JSON.", sizeBuckets),
 		batchGzip:   newHistogram(r, "batch_gzip_bytes", "Length of a sealed batch's gzip file.", sizeBuckets),

@@ -3,229 +3,279 @@ package tenant
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
+	"math"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
-// What a file may hold. A token costs a comparison each time that a stream begins.
+// What a file may hold.
 const (
 	maxFileBytes = 8 << 20
 	maxTenants   = 1000
 	maxTokens    = 10_000
+	maxServices  = 10_000
 	maxNameBytes = 64
-	maxKeyBytes  = 4 << 10
 )
 
-// The file, as docs/tenants.md describes it.
-type fileForm struct {
-	Tenants []tenantForm `yaml:"tenants"`
-}
-
-type tenantForm struct {
-	Name           string      `yaml:"name"`
-	Tokens         []tokenForm `yaml:"tokens"`
-	Certificates   []string    `yaml:"certificates"`
-	MaxUploads     int         `yaml:"max_uploads"`
-	MaxBytes       int64       `yaml:"max_bytes"`
-	Intake         *intakeForm `yaml:"intake"`
-	AdditionalTags string      `yaml:"additional_tags"`
-}
-
-type tokenForm struct {
-	SHA256  string    `yaml:"sha256"`
-	Expires time.Time `yaml:"expires"`
-}
-
-type intakeForm struct {
-	URL         string `yaml:"url"`
-	APIKeyFile  string `yaml:"api_key_file"`
-	Connections int    `yaml:"connections"`
-}
+// MaxConnections bounds the connections to an intake.
+const MaxConnections = 10_000
 
 // Read reads the file, which is YAML or, as that is YAML too, JSON, and the files
-// that it names. A key that is not known is an error. It returns the paths of all
-// files that the outcome depends on, also when it fails. Errors repeat nothing of
-// the files but the names of keys and of tenants.
+// that it names; docs/tenants.md describes it. A key that is not known is an error.
+// It returns the paths of all files that the outcome depends on, also when it fails.
+// Errors repeat nothing of the files but the names of keys and of tenants.
 func Read(path string) (*Table, []string, error) {
-	paths := []string{path}
-	content, err := readFile(path, maxFileBytes)
+	table, files, err := read(path)
+	paths := make([]string, len(files))
+	for i, file := range files {
+		paths[i] = file.path
+	}
+	return table, paths, err
+}
+
+func read(path string) (*Table, []source, error) {
+	r := reading{
+		document: document{anchors: map[string]ast.Node{}},
+		table:    &Table{tokens: map[Hash]known{}, names: map[string]*Tenant{}},
+		named:    map[string]bool{},
+		folder:   filepath.Dir(path),
+		keys:     map[string]secret.Secret{},
+	}
+	content, err := r.read(path, maxFileBytes)
 	if err != nil {
-		return nil, paths, fmt.Errorf("read tenants: %w", err)
+		return nil, r.files, fmt.Errorf("read tenants: %w", err)
 	}
-	var form fileForm
-	if err := yaml.UnmarshalWithOptions(content, &form, yaml.Strict()); err != nil {
-		return nil, paths, fmt.Errorf("read tenants: %s: %s", path, explain(err))
+	root, err := parse(content)
+	if err == nil && root != nil {
+		err = at("", root, r.file(root))
 	}
-	table, err := form.table(func(keyPath string) (secret.Secret, error) {
-		if !filepath.IsAbs(keyPath) {
-			keyPath = filepath.Join(filepath.Dir(path), keyPath)
+	if err == nil && len(r.table.tenants) == 0 {
+		err = errors.New("there is no tenant in it")
+	}
+	if err != nil {
+		return nil, r.files, fmt.Errorf("read tenants: %s: %w", path, err)
+	}
+	return r.table, r.files, nil
+}
+
+// reading is a file that is becoming a table.
+type reading struct {
+	document
+
+	table        *Table
+	named        map[string]bool
+	serviceCount int
+	folder       string // which paths start from
+	files        []source
+	keys         map[string]secret.Secret // by the paths of their files
+}
+
+func (r *reading) file(root ast.Node) error {
+	return r.mapping(root, func(key string, value ast.Node) error {
+		if key != "tenants" {
+			return errUnknownKey
 		}
-		paths = append(paths, keyPath)
-		return readKey(keyPath)
+		return r.list(value, r.tenant)
 	})
-	if err != nil {
-		return nil, paths, fmt.Errorf("read tenants: %s: %w", path, err)
-	}
-	return table, paths, nil
 }
 
-// explain says what is wrong with a file without the lines that it is in, which a
-// YAML error shows: an operator may have put there what belongs in another file.
-func explain(err error) string {
-	at, ok := errors.AsType[yaml.Error](err)
-	if !ok {
-		return "malformed"
-	}
-	text := "malformed"
-	if _, ok := errors.AsType[*yaml.UnknownFieldError](err); ok {
-		text = at.GetMessage()
-	} else if _, ok := errors.AsType[*yaml.TypeError](err); ok {
-		text = "a value of the wrong type"
-	}
-	if token := at.GetToken(); token != nil && token.Position != nil {
-		text = fmt.Sprintf("line %d, column %d: %s", token.Position.Line, token.Position.Column, text)
-	}
-	return text
-}
-
-// readFile reads a file that must not be longer than limit.
-func readFile(path string, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, limit+1))
+func (r *reading) tenant(node ast.Node) error {
+	owner := &Tenant{}
+	credentials := len(r.table.tokens) + len(r.table.names)
+	err := r.mapping(node, func(key string, value ast.Node) (err error) {
+		switch key {
+		case "name":
+			owner.Name, err = r.name(value)
+		case "tokens":
+			err = r.list(value, func(item ast.Node) error { return r.token(owner, item) })
+		case "certificates":
+			err = r.list(value, func(item ast.Node) error { return r.certificate(owner, item) })
+		case "services":
+			err = r.services(owner, value)
+		case "max_uploads":
+			var n int64
+			n, err = r.number(value, math.MaxInt32)
+			owner.Uploads = int(n)
+		case "max_bytes":
+			owner.Bytes, err = r.number(value, math.MaxInt64)
+		case "intake":
+			owner.Intake, err = r.intake(value)
+		case "additional_tags":
+			owner.AdditionalTags, err = r.tags(value)
+		default:
+			err = errUnknownKey
+		}
+		return err
+	})
 	switch {
 	case err != nil:
-		return nil, err
-	case int64(len(content)) > limit:
-		return nil, fmt.Errorf("%s has more than %d bytes", path, limit)
-	}
-	return content, nil
-}
-
-func readKey(path string) (secret.Secret, error) {
-	content, err := readFile(path, maxKeyBytes)
-	if err != nil {
-		return secret.Secret{}, err
-	}
-	key := strings.TrimSpace(string(content))
-	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return secret.Secret{}, fmt.Errorf("%s holds no key, or more than one", path)
-	}
-	return secret.New(key), nil
-}
-
-// table checks what the file says.
-func (f fileForm) table(readKey func(path string) (secret.Secret, error)) (*Table, error) {
-	switch {
-	case len(f.Tenants) == 0:
-		return nil, errors.New("there is no tenant in it")
-	case len(f.Tenants) > maxTenants:
-		return nil, fmt.Errorf("%d tenants, more than %d", len(f.Tenants), maxTenants)
-	}
-	t := &Table{byHash: make(map[Hash]int), names: make(map[string]*Tenant)}
-	named := make(map[string]bool, len(f.Tenants))
-	for i, form := range f.Tenants {
-		if !isName(form.Name) {
-			return nil, fmt.Errorf("tenants[%d].name is not 1 to %d letters, digits, '.', '_' or '-'", i, maxNameBytes)
-		}
-		if named[form.Name] {
-			return nil, fmt.Errorf("tenant %s is there twice", form.Name)
-		}
-		named[form.Name] = true
-		if err := t.add(form, readKey); err != nil {
-			return nil, fmt.Errorf("tenant %s: %w", form.Name, err)
-		}
-	}
-	return t, nil
-}
-
-func (t *Table) add(form tenantForm, readKey func(path string) (secret.Secret, error)) error {
-	switch {
-	case len(form.Tokens) == 0 && len(form.Certificates) == 0:
-		return errors.New("neither tokens nor certificates")
-	case form.MaxUploads < 0:
-		return fmt.Errorf("max_uploads %d is negative", form.MaxUploads)
-	case form.MaxBytes < 0:
-		return fmt.Errorf("max_bytes %d is negative", form.MaxBytes)
-	case strings.ContainsFunc(form.AdditionalTags, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return errors.New("additional_tags has a control character")
-	}
-	owner := &Tenant{
-		Name: form.Name, Uploads: form.MaxUploads, Bytes: form.MaxBytes, AdditionalTags: form.AdditionalTags,
-	}
-	if err := t.addCredentials(owner, form); err != nil {
 		return err
+	case owner.Name == "":
+		return errors.New("it has no name")
+	case len(r.table.tokens)+len(r.table.names) == credentials:
+		return fmt.Errorf("tenant %s has neither tokens nor certificates", owner.Name)
+	case len(r.table.tenants) == maxTenants:
+		return fmt.Errorf("more than %d tenants", maxTenants)
 	}
-	if form.Intake != nil {
-		own, err := form.Intake.intake(readKey)
-		if err != nil {
-			return fmt.Errorf("intake: %w", err)
-		}
-		owner.Intake = own
-	}
-	t.tenants = append(t.tenants, owner)
+	r.table.tenants = append(r.table.tenants, owner)
 	return nil
 }
 
-func (t *Table) addCredentials(owner *Tenant, form tenantForm) error {
-	for i, token := range form.Tokens {
-		hash, err := parseHash(token.SHA256)
-		_, there := t.byHash[hash]
-		switch {
-		case err != nil:
-			return fmt.Errorf("tokens[%d].sha256: %w", i, err)
-		case there:
-			return fmt.Errorf("tokens[%d] is there twice", i)
-		case len(t.tokens) == maxTokens:
-			return fmt.Errorf("tokens[%d]: more than %d tokens in all", i, maxTokens)
-		}
-		t.byHash[hash] = len(t.tokens)
-		t.tokens = append(t.tokens, known{hash: hash, expires: token.Expires, tenant: owner})
-	}
-	for i, name := range form.Certificates {
-		switch {
-		case name == "":
-			return fmt.Errorf("certificates[%d] is empty", i)
-		case t.names[name] != nil:
-			return fmt.Errorf("certificates[%d] is there twice", i)
-		}
-		t.names[name] = owner
-	}
-	return nil
-}
-
-func (f *intakeForm) intake(readKey func(path string) (secret.Secret, error)) (*Intake, error) {
+func (r *reading) name(node ast.Node) (string, error) {
+	name, err := r.text(node)
 	switch {
-	case f.URL == "":
-		return nil, errors.New("no url")
-	case f.Connections < 0:
-		return nil, fmt.Errorf("connections %d is negative", f.Connections)
+	case err != nil:
+		return "", err
+	case !isName(name):
+		return "", fmt.Errorf("not 1 to %d letters, digits, '.', '_' or '-'", maxNameBytes)
+	case r.named[name]:
+		return "", errTwice
 	}
-	own := &Intake{URL: f.URL, Connections: f.Connections}
-	if f.APIKeyFile != "" {
-		key, err := readKey(f.APIKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("api_key_file: %w", err)
-		}
-		own.APIKey = key
-	}
-	return own, nil
+	r.named[name] = true
+	return name, nil
 }
 
-// isName tells whether a tenant may have the name. It stands in logs and statuses.
+// isName reports whether a tenant may have the name. It stands in logs and statuses.
 func isName(name string) bool {
 	plain := func(r rune) bool {
 		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
 	}
 	return name != "" && len(name) <= maxNameBytes && !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) })
+}
+
+func (r *reading) token(owner *Tenant, node ast.Node) error {
+	var hash *Hash
+	token := known{tenant: owner}
+	err := r.mapping(node, func(key string, value ast.Node) error {
+		var err error
+		switch key {
+		case "sha256":
+			hash, err = r.hash(value)
+		case "expires":
+			token.expires, err = r.time(value)
+		default:
+			err = errUnknownKey
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case hash == nil:
+		return errors.New("it has no sha256")
+	case len(r.table.tokens) == maxTokens:
+		return fmt.Errorf("more than %d tokens in all", maxTokens)
+	}
+	r.table.tokens[*hash] = token
+	return nil
+}
+
+func (r *reading) hash(node ast.Node) (*Hash, error) {
+	text, err := r.text(node)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := parseHash(text)
+	if err != nil {
+		return nil, err
+	}
+	if _, there := r.table.tokens[hash]; there {
+		return nil, errTwice
+	}
+	return &hash, nil
+}
+
+func (r *reading) certificate(owner *Tenant, node ast.Node) error {
+	name, err := r.text(node)
+	switch {
+	case err != nil:
+		return err
+	case name == "":
+		return errors.New("it is empty")
+	case r.table.names[name] != nil:
+		return errTwice
+	}
+	r.table.names[name] = owner
+	return nil
+}
+
+func (r *reading) services(owner *Tenant, node ast.Node) error {
+	owner.Services = &Services{}
+	err := r.list(node, func(item ast.Node) error {
+		pattern, err := r.text(item)
+		if err != nil {
+			return err
+		}
+		if r.serviceCount++; r.serviceCount > maxServices {
+			return fmt.Errorf("more than %d services in all", maxServices)
+		}
+		return owner.Services.add(pattern)
+	})
+	if err == nil && owner.Services.empty() {
+		err = errors.New("there is none; leave the key out if it may be any")
+	}
+	return err
+}
+
+func (r *reading) intake(node ast.Node) (*Intake, error) {
+	own := &Intake{}
+	err := r.mapping(node, func(key string, value ast.Node) (err error) {
+		switch key {
+		case "url":
+			own.URL, err = r.text(value)
+		case "api_key_file":
+			own.APIKey, err = r.key(value)
+		case "connections":
+			var n int64
+			n, err = r.number(value, MaxConnections)
+			own.Connections = int(n)
+		default:
+			err = errUnknownKey
+		}
+		return err
+	})
+	if err == nil && own.URL == "" {
+		err = errors.New("it has no url")
+	}
+	return own, err
+}
+
+func (r *reading) tags(node ast.Node) (string, error) {
+	tags, err := r.text(node)
+	if err == nil && strings.ContainsFunc(tags, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		err = errors.New("it has a control character")
+	}
+	return tags, err
+}
+
+// key reads the key file that a node names.
+func (r *reading) key(node ast.Node) (secret.Secret, error) {
+	given, err := r.text(node)
+	if err != nil {
+		return secret.Secret{}, err
+	}
+	path := given
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(r.folder, path)
+	}
+	if key, ok := r.keys[path]; ok {
+		return key, nil
+	}
+	content, err := r.read(path, secret.MaxBytes)
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok && filepath.Dir(given) == "." {
+		return secret.Secret{}, wrong.Err // the name may be the key itself
+	} else if err != nil {
+		return secret.Secret{}, err
+	}
+	key, err := secret.Parse(string(content))
+	if err != nil {
+		return secret.Secret{}, fmt.Errorf("%s: %w", path, err)
+	}
+	r.keys[path] = key
+	return key, nil
 }

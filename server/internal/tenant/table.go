@@ -12,6 +12,8 @@ import (
 type Tenant struct {
 	// Name is unique in the file.
 	Name string
+	// Services are the services that it may upload for; nil: any.
+	Services *Services
 	// Uploads is how many uploads may be in flight; 0: any number.
 	Uploads int
 	// Bytes is what the uploads in flight may hold in memory together; 0: no limit of its own.
@@ -37,8 +39,7 @@ type Intake struct {
 // table has no tenant.
 type Table struct {
 	tenants []*Tenant
-	tokens  []known
-	byHash  map[Hash]int       // which of them
+	tokens  map[Hash]known
 	names   map[string]*Tenant // of certificates
 }
 
@@ -52,14 +53,16 @@ var (
 // changed.
 func (t *Table) Tenants() []*Tenant { return t.tenants }
 
-// ByToken returns whose token it is, or [ErrUnknown] or [ErrExpired].
+// ByToken returns whose token it is, or [ErrUnknown] or [ErrExpired]. What it costs
+// does not depend on how many tokens there are. How long it takes may tell something
+// of the hashes in the table, but a hash helps nobody to find a token.
 func (t *Table) ByToken(token string, now time.Time) (*Tenant, Credential, error) {
 	c := Credential{hash: HashOf(token)}
-	if find(t.tokens, c.hash) < 0 {
-		return nil, Credential{}, ErrUnknown
-	}
 	owner, err := t.Owner(c, now)
-	return owner, c, err
+	if err != nil {
+		return nil, Credential{}, err
+	}
+	return owner, c, nil
 }
 
 // ByCertificate returns whose certificate it is, or [ErrUnknown]. It must be the
@@ -92,12 +95,12 @@ func (t *Table) Owner(c Credential, now time.Time) (*Tenant, error) {
 		}
 		return nil, ErrUnknown
 	}
-	i, ok := t.byHash[c.hash]
+	token, ok := t.tokens[c.hash]
 	switch {
 	case !ok:
 		return nil, ErrUnknown
-	case t.tokens[i].expired(now):
+	case token.expired(now):
 		return nil, ErrExpired
 	}
-	return t.tokens[i].tenant, nil
+	return token.tenant, nil
 }

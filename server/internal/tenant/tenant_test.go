@@ -111,32 +111,109 @@ func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	hash := tenant.HashOf("x").String()
 	one := "tenants: [{name: a, tokens: [{sha256: " + hash + "}]"
+	intake := one + ", intake: "
+	services := one + ", services: "
+	long := strings.Repeat("x", 257)
 	for name, test := range map[string]struct{ content, want string }{
 		"empty":                {"", "there is no tenant"},
+		"a comment":            {"# nobody\n", "there is no tenant"},
 		"no tenants":           {"tenants: []", "there is no tenant"},
-		"unknown key":          {one + ", api_key: " + canary + "}]", `line 1, column 107: unknown field "api_key"`},
-		"unknown in intake":    {one + ", intake: {url: u, api_key: " + canary + "}}]", `unknown field "api_key"`},
-		"twice":                {one + "}]\ntenants: [" + canary + "]", "line 2, column 1: malformed"},
+		"null for tenants":     {"tenants:", "line 1, column 1: tenants: there is no value"},
+		"unknown key":          {one + ", api_key: " + canary + "}]", "line 1, column 107: tenants[0].api_key: unknown key"},
+		"unknown in intake":    {intake + "{url: u, api_key: " + canary + "}}]", "tenants[0].intake.api_key: unknown key"},
+		"unknown at the top":   {"tenant: []", "line 1, column 1: tenant: unknown key"},
+		"a token for a key":    {"tenants: [{name: a, tokens: [{sgt_" + canary + "}]}]", "tokens[0].(a key that is not shown): unknown key"},
+		"a long key":           {"tenants: [{" + strings.Repeat(canary, 5) + "}]", "tenants[0].(a key that is not shown): unknown key"},
+		"twice":                {one + "}]\ntenants: [" + canary + "]", "line 2, column 1: tenants: it is there twice"},
+		"twice in a tenant":    {one + ", name: b}]", "tenants[0].name: it is there twice"},
+		"twice, quoted":        {one + ", max_uploads: 1, \"max_uploads\": 2}]", "tenants[0].max_uploads: it is there twice"},
+		"two documents":        {one + "}]\n---\ntenants: [{name: b, certificates: [c]}]", "line 3, column 8: more than one document"},
+		"an empty one first":   {"---\n---\n" + one + "}]", "more than one document"},
+		"an empty one between": {one + "}]\n--- \n---\r\ntenants: []", "more than one document"},
+		"two documents, ended": {one + "}]\n...\n" + one + "}]", "more than one document"},
 		"not YAML":             {"tenants: [" + canary, "malformed"},
-		"wrong type":           {one + ", max_uploads: " + canary + "}]", "wrong type"},
-		"a list for a name":    {one + ", intake: [" + canary + "]}]", "tenants"},
-		"no name":              {"tenants: [{tokens: [{sha256: " + hash + "}]}]", "tenants[0].name"},
-		"odd name":             {"tenants: [{name: \"a\\nb\", tokens: [{sha256: " + hash + "}]}]", "tenants[0].name"},
-		"name twice":           {one + "}, {name: a, certificates: [x]}]", "tenant a is there twice"},
-		"nothing to show":      {"tenants: [{name: a}]", "neither tokens nor certificates"},
-		"a token for its hash": {"tenants: [{name: a, tokens: [{sha256: " + canary + "}]}]", "not a SHA-256 hash"},
+		"a list":               {"- " + canary, "line 1, column 1: not a mapping"},
+		"a word":               {canary, "not a mapping"},
+		"deep":                 {"tenants: " + strings.Repeat("[", 100_000), "nested too deeply"},
+		"deep, by dashes":      {"tenants:\n" + strings.Repeat("- ", 100_000), "nested too deeply"},
+		"UTF-16":               {"\xff\xfet\x00", "UTF-16"},
+		"a list for a name":    {"tenants: [{name: [" + canary + "]}]", "tenants[0].name: not a text"},
+		"a list for a mapping": {intake + "[" + canary + "]}]", "tenants[0].intake: not a mapping"},
+		"a word for a list":    {"tenants: [{name: a, certificates: " + canary + "}]", "tenants[0].certificates: not a list"},
+		"a word for a tenant":  {"tenants: [" + canary + "]", "tenants[0]: not a mapping"},
+		"no name":              {"tenants: [{tokens: [{sha256: " + hash + "}]}]", "tenants[0]: it has no name"},
+		"null for a name":      {"tenants: [{name: null, tokens: [{sha256: " + hash + "}]}]", "tenants[0].name: there is no value"},
+		"tilde for a name":     {"tenants: [{name: ~, tokens: [{sha256: " + hash + "}]}]", "tenants[0].name: there is no value"},
+		"empty name":           {"tenants: [{name: '', certificates: [x]}]", "tenants[0].name: not 1 to 64"},
+		"odd name":             {"tenants: [{name: \"a\\nb\", tokens: [{sha256: " + hash + "}]}]", "tenants[0].name: not 1 to 64"},
+		"a date for a name":    {"tenants: [{name: 2027-01-01T00:00:00Z, certificates: [x]}]", "tenants[0].name: not 1 to 64"},
+		"name twice":           {one + "}, {name: a, certificates: [x]}]", "tenants[1].name: it is there twice"},
+		"tag":                  {"tenants: [{name: !!str 5, certificates: [x]}]", "tenants[0].name: not a text"},
+		"merge key":            {"tenants: [{name: a, <<: {certificates: [x]}}]", "tenants[0].<<: unknown key"},
+		"alias of nothing":     {"tenants: [{name: *a, certificates: [x]}]", "tenants[0].name: an alias of nothing"},
+		"alias of itself":      {"tenants: &a [*a]", "tenants[0]: not a mapping"},
+		"nothing to show":      {"tenants: [{name: a}]", "tenant a has neither tokens nor certificates"},
+		"empty lists":          {"tenants: [{name: a, tokens: [], certificates: []}]", "tenant a has neither tokens nor certificates"},
+		"null for tokens":      {"tenants: [{name: a, certificates: [x], tokens: }]", "tenants[0].tokens: there is no value"},
+		"a token for its hash": {"tenants: [{name: a, tokens: [{sha256: " + canary + "}]}]", "tokens[0].sha256: not a SHA-256 hash"},
+		"a token, no mapping":  {"tenants: [{name: a, tokens: [" + canary + "]}]", "tokens[0]: not a mapping"},
 		"a short hash":         {"tenants: [{name: a, tokens: [{sha256: \"00\"}]}]", "not a SHA-256 hash"},
-		"token twice":          {one + "}, {name: b, tokens: [{sha256: " + hash + "}]}]", "tokens[0] is there twice"},
-		"certificate twice":    {"tenants: [{name: a, certificates: [x]}, {name: b, certificates: [x]}]", "certificates[0] is there twice"},
-		"empty certificate":    {`tenants: [{name: a, certificates: [""]}]`, "certificates[0] is empty"},
-		"negative uploads":     {one + ", max_uploads: -1}]", "max_uploads -1"},
-		"negative bytes":       {one + ", max_bytes: -1}]", "max_bytes -1"},
-		"tags inject":          {one + ", additional_tags: \"a:b\\r\\nDD-API-KEY: x\"}]", "additional_tags has a control character"},
-		"no URL":               {one + ", intake: {}}]", "no url"},
-		"negative connections": {one + ", intake: {url: x, connections: -1}}]", "connections -1"},
-		"no key file":          {one + ", intake: {url: x, api_key_file: missing}}]", "api_key_file"},
-		"two keys in a file":   {one + ", intake: {url: x, api_key_file: keys}}]", "more than one"},
-		"empty key file":       {one + ", intake: {url: x, api_key_file: none}}]", "no key"},
+		"no hash":              {"tenants: [{name: a, tokens: [{expires: 2027-01-01}]}]", "tokens[0]: it has no sha256"},
+		"token twice":          {one + "}, {name: b, tokens: [{sha256: " + hash + "}]}]", "tenants[1].tokens[0].sha256: it is there twice"},
+		"no time":              {"tenants: [{name: a, tokens: [{sha256: " + hash + ", expires: }]}]", "tokens[0].expires: there is no value"},
+		"null for a time":      {"tenants: [{name: a, tokens: [{sha256: " + hash + ", expires: null}]}]", "tokens[0].expires: there is no value"},
+		"a word for a time":    {"tenants: [{name: a, tokens: [{sha256: " + hash + ", expires: never}]}]", "expires: neither a time"},
+		"a number for a time":  {"tenants: [{name: a, tokens: [{sha256: " + hash + ", expires: 2027}]}]", "expires: neither a time"},
+		"a time without zone":  {"tenants: [{name: a, tokens: [{sha256: " + hash + ", expires: \"2027-01-01 00:00:00\"}]}]", "expires: neither a time"},
+		"the zero time":        {"tenants: [{name: a, tokens: [{sha256: " + hash + ", expires: 0001-01-01T00:00:00Z}]}]", "expires: neither a time"},
+		"certificate twice":    {"tenants: [{name: a, certificates: [x]}, {name: b, certificates: [x]}]", "tenants[1].certificates[0]: it is there twice"},
+		"empty certificate":    {`tenants: [{name: a, certificates: [""]}]`, "certificates[0]: it is empty"},
+		"null for one":         {"tenants: [{name: a, certificates: [x, ~]}]", "certificates[1]: there is no value"},
+		"negative uploads":     {one + ", max_uploads: -1}]", "max_uploads: not a whole number"},
+		"a fraction":           {one + ", max_uploads: 0.5}]", "max_uploads: not a whole number"},
+		"a whole fraction":     {one + ", max_uploads: 1.0}]", "max_uploads: not a whole number"},
+		"exponent":             {one + ", max_bytes: 1e3}]", "max_bytes: not a whole number"},
+		"underscore":           {one + ", max_bytes: 1_000}]", "max_bytes: not a whole number"},
+		"hexadecimal":          {one + ", max_bytes: 0x10}]", "max_bytes: not a whole number"},
+		"octal":                {one + ", max_bytes: 0o10}]", "max_bytes: not a whole number"},
+		"infinity":             {one + ", max_bytes: .inf}]", "max_bytes: not a whole number"},
+		"not a number":         {one + ", max_bytes: .nan}]", "max_bytes: not a whole number"},
+		"negative zero":        {one + ", max_bytes: -0}]", "max_bytes: not a whole number"},
+		"a sign":               {one + ", max_bytes: +5}]", "max_bytes: not a whole number"},
+		"a size":               {one + ", max_bytes: 64MiB}]", "max_bytes: not a whole number"},
+		"yes for a number":     {one + ", max_uploads: yes}]", "max_uploads: not a whole number"},
+		"a word for a number":  {one + ", max_uploads: " + canary + "}]", "max_uploads: not a whole number"},
+		"null for a number":    {one + ", max_uploads: null}]", "max_uploads: there is no value"},
+		"no number":            {one + ", max_uploads: }]", "max_uploads: there is no value"},
+		"a list for a number":  {one + ", max_uploads: [1]}]", "max_uploads: not a text or a number"},
+		"too many uploads":     {one + ", max_uploads: 99999999999}]", "max_uploads: more than 2147483647"},
+		"too many bytes":       {one + ", max_bytes: 99999999999999999999}]", "max_bytes: more than 9223372036854775807"},
+		"tags inject":          {one + ", additional_tags: \"a:b\\r\\nDD-API-KEY: x\"}]", "additional_tags: it has a control character"},
+		"no intake":            {intake + "}]", "tenants[0].intake: there is no value"},
+		"no URL":               {intake + "{}}]", "tenants[0].intake: it has no url"},
+		"null for a URL":       {intake + "{url: }}]", "tenants[0].intake.url: there is no value"},
+		"negative connections": {intake + "{url: x, connections: -1}}]", "intake.connections: not a whole number"},
+		"too many connections": {intake + "{url: x, connections: 100000000000000}}]", "intake.connections: more than 10000"},
+		"no key file":          {intake + "{url: x, api_key_file: missing}}]", "intake.api_key_file: no such file"},
+		"a key for its file":   {intake + "{url: x, api_key_file: " + canary + "}}]", "intake.api_key_file: no such file"},
+		"a key with a slash":   {intake + "{url: x, api_key_file: " + canary + "/" + canary + "}}]", "intake.api_key_file: open (a path that is not shown"},
+		"a folder for a key":   {intake + "{url: x, api_key_file: .}}]", "is a directory, not a regular file"},
+		"null for a key file":  {intake + "{url: x, api_key_file: ~}}]", "intake.api_key_file: there is no value"},
+		"two keys in a file":   {intake + "{url: x, api_key_file: keys}}]", "more than one"},
+		"empty key file":       {intake + "{url: x, api_key_file: none}}]", "no key"},
+		"no service":           {services + "[]}]", "tenants[0].services: there is none"},
+		"null for services":    {services + "}]", "tenants[0].services: there is no value"},
+		"null for a service":   {services + "[shop, ~]}]", "services[1]: there is no value"},
+		"an empty service":     {services + "['']}]", "services[0]: it is empty"},
+		"a word for services":  {services + "shop}]", "tenants[0].services: not a list"},
+		"a list in services":   {services + "[[shop]]}]", "services[0]: not a text"},
+		"a star in front":      {services + "['*-shop']}]", "services[0]: a * stands only at the end"},
+		"two stars":            {services + "['shop**']}]", "services[0]: a * stands only at the end"},
+		"service twice":        {services + "[shop, shop]}]", "services[1]: it is there twice"},
+		"prefix twice":         {services + "[shop*, 'shop*']}]", "services[1]: it is there twice"},
+		"a long service":       {services + "[" + long + "]}]", "services[0]: longer than 256 bytes"},
+		"control in a service": {services + "[\"a\\tb\"]}]", "services[0]: not UTF-8, or with a control character"},
+		"the line of services": {"tenants:\n  - name: a\n    certificates: [x]\n    services:\n      - shop\n      - a*b\n", "line 6, column 9: tenants[0].services[1]: a * stands"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -171,10 +248,100 @@ func FuzzRead(f *testing.F) {
 		case err == nil && len(table.Tenants()) == 0:
 			t.Error("a table without tenants")
 		case err != nil && strings.Contains(content, canary) && strings.Contains(err.Error(), canary) &&
-			!strings.Contains(err.Error(), "unknown field"):
+			!strings.Contains(err.Error(), "it is there twice"):
 			t.Errorf("it tells what is in the file: %v", err)
 		}
 	})
+}
+
+// TestScalarsCountByTheirText reads what YAML has other types for.
+func TestScalarsCountByTheirText(t *testing.T) {
+	t.Parallel()
+	digits := strings.Repeat("1234567e", 8) // YAML has it for a number
+	for _, name := range []string{
+		"0x1F", "010", "1.10", "1e3", "1_000", "0o10", "0b11", ".inf", ".NaN", "yes", "No", "true", "on", "2027-01-01", "-5", "1", "NULL_",
+		"'null'", "\"~\"",
+	} {
+		want := strings.Trim(name, `'"`)
+		if want == "~" {
+			continue // no tenant can be called so
+		}
+		table, _, err := tenant.Read(write(t, fmt.Sprintf(
+			"tenants: [{name: %[1]s, certificates: [%[1]s, c-%[1]s], services: [%[1]s], additional_tags: %[1]s, tokens: [{sha256: %[2]s}], "+
+				"intake: {url: %[1]s}}]", name, digits)))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := table.Tenants()[0]
+		if got.Name != want || got.AdditionalTags != want || got.Intake.URL != want || !got.Services.Has(want) || got.Services.Has(want+"0") {
+			t.Errorf("%s is read as %q, %q, %q", name, got.Name, got.AdditionalTags, got.Intake.URL)
+		}
+		if owner, _, err := table.ByCertificate(&x509.Certificate{DNSNames: []string{want}}); owner != got || err != nil {
+			t.Errorf("the certificate %s: %v", name, err)
+		}
+	}
+	for text, want := range map[string]int{"0": 0, "5": 5, "010": 10, "0009": 9, "'7'": 7, "\"08\"": 8, "2147483647": 1<<31 - 1} {
+		table, _, err := tenant.Read(write(t, fmt.Sprintf(
+			"tenants: [{name: a, certificates: [x], max_uploads: %[1]s, max_bytes: %[1]s}]", text)))
+		if err != nil || table.Tenants()[0].Uploads != want || table.Tenants()[0].Bytes != int64(want) {
+			t.Errorf("%s: %v, %v", text, table, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"2027-01-01": "2027-01-01T00:00:00Z", "2027-01-01T02:00:00+02:00": "2027-01-01T00:00:00Z", "'2027-01-01T00:00:00.5Z'": "2027-01-01T00:00:00.5Z",
+	} {
+		at, err := time.Parse(time.RFC3339, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, _, err := tenant.Read(write(t, "tenants: [{name: a, tokens: [{sha256: "+tenant.HashOf("x").String()+", expires: "+text+"}]}]"))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if _, _, err := table.ByToken("x", at.Add(-1)); err != nil {
+			t.Errorf("%s: before: %v", text, err)
+		}
+		if _, _, err := table.ByToken("x", at); !errors.Is(err, tenant.ErrExpired) {
+			t.Errorf("%s: then: %v", text, err)
+		}
+	}
+}
+
+// TestFormsOfTheFile reads the same in other notations.
+func TestFormsOfTheFile(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"flow":              "tenants: [{name: a, certificates: [x, y], services: [shop, 'web-*'], max_uploads: 3, intake: {url: u}}]",
+		"a mark":            "\ufefftenants: [{name: a, certificates: [x, y], services: [shop, 'web-*'], max_uploads: 3, intake: {url: u}}]",
+		"JSON":              "{\"tenants\":\t[\n\t{\"name\": \"a\", \"certificates\": [\"x\", \"\\u0079\"], \"services\": [\"shop\", \"web-*\"], \"max_uploads\": 3, \"intake\": {\"url\": \"u\"}}\n]}\n",
+		"block":             "# all\n---\ntenants:\n- name: a # b\n  certificates:\n  - x\n  - y\n  services:\n  - shop\n  - web-*\n  max_uploads: 3\n  intake:\n    url: u\n",
+		"a directive":       "%YAML 1.2\n---\ntenants: [{name: a, certificates: [x, y], services: [shop, web-*], max_uploads: 3, intake: {url: u}}]\n...\n",
+		"line ends":         "tenants:\r\n- name: a\r\n  certificates: [x, y]\r\n  services: [shop, web-*]\r\n  max_uploads: 3\r\n  intake: {url: u}\r\n",
+		"block scalars":     "tenants:\n- name: |-\n    a\n  certificates: [x, y]\n  services: [shop, web-*]\n  max_uploads: >-\n    3\n  intake: {url: u}\n",
+		"anchors":           "tenants: [{name: &a a, certificates: [x, y], services: &s [shop, &w web-*], max_uploads: &n 3, intake: &i {url: u}}, {name: b, services: *s, certificates: [b], intake: *i, max_uploads: *n}, {name: c, certificates: [*n], services: [*w]}]",
+		"a comment, dashes": "# " + strings.Repeat("-", 80) + "\ntenants: [{name: a, certificates: [x, y], services: [shop, web-*], max_uploads: 3, intake: {url: u}}]",
+	} {
+		table, _, err := tenant.Read(write(t, content))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for i, got := range table.Tenants() {
+			if got.Name != string(rune('a'+i)) {
+				t.Errorf("%s: tenant %d is %s", name, i, got.Name)
+			}
+			if got.Services.Has("shop") != (i < 2) || !got.Services.Has("web-1") || got.Services.Has("other") || i < 2 && (got.Uploads != 3 || got.Intake.URL != "u") {
+				t.Errorf("%s: tenant %s is %+v", name, got.Name, got)
+			}
+		}
+		for _, leaf := range []string{"x", "y"} {
+			if owner, _, err := table.ByCertificate(&x509.Certificate{DNSNames: []string{leaf}}); err != nil || owner.Name != "a" {
+				t.Errorf("%s: certificate %s: %v", name, leaf, err)
+			}
+		}
+	}
 }
 
 func TestNewToken(t *testing.T) {
@@ -245,4 +412,51 @@ func TestWatcher(t *testing.T) {
 	}
 	look(0, false)
 	look(1, false)
+}
+
+// manyTokens returns a table with a token for each number below count.
+func manyTokens(tb testing.TB, count int) *tenant.Table {
+	tb.Helper()
+	var content strings.Builder
+	content.WriteString("tenants:\n- name: a\n  tokens:\n")
+	for i := range count {
+		fmt.Fprintf(&content, "  - {sha256: %s}\n", tenant.HashOf(fmt.Sprint("token", i)))
+	}
+	path := filepath.Join(tb.TempDir(), "tenants.yaml")
+	if err := os.WriteFile(path, []byte(content.String()), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	table, _, err := tenant.Read(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return table
+}
+
+func TestManyTokens(t *testing.T) {
+	t.Parallel()
+	const count = 2000
+	table := manyTokens(t, count)
+	for i := range count {
+		if owner, _, err := table.ByToken(fmt.Sprint("token", i), time.Now()); err != nil || owner.Name != "a" {
+			t.Fatalf("token %d: %v", i, err)
+		}
+	}
+	if _, _, err := table.ByToken(fmt.Sprint("token", count), time.Now()); !errors.Is(err, tenant.ErrUnknown) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+// BenchmarkByToken checks a wrong token: the time must not grow with their number.
+func BenchmarkByToken(b *testing.B) {
+	for _, count := range []int{10, 10_000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			table, now := manyTokens(b, count), time.Now()
+			for b.Loop() {
+				if _, _, err := table.ByToken("wrong", now); err == nil {
+					b.Fatal("it is taken")
+				}
+			}
+		})
+	}
 }

@@ -4,6 +4,8 @@
 package main
 
 import (
+	"example.com/program/v2/assembly"
+	"example.com/program/v2/kinds"
 	plain "example.com/program/v2/plain.v2"
 	"example.com/program/v2/shape"
 )
@@ -69,5 +71,7 @@ func main() {
 	n += *escapes(n)
 	n += plain.Function(n)
 	n += shape.All(n)
+	n += assembly.Twice(n)
+	n += kinds.Run(n)
 	println(n)
 }

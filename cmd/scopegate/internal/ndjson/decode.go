@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -22,9 +24,9 @@ const maxDepth = 1000
 func Decode(line []byte) (*symdbv1.Scope, error) { return decode(line, 0) }
 
 func decode(line []byte, number int) (*symdbv1.Scope, error) {
-	d := decoder{tokens: json.NewDecoder(bytes.NewReader(line))}
+	d := decoder{line: line, tokens: json.NewDecoder(bytes.NewReader(line))}
 	d.tokens.UseNumber()
-	scope, err := d.root(line)
+	scope, err := d.root()
 	if err == nil {
 		return scope, nil
 	}
@@ -39,12 +41,13 @@ func decode(line []byte, number int) (*symdbv1.Scope, error) {
 // decoder reads the tokens of one line. path is where it stands; an error leaves
 // it there.
 type decoder struct {
+	line   []byte
 	tokens *json.Decoder
 	path   []step
 }
 
-func (d *decoder) root(line []byte) (*symdbv1.Scope, error) {
-	if !utf8.Valid(line) {
+func (d *decoder) root() (*symdbv1.Scope, error) {
+	if !utf8.Valid(d.line) {
 		return nil, d.wrong("not valid UTF-8")
 	}
 	scope, err := d.scope()
@@ -62,6 +65,7 @@ func (d *decoder) wrong(format string, args ...any) *Error {
 }
 
 func (d *decoder) token() (json.Token, error) {
+	begin := d.tokens.InputOffset()
 	token, err := d.tokens.Token()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -69,7 +73,49 @@ func (d *decoder) token() (json.Token, error) {
 	case err != nil:
 		return nil, d.wrong("%v", err)
 	}
+	// encoding/json puts U+FFFD in the place of half a surrogate pair.
+	if text, ok := token.(string); ok && strings.ContainsRune(text, utf8.RuneError) {
+		if half := loneSurrogate(d.line[begin:d.tokens.InputOffset()]); half != "" {
+			return nil, d.wrong("the escape %s is half of a surrogate pair, and stands for no character", half)
+		}
+	}
 	return token, nil
+}
+
+// loneSurrogate returns the first escape in a JSON string that is half of a
+// surrogate pair without the other half; "" where there is none.
+func loneSurrogate(literal []byte) string {
+	for i := 0; i < len(literal); i++ {
+		if literal[i] != '\\' {
+			continue
+		}
+		unit := escapedUnit(literal[i:])
+		switch {
+		case !utf16.IsSurrogate(unit):
+			i++ // what is escaped, which may be a backslash
+		case utf16.DecodeRune(unit, escapedUnit(literal[i+escapeBytes:])) == utf8.RuneError:
+			return string(literal[i : i+escapeBytes])
+		default:
+			i += 2*escapeBytes - 1
+		}
+	}
+	return ""
+}
+
+// escapeBytes is the length of an escape such as \ud83d.
+const escapeBytes = 6
+
+// escapedUnit is the UTF-16 unit of the escape \uXXXX at the front of text; -1 where
+// there is none.
+func escapedUnit(text []byte) rune {
+	if len(text) < escapeBytes || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:escapeBytes]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 // begin takes the beginning of an object or an array.

@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
 // DefaultMaxLineBytes is room for the largest root scopes that are known, of
@@ -21,9 +22,10 @@ const (
 	keptBytes = 1 << 20
 )
 
-// Scopes ranges over the scopes in r, in order. Blank lines are skipped, and the
-// last line need not end. One line is in memory at a time; the scope belongs to
-// the caller. The sequence can be ranged over once.
+// Scopes ranges over the scopes in r, in order. Blank lines are skipped, and so is a
+// byte order mark at the front of a line; the last line need not end. One line is in
+// memory at a time; the scope belongs to the caller. The sequence can be ranged over
+// once.
 //
 // The first error ends the range, beside a nil scope: an [*Error] that names the
 // line, also where it is longer than maxLineBytes, or what r returned.
@@ -58,8 +60,8 @@ type lineReader struct {
 	line     []byte
 }
 
-// next returns the next line without the space around it, valid until the next
-// call, or io.EOF.
+// next returns the next line without a byte order mark and the space around it, valid
+// until the next call, or io.EOF.
 func (l *lineReader) next() ([]byte, error) {
 	if cap(l.line) > keptBytes {
 		l.line = nil
@@ -80,6 +82,10 @@ func (l *lineReader) next() ([]byte, error) {
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, fmt.Errorf("read line %d: %w", l.number, err)
 		}
-		return bytes.Trim(l.line, " \t\r\n"), nil
+		skip, err := textfile.Begin(l.line) // of any line: files may have been joined
+		if err != nil {
+			return nil, &Error{Line: l.number, Reason: err.Error()}
+		}
+		return bytes.Trim(l.line[skip:], " \t\r\n"), nil
 	}
 }

@@ -80,6 +80,26 @@ func TestDecodeRefuses(t *testing.T) {
 		specifics(`"x":9007199254740993`):                 "language_specifics.x: 9007199254740993 is an integer that a double",
 		specifics(`"x":` + strings.Repeat("[", 2000)):     "nested deeper than 1000",
 		strings.Repeat(`{"scopes":[`, 600):                "scopes: nested deeper than 1000",
+
+		`{"name":"\ud800"}`:                                    `name: the escape \ud800 is half of a surrogate pair`,
+		`{"name":"a\uDC00b"}`:                                  `name: the escape \uDC00 is half of a surrogate pair`,
+		`{"name":"\ud83d\ud83d\ude00"}`:                        `name: the escape \ud83d is half`,
+		`{"name":"\ude00\ud83d"}`:                              `name: the escape \ude00 is half`,
+		`{"name":"\\\ud83d\\ude00"}`:                           `name: the escape \ud83d is half`,
+		`{"name":"\ud83d","name":1}`:                           `name: the escape \ud83d is half`,
+		`{"\ud800":1}`:                                         `the escape \ud800 is half`,
+		`{"scopes":[{},{"x\udfff":1}]}`:                        `scopes[0]: the key scope_type`,
+		specifics(`"\ud800":1,"\ud801":2`):                     `language_specifics: the escape \ud800 is half`,
+		specifics(`"x":{"a":["\ud800"]}`):                      `language_specifics.x.a[0]: the escape \ud800 is half`,
+		specifics(`"annotations":["\ufffd","\ud800"]`):         `language_specifics.annotations[1]: the escape \ud800 is half`,
+		specifics(`"a":1,"\u0061":2`):                          `language_specifics.a: the key occurs twice`,
+		specifics(`"\ud83d\ude00":1,"` + "\U0001f600" + `":2`): "the key occurs twice",
+		`{"name":"\x"}`:                                        `name: invalid character 'x' in string escape code`,
+		`{"name":"\u12g4"}`:                                    `name: invalid character 'g' in \u hexadecimal character escape`,
+		`{"name":"\u12`:                                        `name: the JSON ends too early`,
+		"{\"name\":\"a\x01\"}":                                 `name: invalid character '\x01' in string literal`,
+		"{\"name\":\"\xed\xa0\x80\"}":                          "not valid UTF-8",   // a surrogate by itself
+		"\ufeff{}":                                             "invalid character", // lines have none
 	} {
 		got, err := ndjson.Decode([]byte(line))
 		if e, ok := errors.AsType[*ndjson.Error](err); !ok || !strings.Contains(e.Error(), want) {
@@ -109,13 +129,33 @@ func TestDecodeIsAsLenientAsTheAPI(t *testing.T) {
 	}
 }
 
+// Pairs of surrogates are characters, and U+FFFD is one by itself.
+func TestDecodeEscapes(t *testing.T) {
+	t.Parallel()
+	for literal, want := range map[string]string{
+		`\ud83d\ude00`:             "\U0001f600",
+		`\uD83D\uDE00\ud83d\ude01`: "\U0001f600\U0001f601",
+		`\ufffd`:                   "\ufffd",
+		"\ufffd":                   "\ufffd",
+		`\ufffd\\ud800`:            "\ufffd\\ud800",
+		`\\\ufffd`:                 "\\\ufffd",
+		`\u0000\u00e9\"\/`:         "\x00é\"/",
+	} {
+		scope, err := ndjson.Decode([]byte(`{"scope_type":"FILE","name":"` + literal + `"}`))
+		if err != nil || scope.GetName() != want {
+			t.Errorf("%s: %q, %v, want %q", literal, scope.GetName(), err, want)
+		}
+	}
+}
+
 const line = `{"scope_type":"FILE","name":"a","start_line":0,"end_line":9}`
 
 func TestScopesReadsLines(t *testing.T) {
 	t.Parallel()
-	input := "\r\n" + line + "\r\n \t\n" + line + "\n\n" + line
+	const mark = "\ufeff"
+	input := mark + "\r\n" + mark + line + "\r\n \t\n" + line + "\n" + mark + "\n" + mark + " " + line
 	count := 0
-	for scope, err := range ndjson.Scopes(iotest.OneByteReader(strings.NewReader(input)), len(line)) {
+	for scope, err := range ndjson.Scopes(iotest.OneByteReader(strings.NewReader(input)), len(mark+line)+1) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,6 +175,9 @@ func TestScopesNamesTheLine(t *testing.T) {
 		line + "\n\n{}\n" + line:          "line 3: the key scope_type is missing",
 		line + "\n" + line + " \n" + line: "line 2: longer than 60 bytes",
 		line + "\n" + line + line:         "line 2: longer than 60 bytes",
+		"\xff\xfe{\x00}\x00\n\x00":        "line 1: the text is UTF-16, not UTF-8; save it as UTF-8",
+		"\x00{\x00}":                      "line 1: the text is UTF-16, not UTF-8; save it as UTF-8",
+		line + "\n\xfe\xff\x00{\x00}":     "line 2: the text is UTF-16, not UTF-8; save it as UTF-8",
 	} {
 		var last error
 		for _, err := range ndjson.Scopes(strings.NewReader(input), len(line)) {

@@ -1,0 +1,186 @@
+package gosym
+
+import (
+	"slices"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// block is a function, or a block in it, while its scope is built.
+type block struct {
+	// first and last are the lines with code in it, 0 where there is none.
+	first, last int32
+	variables   []variable
+	blocks      []*block
+}
+
+// variable is an argument or a local variable.
+type variable struct {
+	name, typeName string
+	line           int32
+	arg            bool
+	// lines are those where it has a value.
+	lines []span
+}
+
+// add adds a variable, unless the block has it: then only the lines of it.
+func (b *block) add(v *variable) {
+	for i := range b.variables {
+		if same := &b.variables[i]; same.is(v) && (v.arg || same.typeName == v.typeName) {
+			same.lines = union(same.lines, v.lines)
+			return
+		}
+	}
+	b.variables = append(b.variables, *v)
+}
+
+// is reports whether v and other are the same variable of a function, or two of
+// the same name in the same line.
+func (v *variable) is(other *variable) bool {
+	return v.name == other.name && v.arg == other.arg && (v.arg || v.line == other.line)
+}
+
+// find is the variable of b or the blocks in it that v is, or nil.
+func (b *block) find(v *variable) *variable {
+	for i := range b.variables {
+		if b.variables[i].is(v) {
+			return &b.variables[i]
+		}
+	}
+	for _, inner := range b.blocks {
+		if found := inner.find(v); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// sameArguments reports whether two functions have arguments of the same names.
+func (b *block) sameArguments(other *block) bool {
+	i := 0
+	for _, v := range b.variables {
+		if !v.arg {
+			continue
+		}
+		for i < len(other.variables) && !other.variables[i].arg {
+			i++
+		}
+		if i == len(other.variables) || other.variables[i].name != v.name {
+			return false
+		}
+		i++
+	}
+	return !slices.ContainsFunc(other.variables[min(i, len(other.variables)):], func(v variable) bool { return v.arg })
+}
+
+// unite adds to b, which lies in all of a function, what the same block of another
+// instance of it has: if only known variables count, only their lines.
+func (b *block) unite(all, other *block, known bool) {
+	b.spread(other)
+	for i := range other.variables {
+		v := &other.variables[i]
+		switch same := all.find(v); {
+		case same != nil:
+			same.lines = union(same.lines, v.lines)
+			if !known {
+				same.typeName = commonType(same.typeName, v.typeName)
+			}
+		case !known:
+			b.variables = append(b.variables, *v)
+		}
+	}
+	for _, inner := range other.blocks {
+		mine := all.holder(inner)
+		switch {
+		case mine != nil:
+		case known:
+			mine = b
+		default:
+			mine = b.wrap(inner)
+		}
+		mine.unite(all, inner, known)
+	}
+}
+
+// holder is b or the block in it that declares a variable of another block, nil if
+// there is none.
+func (b *block) holder(other *block) *block {
+	for i := range other.variables {
+		if slices.ContainsFunc(b.variables, func(v variable) bool { return v.is(&other.variables[i]) }) {
+			return b
+		}
+	}
+	for _, inner := range b.blocks {
+		if found := inner.holder(other); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// wrap adds a block to b that is around those of its blocks that lie in other.
+func (b *block) wrap(other *block) *block {
+	outer := &block{}
+	b.blocks = slices.DeleteFunc(b.blocks, func(inner *block) bool {
+		if !inner.liesIn(other) {
+			return false
+		}
+		outer.blocks = append(outer.blocks, inner)
+		outer.spread(inner)
+		return true
+	})
+	b.blocks = append(b.blocks, outer)
+	return outer
+}
+
+// liesIn reports whether a block in other, at any depth, declares a variable of b
+// or of a block in it.
+func (b *block) liesIn(other *block) bool {
+	return slices.ContainsFunc(other.blocks, func(inner *block) bool {
+		return b.holder(inner) != nil || b.liesIn(inner)
+	})
+}
+
+// spread makes b as long as another instance of it.
+func (b *block) spread(other *block) {
+	b.last = max(b.last, other.last)
+	if b.first == 0 || other.first > 0 && other.first < b.first {
+		b.first = other.first
+	}
+}
+
+// fill adds symbols and blocks to the scope of b. Lines are those of all code in
+// the function.
+func (b *block) fill(scope *symdbv1.Scope, lines []span) {
+	scope.Symbols = make([]*symdbv1.Symbol, 0, len(b.variables))
+	for _, arg := range []bool{true, false} {
+		for i := range b.variables {
+			if v := &b.variables[i]; v.arg == arg {
+				scope.Symbols = append(scope.Symbols, v.symbol(lines))
+			}
+		}
+	}
+	for _, inner := range b.blocks {
+		local := &symdbv1.Scope{ScopeType: scopeLocal, Name: new(""), StartLine: inner.first, EndLine: inner.last}
+		inner.fill(local, lines)
+		scope.Scopes = append(scope.Scopes, local)
+	}
+}
+
+func (v *variable) symbol(lines []span) *symdbv1.Symbol {
+	s := &symdbv1.Symbol{
+		Name:       new(v.name),
+		Type:       new(v.typeName),
+		SymbolType: symbolLocal,
+		Line:       new(v.line),
+	}
+	if v.arg {
+		s.SymbolType = symbolArg
+	}
+	if len(v.lines) > 0 {
+		s.LanguageSpecifics = &symdbv1.LanguageSpecifics{
+			AvailableLineRanges: lineRanges(bridge(v.lines, lines)),
+		}
+	}
+	return s
+}

@@ -1,0 +1,80 @@
+package gosym
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"testing"
+)
+
+// lineHeader is a line table of DWARF 5 without rows, with the folders and the
+// files that counts says, of which nothing is there.
+func lineHeader(folders, files uint64) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint16(nil, 5)
+	b = append(b, 8, 0)
+	rest := []byte("\x01\x01\x01\xfb\x0e\x0d\x00\x01\x01\x01\x01\x00\x00\x00\x01\x00\x00\x01\x00") // a format of no fields
+	rest = binary.AppendUvarint(rest, folders)
+	rest = binary.AppendUvarint(append(rest, 0), files)
+	rest = append(rest, make([]byte, 100)...)
+	b = append(le.AppendUint32(b, uint32(len(rest))), rest...)
+	return append(le.AppendUint32(nil, uint32(len(b))), b...)
+}
+
+// debug/dwarf makes lists as long as these counts say, and so takes all memory or
+// panics.
+func TestLineTableOfManyFiles(t *testing.T) {
+	t.Parallel()
+	for _, counts := range [][2]uint64{{1 << 40, 0}, {1 << 62, 0}, {0, 1 << 40}, {0, 1<<64 - 1}, {101, 101}} {
+		s := synthetic(1)
+		s.line = lineHeader(counts[0], counts[1])
+		if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%d folders, %d files: %v", counts[0], counts[1], err)
+		}
+	}
+	s := synthetic(1)
+	s.line = lineHeader(3, 7)
+	if _, err := s.scopes(); err != nil {
+		t.Errorf("3 folders, 7 files: %v", err)
+	}
+}
+
+// unitOf is a unit of DWARF 4 without entries, with its table at that offset.
+func unitOf(table uint32) []byte {
+	b := []byte{8, 0, 0, 0, 4, 0}
+	return append(binary.LittleEndian.AppendUint32(b, table), 8, 0)
+}
+
+// Each place in .debug_abbrev that a unit names becomes a table, up to the next
+// end of one.
+func TestTablesThatOverlap(t *testing.T) {
+	t.Parallel()
+	s := synthetic(1)
+	const tables = 1000
+	s.abbrev = append(bytes.Repeat([]byte{1, 0x11, 0, 0, 0}, tables), 0)
+	s.info = nil
+	for i := range uint32(tables) {
+		s.info = append(s.info, unitOf(5*i)...)
+	}
+	if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("tables within each other: %v", err)
+	}
+	s.info = bytes.Repeat(unitOf(0), tables)
+	if _, err := s.scopes(); !errors.Is(err, ErrNotGo) {
+		t.Errorf("one table for all units: %v", err)
+	}
+}
+
+func TestManyUnits(t *testing.T) {
+	t.Parallel()
+	s := synthetic(1)
+	s.info = bytes.Repeat(unitOf(0), maxUnits+1)
+	if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%d units: %v", maxUnits+1, err)
+	}
+	s = synthetic(1)
+	s.abbrev = make([]byte, maxAbbrevBytes+1)
+	if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%d bytes of abbreviations: %v", len(s.abbrev), err)
+	}
+}

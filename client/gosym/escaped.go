@@ -1,0 +1,188 @@
+package gosym
+
+import (
+	"debug/dwarf"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// escaped is a variable `x` that was moved to the heap. The compiler makes a
+// variable `&x` with its address. An `x` beside that, as of an argument, has the
+// value that it had before.
+type escaped struct {
+	name  string
+	line  int32
+	lines []span
+	// alone is set where there is no `x` beside.
+	alone bool
+}
+
+// heapCopy is the copy on the heap of a variable with that name and line, nil if
+// there is none. The line of an argument may be unknown.
+func (f *function) heapCopy(name string, line int32, arg bool) *escaped {
+	for i := range f.escaped {
+		if e := &f.escaped[i]; e.name == name && (e.line == line || arg && line == 0) {
+			return e
+		}
+	}
+	return nil
+}
+
+// findEscaped notes the variables of the function that were moved to the heap,
+// among what lies in n, the function or a block of it.
+func (w *walk) findEscaped(f *function, n node, runs []run) error {
+	for _, child := range n.nodes {
+		switch child.Tag {
+		case dwarf.TagLexDwarfBlock:
+			if !hasAddress(child) {
+				continue
+			}
+			ranges, err := w.dwarf.Ranges(child.Entry)
+			if err != nil {
+				return fmt.Errorf("read PC ranges of block: %w", err)
+			}
+			end := len(w.runs)
+			w.runs = appendRunsIn(w.runs, runs, sortRanges(ranges))
+			if err := w.findEscaped(f, child, w.runs[end:]); err != nil {
+				return err
+			}
+			w.runs = w.runs[:end]
+		case dwarf.TagVariable:
+			if !isAddress(child.Entry) {
+				continue
+			}
+			e := escaped{name: nameOf(child.Entry)[1:], line: lineOf(child.Entry)}
+			own, err := w.declares(f, &e)
+			if err != nil {
+				return err
+			}
+			if own {
+				e.lines, w.pcs = w.locations.lines(child.Entry, f.unit, runs, w.pcs)
+				own = !e.alone || f.allocates(child.Entry, e.line, w.pcs)
+			}
+			if own {
+				f.escaped = append(f.escaped, e)
+			}
+		default:
+		}
+	}
+	return nil
+}
+
+// isAddress reports whether an entry is the address of a variable on the heap, and
+// not one that a function literal uses of the function around it.
+func isAddress(e *dwarf.Entry) bool {
+	return e.Tag == dwarf.TagVariable && strings.HasPrefix(nameOf(e), "&") && e.Val(attrGoClosureOffset) == nil
+}
+
+// hasAddress reports whether there is such an entry in a block.
+func hasAddress(n node) bool {
+	for _, child := range n.nodes {
+		if isAddress(child.Entry) || child.Tag == dwarf.TagLexDwarfBlock && hasAddress(child) {
+			return true
+		}
+	}
+	return false
+}
+
+// declares reports whether the function itself declares an escaped variable: it may
+// be one of a function that was inlined here. It finds out whether that has an
+// entry of its own.
+func (w *walk) declares(f *function, e *escaped) (bool, error) {
+	found, exact := f.entryOf(f.node, e)
+	if !found {
+		found, exact = f.entryOf(f.abstract, e)
+	}
+	e.alone = !found
+	switch {
+	case exact:
+		return true, nil
+	case !found && f.abstract.Entry != nil, e.line < f.line, e.line > f.lastLine():
+		return false, nil
+	case found && e.line == f.line:
+		return true, nil
+	}
+	inlined, err := w.inlines(f.node, e)
+	return !inlined, err
+}
+
+// allocates reports whether an escaped variable without an entry of its own gets
+// its memory where the function declares it. The code of a small function that was
+// inlined may be told as that of its caller, with nothing left of the function
+// itself. ranges are the PCs where the address is known.
+func (f *function) allocates(address *dwarf.Entry, line int32, ranges [][2]uint64) bool {
+	if _, fixed := address.Val(dwarf.AttrLocation).([]byte); fixed {
+		return true // The code is not optimised.
+	}
+	return slices.ContainsFunc(ranges, func(r [2]uint64) bool {
+		i := sort.Search(len(f.runs), func(i int) bool { return f.runs[i].hi >= r[0] })
+		return i < len(f.runs) && f.runs[i].lo < r[0] && f.runs[i].line == line
+	})
+}
+
+// entryOf looks for the entry of an escaped variable in n, the function, a block
+// of it or what is known apart from its code. It is exact if the line is the
+// same; the line of an argument may be unknown.
+func (f *function) entryOf(n node, e *escaped) (found, exact bool) {
+	for _, child := range n.nodes {
+		if child.Tag == dwarf.TagLexDwarfBlock {
+			if found, exact := f.entryOf(child, e); found {
+				return found, exact
+			}
+			continue
+		}
+		if !isVariable(child.Entry) {
+			continue
+		}
+		declaration := child.Entry
+		if origin, ok := child.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
+			if declaration = f.abstractVariable(origin); declaration == nil {
+				continue
+			}
+		}
+		if nameOf(declaration) != e.name {
+			continue
+		}
+		if line := lineOf(declaration); line == e.line || line == 0 {
+			return true, line == e.line
+		}
+	}
+	return false, false
+}
+
+// inlines reports whether a function inlined into n declares an escaped variable.
+func (w *walk) inlines(n node, e *escaped) (bool, error) {
+	for _, child := range n.nodes {
+		if child.Tag != dwarf.TagInlinedSubroutine && child.Tag != dwarf.TagLexDwarfBlock {
+			continue
+		}
+		if inlined, err := w.inlines(child, e); inlined || err != nil {
+			return inlined, err
+		}
+		origin, ok := child.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
+		if !ok {
+			continue
+		}
+		callee, err := nodeAt(w.reader, origin)
+		if err != nil {
+			return false, err
+		}
+		// Parameters have no line. They end where the body begins.
+		first, last := lineOf(callee.Entry), lineOf(callee.Entry)
+		if code := w.index.inlined[origin]; code != nil && len(code.lines) > 0 {
+			last = max(last, code.lines[0].first)
+		}
+		for _, v := range callee.nodes {
+			if !isVariable(v.Entry) || nameOf(v.Entry) != e.name {
+				continue
+			}
+			line := lineOf(v.Entry)
+			if line == e.line || line == 0 && first <= e.line && e.line <= last {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,137 @@
+package oracle
+
+import (
+	"go/ast"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// moved is a //line directive: what follows is of another line. The go/scanner
+// package honours them too, but joins names to the file's folder; the compiler
+// writes them to the binary as they are.
+type moved struct {
+	offset  int
+	rawLine int
+	where
+}
+
+// readDirectives notes the directives in a file's comments: where its lines come
+// from, and which names functions have for the linker.
+func (r *reading) readDirectives(file *ast.File) {
+	in := r.fset.File(file.FileStart)
+	for _, group := range file.Comments {
+		for _, c := range group.List {
+			if f := strings.Fields(c.Text); len(f) == 3 && f[0] == "//go:linkname" {
+				r.linknames[f[1]] = f[2]
+			}
+			at := r.fset.PositionFor(c.Pos(), false)
+			if text, ok := strings.CutPrefix(c.Text, "/*line "); ok {
+				r.move(in, strings.TrimSuffix(text, "*/"), at.Offset+len(c.Text), at.Line)
+			} else if text, ok := strings.CutPrefix(c.Text, "//line "); ok && at.Column == 1 {
+				r.move(in, text, at.Offset+len(c.Text)+1, at.Line+1)
+			}
+		}
+	}
+}
+
+// move notes a directive, from an offset on: `file:line` or `file:line:column`.
+// With a column, an empty name is that of the directive before.
+func (r *reading) move(in *token.File, text string, offset, rawLine int) {
+	name, last, _ := cutNumber(text)
+	line := last
+	if shorter, number, ok := cutNumber(name); ok {
+		name, line = shorter, number
+		if before := r.moved[in]; name == "" && len(before) > 0 {
+			name = before[len(before)-1].file
+		}
+	}
+	if line == 0 {
+		return
+	}
+	if name == "" {
+		name = in.Name()
+	}
+	r.moved[in] = append(r.moved[in], moved{offset, rawLine, where{name, int32(line)}})
+}
+
+// cutNumber parts a text before its last colon from the number behind it.
+func cutNumber(text string) (before string, number int, ok bool) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 {
+		return text, 0, false
+	}
+	number, err := strconv.Atoi(text[i+1:])
+	return text[:i], number, err == nil
+}
+
+// at is the line that a position has in the binary.
+func (r *reading) at(pos token.Pos) where {
+	raw := r.fset.PositionFor(pos, false)
+	at := where{raw.Filename, int32(raw.Line)}
+	for _, m := range r.moved[r.fset.File(pos)] {
+		if m.offset <= raw.Offset {
+			at = where{m.file, m.line + int32(raw.Line-m.rawLine)}
+		}
+	}
+	name, ok := r.source.files[at.file]
+	if !ok {
+		name = r.rewrite(at.file)
+		r.source.files[at.file] = name
+	}
+	return where{name, at.line}
+}
+
+// rewritten reports whether a position is in a file that cgo made.
+func (r *reading) rewritten(pos token.Pos) bool {
+	return len(r.CgoFiles) > 0 && filepath.Dir(r.fset.PositionFor(pos, false).Filename) != r.Dir
+}
+
+// generated reports whether a position is in a file that cgo made, and is not said
+// to be of another one.
+func (r *reading) generated(pos token.Pos) bool {
+	return r.rewritten(pos) && r.at(pos).file == r.rewrite(r.fset.PositionFor(pos, false).Filename)
+}
+
+// extent is a part of a file, as lines from first to last, or where these are not
+// in order, as a set of lines.
+type extent struct {
+	first, last int32
+	lines       map[int32]bool
+}
+
+func (e extent) has(line int32) bool {
+	if e.lines != nil {
+		return e.lines[line]
+	}
+	return e.first <= line && line <= e.last
+}
+
+// extent is what lies from one position to another, both inclusive, in the file of
+// the first.
+func (r *reading) extent(from, to token.Pos) extent {
+	begin := r.at(from)
+	e := extent{first: begin.line, last: r.at(to).line}
+	in := r.fset.File(from)
+	if len(r.moved[in]) == 0 {
+		return e
+	}
+	e.lines = map[int32]bool{e.first: true}
+	note := func(pos token.Pos) {
+		if at := r.at(pos); from <= pos && pos <= to && at.file == begin.file {
+			e.lines[at.line] = true
+		}
+	}
+	note(to)
+	last := r.fset.PositionFor(to, false).Line
+	for line := r.fset.PositionFor(from, false).Line; line <= last; line++ {
+		note(in.LineStart(line))
+	}
+	for _, m := range r.moved[in] {
+		if m.offset < in.Size() {
+			note(in.Pos(m.offset))
+		}
+	}
+	return e
+}

@@ -1,0 +1,270 @@
+package oracle
+
+import (
+	"fmt"
+	"go/types"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// unknown is how a type is spelt that depends on type arguments.
+const unknown = "<T>"
+
+// spell is a type as the compiler spells it: the names of packages are import
+// paths, aliases are what they stand for, and what depends on type parameters is
+// [...] or <T>.
+func spell(t types.Type) string {
+	s := &speller{}
+	s.write(t)
+	if s.depends {
+		return unknown
+	}
+	return s.String()
+}
+
+// pattern matches the spelling of a field's type in any instance of the generic
+// type, nil where all have the same.
+func pattern(t types.Type) *regexp.Regexp {
+	s := &speller{open: true}
+	s.write(t)
+	if !s.depends {
+		return nil
+	}
+	quoted := strings.ReplaceAll(regexp.QuoteMeta(s.String()), open, ".+")
+	return regexp.MustCompile("^" + quoted + "$")
+}
+
+// open stands for what type arguments decide.
+const open = "\x00"
+
+type speller struct {
+	strings.Builder
+
+	// open has the speller write open for what depends on type parameters.
+	open    bool
+	depends bool
+}
+
+func (s *speller) write(t types.Type) {
+	switch t := types.Unalias(t).(type) {
+	case *types.Basic:
+		s.WriteString(basicName(t))
+	case *types.Named:
+		s.named(t)
+	case *types.TypeParam:
+		s.depends = true
+		if s.open {
+			s.WriteString(open)
+		}
+	case *types.Pointer:
+		s.WriteByte('*')
+		s.write(t.Elem())
+	case *types.Slice:
+		s.WriteString("[]")
+		s.write(t.Elem())
+	case *types.Array:
+		fmt.Fprintf(s, "[%d]", t.Len())
+		s.write(t.Elem())
+	case *types.Map:
+		s.WriteString("map[")
+		s.write(t.Key())
+		s.WriteByte(']')
+		s.write(t.Elem())
+	case *types.Chan:
+		s.channel(t)
+	case *types.Signature:
+		s.WriteString("func")
+		s.signature(t)
+	case *types.Struct:
+		s.structType(t)
+	case *types.Interface:
+		s.interfaceType(t)
+	default:
+		fmt.Fprintf(s, "?%T", t)
+	}
+}
+
+// basicName is the name of a basic type that is no alias.
+func basicName(t *types.Basic) string {
+	if t.Kind() == types.UnsafePointer {
+		return "unsafe.Pointer"
+	}
+	return types.Typ[t.Kind()].Name()
+}
+
+func (s *speller) named(t *types.Named) {
+	object := t.Obj()
+	if p := object.Pkg(); p != nil {
+		s.WriteString(packageName(p))
+		s.WriteByte('.')
+	}
+	s.WriteString(object.Name())
+	if p := object.Pkg(); p != nil && object.Parent() != p.Scope() && object.Parent() != nil {
+		s.WriteString("·")
+	}
+	args := t.TypeArgs()
+	if args.Len() == 0 {
+		return
+	}
+	inner := &speller{open: s.open}
+	for i := range args.Len() {
+		if i > 0 {
+			inner.WriteByte(',')
+		}
+		inner.write(args.At(i))
+	}
+	if inner.depends && s.open {
+		s.depends = true
+		s.WriteString("[" + open + "]")
+		return
+	}
+	if inner.depends || strings.Contains(inner.String(), "[...]") {
+		s.WriteString("[...]")
+		return
+	}
+	s.WriteString("[" + inner.String() + "]")
+}
+
+func packageName(p *types.Package) string {
+	if p.Name() == "main" {
+		return "main"
+	}
+	return p.Path()
+}
+
+func (s *speller) channel(t *types.Chan) {
+	switch t.Dir() {
+	case types.SendOnly:
+		s.WriteString("chan<- ")
+	case types.RecvOnly:
+		s.WriteString("<-chan ")
+	default:
+		s.WriteString("chan ")
+		if elem, ok := types.Unalias(t.Elem()).(*types.Chan); ok && elem.Dir() == types.RecvOnly {
+			s.WriteByte('(')
+			s.write(elem)
+			s.WriteByte(')')
+			return
+		}
+	}
+	s.write(t.Elem())
+}
+
+func (s *speller) signature(t *types.Signature) {
+	s.WriteByte('(')
+	for i := range t.Params().Len() {
+		if i > 0 {
+			s.WriteString(", ")
+		}
+		typ := t.Params().At(i).Type()
+		if slice, ok := types.Unalias(typ).(*types.Slice); ok && t.Variadic() && i == t.Params().Len()-1 {
+			s.WriteString("...")
+			typ = slice.Elem()
+		}
+		s.write(typ)
+	}
+	s.WriteByte(')')
+	switch results := t.Results(); results.Len() {
+	case 0:
+	case 1:
+		s.WriteByte(' ')
+		s.write(results.At(0).Type())
+	default:
+		s.WriteString(" (")
+		for i := range results.Len() {
+			if i > 0 {
+				s.WriteString(", ")
+			}
+			s.write(results.At(i).Type())
+		}
+		s.WriteByte(')')
+	}
+}
+
+func (s *speller) structType(t *types.Struct) {
+	s.WriteString("struct {")
+	for i := range t.NumFields() {
+		if i > 0 {
+			s.WriteByte(';')
+		}
+		s.WriteByte(' ')
+		f := t.Field(i)
+		if !f.Embedded() {
+			if !f.Exported() {
+				s.WriteString(packageName(f.Pkg()) + ".")
+			}
+			s.WriteString(f.Name() + " ")
+		}
+		s.write(f.Type())
+		if tag := t.Tag(i); tag != "" {
+			s.WriteString(" " + strconv.Quote(tag))
+		}
+	}
+	if t.NumFields() > 0 {
+		s.WriteByte(' ')
+	}
+	s.WriteByte('}')
+}
+
+func (s *speller) interfaceType(t *types.Interface) {
+	s.WriteString("interface {")
+	for i := range t.NumMethods() {
+		if i > 0 {
+			s.WriteByte(';')
+		}
+		s.WriteByte(' ')
+		m := t.Method(i)
+		if !m.Exported() {
+			s.WriteString(packageName(m.Pkg()) + ".")
+		}
+		s.WriteString(m.Name())
+		s.signature(m.Signature())
+	}
+	if t.NumMethods() > 0 {
+		s.WriteByte(' ')
+	}
+	s.WriteByte('}')
+}
+
+// escape writes an import path as the linker does: dots in its last element, and
+// what is no plain character, as % and two digits.
+func escape(path string) string {
+	slash := strings.LastIndexByte(path, '/')
+	var b strings.Builder
+	for i := range len(path) {
+		c := path[i]
+		if c <= ' ' || c == '.' && i > slash || c == '%' || c == '"' || c >= 0x7F {
+			fmt.Fprintf(&b, "%%%02x", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// readTypes notes the types that a package declares, those in functions too.
+func (r *reading) readTypes() {
+	for _, object := range r.info.Defs {
+		name, ok := object.(*types.TypeName)
+		if !ok || name.IsAlias() {
+			continue
+		}
+		named, ok := name.Type().(*types.Named)
+		if !ok {
+			continue
+		}
+		qualified := r.pkg + "." + name.Name()
+		if named.TypeParams().Len() > 0 {
+			qualified += "[...]"
+		}
+		t := &structType{}
+		if structure, ok := named.Underlying().(*types.Struct); ok {
+			t.isStruct = true
+			for f := range structure.Fields() {
+				t.fields = append(t.fields, variable{name: f.Name(), typ: spell(f.Type()), pattern: pattern(f.Type())})
+			}
+		}
+		r.source.types[qualified] = append(r.source.types[qualified], t)
+	}
+}

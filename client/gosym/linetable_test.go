@@ -1,0 +1,63 @@
+package gosym
+
+import (
+	"debug/dwarf"
+	"slices"
+	"testing"
+)
+
+// tableOf is a line table of one file with a row for each PC, in steps of four,
+// and its end. Lines below zero have no statement.
+func tableOf(lines ...int32) *lineTable {
+	t := &lineTable{files: []string{"p.go"}}
+	for i, line := range lines {
+		t.add(&dwarf.LineEntry{Address: uint64(4 * i), Line: int(max(line, -line)), IsStmt: line > 0}, 0)
+	}
+	t.add(&dwarf.LineEntry{Address: uint64(4 * len(lines)), EndSequence: true}, 0)
+	return t
+}
+
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		table  *lineTable
+		ranges [][2]uint64
+		lines  []span
+		stops  []uint64
+	}{
+		{"statements", tableOf(1, 2, 2, 3), [][2]uint64{{0, 16}}, []span{{1, 3}}, []uint64{0, 4, 8, 12}},
+		{"no statement in the line", tableOf(1, -2, 3), [][2]uint64{{0, 12}}, []span{{1, 3}}, []uint64{0, 4, 8}},
+		{"statement behind the beginning", tableOf(1, -2, 2), [][2]uint64{{0, 12}}, []span{{1, 2}}, []uint64{0, 8}},
+		{"end of a statement", tableOf(1, -1, 2), [][2]uint64{{0, 12}}, []span{{1, 2}}, []uint64{0, 8}},
+		{"around an inlined call", tableOf(1, 9, -1, 2), [][2]uint64{{0, 4}, {8, 16}}, []span{{1, 2}}, []uint64{0, 12}},
+		{"padding behind an inlined call", tableOf(1, 9, 2), [][2]uint64{{0, 4}, {6, 12}}, []span{{1, 2}}, []uint64{0, 8}},
+		{"behind the end", tableOf(1, 2), [][2]uint64{{0, 100}}, []span{{1, 2}}, []uint64{0, 4}},
+		{"nothing", tableOf(1, 2), [][2]uint64{{50, 60}}, nil, nil},
+	}
+	for _, tt := range tests {
+		runs := tt.table.runs(nil, tt.ranges)
+		if got := linesOf(runs); !slices.Equal(got, tt.lines) {
+			t.Errorf("%s: lines %v, want %v", tt.name, got, tt.lines)
+		}
+		var stops []uint64
+		for _, r := range runs {
+			if r.stop {
+				stops = append(stops, r.lo)
+			}
+		}
+		if !slices.Equal(stops, tt.stops) {
+			t.Errorf("%s: stops at %v, want %v", tt.name, stops, tt.stops)
+		}
+	}
+}
+
+func TestCodeOfABlock(t *testing.T) {
+	t.Parallel()
+	runs := tableOf(1, 2, 3).runs(nil, [][2]uint64{{0, 12}})
+	block := appendRunsIn(nil, runs, [][2]uint64{{2, 6}})
+	want := []run{{lo: 2, hi: 4, line: 1}, {lo: 4, hi: 6, line: 2, stop: true}}
+	if !slices.Equal(block, want) {
+		t.Errorf("got %v, want %v", block, want)
+	}
+}

@@ -1,0 +1,117 @@
+package gosym
+
+import (
+	"compress/zlib"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// All debug sections of a file together, after decompression, may be maxExpansion
+// times as long as the file, but never longer than maxDebugBytes. In Go programs they
+// are about half as long as the file. Small files may have smallestDebugLimit.
+const (
+	maxDebugBytes      = 1 << 30
+	maxExpansion       = 8
+	smallestDebugLimit = 1 << 20
+)
+
+// section is a section of an executable file.
+type section struct {
+	// name is without the format's prefix: `debug_info`, or `zdebug_info` where it is
+	// compressed the older way.
+	name string
+	// open returns the section, to be decompressed while it is read, and its size.
+	open func() (io.Reader, uint64, error)
+}
+
+// elfSection opens a section of an ELF file, in which debug/elf knows what is
+// compressed.
+func elfSection(s *elf.Section) func() (io.Reader, uint64, error) {
+	return func() (io.Reader, uint64, error) {
+		r := s.Open() // sets the size of a .zdebug section
+		return r, s.Size, nil
+	}
+}
+
+// plainSection opens a section of a file that says nothing of compression. A
+// compressed one begins with `ZLIB` and its size in eight bytes, big-endian; a zlib
+// stream follows.
+func plainSection(s interface{ Open() io.ReadSeeker }, size uint64) func() (io.Reader, uint64, error) {
+	return func() (io.Reader, uint64, error) {
+		var header [12]byte
+		r := s.Open()
+		if _, err := io.ReadFull(r, header[:]); err != nil || size < uint64(len(header)) || string(header[:4]) != "ZLIB" {
+			_, err := r.Seek(0, io.SeekStart)
+			return r, size, err
+		}
+		z, err := zlib.NewReader(io.LimitReader(r, int64(size)-int64(len(header))))
+		return z, binary.BigEndian.Uint64(header[4:]), err
+	}
+}
+
+// sectionReader reads debug sections, each of them once, as long as they are not
+// too large together.
+type sectionReader struct {
+	sections []section
+	read     map[string][]byte
+	left     uint64
+}
+
+func newSectionReader(sections []section, fileBytes int64) *sectionReader {
+	limit := min(maxDebugBytes, max(smallestDebugLimit, maxExpansion*uint64(max(fileBytes, 0))))
+	return &sectionReader{sections: sections, read: map[string][]byte{}, left: limit}
+}
+
+// section returns a debug section by its DWARF name, nil where there is none.
+func (r *sectionReader) section(name string) ([]byte, error) {
+	if content, ok := r.read[name]; ok {
+		return content, nil
+	}
+	for _, s := range r.sections {
+		if !s.isDebug(name) {
+			continue
+		}
+		content, err := r.load(s)
+		if err != nil {
+			return nil, fmt.Errorf("section %s: %w", s.name, err)
+		}
+		r.read[name] = content
+		return content, nil
+	}
+	return nil, nil
+}
+
+func (r *sectionReader) load(s section) ([]byte, error) {
+	in, size, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	if size > r.left {
+		return nil, fmt.Errorf("%w: %d bytes after decompression, with %d left of the limit", ErrTooLarge, size, r.left)
+	}
+	content := make([]byte, size)
+	if _, err := io.ReadFull(in, content); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	r.left -= size
+	return content, nil
+}
+
+// maxMachONameBytes is the length, without the prefix, to which Mach-O cuts names.
+const maxMachONameBytes = 14
+
+// isDebug reports whether s is the debug section of that DWARF name.
+func (s section) isDebug(name string) bool {
+	for _, full := range []string{"debug_" + name, "zdebug_" + name} {
+		if s.name == full || s.name == full[:min(len(full), maxMachONameBytes)] {
+			return true
+		}
+	}
+	return false
+}

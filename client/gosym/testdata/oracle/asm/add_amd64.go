@@ -1,0 +1,4 @@
+package asm
+
+//go:noescape
+func add(a, b int) int

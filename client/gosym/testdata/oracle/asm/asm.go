@@ -1,0 +1,7 @@
+// Package asm has a function in assembly.
+package asm
+
+var sink int
+
+// All calls all others.
+func All(n int) { sink = add(n, 2) }

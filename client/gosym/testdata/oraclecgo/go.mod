@@ -1,0 +1,3 @@
+module example.com/oraclecgo
+
+go 1.26

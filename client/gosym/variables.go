@@ -1,0 +1,253 @@
+package gosym
+
+import (
+	"debug/dwarf"
+	"fmt"
+	"go/token"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Kinds of scopes and symbols of Go.
+const (
+	scopePackage  = "package"
+	scopeFunction = "function"
+	scopeStruct   = "struct"
+	scopeMethod   = "method"
+	scopeLocal    = "local"
+
+	symbolField = "field"
+	symbolArg   = "arg"
+	symbolLocal = "local"
+)
+
+// maxBlockDepth bounds how deep blocks nest below a function; the variables of
+// deeper ones are listed in the last. It keeps a root scope under the depth that
+// a server takes.
+const maxBlockDepth = 48
+
+// attrGoClosureOffset marks a variable that a function literal uses and something
+// around it declares.
+const attrGoClosureOffset = dwarf.Attr(0x2907)
+
+// variables gathers a function's arguments, variables and blocks.
+func (w *walk) variables(f *function) error {
+	if f.Entry != nil {
+		if err := w.findEscaped(f, f.node, f.runs); err != nil {
+			return err
+		}
+		f.findCaptured()
+		if err := w.block(f, f.node, f.runs, &f.body, 0); err != nil {
+			return err
+		}
+	}
+	for _, n := range f.abstract.nodes {
+		if !isVariable(n.Entry) || slices.Contains(f.seen, n.Offset) {
+			continue
+		}
+		if err := w.variable(f, n.Entry, nil, &f.body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// block gathers what lies in n, a function or a block of it with that code, in b.
+func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error {
+	count := 0
+	for _, child := range n.nodes {
+		if isVariable(child.Entry) {
+			count++
+		}
+	}
+	b.variables = slices.Grow(b.variables, count)
+	for _, child := range n.nodes {
+		if isVariable(child.Entry) {
+			if err := w.variable(f, child.Entry, runs, b); err != nil {
+				return err
+			}
+		}
+		if child.Tag != dwarf.TagLexDwarfBlock {
+			continue
+		}
+		ranges, err := w.dwarf.Ranges(child.Entry)
+		if err != nil {
+			return fmt.Errorf("read PC ranges of block: %w", err)
+		}
+		inner := &block{}
+		end := len(w.runs)
+		w.runs = appendRunsIn(w.runs, runs, sortRanges(ranges))
+		code := w.runs[end:]
+		if lines := linesOf(code); len(lines) > 0 {
+			inner.first, inner.last = lines[0].first, lines[len(lines)-1].last
+		}
+		if depth >= maxBlockDepth {
+			err = w.block(f, child, code, b, depth)
+		} else {
+			err = w.block(f, child, code, inner, depth+1)
+		}
+		if err != nil {
+			return err
+		}
+		w.runs = w.runs[:end]
+		if len(inner.variables) > 0 || len(inner.blocks) > 0 {
+			b.blocks = append(b.blocks, inner)
+		}
+	}
+	return nil
+}
+
+// variable adds an argument or a local variable to b, unless the compiler made
+// it. runs are the code of b.
+func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error {
+	declaration, inAbstract := e, f.abstractVariable(e.Offset) != nil
+	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
+		if declaration = f.abstractVariable(origin); declaration == nil {
+			return nil
+		}
+		f.seen = append(f.seen, origin)
+		inAbstract = true
+	}
+	v := variable{name: nameOf(declaration), line: lineOf(declaration), arg: e.Tag == dwarf.TagFormalParameter}
+	captured := e.Val(attrGoClosureOffset) != nil ||
+		v.arg && (e.Offset <= f.lastCaptured || !inAbstract && f.abstract.Entry != nil && !strings.HasPrefix(v.name, "~"))
+	name, isAddress := strings.CutPrefix(v.name, "&")
+	heap := f.heapCopy(name, v.line, v.arg)
+	switch {
+	case isAddress && (!token.IsIdentifier(name) || !captured && (heap == nil || !heap.alone)):
+		return nil
+	case isAddress:
+		v.name = name
+	case !f.lists(&v):
+		return nil
+	case !v.arg && !captured && !inAbstract && (f.abstract.Entry != nil || isPart(e)):
+		return nil
+	}
+	switch {
+	case heap != nil && !captured:
+		v.lines = heap.lines
+	case f.unit != nil:
+		v.lines, w.pcs = w.locations.lines(e, f.unit, runs, w.pcs)
+	}
+	if inAbstract && f.inlined != nil {
+		v.lines = union(v.lines, f.within(b, f.inlined.of(declaration.Offset)))
+	}
+	var err error
+	if v.typeName, err = w.types.of(declaration); err != nil {
+		return err
+	}
+	if isAddress {
+		v.typeName = strings.TrimPrefix(v.typeName, "*")
+	}
+	if slices.ContainsFunc(f.arguments, func(argument string) bool { return strings.Contains(v.typeName, argument) }) {
+		v.typeName = typeArgument
+	}
+	if v.line == 0 || captured {
+		v.line = f.line
+	}
+	v.arg = v.arg && !captured
+	switch {
+	case v.arg:
+	case f.isForeign(v.line):
+		return nil
+	case f.Entry == nil:
+		v.lines = nil // Nothing tells where its block ends.
+	default:
+		v.lines = from(v.lines, v.line)
+	}
+	b.add(&v)
+	return nil
+}
+
+// abstractVariable is the variable of the function's abstract entry at that
+// offset, nil if there is none.
+func (f *function) abstractVariable(offset dwarf.Offset) *dwarf.Entry {
+	for _, n := range f.abstract.nodes {
+		if n.Offset == offset {
+			return n.Entry
+		}
+	}
+	return nil
+}
+
+// lists reports whether somebody wrote the variable, or an argument without a name:
+// those that the compiler makes of its own are no identifiers. The arguments of a
+// loop's body that the loop does not name are the compiler's too. It corrects the
+// number of an argument without a name where the compiler counted its dictionary.
+func (f *function) lists(v *variable) bool {
+	if token.IsIdentifier(v.name) {
+		return v.name != "_"
+	}
+	if !v.arg || f.loop || !isNumbered(v.name, "~p") && !isNumbered(v.name, "~r") {
+		return false
+	}
+	if number, ok := strings.CutPrefix(v.name, "~p"); ok && f.shaped {
+		if n, err := strconv.Atoi(number); err == nil && n > 0 {
+			v.name = "~p" + strconv.Itoa(n-1)
+		}
+	}
+	return true
+}
+
+// isPart reports whether a local variable is a part, without size, of one that the
+// compiler took apart. So is each local variable of no size, in optimised code:
+// nothing tells them apart, and there is nothing to see in either.
+func isPart(e *dwarf.Entry) bool {
+	location, ok := e.Val(dwarf.AttrLocation).([]byte)
+	return ok && len(location) == 1 && location[0] == opCallFrameCFA
+}
+
+// isForeign reports whether a variable of that line may be declared in another
+// file than the function, by a //line directive in it.
+func (f *function) isForeign(line int32) bool {
+	if f.Entry == nil {
+		return f.inlined != nil && f.inlined.mixed
+	}
+	return len(f.foreign) > 0 && (line < f.line || line > f.lastLine() || covers(f.foreign, []span{{line, line}}))
+}
+
+// within are the lines that lie in b, a block of the function, or its body.
+func (f *function) within(b *block, lines []span) []span {
+	if b == &f.body || len(lines) == 0 {
+		return lines
+	}
+	lines = from(lines, b.first)
+	if i := slices.IndexFunc(lines, func(s span) bool { return s.last > b.last }); i >= 0 {
+		cut := slices.Clone(lines[:i+1])
+		if cut[i].last = b.last; cut[i].first > b.last {
+			cut = cut[:i]
+		}
+		return cut
+	}
+	return lines
+}
+
+// findCaptured finds the arguments that are no arguments: where a function literal
+// is called at once, the compiler passes what it captures in front of what it
+// declares. Where such a variable is declared, or first used, is no place for an
+// argument.
+func (f *function) findCaptured() {
+	if !f.literal || f.abstract.Entry != nil {
+		return
+	}
+	signature := f.line
+	for _, n := range f.nodes {
+		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
+			signature = max(signature, lineOf(n.Entry))
+		}
+	}
+	for _, n := range f.nodes {
+		if n.Tag != dwarf.TagFormalParameter {
+			continue
+		}
+		line := lineOf(n.Entry)
+		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
+			continue
+		}
+		if strings.HasPrefix(nameOf(n.Entry), "&") || line < f.line || line > f.lastLine() ||
+			line > signature && covers(f.lines, []span{{line, line}}) {
+			f.lastCaptured = n.Offset
+		}
+	}
+}

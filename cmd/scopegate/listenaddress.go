@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// listenAddress is what a setting says to listen on.
+type listenAddress struct{ setting, address string }
+
+func listenAddresses(setting string, addresses ...string) []listenAddress {
+	var all []listenAddress
+	for _, address := range addresses {
+		all = append(all, listenAddress{setting, address})
+	}
+	return all
+}
+
+// checkAddresses returns a [*usageError] where listening on all of the addresses
+// can't succeed. It listens on none, and asks no name server.
+func checkAddresses(all []listenAddress) error {
+	var wrong []error
+	for i, one := range all {
+		if err := checkListenable(one.address); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %q: %w", one.setting, one.address, err))
+			continue
+		}
+		for _, other := range all[:i] {
+			if checkListenable(other.address) == nil && overlap(one.address, other.address) {
+				wrong = append(wrong, fmt.Errorf("%s: %q: %s has it already, as %q",
+					one.setting, one.address, other.setting, other.address))
+			}
+		}
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// checkListenable fails where listen can't succeed, whatever else runs on the host.
+func checkListenable(address string) error {
+	if path, isUnix := strings.CutPrefix(address, unixScheme); isUnix {
+		return checkSocket(path)
+	}
+	return checkTCPAddress(address)
+}
+
+func checkTCPAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("neither host:port nor unix:///path")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q is not a port number", port)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !isHostName(host) {
+		return fmt.Errorf("%q is neither a host name nor an IP address", host)
+	}
+	return nil
+}
+
+// maxSocketPathBytes is the longest path of a unix socket: 107 bytes on Linux.
+const maxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// checkSocketPath reports what no socket's path can be.
+func checkSocketPath(path string) error {
+	switch {
+	case !filepath.IsAbs(path):
+		return errors.New("the path is not absolute: write unix:///path")
+	case strings.HasSuffix(path, "/"):
+		return errors.New("the path is that of a folder")
+	case strings.ContainsRune(path, 0):
+		return errors.New("the path has a zero byte")
+	case len(path) > maxSocketPathBytes:
+		return fmt.Errorf("the path has %d bytes; that of a socket can have %d", len(path), maxSocketPathBytes)
+	}
+	return nil
+}
+
+// checkSocket reports why no socket can be made at the path.
+func checkSocket(path string) error {
+	if err := checkSocketPath(path); err != nil {
+		return err
+	}
+	folder := filepath.Dir(path)
+	stat, err := os.Stat(folder)
+	switch {
+	case err != nil:
+		return err
+	case !stat.IsDir():
+		return fmt.Errorf("%s is not a folder", folder)
+	}
+	if err := checkSocketFile(path); err != nil {
+		return err
+	}
+	return checkWritable(folder)
+}
+
+// checkSocketFile fails where there is a file that is not a socket.
+func checkSocketFile(path string) error {
+	stat, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case stat.IsDir():
+		return errors.New("there is a folder of that name")
+	case stat.Mode().Type() != fs.ModeSocket:
+		return errors.New("there is a file of that name which is not a socket")
+	}
+	return nil
+}
+
+// overlap reports whether only one of two addresses can be listened on.
+func overlap(a, b string) bool {
+	pathA, isUnixA := strings.CutPrefix(a, unixScheme)
+	pathB, isUnixB := strings.CutPrefix(b, unixScheme)
+	if isUnixA || isUnixB {
+		return isUnixA && isUnixB && sameFile(pathA, pathB)
+	}
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	numberA, _ := strconv.ParseUint(portA, 10, 16)
+	numberB, _ := strconv.ParseUint(portB, 10, 16)
+	return numberA == numberB && numberA != 0 && overlapHosts(hostA, hostB)
+}
+
+// sameFile reports whether two paths name a file in the same folder.
+func sameFile(a, b string) bool {
+	if filepath.Base(a) != filepath.Base(b) {
+		return false
+	}
+	folderA, errA := os.Stat(filepath.Dir(a))
+	folderB, errB := os.Stat(filepath.Dir(b))
+	return errA == nil && errB == nil && os.SameFile(folderA, folderB)
+}
+
+// overlapHosts reports whether a port of the one host is also a port of the other.
+// No host stands for all addresses, and so do 0.0.0.0 and [::]: package net listens
+// for IPv4 and IPv6 on each of them.
+func overlapHosts(a, b string) bool {
+	addressA, errA := hostAddress(a)
+	addressB, errB := hostAddress(b)
+	if errA == nil && addressA.IsUnspecified() || errB == nil && addressB.IsUnspecified() {
+		return true
+	}
+	if errA != nil || errB != nil {
+		return strings.EqualFold(a, b)
+	}
+	return addressA == addressB
+}
+
+// hostAddress is the address that is listened on for a host. It asks no name server.
+func hostAddress(host string) (netip.Addr, error) {
+	switch {
+	case host == "":
+		return netip.IPv6Unspecified(), nil
+	case strings.EqualFold(host, "localhost"):
+		host = "127.0.0.1"
+	}
+	address, err := netip.ParseAddr(host)
+	return address.Unmap(), err
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// reader is the other end of an output: it reads while it is open, and does not
+// exist while it is gone.
+type reader struct {
+	mu   sync.Mutex
+	text strings.Builder
+	gone bool
+}
+
+func (r *reader) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gone {
+		return 0, errors.New("broken pipe")
+	}
+	return r.text.Write(p)
+}
+
+func (r *reader) setGone(gone bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = gone
+}
+
+func (r *reader) read() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := r.text.String()
+	r.text.Reset()
+	return text
+}
+
+// What is printed has reached a reader when the print returns.
+func TestOutputIsInOrder(t *testing.T) {
+	t.Parallel()
+	var r reader
+	o := newOutput(&r)
+	for i := range 100 {
+		line := fmt.Sprintln("line", i)
+		if n, err := io.WriteString(o, line); n != len(line) || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		if got := r.read(); got != line {
+			t.Fatalf("got %q, want %q", got, line)
+		}
+	}
+}
+
+func TestOutputWithoutReader(t *testing.T) {
+	t.Parallel()
+	var r reader
+	o := newOutput(&r)
+	r.setGone(true)
+	for range 3 {
+		fmt.Fprint(o, "lost\n")
+	}
+	r.setGone(false)
+	fmt.Fprint(o, "read\n")
+	if got := r.read(); got != "(3 lines not shown: nobody read them)\nread\n" {
+		t.Errorf("%q", got)
+	}
+	fmt.Fprint(o, "read\n")
+	if got := r.read(); got != "read\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A reader that does not read holds up one line for a second, and the others not
+// at all. What waits for it is bounded.
+func TestOutputWithStuckReader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		out, in := io.Pipe()
+		o := newOutput(in)
+		logger := slog.New(logFlags{Format: "json"}.handler(o))
+		_, flush := logFlags{Format: "json"}.logger(o)
+		defer flush()
+		began := time.Now()
+		const lines = 5000
+		for i := range lines {
+			logger.Info("line", "number", i, "padding", strings.Repeat("x", 100))
+		}
+		if waited := time.Since(began); waited != outputPatience {
+			t.Errorf("%d lines took %v", lines, waited)
+		}
+		o.mu.Lock()
+		held, lost := len(o.pending), o.lost
+		o.mu.Unlock()
+		if held > maxPendingBytes || lost == 0 {
+			t.Errorf("%d bytes are held, and %d lines lost", held, lost)
+		}
+		read := make(chan string)
+		go func() {
+			text, _ := io.ReadAll(out)
+			read <- string(text)
+		}()
+		synctest.Wait()
+		logger.Info("last")
+		_ = in.Close()
+		text := <-read
+		want := fmt.Sprintf(`"msg":"log lines were lost, because nobody read the log","count":%d}`, lost)
+		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != lines-lost+2 || !strings.Contains(text, `"msg":"last"`) {
+			t.Errorf("read %d lines, with the note %d times", strings.Count(text, "\n"), strings.Count(text, want))
+		}
+	})
+}

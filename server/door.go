@@ -1,0 +1,202 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// What streams may hold that anybody can open and leave, as parts of the budget.
+const (
+	unbegunShare = 8  // uploads without a scope
+	watchShare   = 16 // streams of other services
+	callShare    = 32 // calls with one answer
+)
+
+// callTime is how long a call with one answer may take, and watchTime a stream of
+// another service. refusedTime is what a refused call gets to send its message in,
+// without which gRPC does not ask what to answer.
+const (
+	callTime    = 10 * time.Second
+	watchTime   = 10 * time.Minute
+	refusedTime = 20 * time.Millisecond
+)
+
+// door decides about each stream when nothing but its header is there, before gRPC sets
+// anything up for it. What the stream holds is drawn from then on.
+//
+// What it refuses is ended a moment later, by the interceptors: gRPC would keep the
+// timer of a stream that has a deadline and is refused here.
+type door struct {
+	service                 *service
+	unbegun, watches, calls *room
+	watchTime, callTime     time.Duration
+}
+
+func newDoor(s *service) *door {
+	bytes := s.budget.LimitBytes()
+	return &door{
+		service: s,
+		unbegun: newRoom(bytes / unbegunShare), watches: newRoom(bytes / watchShare), calls: newRoom(bytes / callShare),
+		watchTime: watchTime, callTime: callTime,
+	}
+}
+
+// opening is what the door has decided about a stream.
+type opening struct {
+	refusal error   // what its client is told; nil: it is taken
+	upload  *upload // nil: it is of another service
+}
+
+type openingKey struct{}
+
+// openingOf returns what was decided about the stream that has this context.
+func openingOf(ctx context.Context) opening {
+	decided, _ := ctx.Value(openingKey{}).(opening)
+	return decided
+}
+
+// open is called by gRPC for each stream, in the goroutine that reads the connection.
+func (d *door) open(ctx context.Context, info *tap.Info) (context.Context, error) {
+	bytes := streamBytes + headerBytes(info.Header)
+	switch info.FullMethodName {
+	case symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName:
+		return d.openUpload(ctx, bytes), nil
+	case healthv1.Health_Check_FullMethodName, healthv1.Health_List_FullMethodName:
+		return d.openCall(ctx, bytes), nil
+	}
+	return d.openWatch(ctx, info.FullMethodName, bytes), nil
+}
+
+func (d *door) openUpload(ctx context.Context, bytes int) context.Context {
+	known, err := d.service.access.authenticate(ctx)
+	if err != nil {
+		return context.WithValue(ctx, openingKey{}, opening{refusal: err})
+	}
+	u, err := d.admit(known, bytes)
+	if err != nil {
+		return context.WithValue(ctx, openingKey{}, opening{refusal: d.refuse(err)})
+	}
+	// The deadline may have passed, and then gRPC does not call the handler.
+	u.unclaimed = context.AfterFunc(ctx, u.leave)
+	return context.WithValue(ctx, openingKey{}, opening{upload: u})
+}
+
+// admit returns the upload that the stream is of, or why it may not be.
+func (d *door) admit(ctx context.Context, bytes int) (_ *upload, err error) {
+	s := d.service
+	u := newUpload(s, bytes)
+	defer func() {
+		if err != nil {
+			u.leave()
+		}
+	}()
+	if u.terms, err = s.access.enter(ctx); err != nil {
+		return nil, err
+	}
+	connection := connectionOf(ctx)
+	u.stay = d.unbegun.enter(bytes, func() { u.interrupt(errMemory) }, u.terms.whose(connection)...)
+	if u.stay == nil {
+		return nil, errUnbegun
+	}
+	return u, u.account.Enter(memory.Source{Connection: connection, Group: u.terms.group()})
+}
+
+// refuse counts an upload that is refused, logs some of them, and returns what their
+// clients are told.
+func (d *door) refuse(err error) error {
+	public := publicStatus(err, noProgress)
+	code, why := status.Code(public), reasonOf(public)
+	d.service.metrics.UploadEnded(outcome(code, why), 0)
+	if why != reasonOverloaded {
+		return public
+	}
+	d.service.activity.Totals.RefusedUploads.Add(1)
+	d.service.noise.warn("upload refused", slog.String("error", err.Error()))
+	return public
+}
+
+// openCall takes a call with one answer, also when memory is short: it may ask for the
+// server's health.
+func (d *door) openCall(ctx context.Context, bytes int) context.Context {
+	taken, ok := d.hold(ctx, d.calls, d.callTime, bytes)
+	if !ok {
+		short, cancel := context.WithTimeout(ctx, refusedTime)
+		context.AfterFunc(short, cancel)
+		return context.WithValue(short, openingKey{}, opening{refusal: publicStatus(errMemory, nil)})
+	}
+	return taken
+}
+
+// openWatch takes a stream of another service, unless memory is short.
+func (d *door) openWatch(ctx context.Context, method string, bytes int) context.Context {
+	if !strings.HasPrefix(method, "/"+healthv1.Health_ServiceDesc.ServiceName+"/") {
+		if _, err := d.service.access.authenticate(ctx); err != nil {
+			return context.WithValue(ctx, openingKey{}, opening{refusal: err})
+		}
+	}
+	if !d.service.budget.Squeezing() {
+		if taken, ok := d.hold(ctx, d.watches, d.watchTime, bytes); ok {
+			return taken
+		}
+	}
+	return context.WithValue(ctx, openingKey{}, opening{refusal: publicStatus(errMemory, nil)})
+}
+
+// hold draws what a stream holds until the context returned ends, which it does after
+// that time, or when the stream has to give way to another one.
+func (d *door) hold(ctx context.Context, in *room, longest time.Duration, bytes int) (context.Context, bool) {
+	bytes += maxCallBytes
+	held, give := context.WithCancelCause(ctx)
+	place := in.enter(bytes, func() { give(errMemory) }, connectionOf(ctx))
+	if place == nil {
+		give(nil)
+		return nil, false
+	}
+	d.service.budget.Draw(bytes)
+	limited, cancel := context.WithTimeoutCause(held, longest, errConnectionAge)
+	context.AfterFunc(limited, func() {
+		cancel()
+		give(nil)
+		place.leave()
+		d.service.budget.Draw(-bytes)
+	})
+	return limited, true
+}
+
+// headerBytes is what gRPC keeps of a stream's header.
+func headerBytes(header metadata.MD) (sum int) {
+	const fieldBytes = 64 // a slice of one string, and both in a map
+	for name, values := range header {
+		sum += fieldBytes + len(name)
+		for _, value := range values {
+			sum += len(value)
+		}
+	}
+	return sum
+}
+
+// connectionOf returns what stands for a stream's connection.
+func connectionOf(ctx context.Context) any {
+	client, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	switch address := client.Addr.(type) {
+	case *net.TCPAddr, *net.UnixAddr: // each connection has one of its own
+		return address
+	default:
+		return address.String()
+	}
+}

@@ -1,0 +1,153 @@
+package memory_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// TestNewcomer: when accounts are refused, a connection that has none takes the place of
+// the one whose client has kept the server waiting longest, if its group has room.
+func TestNewcomer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var o orders
+		enter := func(name, connection string) (*memory.Account, error) {
+			a := b.Open(1000, o.of(name))
+			err := a.Enter(memory.Source{Connection: connection})
+			if err != nil {
+				a.Close()
+			}
+			return a, err
+		}
+		first, err := enter("first", "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		second, err := enter("second", "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Draw(percent(93))
+		if _, err := enter("more", "a"); err == nil {
+			t.Error("a connection that has an account gets another one")
+		}
+		full := b.Open(1000, o.of("full"))
+		if full.Enter(memory.Source{Connection: "e", Group: memory.Group{Name: "shop", Bytes: 1}}) == nil {
+			t.Error("a group has more than it may")
+		}
+		full.Close()
+		newcomer, err := enter("newcomer", "c")
+		if err != nil {
+			t.Error(err)
+		}
+		if _, err := enter("another", "d"); err == nil {
+			t.Error("a newcomer takes the place of one that has only just begun")
+		}
+		synctest.Wait()
+		if _, giveUps := o.taken(); !slices.Equal(giveUps, []string{"first"}) {
+			t.Errorf("%v were asked to end, want the first", giveUps)
+		}
+		b.Draw(-percent(93))
+		end(first, second, newcomer)
+		if b.DrawnBytes() != 0 || b.Admitted() != 0 {
+			t.Errorf("%d drawn, %d admitted", b.DrawnBytes(), b.Admitted())
+		}
+	})
+}
+
+// TestGroupCountsFromEnter: an account counts as its group's before its caller is known,
+// with what it holds.
+func TestGroupCountsFromEnter(t *testing.T) {
+	t.Parallel()
+	for name, group := range map[string]memory.Group{
+		"uploads": {Name: "shop", Uploads: 1},
+		"bytes":   {Name: "shop", Bytes: 1500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := memory.New(memory.Limits{Bytes: limitBytes})
+			defer b.Close()
+			first, second := b.Open(1000, func(memory.Order) {}), b.Open(1000, func(memory.Order) {})
+			if err := first.Enter(memory.Source{Group: group}); err != nil {
+				t.Fatal(err)
+			}
+			err := second.Enter(memory.Source{Group: group})
+			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || !overload.Group {
+				t.Errorf("%v, want one about the group", err)
+			}
+			end(first)
+			if err := second.Enter(memory.Source{Group: group}); err != nil {
+				t.Error(err)
+			}
+			end(second)
+		})
+	}
+}
+
+// TestAdmitDrawsMore: what an account holds from its admission on is drawn, and counts as
+// its caller's.
+func TestAdmitDrawsMore(t *testing.T) {
+	t.Parallel()
+	b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: 2000})
+	defer b.Close()
+	a := b.Open(1000, func(memory.Order) {})
+	if err := errors.Join(a.Enter(memory.Source{}), a.Admit("shop", 500)); err != nil {
+		t.Fatal(err)
+	}
+	if b.DrawnBytes() != 1500 {
+		t.Errorf("%d bytes are drawn, want 1500", b.DrawnBytes())
+	}
+	late := b.Open(400, func(memory.Order) {})
+	if err := late.Enter(memory.Source{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := late.Admit("shop", 200); err == nil {
+		t.Error("the caller has more than it may")
+	}
+	end(a, late)
+	if b.DrawnBytes() != 0 {
+		t.Errorf("%d bytes are drawn at the end", b.DrawnBytes())
+	}
+}
+
+// TestEnteredGiveUp: accounts that are not admitted yet are asked to end when more is drawn
+// than there is, and when others have been refused for long.
+func TestEnteredGiveUp(t *testing.T) {
+	t.Parallel()
+	for name, drawn := range map[string]int{"exceeded": percent(101), "refusing": percent(95)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := memory.New(memory.Limits{Bytes: limitBytes})
+				defer b.Close()
+				var o orders
+				entered := b.Open(1000, o.of("entered"))
+				if err := entered.Enter(memory.Source{}); err != nil {
+					t.Fatal(err)
+				}
+				b.Draw(drawn)
+				for range 20 {
+					pass(time.Second)
+					late := b.Open(0, func(memory.Order) {})
+					if late.Enter(memory.Source{}) == nil {
+						t.Error("one more is admitted")
+					}
+					late.Close()
+				}
+				if _, giveUps := o.taken(); !slices.Contains(giveUps, "entered") {
+					t.Errorf("%v were asked to end", giveUps)
+				}
+				b.Draw(-drawn)
+				end(entered)
+			})
+		})
+	}
+}

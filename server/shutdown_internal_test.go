@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
+)
+
+// stuck is a way to an intake that heeds no context.
+type stuck struct{ entered, release chan struct{} }
+
+func (s stuck) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+	close(s.entered)
+	<-s.release
+	return nil
+}
+
+// TestShutdownLeavesWhatHangs has a batch hang in what has no deadline: the server
+// stops all the same.
+func TestShutdownLeavesWhatHangs(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.Intake.URL = "http://intake.invalid"
+	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.service.settle = time.Millisecond
+	hanging := stuck{make(chan struct{}), make(chan struct{})}
+	s.service.access.routes.own.forwarder = hanging
+	listener := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	w := &watched{Server: s, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, listener.Addr().String()))}
+	stream := w.begin(t, "shop")
+	send(t, stream, 1)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	<-hanging.entered
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(ended); !errors.Is(err, errStuck) {
+		t.Errorf("Shutdown: %v, want %v", err, errStuck)
+	}
+	close(hanging.release)
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
