@@ -273,13 +273,13 @@ func TestFirstMessageTimeout(t *testing.T) {
 	bed.RequireInvalid(t, stream.RecvMsg(&symdbv1.UploadScopesResponse{}), "STREAM_INVALID", "metadata")
 }
 
-// TestConnectionsAreLimited: a connection more than there may be is closed at once,
-// and can be made when another one has ended.
+// TestConnectionsAreLimited: a connection more than there may be is closed at once while
+// all others have an upload, and can be made when one has none.
 func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) { cfg.Limits.Connections = 1 }})
 	ctx := testbed.Context(t)
-	finish(t, admitted(ctx, t, bed, "first"))
+	first := admitted(ctx, t, bed, "first")
 	extra, err := new(net.Dialer).DialContext(ctx, "tcp", bed.Server.Target())
 	if err != nil {
 		t.Fatal(err)
@@ -288,9 +288,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	if n, err := extra.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Errorf("the server speaks with a connection more than there may be: %d bytes, %v", n, err)
 	}
-	if err := bed.Conn.Close(); err != nil {
-		t.Fatal(err)
-	}
+	finish(t, first)
 	stream, err := symdbv1.NewSymbolDatabaseServiceClient(bed.Connect(t)).UploadScopes(ctx, grpc.WaitForReady(true))
 	if err == nil {
 		err = stream.Send(testbed.MetadataRequest(testbed.NewMetadata()))

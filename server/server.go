@@ -303,6 +303,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	case <-stopped:
 	case <-ctx.Done():
 		err = fmt.Errorf("shut down: %w", ctx.Err())
+		s.connections.CloseIdle() // they were told to go away, and may never do
 		s.service.uploads.interrupt(errShuttingDown)
 		// A stream waits for its metadata or for a batch, as nothing is sent any more.
 		timer := time.NewTimer(2 * s.service.settle)
@@ -310,6 +311,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 		select {
 		case <-stopped:
 		case <-timer.C:
+			s.connections.CloseAll() // gRPC does so one after the other, while it still reads from them
 			s.grpc.Stop()
 			<-stopped
 		}

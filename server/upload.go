@@ -16,6 +16,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -56,6 +57,7 @@ func newUpload(s *service, bytes int) *upload {
 		ready: make(chan struct{}), begun: make(chan struct{}), interrupted: make(chan struct{}),
 	}
 	u.account = s.budget.Open(bytes, u.obey)
+	u.account.Attribute(frames.OpenBytes)
 	return u
 }
 
@@ -394,6 +396,7 @@ func (u *upload) leave() {
 	if u.stay != nil {
 		u.stay.leave()
 	}
+	u.account.Attribute(-frames.OpenBytes)
 	u.account.Close()
 	u.service.access.leave(u.terms)
 }

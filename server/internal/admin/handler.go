@@ -30,8 +30,8 @@ type Config struct {
 }
 
 const (
-	// maxScrapes is how many ask for metrics at a time, and scrapeTimeout for how
-	// long one may take.
+	// maxScrapes is how many answers with metrics are made at a time, and scrapeTimeout
+	// how long one may take, its waiting for others included.
 	maxScrapes    = 8
 	scrapeTimeout = 10 * time.Second
 )
@@ -45,9 +45,10 @@ const (
 //	/                the page
 func New(cfg Config) http.Handler {
 	forAll, forLocal := http.NewServeMux(), http.NewServeMux()
-	forAll.Handle("/metrics", withOptions(reading(whole(promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
-		MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout, EnableOpenMetrics: true,
-	})))))
+	metrics := inTurn(maxScrapes, promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	// It keeps the answer until that is complete, so no client's slowness holds up others.
+	metrics = http.TimeoutHandler(metrics, scrapeTimeout, "the metrics were not ready in time\n")
+	forAll.Handle("/metrics", withOptions(reading(whole(metrics))))
 	forAll.HandleFunc("/healthz", probe(func() bool { return true }))
 	forAll.HandleFunc("/readyz", probe(cfg.Ready))
 	profiles(forLocal)
@@ -60,6 +61,20 @@ func New(cfg Config) http.Handler {
 	guard := Guard{Hosts: cfg.Hosts}
 	forAll.Handle("/", withOptions(guard.local(forLocal, cfg.Open)))
 	return guard.Protect(forAll)
+}
+
+// inTurn has next serve so many requests at a time. Others wait: to refuse them would
+// tell whoever watches the server that it is down.
+func inTurn(most int, next http.Handler) http.Handler {
+	turns := make(chan struct{}, most)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case turns <- struct{}{}:
+			defer func() { <-turns }()
+			next.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	})
 }
 
 // probe answers health checks: 200, or 503 where all is not well. Those that ask

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -340,6 +342,40 @@ func TestMetricsOfHalfClosedConnection(t *testing.T) {
 		admin.New(cfg).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", http.NoBody))
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "scopegate_test 0") {
 			t.Errorf("%d\n%s", w.Code, w.Body)
+		}
+	})
+}
+
+// TestScrapesWait has many ask for metrics at once: none is refused, and few are served
+// at a time.
+func TestScrapesWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const scrapes, atOnce = 100, 8
+		var gathering, most atomic.Int64
+		cfg := newConfig(t)
+		gather := cfg.Metrics.Gather
+		cfg.Metrics = prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+			now := gathering.Add(1)
+			defer gathering.Add(-1)
+			most.Store(max(most.Load(), now))
+			<-time.After(time.Millisecond)
+			return gather()
+		})
+		handler := admin.New(cfg)
+		var all sync.WaitGroup
+		for range scrapes {
+			all.Go(func() {
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics", http.NoBody))
+				if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "scopegate_test") {
+					t.Errorf("%d: %s", w.Code, w.Body)
+				}
+			})
+		}
+		all.Wait()
+		if most.Load() != atOnce {
+			t.Errorf("%d gathered at a time, want %d", most.Load(), atOnce)
 		}
 	})
 }

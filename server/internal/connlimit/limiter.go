@@ -148,6 +148,32 @@ func (l *Limiter) Take(conn net.Conn, bytes int) *Conn {
 	return c
 }
 
+// CloseIdle closes the connections that nobody uses and that have no stream.
+func (l *Limiter) CloseIdle() {
+	l.closeWhere(func(c *Conn) bool { return c.kind != inUse && c.streams == 0 })
+}
+
+// CloseAll closes all connections.
+func (l *Limiter) CloseAll() {
+	l.closeWhere(func(*Conn) bool { return true })
+}
+
+func (l *Limiter) closeWhere(so func(*Conn) bool) {
+	l.mu.Lock()
+	var closing []*Conn
+	for kind := range l.open {
+		for e := l.open[kind].Front(); e != nil; e = e.Next() {
+			if c, ok := e.Value.(*Conn); ok && so(c) {
+				closing = append(closing, c)
+			}
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range closing {
+		_ = c.Close() // whose it is sees that
+	}
+}
+
 // makeRoom returns the connection to be closed, if one has to be, to make room for one
 // of that address, and whether there is room then.
 func (l *Limiter) makeRoom(address netip.Prefix) (evicted []*Conn, ok bool) {

@@ -294,6 +294,24 @@ func TestUnused(t *testing.T) {
 	})
 }
 
+// TestClose closes those that are idle, and then all.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	r := newRoom(connlimit.Limits{Connections: 10})
+	for _, name := range []string{"idle", "silent", "used", "watches"} {
+		r.enter(name, "10.0.0.1:1", 10)
+	}
+	r.conns["idle"].Use()
+	r.conns["idle"].Release()
+	r.conns["used"].Use()
+	r.conns["watches"].Enter()
+	r.CloseIdle()
+	r.requireOpen(t, "used", "watches")
+	r.CloseAll()
+	r.requireOpen(t)
+	r.leave(t)
+}
+
 // TestNobodys: what is not limited can be drawn for and used.
 func TestNobodys(t *testing.T) {
 	t.Parallel()

@@ -108,8 +108,10 @@ func (c *Conn) keep(rest []byte) {
 func (c *Conn) Write(p []byte) (int, error) {
 	// First, as writing may take for as long as the client likes.
 	c.observer.send(p)
-	_ = c.SetWriteDeadline(time.Now().Add(c.observer.limits.Patience)) // a connection that can't is closed
+	// One that can't be set is of a connection that is closed.
+	_ = c.SetWriteDeadline(time.Now().Add(c.observer.limits.Patience))
 	n, err := c.Conn.Write(p)
+	_ = c.SetWriteDeadline(time.Time{}) // TLS may have to answer by itself, at any time
 	c.observer.sent()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.observer.stuck()

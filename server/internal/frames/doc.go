@@ -1,14 +1,21 @@
-// Package frames watches what a client sends on a connection of HTTP/2 (RFC 9113),
-// as far as gRPC does not count it itself. Start at [Observe].
+// Package frames watches what client and server send on a connection of HTTP/2 (RFC
+// 9113), as far as gRPC does not count itself what that makes it hold. Start at
+// [Observe].
 //
-// gRPC takes a message's frames from its buffer pool, except small ones: each of
-// those is an object of its own, at many times its length, until the message is
-// complete and read. An observed connection draws from the budget what these hold,
-// and ends when a client cuts its messages into far more of them than it needs to.
-// What has been read is known only roughly, from how the server widens the windows.
+// An observed connection draws from the budget, and ends when a client overdoes it:
 //
-// Only frame headers, the length in front of each gRPC message, and the increments
-// of windows are looked at.
-// No byte is kept, changed or delayed, and what breaks the protocol is left for
-// gRPC to refuse. The package is no parser of HTTP/2.
+//   - A stream, with the fields of its request, is held from its HEADERS until its end
+//     is written, however long the answer waits for that.
+//   - gRPC takes a message's frames from its buffer pool, except small ones: each of
+//     those is an object of its own, at many times its length, until the message is
+//     complete and read. What has been read is known only roughly, from how the server
+//     widens the windows.
+//   - Answers queue up while the client does not read. Reads then wait until a write has
+//     returned, after a bounded number of frames that have gRPC answer.
+//   - A client whose windows leave no room for answers, or that does not read at all, is
+//     given some time.
+//
+// Looked at are frame headers, requests' fields, the length in front of each gRPC
+// message, windows and their increments. No byte is changed, and what breaks the
+// protocol is left for gRPC to refuse, unless nobody could count any more.
 package frames

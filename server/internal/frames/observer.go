@@ -14,16 +14,18 @@ const (
 	// bytesPerFrame is how much of a message makes up for a small frame, so that a
 	// client may go on for as long as its frames are of such a length on average.
 	bytesPerFrame = 256
-	// streamBytes is what is held here for a stream, and openBytes what gRPC holds of it
-	// until its end is written: the stream, its context, a goroutine and the answer.
+	// streamBytes is what is held here for a stream.
 	streamBytes = 128
-	openBytes   = 8 << 10
 	// endingStreams is how many streams may be open here beside those that are open
 	// for gRPC, which knows of an end earlier: when that is still to be written.
 	endingStreams = 4096
 	// keptStreams is how many streams the table of them is kept for.
 	keptStreams = 64
 )
+
+// OpenBytes is what is drawn for a stream beside the fields of its request, until its
+// end is written: for gRPC's stream, its context, a goroutine and the answer.
+const OpenBytes = 8 << 10
 
 // observer follows both directions of a connection. It is safe for concurrent
 // use.
@@ -305,7 +307,7 @@ func (o *observer) weigh() {
 // that in its queue.
 func (o *observer) reset(number uint32) {
 	if s := o.streams[number]; s != nil && o.answers.writing {
-		o.answers.queued += openBytes + s.fieldBytes
+		o.answers.queued += OpenBytes + s.fieldBytes
 	}
 	o.forget(number)
 }
@@ -336,7 +338,7 @@ func (o *observer) forget(number uint32) {
 
 // draw draws what is held now.
 func (o *observer) draw() {
-	now := o.held.smallBytes + o.beyond + o.capacity*streamBytes + len(o.streams)*openBytes +
+	now := o.held.smallBytes + o.beyond + o.capacity*streamBytes + len(o.streams)*OpenBytes +
 		o.fieldBytes + o.fields.held + o.answers.bytes() + o.keptBytes + o.longest
 	if now != o.drawn {
 		o.budget.Draw(now - o.drawn)
