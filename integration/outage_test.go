@@ -116,7 +116,7 @@ func TestLogOfAnAdditionalIntakesOutage(t *testing.T) {
 		additional(time.Minute, well.URL(), away.URL())(cfg)
 	}})
 	bed.Upload(t, testbed.NewMetadata(), testbed.NewSource(1).Functions(3))
-	whose := " additional=2 intake=http://" + away.Address() + " failed_attempts="
+	whose := " intake=http://" + away.Address() + " additional=2 failed_attempts="
 	waitLogged(t, bed.Server, lineDown+whose+"1 http_status=503 error=away reason=throttled")
 	trouble.over.Store(true)
 	bed.Stop(t) // which waits for it
