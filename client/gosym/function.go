@@ -12,11 +12,12 @@ import (
 type function struct {
 	node
 
-	unit     *unit
-	abstract node
-	inlined  *inlined
-	line     int32
-	file     string
+	qualified string
+	unit      *unit
+	abstract  node
+	inlined   *inlined
+	line      int32
+	file      string
 	// runs is the code of its own, until the next function is read.
 	runs  []run
 	lines []span
@@ -35,8 +36,9 @@ type function struct {
 	seen []dwarf.Offset
 	// escaped are the variables that were moved to the heap.
 	escaped []escaped
-	// lastCaptured is the last argument that is a captured variable.
-	lastCaptured dwarf.Offset
+	// lastCaptured is the last argument that is a captured variable, lastDoubtful the
+	// last that may be one.
+	lastCaptured, lastDoubtful dwarf.Offset
 }
 
 // function builds the scope of a function or a method.
@@ -90,7 +92,7 @@ func inOrder(instances []instance) []*instance {
 
 // instance reads an instance of a function.
 func (w *walk) instance(of *functionIndex, at *instance) (*function, error) {
-	f := &function{}
+	f := &function{qualified: of.qualified}
 	_, own, literal := splitLiteral(of.name, func(string) bool { return false })
 	f.literal, f.loop = literal, strings.HasPrefix(own, "-")
 	var err error
@@ -159,7 +161,7 @@ func (w *walk) code(f *function, unitNumber int) error {
 	if err != nil {
 		return err
 	}
-	w.runs = table.runs(w.runs[:0], subtract(sortRanges(ranges), sortRanges(calls)))
+	w.runs = table.runs(w.runs[:0], sortRanges(ranges), sortRanges(calls))
 	f.runs = w.runs
 	if f.line == 0 && len(f.runs) > 0 {
 		f.line = f.runs[0].line // A wrapper begins in the line of what it wraps.

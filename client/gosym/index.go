@@ -122,12 +122,13 @@ func (s *indexScan) listed(at *namedInstance, rest string) bool {
 }
 
 // fileOfInstance is the path of the file in which a function begins, empty where
-// nothing tells it.
+// nothing tells it: of one that was only inlined and has code of several files,
+// nothing tells which one that is.
 func (s *indexScan) fileOfInstance(at *namedInstance) string {
 	if at.hasCode {
 		return at.file
 	}
-	if f := s.functions[at.abstract]; f != nil {
+	if f := s.functions[at.abstract]; f != nil && !f.mixed {
 		return f.file
 	}
 	return ""

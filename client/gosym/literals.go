@@ -183,10 +183,10 @@ func homesOf(group []*literal, lines map[string]int32) []string {
 // home is the name that a literal has in the declared function around it: the first
 // that is not taken. It is empty if nothing tells the package.
 func (s *indexScan) home(l *literal, declared declarations, taken map[string]bool) string {
-	prefix, around := s.functionAt(declared, l.literalKey)
-	if !l.misplaced && l.around != around && !strings.HasSuffix(l.around, "."+around) {
+	prefix, around, _ := s.functionAt(declared, l.literalKey)
+	if !l.misplaced && !l.liesIn(around) {
 		if prefix = s.packageAt(declared, folder(l.file)); prefix != "" {
-			around = lastFunction(l.around, s.types[unescape(strings.TrimSuffix(prefix, "."))].has)
+			around = copiedFunction(l.name[len(l.prefix):], s.types[unescape(strings.TrimSuffix(prefix, "."))].has)
 		}
 	}
 	if prefix == "" {
@@ -201,6 +201,27 @@ func (s *indexScan) home(l *literal, declared declarations, taken map[string]boo
 			return name
 		}
 	}
+}
+
+// liesIn reports whether the name of a literal allows for a function around it. In the
+// name of a copy, a method func1 seems to be a literal.
+func (l *literal) liesIn(function string) bool {
+	if l.around == function || strings.HasSuffix(l.around, "."+function) {
+		return true
+	}
+	rest := l.name[len(l.prefix):]
+	i := strings.LastIndex(rest, "."+function)
+	if function == "" || i < 0 {
+		return false
+	}
+	for own := rest[i+1+len(function):]; own != ""; {
+		outer, _, ok := splitLiteral("x"+own, func(string) bool { return false })
+		if !ok {
+			return false
+		}
+		own = outer[1:]
+	}
+	return true
 }
 
 // declarations has the declared functions of each file by their lines.
@@ -244,14 +265,28 @@ func (s *indexScan) declaredName(i int) (prefix, rest string) {
 	return strings.TrimSuffix(name, rest), rest
 }
 
-// functionAt is the last declared function that begins in front of a place.
-func (s *indexScan) functionAt(declared declarations, at literalKey) (prefix, rest string) {
+// functionAt is the last declared function that begins in front of a place. It is
+// within that function if there is code of it in that line or behind.
+func (s *indexScan) functionAt(declared declarations, at literalKey) (prefix, rest string, within bool) {
 	list := declared[at.file]
 	i, _ := slices.BinarySearchFunc(list, at.line+1, func(d declaration, line int32) int { return cmp.Compare(d.line, line) })
 	if i == 0 {
-		return "", ""
+		return "", "", false
 	}
-	return s.declaredName(int(list[i-1].instance))
+	prefix, rest = s.declaredName(int(list[i-1].instance))
+	for first := list[i-1].line; i > 0 && list[i-1].line == first && !within; i-- {
+		within = s.lastLine(&s.instances[list[i-1].instance]) >= at.line
+	}
+	return prefix, rest, within
+}
+
+// lastLine is the last line with code of a function, its inlined copies included.
+func (s *indexScan) lastLine(at *namedInstance) int32 {
+	last := at.lastLine
+	if f := s.functions[at.abstract]; at.hasAbstract && f != nil && len(f.lines) > 0 {
+		last = max(last, f.lines[len(f.lines)-1].last)
+	}
+	return last
 }
 
 // packageAt is what the linker's names have of the package in a folder: most of
@@ -279,16 +314,17 @@ func (s *indexScan) packageAt(declared declarations, dir string) string {
 func folder(file string) string { return file[:strings.LastIndexByte(file, '/')+1] }
 
 // isMisplaced reports whether a literal does not lie in the declared function of
-// its name, although that is known.
+// its name, although that is known. By a //line directive a literal may be in another
+// file than its function.
 func (s *indexScan) isMisplaced(l *literal, declared declarations) bool {
-	prefix, around := s.functionAt(declared, l.literalKey)
+	prefix, around, within := s.functionAt(declared, l.literalKey)
 	if prefix == "" || prefix == l.prefix && around == l.around || isPackageLevel(l.around) {
 		return false
 	}
 	for i := range s.instances {
 		if strings.HasPrefix(s.instances[i].name, l.prefix) {
 			if prefix, rest := s.declaredName(i); prefix == l.prefix && rest == l.around {
-				return true
+				return within || s.fileOfInstance(&s.instances[i]) == l.file
 			}
 		}
 	}

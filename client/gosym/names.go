@@ -162,18 +162,29 @@ func isPackageLevel(name string) bool {
 	return name == "glob." || name == "init" || isNumbered(name, "init.") || isNumbered(name, "map.init.")
 }
 
-// lastFunction is the function at the end of a copy's name: `(*T).M` of
-// `All.Each.(*T).M`.
-func lastFunction(name string, isType func(string) bool) string {
-	parts := strings.Split(strings.ReplaceAll(name, "[...]", "[]"), ".")
-	for i := range parts {
-		parts[i] = strings.ReplaceAll(parts[i], "[]", "[...]")
+// copiedFunction is the declared function that a literal was copied with: `(*T).M` of
+// `All.Each.(*T).M.func2`. isType tells the types of its package.
+func copiedFunction(name string, isType func(string) bool) string {
+	// A type or a pointer to one, with a function before it.
+	isReceiver := func(outer string) bool {
+		last := lastPart(outer)
+		return strings.HasPrefix(last, "(*") || isType(last)
 	}
-	last := len(parts) - 1
-	if last > 0 && (strings.HasPrefix(parts[last-1], "(*") || isType(parts[last-1])) {
-		return parts[last-1] + "." + parts[last]
+	name, _, ok := splitLiteral(name, func(string) bool { return false })
+	for outer := name; ok; outer, _, ok = splitLiteral(name, isReceiver) {
+		name = outer
 	}
-	return parts[last]
+	last := lastPart(name)
+	if receiver := strings.TrimSuffix(name, "."+last); receiver != name && isReceiver(receiver) {
+		return lastPart(receiver) + "." + last
+	}
+	return last
+}
+
+// lastPart is what follows the last dot of a collapsed name, but for those of [...].
+func lastPart(name string) string {
+	plain := strings.ReplaceAll(name, "[...]", "[___]")
+	return name[strings.LastIndexByte(plain, '.')+1:]
 }
 
 // plainType is a type's name as symbols have it: without escapes, and the same

@@ -127,11 +127,13 @@ func TestLiteralNames(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"F": "F", "G.F": "F", "G.(*T).M": "(*T).M", "G.T.M": "T.M", "G.H.M": "M", "G.F[...]": "F[...]",
-		"G.(*Box[...]).Put": "(*Box[...]).Put", "G.Box[...].Get": "Box[...].Get", "G.func1.F": "F",
+		"F.func1": "F", "G.F.func2": "F", "G.(*T).M.func1": "(*T).M", "G.T.M.func1": "T.M", "G.H.M.func1": "M",
+		"G.F[...].func1": "F[...]", "G.(*Box[...]).Put.func1": "(*Box[...]).Put", "G.Box[...].Get.func1": "Box[...].Get",
+		"G.func1.F.func1": "F", "G.F.func2.1-range3": "F", "G.T.func1.func2": "T.func1",
+		"G.(*T).func1-range1": "(*T).func1", "G.(*Box[...]).func1.2": "(*Box[...]).func1", "G.H.F.T": "",
 	} {
-		if got := lastFunction(name, isType); got != want {
-			t.Errorf("%s: last function %s, want %s", name, got, want)
+		if got := copiedFunction(name, isType); got != want {
+			t.Errorf("%s: copied with %s, want %s", name, got, want)
 		}
 	}
 }
@@ -193,6 +195,6 @@ func FuzzNames(f *testing.F) {
 		if around, _ := declaredIn(rest, func(string) bool { return false }); !strings.HasPrefix(rest, around) {
 			t.Errorf("%q: lies in %q", name, around)
 		}
-		lastFunction(rest, func(string) bool { return true })
+		copiedFunction(rest, func(string) bool { return true })
 	})
 }

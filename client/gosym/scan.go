@@ -29,9 +29,9 @@ type namedInstance struct {
 	// name is the linker's, empty as long as it isn't known.
 	name string
 	// file and line are where the function begins; the file is empty where only
-	// inlined copies tell it.
-	file string
-	line int32
+	// inlined copies tell it. lastLine is the last line there with code of its own.
+	file           string
+	line, lastLine int32
 	// trampoline is set if the compiler says that the function is a wrapper: so are
 	// functions that it makes, those that call a generic function with a
 	// dictionary, and a few of the runtime.
@@ -179,19 +179,24 @@ func (s *indexScan) subprogram(r *dwarf.Reader, e *dwarf.Entry) error {
 	at.concrete, at.unit, at.hasCode = e.Offset, int32(len(s.units)-1), true
 	at.trampoline = e.Val(dwarf.AttrTrampoline) != nil
 	at.byCgo = at.byCgo || wrapsCgoCall(n)
-	if file := s.table.fileOf(e); file >= 0 {
-		at.file = s.fileName(file)
-		return nil
-	}
 	ranges, err := s.dwarf.Ranges(e)
 	if err != nil {
 		return fmt.Errorf("read PC ranges: %w", err)
 	}
-	s.runs = s.table.runs(s.runs[:0], subtract(sortRanges(ranges), sortRanges(calls)))
-	if at.line == 0 && len(s.runs) > 0 {
-		at.line = s.runs[0].line
+	s.runs = s.table.runs(s.runs[:0], sortRanges(ranges), sortRanges(calls))
+	file := s.table.fileOf(e)
+	if file < 0 {
+		if at.line == 0 && len(s.runs) > 0 {
+			at.line = s.runs[0].line
+		}
+		file = declaringFile(s.runs, at.line)
 	}
-	at.file = s.fileName(declaringFile(s.runs, at.line))
+	at.file = s.fileName(file)
+	for _, r := range s.runs {
+		if r.file == file {
+			at.lastLine = max(at.lastLine, r.line)
+		}
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -92,6 +93,15 @@ func (r *reading) rewritten(pos token.Pos) bool {
 // to be of another one.
 func (r *reading) generated(pos token.Pos) bool {
 	return r.rewritten(pos) && r.at(pos).file == r.rewrite(r.fset.PositionFor(pos, false).Filename)
+}
+
+// splits reports whether code in n is said to be of another file than that before.
+func (r *reading) splits(n ast.Node) bool {
+	file := r.at(n.Pos()).file
+	from, to := r.fset.PositionFor(n.Pos(), false).Offset, r.fset.PositionFor(n.End(), false).Offset
+	return slices.ContainsFunc(r.moved[r.fset.File(n.Pos())], func(m moved) bool {
+		return from < m.offset && m.offset < to && r.rewrite(m.file) != file
+	})
 }
 
 // extent is a part of a file, as lines from first to last, or where these are not

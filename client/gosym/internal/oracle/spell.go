@@ -232,8 +232,8 @@ func (s *speller) structType(t *types.Struct) {
 	s.WriteByte('}')
 }
 
-// renames reports whether a field is embedded by an alias that has another name than
-// its type.
+// renames reports whether a field is embedded by a name that is not all of its type's:
+// by that of an alias, or without the type arguments.
 func renames(f *types.Var) bool {
 	if !f.Embedded() {
 		return false
@@ -246,7 +246,7 @@ func renames(f *types.Var) bool {
 	case *types.Basic:
 		return basicName(t) != f.Name()
 	case *types.Named:
-		return t.Obj().Name() != f.Name() || t.Obj().Pkg() != f.Pkg() && !f.Exported()
+		return t.Obj().Name() != f.Name() || t.TypeArgs().Len() > 0
 	default:
 		return true
 	}
