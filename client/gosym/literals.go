@@ -43,8 +43,11 @@ type literal struct {
 func (l *literal) outer() string { return l.name[:strings.LastIndexAny(l.name, ".-")] }
 
 // number is that of a literal among those in what is around it.
-func (l *literal) number() int {
-	n, _ := strconv.Atoi(strings.TrimLeft(l.name[len(l.outer()):], ".-funcrage"))
+func (l *literal) number() int { return numberIn(l.name[len(l.outer()):]) }
+
+// numberIn is the number in what the compiler adds to a name for a literal.
+func numberIn(own string) int {
+	n, _ := strconv.Atoi(strings.TrimLeft(own, ".-funcrage"))
 	return n
 }
 
@@ -76,6 +79,7 @@ func (s *indexScan) literals() map[int]string {
 	for _, list := range siblings {
 		findUnordered(list)
 	}
+	findLate(groups)
 	names := map[int]string{}
 	taken := map[string]bool{}
 	var homeless [][]*literal
@@ -147,6 +151,62 @@ func findUnordered(siblings []*literal) {
 		if before.file == l.file && (before.unordered || l.line < before.line) {
 			l.unordered = true
 		}
+	}
+}
+
+// findLate marks those literals whose numbers come behind that of a copy: a function's
+// literals are numbered before others are copied there. Where the body of a loop over
+// a function is inlined, the copies of the literals in it have no other mark. Those of
+// a package's variables are numbered one variable after the other.
+func findLate(groups map[literalKey][]*literal) {
+	first := map[string]int{} // the number of the first copy, by function and kind
+	for _, group := range groups {
+		for _, l := range group {
+			if !l.isCopy || !l.isNumberedByFunction() {
+				continue
+			}
+			kind := l.name[len(l.outer())]
+			for i := len(l.prefix); i < len(l.outer()); i++ {
+				if l.name[i] != '.' {
+					continue
+				}
+				key := l.name[:i] + string(kind)
+				if n, ok := first[key]; !ok || l.number() < n {
+					first[key] = l.number()
+				}
+			}
+		}
+	}
+	for _, group := range groups {
+		for _, l := range group {
+			if l.isCopy || isPackageLevel(l.around) {
+				continue
+			}
+			around := l.prefix + l.around
+			own := l.name[len(around):]
+			if next := strings.IndexAny(own[1:], ".-"); next >= 0 {
+				own = own[:1+next]
+			}
+			copied, ok := first[around+own[:1]]
+			l.unordered = l.unordered || ok && numberIn(own) > copied
+		}
+	}
+}
+
+// isNumberedByFunction reports whether a literal has its number from a declared function,
+// and not from another literal.
+func (l *literal) isNumberedByFunction() bool {
+	none := func(string) bool { return false }
+	outer, own, _ := splitLiteral(l.name[len(l.prefix):], none)
+	if !isNumbered(own, ".func") && own[0] != '-' {
+		return false
+	}
+	for {
+		next, own, ok := splitLiteral(outer, none)
+		if !ok || own[0] != '-' {
+			return !ok
+		}
+		outer = next
 	}
 }
 

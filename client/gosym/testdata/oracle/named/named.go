@@ -15,7 +15,7 @@ func (f *func1) func2() func() int { return func() int { return f.n } }
 
 type T struct{ x int }
 
-func (t T) func1(n int) func() int {
+func (t T) method1(n int) func() int {
 	return func() int { return t.x + n }
 }
 
@@ -138,7 +138,9 @@ func lt2[X any](x X) any {
 func All(n int) {
 	f1 := func1{n}
 	sink = f1.func1() + f1.func2()()
-	sink = T{n}.func1(n)()
+	t := T{n}
+	sink = &t
+	sink = t.method1(n)()
 	sink = gowrap1(n) + initialize(n)
 	blankRecv(n)
 	outer{}.nothing(n)
