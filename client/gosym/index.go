@@ -96,7 +96,7 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 			// A go:linkname directive gave it a name without a package.
 			pkg, rest, ok = s.units[at.unit].name, at.name, true
 		}
-		if ok && keep(pkg) && s.listed(at, rest) {
+		if ok && keep(pkg) && s.listed(at, pkg, rest) {
 			at.wrapper = at.trampoline && qualified != at.name
 			part(pkg).add(qualified, rest, at.instance, s.types[pkg])
 		}
@@ -110,8 +110,8 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 
 // listed reports whether a function shall be listed, by its name without the
 // package: somebody wrote it, in Go, in a file that is known.
-func (s *indexScan) listed(at *namedInstance, rest string) bool {
-	if at.byCgo || compilerMade(rest) || !isSource(s.fileOfInstance(at)) {
+func (s *indexScan) listed(at *namedInstance, pkg, rest string) bool {
+	if at.byCgo || compilerMade(rest, s.types[pkg].has) || !isSource(s.fileOfInstance(at)) {
 		return false
 	}
 	if !at.trampoline {

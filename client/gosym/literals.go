@@ -120,7 +120,7 @@ func (s *indexScan) literal(i int) *literal {
 	at := &s.instances[i]
 	name := collapse(at.name)
 	pkg, rest, ok := splitPackage(name)
-	if !ok || !s.listed(at, rest) {
+	if !ok || !s.listed(at, pkg, rest) {
 		return nil
 	}
 	isType := s.types[pkg].has
@@ -316,7 +316,7 @@ func (s *indexScan) declaredName(i int) (prefix, rest string) {
 	at := &s.instances[i]
 	name := collapse(at.name)
 	pkg, rest, ok := splitPackage(name)
-	if !ok || !s.listed(at, rest) {
+	if !ok || !s.listed(at, pkg, rest) {
 		return "", ""
 	}
 	if _, _, isLiteral := splitLiteral(rest, s.types[pkg].has); isLiteral {

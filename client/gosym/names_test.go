@@ -80,8 +80,10 @@ func TestCompilerMade(t *testing.T) {
 		"T.M-fm": true, "F.gowrap1": true, "F.deferwrap2": true, "F.func1.gowrap3": true,
 		"map.init.0": true, "map.init.0.func1": false, "init.0": false,
 		"gowrap1": false, "F.gowrapper": false, "deferwrap": false, "T.deferwrap": false,
+		"T.gowrap1": false, "(*T).deferwrap2": false, "(*T).M.deferwrap2": true, "T.gowrap1.gowrap1": true,
+		"_Cfunc_CString": true, "_cgo_cmalloc": true, "_cgo_cmalloc.func1": true, "_cgo_panic": false, "_cgoexp_1_f": true,
 	} {
-		if got := compilerMade(name); got != want {
+		if got := compilerMade(name, func(name string) bool { return name == "T" }); got != want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

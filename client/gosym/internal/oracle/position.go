@@ -84,15 +84,11 @@ func (r *reading) at(pos token.Pos) where {
 	return where{name, at.line}
 }
 
-// rewritten reports whether a position is in a file that cgo made.
-func (r *reading) rewritten(pos token.Pos) bool {
-	return len(r.CgoFiles) > 0 && filepath.Dir(r.fset.PositionFor(pos, false).Filename) != r.Dir
-}
-
-// generated reports whether a position is in a file that cgo made, and is not said
-// to be of another one.
-func (r *reading) generated(pos token.Pos) bool {
-	return r.rewritten(pos) && r.at(pos).file == r.rewrite(r.fset.PositionFor(pos, false).Filename)
+// byCgo reports whether cgo made the function that begins at a position: that is in a
+// file that cgo made, and none begins there in those that it made it of.
+func (r *reading) byCgo(pos token.Pos) bool {
+	return len(r.CgoFiles) > 0 && filepath.Dir(r.fset.PositionFor(pos, false).Filename) != r.Dir &&
+		!r.written[place(r.fset.Position(pos))]
 }
 
 // splits reports whether code in n is said to be of another file than that before.

@@ -204,7 +204,7 @@ func (r *reading) function(d *ast.FuncDecl) {
 		r.source.bodiless[qualified] = true
 		return
 	}
-	if r.generated(d.Pos()) {
+	if r.byCgo(d.Pos()) {
 		r.source.made[qualified] = true
 		return
 	}

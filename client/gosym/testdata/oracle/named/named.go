@@ -19,6 +19,12 @@ func (t T) method1(n int) func() int {
 	return func() int { return t.x + n }
 }
 
+//go:noinline
+func (t T) gowrap1(n int) int { return t.x + n }
+
+//go:noinline
+func (t *T) deferwrap2(n int) { defer fmt.Sprint(n) }
+
 func gowrap1(n int) int { return n }
 
 func initialize(n int) int {
@@ -139,6 +145,7 @@ func All(n int) {
 	f1 := func1{n}
 	sink = f1.func1() + f1.func2()()
 	t := T{n}
+	t.deferwrap2(t.gowrap1(n))
 	sink = &t
 	sink = t.method1(n)()
 	sink = gowrap1(n) + initialize(n)
