@@ -122,13 +122,13 @@ func (s *indexScan) listed(at *namedInstance, pkg, rest string) bool {
 }
 
 // fileOfInstance is the path of the file in which a function begins, empty where
-// nothing tells it: of one that was only inlined and has code of several files,
-// nothing tells which one that is.
+// nothing tells it: where one that was only inlined has code of several files, or in
+// front of its first line, a //line directive is in it.
 func (s *indexScan) fileOfInstance(at *namedInstance) string {
 	if at.hasCode {
 		return at.file
 	}
-	if f := s.functions[at.abstract]; f != nil && !f.mixed {
+	if f := s.functions[at.abstract]; f != nil && !f.mixed && (len(f.lines) == 0 || f.lines[0].first >= at.line) {
 		return f.file
 	}
 	return ""

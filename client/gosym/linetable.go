@@ -203,12 +203,21 @@ func mainFile(runs []run) int32 {
 }
 
 // declaringFile is the file of a function with that code that is declared in that
-// line: of the first code in the line, or else of most code.
+// line: of the first code in the line, or else of code behind it, or of most code.
 func declaringFile(runs []run, line int32) int32 {
+	nearest := run{file: -1}
 	for _, r := range runs {
 		if r.line == line {
 			return r.file
 		}
+		if r.line > line && (nearest.file < 0 || r.line < nearest.line) && !slices.ContainsFunc(runs, func(other run) bool {
+			return other.file == r.file && other.line < line
+		}) {
+			nearest = r
+		}
+	}
+	if nearest.file >= 0 {
+		return nearest.file
 	}
 	return mainFile(runs)
 }

@@ -243,12 +243,7 @@ func (f *function) findCaptured() {
 	if !f.literal || f.abstract.Entry != nil {
 		return
 	}
-	signature := f.line
-	for _, n := range f.nodes {
-		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
-			signature = max(signature, lineOf(n.Entry))
-		}
-	}
+	signature := f.signatureLine()
 	for _, n := range f.nodes {
 		if n.Tag != dwarf.TagFormalParameter {
 			continue
@@ -264,14 +259,26 @@ func (f *function) findCaptured() {
 	}
 }
 
+// signatureLine is the first line of a function, or the last with a result.
+func (f *function) signatureLine() int32 {
+	line := f.line
+	for _, n := range f.nodes {
+		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
+			line = max(line, lineOf(n.Entry))
+		}
+	}
+	return line
+}
+
 // findDoubtful finds the arguments that may be captured variables as well: where a
-// function literal lies in one line, only names and types tell what it captures from
-// what it declares.
+// function literal lies in one line, or its first lines have no code, only names and
+// types tell what it captures from what it declares.
 func (w *walk) findDoubtful(f *function) error {
 	if !f.literal || f.loop || f.abstract.Entry != nil {
 		return nil
 	}
 	var around []variable
+	signature := f.signatureLine()
 	for _, n := range f.nodes {
 		if n.Val(attrGoClosureOffset) != nil {
 			return nil // Captured variables are no arguments here.
@@ -280,7 +287,7 @@ func (w *walk) findDoubtful(f *function) error {
 		if n.Tag != dwarf.TagFormalParameter || isResult || n.Offset <= f.lastCaptured {
 			continue
 		}
-		if lineOf(n.Entry) < f.lastLine() {
+		if line := lineOf(n.Entry); line <= signature && line < f.lastLine() {
 			return nil
 		}
 		typeName, err := w.types.of(n.Entry)

@@ -97,7 +97,10 @@ func (c *checking) lines() {
 		if listed == 0 {
 			if f := g.functions[0]; f.kind != byCgo {
 				reason := HasCode
-				if f.split && !g.compiled {
+				switch {
+				case f.file == noName:
+					reason = "in a file without a name"
+				case f.split && !g.compiled:
 					reason = "inlined, with code of several files"
 				}
 				c.add(Functions, Missing, reason, "%s.%s, %s:%d", f.pkg, f.name, f.file, f.line)

@@ -37,22 +37,28 @@ func (r *reading) readDirectives(file *ast.File) {
 	}
 }
 
+// noName is how the compiler writes that a line is in a file without a name.
+const noName = "??"
+
 // move notes a directive, from an offset on: `file:line` or `file:line:column`.
-// With a column, an empty name is that of the directive before.
+// With a column, an empty name is that of the directive before, or of the file.
 func (r *reading) move(in *token.File, text string, offset, rawLine int) {
 	name, last, _ := cutNumber(text)
 	line := last
 	if shorter, number, ok := cutNumber(name); ok {
 		name, line = shorter, number
-		if before := r.moved[in]; name == "" && len(before) > 0 {
-			name = before[len(before)-1].file
+		if name == "" {
+			name = in.Name()
+			if before := r.moved[in]; len(before) > 0 {
+				name = before[len(before)-1].file
+			}
 		}
 	}
 	if line == 0 {
 		return
 	}
 	if name == "" {
-		name = in.Name()
+		name = noName
 	}
 	r.moved[in] = append(r.moved[in], moved{offset, rawLine, where{name, int32(line)}})
 }

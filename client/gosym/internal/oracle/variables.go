@@ -90,10 +90,10 @@ func (c *checking) missing(kind string, f *function, s *symdbv1.Scope, at string
 }
 
 // doubtful reports whether nothing tells a parameter from a captured variable, which
-// the compiler makes a parameter too: it is of a literal in one line, and the
-// function around has a variable of that name.
+// the compiler makes a parameter too: it is not in the first line of a literal or that
+// is all there is, and the function around has a variable of that name.
 func (f *function) doubtful(v variable) bool {
-	if f.kind != literal || v.line != f.body.last {
+	if f.kind != literal || v.line != f.body.last && v.line == f.line {
 		return false
 	}
 	named := func(other variable) bool { return other.name == v.name }
