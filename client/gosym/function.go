@@ -53,7 +53,7 @@ func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, err
 			whole = one
 			continue
 		}
-		whole.unite(one)
+		whole.unite(one, at.twin)
 	}
 	if whole.wrapper && len(f.instances) == 1 {
 		whole.body = block{} // Nothing tells which types depend on the type arguments.
@@ -72,14 +72,15 @@ func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, err
 	return scope, nil
 }
 
-// inOrder are the instances of a function: those with code of its own, those that
-// were only inlined, and those of wrappers.
+// inOrder are the instances of a function: of the copies of a literal the first in its
+// line, those with code of its own, those that were only inlined, and those of wrappers.
 func inOrder(instances []instance) []*instance {
 	ordered := make([]*instance, 0, len(instances))
 	for _, is := range []func(*instance) bool{
-		func(at *instance) bool { return at.hasCode && !at.wrapper },
-		func(at *instance) bool { return !at.hasCode && !at.wrapper },
-		func(at *instance) bool { return at.wrapper },
+		func(at *instance) bool { return at.first },
+		func(at *instance) bool { return at.hasCode && !at.wrapper && !at.first },
+		func(at *instance) bool { return !at.hasCode && !at.wrapper && !at.first },
+		func(at *instance) bool { return at.wrapper && !at.first },
 	} {
 		for i := range instances {
 			if is(&instances[i]) {
@@ -204,11 +205,12 @@ func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 	return dst, nil
 }
 
-// unite adds what another instance of the same function has.
-func (f *function) unite(other *function) {
+// unite adds what another instance of the same function has. Of a twin, which may be
+// another literal, only what is known already counts.
+func (f *function) unite(other *function, twin bool) {
 	if other.file != f.file || f.literal && !f.body.sameArguments(&other.body) {
 		return // another literal on the same line
 	}
 	f.lines = union(f.lines, other.lines)
-	f.body.unite(&f.body, &other.body, other.wrapper && !f.wrapper)
+	f.body.unite(&f.body, &other.body, twin || other.wrapper && !f.wrapper)
 }

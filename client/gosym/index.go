@@ -40,8 +40,21 @@ type instance struct {
 	// wrapper is set for one that only calls a generic function with a dictionary,
 	// or has it inlined.
 	wrapper bool
-	// unit is the index of the unit with the code.
-	unit int32
+	// unit is the index of the unit with the code, lastLine the last line with code of
+	// the function itself.
+	unit, lastLine int32
+	// first is set for a copy of a function literal that is surely the first one in
+	// its line, twin for one that may be another.
+	first, twin bool
+}
+
+// last is the last line with code of a function, its inlined copies included.
+func (at *instance) last(copies map[dwarf.Offset]*inlined) int32 {
+	last := at.lastLine
+	if f := copies[at.abstract]; at.hasAbstract && f != nil && len(f.lines) > 0 {
+		last = max(last, f.lines[len(f.lines)-1].last)
+	}
+	return last
 }
 
 // typeIndex is a named type: a struct, or one with methods.

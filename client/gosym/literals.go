@@ -85,6 +85,7 @@ func (s *indexScan) literals() map[int]string {
 	var homeless [][]*literal
 	for _, group := range groups {
 		homes := homesOf(group, lines)
+		s.findTwins(group, len(homes) == 0)
 		for _, name := range homes {
 			taken[name] = true
 		}
@@ -207,6 +208,32 @@ func (l *literal) isNumberedByFunction() bool {
 			return !ok
 		}
 		outer = next
+	}
+}
+
+// findTwins marks the literals of a place that may be several ones: where what is
+// around them was inlined, those that begin in one line follow each other in number,
+// as the copies of a single one do that was inlined several times. Where all are
+// copies, the one with the shortest name and the lowest number is one of the first.
+func (s *indexScan) findTwins(group []*literal, homeless bool) {
+	slices.SortFunc(group, func(a, b *literal) int {
+		return cmp.Or(
+			cmp.Compare(len(a.outer()), len(b.outer())), strings.Compare(a.outer(), b.outer()),
+			cmp.Compare(a.number(), b.number()), cmp.Compare(a.instance, b.instance),
+		)
+	})
+	isTwin := func(i int) bool {
+		return group[i].isCopy && group[i].outer() == group[i+1].outer() && group[i].number()+1 == group[i+1].number()
+	}
+	for i := range len(group) - 1 {
+		if !isTwin(i) {
+			continue
+		}
+		for _, l := range group {
+			s.instances[l.instance].twin = l.isCopy
+		}
+		s.instances[group[0].instance].first = homeless
+		return
 	}
 }
 
@@ -335,18 +362,9 @@ func (s *indexScan) functionAt(declared declarations, at literalKey) (prefix, re
 	}
 	prefix, rest = s.declaredName(int(list[i-1].instance))
 	for first := list[i-1].line; i > 0 && list[i-1].line == first && !within; i-- {
-		within = s.lastLine(&s.instances[list[i-1].instance]) >= at.line
+		within = s.instances[list[i-1].instance].last(s.functions) >= at.line
 	}
 	return prefix, rest, within
-}
-
-// lastLine is the last line with code of a function, its inlined copies included.
-func (s *indexScan) lastLine(at *namedInstance) int32 {
-	last := at.lastLine
-	if f := s.functions[at.abstract]; at.hasAbstract && f != nil && len(f.lines) > 0 {
-		last = max(last, f.lines[len(f.lines)-1].last)
-	}
-	return last
 }
 
 // packageAt is what the linker's names have of the package in a folder: most of

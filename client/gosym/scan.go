@@ -29,9 +29,9 @@ type namedInstance struct {
 	// name is the linker's, empty as long as it isn't known.
 	name string
 	// file and line are where the function begins; the file is empty where only
-	// inlined copies tell it. lastLine is the last line there with code of its own.
-	file           string
-	line, lastLine int32
+	// inlined copies tell it.
+	file string
+	line int32
 	// trampoline is set if the compiler says that the function is a wrapper: so are
 	// functions that it makes, those that call a generic function with a
 	// dictionary, and a few of the runtime.

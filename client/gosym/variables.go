@@ -295,7 +295,7 @@ func (w *walk) findDoubtful(f *function) error {
 			return err
 		}
 		if around == nil {
-			if around, err = w.variablesOf(w.enclosing(f.qualified)); err != nil {
+			if around, err = w.variablesOf(w.enclosing(f)); err != nil {
 				return err
 			}
 		}
@@ -309,42 +309,49 @@ func (w *walk) findDoubtful(f *function) error {
 	return nil
 }
 
-// enclosing is what a function literal of the package lies in, nil if it isn't known.
-func (w *walk) enclosing(literal string) *functionIndex {
-	outer := literal[:max(strings.LastIndexAny(literal, ".-"), 0)]
-	is := func(f functionIndex) bool { return f.qualified == outer }
-	if i := slices.IndexFunc(w.pkg.functions, is); i >= 0 {
-		return &w.pkg.functions[i]
-	}
-	for _, t := range w.pkg.types {
-		if i := slices.IndexFunc(t.methods, is); i >= 0 {
-			return &t.methods[i]
+// enclosing is what a function literal of the package lies in, with the bodies of loops
+// in it: the name does not say in which one the literal is.
+func (w *walk) enclosing(literal *function) []functionIndex {
+	outer := literal.qualified[:max(strings.LastIndexAny(literal.qualified, ".-"), 0)]
+	var out []functionIndex
+	add := func(functions []functionIndex) {
+		for _, f := range functions {
+			rest, ok := strings.CutPrefix(f.qualified, outer)
+			isLoop := strings.HasPrefix(rest, "-range") && slices.ContainsFunc(f.instances, func(at instance) bool {
+				return at.last(w.index.inlined) >= literal.line
+			})
+			if ok && (rest == "" || isLoop) {
+				out = append(out, f)
+			}
 		}
 	}
-	return nil
+	add(w.pkg.functions)
+	for _, t := range w.pkg.types {
+		add(t.methods)
+	}
+	return out
 }
 
-// variablesOf are all variables of a function, of which none has lines.
-func (w *walk) variablesOf(f *functionIndex) ([]variable, error) {
-	if f == nil {
-		return nil, nil
-	}
+// variablesOf are all variables of some functions, of which none has lines.
+func (w *walk) variablesOf(functions []functionIndex) ([]variable, error) {
 	var out []variable
-	for _, at := range f.instances {
-		entries := make([]dwarf.Offset, 0, 2)
-		if at.hasCode {
-			entries = append(entries, at.concrete)
-		}
-		if at.hasAbstract {
-			entries = append(entries, at.abstract)
-		}
-		for _, entry := range entries {
-			n, err := nodeAt(w.reader, entry)
-			if err != nil {
-				return nil, err
+	for _, f := range functions {
+		for _, at := range f.instances {
+			entries := make([]dwarf.Offset, 0, 2)
+			if at.hasCode {
+				entries = append(entries, at.concrete)
 			}
-			if out, err = w.appendVariables(out, n); err != nil {
-				return nil, err
+			if at.hasAbstract {
+				entries = append(entries, at.abstract)
+			}
+			for _, entry := range entries {
+				n, err := nodeAt(w.reader, entry)
+				if err != nil {
+					return nil, err
+				}
+				if out, err = w.appendVariables(out, n); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}

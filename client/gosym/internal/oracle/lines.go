@@ -100,8 +100,8 @@ func (c *checking) lines() {
 				switch {
 				case f.file == noName:
 					reason = "in a file without a name"
-				case f.split && !g.compiled:
-					reason = "inlined, with code of several files"
+				case f.moved && !g.compiled:
+					reason = "inlined, with a //line directive in it"
 				}
 				c.add(Functions, Missing, reason, "%s.%s, %s:%d", f.pkg, f.name, f.file, f.line)
 			}

@@ -97,13 +97,10 @@ func (r *reading) byCgo(pos token.Pos) bool {
 		!r.written[place(r.fset.Position(pos))]
 }
 
-// splits reports whether code in n is said to be of another file than that before.
-func (r *reading) splits(n ast.Node) bool {
-	file := r.at(n.Pos()).file
+// moves reports whether there is a //line directive in n.
+func (r *reading) moves(n ast.Node) bool {
 	from, to := r.fset.PositionFor(n.Pos(), false).Offset, r.fset.PositionFor(n.End(), false).Offset
-	return slices.ContainsFunc(r.moved[r.fset.File(n.Pos())], func(m moved) bool {
-		return from < m.offset && m.offset < to && r.rewrite(m.file) != file
-	})
+	return slices.ContainsFunc(r.moved[r.fset.File(n.Pos())], func(m moved) bool { return from < m.offset && m.offset < to })
 }
 
 // extent is a part of a file, as lines from first to last, or where these are not

@@ -57,8 +57,8 @@ type function struct {
 	// inside is what is of the body and not of the function around it: the header of
 	// a loop is that one's.
 	inside extent
-	// split is set where a //line directive in it says that its code is of another file.
-	split    bool
+	// moved is set where a //line directive is in it.
+	moved    bool
 	kind     functionKind
 	args     []variable
 	locals   []variable
@@ -176,7 +176,7 @@ func (s *Source) add(c *checkedPackage) {
 // function reads a declared function with all that lies in it.
 func (r *reading) function(d *ast.FuncDecl) {
 	f := &function{pkg: r.pkg, where: r.at(d.Pos()), nameLine: r.at(d.Name.Pos()).line, body: r.extent(d.Pos(), d.End()-1)}
-	f.split = r.splits(d)
+	f.moved = r.moves(d)
 	f.name = d.Name.Name
 	object, ok := r.info.Defs[d.Name].(*types.Func)
 	if !ok {

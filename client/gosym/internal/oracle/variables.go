@@ -98,7 +98,13 @@ func (f *function) doubtful(v variable) bool {
 	}
 	named := func(other variable) bool { return other.name == v.name }
 	for p := f.parent; p != nil; p = p.parent {
-		if slices.ContainsFunc(slices.Concat(p.args, p.locals), named) {
+		around := slices.Concat(p.args, p.locals)
+		for _, inner := range p.inner {
+			if inner.kind == rangeBody && inner.body.has(v.line) { // nobody knows whether it lies in that
+				around = append(around, slices.Concat(inner.args, inner.locals)...)
+			}
+		}
+		if slices.ContainsFunc(around, named) {
 			return true
 		}
 	}

@@ -136,7 +136,7 @@ func (r *reading) inner(n ast.Node, parent *function, kind functionKind) *functi
 		body:     r.extent(n.Pos(), n.End()-1),
 		parent:   parent,
 		kind:     kind,
-		split:    r.splits(n),
+		moved:    r.moves(n),
 	}
 	f.inside = f.body
 	for parent.kind == rangeBody {
