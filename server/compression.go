@@ -55,8 +55,9 @@ func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	conn := connOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
-	if refusal := openingOf(ctx).refusal; refusal != nil {
-		return nil, refusal
+	if opened := openingOf(ctx); opened.refusal != nil {
+		opened.left()
+		return nil, opened.refusal
 	}
 	if err := answerPlain(ctx); err != nil {
 		return nil, status.FromContextError(err).Err()

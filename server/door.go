@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -65,6 +66,7 @@ func newDoor(s *service) *door {
 // opening is what the door has decided about a stream.
 type opening struct {
 	refusal error   // what its client is told; nil: it is taken
+	left    func()  // to be called when that has been said
 	upload  *upload // nil: it is of another service
 }
 
@@ -126,12 +128,16 @@ func (d *door) admit(ctx context.Context, bytes int) (_ *upload, err error) {
 func (d *door) refused(ctx context.Context, public error) context.Context {
 	timer := time.NewTimer(leavingTime)
 	defer timer.Stop()
+	left := func() {}
 	select {
 	case d.leaving <- struct{}{}:
-		context.AfterFunc(ctx, func() { <-d.leaving })
+		left = sync.OnceFunc(func() { <-d.leaving })
+		// In a connection that is lost, gRPC ends the context only when all is read that
+		// the client had sent before; so the interceptors call left as well.
+		context.AfterFunc(ctx, left)
 	case <-timer.C:
 	}
-	return context.WithValue(ctx, openingKey{}, opening{refusal: public})
+	return context.WithValue(ctx, openingKey{}, opening{refusal: public, left: left})
 }
 
 // count counts an upload that is refused, logs some of them, and returns what their
@@ -154,7 +160,10 @@ func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 	taken, ok := d.hold(ctx, d.calls, d.callTime, bytes)
 	if !ok {
 		short, cancel := context.WithTimeout(d.refused(ctx, publicStatus(errMemory, nil)), refusedTime)
-		context.AfterFunc(short, cancel)
+		context.AfterFunc(short, func() {
+			cancel()
+			openingOf(short).left()
+		})
 		return short
 	}
 	return taken

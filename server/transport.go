@@ -89,6 +89,7 @@ func (s *Server) others(
 	defer conn.Exit()
 	opened := openingOf(ctx)
 	if opened.refusal != nil {
+		opened.left()
 		return opened.refusal
 	}
 	if opened.upload != nil {
