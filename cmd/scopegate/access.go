@@ -15,21 +15,17 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type accessFlags struct {
-	Tenants          string   `name:"tenants-file" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of those who may upload, with the hashes of their tokens (scopegate token) or their certificates' names, limits and intakes. It is read again when it changes. By default everybody may upload."`
-	Reflection       bool     `group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to those who may upload."`
-	AdditionalIntake []string `group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Intake that also gets each batch that the intake has accepted, as well as can be; behind the URL and a space can stand the path of a file with its API key. Repeat it, or separate by commas, for several."`
+	Tenants          string   `name:"tenants-file" field:"Access.TenantsFile" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of those who may upload, with the hashes of their tokens (scopegate token) or their certificates' names, limits and intakes. It is read again when it changes. By default everybody may upload."`
+	Reflection       bool     `field:"Access.Reflection" group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to those who may upload."`
+	AdditionalIntake []string `field:"AdditionalIntakes.Intakes" group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Intake that also gets each batch that the intake has accepted, as well as can be; behind the URL and a space can stand the path of a file with its API key. Repeat it, or separate by commas, for several."`
 
-	AdditionalQueue size          `name:"additional-queue" group:"Intake" default:"${additionalQueue}" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Most that waits for each additional intake; what finds no room is dropped."`
-	AdditionalAge   time.Duration `name:"additional-max-age" group:"Intake" default:"${additionalAge}" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long a batch is kept, and tried, for an additional intake."`
+	AdditionalQueue size          `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Most that waits for each additional intake; what finds no room is dropped."`
+	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long a batch is kept, and tried, for an additional intake."`
 }
 
-// configure sets what the flags say. It fails on an additional intake whose key
-// can't be read.
-func (f *accessFlags) configure(ctx context.Context, cfg *server.Config) error {
-	cfg.Access.TenantsFile = f.Tenants
-	cfg.Access.Reflection = f.Reflection
-	cfg.AdditionalIntakes.QueueBytes = int64(f.AdditionalQueue)
-	cfg.AdditionalIntakes.MaxAge = f.AdditionalAge
+// readAdditional adds the additional intakes to cfg. It fails on one whose key can't be
+// read.
+func (f *accessFlags) readAdditional(ctx context.Context, cfg *server.Config) error {
 	for i, given := range f.AdditionalIntake {
 		url, keyFile, _ := strings.Cut(strings.TrimSpace(given), " ")
 		to := server.AdditionalIntake{URL: url}

@@ -78,11 +78,11 @@ func run(
 		}),
 		kong.ValueFormatter(env.format),
 		kong.PostBuild(env.takeOver),
+		kong.PostBuild(takeDefaults),
 		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInteger)),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.Resolvers(file, env), // the last one that has a value wins
 		kong.Vars{"version": thisBuild().version},
-		serveDefaults(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { exited = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),

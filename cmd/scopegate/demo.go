@@ -25,7 +25,7 @@ type demoCommand struct {
 	Path string `arg:"" optional:"" help:"Go binary whose symbols are uploaded. By default scopegate's own."`
 
 	MainModule     bool   `help:"Upload just package main and the packages of the main module."`
-	FlushThreshold size   `default:"${flushThreshold}" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThreshold size   `field:"FlushThresholdBytes" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
 	Dir            string `placeholder:"PATH" help:"Store the batches there, to look at. By default they are kept in memory."`
 	Verbose        bool   `short:"v" help:"Show the server's log."`
 }

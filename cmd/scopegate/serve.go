@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -26,55 +24,30 @@ type serveCommand struct {
 
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGTERM, SIGINT or SIGHUP. A second signal ends at once."`
-	ConnectionAge time.Duration `name:"max-connection-age" group:"Serving" default:"${maxConnectionAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
-	MaxScopeBytes size          `group:"Serving" default:"${maxScopeBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
-	MaxDepth      int           `group:"Serving" default:"${maxDepth}" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
+	ConnectionAge time.Duration `name:"max-connection-age" field:"MaxConnectionAge" group:"Serving" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
+	MaxScopeBytes size          `field:"MaxScopeBytes" group:"Serving" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
+	MaxDepth      int           `field:"MaxDepth" group:"Serving" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
 
-	IntakeURL      string        `group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
-	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
-	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
-	PostTimeout    time.Duration `group:"Intake" default:"${postTimeout}" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"For how long attempts at forwarding a batch are begun, its waiting behind other batches not counted; the last one may take the post timeout more. 0: as long as its client waits."`
-	IntakeConns    int           `name:"intake-connections" group:"Intake" default:"${intakeConnections}" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
+	IntakeURL      string        `field:"Intake.URL" group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
+	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
+	AdditionalTags string        `field:"Intake.AdditionalTags" group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
+	PostTimeout    time.Duration `field:"Intake.PostTimeout" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
+	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"For how long attempts at forwarding a batch are begun, its waiting behind other batches not counted; the last one may take the post timeout more. 0: as long as its client waits."`
+	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
 
-	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	FlushThresholdRaw size          `group:"Batches" default:"${flushThresholdRaw}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
-	MaxBatchBytes     size          `group:"Batches" default:"${maxBatchBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
-	MaxBatchRawBytes  size          `group:"Batches" default:"${maxBatchRawBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
-	MaxBatchAge       time.Duration `group:"Batches" default:"${maxBatchAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
-	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
-	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
+	FlushThreshold    size          `field:"FlushThresholdBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThresholdRaw size          `field:"FlushThresholdRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
+	MaxBatchBytes     size          `field:"MaxBatchBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
+	MaxBatchRawBytes  size          `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
+	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
+	CompressionLevel  int           `field:"CompressionLevel" group:"Batches" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
+	ChunkBytes        size          `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
 	TLS    tlsFlags    `embed:""`
 	Access accessFlags `embed:""`
 	Limits limitFlags  `embed:""`
 	Admin  adminFlags  `embed:""`
 	Log    logFlags    `embed:""`
-}
-
-// serveDefaults are the server's own defaults, as the flags' tags name them.
-func serveDefaults() kong.Vars {
-	cfg := server.DefaultConfig()
-	vars := limitDefaults(cfg)
-	maps.Copy(vars, tlsDefaults(cfg))
-	maps.Copy(vars, kong.Vars{
-		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
-		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
-		"maxConnectionAge":  cfg.MaxConnectionAge.String(),
-		"postTimeout":       cfg.Intake.PostTimeout.String(),
-		"batchDeadline":     cfg.Intake.BatchDeadline.String(),
-		"intakeConnections": strconv.Itoa(cfg.Intake.MaxConnections),
-		"flushThresholdRaw": size(cfg.FlushThresholdRawBytes).String(),
-		"maxBatchBytes":     size(cfg.MaxBatchBytes).String(),
-		"maxBatchRawBytes":  size(cfg.MaxBatchRawBytes).String(),
-		"maxBatchAge":       cfg.MaxBatchAge.String(),
-		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
-		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
-		"chunkBytes":        size(cfg.ChunkBytes).String(),
-		"additionalQueue":   size(cfg.AdditionalIntakes.QueueBytes).String(),
-		"additionalAge":     cfg.AdditionalIntakes.MaxAge.String(),
-	})
-	return vars
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -194,8 +167,8 @@ func (c *serveCommand) newServer(
 	}
 	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)
 	c.Limits.limitConnections(ctx, maxFiles(), find(all, "max-connections"), logger)
-	cfg := c.config(dest)
-	if err := c.Access.configure(ctx, &cfg); err != nil {
+	cfg := config(dest, all)
+	if err := c.Access.readAdditional(ctx, &cfg); err != nil {
 		return ready{}, err
 	}
 	options = append(options, server.WithVersion(thisBuild().version))
@@ -206,26 +179,14 @@ func (c *serveCommand) newServer(
 	return ready{server: srv, config: cfg, destination: dest}, nil
 }
 
-func (c *serveCommand) config(dest destination) server.Config {
+// config returns the server's configuration but for what has to be read from files.
+func config(dest destination, all []setting) server.Config {
 	cfg := server.DefaultConfig()
+	for _, s := range all {
+		setField(&cfg, s.flag)
+	}
 	cfg.Intake.URL = dest.url
 	cfg.Intake.APIKey = server.NewSecret(dest.apiKey)
-	cfg.Intake.AdditionalTags = c.AdditionalTags
-	cfg.Intake.PostTimeout = c.PostTimeout
-	cfg.Intake.BatchDeadline = c.BatchDeadline
-	cfg.Intake.MaxConnections = c.IntakeConns
-	cfg.FlushThresholdRawBytes = int64(c.FlushThresholdRaw)
-	cfg.MaxBatchBytes = int(c.MaxBatchBytes)
-	cfg.MaxBatchRawBytes = int64(c.MaxBatchRawBytes)
-	cfg.MaxBatchAge = c.MaxBatchAge
-	cfg.MaxConnectionAge = c.ConnectionAge
-	cfg.FlushThresholdBytes = int(c.FlushThreshold)
-	cfg.MaxScopeBytes = int(c.MaxScopeBytes)
-	cfg.MaxDepth = c.MaxDepth
-	cfg.CompressionLevel = c.CompressionLevel
-	cfg.ChunkBytes = int(c.ChunkBytes)
-	c.TLS.configure(&cfg)
-	c.Limits.configure(&cfg)
 	return cfg
 }
 

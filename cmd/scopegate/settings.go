@@ -16,6 +16,7 @@ import (
 
 // setting is what a flag has come to be, and why.
 type setting struct {
+	flag  *kong.Flag
 	name  string
 	value string
 	// source is fromFlag, the name of a variable, the file and line, fromDefault, or
@@ -88,7 +89,7 @@ func settings(line *kong.Context, env *environment, file *configFile) []setting 
 }
 
 func settingFor(flag *kong.Flag, line *kong.Context, env *environment, file *configFile) setting {
-	s := setting{name: flag.Name, value: shown(flag)}
+	s := setting{flag: flag, name: flag.Name, value: shown(flag)}
 	s.source, s.inFile = sourceOf(flag, line, env, file)
 	return s
 }

@@ -25,7 +25,7 @@ func serveModel(tb testing.TB) (*kong.Node, *environment) {
 	tb.Helper()
 	var cli grammar
 	env := newEnvironment(noVariables)
-	parser, err := kong.New(&cli, kong.Vars{"version": ""}, serveDefaults(), kong.PostBuild(env.takeOver))
+	parser, err := kong.New(&cli, kong.Vars{"version": ""}, kong.PostBuild(env.takeOver), kong.PostBuild(takeDefaults))
 	if err != nil {
 		tb.Fatal(err)
 	}
