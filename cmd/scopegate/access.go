@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -19,7 +20,7 @@ type accessFlags struct {
 	Reflection       bool     `field:"Access.Reflection" group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to those who may upload."`
 	AdditionalIntake []string `field:"AdditionalIntakes.Intakes" group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Intake that also gets each batch that the intake has accepted, as well as can be; behind the URL and a space can stand the path of a file with its API key. Repeat it, or separate by commas, for several."`
 
-	AdditionalQueue size          `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Most that waits for each additional intake; what finds no room is dropped."`
+	AdditionalQueue settings.Size `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Most that waits for each additional intake; what finds no room is dropped."`
 	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long a batch is kept, and tried, for an additional intake."`
 }
 
@@ -45,7 +46,7 @@ func (f *accessFlags) readAdditional(ctx context.Context, cfg *server.Config) er
 func (f *accessFlags) announceAccess(ctx context.Context, cfg server.Config, listeners []net.Listener, logger *slog.Logger) {
 	for i, to := range cfg.AdditionalIntakes.Intakes {
 		logger.InfoContext(ctx, "forwarding to an additional intake",
-			"intake", i+1, "url", redacted(to.URL), "with_api_key", !to.APIKey.IsZero())
+			"intake", i+1, "url", settings.Redacted(to.URL), "with_api_key", !to.APIKey.IsZero())
 	}
 	if f.Tenants != "" {
 		logger.InfoContext(ctx, "tenants may upload", "file", f.Tenants)

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server"
@@ -24,10 +25,10 @@ import (
 type demoCommand struct {
 	Path string `arg:"" optional:"" help:"Go binary whose symbols are uploaded. By default scopegate's own."`
 
-	MainModule     bool   `help:"Upload just package main and the packages of the main module."`
-	FlushThreshold size   `field:"FlushThresholdBytes" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	Dir            string `placeholder:"PATH" help:"Store the batches there, to look at. By default they are kept in memory."`
-	Verbose        bool   `short:"v" help:"Show the server's log."`
+	MainModule     bool          `help:"Upload just package main and the packages of the main module."`
+	FlushThreshold settings.Size `field:"FlushThresholdBytes" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	Dir            string        `placeholder:"PATH" help:"Store the batches there, to look at. By default they are kept in memory."`
+	Verbose        bool          `short:"v" help:"Show the server's log."`
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -186,12 +187,13 @@ func (r *demoRun) print(w io.Writer, result verify.Result, peakBytes uint64, ver
 	rows := [][2]string{
 		{"scopes", fmt.Sprintf("%d packages, sent as %s", result.ScopeCount, count(int64(result.PartCount), "message"))},
 		{"batches", fmt.Sprint(result.BatchCount)},
-		{"raw", formatBytes(result.RawBytes) + " of JSON"},
-		{"compressed", formatBytes(result.CompressedBytes) + " of gzip"},
+		{"raw", settings.FormatBytes(result.RawBytes) + " of JSON"},
+		{"compressed", settings.FormatBytes(result.CompressedBytes) + " of gzip"},
 		{"ratio", fmt.Sprintf("%.1f", ratio)},
 		{"time", fmt.Sprintf("%.2f s to read the binary, %.2f s to upload, %.2f s to check",
 			r.opened.Seconds(), r.uploaded.Seconds(), verified.Seconds())},
-		{"peak heap", formatBytes(int64(min(peakBytes, 1<<62))) + " while uploading: binary, client, server and intake together"},
+		{"peak heap", settings.FormatBytes(int64(min(peakBytes, 1<<62))) +
+			" while uploading: binary, client, server and intake together"},
 	}
 	for _, row := range rows {
 		fmt.Fprintf(w, "  %-12s%s\n", row[0], row[1])

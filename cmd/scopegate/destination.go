@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // The routes of docs/intake.md.
@@ -94,7 +95,7 @@ func backend(site, apiKey, keySource string) (destination, error) {
 	if site == "" {
 		site, source = defaultSite, keySource+" and the default site"
 	}
-	if !isHostName(site) || !strings.Contains(site, ".") {
+	if !settings.IsHostName(site) || !strings.Contains(site, ".") {
 		return destination{}, &usageError{fmt.Errorf("DD_SITE: not a host name such as %s", defaultSite)}
 	}
 	u := url.URL{Scheme: "https", Host: backendPrefix + site, Path: backendPath}
@@ -124,7 +125,7 @@ func agentAtHost(host, port string) (destination, error) {
 		port, source = agentDefaultPort, "DD_AGENT_HOST"
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if !isHostName(host) && net.ParseIP(host) == nil {
+	if !settings.IsHostName(host) && net.ParseIP(host) == nil {
 		return destination{}, &usageError{errors.New("DD_AGENT_HOST: neither a host name nor an IP address")}
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
@@ -142,29 +143,4 @@ func agentIntake(host string) string {
 func unixURL(socket string) string {
 	u := url.URL{Scheme: "unix", Path: socket + ":" + agentPath}
 	return u.String()
-}
-
-func isHostName(s string) bool {
-	plain := func(r rune) bool {
-		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
-	}
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) })
-}
-
-// redacted is a URL without what may be secret in it: user, password, query and
-// fragment. Of what is no URL of a host or a unix socket nothing is shown.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.Host == "" && (u.Scheme != "unix" || !path.IsAbs(u.Path)) ||
-		u.User == nil && strings.Contains(raw, "@") { // a password with a slash in it ends the host
-		return "(not a URL)"
-	}
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
-	if u.User != nil {
-		shown.User = url.User("redacted")
-	}
-	if u.RawQuery != "" {
-		shown.RawQuery = "redacted"
-	}
-	return shown.String()
 }

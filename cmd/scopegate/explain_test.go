@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/pki"
 )
@@ -49,7 +50,7 @@ func TestUploadExplainsConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = silent.Close() })
-	absent := unixScheme + socketPath(t)
+	absent := settings.UnixScheme + socketPath(t)
 	const again = " (the same upload may succeed later)\n"
 	for name, test := range map[string]struct {
 		args []string

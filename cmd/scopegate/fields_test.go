@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -41,16 +42,16 @@ func TestEveryFieldHasItsFlag(t *testing.T) {
 	made := []string{"Intake.APIKey", "AdditionalIntakes.Intakes"}
 	cfg := server.DefaultConfig()
 	for _, flag := range serveFlags(t) {
-		path := flag.Tag.Get(fieldTag)
+		path := flag.Tag.Get("field")
 		if path == "" {
 			continue
 		}
 		got = append(got, path)
-		field, ok := fieldOf(&cfg, flag)
+		field, ok := settings.Field(&cfg, flag)
 		if ok == slices.Contains(made, path) {
 			t.Errorf("--%s sets %s: %v", flag.Name, path, ok)
 		}
-		if ok && flag.Target.Kind() != field.Kind() && !(flag.Target.CanInt() && field.CanInt()) {
+		if ok && flag.Target.Kind() != field.Kind() && (!flag.Target.CanInt() || !field.CanInt()) {
 			t.Errorf("--%s is a %v, and %s a %v", flag.Name, flag.Target.Type(), path, field.Type())
 		}
 	}
@@ -65,20 +66,19 @@ func TestEveryFieldHasItsFlag(t *testing.T) {
 func TestDefaultsAreTheServers(t *testing.T) {
 	t.Parallel()
 	want := server.DefaultConfig()
-	got := config(destination{}, allSettings(t))
 	want.Limits.MemoryBytes = 0 // found when the server starts
-	if !reflect.DeepEqual(got, want) {
+	if got, _ := configured(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
-// allSettings returns the settings of serve as a command line sets them.
-func allSettings(t *testing.T, args ...string) []setting {
+// configured returns the server's configuration as a command line sets it, and the
+// command's flags.
+func configured(t *testing.T, args ...string) (server.Config, []*kong.Flag) {
 	t.Helper()
 	var cli grammar
-	env, file := newEnvironment(noVariables), &configFile{}
-	parser, err := kong.New(&cli, kong.Vars{"version": ""}, kong.PostBuild(env.takeOver), kong.PostBuild(takeDefaults),
-		kong.BindTo(t.Context(), (*context.Context)(nil)), kong.Bind(env, file))
+	sources := settings.NewSources(noVariables)
+	parser, err := kong.New(&cli, append(sources.Options(), kong.Vars{"version": ""}, kong.BindTo(t.Context(), (*context.Context)(nil)))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func allSettings(t *testing.T, args ...string) []setting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return settings(line, env, file)
+	return config(destination{}, sources.List(line)), line.Flags()
 }
 
 // numberFlags are the flags of serve that are numbers, sizes or durations, with the
@@ -98,7 +98,7 @@ func numberFlags(tb testing.TB) map[string]string {
 		switch flag.Target.Interface().(type) {
 		case time.Duration:
 			units[flag.Name] = "ns"
-		case int, size:
+		case int, settings.Size:
 			units[flag.Name] = ""
 		}
 	}
@@ -117,12 +117,11 @@ func TestFieldsTakeTheirSettings(t *testing.T) {
 		given[name] = int64(1000 + len(given))
 		args = append(args, fmt.Sprintf("--%s=%d%s", name, given[name], unit))
 	}
-	all := allSettings(t, args...)
-	cfg := config(destination{}, all)
-	for _, s := range all {
-		field, ok := fieldOf(&cfg, s.flag)
-		if want, isNumber := given[s.name]; ok && isNumber && field.Int() != want {
-			t.Errorf("%s is %d, want %d as --%s has it", s.flag.Tag.Get(fieldTag), field.Int(), want, s.name)
+	cfg, flags := configured(t, args...)
+	for _, flag := range flags {
+		field, ok := settings.Field(&cfg, flag)
+		if want, isNumber := given[flag.Name]; ok && isNumber && field.Int() != want {
+			t.Errorf("%s is %d, want %d as --%s has it", flag.Tag.Get("field"), field.Int(), want, flag.Name)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
@@ -75,7 +76,7 @@ func (p *batchPrinter) batch(r devintake.Receipt) {
 	defer p.mu.Unlock()
 	fmt.Fprintf(p.accepted, "batch %d of %s, %q %q (%s): %s, %s of JSON as %s of gzip%s\n",
 		r.BatchNum, r.UploadID, r.Service, r.Version, r.Language, count(int64(r.ScopeCount), "scope"),
-		formatBytes(r.RawBytes), formatBytes(r.CompressedBytes), notes)
+		settings.FormatBytes(r.RawBytes), settings.FormatBytes(r.CompressedBytes), notes)
 }
 
 func (p *batchPrinter) refusal(r devintake.Refusal) {

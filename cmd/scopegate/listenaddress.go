@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // listenAddress is what a setting says to listen on.
@@ -48,7 +50,7 @@ func checkAddresses(all []listenAddress) error {
 
 // checkListenable fails where listen can't succeed, whatever else runs on the host.
 func checkListenable(address string) error {
-	if path, isUnix := strings.CutPrefix(address, unixScheme); isUnix {
+	if path, isUnix := strings.CutPrefix(address, settings.UnixScheme); isUnix {
 		return checkSocket(path)
 	}
 	return checkTCPAddress(address)
@@ -62,7 +64,7 @@ func checkTCPAddress(address string) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q is not a port number", port)
 	}
-	if _, err := netip.ParseAddr(host); err != nil && host != "" && !isHostName(host) {
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !settings.IsHostName(host) {
 		return fmt.Errorf("%q is neither a host name nor an IP address", host)
 	}
 	return nil
@@ -123,8 +125,8 @@ func checkSocketFile(path string) error {
 
 // overlap reports whether only one of two addresses can be listened on.
 func overlap(a, b string) bool {
-	pathA, isUnixA := strings.CutPrefix(a, unixScheme)
-	pathB, isUnixB := strings.CutPrefix(b, unixScheme)
+	pathA, isUnixA := strings.CutPrefix(a, settings.UnixScheme)
+	pathB, isUnixB := strings.CutPrefix(b, settings.UnixScheme)
 	if isUnixA || isUnixB {
 		return isUnixA && isUnixB && sameFile(pathA, pathB)
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // progress shows how far an upload is.
@@ -109,7 +110,7 @@ func (p *progressLines) wait(scopeCount int, since time.Duration) {
 func (u unit) format(done, total int64) string {
 	show := func(n int64) string {
 		if u == unitBytes {
-			return formatBytes(n)
+			return settings.FormatBytes(n)
 		}
 		return fmt.Sprintf("%d %s", n, u)
 	}

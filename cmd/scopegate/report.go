@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -66,7 +67,7 @@ func (r *uploadReport) summarize(summary *symdbv1.UploadScopesResponse, duration
 func (r *uploadReport) print(w io.Writer) {
 	fmt.Fprintf(w, "uploaded %s: %s in %s, %s of JSON as %s of gzip, in %.1f s\nupload id %s\n",
 		strings.TrimSpace(r.Service+" "+r.Version), count(r.ScopeCount, "scope"), count(int64(r.BatchCount), "batch"),
-		formatBytes(r.RawBytes), formatBytes(r.CompressedBytes), r.DurationSeconds, r.UploadID)
+		settings.FormatBytes(r.RawBytes), settings.FormatBytes(r.CompressedBytes), r.DurationSeconds, r.UploadID)
 }
 
 func (r *uploadReport) printJSON(ctx context.Context, w io.Writer, err error) error {

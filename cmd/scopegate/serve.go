@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -25,7 +26,7 @@ type serveCommand struct {
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGTERM, SIGINT or SIGHUP. A second signal ends at once."`
 	ConnectionAge time.Duration `name:"max-connection-age" field:"MaxConnectionAge" group:"Serving" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
-	MaxScopeBytes size          `field:"MaxScopeBytes" group:"Serving" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
+	MaxScopeBytes settings.Size `field:"MaxScopeBytes" group:"Serving" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
 	MaxDepth      int           `field:"MaxDepth" group:"Serving" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
 
 	IntakeURL      string        `field:"Intake.URL" group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
@@ -35,13 +36,13 @@ type serveCommand struct {
 	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"For how long attempts at forwarding a batch are begun, its waiting behind other batches not counted; the last one may take the post timeout more. 0: as long as its client waits."`
 	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
 
-	FlushThreshold    size          `field:"FlushThresholdBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	FlushThresholdRaw size          `field:"FlushThresholdRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
-	MaxBatchBytes     size          `field:"MaxBatchBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
-	MaxBatchRawBytes  size          `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
+	FlushThreshold    settings.Size `field:"FlushThresholdBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThresholdRaw settings.Size `field:"FlushThresholdRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
+	MaxBatchBytes     settings.Size `field:"MaxBatchBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
+	MaxBatchRawBytes  settings.Size `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
 	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
 	CompressionLevel  int           `field:"CompressionLevel" group:"Batches" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
-	ChunkBytes        size          `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
+	ChunkBytes        settings.Size `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
 	TLS    tlsFlags    `embed:""`
 	Access accessFlags `embed:""`
@@ -74,9 +75,14 @@ An intake URL that is given gets scopegate's own API key, and that of DD_API_KEY
 For each address a line "listening on ADDRESS" is printed to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }
 
+// BeforeResolve loads the configuration file, so that flags can take their values from it.
+func (c *serveCommand) BeforeResolve(ctx context.Context, line *kong.Context, sources *settings.Sources) error {
+	return sources.LoadFile(ctx, line, "config")
+}
+
 // Run serves until ctx ends, or checks whether it could.
 func (c *serveCommand) Run(
-	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+	ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources,
 ) error {
 	if !c.Check {
 		s.serve()
@@ -84,7 +90,7 @@ func (c *serveCommand) Run(
 	defer exitIfStuck(ctx, c.ShutdownGrace+lastGrace, s.stderr)()
 	logger, flush := c.Log.logger(s.stderr)
 	defer flush()
-	all, registry := settings(line, env, file), newRegistry()
+	all, registry := sources.List(line), newRegistry()
 	prepare := func() (ready, error) { return c.prepare(ctx, s, all, logger, server.WithRegistry(registry)) }
 	if c.Check {
 		return c.check(ctx, s.stdout, all, prepare)
@@ -111,7 +117,7 @@ func (c *serveCommand) Run(
 	defer stopAdmin()
 	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
-		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
+		"url", settings.Redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
 		"proxy", cmp.Or(ready.server.Destinations()[0].Proxy, noProxy))
 	for _, to := range ready.server.Destinations()[1:] {
 		logger.InfoContext(ctx, "forwarding to a further intake", "intake", to.Intake, "proxy", cmp.Or(to.Proxy, noProxy))
@@ -136,9 +142,9 @@ type ready struct {
 // listening. It contacts nobody. What it finds for settings that are not given is
 // entered into all of them. Errors are a [*usageError].
 func (c *serveCommand) prepare(
-	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
+	ctx context.Context, s *surroundings, all settings.List, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
-	addresses := checkAddresses(append(listenAddresses(find(all, "listen").place(), c.Listen...), c.Admin.addresses(all)...))
+	addresses := checkAddresses(append(listenAddresses(all.Find("listen").Place(), c.Listen...), c.Admin.addresses(all)...))
 	traces, endTraces, tracing := startTracing(ctx, s.getenv, logger)
 	made, err := c.newServer(ctx, s, all, logger, append(traces, options...)...)
 	made.endTraces = endTraces
@@ -153,7 +159,7 @@ func (c *serveCommand) prepare(
 }
 
 func (c *serveCommand) newServer(
-	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
+	ctx context.Context, s *surroundings, all settings.List, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
 	dest, err := c.destination(ctx, s.getenv)
 	if err != nil {
@@ -162,11 +168,11 @@ func (c *serveCommand) newServer(
 	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
 		return ready{}, err
 	}
-	if key := find(all, "api-key-file"); c.APIKeyFile == "" && dest.apiKey != "" {
-		key.value, key.source = "(a secret)", "SCOPEGATE_API_KEY or DD_API_KEY"
+	if key := all.Find("api-key-file"); c.APIKeyFile == "" && dest.apiKey != "" {
+		key.Found("(a secret)", "SCOPEGATE_API_KEY or DD_API_KEY")
 	}
-	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)
-	c.Limits.limitConnections(ctx, maxFiles(), find(all, "max-connections"), logger)
+	c.Limits.findMemoryLimit(ctx, s.getenv, all.Find("memory-limit"), logger)
+	c.Limits.limitConnections(ctx, maxFiles(), all.Find("max-connections"), logger)
 	cfg := config(dest, all)
 	if err := c.Access.readAdditional(ctx, &cfg); err != nil {
 		return ready{}, err
@@ -174,17 +180,15 @@ func (c *serveCommand) newServer(
 	options = append(options, server.WithVersion(thisBuild().version))
 	srv, err := server.New(cfg, logger, options...)
 	if err != nil {
-		return ready{}, inSettings(err, all)
+		return ready{}, all.Explain(err)
 	}
 	return ready{server: srv, config: cfg, destination: dest}, nil
 }
 
 // config returns the server's configuration but for what has to be read from files.
-func config(dest destination, all []setting) server.Config {
+func config(dest destination, all settings.List) server.Config {
 	cfg := server.DefaultConfig()
-	for _, s := range all {
-		setField(&cfg, s.flag)
-	}
+	all.Configure(&cfg)
 	cfg.Intake.URL = dest.url
 	cfg.Intake.APIKey = server.NewSecret(dest.apiKey)
 	return cfg

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // serverTargets returns the addresses in the form of package client. Its errors are a
@@ -38,7 +40,7 @@ func serverTargets(setting string, addresses []string) ([]string, error) {
 // serverTarget returns an address in the form of package client. It takes a
 // listening socket's path as it is printed, and other names of gRPC as they are.
 func serverTarget(address string) (string, error) {
-	if path, isUnix := strings.CutPrefix(address, unixScheme); isUnix {
+	if path, isUnix := strings.CutPrefix(address, settings.UnixScheme); isUnix {
 		if err := checkSocketPath(path); err != nil {
 			return "", err
 		}
@@ -78,7 +80,7 @@ func isPort(port string) bool {
 
 func isHost(host string) bool {
 	_, err := netip.ParseAddr(host)
-	return err == nil || isHostName(host)
+	return err == nil || settings.IsHostName(host)
 }
 
 // defaultServerPort is that of `serve` without --listen.
@@ -88,7 +90,7 @@ const defaultServerPort = "50051"
 func meantServer(address string) string {
 	meant := strings.Trim(address, "\"'` ")
 	if path, isPath := strings.CutPrefix(meant, "/"); isPath {
-		return unixScheme + "/" + path
+		return settings.UnixScheme + "/" + path
 	}
 	scheme, rest, found := strings.Cut(meant, "://")
 	if !found {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 func TestServerTargets(t *testing.T) {
@@ -94,7 +96,7 @@ func TestListsAreTidied(t *testing.T) {
 			t.Errorf("%q: %+v", servers, got)
 		}
 	}
-	socket := unixScheme + socketPath(t)
+	socket := settings.UnixScheme + socketPath(t)
 	serve, _, admin := startServe(t, variables(map[string]string{"SCOPEGATE_ADMIN_LISTEN": "127.0.0.1:0"}),
 		"--listen", " 127.0.0.1:0 ,, "+socket, "--intake-url", "http://127.0.0.1:1/",
 		"--additional-intake", " http://127.0.0.1:1/ , http://127.0.0.1:2/", "--admin-host", "foo, bar")

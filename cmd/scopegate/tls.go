@@ -9,6 +9,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // tlsFlags say how clients and the intake are spoken to.
@@ -34,7 +36,7 @@ func (f *tlsFlags) checkAddresses(ctx context.Context, addresses []string) error
 		return nil
 	}
 	for _, address := range addresses {
-		if strings.HasPrefix(address, unixScheme) {
+		if strings.HasPrefix(address, settings.UnixScheme) {
 			continue
 		}
 		host, _, err := net.SplitHostPort(address)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scopegate/scopegate/client"
 	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server"
 )
@@ -51,9 +52,9 @@ type uploadCommand struct {
 //
 //nolint:lll // a struct tag can't be broken
 type sourceFlags struct {
-	AllPackages  bool `group:"Source" xor:"packages" help:"Upload all packages of the binary, the standard library and dependencies among them. This is the default."`
-	MainModule   bool `group:"Source" xor:"packages" help:"Upload just package main and the packages of the main module."`
-	MaxLineBytes size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON that is read."`
+	AllPackages  bool          `group:"Source" xor:"packages" help:"Upload all packages of the binary, the standard library and dependencies among them. This is the default."`
+	MainModule   bool          `group:"Source" xor:"packages" help:"Upload just package main and the packages of the main module."`
+	MaxLineBytes settings.Size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON that is read."`
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -78,9 +79,9 @@ Exit code 4 means that the same upload may succeed later; see scopegate --help f
 
 // Run uploads and prints the summary.
 func (c *uploadCommand) Run(
-	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+	ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources,
 ) error {
-	targets, err := serverTargets(find(settings(line, env, file), "server").place(), c.Server)
+	targets, err := serverTargets(sources.List(line).Find("server").Place(), c.Server)
 	if err != nil {
 		return err
 	}
