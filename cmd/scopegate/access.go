@@ -33,7 +33,7 @@ func (f *accessFlags) readAdditional(ctx context.Context, cfg *server.Config) er
 		if keyFile = strings.TrimSpace(keyFile); keyFile != "" {
 			key, err := server.ReadSecret(ctx, keyFile)
 			if err != nil {
-				return &usageError{fmt.Errorf("API key file of additional intake %d: %w", i+1, err)}
+				return &settings.UsageError{Err: fmt.Errorf("API key file of additional intake %d: %w", i+1, err)}
 			}
 			to.APIKey = key
 		}

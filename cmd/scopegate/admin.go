@@ -40,15 +40,15 @@ func (f *adminFlags) addresses(all settings.List) []listenAddress {
 	return listenAddresses(all.Find("admin-listen").Place(), f.Listen)
 }
 
-// checkHosts returns a [*usageError] where no request can ask by a name.
+// checkHosts returns a [*settings.UsageError] where no request can ask by a name.
 func (f *adminFlags) checkHosts(all settings.List) error {
 	for _, given := range f.Hosts {
 		host := given
 		if name, _, err := net.SplitHostPort(given); err == nil {
 			host = name
 		}
-		if !isHost(host) {
-			return &usageError{fmt.Errorf("%s: %q is not a host name", all.Find("admin-host").Place(), given)}
+		if !settings.IsHost(host) {
+			return &settings.UsageError{Err: fmt.Errorf("%s: %q is not a host name", all.Find("admin-host").Place(), given)}
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ func (c *serveCommand) check(ctx context.Context, w io.Writer, all settings.List
 	err = prepared.server.Shutdown(ctx)
 	prepared.endTraces()
 	if err != nil {
-		return &usageError{err}
+		return &settings.UsageError{Err: err}
 	}
 	fmt.Fprintln(w, "\nok: the server would start")
 	return nil

@@ -59,7 +59,7 @@ type chosen struct {
 //
 // DD_API_KEY is found on many hosts for other programs' sake, so it goes to an
 // intake URL only where that is https; scopegate's own API key always does.
-// Errors are a [*usageError] and repeat no secrets.
+// Errors are a [*settings.UsageError] and repeat no secrets.
 func resolveDestination(c chosen, getenv func(string) string, exists func(string) bool) (destination, error) {
 	agentURL, agentHost, agentPort := getenv("DD_TRACE_AGENT_URL"), getenv("DD_AGENT_HOST"), getenv("DD_TRACE_AGENT_PORT")
 	switch {
@@ -96,7 +96,7 @@ func backend(site, apiKey, keySource string) (destination, error) {
 		site, source = defaultSite, keySource+" and the default site"
 	}
 	if !settings.IsHostName(site) || !strings.Contains(site, ".") {
-		return destination{}, &usageError{fmt.Errorf("DD_SITE: not a host name such as %s", defaultSite)}
+		return destination{}, &settings.UsageError{Err: fmt.Errorf("DD_SITE: not a host name such as %s", defaultSite)}
 	}
 	u := url.URL{Scheme: "https", Host: backendPrefix + site, Path: backendPath}
 	return destination{url: u.String(), apiKey: apiKey, source: source}, nil
@@ -107,13 +107,15 @@ func agentAtURL(raw string) (destination, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return destination{}, &usageError{errors.New(source + ": not a URL")}
-	case u.Scheme == "unix" && u.Host == "" && checkSocketPath(u.Path) == nil && !strings.Contains(u.Path, ":"):
+		return destination{}, &settings.UsageError{Err: errors.New(source + ": not a URL")}
+	case u.Scheme == "unix" && u.Host == "" && settings.CheckSocketPath(u.Path) == nil && !strings.Contains(u.Path, ":"):
 		return destination{url: unixURL(u.Path), source: source}, nil
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && isPortOf(u):
 		return destination{url: u.JoinPath(agentPath).String(), source: source}, nil
 	}
-	return destination{}, &usageError{errors.New(source + ": not http://host:port, https://host:port or unix:///path")}
+	return destination{}, &settings.UsageError{
+		Err: errors.New(source + ": not http://host:port, https://host:port or unix:///path"),
+	}
 }
 
 func agentAtHost(host, port string) (destination, error) {
@@ -126,10 +128,10 @@ func agentAtHost(host, port string) (destination, error) {
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	if !settings.IsHostName(host) && net.ParseIP(host) == nil {
-		return destination{}, &usageError{errors.New("DD_AGENT_HOST: neither a host name nor an IP address")}
+		return destination{}, &settings.UsageError{Err: errors.New("DD_AGENT_HOST: neither a host name nor an IP address")}
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return destination{}, &usageError{errors.New("DD_TRACE_AGENT_PORT: not a port number")}
+		return destination{}, &settings.UsageError{Err: errors.New("DD_TRACE_AGENT_PORT: not a port number")}
 	}
 	return destination{url: agentIntake(net.JoinHostPort(host, port)), source: source}, nil
 }

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/pki"
 )
@@ -189,7 +190,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 				(test.advice == "" || !strings.Contains(got.stderr, ": no "+test.advice)) {
 				t.Errorf("%+v, want %d, %s", got, test.exit, test.advice)
 			}
-			var report uploadReport
+			var report uploading.Report
 			got = execute(t, line, append(args, "--json")...)
 			if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || report.Error == nil || got.code != test.exit ||
 				report.Error.ExitCode != test.exit || report.Error.Retryable != (test.exit == exitDelivery) || report.Error.Reason != reason {

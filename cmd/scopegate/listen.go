@@ -44,7 +44,7 @@ func closeAll(listeners []net.Listener) {
 // The file goes away when the listener is closed.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	if err := checkListenable(address); err != nil {
-		return nil, &usageError{fmt.Errorf("listen on %q: %w", address, err)}
+		return nil, &settings.UsageError{Err: fmt.Errorf("listen on %q: %w", address, err)}
 	}
 	path, isUnix := strings.CutPrefix(address, settings.UnixScheme)
 	if !isUnix {
@@ -84,7 +84,7 @@ func explainListen(err error) error {
 		return err
 	}
 	errno, _ := errors.AsType[syscall.Errno](err)
-	return &explainedError{text: errno.Error() + ": " + advice, err: err}
+	return fmt.Errorf("%w: %s", errno, advice)
 }
 
 // removeStale removes a socket file if connecting to it is refused, which is so

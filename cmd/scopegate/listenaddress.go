@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
@@ -26,7 +25,7 @@ func listenAddresses(setting string, addresses ...string) []listenAddress {
 	return all
 }
 
-// checkAddresses returns a [*usageError] where listening on all of the addresses
+// checkAddresses returns a [*settings.UsageError] where listening on all of the addresses
 // can't succeed. It listens on none, and asks no name server.
 func checkAddresses(all []listenAddress) error {
 	var wrong []error
@@ -43,7 +42,7 @@ func checkAddresses(all []listenAddress) error {
 		}
 	}
 	if err := errors.Join(wrong...); err != nil {
-		return &usageError{err}
+		return &settings.UsageError{Err: err}
 	}
 	return nil
 }
@@ -70,27 +69,9 @@ func checkTCPAddress(address string) error {
 	return nil
 }
 
-// maxSocketPathBytes is the longest path of a unix socket: 107 bytes on Linux.
-const maxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
-
-// checkSocketPath reports what no socket's path can be.
-func checkSocketPath(path string) error {
-	switch {
-	case !filepath.IsAbs(path):
-		return errors.New("the path is not absolute: write unix:///path")
-	case strings.HasSuffix(path, "/"):
-		return errors.New("the path is that of a folder")
-	case strings.ContainsRune(path, 0):
-		return errors.New("the path has a zero byte")
-	case len(path) > maxSocketPathBytes:
-		return fmt.Errorf("the path has %d bytes; that of a socket can have %d", len(path), maxSocketPathBytes)
-	}
-	return nil
-}
-
 // checkSocket reports why no socket can be made at the path.
 func checkSocket(path string) error {
-	if err := checkSocketPath(path); err != nil {
+	if err := settings.CheckSocketPath(path); err != nil {
 		return err
 	}
 	folder := filepath.Dir(path)

@@ -140,7 +140,7 @@ type ready struct {
 
 // prepare does all that can fail because of the configuration, except for
 // listening. It contacts nobody. What it finds for settings that are not given is
-// entered into all of them. Errors are a [*usageError].
+// entered into all of them. Errors are a [*settings.UsageError].
 func (c *serveCommand) prepare(
 	ctx context.Context, s *surroundings, all settings.List, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
@@ -153,7 +153,7 @@ func (c *serveCommand) prepare(
 			err = errors.Join(err, made.server.Shutdown(ctx))
 		}
 		endTraces()
-		return ready{}, &usageError{err}
+		return ready{}, &settings.UsageError{Err: err}
 	}
 	return made, nil
 }
@@ -199,13 +199,13 @@ func (c *serveCommand) destination(ctx context.Context, getenv func(string) stri
 	if given := getenv(own.keySource); c.APIKeyFile != "" {
 		key, err := server.ReadSecret(ctx, c.APIKeyFile)
 		if err != nil {
-			return destination{}, &usageError{fmt.Errorf("API key file: %w", err)}
+			return destination{}, &settings.UsageError{Err: fmt.Errorf("API key file: %w", err)}
 		}
 		own.key, own.keySource = key.Reveal(), "the API key file"
 	} else if given != "" {
 		key, err := server.ParseSecret(given)
 		if err != nil {
-			return destination{}, &usageError{fmt.Errorf("%s: %w", own.keySource, err)}
+			return destination{}, &settings.UsageError{Err: fmt.Errorf("%s: %w", own.keySource, err)}
 		}
 		own.key = key.Reveal()
 	}
@@ -216,7 +216,7 @@ func (c *serveCommand) destination(ctx context.Context, getenv func(string) stri
 	if err == nil && own.key == "" && dest.apiKey != "" {
 		key, err := server.ParseSecret(dest.apiKey)
 		if err != nil {
-			return destination{}, &usageError{fmt.Errorf("DD_API_KEY: %w", err)}
+			return destination{}, &settings.UsageError{Err: fmt.Errorf("DD_API_KEY: %w", err)}
 		}
 		dest.apiKey = key.Reveal()
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 )
 
 func TestServerTargets(t *testing.T) {
@@ -22,11 +23,11 @@ func TestServerTargets(t *testing.T) {
 		"unix-abstract:s":        "unix-abstract:s",
 		"dns:///host:1":          "dns:///host:1",
 	} {
-		if got, err := serverTargets("--server", []string{address}); err != nil || got[0] != want {
+		if got, err := uploading.Targets("--server", []string{address}); err != nil || got[0] != want {
 			t.Errorf("%s: %v, %v, want %s", address, got, err, want)
 		}
 	}
-	if got, err := serverTargets("--server", []string{"[fe80::1%eth0]:1", "b:2"}); err != nil || got[0] != "[fe80::1%eth0]:1" || got[1] != "b:2" {
+	if got, err := uploading.Targets("--server", []string{"[fe80::1%eth0]:1", "b:2"}); err != nil || got[0] != "[fe80::1%eth0]:1" || got[1] != "b:2" {
 		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -45,7 +45,7 @@ func (f *tlsFlags) checkAddresses(ctx context.Context, addresses []string) error
 		}
 		isLocal, err := isLoopbackHost(ctx, host)
 		if err != nil {
-			return &usageError{fmt.Errorf("listen on %q: %w", address, err)}
+			return &settings.UsageError{Err: fmt.Errorf("listen on %q: %w", address, err)}
 		}
 		if !isLocal {
 			return exposedError(address)
@@ -74,7 +74,7 @@ func (f *tlsFlags) checkListeners(ctx context.Context, listeners []net.Listener,
 }
 
 func exposedError(address string) error {
-	return &usageError{fmt.Errorf("listen on %q: other hosts can reach this address, and there is no TLS: "+
+	return &settings.UsageError{Err: fmt.Errorf("listen on %q: other hosts can reach this address, and there is no TLS: "+
 		"give --tls-cert and --tls-key, or listen on 127.0.0.1 or a unix socket, "+
 		"or, on a network that is trusted, give --insecure-listen", address)}
 }

@@ -169,17 +169,6 @@ func withoutSecrets(s string) string {
 	}, strings.Join(words, " "))
 }
 
-// UnixScheme begins the address of a unix socket.
-const UnixScheme = "unix://"
-
-// IsHostName reports whether a host can have that name.
-func IsHostName(s string) bool {
-	plain := func(r rune) bool {
-		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
-	}
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) })
-}
-
 // Redacted is a URL without what may be secret in it: user, password, query and
 // fragment. Of what is no URL of a host or a unix socket nothing is shown.
 func Redacted(raw string) string {

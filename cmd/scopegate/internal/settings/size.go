@@ -53,23 +53,3 @@ func (s *Size) UnmarshalText(text []byte) error {
 	*s = Size(n * unit)
 	return nil
 }
-
-// FormatBytes is for readers: powers of 1000, three digits.
-func FormatBytes(n int64) string {
-	const step = 1000
-	if n < step {
-		return strconv.FormatInt(n, 10) + " B"
-	}
-	value, units := float64(n), "kMGTPE"
-	for value /= step; value >= step-0.5 && len(units) > 1; value /= step {
-		units = units[1:]
-	}
-	precision := 2
-	switch {
-	case value >= 100:
-		precision = 0
-	case value >= 10:
-		precision = 1
-	}
-	return strconv.FormatFloat(value, 'f', precision, 64) + " " + units[:1] + "B"
-}
