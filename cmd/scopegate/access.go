@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -15,28 +16,24 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type accessFlags struct {
-	Tenants          string   `name:"tenants-file" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of those who may upload, with the hashes of their tokens (scopegate token) or their certificates' names, limits and intakes. It is read again when it changes. By default everybody may upload."`
-	Reflection       bool     `group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to those who may upload."`
-	AdditionalIntake []string `group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Intake that also gets each batch that the intake has accepted, as well as can be; behind the URL and a space can stand the path of a file with its API key. Repeat it, or separate by commas, for several."`
+	Tenants          string   `name:"tenants-file" field:"Access.TenantsFile" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of those who may upload, with the hashes of their tokens (scopegate token) or their certificates' names, limits and intakes. It is read again when it changes. By default everybody may upload."`
+	Reflection       bool     `field:"Access.Reflection" group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to those who may upload."`
+	AdditionalIntake []string `field:"AdditionalIntakes.Intakes" group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Intake that also gets each batch that the intake has accepted, as well as can be; behind the URL and a space can stand the path of a file with its API key. Repeat it, or separate by commas, for several."`
 
-	AdditionalQueue size          `name:"additional-queue" group:"Intake" default:"${additionalQueue}" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Most that waits for each additional intake; what finds no room is dropped."`
-	AdditionalAge   time.Duration `name:"additional-max-age" group:"Intake" default:"${additionalAge}" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long a batch is kept, and tried, for an additional intake."`
+	AdditionalQueue settings.Size `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Most that waits for each additional intake; what finds no room is dropped."`
+	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long a batch is kept, and tried, for an additional intake."`
 }
 
-// configure sets what the flags say. It fails on an additional intake whose key
-// can't be read.
-func (f *accessFlags) configure(ctx context.Context, cfg *server.Config) error {
-	cfg.Access.TenantsFile = f.Tenants
-	cfg.Access.Reflection = f.Reflection
-	cfg.AdditionalIntakes.QueueBytes = int64(f.AdditionalQueue)
-	cfg.AdditionalIntakes.MaxAge = f.AdditionalAge
+// readAdditional adds the additional intakes to cfg. It fails on one whose key can't be
+// read.
+func (f *accessFlags) readAdditional(ctx context.Context, cfg *server.Config) error {
 	for i, given := range f.AdditionalIntake {
 		url, keyFile, _ := strings.Cut(strings.TrimSpace(given), " ")
 		to := server.AdditionalIntake{URL: url}
 		if keyFile = strings.TrimSpace(keyFile); keyFile != "" {
 			key, err := server.ReadSecret(ctx, keyFile)
 			if err != nil {
-				return &usageError{fmt.Errorf("API key file of additional intake %d: %w", i+1, err)}
+				return &settings.UsageError{Err: fmt.Errorf("API key file of additional intake %d: %w", i+1, err)}
 			}
 			to.APIKey = key
 		}
@@ -49,7 +46,7 @@ func (f *accessFlags) configure(ctx context.Context, cfg *server.Config) error {
 func (f *accessFlags) announceAccess(ctx context.Context, cfg server.Config, listeners []net.Listener, logger *slog.Logger) {
 	for i, to := range cfg.AdditionalIntakes.Intakes {
 		logger.InfoContext(ctx, "forwarding to an additional intake",
-			"intake", i+1, "url", redacted(to.URL), "with_api_key", !to.APIKey.IsZero())
+			"intake", i+1, "url", settings.Redacted(to.URL), "with_api_key", !to.APIKey.IsZero())
 	}
 	if f.Tenants != "" {
 		logger.InfoContext(ctx, "tenants may upload", "file", f.Tenants)

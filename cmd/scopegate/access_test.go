@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/scopegate/scopegate/server"
 )
@@ -194,18 +193,14 @@ func TestOpenServerIsToldOf(t *testing.T) {
 
 func TestAdditionalIntakeFlag(t *testing.T) {
 	t.Parallel()
-	flags := accessFlags{
-		AdditionalIntake: []string{"https://a.example/x", " https://b.example/y  " + file(t, "the-key\n")},
-		AdditionalQueue:  1 << 20, AdditionalAge: time.Second,
-	}
+	flags := accessFlags{AdditionalIntake: []string{"https://a.example/x", " https://b.example/y  " + file(t, "the-key\n")}}
 	var cfg server.Config
-	if err := flags.configure(t.Context(), &cfg); err != nil {
+	if err := flags.readAdditional(t.Context(), &cfg); err != nil {
 		t.Fatal(err)
 	}
 	got := cfg.AdditionalIntakes
 	if len(got.Intakes) != 2 || got.Intakes[0].URL != "https://a.example/x" || !got.Intakes[0].APIKey.IsZero() ||
-		got.Intakes[1].URL != "https://b.example/y" || got.Intakes[1].APIKey.Reveal() != "the-key" ||
-		got.QueueBytes != 1<<20 || got.MaxAge != time.Second {
+		got.Intakes[1].URL != "https://b.example/y" || got.Intakes[1].APIKey.Reveal() != "the-key" {
 		t.Errorf("%+v", got)
 	}
 	if u, err := url.Parse(got.Intakes[1].URL); err != nil || u.Host != "b.example" {

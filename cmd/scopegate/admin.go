@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -31,23 +32,23 @@ const (
 )
 
 // addresses are those that are to be listened on, whatever else is.
-func (f *adminFlags) addresses(all []setting) []listenAddress {
+func (f *adminFlags) addresses(all settings.List) []listenAddress {
 	switch f.Listen {
 	case "", adminNone, adminAuto:
 		return nil
 	}
-	return listenAddresses(find(all, "admin-listen").place(), f.Listen)
+	return listenAddresses(all.Find("admin-listen").Place(), f.Listen)
 }
 
-// checkHosts returns a [*usageError] where no request can ask by a name.
-func (f *adminFlags) checkHosts(all []setting) error {
+// checkHosts returns a [*settings.UsageError] where no request can ask by a name.
+func (f *adminFlags) checkHosts(all settings.List) error {
 	for _, given := range f.Hosts {
 		host := given
 		if name, _, err := net.SplitHostPort(given); err == nil {
 			host = name
 		}
-		if !isHost(host) {
-			return &usageError{fmt.Errorf("%s: %q is not a host name", find(all, "admin-host").place(), given)}
+		if !settings.IsHost(host) {
+			return &settings.UsageError{Err: fmt.Errorf("%s: %q is not a host name", all.Find("admin-host").Place(), given)}
 		}
 	}
 	return nil

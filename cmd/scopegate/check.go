@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // check prints the settings, what follows from them, and whether a server can be
 // prepared with them, which it then takes down again.
-func (c *serveCommand) check(ctx context.Context, w io.Writer, all []setting, prepare func() (ready, error)) error {
-	if err := printSettings(w, all); err != nil {
+func (c *serveCommand) check(ctx context.Context, w io.Writer, all settings.List, prepare func() (ready, error)) error {
+	if err := all.Print(w); err != nil {
 		return err
 	}
 	prepared, err := prepare()
@@ -22,7 +24,7 @@ func (c *serveCommand) check(ctx context.Context, w io.Writer, all []setting, pr
 	err = prepared.server.Shutdown(ctx)
 	prepared.endTraces()
 	if err != nil {
-		return &usageError{err}
+		return &settings.UsageError{Err: err}
 	}
 	fmt.Fprintln(w, "\nok: the server would start")
 	return nil
@@ -34,7 +36,7 @@ func (r ready) describe(w io.Writer, c *serveCommand) {
 	if r.destination.apiKey != "" {
 		key = "with an API key"
 	}
-	fmt.Fprintf(w, "\nintake: %s %s, chosen by %s\n", redacted(r.destination.url), key, r.destination.source)
+	fmt.Fprintf(w, "\nintake: %s %s, chosen by %s\n", settings.Redacted(r.destination.url), key, r.destination.source)
 	for _, to := range r.server.Destinations() {
 		fmt.Fprintf(w, "proxy to %s: %s\n", to.Intake, cmp.Or(to.Proxy, noProxy))
 	}

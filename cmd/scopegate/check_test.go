@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/integration/pki"
 )
 
@@ -29,7 +30,7 @@ func TestCheckNeitherListensNorContacts(t *testing.T) {
 	defer taken.Close()
 	socket := socketPath(t)
 	got := execute(t, "", "serve", "--check", "--intake-url", web.URL, "--spool-dir", t.TempDir(),
-		"--listen", taken.Addr().String(), "--listen", unixScheme+socket)
+		"--listen", taken.Addr().String(), "--listen", settings.UnixScheme+socket)
 	if got.code != exitOK || !strings.HasSuffix(got.stdout, "\nok: the server would start\n") {
 		t.Errorf("%+v", got)
 	}

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
-	"time"
+	"slices"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // surroundings is all that a command uses of its process.
@@ -69,39 +70,33 @@ func run(
 	var cli grammar
 	exited := false
 	around := &surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
-	env, file := newEnvironment(getenv), &configFile{}
-	parser, err := kong.New(&cli,
+	sources := settings.NewSources(getenv)
+	parser, err := kong.New(&cli, slices.Concat(sources.Options(), []kong.Option{
 		kong.Name("scopegate"),
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{
 			Compact: true, WrapUpperBound: 100, NoAppDescFormat: true, NoExpandSubcommands: true,
 		}),
-		kong.ValueFormatter(env.format),
-		kong.PostBuild(env.takeOver),
-		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInteger)),
-		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
-		kong.Resolvers(file, env), // the last one that has a value wins
 		kong.Vars{"version": thisBuild().version},
-		serveDefaults(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { exited = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(env, file),
 		kong.Bind(around),
-	)
+	})...)
 	if err != nil {
 		fmt.Fprintf(stderr, "scopegate: build the command line: %v\n", err)
 		return exitFailure
 	}
 	command, err := parser.Parse(args)
 	if err == nil && !exited {
-		err = errors.Join(refuseNegative(command, env, file), tidyLists(command, env, file))
+		err = sources.Check(command)
 	}
 	switch {
 	case exited:
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(newOutput(stderr), "scopegate: %s\nRun \"scopegate --help\" for help.\n", concealArguments(err.Error(), args))
+		fmt.Fprintf(newOutput(stderr), "scopegate: %s\nRun \"scopegate --help\" for help.\n",
+			settings.ConcealArguments(err.Error(), args))
 		if errors.Is(err, context.Canceled) { // while a pipe was read
 			return exitInterrupted
 		}
@@ -110,7 +105,7 @@ func run(
 	err = command.Run()
 	code := exitCode(ctx, err)
 	if err != nil {
-		fmt.Fprintf(around.stderr, "scopegate %s: %s\n", command.Selected().Name, concealSettings(err.Error(), command))
+		fmt.Fprintf(around.stderr, "scopegate %s: %s\n", command.Selected().Name, settings.ConcealSettings(err.Error(), command))
 	}
 	return code
 }

@@ -30,7 +30,7 @@ func requireNoKey(t *testing.T, got result, key string, said ...string) {
 // variable and in the file.
 func TestKeysInPlaceOfSettings(t *testing.T) {
 	t.Parallel()
-	serve, env := serveModel(t)
+	serve, sources := serveModel(t)
 	anyText := []string{"help", "version", "check", "additional-tags", "admin-host"}
 	for i, flag := range serve.Flags {
 		if slices.Contains(anyText, flag.Name) {
@@ -41,7 +41,7 @@ func TestKeysInPlaceOfSettings(t *testing.T) {
 			key := func(way int) string { return keys[(i+way)%len(keys)] }
 			byFlag := "--" + flag.Name + "=" + key(0)
 			requireNoKey(t, execute(t, "", "serve", "--check", byFlag), key(0), byFlag)
-			for _, name := range env.variables[flag.Value] {
+			for _, name := range sources.Variables(flag) {
 				got := executeWith(t, variables(map[string]string{name: key(1)}), "", "serve", "--check")
 				requireNoKey(t, got, key(1), name)
 			}
@@ -155,70 +155,9 @@ func TestKeysInVariables(t *testing.T) {
 	}
 }
 
-// TestShownAs has a value be shown where it is what it should be.
-func TestShownAs(t *testing.T) {
-	t.Parallel()
-	there := file(t, "")
-	const path, none = "(a path that is not shown, as it may be a secret)", notShown
-	for _, test := range []struct{ kind, value, want string }{
-		{"PATH", there, there},
-		{"PATH", "server.pem", "server.pem"},
-		{"PATH", keys[0], path},
-		{"PATH", keys[0] + "\x01", path},
-		{"PATH", "", ""},
-		{"URL", "https://host/x", "https://host/x"},
-		{"URL", "https://host/x " + there, "https://host/x " + there},
-		{"URL", "https://host/x " + keys[0], "https://host/x " + path},
-		{"URL", keys[0] + " " + there, "(not a URL) " + there},
-		{"URL", "unix:///run/x:/y", "unix:///run/x:/y"},
-		{"URL", keys[0], "(not a URL)"},
-		{"URL", "localhost", "(not a URL)"},
-		{"ADDRESS", "127.0.0.1:50051", "127.0.0.1:50051"},
-		{"ADDRESS", "[::1]:50051", "[::1]:50051"},
-		{"ADDRESS", ":50051", ":50051"},
-		{"ADDRESS", "localhost", "localhost"},
-		{"ADDRESS", "192.168.100.100", "192.168.100.100"},
-		{"ADDRESS", "unix:///run/x", "unix:///run/x"},
-		{"ADDRESS", "auto", "auto"},
-		{"ADDRESS", keys[0], none},
-		{"ADDRESS", "http://u:" + keys[0] + "@host:80", none},
-		{"N", "12345678", "12345678"},
-		{"NAME", keys[0], keys[0]},
-	} {
-		if got := shownAs(test.kind, test.value); got != test.want {
-			t.Errorf("%s %q is shown as %q, want %q", test.kind, test.value, got, test.want)
-		}
-	}
-}
-
-func TestConceal(t *testing.T) {
+func TestMistypedNameIsShown(t *testing.T) {
 	t.Parallel()
 	if got := execute(t, "", "upload", "--service", "a", "--language", "b", "no-such-program"); !strings.Contains(got.stderr, "no-such-program") {
-		t.Errorf("a mistyped name is not shown: %+v", got)
-	}
-	for _, test := range []struct {
-		text  string
-		pairs []string
-		want  string
-	}{
-		{"open secret: no", []string{"secret", "(x)"}, "open (x): no"},
-		{`open "sec\nret": no`, []string{"sec\nret", "(x)"}, `open "(x)": no`},
-		{"secret-and-more secret", []string{"secret", "(x)", "secret-and-more", "(y)"}, "(y) (x)"},
-		{"a b c", []string{"b", "(x)"}, "a b c"},
-		{"nothing", nil, "nothing"},
-	} {
-		if got := conceal(test.text, test.pairs); got != test.want {
-			t.Errorf("got %q, want %q", got, test.want)
-		}
-	}
-	for _, arg := range []string{"much", "serve", "--max-connection-streams", "10.5GiB", "<<", "-100000", "Max_Depth"} {
-		if !plain.MatchString(arg) {
-			t.Errorf("%q is not shown", arg)
-		}
-	}
-	for _, key := range keys {
-		if plain.MatchString(key) {
-			t.Errorf("%q is shown", key)
-		}
+		t.Errorf("got %+v, want the name", got)
 	}
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -50,7 +48,7 @@ listen:
 		"idle-timeout":    {"40s", path + ":5"},
 		"log-format":      {"json", path + ":6"},
 		"listen":          {"127.0.0.1:1234,unix:///tmp/a,b", path + ":7"},
-		"chunk-bytes":     {size(server.DefaultConfig().ChunkBytes).String(), "default"},
+		"chunk-bytes":     {settings.Size(server.DefaultConfig().ChunkBytes).String(), "default"},
 	} {
 		if row := got.row(t, name); !slices.Equal(row, want) {
 			t.Errorf("%s: got %q, want %q", name, row, want)
@@ -125,7 +123,7 @@ func TestConfigFileIsRefused(t *testing.T) {
 		"of the file itself": {"config: other.yaml", ":1: config: can't be set in the file"},
 		"check":              {"check: true", ":1: check: can't be set in the file"},
 		"all that is wrong":  {"colour: red\nmax-depth: x", ":2: max-depth: the value is not a whole number in decimal digits"},
-		"too long":           {strings.Repeat("#", maxConfigBytes+1), "is longer than 1048576 bytes"},
+		"too long":           {strings.Repeat("#", 1<<20+1), "is longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,40 +159,6 @@ func TestVariableOfWrongTypeIsNamed(t *testing.T) {
 	got := executeWith(t, variables(map[string]string{"SCOPEGATE_MAX_DEPTH": "deep"}), "", "serve", "--check")
 	if got.code != exitUsage || !strings.Contains(got.stderr, "SCOPEGATE_MAX_DEPTH: ") {
 		t.Errorf("%+v", got)
-	}
-}
-
-// Lists and mappings of all types arrive as they are written.
-func TestConfigFileOfEveryType(t *testing.T) {
-	t.Parallel()
-	var target struct {
-		Sizes    []size
-		Words    []string
-		Whole    []string `sep:"none"`
-		Pairs    map[string]int
-		Switch   bool
-		Fraction float64
-		Count    uint8
-	}
-	parser, err := kong.New(&target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := &configFile{}
-	content := "sizes: [1KiB, 5]\nwords: ['a,b', c]\nwhole: ['a,b', c]\npairs: {a: 1, b: 2}\nswitch: true\nfraction: 0.5\ncount: 0x10\n"
-	if err := config.load(t.Context(), file(t, content), parser.Model.Flags); err != nil {
-		t.Fatal(err)
-	}
-	if err := kong.Resolvers(config).Apply(parser); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := parser.Parse(nil); err != nil {
-		t.Fatal(err)
-	}
-	words := []string{"a,b", "c"}
-	if !slices.Equal(target.Sizes, []size{1024, 5}) || !slices.Equal(target.Words, words) || !slices.Equal(target.Whole, words) ||
-		!maps.Equal(target.Pairs, map[string]int{"a": 1, "b": 2}) || !target.Switch || target.Fraction != 0.5 || target.Count != 16 {
-		t.Errorf("%+v", target)
 	}
 }
 
@@ -253,37 +217,4 @@ func TestConfigFileIsWrittenAsOnTheCommandLine(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestEditDistance(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"listen", "listen", 0}, {"listne", "listen", 2}, {"kitten", "sitting", 3}} {
-		if got := editDistance(test.a, test.b); got != test.want {
-			t.Errorf("%q to %q: got %d, want %d", test.a, test.b, got, test.want)
-		}
-	}
-}
-
-func FuzzConfigFile(f *testing.F) {
-	for _, seed := range []string{
-		"", "listen: [a, b]\nmax-depth: 5\n", "a: &b {c: *b}\n", "- 1\n---\n? x\n: y\n", "log-level: |\n  info\n", "\xff", "a: !!int x",
-	} {
-		f.Add([]byte(seed))
-	}
-	flags := serveFlags(f)
-	f.Fuzz(func(t *testing.T, content []byte) {
-		entries, err := parseEntries(t.Context(), content)
-		if err != nil {
-			return
-		}
-		file := &configFile{values: make(map[*kong.Value]fileValue)}
-		for _, e := range entries {
-			if err := file.enter(e, flags); err == nil && len(file.values) == 0 {
-				t.Errorf("%q: %s was taken, and is not there", content, e.key)
-			}
-		}
-	})
 }

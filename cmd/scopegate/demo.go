@@ -14,6 +14,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server"
@@ -24,10 +26,10 @@ import (
 type demoCommand struct {
 	Path string `arg:"" optional:"" help:"Go binary whose symbols are uploaded. By default scopegate's own."`
 
-	MainModule     bool   `help:"Upload just package main and the packages of the main module."`
-	FlushThreshold size   `default:"${flushThreshold}" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	Dir            string `placeholder:"PATH" help:"Store the batches there, to look at. By default they are kept in memory."`
-	Verbose        bool   `short:"v" help:"Show the server's log."`
+	MainModule     bool          `help:"Upload just package main and the packages of the main module."`
+	FlushThreshold settings.Size `field:"FlushThresholdBytes" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	Dir            string        `placeholder:"PATH" help:"Store the batches there, to look at. By default they are kept in memory."`
+	Verbose        bool          `short:"v" help:"Show the server's log."`
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -56,7 +58,7 @@ func (c *demoCommand) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	defer run.src.close() //nolint:errcheck // it never fails for a binary
+	defer run.src.Close()
 	began := time.Now()
 	result, err := run.verify()
 	if err != nil {
@@ -68,7 +70,7 @@ func (c *demoCommand) Run(ctx context.Context, s *surroundings) error {
 
 // demoRun is an upload that the server has acknowledged.
 type demoRun struct {
-	src      *source
+	src      *uploading.Source
 	metadata *symdbv1.UploadMetadata
 	summary  *symdbv1.UploadScopesResponse
 	intake   *devintake.Intake
@@ -80,20 +82,20 @@ type demoRun struct {
 // upload starts all that is needed, uploads, and stops all but the source.
 func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string) (*demoRun, error) {
 	began := time.Now()
-	src, err := openBinary(path, sourceFlags{MainModule: c.MainModule})
+	src, err := uploading.OpenBinary(path, uploading.SourceFlags{MainModule: c.MainModule})
 	if err != nil {
 		return nil, err
 	}
 	run := &demoRun{src: src, opened: time.Since(began)}
 	run.metadata = &symdbv1.UploadMetadata{
-		Service: src.service, Version: src.version, Language: src.language,
+		Service: src.Service, Version: src.Version, Language: src.Language,
 		UploadId: uuid.NewString(), RuntimeId: uuid.NewString(),
 	}
 	env := "demo"
 	run.metadata.Env = &env
 	fmt.Fprintf(s.stdout, "uploading the symbols of %s\n", path)
 	if err := c.sendThrough(ctx, s, run); err != nil {
-		return nil, errors.Join(err, src.close())
+		return nil, errors.Join(err, src.Close())
 	}
 	return run, nil
 }
@@ -101,7 +103,7 @@ func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string) 
 func (c *demoCommand) sendThrough(ctx context.Context, s *surroundings, run *demoRun) (err error) {
 	run.intake, err = devintake.New(devintake.Options{Dir: c.Dir})
 	if err != nil {
-		return &inputError{err}
+		return &uploading.InputError{Err: err}
 	}
 	intake, err := start(ctx, func(ctx context.Context, l listeners) error {
 		return serveHTTP(ctx, run.intake, l, log.New(s.stderr, "", 0))
@@ -123,7 +125,7 @@ func (c *demoCommand) sendThrough(ctx context.Context, s *surroundings, run *dem
 	}
 	defer func() { err = errors.Join(err, uploader.Close()) }()
 	began := time.Now()
-	run.summary, err = uploader.UploadScopes(ctx, run.metadata, run.src.scopes)
+	run.summary, err = uploader.UploadScopes(ctx, run.metadata, run.src.Scopes)
 	run.uploaded = time.Since(began)
 	return err
 }
@@ -140,7 +142,7 @@ func (c *demoCommand) startServer(ctx context.Context, s *surroundings, intakeAd
 	}
 	srv, err := server.New(cfg, logger)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, &settings.UsageError{Err: err}
 	}
 	return start(ctx, func(ctx context.Context, l listeners) error {
 		return serveUntilDone(ctx, srv, l, demoGrace, logger)
@@ -155,7 +157,7 @@ func (r *demoRun) verify() (verify.Result, error) {
 		return verify.Result{}, errors.New("the intake has no such upload")
 	}
 	if n := r.intake.RefusalCount(); n > 0 {
-		return verify.Result{}, fmt.Errorf("the intake has refused %s", count(int64(n), "batch"))
+		return verify.Result{}, fmt.Errorf("the intake has refused %s", settings.FormatCount(int64(n), "batch"))
 	}
 	if len(upload.Violations) > 0 {
 		return verify.Result{}, errors.New(upload.Violations[0].Text)
@@ -164,7 +166,7 @@ func (r *demoRun) verify() (verify.Result, error) {
 	for i, b := range upload.Batches {
 		batches[i] = verify.Batch{Event: b.Event, Open: b.Open}
 	}
-	result, err := verify.Upload(r.metadata, r.src.scopes, batches)
+	result, err := verify.Upload(r.metadata, r.src.Scopes, batches)
 	if err != nil {
 		return result, err
 	}
@@ -184,14 +186,16 @@ func (r *demoRun) verify() (verify.Result, error) {
 func (r *demoRun) print(w io.Writer, result verify.Result, peakBytes uint64, verified time.Duration) {
 	ratio := float64(result.RawBytes) / float64(result.CompressedBytes)
 	rows := [][2]string{
-		{"scopes", fmt.Sprintf("%d packages, sent as %s", result.ScopeCount, count(int64(result.PartCount), "message"))},
+		{"scopes", fmt.Sprintf("%d packages, sent as %s", result.ScopeCount,
+			settings.FormatCount(int64(result.PartCount), "message"))},
 		{"batches", fmt.Sprint(result.BatchCount)},
-		{"raw", formatBytes(result.RawBytes) + " of JSON"},
-		{"compressed", formatBytes(result.CompressedBytes) + " of gzip"},
+		{"raw", settings.FormatBytes(result.RawBytes) + " of JSON"},
+		{"compressed", settings.FormatBytes(result.CompressedBytes) + " of gzip"},
 		{"ratio", fmt.Sprintf("%.1f", ratio)},
 		{"time", fmt.Sprintf("%.2f s to read the binary, %.2f s to upload, %.2f s to check",
 			r.opened.Seconds(), r.uploaded.Seconds(), verified.Seconds())},
-		{"peak heap", formatBytes(int64(min(peakBytes, 1<<62))) + " while uploading: binary, client, server and intake together"},
+		{"peak heap", settings.FormatBytes(int64(min(peakBytes, 1<<62))) +
+			" while uploading: binary, client, server and intake together"},
 	}
 	for _, row := range rows {
 		fmt.Fprintf(w, "  %-12s%s\n", row[0], row[1])

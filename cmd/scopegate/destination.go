@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // The routes of docs/intake.md.
@@ -58,7 +59,7 @@ type chosen struct {
 //
 // DD_API_KEY is found on many hosts for other programs' sake, so it goes to an
 // intake URL only where that is https; scopegate's own API key always does.
-// Errors are a [*usageError] and repeat no secrets.
+// Errors are a [*settings.UsageError] and repeat no secrets.
 func resolveDestination(c chosen, getenv func(string) string, exists func(string) bool) (destination, error) {
 	agentURL, agentHost, agentPort := getenv("DD_TRACE_AGENT_URL"), getenv("DD_AGENT_HOST"), getenv("DD_TRACE_AGENT_PORT")
 	switch {
@@ -94,8 +95,8 @@ func backend(site, apiKey, keySource string) (destination, error) {
 	if site == "" {
 		site, source = defaultSite, keySource+" and the default site"
 	}
-	if !isHostName(site) || !strings.Contains(site, ".") {
-		return destination{}, &usageError{fmt.Errorf("DD_SITE: not a host name such as %s", defaultSite)}
+	if !settings.IsHostName(site) || !strings.Contains(site, ".") {
+		return destination{}, &settings.UsageError{Err: fmt.Errorf("DD_SITE: not a host name such as %s", defaultSite)}
 	}
 	u := url.URL{Scheme: "https", Host: backendPrefix + site, Path: backendPath}
 	return destination{url: u.String(), apiKey: apiKey, source: source}, nil
@@ -106,13 +107,15 @@ func agentAtURL(raw string) (destination, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return destination{}, &usageError{errors.New(source + ": not a URL")}
-	case u.Scheme == "unix" && u.Host == "" && checkSocketPath(u.Path) == nil && !strings.Contains(u.Path, ":"):
+		return destination{}, &settings.UsageError{Err: errors.New(source + ": not a URL")}
+	case u.Scheme == "unix" && u.Host == "" && settings.CheckSocketPath(u.Path) == nil && !strings.Contains(u.Path, ":"):
 		return destination{url: unixURL(u.Path), source: source}, nil
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && isPortOf(u):
 		return destination{url: u.JoinPath(agentPath).String(), source: source}, nil
 	}
-	return destination{}, &usageError{errors.New(source + ": not http://host:port, https://host:port or unix:///path")}
+	return destination{}, &settings.UsageError{
+		Err: errors.New(source + ": not http://host:port, https://host:port or unix:///path"),
+	}
 }
 
 func agentAtHost(host, port string) (destination, error) {
@@ -124,11 +127,11 @@ func agentAtHost(host, port string) (destination, error) {
 		port, source = agentDefaultPort, "DD_AGENT_HOST"
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if !isHostName(host) && net.ParseIP(host) == nil {
-		return destination{}, &usageError{errors.New("DD_AGENT_HOST: neither a host name nor an IP address")}
+	if !settings.IsHostName(host) && net.ParseIP(host) == nil {
+		return destination{}, &settings.UsageError{Err: errors.New("DD_AGENT_HOST: neither a host name nor an IP address")}
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return destination{}, &usageError{errors.New("DD_TRACE_AGENT_PORT: not a port number")}
+		return destination{}, &settings.UsageError{Err: errors.New("DD_TRACE_AGENT_PORT: not a port number")}
 	}
 	return destination{url: agentIntake(net.JoinHostPort(host, port)), source: source}, nil
 }
@@ -142,29 +145,4 @@ func agentIntake(host string) string {
 func unixURL(socket string) string {
 	u := url.URL{Scheme: "unix", Path: socket + ":" + agentPath}
 	return u.String()
-}
-
-func isHostName(s string) bool {
-	plain := func(r rune) bool {
-		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
-	}
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) })
-}
-
-// redacted is a URL without what may be secret in it: user, password, query and
-// fragment. Of what is no URL of a host or a unix socket nothing is shown.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.Host == "" && (u.Scheme != "unix" || !path.IsAbs(u.Path)) ||
-		u.User == nil && strings.Contains(raw, "@") { // a password with a slash in it ends the host
-		return "(not a URL)"
-	}
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
-	if u.User != nil {
-		shown.User = url.User("redacted")
-	}
-	if u.RawQuery != "" {
-		shown.RawQuery = "redacted"
-	}
-	return shown.String()
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 func TestResolveDestination(t *testing.T) {
@@ -160,7 +162,7 @@ func TestRedacted(t *testing.T) {
 		"unix:///run/apm.socket:/symdb/v1/x": "unix:///run/apm.socket:/symdb/v1/x",
 		"http://\x7f":                        "(not a URL)",
 	} {
-		if got := redacted(raw); got != want {
+		if got := settings.Redacted(raw); got != want {
 			t.Errorf("%q: got %q, want %q", raw, got, want)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 )
 
 // Exit codes, which scripts rely on; `scopegate --help` says what they mean.
@@ -19,21 +21,6 @@ const (
 	exitInterrupted = 130
 )
 
-// usageError is a wrong flag, variable or combination of them.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-// inputError is a file that is not what it should be, or can't be read.
-type inputError struct{ err error }
-
-func (e *inputError) Error() string { return e.err.Error() }
-func (e *inputError) Unwrap() error { return e.err }
-
-// reasonUnsplittable is the server's for a scope that no intake takes.
-const reasonUnsplittable = "SCOPE_UNSPLITTABLE"
-
 // exitCode classifies what a command returned. ctx is the command's own, which
 // ends by a signal alone.
 func exitCode(ctx context.Context, err error) int {
@@ -42,7 +29,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case isType[*usageError](err):
+	case isType[*settings.UsageError](err):
 		return exitUsage
 	case errors.Is(err, client.ErrUpload), errors.Is(err, context.DeadlineExceeded):
 		return exitDelivery
@@ -53,12 +40,12 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 func isInput(err error) bool {
-	if isType[*inputError](err) || isType[*client.ScopeTooLargeError](err) {
+	if isType[*uploading.InputError](err) || isType[*client.ScopeTooLargeError](err) {
 		return true
 	}
 	refusal, ok := errors.AsType[*client.Error](err)
 	return ok && (refusal.Code() == codes.InvalidArgument || refusal.Code() == codes.ResourceExhausted ||
-		refusal.Reason() == reasonUnsplittable)
+		refusal.Reason() == uploading.ReasonUnsplittable)
 }
 
 func isType[E error](err error) bool {

@@ -19,6 +19,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/pki"
 )
@@ -49,7 +51,7 @@ func TestUploadExplainsConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = silent.Close() })
-	absent := unixScheme + socketPath(t)
+	absent := settings.UnixScheme + socketPath(t)
 	const again = " (the same upload may succeed later)\n"
 	for name, test := range map[string]struct {
 		args []string
@@ -188,7 +190,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 				(test.advice == "" || !strings.Contains(got.stderr, ": no "+test.advice)) {
 				t.Errorf("%+v, want %d, %s", got, test.exit, test.advice)
 			}
-			var report uploadReport
+			var report uploading.Report
 			got = execute(t, line, append(args, "--json")...)
 			if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || report.Error == nil || got.code != test.exit ||
 				report.Error.ExitCode != test.exit || report.Error.Retryable != (test.exit == exitDelivery) || report.Error.Reason != reason {

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
@@ -46,7 +48,7 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
 	in, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})
 	if err != nil {
-		return &inputError{fmt.Errorf("--dir: %w", err)}
+		return &uploading.InputError{Err: fmt.Errorf("--dir: %w", err)}
 	}
 	listeners, err := listenAll(ctx, c.Listen)
 	if err != nil {
@@ -74,8 +76,8 @@ func (p *batchPrinter) batch(r devintake.Receipt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprintf(p.accepted, "batch %d of %s, %q %q (%s): %s, %s of JSON as %s of gzip%s\n",
-		r.BatchNum, r.UploadID, r.Service, r.Version, r.Language, count(int64(r.ScopeCount), "scope"),
-		formatBytes(r.RawBytes), formatBytes(r.CompressedBytes), notes)
+		r.BatchNum, r.UploadID, r.Service, r.Version, r.Language, settings.FormatCount(int64(r.ScopeCount), "scope"),
+		settings.FormatBytes(r.RawBytes), settings.FormatBytes(r.CompressedBytes), notes)
 }
 
 func (p *batchPrinter) refusal(r devintake.Refusal) {

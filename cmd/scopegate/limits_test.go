@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // TestConnectionsAgainstFiles: as many connections are taken as the process may open
@@ -29,10 +31,10 @@ func TestConnectionsAgainstFiles(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		f := limitFlags{MaxConnections: test.asked}
-		s := setting{name: "max-connections", value: "as it was", source: fromDefault}
+		s := settings.Setting{Name: "max-connections", Value: "as it was", Source: settings.FromDefault}
 		f.limitConnections(t.Context(), test.files, &s, slog.New(slog.NewTextHandler(&log, nil)))
 		lowered := test.want != test.asked
-		if f.MaxConnections != test.want || (s.source == "RLIMIT_NOFILE") != lowered || strings.Contains(log.String(), "level=WARN") != lowered {
+		if f.MaxConnections != test.want || (s.Source == "RLIMIT_NOFILE") != lowered || strings.Contains(log.String(), "level=WARN") != lowered {
 			t.Errorf("%+v: %d connections, %+v, log: %s", test, f.MaxConnections, s, log.String())
 		}
 	}

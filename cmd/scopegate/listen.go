@@ -12,9 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-const unixScheme = "unix://"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+)
 
 // staleDialTimeout bounds the look at whether someone listens on a socket file.
 const staleDialTimeout = time.Second
@@ -44,9 +44,9 @@ func closeAll(listeners []net.Listener) {
 // The file goes away when the listener is closed.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	if err := checkListenable(address); err != nil {
-		return nil, &usageError{fmt.Errorf("listen on %q: %w", address, err)}
+		return nil, &settings.UsageError{Err: fmt.Errorf("listen on %q: %w", address, err)}
 	}
-	path, isUnix := strings.CutPrefix(address, unixScheme)
+	path, isUnix := strings.CutPrefix(address, settings.UnixScheme)
 	if !isUnix {
 		return listenOn(ctx, "tcp", address, address)
 	}
@@ -84,7 +84,7 @@ func explainListen(err error) error {
 		return err
 	}
 	errno, _ := errors.AsType[syscall.Errno](err)
-	return &explainedError{text: errno.Error() + ": " + advice, err: err}
+	return fmt.Errorf("%w: %s", errno, advice)
 }
 
 // removeStale removes a socket file if connecting to it is refused, which is so
@@ -110,7 +110,7 @@ func removeStale(ctx context.Context, path string) error {
 // addressOf is the address that l really listens on, in the form of the flag.
 func addressOf(l net.Listener) string {
 	if l.Addr().Network() == "unix" {
-		return unixScheme + l.Addr().String()
+		return settings.UnixScheme + l.Addr().String()
 	}
 	return l.Addr().String()
 }

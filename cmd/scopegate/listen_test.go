@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 func socketPath(t *testing.T) string {
@@ -41,11 +43,11 @@ func TestListenReplacesStaleSocket(t *testing.T) {
 	if err := stale.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l, err := listen(t.Context(), unixScheme+path)
+	l, err := listen(t.Context(), settings.UnixScheme+path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := addressOf(l); got != unixScheme+path {
+	if got := addressOf(l); got != settings.UnixScheme+path {
 		t.Errorf("address is %s", got)
 	}
 	if err := l.Close(); err != nil {
@@ -59,12 +61,12 @@ func TestListenReplacesStaleSocket(t *testing.T) {
 func TestListenSparesSocketInUse(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)
-	l, err := listen(t.Context(), unixScheme+path)
+	l, err := listen(t.Context(), settings.UnixScheme+path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := listenAll(t.Context(), []string{"127.0.0.1:0", unixScheme + path}); err == nil ||
+	if _, err := listenAll(t.Context(), []string{"127.0.0.1:0", settings.UnixScheme + path}); err == nil ||
 		!strings.Contains(err.Error(), "another process listens there") {
 		t.Errorf("got %v", err)
 	}
@@ -79,7 +81,7 @@ func TestListenSparesOtherFiles(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listen(t.Context(), unixScheme+path); err == nil || !strings.Contains(err.Error(), "not a socket") {
+	if _, err := listen(t.Context(), settings.UnixScheme+path); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("got %v", err)
 	}
 	if content, err := os.ReadFile(path); err != nil || string(content) != "precious" {

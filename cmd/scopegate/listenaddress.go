@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // listenAddress is what a setting says to listen on.
@@ -24,7 +25,7 @@ func listenAddresses(setting string, addresses ...string) []listenAddress {
 	return all
 }
 
-// checkAddresses returns a [*usageError] where listening on all of the addresses
+// checkAddresses returns a [*settings.UsageError] where listening on all of the addresses
 // can't succeed. It listens on none, and asks no name server.
 func checkAddresses(all []listenAddress) error {
 	var wrong []error
@@ -41,14 +42,14 @@ func checkAddresses(all []listenAddress) error {
 		}
 	}
 	if err := errors.Join(wrong...); err != nil {
-		return &usageError{err}
+		return &settings.UsageError{Err: err}
 	}
 	return nil
 }
 
 // checkListenable fails where listen can't succeed, whatever else runs on the host.
 func checkListenable(address string) error {
-	if path, isUnix := strings.CutPrefix(address, unixScheme); isUnix {
+	if path, isUnix := strings.CutPrefix(address, settings.UnixScheme); isUnix {
 		return checkSocket(path)
 	}
 	return checkTCPAddress(address)
@@ -62,33 +63,15 @@ func checkTCPAddress(address string) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q is not a port number", port)
 	}
-	if _, err := netip.ParseAddr(host); err != nil && host != "" && !isHostName(host) {
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !settings.IsHostName(host) {
 		return fmt.Errorf("%q is neither a host name nor an IP address", host)
-	}
-	return nil
-}
-
-// maxSocketPathBytes is the longest path of a unix socket: 107 bytes on Linux.
-const maxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
-
-// checkSocketPath reports what no socket's path can be.
-func checkSocketPath(path string) error {
-	switch {
-	case !filepath.IsAbs(path):
-		return errors.New("the path is not absolute: write unix:///path")
-	case strings.HasSuffix(path, "/"):
-		return errors.New("the path is that of a folder")
-	case strings.ContainsRune(path, 0):
-		return errors.New("the path has a zero byte")
-	case len(path) > maxSocketPathBytes:
-		return fmt.Errorf("the path has %d bytes; that of a socket can have %d", len(path), maxSocketPathBytes)
 	}
 	return nil
 }
 
 // checkSocket reports why no socket can be made at the path.
 func checkSocket(path string) error {
-	if err := checkSocketPath(path); err != nil {
+	if err := settings.CheckSocketPath(path); err != nil {
 		return err
 	}
 	folder := filepath.Dir(path)
@@ -123,8 +106,8 @@ func checkSocketFile(path string) error {
 
 // overlap reports whether only one of two addresses can be listened on.
 func overlap(a, b string) bool {
-	pathA, isUnixA := strings.CutPrefix(a, unixScheme)
-	pathB, isUnixB := strings.CutPrefix(b, unixScheme)
+	pathA, isUnixA := strings.CutPrefix(a, settings.UnixScheme)
+	pathB, isUnixB := strings.CutPrefix(b, settings.UnixScheme)
 	if isUnixA || isUnixB {
 		return isUnixA && isUnixB && sameFile(pathA, pathB)
 	}

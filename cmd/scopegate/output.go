@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 const (
@@ -35,7 +37,7 @@ type output struct {
 
 func newOutput(w io.Writer) *output {
 	return &output{w: w, note: func(lines int) []byte {
-		return fmt.Appendf(nil, "(%s not shown: nobody read them)\n", count(int64(lines), "line"))
+		return fmt.Appendf(nil, "(%s not shown: nobody read them)\n", settings.FormatCount(int64(lines), "line"))
 	}}
 }
 

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 )
 
 // forgetful loses the first upload, and takes the others.
@@ -59,7 +61,7 @@ func TestReportNamesTheLastUpload(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
-	var report uploadReport
+	var report uploading.Report
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
 		t.Fatalf("%v: %+v", err, got)
 	}

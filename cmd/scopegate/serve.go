@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -26,55 +25,30 @@ type serveCommand struct {
 
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGTERM, SIGINT or SIGHUP. A second signal ends at once."`
-	ConnectionAge time.Duration `name:"max-connection-age" group:"Serving" default:"${maxConnectionAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
-	MaxScopeBytes size          `group:"Serving" default:"${maxScopeBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
-	MaxDepth      int           `group:"Serving" default:"${maxDepth}" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
+	ConnectionAge time.Duration `name:"max-connection-age" field:"MaxConnectionAge" group:"Serving" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
+	MaxScopeBytes settings.Size `field:"MaxScopeBytes" group:"Serving" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
+	MaxDepth      int           `field:"MaxDepth" group:"Serving" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
 
-	IntakeURL      string        `group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
-	APIKeyFile     string        `group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
-	AdditionalTags string        `group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
-	PostTimeout    time.Duration `group:"Intake" default:"${postTimeout}" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `group:"Intake" default:"${batchDeadline}" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"For how long attempts at forwarding a batch are begun, its waiting behind other batches not counted; the last one may take the post timeout more. 0: as long as its client waits."`
-	IntakeConns    int           `name:"intake-connections" group:"Intake" default:"${intakeConnections}" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
+	IntakeURL      string        `field:"Intake.URL" group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
+	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
+	AdditionalTags string        `field:"Intake.AdditionalTags" group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
+	PostTimeout    time.Duration `field:"Intake.PostTimeout" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
+	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"For how long attempts at forwarding a batch are begun, its waiting behind other batches not counted; the last one may take the post timeout more. 0: as long as its client waits."`
+	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
 
-	FlushThreshold    size          `group:"Batches" default:"${flushThreshold}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	FlushThresholdRaw size          `group:"Batches" default:"${flushThresholdRaw}" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
-	MaxBatchBytes     size          `group:"Batches" default:"${maxBatchBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
-	MaxBatchRawBytes  size          `group:"Batches" default:"${maxBatchRawBytes}" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
-	MaxBatchAge       time.Duration `group:"Batches" default:"${maxBatchAge}" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
-	CompressionLevel  int           `group:"Batches" default:"${compressionLevel}" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
-	ChunkBytes        size          `group:"Batches" default:"${chunkBytes}" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
+	FlushThreshold    settings.Size `field:"FlushThresholdBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThresholdRaw settings.Size `field:"FlushThresholdRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
+	MaxBatchBytes     settings.Size `field:"MaxBatchBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
+	MaxBatchRawBytes  settings.Size `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
+	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
+	CompressionLevel  int           `field:"CompressionLevel" group:"Batches" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
+	ChunkBytes        settings.Size `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
 
 	TLS    tlsFlags    `embed:""`
 	Access accessFlags `embed:""`
 	Limits limitFlags  `embed:""`
 	Admin  adminFlags  `embed:""`
 	Log    logFlags    `embed:""`
-}
-
-// serveDefaults are the server's own defaults, as the flags' tags name them.
-func serveDefaults() kong.Vars {
-	cfg := server.DefaultConfig()
-	vars := limitDefaults(cfg)
-	maps.Copy(vars, tlsDefaults(cfg))
-	maps.Copy(vars, kong.Vars{
-		"maxScopeBytes":     size(cfg.MaxScopeBytes).String(),
-		"maxDepth":          strconv.Itoa(cfg.MaxDepth),
-		"maxConnectionAge":  cfg.MaxConnectionAge.String(),
-		"postTimeout":       cfg.Intake.PostTimeout.String(),
-		"batchDeadline":     cfg.Intake.BatchDeadline.String(),
-		"intakeConnections": strconv.Itoa(cfg.Intake.MaxConnections),
-		"flushThresholdRaw": size(cfg.FlushThresholdRawBytes).String(),
-		"maxBatchBytes":     size(cfg.MaxBatchBytes).String(),
-		"maxBatchRawBytes":  size(cfg.MaxBatchRawBytes).String(),
-		"maxBatchAge":       cfg.MaxBatchAge.String(),
-		"flushThreshold":    size(cfg.FlushThresholdBytes).String(),
-		"compressionLevel":  strconv.Itoa(cfg.CompressionLevel),
-		"chunkBytes":        size(cfg.ChunkBytes).String(),
-		"additionalQueue":   size(cfg.AdditionalIntakes.QueueBytes).String(),
-		"additionalAge":     cfg.AdditionalIntakes.MaxAge.String(),
-	})
-	return vars
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -101,9 +75,14 @@ An intake URL that is given gets scopegate's own API key, and that of DD_API_KEY
 For each address a line "listening on ADDRESS" is printed to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }
 
+// BeforeResolve loads the configuration file, so that flags can take their values from it.
+func (c *serveCommand) BeforeResolve(ctx context.Context, line *kong.Context, sources *settings.Sources) error {
+	return sources.LoadFile(ctx, line, "config")
+}
+
 // Run serves until ctx ends, or checks whether it could.
 func (c *serveCommand) Run(
-	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+	ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources,
 ) error {
 	if !c.Check {
 		s.serve()
@@ -111,7 +90,7 @@ func (c *serveCommand) Run(
 	defer exitIfStuck(ctx, c.ShutdownGrace+lastGrace, s.stderr)()
 	logger, flush := c.Log.logger(s.stderr)
 	defer flush()
-	all, registry := settings(line, env, file), newRegistry()
+	all, registry := sources.List(line), newRegistry()
 	prepare := func() (ready, error) { return c.prepare(ctx, s, all, logger, server.WithRegistry(registry)) }
 	if c.Check {
 		return c.check(ctx, s.stdout, all, prepare)
@@ -138,7 +117,7 @@ func (c *serveCommand) Run(
 	defer stopAdmin()
 	dest := ready.destination
 	logger.InfoContext(ctx, "forwarding to the intake",
-		"url", redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
+		"url", settings.Redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
 		"proxy", cmp.Or(ready.server.Destinations()[0].Proxy, noProxy))
 	for _, to := range ready.server.Destinations()[1:] {
 		logger.InfoContext(ctx, "forwarding to a further intake", "intake", to.Intake, "proxy", cmp.Or(to.Proxy, noProxy))
@@ -161,11 +140,11 @@ type ready struct {
 
 // prepare does all that can fail because of the configuration, except for
 // listening. It contacts nobody. What it finds for settings that are not given is
-// entered into all of them. Errors are a [*usageError].
+// entered into all of them. Errors are a [*settings.UsageError].
 func (c *serveCommand) prepare(
-	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
+	ctx context.Context, s *surroundings, all settings.List, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
-	addresses := checkAddresses(append(listenAddresses(find(all, "listen").place(), c.Listen...), c.Admin.addresses(all)...))
+	addresses := checkAddresses(append(listenAddresses(all.Find("listen").Place(), c.Listen...), c.Admin.addresses(all)...))
 	traces, endTraces, tracing := startTracing(ctx, s.getenv, logger)
 	made, err := c.newServer(ctx, s, all, logger, append(traces, options...)...)
 	made.endTraces = endTraces
@@ -174,13 +153,13 @@ func (c *serveCommand) prepare(
 			err = errors.Join(err, made.server.Shutdown(ctx))
 		}
 		endTraces()
-		return ready{}, &usageError{err}
+		return ready{}, &settings.UsageError{Err: err}
 	}
 	return made, nil
 }
 
 func (c *serveCommand) newServer(
-	ctx context.Context, s *surroundings, all []setting, logger *slog.Logger, options ...server.Option,
+	ctx context.Context, s *surroundings, all settings.List, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
 	dest, err := c.destination(ctx, s.getenv)
 	if err != nil {
@@ -189,43 +168,29 @@ func (c *serveCommand) newServer(
 	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
 		return ready{}, err
 	}
-	if key := find(all, "api-key-file"); c.APIKeyFile == "" && dest.apiKey != "" {
-		key.value, key.source = "(a secret)", "SCOPEGATE_API_KEY or DD_API_KEY"
+	if key := all.Find("api-key-file"); c.APIKeyFile == "" && dest.apiKey != "" {
+		key.Found("(a secret)", "SCOPEGATE_API_KEY or DD_API_KEY")
 	}
-	c.Limits.findMemoryLimit(ctx, s.getenv, find(all, "memory-limit"), logger)
-	c.Limits.limitConnections(ctx, maxFiles(), find(all, "max-connections"), logger)
-	cfg := c.config(dest)
-	if err := c.Access.configure(ctx, &cfg); err != nil {
+	c.Limits.findMemoryLimit(ctx, s.getenv, all.Find("memory-limit"), logger)
+	c.Limits.limitConnections(ctx, maxFiles(), all.Find("max-connections"), logger)
+	cfg := config(dest, all)
+	if err := c.Access.readAdditional(ctx, &cfg); err != nil {
 		return ready{}, err
 	}
 	options = append(options, server.WithVersion(thisBuild().version))
 	srv, err := server.New(cfg, logger, options...)
 	if err != nil {
-		return ready{}, inSettings(err, all)
+		return ready{}, all.Explain(err)
 	}
 	return ready{server: srv, config: cfg, destination: dest}, nil
 }
 
-func (c *serveCommand) config(dest destination) server.Config {
+// config returns the server's configuration but for what has to be read from files.
+func config(dest destination, all settings.List) server.Config {
 	cfg := server.DefaultConfig()
+	all.Configure(&cfg)
 	cfg.Intake.URL = dest.url
 	cfg.Intake.APIKey = server.NewSecret(dest.apiKey)
-	cfg.Intake.AdditionalTags = c.AdditionalTags
-	cfg.Intake.PostTimeout = c.PostTimeout
-	cfg.Intake.BatchDeadline = c.BatchDeadline
-	cfg.Intake.MaxConnections = c.IntakeConns
-	cfg.FlushThresholdRawBytes = int64(c.FlushThresholdRaw)
-	cfg.MaxBatchBytes = int(c.MaxBatchBytes)
-	cfg.MaxBatchRawBytes = int64(c.MaxBatchRawBytes)
-	cfg.MaxBatchAge = c.MaxBatchAge
-	cfg.MaxConnectionAge = c.ConnectionAge
-	cfg.FlushThresholdBytes = int(c.FlushThreshold)
-	cfg.MaxScopeBytes = int(c.MaxScopeBytes)
-	cfg.MaxDepth = c.MaxDepth
-	cfg.CompressionLevel = c.CompressionLevel
-	cfg.ChunkBytes = int(c.ChunkBytes)
-	c.TLS.configure(&cfg)
-	c.Limits.configure(&cfg)
 	return cfg
 }
 
@@ -234,13 +199,13 @@ func (c *serveCommand) destination(ctx context.Context, getenv func(string) stri
 	if given := getenv(own.keySource); c.APIKeyFile != "" {
 		key, err := server.ReadSecret(ctx, c.APIKeyFile)
 		if err != nil {
-			return destination{}, &usageError{fmt.Errorf("API key file: %w", err)}
+			return destination{}, &settings.UsageError{Err: fmt.Errorf("API key file: %w", err)}
 		}
 		own.key, own.keySource = key.Reveal(), "the API key file"
 	} else if given != "" {
 		key, err := server.ParseSecret(given)
 		if err != nil {
-			return destination{}, &usageError{fmt.Errorf("%s: %w", own.keySource, err)}
+			return destination{}, &settings.UsageError{Err: fmt.Errorf("%s: %w", own.keySource, err)}
 		}
 		own.key = key.Reveal()
 	}
@@ -251,7 +216,7 @@ func (c *serveCommand) destination(ctx context.Context, getenv func(string) stri
 	if err == nil && own.key == "" && dest.apiKey != "" {
 		key, err := server.ParseSecret(dest.apiKey)
 		if err != nil {
-			return destination{}, &usageError{fmt.Errorf("DD_API_KEY: %w", err)}
+			return destination{}, &settings.UsageError{Err: fmt.Errorf("DD_API_KEY: %w", err)}
 		}
 		dest.apiKey = key.Reveal()
 	}

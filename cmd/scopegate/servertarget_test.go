@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 )
 
 func TestServerTargets(t *testing.T) {
@@ -20,11 +23,11 @@ func TestServerTargets(t *testing.T) {
 		"unix-abstract:s":        "unix-abstract:s",
 		"dns:///host:1":          "dns:///host:1",
 	} {
-		if got, err := serverTargets("--server", []string{address}); err != nil || got[0] != want {
+		if got, err := uploading.Targets("--server", []string{address}); err != nil || got[0] != want {
 			t.Errorf("%s: %v, %v, want %s", address, got, err, want)
 		}
 	}
-	if got, err := serverTargets("--server", []string{"[fe80::1%eth0]:1", "b:2"}); err != nil || got[0] != "[fe80::1%eth0]:1" || got[1] != "b:2" {
+	if got, err := uploading.Targets("--server", []string{"[fe80::1%eth0]:1", "b:2"}); err != nil || got[0] != "[fe80::1%eth0]:1" || got[1] != "b:2" {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -94,7 +97,7 @@ func TestListsAreTidied(t *testing.T) {
 			t.Errorf("%q: %+v", servers, got)
 		}
 	}
-	socket := unixScheme + socketPath(t)
+	socket := settings.UnixScheme + socketPath(t)
 	serve, _, admin := startServe(t, variables(map[string]string{"SCOPEGATE_ADMIN_LISTEN": "127.0.0.1:0"}),
 		"--listen", " 127.0.0.1:0 ,, "+socket, "--intake-url", "http://127.0.0.1:1/",
 		"--additional-intake", " http://127.0.0.1:1/ , http://127.0.0.1:2/", "--admin-host", "foo, bar")

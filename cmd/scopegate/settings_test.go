@@ -16,21 +16,23 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 var update = flag.Bool("update", false, "write the documents that are generated from the code")
 
 // serveModel is kong's model of the command serve, and its variables.
-func serveModel(tb testing.TB) (*kong.Node, *environment) {
+func serveModel(tb testing.TB) (*kong.Node, *settings.Sources) {
 	tb.Helper()
 	var cli grammar
-	env := newEnvironment(noVariables)
-	parser, err := kong.New(&cli, kong.Vars{"version": ""}, serveDefaults(), kong.PostBuild(env.takeOver))
+	sources := settings.NewSources(noVariables)
+	parser, err := kong.New(&cli, append(sources.Options(), kong.Vars{"version": ""})...)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	i := slices.IndexFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == "serve" })
-	return parser.Model.Children[i], env
+	return parser.Model.Children[i], sources
 }
 
 func serveFlags(tb testing.TB) []*kong.Flag {
@@ -58,8 +60,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 	if !found || !foundEnd {
 		t.Fatalf("%s lacks the lines around the table", settingsDocument)
 	}
-	serve, env := serveModel(t)
-	want := slices.Concat(head, []byte(generatedBegin), []byte(settingsTable(serve, env)), []byte(generatedEnd), tail)
+	serve, sources := serveModel(t)
+	want := slices.Concat(head, []byte(generatedBegin), []byte(settingsTable(serve, sources)), []byte(generatedEnd), tail)
 	if bytes.Equal(document, want) {
 		return
 	}
@@ -109,7 +111,7 @@ func TestErrorsAreDocumented(t *testing.T) {
 }
 
 // settingsTable has a section for each group of flags, in the order of the help.
-func settingsTable(serve *kong.Node, env *environment) string {
+func settingsTable(serve *kong.Node, sources *settings.Sources) string {
 	groups := map[string]*strings.Builder{}
 	var order []string
 	for _, flag := range serve.Flags {
@@ -125,7 +127,7 @@ func settingsTable(serve *kong.Node, env *environment) string {
 			order = append(order, title)
 		}
 		fmt.Fprintf(groups[title], "| `--%s` | %s | %s | %s | %s |\n",
-			flag.Name, code(strings.Join(env.variables[flag.Value], "` `")), code(keyOf(flag)), code(flag.Default), cell(flag.Help))
+			flag.Name, code(strings.Join(sources.Variables(flag), "` `")), code(keyOf(flag)), code(flag.Default), cell(flag.Help))
 	}
 	var table strings.Builder
 	for _, title := range order {
@@ -135,7 +137,7 @@ func settingsTable(serve *kong.Node, env *environment) string {
 }
 
 func keyOf(flag *kong.Flag) string {
-	if slices.Contains(notInFile, flag.Name) {
+	if settings.NotInFile(flag.Name) {
 		return ""
 	}
 	return flag.Name
@@ -153,13 +155,13 @@ func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 // TestSettingsAreNamedAlike: who knows a flag knows its variable.
 func TestSettingsAreNamedAlike(t *testing.T) {
 	t.Parallel()
-	serve, env := serveModel(t)
+	serve, sources := serveModel(t)
 	for _, flag := range serve.Flags {
-		if slices.Contains(notInFile, flag.Name) && flag.Name != "config" {
+		if settings.NotInFile(flag.Name) && flag.Name != "config" {
 			continue
 		}
 		want := "SCOPEGATE_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		if names := env.variables[flag.Value]; len(names) == 0 || names[0] != want {
+		if names := sources.Variables(flag); len(names) == 0 || names[0] != want {
 			t.Errorf("--%s: the variables are %q, want %s first", flag.Name, names, want)
 		}
 		if flag.Group == nil {

@@ -201,7 +201,7 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 		"no file":          {[]string{"--tls-cert", cert, "--tls-key", dir + "/none"}, "no such file"},
 		"expired":          {[]string{"--tls-cert", oldCert, "--tls-key", oldKey}, "it expired at"},
 		"no client CA":     {[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", key}, "PRIVATE KEY"},
-		"version":          {[]string{"--tls-min-version", "1.1"}, "must be one of"},
+		"version":          {[]string{"--tls-min-version", "1.1"}, "the value is none of 1.2, 1.3"},
 		"plain intake":     {[]string{"--intake-ca", cert}, "for an https URL"},
 		"intake, half":     {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-cert", cert}, "has no key"},
 		"a key, no path":   {[]string{"--tls-cert", cert, "--tls-key=" + string(pair.Key)}, "is not a path but the content of a file"},

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel"
 	tracesdk "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -31,14 +32,14 @@ func startTracing(
 		return nil, func() {}, nil
 	}
 	if err := variables.check(); err != nil {
-		return nil, func() {}, &usageError{err}
+		return nil, func() {}, &settings.UsageError{Err: err}
 	}
 	// What the libraries say of variables was said above, without secrets.
 	otel.SetLogger(logr.Discard())
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	exporter, err := autoexport.NewSpanExporter(ctx)
 	if err != nil {
-		return nil, func() {}, &usageError{fmt.Errorf("OpenTelemetry variables: %w", withoutURL(err))}
+		return nil, func() {}, &settings.UsageError{Err: fmt.Errorf("OpenTelemetry variables: %w", withoutURL(err))}
 	}
 	provider := tracesdk.NewTracerProvider(
 		tracesdk.WithBatcher(exporter, variables.batching()...), tracesdk.WithResource(variables.resource(ctx)))

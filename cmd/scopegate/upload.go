@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"slices"
 	"time"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/scopegate/scopegate/client"
 	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server"
 )
@@ -30,7 +31,7 @@ type uploadCommand struct {
 	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. It pays on a slow link."`
 	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
 
-	Security securityFlags `embed:""`
+	Security uploading.SecurityFlags `embed:""`
 
 	Service        string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_SERVICE,DD_SERVICE" help:"Service that runs the program. By default the name of the binary's main module; NDJSON has none."`
 	Env            string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_ENV,DD_ENV" help:"Environment that the service runs in."`
@@ -39,21 +40,12 @@ type uploadCommand struct {
 	UploadID       string `group:"Metadata" placeholder:"UUID" env:"SCOPEGATE_UPLOAD_ID" help:"Identity of the upload. By default a new one."`
 	RuntimeID      string `group:"Metadata" placeholder:"ID" env:"SCOPEGATE_RUNTIME_ID" help:"Identity of the running process."`
 
-	Source sourceFlags `embed:""`
+	Source uploading.SourceFlags `embed:""`
 
 	JSON  bool `group:"Output" name:"json" help:"Print the summary, or the error, as a JSON object."`
 	Quiet bool `group:"Output" short:"q" help:"Show no progress."`
 
 	targets []string // Server, as package client takes it
-}
-
-// sourceFlags say what is read.
-//
-//nolint:lll // a struct tag can't be broken
-type sourceFlags struct {
-	AllPackages  bool `group:"Source" xor:"packages" help:"Upload all packages of the binary, the standard library and dependencies among them. This is the default."`
-	MainModule   bool `group:"Source" xor:"packages" help:"Upload just package main and the packages of the main module."`
-	MaxLineBytes size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON that is read."`
 }
 
 // Help is the part of the command's help between its first line and its flags.
@@ -78,94 +70,98 @@ Exit code 4 means that the same upload may succeed later; see scopegate --help f
 
 // Run uploads and prints the summary.
 func (c *uploadCommand) Run(
-	ctx context.Context, s *surroundings, line *kong.Context, env *environment, file *configFile,
+	ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources,
 ) error {
-	targets, err := serverTargets(find(settings(line, env, file), "server").place(), c.Server)
+	targets, err := uploading.Targets(sources.List(line).Find("server").Place(), c.Server)
 	if err != nil {
 		return err
 	}
 	c.targets = targets
-	if !isTerminal(s.stderr) {
+	if !uploading.IsTerminal(s.stderr) {
 		s.stderr = newOutput(s.stderr)
 	}
-	report := uploadReport{UploadID: c.UploadID}
+	report := uploading.Report{UploadID: c.UploadID}
 	if report.UploadID == "" {
 		report.UploadID = uuid.NewString()
 	}
 	err = c.upload(ctx, s, &report)
 	if c.JSON {
-		return errors.Join(err, report.printJSON(ctx, s.stdout, err))
+		if err != nil {
+			code := exitCode(ctx, err)
+			report.Fail(err, code, code == exitDelivery)
+		}
+		return errors.Join(err, report.PrintJSON(s.stdout))
 	}
 	if err == nil {
-		report.print(s.stdout)
+		report.Print(s.stdout)
 	}
 	return err
 }
 
-func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *uploadReport) error {
+func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *uploading.Report) error {
 	began := time.Now()
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 	}
-	src, err := openSource(ctx, c.Path, s.stdin, c.Source)
+	src, err := uploading.Open(ctx, c.Path, s.stdin, c.Source)
 	if err != nil {
 		return err
 	}
 	metadata, err := c.metadata(src, report.UploadID)
 	if err != nil {
-		return errors.Join(err, src.close())
+		return errors.Join(err, src.Close())
 	}
-	report.describe(metadata)
-	explain := explainer{
-		servers: c.Server, security: c.Security, timeout: c.Timeout,
-		withToken: c.TokenFile != "" || s.getenv("SCOPEGATE_TOKEN") != "",
+	report.Describe(metadata)
+	explain := uploading.Explainer{
+		Servers: c.Server, Security: c.Security, Timeout: c.Timeout,
+		WithToken: c.TokenFile != "" || s.getenv("SCOPEGATE_TOKEN") != "",
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p := c.progress(s.stderr, src)
 	observe := client.WithOnRetry(func(event client.RetryEvent) {
-		if err := explain.lastsForEver(event.Err); err != nil {
+		if err := explain.LastsForEver(event.Err); err != nil {
 			stop(err)
 			return
 		}
 		report.UploadID = event.UploadID
-		event.Err = explain.brief(event.Err)
-		p.retry(event)
+		event.Err = explain.Brief(event.Err)
+		p.Retry(event)
 	})
 	summary, err := c.send(ctx, metadata, src, p, observe, s.getenv)
-	switch cause, forEver := context.Cause(ctx), explain.lastsForEver(err); {
+	switch cause, forEver := context.Cause(ctx), explain.LastsForEver(err); {
 	case err == nil:
-	case isType[*usageError](cause):
+	case isType[*settings.UsageError](cause):
 		err = cause
 	case forEver != nil:
 		err = forEver
 	default:
-		err = explain.final(err)
+		err = explain.Final(err)
 	}
-	if err := errors.Join(err, src.close()); err != nil {
+	if err := errors.Join(err, src.Close()); err != nil {
 		return err
 	}
-	report.summarize(summary, time.Since(began))
+	report.Summarize(summary, time.Since(began))
 	return nil
 }
 
 // send dials and uploads.
 func (c *uploadCommand) send(
-	ctx context.Context, metadata *symdbv1.UploadMetadata, src *source, p progress, observe client.Option,
+	ctx context.Context, metadata *symdbv1.UploadMetadata, src *uploading.Source, p uploading.Progress, observe client.Option,
 	getenv func(string) string,
 ) (summary *symdbv1.UploadScopesResponse, err error) {
-	waiting := newStall(p)
+	scopes, endWaiting := uploading.Observed(src, p)
 	defer func() {
-		waiting.end()
-		p.end(err == nil)
+		endWaiting()
+		p.End(err == nil)
 	}()
 	options := []client.Option{client.WithMaxAttempts(c.Attempts), observe}
-	if !src.repeatable || c.Attempts == 1 {
+	if !src.Repeatable || c.Attempts == 1 {
 		options = append(options, client.WithoutResume())
 	}
-	security, err := c.Security.options()
+	security, err := c.Security.Options()
 	if err != nil {
 		return nil, err
 	}
@@ -179,9 +175,9 @@ func (c *uploadCommand) send(
 	}
 	uploader, err := client.DialAny(c.targets, options...)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, &settings.UsageError{Err: err}
 	}
-	summary, err = uploader.UploadScopes(ctx, metadata, observed(src, p, waiting))
+	summary, err = uploader.UploadScopes(ctx, metadata, scopes)
 	if err := errors.Join(err, uploader.Close()); err != nil {
 		return nil, err
 	}
@@ -197,13 +193,13 @@ func (c *uploadCommand) token(ctx context.Context, getenv func(string) string) (
 		}
 		token, err := server.ParseSecret(given)
 		if err != nil {
-			return nil, &usageError{fmt.Errorf("SCOPEGATE_TOKEN: %w", err)}
+			return nil, &settings.UsageError{Err: fmt.Errorf("SCOPEGATE_TOKEN: %w", err)}
 		}
 		return []client.Option{client.WithToken(token.Reveal())}, nil
 	}
 	token, err := server.ReadSecret(ctx, c.TokenFile)
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("token file: %w", err)}
+		return nil, &settings.UsageError{Err: fmt.Errorf("token file: %w", err)}
 	}
 	if info, err := os.Stat(c.TokenFile); err == nil && !info.Mode().IsRegular() { // a pipe says it once
 		return []client.Option{client.WithToken(token.Reveal())}, nil
@@ -214,36 +210,18 @@ func (c *uploadCommand) token(ctx context.Context, getenv func(string) string) (
 	})}, nil
 }
 
-func (c *uploadCommand) progress(w io.Writer, src *source) progress {
+func (c *uploadCommand) progress(w io.Writer, src *uploading.Source) uploading.Progress {
 	if c.Quiet {
-		return noProgress{}
+		return uploading.NoProgress()
 	}
-	return newProgress(w, src)
+	return uploading.NewProgress(w, src)
 }
 
-// observed tells p of each scope, when the next one is asked for. Meanwhile, and at
-// the end, the server is waited for.
-func observed(src *source, p progress, waiting *stall) iter.Seq2[*symdbv1.Scope, error] {
-	return func(yield func(*symdbv1.Scope, error) bool) {
-		scopeCount := 0
-		for scope, err := range src.scopes {
-			waiting.begin(scopeCount)
-			if !yield(scope, err) {
-				return
-			}
-			waiting.end()
-			scopeCount++
-			p.advance(scopeCount, src.done())
-		}
-		waiting.begin(scopeCount)
-	}
-}
-
-func (c *uploadCommand) metadata(src *source, uploadID string) (*symdbv1.UploadMetadata, error) {
+func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (*symdbv1.UploadMetadata, error) {
 	metadata := &symdbv1.UploadMetadata{
-		Service:   cmp.Or(c.Service, src.service),
-		Version:   cmp.Or(c.ServiceVersion, src.version),
-		Language:  cmp.Or(c.Language, src.language),
+		Service:   cmp.Or(c.Service, src.Service),
+		Version:   cmp.Or(c.ServiceVersion, src.Version),
+		Language:  cmp.Or(c.Language, src.Language),
 		UploadId:  uploadID,
 		RuntimeId: c.RuntimeID,
 	}
@@ -252,9 +230,9 @@ func (c *uploadCommand) metadata(src *source, uploadID string) (*symdbv1.UploadM
 	}
 	switch {
 	case metadata.GetService() == "":
-		return nil, &usageError{errors.New("--service is missing; NDJSON does not tell it")}
+		return nil, &settings.UsageError{Err: errors.New("--service is missing; NDJSON does not tell it")}
 	case metadata.GetLanguage() == "":
-		return nil, &usageError{errors.New("--language is missing; NDJSON does not tell it")}
+		return nil, &settings.UsageError{Err: errors.New("--language is missing; NDJSON does not tell it")}
 	}
 	return metadata, nil
 }

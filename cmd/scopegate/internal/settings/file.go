@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"context"
@@ -33,8 +33,10 @@ type fileValue struct {
 // maxConfigBytes is far above the length of any configuration.
 const maxConfigBytes = 1 << 20
 
-// notInFile are the flags of which a file can't know anything.
-var notInFile = []string{"help", "version", "config", "check"}
+// NotInFile reports whether the flag of that name means nothing in a file.
+func NotInFile(name string) bool {
+	return slices.Contains([]string{"help", "version", "config", "check"}, name)
+}
 
 // load reads the file at path, for the flags that there are. Its errors name the
 // file, the line and the key, and repeat no value: it could be an API key that someone
@@ -118,7 +120,7 @@ func withoutValues(message string) string {
 }
 
 func (f *configFile) enter(e entry, flags []*kong.Flag) error {
-	if slices.Contains(notInFile, e.key) {
+	if NotInFile(e.key) {
 		return errors.New("can't be set in the file")
 	}
 	i := slices.IndexFunc(flags, func(flag *kong.Flag) bool { return flag.Name == e.key })
@@ -140,7 +142,7 @@ func (f *configFile) enter(e entry, flags []*kong.Flag) error {
 func unknownKey(key string, flags []*kong.Flag) error {
 	best, distance := "", len(key)/2
 	for _, flag := range flags {
-		if slices.Contains(notInFile, flag.Name) {
+		if NotInFile(flag.Name) {
 			continue
 		}
 		if d := editDistance(strings.ReplaceAll(strings.ToLower(key), "_", "-"), flag.Name); d <= distance {

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"encoding"
@@ -44,7 +44,7 @@ var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 func scalarShape(t reflect.Type) shape {
 	switch {
-	case t == reflect.TypeFor[size]():
+	case t == reflect.TypeFor[Size]():
 		return shape{name: "a size"}
 	case t == reflect.TypeFor[time.Duration]():
 		return shape{name: "a duration such as 30s"}

@@ -1,4 +1,4 @@
-package main
+package uploading
 
 import (
 	"strings"
@@ -14,10 +14,10 @@ func TestProgressLines(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := &progressLines{w: &out, unit: unitPackages, total: 40, now: func() time.Time { return now }}
 	for i := range 40 {
-		p.advance(i+1, int64(i+1))
+		p.Advance(i+1, int64(i+1))
 		now = now.Add(100 * time.Millisecond)
 	}
-	p.end(true)
+	p.End(true)
 	want := "uploading: 11 scopes, 11 packages of 40 packages (27%)\n" +
 		"uploading: 21 scopes, 21 packages of 40 packages (52%)\n" +
 		"uploading: 31 scopes, 31 packages of 40 packages (77%)\n"
@@ -40,10 +40,10 @@ func TestProgressBar(t *testing.T) {
 		{total: 0, succeeded: true, want: "2.00 kB"},
 	} {
 		var out strings.Builder
-		p := newBar(&out, &source{total: test.total, unit: unitBytes}, mpb.WithAutoRefresh())
-		p.advance(1, 1000)
-		p.advance(2, 2000)
-		p.end(test.succeeded)
+		p := newBar(&out, &Source{total: test.total, unit: unitBytes}, mpb.WithAutoRefresh())
+		p.Advance(1, 1000)
+		p.Advance(2, 2000)
+		p.End(test.succeeded)
 		if !strings.Contains(out.String(), test.want) {
 			t.Errorf("total %d: no %q in %q", test.total, test.want, out.String())
 		}

@@ -1,4 +1,4 @@
-package main
+package uploading
 
 import (
 	"errors"
@@ -7,13 +7,14 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
-// securityFlags say how a client secures its connections.
+// SecurityFlags say how a client secures its connections.
 //
 //nolint:lll // a struct tag can't be broken
-type securityFlags struct {
+type SecurityFlags struct {
 	Plaintext  bool   `group:"Server" xor:"tls" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host."`
 	TLS        bool   `name:"tls" group:"Server" xor:"tls" env:"SCOPEGATE_TLS" help:"Use TLS, also to this host. The four flags below imply it. By default TLS is used to other hosts alone."`
 	CA         string `name:"ca" group:"Server" placeholder:"PATH" env:"SCOPEGATE_CA" help:"PEM file with the authorities that the server's certificate is trusted from, in place of the system's."`
@@ -22,28 +23,28 @@ type securityFlags struct {
 	ServerName string `name:"server-name" group:"Server" placeholder:"HOST" env:"SCOPEGATE_SERVER_NAME" help:"Host that the server's certificate must be for. By default that of --server."`
 }
 
-// options are the client's; none where its own choice is to hold.
-func (f *securityFlags) options() ([]client.Option, error) {
+// Options are the client's; none where its own choice is to hold.
+func (f *SecurityFlags) Options() ([]client.Option, error) {
 	given := f.CA != "" || f.Cert != "" || f.Key != "" || f.ServerName != ""
 	switch {
 	case f.Plaintext && given:
-		return nil, &usageError{errors.New("--plaintext can't be used with --ca, --cert, --key or --server-name")}
+		return nil, &settings.UsageError{Err: errors.New("--plaintext can't be used with --ca, --cert, --key or --server-name")}
 	case f.Plaintext:
 		return []client.Option{client.WithTransportCredentials(insecure.NewCredentials()), client.WithPlaintextToken()}, nil
 	case !f.TLS && !given:
 		return nil, nil
 	}
 	if (f.Cert == "") != (f.Key == "") {
-		return nil, &usageError{errors.New("--cert and --key need each other")}
+		return nil, &settings.UsageError{Err: errors.New("--cert and --key need each other")}
 	}
 	// One after the other, so that an error names the flag.
 	trusted, err := server.IntakeTLSConfig{CAFile: f.CA}.ClientConfig()
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("--ca: %w", err)}
+		return nil, &settings.UsageError{Err: fmt.Errorf("--ca: %w", err)}
 	}
 	config, err := server.IntakeTLSConfig{CertFile: f.Cert, KeyFile: f.Key}.ClientConfig()
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("--cert and --key: %w", err)}
+		return nil, &settings.UsageError{Err: fmt.Errorf("--cert and --key: %w", err)}
 	}
 	config.RootCAs, config.ServerName = trusted.RootCAs, f.ServerName
 	return []client.Option{client.WithTLS(config)}, nil

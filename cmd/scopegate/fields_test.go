@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -32,37 +32,61 @@ func configFields(of reflect.Type, path string) []string {
 	return fields
 }
 
-// TestEveryFieldHasItsSetting: what can be out of range can be named.
-func TestEveryFieldHasItsSetting(t *testing.T) {
+// TestEveryFieldHasItsFlag: each field of the server's configuration has one flag, which
+// has its default and sets it.
+func TestEveryFieldHasItsFlag(t *testing.T) {
 	t.Parallel()
-	unset := []string{"MaxMetadataBytes", "Access.TenantsInterval", "AdditionalIntakes.DrainTime", "Transport.HandshakeTimeout"}
-	want := slices.Sorted(slices.Values(configFields(reflect.TypeFor[server.Config](), "")))
-	if got := slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Keys(settingOf)), unset))); !slices.Equal(got, want) {
-		t.Errorf("the table has %q, want %q", got, want)
-	}
-	seen, flags := map[string]bool{}, serveFlags(t)
-	for field, name := range settingOf {
-		if seen[name] || !slices.ContainsFunc(flags, func(flag *kong.Flag) bool { return flag.Name == name }) {
-			t.Errorf("%s: --%s is another field's, or no flag", field, name)
+	// These have no flag.
+	got := []string{"MaxMetadataBytes", "Access.TenantsInterval", "AdditionalIntakes.DrainTime", "Transport.HandshakeTimeout"}
+	// The command makes these from what it reads.
+	made := []string{"Intake.APIKey", "AdditionalIntakes.Intakes"}
+	cfg := server.DefaultConfig()
+	for _, flag := range serveFlags(t) {
+		path := flag.Tag.Get("field")
+		if path == "" {
+			continue
 		}
-		seen[name] = true
+		got = append(got, path)
+		field, ok := settings.Field(&cfg, flag)
+		if ok == slices.Contains(made, path) {
+			t.Errorf("--%s sets %s: %v", flag.Name, path, ok)
+		}
+		if ok && flag.Target.Kind() != field.Kind() && (!flag.Target.CanInt() || !field.CanInt()) {
+			t.Errorf("--%s is a %v, and %s a %v", flag.Name, flag.Target.Type(), path, field.Type())
+		}
+	}
+	slices.Sort(got)
+	want := slices.Sorted(slices.Values(configFields(reflect.TypeFor[server.Config](), "")))
+	if !slices.Equal(got, want) {
+		t.Errorf("flags set %q, want %q", got, want)
 	}
 }
 
-// parseServe returns the command serve as a command line sets it.
-func parseServe(t *testing.T, args ...string) *serveCommand {
+// TestDefaultsAreTheServers: without flags the server's own configuration is served.
+func TestDefaultsAreTheServers(t *testing.T) {
+	t.Parallel()
+	want := server.DefaultConfig()
+	want.Limits.MemoryBytes = 0 // found when the server starts
+	if got, _ := configured(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// configured returns the server's configuration as a command line sets it, and the
+// command's flags.
+func configured(t *testing.T, args ...string) (server.Config, []*kong.Flag) {
 	t.Helper()
 	var cli grammar
-	env := newEnvironment(noVariables)
-	parser, err := kong.New(&cli, kong.Vars{"version": ""}, serveDefaults(), kong.PostBuild(env.takeOver),
-		kong.BindTo(t.Context(), (*context.Context)(nil)), kong.Bind(env, &configFile{}))
+	sources := settings.NewSources(noVariables)
+	parser, err := kong.New(&cli, append(sources.Options(), kong.Vars{"version": ""}, kong.BindTo(t.Context(), (*context.Context)(nil)))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parser.Parse(append([]string{"serve"}, args...)); err != nil {
+	line, err := parser.Parse(append([]string{"serve"}, args...))
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &cli.Serve
+	return config(destination{}, sources.List(line)), line.Flags()
 }
 
 // numberFlags are the flags of serve that are numbers, sizes or durations, with the
@@ -74,7 +98,7 @@ func numberFlags(tb testing.TB) map[string]string {
 		switch flag.Target.Interface().(type) {
 		case time.Duration:
 			units[flag.Name] = "ns"
-		case int, size:
+		case int, settings.Size:
 			units[flag.Name] = ""
 		}
 	}
@@ -84,8 +108,7 @@ func numberFlags(tb testing.TB) map[string]string {
 	return units
 }
 
-// TestFieldsTakeTheirSettings: a field that is a number gets that of the setting
-// which the table names.
+// TestFieldsTakeTheirSettings: a field that is a number gets that of its flag.
 func TestFieldsTakeTheirSettings(t *testing.T) {
 	t.Parallel()
 	var args []string
@@ -94,22 +117,11 @@ func TestFieldsTakeTheirSettings(t *testing.T) {
 		given[name] = int64(1000 + len(given))
 		args = append(args, fmt.Sprintf("--%s=%d%s", name, given[name], unit))
 	}
-	command := parseServe(t, args...)
-	cfg := command.config(destination{})
-	if err := command.Access.configure(t.Context(), &cfg); err != nil {
-		t.Fatal(err)
-	}
-	for field, name := range settingOf {
-		want, ok := given[name]
-		if !ok {
-			continue
-		}
-		value := reflect.ValueOf(cfg)
-		for step := range strings.SplitSeq(field, ".") {
-			value = value.FieldByName(step)
-		}
-		if value.Int() != want {
-			t.Errorf("%s is %d, which --%s has set to %d", field, value.Int(), name, want)
+	cfg, flags := configured(t, args...)
+	for _, flag := range flags {
+		field, ok := settings.Field(&cfg, flag)
+		if want, isNumber := given[flag.Name]; ok && isNumber && field.Int() != want {
+			t.Errorf("%s is %d, want %d as --%s has it", flag.Tag.Get("field"), field.Int(), want, flag.Name)
 		}
 	}
 }

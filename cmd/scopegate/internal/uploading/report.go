@@ -1,7 +1,6 @@
-package main
+package uploading
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,26 +9,28 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// uploadReport is what is said of an upload. Its JSON is for scripts: keys are
+// Report is what is said of an upload. Its JSON is for scripts: keys are
 // added, and keep their meaning.
-type uploadReport struct {
-	UploadID        string         `json:"upload_id"`
-	Service         string         `json:"service,omitempty"`
-	Env             string         `json:"env,omitempty"`
-	Version         string         `json:"version,omitempty"`
-	Language        string         `json:"language,omitempty"`
-	ScopeCount      int64          `json:"scope_count,omitempty"`
-	BatchCount      int32          `json:"batch_count,omitempty"`
-	RawBytes        int64          `json:"raw_bytes,omitempty"`
-	CompressedBytes int64          `json:"compressed_bytes,omitempty"`
-	DurationSeconds float64        `json:"duration_seconds,omitempty"`
-	Error           *uploadFailure `json:"error,omitempty"`
+type Report struct {
+	UploadID        string   `json:"upload_id"`
+	Service         string   `json:"service,omitempty"`
+	Env             string   `json:"env,omitempty"`
+	Version         string   `json:"version,omitempty"`
+	Language        string   `json:"language,omitempty"`
+	ScopeCount      int64    `json:"scope_count,omitempty"`
+	BatchCount      int32    `json:"batch_count,omitempty"`
+	RawBytes        int64    `json:"raw_bytes,omitempty"`
+	CompressedBytes int64    `json:"compressed_bytes,omitempty"`
+	DurationSeconds float64  `json:"duration_seconds,omitempty"`
+	Error           *Failure `json:"error,omitempty"`
 }
 
-type uploadFailure struct {
+// Failure is why an upload failed.
+type Failure struct {
 	Message string `json:"message"`
 	// ExitCode is that of the command.
 	ExitCode int `json:"exit_code"`
@@ -47,14 +48,16 @@ type invalidField struct {
 	Description string `json:"description"`
 }
 
-func (r *uploadReport) describe(metadata *symdbv1.UploadMetadata) {
+// Describe enters what the upload is about.
+func (r *Report) Describe(metadata *symdbv1.UploadMetadata) {
 	r.Service = metadata.GetService()
 	r.Env = metadata.GetEnv()
 	r.Version = metadata.GetVersion()
 	r.Language = metadata.GetLanguage()
 }
 
-func (r *uploadReport) summarize(summary *symdbv1.UploadScopesResponse, duration time.Duration) {
+// Summarize enters what the server has accepted.
+func (r *Report) Summarize(summary *symdbv1.UploadScopesResponse, duration time.Duration) {
 	r.UploadID = summary.GetUploadId() // another one, where the upload was begun anew
 	r.ScopeCount = summary.GetScopeCount()
 	r.BatchCount = summary.GetBatchCount()
@@ -63,25 +66,25 @@ func (r *uploadReport) summarize(summary *symdbv1.UploadScopesResponse, duration
 	r.DurationSeconds = duration.Seconds()
 }
 
-func (r *uploadReport) print(w io.Writer) {
+// Print prints the report of an upload that succeeded.
+func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "uploaded %s: %s in %s, %s of JSON as %s of gzip, in %.1f s\nupload id %s\n",
-		strings.TrimSpace(r.Service+" "+r.Version), count(r.ScopeCount, "scope"), count(int64(r.BatchCount), "batch"),
-		formatBytes(r.RawBytes), formatBytes(r.CompressedBytes), r.DurationSeconds, r.UploadID)
+		strings.TrimSpace(r.Service+" "+r.Version), settings.FormatCount(r.ScopeCount, "scope"),
+		settings.FormatCount(int64(r.BatchCount), "batch"),
+		settings.FormatBytes(r.RawBytes), settings.FormatBytes(r.CompressedBytes), r.DurationSeconds, r.UploadID)
 }
 
-func (r *uploadReport) printJSON(ctx context.Context, w io.Writer, err error) error {
-	if err != nil {
-		r.Error = describeFailure(ctx, err)
-	}
+// PrintJSON prints the report as a JSON object.
+func (r *Report) PrintJSON(w io.Writer) error {
 	if err := json.NewEncoder(w).Encode(r); err != nil {
 		return fmt.Errorf("print the summary: %w", err)
 	}
 	return nil
 }
 
-func describeFailure(ctx context.Context, err error) *uploadFailure {
-	code := exitCode(ctx, err)
-	failure := &uploadFailure{Message: err.Error(), ExitCode: code, Retryable: code == exitDelivery}
+// Fail enters why the upload failed.
+func (r *Report) Fail(err error, exitCode int, retryable bool) {
+	failure := &Failure{Message: err.Error(), ExitCode: exitCode, Retryable: retryable}
 	if status, ok := errors.AsType[*client.Error](err); ok {
 		failure.GRPCCode = status.Code().String()
 		failure.Reason = status.Reason()
@@ -91,17 +94,5 @@ func describeFailure(ctx context.Context, err error) *uploadFailure {
 				invalidField{Path: violation.GetField(), Description: violation.GetDescription()})
 		}
 	}
-	return failure
-}
-
-// count is a number with its noun, which takes "s", or "es" after "ch".
-func count(n int64, noun string) string {
-	switch {
-	case n == 1:
-	case noun[len(noun)-2:] == "ch":
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+	r.Error = failure
 }

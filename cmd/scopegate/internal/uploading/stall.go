@@ -1,8 +1,11 @@
-package main
+package uploading
 
 import (
+	"iter"
 	"sync"
 	"time"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // stallInterval is for how long the server must take nothing until that is told, and
@@ -11,7 +14,7 @@ const stallInterval = 10 * time.Second
 
 // stall tells a progress that the server takes nothing, which holds the upload up.
 type stall struct {
-	progress progress
+	progress Progress
 	timer    *time.Timer
 
 	mu         sync.Mutex
@@ -19,7 +22,7 @@ type stall struct {
 	scopeCount int
 }
 
-func newStall(p progress) *stall {
+func newStall(p Progress) *stall {
 	s := &stall{progress: p}
 	s.timer = time.AfterFunc(stallInterval, s.tell)
 	s.timer.Stop()
@@ -49,6 +52,25 @@ func (s *stall) tell() {
 	if s.since.IsZero() {
 		return
 	}
-	s.progress.wait(s.scopeCount, time.Since(s.since))
+	s.progress.Wait(s.scopeCount, time.Since(s.since))
 	s.timer.Reset(stallInterval)
+}
+
+// Observed returns the scopes of the source. It reports to p what becomes of them, and
+// how long the server takes nothing, until end is called.
+func Observed(src *Source, p Progress) (scopes iter.Seq2[*symdbv1.Scope, error], end func()) {
+	waiting := newStall(p)
+	return func(yield func(*symdbv1.Scope, error) bool) {
+		scopeCount := 0
+		for scope, err := range src.Scopes {
+			waiting.begin(scopeCount)
+			if !yield(scope, err) {
+				return
+			}
+			waiting.end()
+			scopeCount++
+			p.Advance(scopeCount, src.done())
+		}
+		waiting.begin(scopeCount) // for the server's answer
+	}, waiting.end
 }

@@ -1,4 +1,4 @@
-package main
+package uploading
 
 import (
 	"bufio"
@@ -15,23 +15,35 @@ import (
 
 	"github.com/scopegate/scopegate/client/gosym"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// source is where scopes come from.
-type source struct {
-	scopes iter.Seq2[*symdbv1.Scope, error]
-	close  func() error
-	// repeatable tells that scopes can be ranged over again.
-	repeatable bool
-	// service, version and language are what the source tells of them, else empty.
-	service, version, language string
+// Source is where scopes come from.
+type Source struct {
+	// Scopes yields the scopes. Its errors are an [*InputError].
+	Scopes iter.Seq2[*symdbv1.Scope, error]
+	// Close closes the file. It must be called.
+	Close func() error
+	// Repeatable reports whether Scopes can be ranged over again.
+	Repeatable bool
+	// Service, Version and Language are what the source says of them, or empty.
+	Service, Version, Language string
 	// total is how many of unit there are, 0 where that is not known; done is how
 	// many have been read.
 	total int64
 	unit  unit
 	done  func() int64
+}
+
+// SourceFlags say what is read.
+//
+//nolint:lll // a struct tag can't be broken
+type SourceFlags struct {
+	AllPackages  bool          `group:"Source" xor:"packages" help:"Upload all packages of the binary, the standard library and dependencies among them. This is the default."`
+	MainModule   bool          `group:"Source" xor:"packages" help:"Upload just package main and the packages of the main module."`
+	MaxLineBytes settings.Size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON that is read."`
 }
 
 // unit is what a source is measured in.
@@ -44,8 +56,8 @@ const (
 
 const stdinPath = "-"
 
-// openSource opens a Go binary or NDJSON, whichever the content tells.
-func openSource(ctx context.Context, path string, stdin io.Reader, options sourceFlags) (*source, error) {
+// Open opens a Go binary or NDJSON, whichever the file has in it. The path - is stdin.
+func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags) (*Source, error) {
 	if path == stdinPath {
 		reader := bufio.NewReader(interruptible(ctx, stdin))
 		if err := expectNDJSON(reader); err != nil {
@@ -55,21 +67,21 @@ func openSource(ctx context.Context, path string, stdin io.Reader, options sourc
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, &inputError{err}
+		return nil, &InputError{Err: err}
 	}
 	reader := bufio.NewReader(file)
 	head, _ := reader.Peek(javaMagicBytes)
 	if err := otherBinary(head); err != nil {
-		return nil, errors.Join(&inputError{fmt.Errorf("read %s: %w", path, err)}, file.Close())
+		return nil, errors.Join(&InputError{Err: fmt.Errorf("read %s: %w", path, err)}, file.Close())
 	}
 	if isExecutable(head) {
 		if err := file.Close(); err != nil {
 			return nil, fmt.Errorf("close %s: %w", path, err)
 		}
-		return openBinary(path, options)
+		return OpenBinary(path, options)
 	}
 	if err := expectNDJSON(reader); err != nil {
-		if !isType[*fs.PathError](err) { // which names the file
+		if _, named := errors.AsType[*fs.PathError](err); !named {
 			err = fmt.Errorf("read %s: %w", path, err)
 		}
 		return nil, errors.Join(err, file.Close())
@@ -81,7 +93,8 @@ func openSource(ctx context.Context, path string, stdin io.Reader, options sourc
 	return ndjsonSource(reader, total, int(options.MaxLineBytes), file.Close), nil
 }
 
-func openBinary(path string, options sourceFlags) (*source, error) {
+// OpenBinary opens a Go binary.
+func OpenBinary(path string, options SourceFlags) (*Source, error) {
 	selection := gosym.AllPackages()
 	if options.MainModule {
 		selection = gosym.MainModuleOnly()
@@ -91,42 +104,42 @@ func openBinary(path string, options sourceFlags) (*source, error) {
 		err = fmt.Errorf("%w; the file may have been cut off", err)
 	}
 	if err != nil {
-		return nil, &inputError{err}
+		return nil, &InputError{Err: err}
 	}
 	var done atomic.Int64
-	return &source{
-		scopes: func(yield func(*symdbv1.Scope, error) bool) {
+	return &Source{
+		Scopes: func(yield func(*symdbv1.Scope, error) bool) {
 			done.Store(0) // it may be ranged over again
 			markInput(program.Packages(), func() { done.Add(1) })(yield)
 		},
-		repeatable: true,
-		close:      program.Close,
-		service:    program.Service(),
-		version:    program.Version(),
-		language:   "go",
+		Repeatable: true,
+		Close:      program.Close,
+		Service:    program.Service(),
+		Version:    program.Version(),
+		Language:   "go",
 		total:      int64(program.PackageCount()),
 		unit:       unitPackages,
 		done:       done.Load,
 	}, nil
 }
 
-func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func() error) *source {
+func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func() error) *Source {
 	counted := &countingReader{source: r}
-	return &source{
-		scopes: markInput(ndjson.Scopes(counted, maxLineBytes), func() {}),
-		close:  closeSource,
+	return &Source{
+		Scopes: markInput(ndjson.Scopes(counted, maxLineBytes), func() {}),
+		Close:  closeSource,
 		total:  total,
 		unit:   unitBytes,
 		done:   counted.count.Load,
 	}
 }
 
-// markInput makes errors an [*inputError], and calls read for each scope.
+// markInput makes errors an [*InputError], and calls read for each scope.
 func markInput(scopes iter.Seq2[*symdbv1.Scope, error], read func()) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		for scope, err := range scopes {
 			if err != nil {
-				err = &inputError{err}
+				err = &InputError{Err: err}
 			} else {
 				read()
 			}
@@ -180,15 +193,15 @@ func expectNDJSON(r *bufio.Reader) error {
 	head, _ := r.Peek(len(textfile.BOM))
 	skip, err := textfile.Begin(head)
 	if err != nil {
-		return &inputError{err}
+		return &InputError{Err: err}
 	}
 	for n := skip + 1; n <= maxBlankBytes; n++ {
 		head, err := r.Peek(n)
 		switch {
 		case errors.Is(err, io.EOF):
-			return &inputError{errors.New("there is no scope in it")}
+			return &InputError{Err: errors.New("there is no scope in it")}
 		case err != nil:
-			return &inputError{err}
+			return &InputError{Err: err}
 		}
 		switch first := head[n-1]; {
 		case first == '{':
@@ -203,13 +216,13 @@ func expectNDJSON(r *bufio.Reader) error {
 func wrongContent(r *bufio.Reader) error {
 	head, _ := r.Peek(javaMagicBytes)
 	if err := otherBinary(head); err != nil {
-		return &inputError{err}
+		return &InputError{Err: err}
 	}
 	switch {
 	case isExecutable(head):
-		return &inputError{errors.New("a binary can't be read from a pipe: give its path")}
+		return &InputError{Err: errors.New("a binary can't be read from a pipe: give its path")}
 	}
-	return &inputError{errors.New("neither an executable (ELF, Mach-O, PE) nor NDJSON, whose lines begin with {")}
+	return &InputError{Err: errors.New("neither an executable (ELF, Mach-O, PE) nor NDJSON, whose lines begin with {")}
 }
 
 // countingReader counts what is read, for a progress bar in another goroutine.
@@ -237,3 +250,9 @@ func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	}()
 	return out
 }
+
+// InputError is a file that is not what it should be, or can't be read.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+func (e *InputError) Unwrap() error { return e.Err }

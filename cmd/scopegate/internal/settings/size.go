@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// size is a number of bytes, as a flag takes it: digits, with or without one of
+// Size is a number of bytes, as a flag takes it: digits, with or without one of
 // the suffixes KiB, MiB, GiB (powers of 1024) or kB, MB, GB (powers of 1000).
-type size int
+type Size int
 
 var sizeUnits = []struct {
 	suffix string
@@ -25,7 +25,7 @@ var sizeUnits = []struct {
 }
 
 // String returns the form with the largest power of 1024 that divides s.
-func (s size) String() string {
+func (s Size) String() string {
 	for i := 2; i >= 0; i-- {
 		if u := sizeUnits[i]; s != 0 && int(s)%u.bytes == 0 {
 			return strconv.Itoa(int(s)/u.bytes) + u.suffix
@@ -38,7 +38,7 @@ var errSize = errors.New("not a number of bytes such as 65536, 64KiB or 2MiB")
 
 // UnmarshalText reads a size. The case of the suffix does not count, and there
 // may be space before it.
-func (s *size) UnmarshalText(text []byte) error {
+func (s *Size) UnmarshalText(text []byte) error {
 	number, unit := strings.TrimSpace(string(text)), 1
 	for _, u := range sizeUnits {
 		if n := len(number) - len(u.suffix); n > 0 && strings.EqualFold(number[n:], u.suffix) {
@@ -50,26 +50,6 @@ func (s *size) UnmarshalText(text []byte) error {
 	if err != nil || n > math.MaxInt/unit || n < math.MinInt/unit {
 		return errSize
 	}
-	*s = size(n * unit)
+	*s = Size(n * unit)
 	return nil
-}
-
-// formatBytes is for readers: powers of 1000, three digits.
-func formatBytes(n int64) string {
-	const step = 1000
-	if n < step {
-		return strconv.FormatInt(n, 10) + " B"
-	}
-	value, units := float64(n), "kMGTPE"
-	for value /= step; value >= step-0.5 && len(units) > 1; value /= step {
-		units = units[1:]
-	}
-	precision := 2
-	switch {
-	case value >= 100:
-		precision = 0
-	case value >= 10:
-		precision = 1
-	}
-	return strconv.FormatFloat(value, 'f', precision, 64) + " " + units[:1] + "B"
 }

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"errors"
@@ -7,21 +7,21 @@ import (
 
 func TestSize(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]size{
+	for text, want := range map[string]Size{
 		"0": 0, "-1": -1, "65536": 65536, "2MiB": 2 << 20, "2 mib": 2 << 20, "64KiB": 64 << 10, "1GiB": 1 << 30,
 		"5kB": 5000, "3MB": 3e6, "1GB": 1e9, "12B": 12, " 7 ": 7,
 	} {
-		var got size
+		var got Size
 		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
 			t.Errorf("%q: got %d, %v; want %d", text, got, err, want)
 		}
-		var again size
+		var again Size
 		if err := again.UnmarshalText([]byte(got.String())); err != nil || again != got {
 			t.Errorf("%d: its text %q is read as %d, %v", got, got, again, err)
 		}
 	}
 	for _, text := range []string{"", "MiB", "2.5MiB", "2TiB", "x", "9223372036854775807KiB", "1e6", "99999999999999999999"} {
-		var got size
+		var got Size
 		if err := got.UnmarshalText([]byte(text)); !errors.Is(err, errSize) {
 			t.Errorf("%q: got %d, %v; want an error", text, got, err)
 		}
@@ -34,7 +34,7 @@ func TestFormatBytes(t *testing.T) {
 		0: "0 B", 999: "999 B", 1000: "1.00 kB", 12_340: "12.3 kB", 999_400: "999 kB", 999_600: "1.00 MB",
 		18_650_000: "18.6 MB", 5_000_000_000: "5.00 GB",
 	} {
-		if got := formatBytes(n); got != want {
+		if got := FormatBytes(n); got != want {
 			t.Errorf("%d: got %q, want %q", n, got, want)
 		}
 	}

@@ -1,8 +1,10 @@
-package main
+package settings
 
 import (
 	"fmt"
 	"net"
+	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,9 +38,9 @@ func shownName(name string) string {
 	return name
 }
 
-// concealArguments takes out of the text of an error about a command line what may be
+// ConcealArguments takes out of the text of an error about a command line what may be
 // a secret in that.
-func concealArguments(text string, args []string) string {
+func ConcealArguments(text string, args []string) string {
 	var pairs []string
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
@@ -51,9 +53,9 @@ func concealArguments(text string, args []string) string {
 	return conceal(text, pairs)
 }
 
-// concealSettings takes out of the text of an error what is not shown of the settings
+// ConcealSettings takes out of the text of an error what is not shown of the settings
 // and arguments of a command.
-func concealSettings(text string, line *kong.Context) string {
+func ConcealSettings(text string, line *kong.Context) string {
 	var pairs []string
 	for _, flag := range line.Flags() {
 		for _, item := range texts(flag.Target) {
@@ -61,8 +63,8 @@ func concealSettings(text string, line *kong.Context) string {
 		}
 	}
 	for _, argument := range line.Selected().Positional {
-		if path := fmt.Sprint(argument.Target.Interface()); !plain.MatchString(path) { // a mistyped name may be shown
-			pairs = append(pairs, path, shownAs(placeOfPath, path))
+		if given := fmt.Sprint(argument.Target.Interface()); !plain.MatchString(given) { // a mistyped name may be shown
+			pairs = append(pairs, given, shownAs(placeOfPath, given))
 		}
 	}
 	return conceal(text, pairs)
@@ -111,10 +113,10 @@ func shownAs(kind, value string) string {
 
 // shownURL is a URL, with or without the path of a file behind it.
 func shownURL(value string) string {
-	url, path, _ := strings.Cut(strings.TrimSpace(value), " ")
-	shown := redacted(url)
-	if path = strings.TrimSpace(path); path != "" {
-		shown += " " + shownAs(placeOfPath, path)
+	address, file, _ := strings.Cut(strings.TrimSpace(value), " ")
+	shown := Redacted(address)
+	if file = strings.TrimSpace(file); file != "" {
+		shown += " " + shownAs(placeOfPath, file)
 	}
 	return shown
 }
@@ -122,11 +124,11 @@ func shownURL(value string) string {
 func shownAddress(value string) string {
 	bare := strings.Trim(value, "\"'` ")
 	switch {
-	case strings.HasPrefix(bare, unixScheme), plain.MatchString(bare), net.ParseIP(bare) != nil:
+	case strings.HasPrefix(bare, UnixScheme), plain.MatchString(bare), net.ParseIP(bare) != nil:
 		return value
 	case strings.HasPrefix(bare, "/"):
 		return textfile.Name(value)
-	case isHostName(bare) && strings.Contains(bare, "."): // no key has a dot, except a JWT, which is longer than a name
+	case IsHostName(bare) && strings.Contains(bare, "."): // no key has a dot, except a JWT, which is longer than a name
 		if len(bare) <= maxHostNameBytes {
 			return value
 		}
@@ -140,3 +142,47 @@ func shownAddress(value string) string {
 
 // maxHostNameBytes is longer than most names of hosts, and shorter than a JSON web token.
 const maxHostNameBytes = 80
+
+// pemBegin is what the text of a key or certificate begins with.
+const pemBegin = "-----BEGIN"
+
+// withoutSecrets is s, its URLs redacted, and without characters that would break
+// the line or control the terminal.
+func withoutSecrets(s string) string {
+	if strings.Contains(s, pemBegin) {
+		return "(not shown: text of a PEM file)" // it was to be the file's path
+	}
+	if strings.ContainsAny(s, "\r\n") {
+		return "(not shown: several lines)" // it may be what that text has in it
+	}
+	words := strings.Split(s, " ")
+	for i, word := range words {
+		if strings.Contains(word, "://") {
+			words[i] = Redacted(word)
+		}
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.Join(words, " "))
+}
+
+// Redacted is a URL without what may be secret in it: user, password, query and
+// fragment. Of what is no URL of a host or a unix socket nothing is shown.
+func Redacted(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" || u.Host == "" && (u.Scheme != "unix" || !path.IsAbs(u.Path)) ||
+		u.User == nil && strings.Contains(raw, "@") { // a password with a slash in it ends the host
+		return "(not a URL)"
+	}
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.User != nil {
+		shown.User = url.User("redacted")
+	}
+	if u.RawQuery != "" {
+		shown.RawQuery = "redacted"
+	}
+	return shown.String()
+}

@@ -1,4 +1,4 @@
-package main
+package uploading
 
 import (
 	"errors"
@@ -6,13 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// serverTargets returns the addresses in the form of package client. Its errors are a
-// [*usageError], and say what is meant where that can be told.
-func serverTargets(setting string, addresses []string) ([]string, error) {
+// Targets returns the addresses in the form of package client. Its errors are a
+// [*settings.UsageError], and say what is meant where that can be told.
+func Targets(setting string, addresses []string) ([]string, error) {
 	targets := make([]string, len(addresses))
 	var wrong []error
 	for i, address := range addresses {
@@ -30,7 +31,7 @@ func serverTargets(setting string, addresses []string) ([]string, error) {
 		targets[i] = target
 	}
 	if err := errors.Join(wrong...); err != nil {
-		return nil, &usageError{err}
+		return nil, &settings.UsageError{Err: err}
 	}
 	return targets, nil
 }
@@ -38,8 +39,8 @@ func serverTargets(setting string, addresses []string) ([]string, error) {
 // serverTarget returns an address in the form of package client. It takes a
 // listening socket's path as it is printed, and other names of gRPC as they are.
 func serverTarget(address string) (string, error) {
-	if path, isUnix := strings.CutPrefix(address, unixScheme); isUnix {
-		if err := checkSocketPath(path); err != nil {
+	if path, isUnix := strings.CutPrefix(address, settings.UnixScheme); isUnix {
+		if err := settings.CheckSocketPath(path); err != nil {
 			return "", err
 		}
 		u := url.URL{Scheme: "unix", Path: path} // gRPC decodes it
@@ -55,7 +56,7 @@ func serverTarget(address string) (string, error) {
 		}
 	}
 	host, port, err := net.SplitHostPort(address)
-	if err == nil && isPort(port) && isHost(host) {
+	if err == nil && settings.IsPort(port) && settings.IsHost(host) {
 		return address, nil
 	}
 	if meant := meantServer(address); meant != "" {
@@ -63,22 +64,12 @@ func serverTarget(address string) (string, error) {
 	}
 	switch {
 	case strings.Contains(address, "/"):
-	case err == nil && isHost(host):
+	case err == nil && settings.IsHost(host):
 		return "", fmt.Errorf("%q is not a port from 1 to 65535", port)
-	case err == nil && isPort(port):
+	case err == nil && settings.IsPort(port):
 		return "", fmt.Errorf("%q is neither a host name nor an IP address", host)
 	}
 	return "", errors.New("neither host:port nor unix:///path")
-}
-
-func isPort(port string) bool {
-	n, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && n > 0
-}
-
-func isHost(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil || isHostName(host)
 }
 
 // defaultServerPort is that of `serve` without --listen.
@@ -88,7 +79,7 @@ const defaultServerPort = "50051"
 func meantServer(address string) string {
 	meant := strings.Trim(address, "\"'` ")
 	if path, isPath := strings.CutPrefix(meant, "/"); isPath {
-		return unixScheme + "/" + path
+		return settings.UnixScheme + "/" + path
 	}
 	scheme, rest, found := strings.Cut(meant, "://")
 	if !found {
@@ -103,7 +94,7 @@ func meantServer(address string) string {
 	case host == "":
 		host = "127.0.0.1"
 	}
-	if !isHost(host) || !isPort(port) {
+	if !settings.IsHost(host) || !settings.IsPort(port) {
 		return ""
 	}
 	meant = net.JoinHostPort(host, port)

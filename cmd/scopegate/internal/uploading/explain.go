@@ -1,4 +1,4 @@
-package main
+package uploading
 
 import (
 	"context"
@@ -11,16 +11,20 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// explainer says what has become of an upload in the words of whoever typed the
+// Explainer says what has become of an upload in the words of whoever typed the
 // command, in place of those of gRPC.
-type explainer struct {
-	servers   []string
-	security  securityFlags
-	withToken bool
-	timeout   time.Duration
+type Explainer struct {
+	Servers   []string
+	Security  SecurityFlags
+	WithToken bool
+	Timeout   time.Duration
 }
+
+// ReasonUnsplittable is the server's reason for refusing a scope that no intake takes.
+const ReasonUnsplittable = "SCOPE_UNSPLITTABLE"
 
 // explainedError is an error with another text.
 type explainedError struct {
@@ -31,22 +35,22 @@ type explainedError struct {
 func (e *explainedError) Error() string { return e.text }
 func (e *explainedError) Unwrap() error { return e.err }
 
-// final returns what ended an upload, with what to do.
-func (x explainer) final(err error) error {
+// Final returns what ended an upload, with what to do.
+func (x Explainer) Final(err error) error {
 	failure, ok := errors.AsType[*client.Error](err)
-	if !ok || isType[*usageError](err) {
+	if _, isUsage := errors.AsType[*settings.UsageError](err); !ok || isUsage {
 		return err
 	}
-	err = x.brief(err)
+	err = x.Brief(err)
 	if advice := x.advice(failure); advice != "" {
 		return &explainedError{text: err.Error() + " (" + advice + ")", err: err}
 	}
 	return err
 }
 
-// brief returns an error of an upload with what it means. What is not known stays as
+// Brief returns an error of an upload with what it means. What is not known stays as
 // it is.
-func (x explainer) brief(err error) error {
+func (x Explainer) Brief(err error) error {
 	failure, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		return err
@@ -60,13 +64,13 @@ func (x explainer) brief(err error) error {
 
 // advice says whether trying again is of use, and what is, as docs/protocol.md has
 // it.
-func (x explainer) advice(failure *client.Error) string {
+func (x Explainer) advice(failure *client.Error) string {
 	if errors.Is(failure, client.ErrUpload) {
 		return "the same upload may succeed later"
 	}
 	switch failure.Reason() {
 	case "UNAUTHENTICATED":
-		if x.withToken {
+		if x.WithToken {
 			return "the token is not valid there; trying again is of no use"
 		}
 		return "give a token: --token-file or SCOPEGATE_TOKEN; or a certificate: --cert and --key"
@@ -74,7 +78,7 @@ func (x explainer) advice(failure *client.Error) string {
 		return "upload under another --upload-id"
 	case "INTAKE_REFUSED":
 		return "trying again is of no use before something is changed at the server or at its intake: tell its operator"
-	case reasonUnsplittable:
+	case ReasonUnsplittable:
 		return "leave the scope out"
 	case "INTERNAL":
 		return "it is a fault of the server, which has logged it: report it"
@@ -87,7 +91,7 @@ func (x explainer) advice(failure *client.Error) string {
 
 // meaning says what has happened to the connection, or to the time; "" where the
 // server has said what has happened.
-func (x explainer) meaning(failure *client.Error) string {
+func (x Explainer) meaning(failure *client.Error) string {
 	if failure.Reason() != "" {
 		return ""
 	}
@@ -102,30 +106,30 @@ func (x explainer) meaning(failure *client.Error) string {
 		}
 	case codes.DeadlineExceeded:
 		switch {
-		case !errors.Is(failure, context.DeadlineExceeded) || x.timeout == 0:
+		case !errors.Is(failure, context.DeadlineExceeded) || x.Timeout == 0:
 		case strings.Contains(said, "waiting for connections"):
-			return fmt.Sprintf("no answer from a server at %s within the --timeout of %v", x.where(), x.timeout)
+			return fmt.Sprintf("no answer from a server at %s within the --timeout of %v", x.where(), x.Timeout)
 		default:
-			return fmt.Sprintf("the upload was not done within the --timeout of %v", x.timeout)
+			return fmt.Sprintf("the upload was not done within the --timeout of %v", x.Timeout)
 		}
 	default:
 	}
 	return ""
 }
 
-func (x explainer) where() string { return strings.Join(x.servers, " or ") }
+func (x Explainer) where() string { return strings.Join(x.Servers, " or ") }
 
-// lastsForEver returns an error where trying again is of no use, though the client
+// LastsForEver returns an error where trying again is of no use, though the client
 // would, because the server was reached and is not what the flags say; nil where it
 // may be of use. Of several servers another one may be right.
-func (x explainer) lastsForEver(err error) error {
+func (x Explainer) LastsForEver(err error) error {
 	failure, ok := errors.AsType[*client.Error](err)
-	if !ok || len(x.servers) != 1 || failure.Code() != codes.Unavailable || failure.Reason() != "" {
+	if !ok || len(x.Servers) != 1 || failure.Code() != codes.Unavailable || failure.Reason() != "" {
 		return nil
 	}
 	said := failure.GRPCStatus().Message()
 	if kind := kindOfConnectionError(said); kind != nil && kind.forEver {
-		return &usageError{&explainedError{text: kind.text(x.where(), said), err: err}}
+		return &settings.UsageError{Err: &explainedError{text: kind.text(x.where(), said), err: err}}
 	}
 	return nil
 }
@@ -217,8 +221,8 @@ func (k *connectionError) matches(said string) bool {
 
 // whyClosed names a reason that the flags suggest. A server that wants a certificate
 // may close the connection behind the handshake, without a word that arrives.
-func (x explainer) whyClosed(failure *client.Error) string {
-	f := x.security
+func (x Explainer) whyClosed(failure *client.Error) string {
+	f := x.Security
 	switch {
 	case f.Cert != "":
 	case f.TLS || f.CA != "" || f.ServerName != "":

@@ -1,4 +1,4 @@
-package main
+package uploading
 
 import (
 	"fmt"
@@ -12,42 +12,45 @@ import (
 	"golang.org/x/term"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// progress shows how far an upload is.
-type progress interface {
-	// advance tells that scopeCount scopes are sent, and done units read.
-	advance(scopeCount int, done int64)
-	// retry tells that the upload is going on after a failure.
-	retry(event client.RetryEvent)
-	// wait tells for how long the server has taken nothing since scopeCount scopes
+// Progress shows how far an upload is.
+type Progress interface {
+	// Advance says that scopeCount scopes are sent, and done units read.
+	Advance(scopeCount int, done int64)
+	// Retry says that the upload is going on after a failure.
+	Retry(event client.RetryEvent)
+	// Wait says how long the server has taken nothing since scopeCount scopes
 	// were sent. It may be called by any goroutine.
-	wait(scopeCount int, since time.Duration)
-	// end is called once, and no other method after it.
-	end(succeeded bool)
+	Wait(scopeCount int, since time.Duration)
+	// End is called once, and no other method after it.
+	End(succeeded bool)
 }
 
-// newProgress shows a bar where w is a terminal, and lines elsewhere.
-func newProgress(w io.Writer, src *source) progress {
-	if isTerminal(w) {
+// NewProgress shows a bar where w is a terminal, and lines elsewhere.
+func NewProgress(w io.Writer, src *Source) Progress {
+	if IsTerminal(w) {
 		return newBar(w, src)
 	}
 	return &progressLines{w: w, unit: src.unit, total: src.total, now: time.Now}
 }
 
-func isTerminal(w io.Writer) bool {
+// IsTerminal reports whether w is a terminal.
+func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
+// NoProgress returns a progress that shows nothing.
+func NoProgress() Progress { return noProgress{} }
+
 type noProgress struct{}
 
-func (noProgress) advance(int, int64) {}
-func (noProgress) end(bool)           {}
-
-func (noProgress) wait(int, time.Duration) {}
-
-func (noProgress) retry(client.RetryEvent) {}
+func (noProgress) Advance(int, int64)      {}
+func (noProgress) Retry(client.RetryEvent) {}
+func (noProgress) Wait(int, time.Duration) {}
+func (noProgress) End(bool)                {}
 
 func retryLine(event client.RetryEvent) string {
 	line := fmt.Sprintf("%v; trying again in %v", event.Err, event.Wait.Round(time.Millisecond))
@@ -55,14 +58,14 @@ func retryLine(event client.RetryEvent) string {
 	case event.StartsOver:
 		line += " from the beginning, as upload " + event.UploadID
 	case event.AcceptedScopeCount > 0:
-		line += fmt.Sprintf(" after the %s accepted", count(event.AcceptedScopeCount, "scope"))
+		line += fmt.Sprintf(" after the %s accepted", settings.FormatCount(event.AcceptedScopeCount, "scope"))
 	}
 	return line
 }
 
 func waitLine(scopeCount int, since time.Duration) string {
 	return fmt.Sprintf("waiting for the server, which has taken nothing for %v and may be waiting for its intake; %s sent",
-		since.Round(time.Second), count(int64(scopeCount), "scope"))
+		since.Round(time.Second), settings.FormatCount(int64(scopeCount), "scope"))
 }
 
 // lineInterval is the least time between two lines.
@@ -86,7 +89,7 @@ func (p *progressLines) print(line string) {
 	fmt.Fprintln(p.w, line)
 }
 
-func (p *progressLines) advance(scopeCount int, done int64) {
+func (p *progressLines) Advance(scopeCount int, done int64) {
 	now := p.now()
 	if p.last.IsZero() {
 		p.last = now
@@ -98,18 +101,18 @@ func (p *progressLines) advance(scopeCount int, done int64) {
 	p.print(fmt.Sprintf("uploading: %d scopes, %s", scopeCount, p.unit.format(done, p.total)))
 }
 
-func (p *progressLines) end(bool) {}
+func (p *progressLines) End(bool) {}
 
-func (p *progressLines) retry(event client.RetryEvent) { p.print(retryLine(event)) }
+func (p *progressLines) Retry(event client.RetryEvent) { p.print(retryLine(event)) }
 
-func (p *progressLines) wait(scopeCount int, since time.Duration) {
+func (p *progressLines) Wait(scopeCount int, since time.Duration) {
 	p.print(waitLine(scopeCount, since))
 }
 
 func (u unit) format(done, total int64) string {
 	show := func(n int64) string {
 		if u == unitBytes {
-			return formatBytes(n)
+			return settings.FormatBytes(n)
 		}
 		return fmt.Sprintf("%d %s", n, u)
 	}
@@ -128,7 +131,7 @@ type bar struct {
 	total     int64
 }
 
-func newBar(w io.Writer, src *source, options ...mpb.ContainerOption) *bar {
+func newBar(w io.Writer, src *Source, options ...mpb.ContainerOption) *bar {
 	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(barWidth)}, options...)
 	container := mpb.New(options...)
 	// A bar made with its total would complete by reaching that, and only so.
@@ -142,17 +145,17 @@ func newBar(w io.Writer, src *source, options ...mpb.ContainerOption) *bar {
 	return &bar{container: container, bar: drawn, total: src.total}
 }
 
-func (b *bar) advance(_ int, done int64) { b.bar.SetCurrent(done) }
+func (b *bar) Advance(_ int, done int64) { b.bar.SetCurrent(done) }
 
-func (b *bar) retry(event client.RetryEvent) {
+func (b *bar) Retry(event client.RetryEvent) {
 	_, _ = fmt.Fprintln(b.container, retryLine(event)) // above the bar
 }
 
-func (b *bar) wait(scopeCount int, since time.Duration) {
+func (b *bar) Wait(scopeCount int, since time.Duration) {
 	_, _ = fmt.Fprintln(b.container, waitLine(scopeCount, since))
 }
 
-func (b *bar) end(succeeded bool) {
+func (b *bar) End(succeeded bool) {
 	if succeeded {
 		b.bar.SetCurrent(max(b.total, b.bar.Current()))
 		b.bar.SetTotal(-1, true)
