@@ -27,20 +27,20 @@ const (
 // readAnswer makes the attempt's end of its answer, and closes the answer's body.
 // It takes the status as it is, even if the body breaks off. Cancel ends the
 // request. An intake that repeats a secret that it was sent is not quoted on it.
-func (c *Client) readAnswer(resp *http.Response, cancel func()) attemptEnd {
+func (c *Client) readAnswer(resp *http.Response, cancel func()) postResult {
 	defer resp.Body.Close()
-	asked, _ := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now(), c.config.Retry.MaxRetryAfter)
-	end := attemptEnd{verdict: judgeStatus(resp.StatusCode), status: resp.StatusCode, asked: asked}
+	retryAfter, _ := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now(), c.config.Retry.MaxRetryAfter)
+	r := postResult{verdict: judgeStatus(resp.StatusCode), status: resp.StatusCode, retryAfter: retryAfter}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return end // the body is the connection itself, which has no end
+		return r // the body is the connection itself, which has no end
 	}
 	defer time.AfterFunc(maxDrainTime, cancel).Stop()
 	body := io.LimitReader(resp.Body, maxDrainBytes)
-	if end.class != ClassAccepted {
-		end.answer = c.quote(body, strings.Join(resp.Header.Values("Content-Encoding"), ", "))
+	if r.class != ClassAccepted {
+		r.answer = c.quote(body, strings.Join(resp.Header.Values("Content-Encoding"), ", "))
 	}
 	_, _ = io.Copy(io.Discard, body)
-	return end
+	return r
 }
 
 // quote returns the beginning of a body as a line of text; in brackets what the body

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/scopegate/scopegate/server/internal/secret"
@@ -79,8 +78,6 @@ type Client struct {
 	pool      *renewed
 	secrets   secret.Redactor // of what goes with each POST
 	onAttempt func(Attempt)
-	retries   retrypolicy.RetryPolicy[any]
-	gate      *gate
 	turns     *turns
 }
 
@@ -147,9 +144,7 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		dial:    dialTo(socket),
 		conns:   newConns(),
 		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target, proxy)...),
-		retries: newRetryPolicy(),
-		gate:    newGate(cfg.Retry, cfg.probeInterval()),
-		turns:   newTurns(cfg.MaxConnections),
+		turns:   newTurns(cfg),
 	}
 	c.pool = newRenewed(cfg.TLS, c.newTransport)
 	c.transport = c.pool

@@ -1,10 +1,6 @@
 package intake
 
-import (
-	"time"
-
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
-)
+import "time"
 
 // Health is what the client takes the intake for.
 type Health string
@@ -31,45 +27,26 @@ type State struct {
 	// Connections is how many connections are open, and MaxConnections how many
 	// there may be.
 	Connections, MaxConnections int
-	// Posting is how many batches have their turn, and Waiting how many wait for
-	// it.
+	// Posting is how many batches have their turn. Waiting is how many wait for it
+	// while the intake is up.
 	Posting, Waiting int
 }
 
 // State returns what the client does now.
 func (c *Client) State() State {
-	now := time.Now()
-	s := State{
-		Health:         c.gate.health(now),
-		Connections:    c.conns.count(),
-		MaxConnections: c.config.MaxConnections,
-	}
-	if h, open := c.gate.look(now); !open && h.wait > 0 {
-		s.RetryAt = now.Add(h.wait)
-	}
-	s.Posting, s.Waiting = c.turns.state()
+	s := c.turns.state(time.Now())
+	s.Connections, s.MaxConnections = c.conns.count(), c.config.MaxConnections
 	return s
 }
 
-// health returns what the gate takes the intake for.
-func (g *gate) health(now time.Time) Health {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.until.After(now) {
-		return Throttled
-	}
-	switch g.breaker.State() {
-	case circuitbreaker.OpenState:
-		return Down
-	case circuitbreaker.HalfOpenState:
-		return Probing
-	case circuitbreaker.ClosedState:
-	}
-	return Up
-}
-
-func (t *turns) state() (taken, waiting int) {
+func (t *turns) state(now time.Time) State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.limit - t.free, t.waiting
+	s := State{Health: t.breaker.health(now), Posting: t.limit - t.free}
+	if !t.breaker.held(now) {
+		s.Waiting = t.queue.count
+	} else if wait := t.breaker.wait(now); wait > 0 {
+		s.RetryAt = now.Add(wait)
+	}
+	return s
 }

@@ -34,29 +34,29 @@ type Attempt struct {
 	Duration time.Duration
 }
 
-// attemptEnd is how an attempt ended.
-type attemptEnd struct {
+// postResult is how one POST ended.
+type postResult struct {
 	verdict
-	status int           // 0: no answer
-	answer string        // the beginning of the body
-	asked  time.Duration // the Retry-After, capped
-	err    error         // where there was no answer
-	took   time.Duration // since it had its turn, and with reading the answer
+	status     int           // 0: no answer
+	answer     string        // the beginning of the body
+	retryAfter time.Duration // of the answer, capped
+	err        error         // if there was no answer
+	took       time.Duration // from the turn to the end of the answer
 }
 
-// reason is what there is to say of an attempt that was not accepted.
-func (e *attemptEnd) reason() string {
+// reason returns what went wrong, empty if the batch was accepted.
+func (r *postResult) reason() string {
 	switch {
-	case e.class == ClassAccepted:
+	case r.class == ClassAccepted:
 		return ""
-	case e.err != nil:
-		return e.err.Error()
+	case r.err != nil:
+		return r.err.Error()
 	}
-	return e.answer
+	return r.answer
 }
 
-// post makes one attempt. The form is not read any more once it has returned.
-func (c *Client) post(ctx context.Context, f *form, tags string) attemptEnd {
+// post sends the form once. It does not read the form after it has returned.
+func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
 	defer cancel()
 	ctx = withAttempt(ctx)
@@ -81,7 +81,7 @@ func (c *Client) post(ctx context.Context, f *form, tags string) attemptEnd {
 	out.end()
 	wasEnded := ended(ctx)
 	connected := out.isConnected()
-	return attemptEnd{
+	return postResult{
 		verdict: judgeSilence(wasEnded, connected, out.mayBeWhole()),
 		err:     c.presentable(c.throughProxy(withoutURL(wasEnded, err), connected)),
 	}
