@@ -208,8 +208,8 @@ func TestHangingProbesLeaveATurn(t *testing.T) {
 	})
 }
 
-// The gate that shuts while a probe waits for a turn keeps it back.
-func TestPassIsNotStale(t *testing.T) {
+// A batch that waits for its turn is held back when another one is throttled.
+func TestRetryAfterHoldsTheQueueBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: 10 * time.Second, answer: func(nth int) reply {
@@ -220,7 +220,7 @@ func TestPassIsNotStale(t *testing.T) {
 		}}
 		client := modelClient(t, m, connections(1))
 		first := hold(t, client)
-		second := hold(t, client) // the gate is open, the turn taken
+		second := hold(t, client) // waits for its turn
 		for _, forwarded := range []<-chan error{first, second} {
 			if err := <-forwarded; err != nil {
 				t.Error(err)
@@ -228,6 +228,50 @@ func TestPassIsNotStale(t *testing.T) {
 		}
 		if pause := m.times[1].Sub(m.times[0]); pause < 50*time.Second {
 			t.Errorf("sent %v after the first, although the intake wants to see nobody", pause)
+		}
+	})
+}
+
+// A panic, which the caller may recover from, does not keep the turn.
+func TestPanicGivesTheTurnBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			if nth == 0 {
+				panic("test")
+			}
+			return status(200)
+		}}
+		client := modelClient(t, m, connections(1))
+		func() {
+			defer func() {
+				if got := recover(); got != "test" {
+					t.Errorf("recovered %v, want the panic", got)
+				}
+			}()
+			_ = client.Forward(t.Context(), smallBatch())
+		}()
+		if err := client.Forward(t.Context(), smallBatch()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The error has the Retry-After of the last answer, also when attempts without an
+// answer follow.
+func TestRetryAfterOfTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			if nth == 0 {
+				return later(503, "2")
+			}
+			return failing(errRefused)
+		}}
+		client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = 10 * time.Second })
+		failed := failure(t, client, t.Context())
+		if failed.RetryAfter != 2*time.Second || failed.HTTPStatus != 0 || failed.Attempts < 2 {
+			t.Errorf("%+v, want a Retry-After of 2 s and no status after several attempts", failed)
 		}
 	})
 }

@@ -99,7 +99,7 @@ func TestFlappingIntake(t *testing.T) {
 }
 
 // What one batch meets because of itself does not hold up the others.
-func TestRefusalsLeaveTheGateOpen(t *testing.T) {
+func TestRefusalsAreNoOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := modelClient(t, &model{answer: scripted(400)}, nil)
@@ -158,7 +158,22 @@ func TestCancelledProbe(t *testing.T) {
 	})
 }
 
-func TestShutGateRespectsTheDeadline(t *testing.T) {
+// A batch that is alone in an outage keeps probing: its back-off does not grow.
+func TestOneBatchKeepsProbing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: scripted(503)}
+		client := modelClient(t, m, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		_ = failure(t, client, ctx)
+		if got := m.count(); got < 200 {
+			t.Errorf("%d attempts in 5 minutes, want some 1 a second", got)
+		}
+	})
+}
+
+func TestForwardFailsAtOnceInAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := modelClient(t, &model{answer: scripted(0)}, func(c *intake.Config) {

@@ -165,7 +165,6 @@ func (t *turns) noteHeld(now time.Time) {
 	t.held = held
 	close(t.changed)
 	t.changed = make(chan struct{})
-	t.pace = pace{}
 	if count := t.queue.count; !held && count > 0 {
 		gap := t.spread / time.Duration(count)
 		t.pace = pace{left: count, gap: gap, next: now.Add(time.Duration(t.breaker.random() * float64(gap)))}

@@ -115,6 +115,81 @@ func TestTakePutsTheDeadlineOff(t *testing.T) {
 	}
 }
 
+// Batches that waited for the intake to be back start spread over Retry.BreakerDelay.
+// A batch that comes later is not delayed.
+func TestStartsAreSpread(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*turns) time.Duration{
+		"Retry-After": func(turns *turns) time.Duration {
+			turns.breaker.notBefore = time.Now().Add(20 * time.Second)
+			return 20 * time.Second
+		},
+		"probe": func(turns *turns) time.Duration {
+			turns.breaker.become(breakerHalfOpen)
+			turns.breaker.probeAt = time.Now().Add(time.Hour)
+			time.AfterFunc(10*time.Second, func() {
+				turns.free-- // the probe's
+				turns.give(permit{probe: true, epoch: 1}, &postResult{verdict: judgeStatus(200)})
+			})
+			return 10 * time.Second
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const batches = 10
+				turns := limitedTo(100)
+				turns.breaker.random = func() float64 { return 0.5 }
+				begin := time.Now()
+				held := open(turns)
+				started := make(chan time.Duration, batches+1)
+				start := func() {
+					if p, err := take(t.Context(), turns, "a"); err != nil {
+						t.Error(err)
+					} else {
+						started <- time.Since(begin) - held
+						turns.give(p, &postResult{verdict: judgeStatus(200)})
+					}
+				}
+				for range batches {
+					go start()
+				}
+				for i := range batches {
+					if got, want := <-started, time.Duration(50+100*i)*time.Millisecond; got != want {
+						t.Errorf("batch %d started %v after the intake was back, want %v", i, got, want)
+					}
+				}
+				later := time.Since(begin) - held
+				start()
+				if got := <-started; got != later {
+					t.Errorf("a batch that came at %v started at %v, want at once", later, got)
+				}
+				checkIdle(t, turns)
+			})
+		})
+	}
+}
+
+// A Retry-After that passed while no batch waited delays none.
+func TestNothingToSpread(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns := limitedTo(1)
+		p, err := take(t.Context(), turns, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		turns.give(p, &postResult{verdict: judgeStatus(429), retryAfter: 20 * time.Second})
+		time.Sleep(20 * time.Second)
+		begin := time.Now()
+		if p, err = take(t.Context(), turns, "a"); err != nil || time.Since(begin) != 0 {
+			t.Errorf("take: %v after %v, want a turn at once", err, time.Since(begin))
+		}
+		turns.give(p, &postResult{})
+		checkIdle(t, turns)
+	})
+}
+
 // While a probe hangs, nobody knows how long the others have to wait.
 func TestDeadlinePassesBehindAProbe(t *testing.T) {
 	t.Parallel()
