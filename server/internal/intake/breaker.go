@@ -2,30 +2,30 @@ package intake
 
 import "time"
 
-// breaker decides when an attempt may begin, from how the attempts of all batches
-// end. It counts failures in a row while it is closed. At the threshold it opens,
-// and nothing is sent for a while. Then it is half-open: one batch is sent as a
-// probe, and another one each time that the last has hung for some time. A failed
-// probe opens it again, any answer of a living intake closes it.
+// breaker decides when an attempt may start, from the results of the attempts of all
+// batches. While closed it admits everything and counts consecutive failures. At the
+// threshold it opens and admits nothing for the delay. Then it is half-open: it admits
+// one probe, and another one whenever the last has been hanging for probeInterval. A
+// failed probe opens it again. Any answer that shows the intake is up closes it.
 //
-// Apart from its state, a Retry-After holds everything back until it has passed.
+// In every state, a Retry-After holds all batches back until it has passed.
 //
-// Its methods are functions of its fields and of now. It is not safe for
-// concurrent use.
+// The methods depend on the fields and on now alone. They are not safe for concurrent
+// use.
 type breaker struct {
 	threshold     int
-	delay         time.Duration // from a failed probe to the next one, on average
-	probeInterval time.Duration // from a probe that hangs to the one beside it
-	random        func() float64
+	delay         time.Duration  // between a failed probe and the next one, ±25%
+	probeInterval time.Duration  // between a probe that hangs and the next one
+	random        func() float64 // in [0, 1)
 
 	state    breakerState
-	failures int // in a row
-	// probeAt is when the next probe may begin, unless the breaker is closed.
+	failures int // consecutive
+	// probeAt is when the next probe may start, if the breaker is not closed.
 	probeAt time.Time
-	// notBefore is the end of the Retry-After.
+	// notBefore is when the Retry-After has passed.
 	notBefore time.Time
-	// epoch counts the changes of state. An attempt that began before the last one,
-	// and fails, says nothing about now.
+	// epoch counts the changes of state. The failure of an attempt from an earlier
+	// epoch says nothing about the intake now.
 	epoch int
 }
 
@@ -43,12 +43,12 @@ type permit struct {
 	probe bool
 }
 
-// held reports whether batches are held back, except probes.
+// held reports whether batches other than probes are held back.
 func (b *breaker) held(now time.Time) bool {
 	return b.state != breakerClosed || b.notBefore.After(now)
 }
 
-// wait returns how long it takes until an attempt may begin, as of now; 0: it may.
+// wait returns how long until an attempt may start; 0 means now.
 func (b *breaker) wait(now time.Time) time.Duration {
 	if b.state == breakerHalfOpen {
 		return max(b.leastWait(now), b.probeAt.Sub(now))
@@ -56,8 +56,8 @@ func (b *breaker) wait(now time.Time) time.Duration {
 	return b.leastWait(now)
 }
 
-// leastWait returns what of the wait is certain: a probe that is under way may be
-// answered before the next one is due.
+// leastWait is wait, except that it does not count on a probe to hang until the next
+// one may start.
 func (b *breaker) leastWait(now time.Time) time.Duration {
 	wait := b.notBefore.Sub(now)
 	if b.state == breakerOpen {
@@ -66,9 +66,9 @@ func (b *breaker) leastWait(now time.Time) time.Duration {
 	return max(0, wait)
 }
 
-// begin returns the permit for an attempt, which end must get. There must be
-// nothing to wait for.
-func (b *breaker) begin(now time.Time) permit {
+// admit returns a permit for one attempt. Call it only if wait returns 0, and pass
+// the permit to record when the attempt has ended.
+func (b *breaker) admit(now time.Time) permit {
 	if b.state == breakerClosed {
 		return permit{epoch: b.epoch}
 	}
@@ -77,12 +77,12 @@ func (b *breaker) begin(now time.Time) permit {
 	return permit{epoch: b.epoch, probe: true}
 }
 
-// end records how the attempt ended.
-func (b *breaker) end(now time.Time, p permit, v verdict, retryAfter time.Duration) {
+// record learns from the result of an attempt.
+func (b *breaker) record(now time.Time, p permit, v verdict, retryAfter time.Duration) {
 	if until := now.Add(retryAfter); v.throttles && until.After(b.notBefore) {
 		b.notBefore = until
 	}
-	if v.health == healthUp { // however old the attempt is: the answer is new
+	if v.health == healthUp { // from any epoch: the answer came just now
 		b.failures = 0
 		b.become(breakerClosed)
 		return
@@ -97,7 +97,7 @@ func (b *breaker) end(now time.Time, p permit, v verdict, retryAfter time.Durati
 			b.become(breakerOpen)
 			b.probeAt = now.Add(time.Duration(float64(b.delay) * (0.75 + b.random()/2)))
 		}
-	case p.probe: // it was cancelled: another batch may probe at once
+	case p.probe: // cancelled, so another batch may probe at once
 		b.probeAt = now
 	}
 }
@@ -109,7 +109,7 @@ func (b *breaker) become(s breakerState) {
 	}
 }
 
-// health returns what the intake is taken for.
+// health returns the state of the intake as the breaker sees it.
 func (b *breaker) health(now time.Time) Health {
 	switch {
 	case b.notBefore.After(now):

@@ -60,19 +60,19 @@ func TestBreaker(t *testing.T) {
 						if w := b.wait(now); w > 0 {
 							t.Fatalf("at %ds: %s with a wait of %v, want none", s.at, event, w)
 						}
-						permits[attempt] = b.begin(now)
+						permits[attempt] = b.admit(now)
 					case "up":
-						b.end(now, p, judgeStatus(200), 0)
+						b.record(now, p, judgeStatus(200), 0)
 					case "down":
-						b.end(now, p, judgeStatus(500), wait(100)) // of a 500 it is that batch's own
+						b.record(now, p, judgeStatus(500), wait(100)) // of a 500 it is that batch's own
 					case "cancelled":
-						b.end(now, p, verdict{}, 0)
+						b.record(now, p, verdict{}, 0)
 					default:
 						retryAfter, err := time.ParseDuration(kind)
 						if err != nil {
 							t.Fatal(err)
 						}
-						b.end(now, p, judgeStatus(429), retryAfter)
+						b.record(now, p, judgeStatus(429), retryAfter)
 					}
 				}
 				if got, health := b.wait(now), b.health(now); got != s.wait || health != s.health {
@@ -96,7 +96,7 @@ func TestProbesAreSpread(t *testing.T) {
 	}{{0, 750 * time.Millisecond}, {0.5, time.Second}, {1, 1250 * time.Millisecond}} {
 		b := breaker{threshold: 1, delay: time.Second, random: func() float64 { return test.random }}
 		now := time.Now()
-		b.end(now, b.begin(now), judgeStatus(500), 0)
+		b.record(now, b.admit(now), judgeStatus(500), 0)
 		if got := b.wait(now); got != test.want {
 			t.Errorf("wait with random part %v = %v, want %v", test.random, got, test.want)
 		}

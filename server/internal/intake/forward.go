@@ -10,29 +10,28 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// Forward posts the batch until the intake accepts it with any status of 2xx,
-// and then returns nil. Every attempt sends the same bytes. Forward gives up with
-// an [*Error]:
+// Forward posts the batch until the intake accepts it with a 2xx status, and then
+// returns nil. Every attempt sends the same bytes. Forward gives up with an [*Error]:
 //
-//   - at once when the intake refuses the batch, for good or at this size
+//   - at once, if the intake refuses the batch for good, or at this size
 //     ([Error.TooLarge]);
-//   - with what the last attempt met, when the next one would begin after
-//     Config.BatchDeadline, or would end after ctx's deadline if it took twice as
-//     long as the last one;
-//   - with ctx's error when the caller cancels it.
+//   - with the failure of the last attempt, if the next one would start after
+//     Config.BatchDeadline, or would miss ctx's deadline if it took twice as long as
+//     the last one;
+//   - with ctx's error, if the caller cancels.
 //
-// Forward does not read the batch after it has returned.
+// Forward does not read the batch after it returns.
 func (c *Client) Forward(ctx context.Context, b *batch.Batch) error {
 	return c.ForwardFor(ctx, Sender{}, b)
 }
 
-// Sender is whose batch is forwarded.
+// Sender says for whom a batch is forwarded.
 type Sender struct {
-	// Caller is who takes turns with others, see Config.MaxConnections. Empty: the
-	// service of the batch.
+	// Caller takes turns with other callers, see Config.MaxConnections. The default
+	// is the service of the batch.
 	Caller string
-	// AdditionalTags replaces Config.AdditionalTags. Empty: it does not. It must
-	// have no control character.
+	// AdditionalTags replaces Config.AdditionalTags unless it is empty. It must not
+	// contain control characters.
 	AdditionalTags string
 }
 
@@ -40,7 +39,7 @@ type Sender struct {
 func (c *Client) ForwardFor(ctx context.Context, from Sender, b *batch.Batch) error {
 	f := c.newForwarding(from, b)
 	for {
-		p, err := c.turns.take(ctx, f.caller, &f.deadline)
+		p, err := c.turns.acquire(ctx, f.caller, &f.deadline)
 		if err != nil {
 			return f.failure(err)
 		}
@@ -58,21 +57,21 @@ func (c *Client) ForwardFor(ctx context.Context, from Sender, b *batch.Batch) er
 	}
 }
 
-// forwarding is one batch that is being forwarded.
+// forwarding is the state of one call of ForwardFor.
 type forwarding struct {
 	client   *Client
 	form     *form
 	batchNum int32
 	caller   string
 	tags     string
-	// deadline is when the batch's own deadline passes; zero: it has none. It is
-	// put off while the batch waits for its turn.
+	// deadline is Config.BatchDeadline as a time, or zero. It moves on while the batch
+	// waits for its turn.
 	deadline time.Time
 
 	attempts   int
-	last       postResult    // of the last attempt
-	inDoubt    bool          // in any attempt
-	retryAfter time.Duration // of the last answer
+	last       postResult
+	inDoubt    bool          // after any attempt
+	retryAfter time.Duration // from the last answer
 }
 
 func (c *Client) newForwarding(from Sender, b *batch.Batch) *forwarding {
@@ -87,16 +86,16 @@ func (c *Client) newForwarding(from Sender, b *batch.Batch) *forwarding {
 	return f
 }
 
-// attempt posts the batch once, gives its turn back, and reports the result. It
-// returns whether the intake is left alone now.
+// attempt posts the batch once, releases the turn, and reports the result to the
+// callbacks. It returns whether batches are held back now.
 func (f *forwarding) attempt(ctx context.Context, p permit) (held bool) {
-	c, begin := f.client, time.Now()
+	c, start := f.client, time.Now()
 	var r postResult
 	func() {
-		defer func() { held = c.turns.give(p, &r) }() // even if post panics
+		defer func() { held = c.turns.release(p, &r) }() // even if post panics
 		r = c.post(ctx, f.form, f.tags)
 	}()
-	r.took = time.Since(begin)
+	r.took = time.Since(start)
 	f.attempts++
 	f.last = r
 	f.inDoubt = f.inDoubt || r.inDoubt
@@ -117,24 +116,25 @@ func (f *forwarding) attempt(ctx context.Context, p permit) (held bool) {
 func (f *forwarding) pause(held bool) time.Duration {
 	step := f.attempts
 	if held {
-		step = 1 // the breaker slows the batch down
+		step = 1 // the breaker spaces attempts out already
 	}
 	return f.client.config.Retry.pause(step, f.last.retryAfter, rand.Float64()) //nolint:gosec // spreads load, guards nothing
 }
 
-// tooLate reports whether it is too late for an attempt after the pause. An attempt
-// may outlast the batch's own deadline, but the caller's would cut it off, which
-// leaves the batch in doubt.
+// tooLate reports whether it is too late for an attempt after the pause. Only its
+// start must be within the batch's deadline. The caller's deadline would cut it off,
+// which would leave the batch in doubt, so there must be time for all of it.
 func (f *forwarding) tooLate(ctx context.Context, pause time.Duration) bool {
 	if !f.deadline.IsZero() && time.Until(f.deadline) <= pause {
 		return true
 	}
-	deadline, limited := ctx.Deadline()
-	return limited && time.Until(deadline) <= pause+2*f.last.took
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= pause+2*f.last.took
 }
 
-// failure returns the error that Forward gives up with: what the last attempt met,
-// or, if the caller cancelled or there was none, why there is no further attempt.
+// failure returns the error that Forward gives up with. That is the failure of the
+// last attempt; or stopped, which is why there was no other attempt, if there was none
+// at all or the caller cancelled.
 func (f *forwarding) failure(stopped error) *Error {
 	e := &Error{BatchNum: f.batchNum, Attempts: f.attempts, RetryAfter: f.retryAfter, inDoubt: f.inDoubt}
 	if f.attempts == 0 || errors.Is(stopped, context.Canceled) {
@@ -148,12 +148,12 @@ func (f *forwarding) failure(stopped error) *Error {
 	return e
 }
 
-// sleep waits for d, or fails with ctx's error.
+// sleep waits for d. It returns an error if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return contextErr(ctx)
 	}
 }

@@ -5,49 +5,48 @@ import (
 	"time"
 )
 
-// Outage is a time in which the intake takes nothing, reported when it begins or
-// ends. It holds nothing secret.
+// Outage describes a time in which the intake accepts nothing, as of its start or its
+// end. It contains no secrets.
 type Outage struct {
-	// Over is whether it has ended: a living intake has answered an attempt.
+	// Over reports whether the outage has ended: the intake is answering again.
 	Over bool
-	// Health is why nothing is sent: [Throttled] or [Down]. [Up] when it is over.
+	// Health is why nothing is sent, [Throttled] or [Down]; [Up] once it is over.
 	Health Health
-	// FailedAttempts is how many attempts have failed in a row, including those
-	// before the intake was left alone.
+	// FailedAttempts counts the consecutive failed attempts, including those before
+	// batches were held back.
 	FailedAttempts int
-	// Lasted is the time since the first of them.
+	// Lasted is the time since the first failed attempt.
 	Lasted time.Duration
-	// HTTPStatus and Reason are what the last attempt met, as in [Attempt].
+	// HTTPStatus and Reason describe the last attempt, as in [Attempt].
 	HTTPStatus int
 	Reason     string
-	// RetryIn is when something is sent again at the earliest. 0 when it is over.
+	// RetryIn is the time until the next attempt may start; 0 once it is over.
 	RetryIn time.Duration
-	// Untold is how many outages were not reported since the last one that was.
+	// Untold counts the outages that were not reported since the last one that was.
 	Untold int
 }
 
-// outageInterval is the least time between the beginnings of two outages that are
-// reported.
+// outageInterval is the least time between the starts of two reported outages.
 const outageInterval = time.Minute
 
-// OnOutage has f called when an outage begins, and again when it ends. At most one
-// outage a minute is reported. If another one begins sooner, and still lasts when the
-// minute is over, it is reported then; if not, it is only counted, as Untold. The
-// goroutines that forward call f, one at a time; while f blocks, one batch waits.
+// OnOutage calls f when an outage starts, and again when it ends. At most one outage a
+// minute is reported: one that starts sooner is reported late if it lasts that long,
+// and else only counted in Untold. The goroutines that forward call f, one at a time.
+// While f blocks, one batch waits.
 func OnOutage(f func(Outage)) Option { return func(c *Client) { c.turns.outages.report = f } }
 
 // outageLog reports outages in order and one at a time.
 type outageLog struct {
-	report func(Outage) // nil: nobody wants to know
+	report func(Outage) // may be nil
 
 	mu        sync.Mutex
 	outages   outages
 	pending   []Outage // not yet reported
-	reporting bool     // by a call of deliver
+	reporting bool     // a call of deliver is at it
 }
 
-// add learns from a post that has ended, and from the breaker as it is now. What
-// there is to report waits for deliver.
+// add records the result of a post, and the state of the breaker after it. If there is
+// something to report, it becomes pending.
 func (l *outageLog) add(now time.Time, r *postResult, b *breaker) {
 	if l.report == nil {
 		return
@@ -70,7 +69,7 @@ func (l *outageLog) add(now time.Time, r *postResult, b *breaker) {
 	l.pending = append(l.pending, o)
 }
 
-// deliver reports what is pending, unless another call does so already.
+// deliver reports what is pending, unless another call is doing so.
 func (l *outageLog) deliver() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,20 +91,20 @@ func (l *outageLog) reportUnlocked(o Outage) {
 	l.report(o)
 }
 
-// outages tells from the results of posts when an outage begins and ends.
+// outages detects from the results of posts when an outage starts and ends.
 type outages struct {
-	failed int       // attempts in a row
-	since  time.Time // when the first of them ended
-	// held is whether batches were held back since, reported whether that was
-	// reported.
+	failed int       // consecutive attempts
+	since  time.Time // end of the first of them
+	// held and reported say whether batches were held back since then, and whether
+	// that was reported.
 	held, reported bool
 	// next is when another outage may be reported.
 	next   time.Time
 	untold int
 }
 
-// add returns what there is to report of a post that showed h. Held is whether
-// batches are held back after it.
+// add records that a post showed h, and whether batches are held back after it. It
+// returns the start or end of an outage if there is one to report.
 func (o *outages) add(now time.Time, h health, held bool) (Outage, bool) {
 	switch {
 	case h == healthDown:
@@ -117,9 +116,9 @@ func (o *outages) add(now time.Time, h health, held bool) (Outage, bool) {
 		if !held || o.reported || now.Before(o.next) {
 			return Outage{}, false
 		}
-		begun := Outage{FailedAttempts: o.failed, Lasted: now.Sub(o.since), Untold: o.untold}
+		started := Outage{FailedAttempts: o.failed, Lasted: now.Sub(o.since), Untold: o.untold}
 		o.reported, o.next, o.untold = true, now.Add(outageInterval), 0
-		return begun, true
+		return started, true
 	case h == healthUp && !held:
 		was := *o
 		*o = outages{next: o.next, untold: o.untold}

@@ -172,11 +172,11 @@ func TestJudgeSilence(t *testing.T) {
 func TestEndedSaysNothingOfTheCallers(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	if err := ended(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		t.Errorf("before the end: %v", err)
 	}
 	cancel(errors.New("secret"))
-	if err := ended(ctx); !errors.Is(err, context.Canceled) || err.Error() != context.Canceled.Error() {
+	if err := contextErr(ctx); !errors.Is(err, context.Canceled) || err.Error() != context.Canceled.Error() {
 		t.Errorf("got %v", err)
 	}
 }
@@ -187,7 +187,7 @@ func TestOutboundBeginsAnew(t *testing.T) {
 	t.Parallel()
 	f := testForm(t)
 	var out outbound
-	first := out.begin(f)
+	first := out.newBody(f)
 	stale := &countedConn{Conn: brokenConn{}}
 	out.connected(stale)
 	if _, err := io.Copy(io.Discard, first); err != nil {
@@ -196,21 +196,21 @@ func TestOutboundBeginsAnew(t *testing.T) {
 	if n, err := stale.Write([]byte("POST")); n != 0 || err == nil {
 		t.Fatalf("wrote %d bytes, error %v", n, err)
 	}
-	if out.mayBeWhole() {
+	if out.mayBeSent() {
 		t.Error("in doubt although nothing was written")
 	}
-	second := out.begin(f)
-	if out.isConnected() || out.mayBeWhole() {
+	second := out.newBody(f)
+	if out.isConnected() || out.mayBeSent() {
 		t.Error("the second time begins with what the first has left")
 	}
 	out.connected(&countedConn{Conn: openConn{}})
-	if out.mayBeWhole() {
+	if out.mayBeSent() {
 		t.Error("in doubt before anything was sent")
 	}
 	if _, err := io.Copy(out.counted, second); err != nil {
 		t.Fatal(err)
 	}
-	if !out.mayBeWhole() {
+	if !out.mayBeSent() {
 		t.Error("not in doubt although all was sent")
 	}
 	if n, err := first.Read(make([]byte, 1)); n != 0 || err == nil {
@@ -222,18 +222,18 @@ func TestOutboundHalfSent(t *testing.T) {
 	t.Parallel()
 	f := testForm(t)
 	var out outbound
-	body := out.begin(f)
+	body := out.newBody(f)
 	out.connected(&countedConn{Conn: openConn{}})
 	if _, err := io.CopyN(out.counted, body, f.length()-1); err != nil {
 		t.Fatal(err)
 	}
-	if out.mayBeWhole() {
+	if out.mayBeSent() {
 		t.Error("in doubt although the last byte was not taken")
 	}
 	if _, err := io.CopyN(out.counted, body, 1); err != nil {
 		t.Fatal(err)
 	}
-	if !out.mayBeWhole() {
+	if !out.mayBeSent() {
 		t.Error("not in doubt although the last byte was taken")
 	}
 }

@@ -12,39 +12,40 @@ import (
 	"github.com/google/uuid"
 )
 
-// Attempt is one attempt at posting a batch, as it ended. It holds nothing that
-// must stay secret.
+// Attempt describes an attempt to post a batch, after it has ended. It contains no
+// secrets.
 type Attempt struct {
 	// BatchNum is the number of the batch.
 	BatchNum int32
-	// Number counts the attempts at the batch from 1.
+	// Number is 1 for the first attempt at the batch.
 	Number int
-	// HTTPStatus is the status of the answer; 0 where there was none.
+	// HTTPStatus is the status of the answer; 0 if there was none.
 	HTTPStatus int
-	// Class is what kind of end it was.
+	// Class is how the attempt ended.
 	Class Class
-	// InDoubt tells that the intake may have taken the batch in this attempt.
+	// InDoubt reports whether the intake may have taken the batch in this attempt,
+	// although it was not accepted.
 	InDoubt bool
-	// RetryAfter is what the answer has asked for, capped; 0 if it did not.
+	// RetryAfter is the Retry-After of the answer, capped; 0 if it had none.
 	RetryAfter time.Duration
-	// Reason is what went wrong in words: the beginning of the answer, or why there
-	// was none, without the URL. Empty: the batch was accepted, or the answer was.
+	// Reason is the start of the answer's body, or why there was no answer, without
+	// the URL. It is empty if the batch was accepted, or the body was empty.
 	Reason string
-	// Duration is how long the attempt took, without the waiting in front of it.
+	// Duration is how long the attempt took, not counting the wait before it.
 	Duration time.Duration
 }
 
-// postResult is how one POST ended.
+// postResult is the result of one POST.
 type postResult struct {
 	verdict
-	status     int           // 0: no answer
-	answer     string        // the beginning of the body
-	retryAfter time.Duration // of the answer, capped
+	status     int           // 0 if there was no answer
+	answer     string        // the start of the body
+	retryAfter time.Duration // capped
 	err        error         // if there was no answer
-	took       time.Duration // from the turn to the end of the answer
+	took       time.Duration // until the answer was read
 }
 
-// reason returns what went wrong, empty if the batch was accepted.
+// reason returns Attempt.Reason.
 func (r *postResult) reason() string {
 	switch {
 	case r.class == ClassAccepted:
@@ -55,7 +56,7 @@ func (r *postResult) reason() string {
 	return r.answer
 }
 
-// post sends the form once. It does not read the form after it has returned.
+// post sends the form once. It does not read the form after it returns.
 func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
 	defer cancel()
@@ -64,9 +65,9 @@ func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },
 	})
-	defer out.end()
+	defer out.closeBody()
 	defer context.AfterFunc(ctx, out.abort)()
-	// Not through an http.Client, which would follow redirects, with the key.
+	// An http.Client would follow redirects and send the key along.
 	resp, err := c.transport.RoundTrip(c.request(ctx, f, tags, &out))
 	if err == nil && resp.StatusCode >= http.StatusContinue {
 		if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -78,12 +79,12 @@ func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
 		_ = resp.Body.Close()
 		err = fmt.Errorf("malformed HTTP status %03d", resp.StatusCode)
 	}
-	out.end()
-	wasEnded := ended(ctx)
+	out.closeBody()
+	stopped := contextErr(ctx)
 	connected := out.isConnected()
 	return postResult{
-		verdict: judgeSilence(wasEnded, connected, out.mayBeWhole()),
-		err:     c.presentable(c.throughProxy(withoutURL(wasEnded, err), connected)),
+		verdict: judgeSilence(stopped, connected, out.mayBeSent()),
+		err:     c.presentable(c.throughProxy(withoutURL(stopped, err), connected)),
 	}
 }
 
@@ -94,13 +95,13 @@ func (c *Client) request(ctx context.Context, f *form, tags string, out *outboun
 		Host:          c.url.Host,
 		Header:        make(http.Header),
 		ContentLength: f.length(),
-		Body:          out.begin(f),
+		Body:          out.newBody(f),
 	}).WithContext(ctx)
-	// The transport asks for the body again when it sends the request again by
-	// itself. It does so with a POST only where the first time did not count:
-	// nothing had been written to a connection that turned out to be closed, or
-	// the server says that it has not looked at it (RFC 9113, section 8.7).
-	req.GetBody = func() (io.ReadCloser, error) { return out.begin(f), nil }
+	// The transport asks for the body again when it repeats the request by itself. It
+	// repeats a POST only if the server can't have seen it: it had written nothing yet
+	// when it found the connection closed, or the server says that it did not process
+	// the request (RFC 9113, section 8.7).
+	req.GetBody = func() (io.ReadCloser, error) { return out.newBody(f), nil }
 	req.Header.Set("Content-Type", f.contentType())
 	if user := c.url.User; user != nil {
 		password, _ := user.Password()
@@ -117,7 +118,7 @@ func (c *Client) request(ctx context.Context, f *form, tags string, out *outboun
 	return req
 }
 
-// tagList is a list of tags without blanks around them, and without empty ones.
+// tagList returns the tags without blanks around them, and without empty ones.
 func tagList(tags string) string {
 	var kept []string
 	for tag := range strings.SplitSeq(tags, ",") {

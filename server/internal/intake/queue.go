@@ -2,13 +2,13 @@ package intake
 
 import "slices"
 
-// queue holds the batches that wait, in a line for each caller. The lines are served
-// round robin and each in order, so that a caller's batch waits for the caller's own
-// in front of it, and for as many of each other caller, but not for all that came
-// first. The zero value is empty.
+// queue holds the batches that wait, one line per caller. It serves the lines round
+// robin, and each line in order. So a batch waits for those ahead of it in its line,
+// and for as many of each other caller, however many those have queued. The zero value
+// is an empty queue.
 type queue struct {
 	count int
-	// order has the callers with a line, in the order in which they are served.
+	// order lists the callers that have a line; the first is served next.
 	order []string
 	lines map[string][]*waiter
 }
@@ -16,7 +16,7 @@ type queue struct {
 // waiter is a batch that waits for its turn.
 type waiter struct {
 	caller  string
-	granted chan permit // has room for one
+	granted chan permit // buffered, so that granting never blocks
 }
 
 // push adds a batch to the end of its caller's line.
@@ -33,17 +33,17 @@ func (q *queue) push(caller string) *waiter {
 	return w
 }
 
-// pop takes out the batch that is next. The queue must not be empty.
+// pop removes and returns the next batch. The queue must not be empty.
 func (q *queue) pop() *waiter {
 	w := q.lines[q.order[0]][0]
 	q.remove(w)
-	if len(q.lines[w.caller]) > 0 { // to the end, behind the other lines
+	if len(q.lines[w.caller]) > 0 { // its line goes behind the others
 		q.order = append(slices.Delete(q.order, 0, 1), w.caller)
 	}
 	return w
 }
 
-// remove takes out w, and reports whether it was there.
+// remove removes w and reports whether it was in the queue.
 func (q *queue) remove(w *waiter) bool {
 	line := q.lines[w.caller]
 	i := slices.Index(line, w)

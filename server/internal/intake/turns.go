@@ -12,23 +12,22 @@ import (
 // caller's deadline comes before the next attempt may begin.
 var errHeld = errors.New("not sent: the intake takes nothing at present")
 
-// turns decides which batch is posted next. At most limit are posted at once, in
-// the order of the queue, and each only when the breaker lets it through. All
-// other batches wait in the queue, during an outage too: then who is next becomes
-// the probe. When the intake is back, those that waited start spread over a short
-// time.
+// turns decides which batch is posted next. It posts at most limit batches at once,
+// in the order of the queue, and each only when the breaker admits it. All others
+// wait in the queue. During an outage the first in the queue becomes the probe. After
+// it, the batches that waited start spread over a short time.
 type turns struct {
 	limit   int
 	spread  time.Duration
 	outages outageLog
 
 	mu      sync.Mutex
-	free    int // turns that nobody has
+	free    int // turns not in use
 	queue   queue
 	breaker breaker
 	pace    pace
-	// held is what the breaker said last, and changed is closed and replaced when it
-	// says something else.
+	// held is what breaker.held returned last. When that changes, changed is closed
+	// and replaced.
 	held    bool
 	changed chan struct{}
 	// timer calls grant when the next batch may start.
@@ -57,40 +56,41 @@ func newTurns(c Config) *turns {
 	return t
 }
 
-// take waits for the caller's turn. It returns a permit to post once, which give
-// takes back. It fails when ctx ends or the deadline passes, and at once when the
-// intake takes nothing before that. Time that the batch waits while the intake is up
-// puts the deadline off. A zero deadline stands for none.
-func (t *turns) take(ctx context.Context, caller string, deadline *time.Time) (permit, error) {
-	if err := ended(ctx); err != nil {
+// acquire waits for the caller's turn and returns a permit to post once; release
+// takes it back. It fails when ctx ends or the deadline passes, and at once if nothing
+// can be sent before that. While the intake is up, waiting moves the deadline on. A
+// zero deadline means none.
+func (t *turns) acquire(ctx context.Context, caller string, deadline *time.Time) (permit, error) {
+	if err := contextErr(ctx); err != nil {
 		return permit{}, err
 	}
-	w := t.join(caller)
+	w := t.enqueue(caller)
 	for {
 		p, granted, err := t.await(ctx, w, deadline)
 		if granted {
 			return p, nil
 		}
 		if err != nil {
-			t.leave(w)
+			t.abandon(w)
 			return permit{}, err
 		}
 	}
 }
 
-// await waits until w has its turn, or batches begin or cease to be held back.
+// await waits until w is granted a turn, or held changes. The deadline only counts
+// while batches are held back.
 func (t *turns) await(ctx context.Context, w *waiter, deadline *time.Time) (p permit, granted bool, err error) {
-	begin := time.Now()
-	h := t.hold(begin)
+	start := time.Now()
+	h := t.hold(start)
 	var passed <-chan time.Time
 	switch {
 	case h.held && h.outlasts(ctx, *deadline):
 		return permit{}, false, errHeld
 	case deadline.IsZero():
 	case h.held:
-		passed = time.After(deadline.Sub(begin))
+		passed = time.After(deadline.Sub(start))
 	default:
-		defer func() { *deadline = deadline.Add(time.Since(begin)) }()
+		defer func() { *deadline = deadline.Add(time.Since(start)) }()
 	}
 	select {
 	case p := <-w.granted:
@@ -100,47 +100,47 @@ func (t *turns) await(ctx context.Context, w *waiter, deadline *time.Time) (p pe
 	case <-passed:
 		return permit{}, false, errBatchDeadline
 	case <-ctx.Done():
-		return permit{}, false, ended(ctx)
+		return permit{}, false, contextErr(ctx)
 	}
 }
 
-// give takes a permit back, with the result of the post, and passes the turn on. It
-// returns whether batches are held back now.
-func (t *turns) give(p permit, r *postResult) (held bool) {
+// release returns a permit with the result of the post, and grants the turn to the
+// next batch. It reports whether batches are held back now.
+func (t *turns) release(p permit, r *postResult) (held bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	t.breaker.end(now, p, r.verdict, r.retryAfter)
+	t.breaker.record(now, p, r.verdict, r.retryAfter)
 	t.outages.add(now, r, &t.breaker)
 	t.free++
 	t.grant(now)
 	return t.held
 }
 
-func (t *turns) join(caller string) *waiter {
+func (t *turns) enqueue(caller string) *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	t.noteHeld(now) // before w counts as one of those that waited
+	t.updateHeld(now) // first, as w has not waited
 	w := t.queue.push(caller)
 	t.grant(now)
 	return w
 }
 
-// leave takes w out of the queue, or gives back the turn that it has just got.
-func (t *turns) leave(w *waiter) {
+// abandon removes w from the queue, or releases its turn if that was just granted.
+func (t *turns) abandon(w *waiter) {
 	t.mu.Lock()
 	waited := t.queue.remove(w)
 	t.mu.Unlock()
 	if !waited {
-		t.give(<-w.granted, &postResult{})
+		t.release(<-w.granted, &postResult{})
 	}
 }
 
-// grant hands out turns until there is none, or nobody waits, or the next batch must
-// wait for the intake. It must be called with mu held.
+// grant hands out the free turns to the next batches in the queue. If the breaker or
+// the pace makes them wait, the timer calls it again. The caller must hold mu.
 func (t *turns) grant(now time.Time) {
-	t.noteHeld(now)
+	t.updateHeld(now)
 	for t.queue.count > 0 {
 		if wait := max(t.breaker.wait(now), t.pace.wait(now)); wait > 0 {
 			t.timer.Reset(wait)
@@ -150,14 +150,14 @@ func (t *turns) grant(now time.Time) {
 			return
 		}
 		t.free--
-		t.pace.begin()
-		t.queue.pop().granted <- t.breaker.begin(now)
+		t.pace.advance()
+		t.queue.pop().granted <- t.breaker.admit(now)
 	}
 }
 
-// noteHeld wakes all that wait when batches begin or cease to be held back. It must
-// be called with mu held.
-func (t *turns) noteHeld(now time.Time) {
+// updateHeld wakes the waiting batches if held has changed, and sets the pace if they
+// are no longer held back. The caller must hold mu.
+func (t *turns) updateHeld(now time.Time) {
 	held := t.breaker.held(now)
 	if held == t.held {
 		return
@@ -171,11 +171,11 @@ func (t *turns) noteHeld(now time.Time) {
 	}
 }
 
-// hold is whether, and how, batches are held back.
+// hold reports whether batches are held back.
 type hold struct {
 	held    bool
-	until   time.Time       // at least
-	changed <-chan struct{} // closed when held no longer applies
+	until   time.Time       // the earliest possible end
+	changed <-chan struct{} // closed when held changes
 }
 
 func (t *turns) hold(now time.Time) hold {
@@ -184,15 +184,15 @@ func (t *turns) hold(now time.Time) hold {
 	return hold{held: t.held, until: now.Add(t.breaker.leastWait(now)), changed: t.changed}
 }
 
-// outlasts reports whether ctx or the deadline ends first.
+// outlasts reports whether the hold lasts beyond ctx's deadline or the batch's.
 func (h hold) outlasts(ctx context.Context, deadline time.Time) bool {
-	callers, limited := ctx.Deadline()
-	return limited && !h.until.Before(callers) || !deadline.IsZero() && !h.until.Before(deadline)
+	callerDeadline, ok := ctx.Deadline()
+	return ok && !h.until.Before(callerDeadline) || !deadline.IsZero() && !h.until.Before(deadline)
 }
 
-// pace spreads the starts of batches evenly.
+// pace spaces out the starts of batches evenly.
 type pace struct {
-	left int // batches
+	left int // batches still to start
 	next time.Time
 	gap  time.Duration
 }
@@ -204,7 +204,7 @@ func (p *pace) wait(now time.Time) time.Duration {
 	return max(0, p.next.Sub(now))
 }
 
-func (p *pace) begin() {
+func (p *pace) advance() {
 	if p.left > 0 {
 		p.left--
 		p.next = p.next.Add(p.gap)

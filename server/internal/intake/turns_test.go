@@ -17,9 +17,9 @@ func limitedTo(limit int) *turns {
 	return newTurns(Config{MaxConnections: limit, PostTimeout: time.Minute, Retry: DefaultRetry()})
 }
 
-// take takes a turn for a batch that has no deadline.
-func take(ctx context.Context, t *turns, caller string) (permit, error) {
-	return t.take(ctx, caller, new(time.Time))
+// acquire takes a turn for a batch that has no deadline.
+func acquire(ctx context.Context, t *turns, caller string) (permit, error) {
+	return t.acquire(ctx, caller, new(time.Time))
 }
 
 // checkIdle fails the test if a turn is taken, or a batch waits.
@@ -32,47 +32,47 @@ func checkIdle(t *testing.T, turns *turns) {
 	}
 }
 
-func TestTakeFailsWhenItsContextEnds(t *testing.T) {
+func TestAcquireFailsWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		turns := limitedTo(1)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := take(ended, turns, "a"); !errors.Is(err, context.Canceled) {
-			t.Errorf("take with an ended context: %v, want %v", err, context.Canceled)
+		if _, err := acquire(ended, turns, "a"); !errors.Is(err, context.Canceled) {
+			t.Errorf("acquire with an ended context: %v, want %v", err, context.Canceled)
 		}
 		checkIdle(t, turns)
-		p, err := take(t.Context(), turns, "a")
+		p, err := acquire(t.Context(), turns, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := take(ctx, turns, "a"); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Minute {
-			t.Errorf("take behind another batch: %v after %v, want %v after a minute", err, time.Since(begin), context.DeadlineExceeded)
+		if _, err := acquire(ctx, turns, "a"); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Minute {
+			t.Errorf("acquire behind another batch: %v after %v, want %v after a minute", err, time.Since(begin), context.DeadlineExceeded)
 		}
-		turns.give(p, &postResult{})
+		turns.release(p, &postResult{})
 		checkIdle(t, turns)
 	})
 }
 
 // A batch that stops waiting at the moment when it gets its turn passes it on.
-func TestLeaveWithATurn(t *testing.T) {
+func TestAbandonWithATurn(t *testing.T) {
 	t.Parallel()
 	turns := limitedTo(1)
-	first, second := turns.join("a"), turns.join("a")
-	turns.leave(first)
+	first, second := turns.enqueue("a"), turns.enqueue("a")
+	turns.abandon(first)
 	if len(second.granted) != 1 {
 		t.Error("the second batch has no turn, want the one that the first gave back")
 	}
-	turns.leave(second)
+	turns.abandon(second)
 	checkIdle(t, turns)
 }
 
 // The deadline is put off by the time in the queue, but not by the time in which the
 // intake is left alone.
-func TestTakePutsTheDeadlineOff(t *testing.T) {
+func TestAcquirePutsTheDeadlineOff(t *testing.T) {
 	t.Parallel()
 	accepted := &postResult{verdict: judgeStatus(200)}
 	throttled := &postResult{verdict: judgeStatus(429), retryAfter: 30 * time.Second}
@@ -92,22 +92,22 @@ func TestTakePutsTheDeadlineOff(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				turns := limitedTo(1)
 				turns.breaker.random = func() float64 { return 0 }
-				holder, err := take(t.Context(), turns, "a")
+				holder, err := acquire(t.Context(), turns, "a")
 				if err != nil {
 					t.Fatal(err)
 				}
-				time.AfterFunc(10*time.Second, func() { turns.give(holder, test.holder) })
+				time.AfterFunc(10*time.Second, func() { turns.release(holder, test.holder) })
 				begin := time.Now()
 				deadline := begin.Add(test.deadline)
-				p, err := turns.take(t.Context(), "a", &deadline)
+				p, err := turns.acquire(t.Context(), "a", &deadline)
 				if took := time.Since(begin); !errors.Is(err, test.want) || took != test.took {
-					t.Errorf("take: %v after %v, want %v after %v", err, took, test.want, test.took)
+					t.Errorf("acquire: %v after %v, want %v after %v", err, took, test.want, test.took)
 				}
 				if putOff := deadline.Sub(begin) - test.deadline; putOff != test.putOff {
 					t.Errorf("the deadline was put off by %v, want %v", putOff, test.putOff)
 				}
 				if err == nil {
-					turns.give(p, &postResult{})
+					turns.release(p, &postResult{})
 				}
 				checkIdle(t, turns)
 			})
@@ -129,7 +129,7 @@ func TestStartsAreSpread(t *testing.T) {
 			turns.breaker.probeAt = time.Now().Add(time.Hour)
 			time.AfterFunc(10*time.Second, func() {
 				turns.free-- // the probe's
-				turns.give(permit{probe: true, epoch: 1}, &postResult{verdict: judgeStatus(200)})
+				turns.release(permit{probe: true, epoch: 1}, &postResult{verdict: judgeStatus(200)})
 			})
 			return 10 * time.Second
 		},
@@ -144,11 +144,11 @@ func TestStartsAreSpread(t *testing.T) {
 				held := open(turns)
 				started := make(chan time.Duration, batches+1)
 				start := func() {
-					if p, err := take(t.Context(), turns, "a"); err != nil {
+					if p, err := acquire(t.Context(), turns, "a"); err != nil {
 						t.Error(err)
 					} else {
 						started <- time.Since(begin) - held
-						turns.give(p, &postResult{verdict: judgeStatus(200)})
+						turns.release(p, &postResult{verdict: judgeStatus(200)})
 					}
 				}
 				for range batches {
@@ -175,17 +175,17 @@ func TestNothingToSpread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		turns := limitedTo(1)
-		p, err := take(t.Context(), turns, "a")
+		p, err := acquire(t.Context(), turns, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		turns.give(p, &postResult{verdict: judgeStatus(429), retryAfter: 20 * time.Second})
-		time.Sleep(20 * time.Second)
+		turns.release(p, &postResult{verdict: judgeStatus(429), retryAfter: 20 * time.Second})
+		<-time.After(20 * time.Second)
 		begin := time.Now()
-		if p, err = take(t.Context(), turns, "a"); err != nil || time.Since(begin) != 0 {
-			t.Errorf("take: %v after %v, want a turn at once", err, time.Since(begin))
+		if p, err = acquire(t.Context(), turns, "a"); err != nil || time.Since(begin) != 0 {
+			t.Errorf("acquire: %v after %v, want a turn at once", err, time.Since(begin))
 		}
-		turns.give(p, &postResult{})
+		turns.release(p, &postResult{})
 		checkIdle(t, turns)
 	})
 }
@@ -196,17 +196,17 @@ func TestDeadlinePassesBehindAProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := limitedTo(1)
 		turns.breaker.state = breakerOpen
-		probe, err := take(t.Context(), turns, "a")
+		probe, err := acquire(t.Context(), turns, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
 		begin := time.Now()
 		deadline := begin.Add(time.Minute)
-		_, err = turns.take(t.Context(), "a", &deadline)
+		_, err = turns.acquire(t.Context(), "a", &deadline)
 		if !errors.Is(err, errBatchDeadline) || time.Since(begin) != time.Minute {
-			t.Errorf("take: %v after %v, want %v after a minute", err, time.Since(begin), errBatchDeadline)
+			t.Errorf("acquire: %v after %v, want %v after a minute", err, time.Since(begin), errBatchDeadline)
 		}
-		turns.give(probe, &postResult{})
+		turns.release(probe, &postResult{})
 		checkIdle(t, turns)
 	})
 }
@@ -226,16 +226,16 @@ func TestTurnsUnderContention(t *testing.T) {
 			if mayGiveUp {
 				time.AfterFunc(rand.N(3*time.Millisecond), cancel)
 			}
-			switch p, err := take(ctx, turns, strconv.Itoa(i%7)); {
+			switch p, err := acquire(ctx, turns, strconv.Itoa(i%7)); {
 			case err == nil:
 				if n := posting.Add(1); n > limit {
 					t.Errorf("%d batches have a turn, want at most %d", n, limit)
 				}
 				served.Add(1)
 				posting.Add(-1)
-				turns.give(p, &postResult{})
+				turns.release(p, &postResult{})
 			case !mayGiveUp:
-				t.Errorf("take without an end: %v", err)
+				t.Errorf("acquire without an end: %v", err)
 			}
 		})
 	}
