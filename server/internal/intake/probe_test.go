@@ -12,7 +12,7 @@ import (
 
 const uploadCount, connectionCount = 1000, 16
 
-// A thousand uploads against an intake that is down, in each way of being down.
+// A thousand uploads meet an intake that is down, in every way of being down.
 func TestDeadIntakeGetsProbes(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -43,15 +43,15 @@ func TestDeadIntakeGetsProbes(t *testing.T) {
 				for range uploadCount {
 					go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
 				}
-				// Once ten have failed, what is on its way is all that goes on.
+				// After ten failures only what is being posted continues.
 				const first, perMinute = 10 + connectionCount + 85, 85
-				// There is no way to be faster than this, with so many connections.
+				// As fast as so many connections can be.
 				atBest := uploadCount / connectionCount * tt.latency
 				for minute, most := range []int{first, perMinute, perMinute, perMinute} {
 					before := m.count()
 					<-time.After(time.Minute)
 					if got := m.count() - before; got > most || got == 0 {
-						t.Errorf("minute %d: %d attempts", minute, got)
+						t.Errorf("minute %d: %d attempts, want 1 to %d", minute, got, most)
 					} else {
 						t.Logf("minute %d: %d attempts", minute, got)
 					}
@@ -67,17 +67,16 @@ func TestDeadIntakeGetsProbes(t *testing.T) {
 						late++
 					}
 				}
-				t.Logf("all accepted %v after the intake was back, %d late", time.Since(back), late)
-				// Probes that hang are let hang until they time out.
+				// Probes that hang keep their turns until they time out.
 				if late > 0 && name != "hangs" || late > 40 || time.Since(back) > 31*time.Second+atBest {
-					t.Error("that is too long")
+					t.Errorf("all accepted after %v, %d late, want none after %v", time.Since(back), late, 8*time.Second+atBest)
 				}
 			})
 		})
 	}
 }
 
-// An intake that comes back only to fail again is not stormed by what waits.
+// An intake that answers once and then fails again gets few attempts.
 func TestFlappingIntake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -92,13 +91,13 @@ func TestFlappingIntake(t *testing.T) {
 		accepted := forwardMany(t, client, uploadCount, smallBatch())
 		<-time.After(time.Minute)
 		if got := m.count(); got > uploadCount+200 {
-			t.Errorf("%d attempts in the first minute", got)
+			t.Errorf("%d attempts in the first minute, want at most %d", got, uploadCount+200)
 		}
 		accepted.Wait()
 	})
 }
 
-// What one batch meets because of itself does not hold up the others.
+// A batch that is refused for itself does not delay the others.
 func TestRefusalsAreNoOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,12 +107,12 @@ func TestRefusalsAreNoOutage(t *testing.T) {
 			_ = failure(t, client, t.Context())
 		}
 		if time.Now() != begin {
-			t.Errorf("100 refusals took %v", time.Since(begin))
+			t.Errorf("100 refusals took %v, want 0s", time.Since(begin))
 		}
 	})
 }
 
-// A prober whose client goes away leaves its turn to another one.
+// When the client of a probe goes away, another batch probes at once.
 func TestCancelledProbe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +132,7 @@ func TestCancelledProbe(t *testing.T) {
 			c.Retry = intake.DefaultRetry()
 			c.Retry.BreakerDelay = 10 * time.Second
 		})
-		// The only one there is makes the breaker open, and then the probe.
+		// A single batch opens the breaker, and then probes.
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- client.Forward(ctx, smallBatch()) }()
@@ -147,13 +146,13 @@ func TestCancelledProbe(t *testing.T) {
 		begin := time.Now()
 		cancel()
 		if err := <-ended; err == nil {
-			t.Error("accepted although cancelled")
+			t.Error("the cancelled batch was accepted, want an error")
 		}
 		if err := <-other; err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took > 0 {
-			t.Errorf("the other one waited for %v", took)
+			t.Errorf("the other batch waited for %v, want 0s", took)
 		}
 	})
 }
@@ -187,7 +186,7 @@ func TestForwardFailsAtOnceInAnOutage(t *testing.T) {
 		begin := time.Now()
 		failed := failure(t, client, ctx)
 		if time.Now() != begin || failed.Attempts != 0 || !failed.Retryable() || failed.InDoubt() {
-			t.Errorf("%v after %v", failed, time.Since(begin))
+			t.Errorf("%v after %v, want a retryable error at once, without an attempt", failed, time.Since(begin))
 		}
 	})
 }
