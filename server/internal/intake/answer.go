@@ -16,35 +16,34 @@ import (
 )
 
 const (
-	// maxAnswerBytes is how much of an answer is kept, for the log.
+	// maxAnswerBytes limits how much of an answer is kept for the log.
 	maxAnswerBytes = 512
-	// maxDrainBytes and maxDrainTime are how much of an answer is read so that
-	// the connection can be used again.
+	// maxDrainBytes and maxDrainTime limit how much of an answer is read, which a
+	// connection needs before it can be used again.
 	maxDrainBytes = 64 << 10
 	maxDrainTime  = 2 * time.Second
 )
 
-// readAnswer makes the attempt's end of its answer, and closes the answer's body.
-// It takes the status as it is, even if the body breaks off. Cancel ends the
-// request. An intake that repeats a secret that it was sent is not quoted on it.
-func (c *Client) readAnswer(resp *http.Response, cancel func()) attemptEnd {
+// readAnswer returns the result that the answer stands for, and closes its body. The
+// status counts even if the body breaks off. Cancel must end the request.
+func (c *Client) readAnswer(resp *http.Response, cancel func()) postResult {
 	defer resp.Body.Close()
-	asked, _ := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now(), c.config.Retry.MaxRetryAfter)
-	end := attemptEnd{verdict: judgeStatus(resp.StatusCode), status: resp.StatusCode, asked: asked}
+	retryAfter, _ := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now(), c.config.Retry.MaxRetryAfter)
+	r := postResult{verdict: judgeStatus(resp.StatusCode), status: resp.StatusCode, retryAfter: retryAfter}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return end // the body is the connection itself, which has no end
+		return r // the body is the connection itself, and has no end
 	}
 	defer time.AfterFunc(maxDrainTime, cancel).Stop()
 	body := io.LimitReader(resp.Body, maxDrainBytes)
-	if end.class != ClassAccepted {
-		end.answer = c.quote(body, strings.Join(resp.Header.Values("Content-Encoding"), ", "))
+	if r.class != ClassAccepted {
+		r.answer = c.quote(body, strings.Join(resp.Header.Values("Content-Encoding"), ", "))
 	}
 	_, _ = io.Copy(io.Discard, body)
-	return end
+	return r
 }
 
-// quote returns the beginning of a body as a line of text; in brackets what the body
-// is where it is no text.
+// quote returns the start of a body as a line of text without secrets. If the body is
+// not text, quote says so in brackets.
 func (c *Client) quote(body io.Reader, encoding string) string {
 	buffered := bufio.NewReader(body)
 	if _, err := buffered.Peek(1); err != nil {
@@ -65,15 +64,15 @@ func (c *Client) quote(body io.Reader, encoding string) string {
 	return c.line(string(head), len(head) == most)
 }
 
-// decoded returns what the body says without its content coding (RFC 9110, section
-// 8.4.1). We ask for none, but there are servers that use one all the same.
+// decoded removes the content coding of a body (RFC 9110, section 8.4.1). Some servers
+// use one although we ask for none.
 func decoded(body *bufio.Reader, encoding string) (io.Reader, error) {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
 		return body, nil
 	case "gzip", "x-gzip":
 		return gzip.NewReader(body)
-	case "deflate": // some leave out the frame that it should have
+	case "deflate": // some servers omit the zlib header
 		if head, _ := body.Peek(2); len(head) == 2 && head[0]&0xf == 8 && (int(head[0])<<8+int(head[1]))%31 == 0 {
 			return zlib.NewReader(body)
 		}
@@ -82,7 +81,7 @@ func decoded(body *bufio.Reader, encoding string) (io.Reader, error) {
 	return nil, fmt.Errorf("its encoding is %q", encoding)
 }
 
-// isText reports whether most of the bytes can be read.
+// isText reports whether three quarters of the characters are printable.
 func isText(said []byte) bool {
 	count, unreadable := 0, 0
 	for len(said) > 0 {
@@ -96,20 +95,20 @@ func isText(said []byte) bool {
 	return unreadable*4 <= count
 }
 
-// line makes a line of printable text, of at most maxAnswerBytes and without
-// secrets, of what others have said. isCut tells that they may have said more.
+// line turns text from others into one printable line without secrets, of at most
+// maxAnswerBytes. isCut reports whether the text may be incomplete.
 func (c *Client) line(said string, isCut bool) string {
-	// A secret may show only when what stands within it is left out.
+	// Removing control characters may reveal a secret, so redact again afterwards.
 	text := clean(c.secrets.Redact(said, len(said)))
 	shown := min(maxAnswerBytes, len(text))
-	if isCut { // within a secret, perhaps
+	if isCut { // the end may be part of a secret
 		shown = min(shown, max(0, len(text)-c.secrets.LongestBytes()))
 	}
 	text = c.secrets.Redact(text, shown)
 	return strings.ToValidUTF8(text[:min(maxAnswerBytes, len(text))], "")
 }
 
-// clean replaces what can't be printed by spaces.
+// clean replaces unprintable characters by spaces.
 func clean(said string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -119,22 +118,22 @@ func clean(said string) string {
 	}, strings.ToValidUTF8(said, "")))
 }
 
-// presentable returns err, or, where its text is not a short line without secrets,
-// an error with that text that is the same to errors.Is.
+// presentable returns err if its text is a short line without secrets. Otherwise it
+// returns an error whose text is such a line, and which errors.Is treats like err.
 func (c *Client) presentable(err error) error {
 	text := err.Error()
 	if line := c.line(text, false); line != text {
-		return &saidError{text: line, err: err}
+		return &cleanError{text: line, err: err}
 	}
 	return err
 }
 
-type saidError struct {
+type cleanError struct {
 	text string
 	err  error
 }
 
-func (e *saidError) Error() string { return e.text }
+func (e *cleanError) Error() string { return e.text }
 
-// Is, rather than Unwrap, keeps the text from those who print what is wrapped.
-func (e *saidError) Is(target error) bool { return errors.Is(e.err, target) }
+// Is instead of Unwrap: who unwraps errors to print them must not get the original.
+func (e *cleanError) Is(target error) bool { return errors.Is(e.err, target) }

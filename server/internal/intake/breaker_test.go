@@ -1,178 +1,104 @@
-package intake_test
+package intake
 
 import (
-	"context"
-	"sync/atomic"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-const uploadCount, connectionCount = 1000, 16
-
-// A thousand uploads against an intake that is down, in each way of being down.
-func TestDeadIntakeGetsProbes(t *testing.T) {
+func TestBreaker(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		latency time.Duration
-		dead    func() reply
-	}{
-		"refuses connections": {time.Millisecond, func() reply { return failing(errRefused) }},
-		"answers 503":         {20 * time.Millisecond, func() reply { return status(503) }},
-		"answers 503, later":  {time.Millisecond, func() reply { return later(503, "5") }},
-		"answers 429":         {20 * time.Millisecond, func() reply { return status(429) }},
-		"answers 500, slowly": {time.Second, func() reply { return status(500) }},
-		"hangs":               {time.Millisecond, func() reply { return failing(errHung) }},
+	const (
+		threshold     = 3
+		delay         = 8 * time.Second // three quarters of it, as the random part is 0
+		probeInterval = 20 * time.Second
+	)
+	type step struct {
+		at     int    // seconds
+		events string // begin, up, down, cancelled, or 10s: throttled for that long; each of an attempt
+		wait   time.Duration
+		health Health
 	}
-	for name, tt := range tests {
+	wait := func(seconds int) time.Duration { return time.Duration(seconds) * time.Second }
+	opened := step{0, "begin:a begin:b begin:c begin:d down:a down:b down:c", wait(6), Down}
+	for name, steps := range map[string][]step{
+		"nothing happened":      {{0, "", 0, Up}},
+		"below the threshold":   {{0, "begin:a begin:b down:a down:b", 0, Up}},
+		"at the threshold":      {opened},
+		"an answer in between":  {{0, "begin:a begin:b begin:c begin:d down:a down:b up:c down:d", 0, Up}},
+		"a probe is due":        {opened, {5, "", wait(1), Down}, {6, "", 0, Down}, {60, "", 0, Down}},
+		"a probe hangs":         {opened, {6, "begin:p", wait(20), Probing}, {26, "", 0, Probing}, {26, "begin:q", wait(20), Probing}},
+		"a probe fails":         {opened, {6, "begin:p", wait(20), Probing}, {9, "down:p", wait(6), Down}},
+		"a probe is cancelled":  {opened, {6, "begin:p cancelled:p", 0, Probing}},
+		"a probe is answered":   {opened, {6, "begin:p up:p", 0, Up}},
+		"and failures follow":   {opened, {6, "begin:p up:p begin:e begin:f down:e down:f", 0, Up}, {7, "begin:g down:g", wait(6), Down}},
+		"an old failure":        {opened, {1, "down:d", wait(5), Down}, {6, "begin:p", wait(20), Probing}, {7, "up:p", 0, Up}},
+		"an old failure, late":  {opened, {6, "begin:p down:d", wait(20), Probing}},
+		"an old probe fails":    {opened, {6, "begin:p", wait(20), Probing}, {26, "begin:q down:q", wait(6), Down}, {30, "down:p", wait(2), Down}},
+		"an old cancelled":      {opened, {6, "begin:p cancelled:d", wait(20), Probing}},
+		"an old answer":         {opened, {1, "up:d", 0, Up}},
+		"Retry-After":           {{0, "begin:a 10s:a", wait(10), Throttled}, {9, "", wait(1), Throttled}, {10, "", 0, Up}},
+		"a longer Retry-After":  {{0, "begin:a begin:b 10s:a 20s:b", wait(20), Throttled}},
+		"a shorter Retry-After": {{0, "begin:a begin:b 20s:a 10s:b", wait(20), Throttled}},
+		"an answer within it":   {{0, "begin:a begin:b 10s:a up:b", wait(10), Throttled}, {10, "", 0, Up}},
+		"open within it":        {{0, "begin:a begin:b begin:c 1s:a 2s:b 3s:c", wait(6), Throttled}, {3, "", wait(3), Down}},
+		"open, it lasts longer": {{0, "begin:a begin:b begin:c 1s:a 2s:b 30s:c", wait(30), Throttled}, {30, "", 0, Down}},
+		"a throttled probe":     {opened, {6, "begin:p 10s:p", wait(10), Throttled}, {16, "begin:q up:q", 0, Up}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var alive atomic.Bool
-				m := &model{latency: tt.latency}
-				m.answer = func(int) reply {
-					if alive.Load() {
-						return status(200)
-					}
-					return tt.dead()
-				}
-				client := modelClient(t, m, func(c *intake.Config) { c.MaxConnections = connectionCount })
-				accepted := make(chan error, uploadCount)
-				for range uploadCount {
-					go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
-				}
-				// Once ten have failed, what is on its way is all that goes on.
-				const first, perMinute = 10 + connectionCount + 85, 85
-				// There is no way to be faster than this, with so many connections.
-				atBest := uploadCount / connectionCount * tt.latency
-				for minute, most := range []int{first, perMinute, perMinute, perMinute} {
-					before := m.count()
-					<-time.After(time.Minute)
-					if got := m.count() - before; got > most || got == 0 {
-						t.Errorf("minute %d: %d attempts", minute, got)
-					} else {
-						t.Logf("minute %d: %d attempts", minute, got)
-					}
-				}
-				alive.Store(true)
-				back := time.Now()
-				late := 0
-				for range uploadCount {
-					if err := <-accepted; err != nil {
-						t.Fatal(err)
-					}
-					if time.Since(back) > 8*time.Second+atBest {
-						late++
+			b := breaker{threshold: threshold, delay: delay, probeInterval: probeInterval, random: func() float64 { return 0 }}
+			permits := map[string]permit{}
+			start := time.Now()
+			for _, s := range steps {
+				now := start.Add(wait(s.at))
+				for event := range strings.FieldsSeq(s.events) {
+					kind, attempt, _ := strings.Cut(event, ":")
+					p := permits[attempt]
+					switch kind {
+					case "begin":
+						if w := b.wait(now); w > 0 {
+							t.Fatalf("at %ds: %s with a wait of %v, want none", s.at, event, w)
+						}
+						permits[attempt] = b.admit(now)
+					case "up":
+						b.record(now, p, judgeStatus(200), 0)
+					case "down":
+						b.record(now, p, judgeStatus(500), wait(100)) // of a 500 it is that batch's own
+					case "cancelled":
+						b.record(now, p, verdict{}, 0)
+					default:
+						retryAfter, err := time.ParseDuration(kind)
+						if err != nil {
+							t.Fatal(err)
+						}
+						b.record(now, p, judgeStatus(429), retryAfter)
 					}
 				}
-				t.Logf("all accepted %v after the intake was back, %d late", time.Since(back), late)
-				// Probes that hang are let hang until they time out.
-				if late > 0 && name != "hangs" || late > 40 || time.Since(back) > 31*time.Second+atBest {
-					t.Error("that is too long")
+				if got, health := b.wait(now), b.health(now); got != s.wait || health != s.health {
+					t.Errorf("at %ds: wait %v, %s, want %v, %s", s.at, got, health, s.wait, s.health)
 				}
-			})
+				if held := b.held(now); held != (s.health != Up) {
+					t.Errorf("at %ds: held %v when %s", s.at, held, s.health)
+				}
+			}
 		})
 	}
 }
 
-// An intake that comes back only to fail again is not stormed by what waits.
-func TestFlappingIntake(t *testing.T) {
+// The time between probes is a quarter more or less, so that many servers do not
+// probe at the same time.
+func TestProbesAreSpread(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{latency: time.Millisecond}
-		m.answer = func(nth int) reply {
-			if nth >= 2*uploadCount || nth%100 == 99 { // one in a hundred is taken
-				return status(200)
-			}
-			return status(503)
+	for _, test := range []struct {
+		random float64
+		want   time.Duration
+	}{{0, 750 * time.Millisecond}, {0.5, time.Second}, {1, 1250 * time.Millisecond}} {
+		b := breaker{threshold: 1, delay: time.Second, random: func() float64 { return test.random }}
+		now := time.Now()
+		b.record(now, b.admit(now), judgeStatus(500), 0)
+		if got := b.wait(now); got != test.want {
+			t.Errorf("wait with random part %v = %v, want %v", test.random, got, test.want)
 		}
-		client := modelClient(t, m, nil)
-		accepted := forwardMany(t, client, uploadCount, smallBatch())
-		<-time.After(time.Minute)
-		if got := m.count(); got > uploadCount+200 {
-			t.Errorf("%d attempts in the first minute", got)
-		}
-		accepted.Wait()
-	})
-}
-
-// What one batch meets because of itself does not hold up the others.
-func TestRefusalsLeaveTheGateOpen(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client := modelClient(t, &model{answer: scripted(400)}, nil)
-		begin := time.Now()
-		for range 100 {
-			_ = failure(t, client, t.Context())
-		}
-		if time.Now() != begin {
-			t.Errorf("100 refusals took %v", time.Since(begin))
-		}
-	})
-}
-
-// A prober whose client goes away leaves its turn to another one.
-func TestCancelledProbe(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var phase atomic.Int32
-		hanging := make(chan struct{}, 1)
-		m := &model{answer: func(int) reply {
-			switch phase.Load() {
-			case 0:
-				return failing(errRefused)
-			case 1:
-				hanging <- struct{}{}
-				return failing(errHung)
-			}
-			return status(200)
-		}}
-		client := modelClient(t, m, func(c *intake.Config) {
-			c.Retry = intake.DefaultRetry()
-			c.Retry.BreakerDelay = 10 * time.Second
-		})
-		// The only one there is makes the breaker open, and then the probe.
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- client.Forward(ctx, smallBatch()) }()
-		<-time.After(2 * time.Minute)
-		phase.Store(1)
-		<-hanging
-		other := make(chan error)
-		go func() { other <- client.Forward(t.Context(), smallBatch()) }()
-		synctest.Wait()
-		phase.Store(2)
-		begin := time.Now()
-		cancel()
-		if err := <-ended; err == nil {
-			t.Error("accepted although cancelled")
-		}
-		if err := <-other; err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(begin); took > 0 {
-			t.Errorf("the other one waited for %v", took)
-		}
-	})
-}
-
-func TestShutGateRespectsTheDeadline(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client := modelClient(t, &model{answer: scripted(0)}, func(c *intake.Config) {
-			c.Retry = intake.DefaultRetry()
-			c.Retry.BreakerDelay = time.Minute
-			c.BatchDeadline = 5 * time.Minute
-		})
-		_ = failure(t, client, t.Context())
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		begin := time.Now()
-		failed := failure(t, client, ctx)
-		if time.Now() != begin || failed.Attempts != 0 || !failed.Retryable() || failed.InDoubt() {
-			t.Errorf("%v after %v", failed, time.Since(begin))
-		}
-	})
+	}
 }

@@ -9,87 +9,77 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
-// Config says where the intake is and how it is spoken to.
+// Config says where the intake is and how to talk to it.
 type Config struct {
-	// URL is where batches are posted to: `http`, `https`, or
+	// URL is where batches are posted: `http`, `https`, or
 	// `unix:///path/to/socket:/path/of/url` for HTTP over a unix socket.
 	URL string
-	// APIKey is sent as DD-API-KEY, and with it what the backend's own intake
-	// asks for. Empty: none of it is sent, as through an agent.
+	// APIKey is sent as DD-API-KEY, with the other headers that the backend's own
+	// intake requires. Without it none of them is sent: an agent adds them.
 	APIKey secret.Secret
-	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
-	// separated by commas. Empty: not sent.
+	// AdditionalTags is sent as X-Datadog-Additional-Tags, unless it is empty:
+	// `key:value` pairs, separated by commas.
 	AdditionalTags string
-	// PostTimeout bounds one POST, from dialling to the end of the answer.
-	// It begins when it is the batch's turn, see MaxConnections.
+	// PostTimeout bounds one POST, from dialling to the end of the answer. It starts
+	// with the batch's turn, see MaxConnections.
 	PostTimeout time.Duration
-	// BatchDeadline is until when attempts to forward one batch begin. The last one
-	// ends by PostTimeout: to cut it off would leave the batch in doubt. 0: as long as
-	// the caller's context lives. The clock stands still while the batch waits for its
-	// turn: that it is behind others says nothing against an intake that takes one
-	// after the other, and to fail it would only bring it back later, at the end of
-	// the line. Should the intake go down meanwhile, the batch is sent from the line
-	// to the gate, and the clock goes on.
+	// BatchDeadline is how long to keep starting attempts at one batch. The last one
+	// still has its PostTimeout: to cut it off would leave the batch in doubt. 0 means
+	// until the caller's context ends. Time in the queue does not count while the
+	// intake is up: it accepts batches, and a batch that failed would only come back
+	// later, at the end of the queue. During an outage the time counts.
 	BatchDeadline time.Duration
-	// MaxConnections bounds the connections to the intake, those that are idle
-	// included, and the POSTs that are on their way at once. The batches above it
-	// wait for their turn, round robin between services, until their context ends.
-	// A batch in its back-off, or one that waits for the intake to be back, has no
-	// turn. At least 1.
+	// MaxConnections bounds the connections to the intake, including idle ones, and
+	// the concurrent POSTs. Other batches wait for their turn in a queue that is served
+	// round robin between services. A batch has no turn during its back-off. At least 1.
 	//
-	// A connection costs about 14 KB of memory while it is idle: net/http's buffers
-	// of 4 KiB each way, and two goroutines. It costs about 100 KB while a batch
-	// goes out, as net/http then holds two copy buffers of 32 KiB, and its stacks
-	// have grown. That is without TLS and the kernel's buffers. A batch that waits
-	// for its turn costs 3 KB, besides itself.
+	// An idle connection costs about 14 KB of memory: net/http's buffers of 4 KiB each
+	// way, and two goroutines. While it sends a batch it costs about 100 KB: net/http
+	// then holds two copy buffers of 32 KiB, and its stacks have grown. TLS and the
+	// kernel's buffers come on top. A batch that waits for its turn costs 3 KB, besides
+	// itself.
 	MaxConnections int
-	// TLS returns the configuration of new connections to an https URL, or to a proxy
-	// of that scheme, and another pointer once it has changed: connections with the
-	// one before are then used for no further batch. It must be safe for concurrent
-	// use. Nil: the system's authorities are trusted, from TLS 1.2 on.
+	// TLS returns the configuration for connections to an https URL, or to an https
+	// proxy. When it returns a different pointer, connections with the previous
+	// configuration are not used for other batches. It must be safe for concurrent use.
+	// If nil, the system's authorities are trusted, with TLS 1.2 or later.
 	TLS func() *tls.Config
-	// Retry says when a batch is sent again. The zero value stands for
-	// [DefaultRetry].
+	// Retry says when a batch is sent again. The zero value means [DefaultRetry].
 	Retry Retry
 }
 
-// origin names this program to the backend's intake.
+// origin is sent as DD-EVP-ORIGIN.
 const origin = "scopegate"
 
-// Client posts batches to one intake. It is safe for concurrent use. What it
-// learns about the intake from one batch it heeds with all, so there shall be one
-// client an intake.
+// Client posts batches to one intake. It is safe for concurrent use. What it learns
+// about the intake from one batch applies to all, so use one client per intake.
 type Client struct {
 	config Config
 	url    *url.URL
-	socket string // empty: the URL says it all
-	// shown is the URL as requests carry it until the last moment, for others to
-	// see.
+	socket string // of a unix URL
+	// shown is the URL that tracing may see. Requests carry it until the last moment.
 	shown     *url.URL
-	proxy     *url.URL // nil: batches go straight to the intake
+	proxy     *url.URL // nil if there is none
 	dial      dialFunc
 	conns     *conns
 	transport http.RoundTripper
 	pool      *renewed
-	secrets   secret.Redactor // of what goes with each POST
+	secrets   secret.Redactor // for everything that is sent and secret
 	onAttempt func(Attempt)
-	retries   retrypolicy.RetryPolicy[any]
-	gate      *gate
 	turns     *turns
 }
 
-// Option is a collaborator of a client.
+// Option passes a collaborator to [New].
 type Option func(*Client)
 
-// secretsOf returns what an intake, or the proxy in front of it, is sent and must not
-// be repeated to anybody: the key, the credentials in the URLs, in each form in which
-// they travel, and what the intake's query says at any length.
+// secretsOf returns the secrets that the intake, or the proxy before it, is sent: the
+// key, the credentials in the URLs in every form in which they travel, and the longer
+// values in the intake's query.
 func secretsOf(apiKey secret.Secret, target, proxy *url.URL) []secret.Secret {
 	secrets := []secret.Secret{apiKey}
 	for _, u := range []*url.URL{target, proxy} {
@@ -113,16 +103,16 @@ func secretsOf(apiKey secret.Secret, target, proxy *url.URL) []secret.Secret {
 	return secrets
 }
 
-// minQuerySecret is the length at which what may be a secret is taken for one.
+// minQuerySecret is the length from which a value is treated as a secret.
 const minQuerySecret = 6
 
-// OnAttempt has f called after each attempt, before the next one and before
-// Forward returns. It is called from the goroutines that forward, so it must be
-// safe for concurrent use and must not block.
+// OnAttempt calls f after each attempt, before the next one and before Forward returns.
+// The goroutines that forward call it, so it must be safe for concurrent use and must
+// not block.
 func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = f } }
 
-// New returns a client. It does not contact the intake. It fails on a URL that
-// can't be posted to and on settings that are out of range.
+// New returns a client. It does not contact the intake. It returns an error if the URL
+// is invalid or a setting is out of range.
 func New(cfg Config, options ...Option) (*Client, error) {
 	target, socket, err := parseURL(cfg.URL)
 	if err != nil {
@@ -147,9 +137,7 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		dial:    dialTo(socket),
 		conns:   newConns(),
 		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target, proxy)...),
-		retries: newRetryPolicy(),
-		gate:    newGate(cfg.Retry, cfg.probeInterval()),
-		turns:   newTurns(cfg.MaxConnections),
+		turns:   newTurns(cfg),
 	}
 	c.pool = newRenewed(cfg.TLS, c.newTransport)
 	c.transport = c.pool
@@ -178,13 +166,13 @@ func (c Config) validate() error {
 	return nil
 }
 
-// probeInterval returns the time from a probe that hangs to the one beside it: as
-// long as it takes for probes that hang until they time out to leave a turn free.
+// probeInterval returns the time between a probe that hangs and the next one. It is
+// long enough for probes that all hang until their timeout to leave a turn free.
 func (c Config) probeInterval() time.Duration {
 	return max(c.Retry.BreakerDelay, c.PostTimeout/time.Duration(c.MaxConnections))
 }
 
-// Close ends all connections. A batch that is still on its way is not accepted.
+// Close closes all connections. A batch that is being forwarded is not accepted.
 func (c *Client) Close() {
 	c.pool.CloseIdleConnections()
 	c.conns.close()

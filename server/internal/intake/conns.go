@@ -9,16 +9,16 @@ import (
 	"sync/atomic"
 )
 
-// conns are the open connections of a client. While a connection is being made,
-// a proxy's answer and the TLS handshake included, it ends with the attempt that
-// asked for it: net/http would let it go on, and it would take the place of the
-// next attempt's.
+// conns tracks the open connections of a client. A connection that is still being set
+// up, including the proxy's answer and the TLS handshake, is closed when the attempt
+// that asked for it ends. net/http would let it continue, and it would then count
+// against the limit while the next attempt waits.
 type conns struct {
 	mu     sync.Mutex
 	open   map[*countedConn]struct{}
 	closed bool
-	// ctx ends when closed is set, and with it the dialing.
-	ctx    context.Context //nolint:containedctx // it is that of all dials, each of which has its own too
+	// ctx ends when closed is set; that aborts all dials.
+	ctx    context.Context //nolint:containedctx // each dial has its own context too
 	cancel context.CancelFunc
 }
 
@@ -32,7 +32,7 @@ var errClientClosed = errors.New("the client is closed")
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialing returns dial, so that what it connects is one of c.
+// dialing wraps dial, so that c tracks its connections.
 func (c *conns) dialing(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -78,7 +78,7 @@ func (c *conns) count() int {
 	return len(c.open)
 }
 
-// close ends all connections, whatever they are used for, and lets none be made.
+// close closes all connections, also those in use, and prevents new ones.
 func (c *conns) close() {
 	c.cancel()
 	c.mu.Lock()
@@ -91,25 +91,27 @@ func (c *conns) close() {
 	}
 }
 
-// attemptKey is the key of an attempt's context in the values of what comes of it.
+// attemptKey is the context key under which an attempt's context carries itself:
+// net/http dials with a context that keeps the values but not the end.
 type attemptKey struct{}
 
-// withAttempt makes the context known to dialing.
+// withAttempt returns a context from which dialing can tell when the attempt ends.
 func withAttempt(ctx context.Context) context.Context {
 	return context.WithValue(ctx, attemptKey{}, ctx)
 }
 
-// countedConn counts the bytes that were, or are just being, written.
+// countedConn counts the bytes that were written, including those of a Write that has
+// not returned.
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
 	of      *conns
 
 	mu   sync.Mutex
-	uses int64 // requests that were sent through it
+	uses int64 // requests sent on it
 }
 
-// use tells that a request is sent through the connection, and returns which one.
+// use counts a request that is sent on the connection, and returns its number.
 func (c *countedConn) use() (nth int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,7 +119,7 @@ func (c *countedConn) use() (nth int64) {
 	return c.uses
 }
 
-// closeAt closes the connection unless a further request was sent since the nth.
+// closeAt closes the connection, unless another request was sent on it after the nth.
 func (c *countedConn) closeAt(nth int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +128,7 @@ func (c *countedConn) closeAt(nth int64) {
 	}
 }
 
-// Close closes the connection, with all that stands on it.
+// Close closes the connection.
 func (c *countedConn) Close() error {
 	c.of.remove(c)
 	return c.Conn.Close()
@@ -139,9 +141,9 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// counted returns the connection at the bottom of conn, which may have TLS on it,
-// twice where the proxy has it too; nil: it is none of ours. Shared tells that other
-// requests use it at the same time.
+// counted returns the connection below conn, which may have TLS on it, twice with a
+// proxy that uses TLS too. It returns nil if the connection is not ours. Shared reports
+// whether other requests use it at the same time.
 func counted(conn net.Conn) (bottom *countedConn, shared bool) {
 	for {
 		secure, ok := conn.(*tls.Conn)

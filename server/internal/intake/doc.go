@@ -1,14 +1,15 @@
-// Package intake carries a batch to the HTTP intake, as docs/intake.md describes
-// it, and sends the same bytes again until they are accepted, refused for good or
-// out of time. Its answer is nil or an [*Error], which says whether the intake may
-// have the batch nevertheless.
+// Package intake forwards batches to the HTTP intake that docs/intake.md describes.
+// [Client.Forward] posts the same bytes again and again, until the intake accepts
+// them, refuses them for good, or the deadline passes. It returns nil or an
+// [*Error], which says whether the intake may have the batch nevertheless.
 //
-// Start at [New] and [Client.Forward]. What an answer means, and how long to wait
-// for the next attempt, is decided by functions of what they are given alone, in
-// verdict.go and retry.go; whether the intake is up, for all batches together, by
-// the gate in gate.go; whose turn it is to post, by the turns in turns.go. How an
-// attempt comes by both is in admit.go. Connections, and when they end, are in
-// conns.go; which proxy they go through is in proxy.go.
+// Start at [Client.ForwardFor] in forward.go: it is the loop that each batch goes
+// through. It takes a turn (turns.go), posts the batch once (post.go), reads the
+// verdict on the result (verdict.go), and returns or waits (retry.go). A turn comes
+// when the batch is the next in the queue (queue.go) and the breaker (breaker.go)
+// lets it through; the breaker learns from the results of all batches. Verdict,
+// retry, queue and breaker are policy: functions of what happened and of now.
 //
-// It does not cut batches to a size that the intake takes: see [Error.TooLarge].
+// The package does not cut batches to a size that the intake takes: see
+// [Error.TooLarge].
 package intake

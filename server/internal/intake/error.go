@@ -9,32 +9,32 @@ import (
 	"time"
 )
 
-// Why a context ended, as opposed to that its owner has ended it.
+// Causes of the contexts and deadlines that this package sets itself.
 var (
 	errPostTimeout   = errors.New("no answer in time")
 	errBatchDeadline = errors.New("not accepted before the batch's deadline")
 )
 
-// Error says why the intake did not accept a batch: what the last attempt has
-// met, or why there was no further one.
+// Error says why the intake did not accept a batch: how the last attempt failed, or why
+// there was no other one.
 type Error struct {
 	// BatchNum is the number of the batch.
 	BatchNum int32
-	// HTTPStatus is the status of the answer; 0 where there was none.
+	// HTTPStatus is the status of the answer; 0 if there was none.
 	HTTPStatus int
-	// Answer is the beginning of the answer's body, cleaned of control
-	// characters; at most 512 bytes.
+	// Answer is the start of the answer's body without control characters, at most
+	// 512 bytes.
 	Answer string
-	// Relay is the proxy that the answer came through, and that may have given it
-	// itself; empty where no proxy could have.
+	// Relay is the proxy that may have given the answer instead of the intake; empty
+	// if none could.
 	Relay string
-	// Err is what happened where there was no answer, without the URL.
+	// Err is what happened if there was no answer, without the URL.
 	Err error
-	// Attempts is how many attempts there were; 0 where the intake was known to
-	// take nothing all the while.
+	// Attempts is the number of attempts; 0 if the intake accepted nothing all the
+	// time.
 	Attempts int
-	// RetryAfter is what the last answer has asked for, at most
-	// Retry.MaxRetryAfter; 0 if it did not.
+	// RetryAfter is the Retry-After of the last answer, at most Retry.MaxRetryAfter; 0
+	// if it had none.
 	RetryAfter time.Duration
 
 	inDoubt bool
@@ -61,27 +61,28 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Timeout tells that the intake did not answer, or not accept, in time.
+// Timeout reports whether the intake did not answer, or did not accept, in time.
 func (e *Error) Timeout() bool {
 	return errors.Is(e.Err, errPostTimeout) || errors.Is(e.Err, errBatchDeadline)
 }
 
-// Retryable tells that the same batch may be accepted later.
+// Retryable reports whether the same batch may be accepted later.
 func (e *Error) Retryable() bool { return e.HTTPStatus == 0 || judgeStatus(e.HTTPStatus).retry }
 
-// TooLarge tells that the intake takes no batch of this size: it answered 413.
-// The same scopes may be accepted in several batches.
+// TooLarge reports whether the batch is too large for the intake, which answered 413.
+// The intake may accept the same scopes in several batches.
 func (e *Error) TooLarge() bool { return e.HTTPStatus == http.StatusRequestEntityTooLarge }
 
-// InDoubt tells that the intake may have taken the batch without our knowing, in
-// any of the attempts: the whole request may have gone out and no answer came, or
-// a gateway's (500, 502, 504, or a 5xx of its own making), which may have failed
-// after the batch was taken. If false, the intake has not taken it. A later
-// refusal takes no doubt away.
+// InDoubt reports whether the intake may have taken the batch in any of the attempts
+// without our knowing. Either the whole request may have gone out and no answer came;
+// or a gateway answered (500, 502, 504 or an unknown 5xx), which may have failed after
+// the intake took the batch. A later refusal does not remove the doubt. If false, the
+// intake has not taken the batch.
 func (e *Error) InDoubt() bool { return e.inDoubt }
 
-// ended returns why the context ended, nil if it did not.
-func ended(ctx context.Context) error {
+// contextErr returns why ctx ended, or nil if it has not. It does not return the causes
+// of callers, which may contain secrets.
+func contextErr(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	switch {
 	case err == nil:
@@ -89,14 +90,14 @@ func ended(ctx context.Context) error {
 	case errors.Is(cause, errPostTimeout), errors.Is(cause, errBatchDeadline):
 		return cause
 	}
-	return err // not a cause of the caller's, which may say anything
+	return err
 }
 
-// withoutURL returns what went wrong with a POST, without the URL, which may hold
-// a secret: why its context ended, or else err.
-func withoutURL(ended, err error) error {
-	if ended != nil {
-		return ended
+// withoutURL returns why a POST failed: stopped, which is why its context ended, or
+// else err without the URL, which may contain a secret.
+func withoutURL(stopped, err error) error {
+	if stopped != nil {
+		return stopped
 	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err

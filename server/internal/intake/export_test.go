@@ -22,7 +22,11 @@ func (c *Client) SetProxy(proxy *url.URL) { c.proxy = proxy }
 func IsProxy(value string) bool { return isProxy(value) }
 
 // SetTurns has n attempts go on at once, whatever the connections.
-func (c *Client) SetTurns(n int) { c.turns = newTurns(n) }
+func (c *Client) SetTurns(n int) {
+	cfg := c.config
+	cfg.MaxConnections = n
+	c.turns = newTurns(cfg)
+}
 
 // ClassOf returns the class of an attempt that was answered so.
 func ClassOf(status int) Class { return judgeStatus(status).class }

@@ -10,48 +10,47 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// form is a batch as the multipart/form-data (RFC 7578) of one POST. It is the
-// same bytes however often it is read.
+// form is a batch as multipart/form-data (RFC 7578). It reads as the same bytes every
+// time.
 type form struct {
 	boundary string
-	before   []byte // in front of the file
+	before   []byte // the file
 	file     *batch.Batch
-	behind   []byte
+	after    []byte
 }
 
 func newForm(b *batch.Batch) *form {
-	// Random, so that no client can write a scope which ends its part early.
+	// Random, so that no client can write a scope that ends its part early.
 	boundary := "scopegate-" + rand.Text()
 	f := &form{boundary: boundary, file: b}
 	f.before = []byte("--" + boundary + "\r\n" +
 		`Content-Disposition: form-data; name="file"; filename="file.gz"` + "\r\n" +
 		"Content-Type: application/gzip\r\n\r\n")
-	f.behind = append(f.behind, "\r\n--"+boundary+"\r\n"+
+	f.after = append(f.after, "\r\n--"+boundary+"\r\n"+
 		`Content-Disposition: form-data; name="event"; filename="event.json"`+"\r\n"+
 		"Content-Type: application/json\r\n\r\n"...)
-	f.behind = b.AppendEvent(f.behind)
-	f.behind = append(f.behind, "\r\n--"+boundary+"--\r\n"...)
+	f.after = b.AppendEvent(f.after)
+	f.after = append(f.after, "\r\n--"+boundary+"--\r\n"...)
 	return f
 }
 
 func (f *form) contentType() string { return "multipart/form-data; boundary=" + f.boundary }
 
 func (f *form) length() int64 {
-	return int64(len(f.before) + f.file.File.Len() + len(f.behind))
+	return int64(len(f.before) + f.file.File.Len() + len(f.after))
 }
 
 // body returns the form as the body of a request.
 func (f *form) body() *body {
 	return &body{left: f.length(), reader: io.MultiReader(
-		bytes.NewReader(f.before), f.file.File.NewReader(), bytes.NewReader(f.behind))}
+		bytes.NewReader(f.before), f.file.File.NewReader(), bytes.NewReader(f.after))}
 }
 
-// body is safe for a Close while another goroutine reads, which then reads no
-// more.
+// body may be closed while another goroutine reads from it; that one then reads no more.
 type body struct {
 	mu     sync.Mutex
 	closed bool
-	left   int64 // bytes that were not read
+	left   int64 // bytes not yet read
 	reader io.Reader
 }
 
@@ -66,8 +65,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// taken tells that the last byte was read.
-func (b *body) taken() bool {
+// wasRead reports whether the last byte was read.
+func (b *body) wasRead() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.left == 0

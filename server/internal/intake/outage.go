@@ -1,121 +1,131 @@
 package intake
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
-// Outage is a time in which the intake was found to take nothing, as of its
-// beginning or its end. It holds nothing that must stay secret.
+// Outage describes a time in which the intake accepts nothing, as of its start or its
+// end. It contains no secrets.
 type Outage struct {
-	// Over tells that it is over: an attempt has got the answer of a living intake.
+	// Over reports whether the outage has ended: the intake is answering again.
 	Over bool
-	// Health is why nothing is sent: [Throttled] or [Down]. [Up] where it is over.
+	// Health is why nothing is sent, [Throttled] or [Down]; [Up] once it is over.
 	Health Health
-	// FailedAttempts is how many attempts have failed in a row, those before the
-	// intake was left alone included.
+	// FailedAttempts counts the consecutive failed attempts, including those before
+	// batches were held back.
 	FailedAttempts int
-	// Lasted is the time since the first of them.
+	// Lasted is the time since the first failed attempt.
 	Lasted time.Duration
-	// HTTPStatus and Reason are what the last attempt has met, as in [Attempt].
+	// HTTPStatus and Reason describe the last attempt, as in [Attempt].
 	HTTPStatus int
 	Reason     string
-	// RetryIn is when something is sent again at the earliest. 0 where it is over.
+	// RetryIn is the time until the next attempt may start; 0 once it is over.
 	RetryIn time.Duration
-	// Untold is how many outages there were since the last one that was told.
+	// Untold counts the outages that were not reported since the last one that was.
 	Untold int
 }
 
-// outageInterval is the least time between the beginnings of two outages that are
-// told.
+// outageInterval is the least time between the starts of two reported outages.
 const outageInterval = time.Minute
 
-// OnOutage has f called when the intake is found to take nothing, and when it is
-// back, in this order. An outage is told once at most, and no more than one a
-// minute: of one that begins earlier f hears when it still goes on a minute behind
-// the last, else never, but for their number. It is called from the goroutines that
-// forward, one at a time; while it blocks, a batch does not get on.
-func OnOutage(f func(Outage)) Option { return func(c *Client) { c.gate.onOutage = f } }
+// OnOutage calls f when an outage starts, and again when it ends. At most one outage a
+// minute is reported: one that starts sooner is reported late if it lasts that long,
+// and else only counted in Untold. The goroutines that forward call f, one at a time.
+// While f blocks, one batch waits.
+func OnOutage(f func(Outage)) Option { return func(c *Client) { c.turns.outages.report = f } }
 
-// outages finds out from the ends of attempts what there is to tell of an intake.
+// outageLog reports outages in order and one at a time.
+type outageLog struct {
+	report func(Outage) // may be nil
+
+	mu        sync.Mutex
+	outages   outages
+	pending   []Outage // not yet reported
+	reporting bool     // a call of deliver is at it
+}
+
+// add records the result of a post, and the state of the breaker after it. If there is
+// something to report, it becomes pending.
+func (l *outageLog) add(now time.Time, r *postResult, b *breaker) {
+	if l.report == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o, ok := l.outages.add(now, r.health, b.held(now))
+	if !ok {
+		return
+	}
+	o.HTTPStatus, o.Reason = r.status, r.reason()
+	if o.Over {
+		o.Health = Up
+	} else {
+		o.Health, o.RetryIn = Down, b.wait(now)
+		if b.health(now) == Throttled {
+			o.Health = Throttled
+		}
+	}
+	l.pending = append(l.pending, o)
+}
+
+// deliver reports what is pending, unless another call is doing so.
+func (l *outageLog) deliver() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reporting {
+		return
+	}
+	l.reporting = true
+	defer func() { l.reporting = false }()
+	for len(l.pending) > 0 {
+		o := l.pending[0]
+		l.pending = l.pending[1:]
+		l.reportUnlocked(o)
+	}
+}
+
+func (l *outageLog) reportUnlocked(o Outage) {
+	l.mu.Unlock()
+	defer l.mu.Lock() // even if report panics
+	l.report(o)
+}
+
+// outages detects from the results of posts when an outage starts and ends.
 type outages struct {
-	failed int       // attempts in a row
-	since  time.Time // of the first of them
-	// on tells that the gate was shut since, and told that this was told.
-	on, told bool
-	// next is before when no other outage is told.
+	failed int       // consecutive attempts
+	since  time.Time // end of the first of them
+	// held and reported say whether batches were held back since then, and whether
+	// that was reported.
+	held, reported bool
+	// next is when another outage may be reported.
 	next   time.Time
 	untold int
 }
 
-// add returns what is to be told of an attempt that has shown h, and behind which
-// the gate is shut, or not.
-func (o *outages) add(now time.Time, h health, shut bool) (Outage, bool) {
+// add records that a post showed h, and whether batches are held back after it. It
+// returns the start or end of an outage if there is one to report.
+func (o *outages) add(now time.Time, h health, held bool) (Outage, bool) {
 	switch {
 	case h == healthDown:
 		if o.failed == 0 {
 			o.since = now
 		}
 		o.failed++
-		o.on = o.on || shut
-		if !shut || o.told || now.Before(o.next) {
+		o.held = o.held || held
+		if !held || o.reported || now.Before(o.next) {
 			return Outage{}, false
 		}
-		begun := Outage{FailedAttempts: o.failed, Lasted: now.Sub(o.since), Untold: o.untold}
-		o.told, o.next, o.untold = true, now.Add(outageInterval), 0
-		return begun, true
-	case h == healthUp && !shut:
+		started := Outage{FailedAttempts: o.failed, Lasted: now.Sub(o.since), Untold: o.untold}
+		o.reported, o.next, o.untold = true, now.Add(outageInterval), 0
+		return started, true
+	case h == healthUp && !held:
 		was := *o
 		*o = outages{next: o.next, untold: o.untold}
-		if was.on && !was.told {
+		if was.held && !was.reported {
 			o.untold++
 		}
-		return Outage{Over: true, FailedAttempts: was.failed, Lasted: now.Sub(was.since)}, was.told
+		return Outage{Over: true, FailedAttempts: was.failed, Lasted: now.Sub(was.since)}, was.reported
 	}
 	return Outage{}, false
-}
-
-// note has what the attempt means for the intake's outages told by tell. It must be
-// called with mu held.
-func (g *gate) note(now time.Time, end *attemptEnd) {
-	if g.onOutage == nil {
-		return
-	}
-	spared := g.until.Sub(now)
-	told, ok := g.outages.add(now, end.health, spared > 0 || !g.breaker.IsClosed())
-	if !ok {
-		return
-	}
-	told.HTTPStatus, told.Reason = end.status, end.reason()
-	switch {
-	case told.Over:
-		told.Health = Up
-	case spared > 0:
-		told.Health, told.RetryIn = Throttled, max(spared, g.breaker.RemainingDelay())
-	default:
-		told.Health, told.RetryIn = Down, g.breaker.RemainingDelay()
-	}
-	g.news = append(g.news, told)
-}
-
-// tell tells of what is noted, in that order, unless someone else is at it, who then
-// does.
-func (g *gate) tell() {
-	for told, ok := g.nextNews(false); ok; told, ok = g.nextNews(true) {
-		g.onOutage(told)
-	}
-}
-
-// nextNews returns what is to be told next by the caller, who is telling already or
-// begins to; then it must be called again.
-func (g *gate) nextNews(telling bool) (next Outage, ok bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.telling && !telling {
-		return Outage{}, false
-	}
-	g.telling = len(g.news) > 0
-	if !g.telling {
-		g.news = nil
-		return Outage{}, false
-	}
-	next, g.news = g.news[0], g.news[1:]
-	return next, true
 }

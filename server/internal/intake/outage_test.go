@@ -13,7 +13,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// outages collects what OnOutage is told, with when.
+// outages collects the reports of OnOutage, and when they came.
 type outages struct {
 	mu    sync.Mutex
 	list  []intake.Outage
@@ -32,9 +32,9 @@ func (o *outages) all() []intake.Outage {
 	return append([]intake.Outage(nil), o.list...)
 }
 
-// An outage of ten minutes, with many uploads that wait, is told when it begins and
-// when it ends, and not in between, whatever the intake does meanwhile.
-func TestOutageIsToldTwice(t *testing.T) {
+// An outage of ten minutes with many waiting uploads is reported when it starts and when
+// it ends, and not in between.
+func TestOutageIsReportedTwice(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		dead     func() reply
@@ -60,48 +60,48 @@ func TestOutageIsToldTwice(t *testing.T) {
 					}
 					return test.dead()
 				}
-				var told outages
-				client := modelClient(t, m, nil, intake.OnOutage(told.add))
+				var reports outages
+				client := modelClient(t, m, nil, intake.OnOutage(reports.add))
 				begin := time.Now()
 				accepted := forwardMany(t, client, 100, smallBatch())
 				<-time.After(10 * time.Minute)
-				got := told.all()
+				got := reports.all()
 				if len(got) != 1 {
-					t.Fatalf("told %d times: %+v", len(got), got)
+					t.Fatalf("%d reports: %+v, want 1", len(got), got)
 				}
 				begun := got[0]
 				if begun.Over || begun.Health != test.health || begun.HTTPStatus != test.status || begun.FailedAttempts < test.leastRow ||
 					begun.FailedAttempts > 16 || !strings.Contains(begun.Reason, test.reason) || strings.Contains(begun.Reason, "secret") {
-					t.Errorf("at its beginning: %+v", begun)
+					t.Errorf("at its start: %+v, want %+v", begun, test)
 				}
 				if begun.RetryIn < test.retryIn[0] || begun.RetryIn > test.retryIn[1] {
-					t.Errorf("tried again in %v", begun.RetryIn)
+					t.Errorf("retry in %v, want %v", begun.RetryIn, test.retryIn)
 				}
-				if after := told.times[0].Sub(begin); after > time.Second {
-					t.Errorf("told after %v", after)
+				if after := reports.times[0].Sub(begin); after > time.Second {
+					t.Errorf("reported after %v, want within a second", after)
 				}
 				failed := m.count()
 				alive.Store(true)
 				accepted.Wait()
-				got = told.all()
+				got = reports.all()
 				if len(got) != 2 {
-					t.Fatalf("told %d times: %+v", len(got), got)
+					t.Fatalf("%d reports: %+v, want 2", len(got), got)
 				}
 				if end := got[1]; !end.Over || end.Health != intake.Up || end.HTTPStatus != 200 || end.Reason != "" || end.RetryIn != 0 ||
 					end.FailedAttempts != failed || end.Lasted < 10*time.Minute-time.Second || end.Lasted > 11*time.Minute {
-					t.Errorf("at its end, after %d failures: %+v", failed, end)
+					t.Errorf("at its end: %+v, want %d failures in 10 minutes", end, failed)
 				}
 			})
 		})
 	}
 }
 
-// Failures that leave the gate open are no outage, nor are batches that are refused
-// for what they are, or given up by their clients.
+// Failures below the threshold are no outage. Neither are refusals, nor clients that
+// give up.
 func TestNoOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var told outages
+		var reports outages
 		client := modelClient(t, &model{answer: func(nth int) reply {
 			switch {
 			case nth%10 == 9:
@@ -110,48 +110,48 @@ func TestNoOutage(t *testing.T) {
 				return failing(errRefused)
 			}
 			return status(429)
-		}}, nil, intake.OnOutage(told.add))
+		}}, nil, intake.OnOutage(reports.add))
 		for range 10 {
 			if err := client.Forward(t.Context(), smallBatch()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		refusing := modelClient(t, &model{answer: scripted(400, 403, 413)}, nil, intake.OnOutage(told.add))
-		hanging := modelClient(t, &model{answer: func(int) reply { return failing(errHung) }}, nil, intake.OnOutage(told.add))
+		refusing := modelClient(t, &model{answer: scripted(400, 403, 413)}, nil, intake.OnOutage(reports.add))
+		hanging := modelClient(t, &model{answer: func(int) reply { return failing(errHung) }}, nil, intake.OnOutage(reports.add))
 		for range 50 {
 			_ = failure(t, refusing, t.Context())
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_ = failure(t, hanging, ctx)
 			cancel()
 		}
-		if got := told.all(); len(got) > 0 {
-			t.Errorf("%+v", got)
+		if got := reports.all(); len(got) > 0 {
+			t.Errorf("reported %+v, want nothing", got)
 		}
 	})
 }
 
-// An intake that is back, even if only to refuse, is told with its answer.
+// A refusal ends an outage, too.
 func TestOutageEndsWithARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		answer := scripted(0, 0, 0, 403)
-		var told outages
+		var reports outages
 		client := modelClient(t, &model{answer: answer}, func(c *intake.Config) {
 			c.Retry = intake.DefaultRetry()
 			c.Retry.BreakerFailureThreshold = 2
-		}, intake.OnOutage(told.add))
+		}, intake.OnOutage(reports.add))
 		_ = failure(t, client, t.Context())
-		got := told.all()
+		got := reports.all()
 		if len(got) != 2 || !got[1].Over || got[1].HTTPStatus != http.StatusForbidden || got[1].Reason != "because" || got[1].FailedAttempts != 3 {
-			t.Errorf("%+v", got)
+			t.Errorf("%+v, want a start and an end with the refusal", got)
 		}
 	})
 }
 
-// An intake that takes one batch and then none for two seconds, for an hour, is told
-// of once a minute; when it goes down for good behind one that was told, this is told
-// too, and how many were not.
-func TestFlappingIsToldOnceAMinute(t *testing.T) {
+// An intake that, for an hour, accepts one batch and then none for two seconds is reported
+// once a minute. If it then stays down, that is reported as well, with the number of
+// outages that were not.
+func TestFlappingIsReportedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var dead atomic.Bool
@@ -162,8 +162,8 @@ func TestFlappingIsToldOnceAMinute(t *testing.T) {
 			}
 			return later(503, "2")
 		}
-		var told outages
-		client := modelClient(t, m, nil, intake.OnOutage(told.add))
+		var reports outages
+		client := modelClient(t, m, nil, intake.OnOutage(reports.add))
 		flapping := func(length time.Duration) {
 			for end := time.Now().Add(length); time.Now().Before(end); {
 				if err := client.Forward(t.Context(), smallBatch()); err != nil {
@@ -172,46 +172,45 @@ func TestFlappingIsToldOnceAMinute(t *testing.T) {
 			}
 		}
 		flapping(time.Hour)
-		got := told.all()
+		got := reports.all()
 		if len(got) < 100 || len(got) > 122 {
-			t.Errorf("told %d times in an hour, with %d attempts", len(got), m.count())
+			t.Errorf("%d reports in an hour with %d attempts, want 100 to 122", len(got), m.count())
 		}
 		for i, o := range got {
 			if o.Over != (i%2 == 1) {
 				t.Fatalf("%d: %+v", i, o)
 			}
 			if untold := o.Untold; i > 0 && !o.Over && (untold < 20 || untold > 30) {
-				t.Errorf("%d: %d were not told", i, untold)
+				t.Errorf("report %d: %d were not reported, want 20 to 30", i, untold)
 			}
 		}
-		for before := len(told.all()); len(told.all()) < before+2; {
+		for before := len(reports.all()); len(reports.all()) < before+2; {
 			flapping(time.Second)
 		}
 		dead.Store(true)
-		before := len(told.all())
+		before := len(reports.all())
 		down := time.Now()
 		forwarding := forwardMany(t, client, 1, smallBatch())
 		<-time.After(10 * time.Minute)
-		if got = told.all(); len(got) != before+1 || got[before].Over {
-			t.Errorf("down behind one that was told: %+v", got[before:])
-		} else if after := told.times[before].Sub(down); after < 50*time.Second || after > 70*time.Second {
-			t.Errorf("told after %v", after)
+		if got = reports.all(); len(got) != before+1 || got[before].Over {
+			t.Errorf("down after a reported outage: %+v, want one start", got[before:])
+		} else if after := reports.times[before].Sub(down); after < 50*time.Second || after > 70*time.Second {
+			t.Errorf("reported after %v, want about a minute", after)
 		}
 		dead.Store(false)
 		forwarding.Wait()
-		if got = told.all(); len(got) != before+2 || !got[before+1].Over {
-			t.Errorf("back: %+v", got[before:])
+		if got = reports.all(); len(got) != before+2 || !got[before+1].Over {
+			t.Errorf("back: %+v, want one end", got[before:])
 		}
 	})
 }
 
-// What is told comes in order and one at a time, however many batches find it out,
-// and while nobody else waits for who is told.
-func TestOutagesAreToldInOrder(t *testing.T) {
+// Reports come in order and one at a time. While one blocks, other batches do not wait.
+func TestOutagesAreReportedInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{answer: scripted(0, 200, 200, 200)}
-		var told outages
+		var reports outages
 		written := make(chan struct{})
 		client := modelClient(t, m, func(c *intake.Config) {
 			c.Retry = intake.DefaultRetry()
@@ -220,24 +219,24 @@ func TestOutagesAreToldInOrder(t *testing.T) {
 			if !o.Over {
 				<-written // the log is slow
 			}
-			told.add(o)
+			reports.add(o)
 		}))
 		forwarding := forwardMany(t, client, 3, smallBatch())
 		<-time.After(time.Minute)
 		if got := m.count(); got < 3 {
-			t.Errorf("%d attempts while the log is slow", got)
+			t.Errorf("%d attempts while the log is slow, want at least 3", got)
 		}
 		close(written)
 		forwarding.Wait()
-		if got := told.all(); len(got) != 2 || got[0].Over || !got[1].Over {
-			t.Errorf("%+v", got)
+		if got := reports.all(); len(got) != 2 || got[0].Over || !got[1].Over {
+			t.Errorf("%+v, want a start and then an end", got)
 		}
 	})
 }
 
-// A batch that was on its way already when the intake asked to be left alone, and is
-// accepted meanwhile, does not end the outage: nothing is sent yet.
-func TestOutageGoesOnWhileTheIntakeIsSpared(t *testing.T) {
+// A batch that was posted before a Retry-After came and is accepted after it does not end
+// the outage: nothing is sent yet.
+func TestOutageLastsUntilRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{answer: func(nth int) reply {
@@ -250,18 +249,18 @@ func TestOutageGoesOnWhileTheIntakeIsSpared(t *testing.T) {
 			}
 			return status(200)
 		}}
-		var told outages
-		client := modelClient(t, m, nil, intake.OnOutage(told.add))
+		var reports outages
+		client := modelClient(t, m, nil, intake.OnOutage(reports.add))
 		first := forwardMany(t, client, 1, smallBatch())
 		synctest.Wait()
 		second := forwardMany(t, client, 1, smallBatch())
 		first.Wait()
-		if got := told.all(); len(got) != 1 || got[0].Over {
-			t.Errorf("after the first batch: %+v", got)
+		if got := reports.all(); len(got) != 1 || got[0].Over {
+			t.Errorf("after the first batch: %+v, want the start only", got)
 		}
 		second.Wait()
-		if got := told.all(); len(got) != 2 || !got[1].Over || got[1].FailedAttempts != 1 || got[1].Lasted < 30*time.Second {
-			t.Errorf("at the end: %+v", got)
+		if got := reports.all(); len(got) != 2 || !got[1].Over || got[1].FailedAttempts != 1 || got[1].Lasted < 30*time.Second {
+			t.Errorf("at the end: %+v, want an end after 30 s and one failure", got)
 		}
 	})
 }

@@ -6,33 +6,31 @@ import (
 	"sync"
 )
 
-// outbound follows a request on its way out, to know what the intake can have
-// got of it when no answer comes. An intake that got less than Content-Length
-// bytes has got no request (RFC 9112, section 8), so what counts is whether the
-// last byte can have gone out: the transport has taken it, and has written to
-// the connection since the request began.
+// outbound tracks how much of a request was sent, to know whether the intake may have
+// it when no answer comes. A request of fewer than Content-Length bytes is incomplete
+// (RFC 9112, section 8), so only the last byte matters. It may have been sent if the
+// transport has read it, and has written to the connection since the request started.
 type outbound struct {
 	mu      sync.Mutex
 	body    *body
 	conn    net.Conn
-	counted *countedConn // nil where the connection is shared with other requests
-	use     int64        // which of the connection's
-	before  int64
+	counted *countedConn // nil if other requests share the connection
+	use     int64        // the number of the request on it
+	before  int64        // bytes written before the request
 }
 
-// begin returns the form as the request's body, and forgets about a time before
-// that did not count.
-func (o *outbound) begin(f *form) io.ReadCloser {
-	o.end()
+// newBody returns the form as the body of the request. It forgets an earlier body, which
+// the intake can't have seen.
+func (o *outbound) newBody(f *form) io.ReadCloser {
+	o.closeBody()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.body, o.conn, o.counted = f.body(), nil, nil
 	return o.body
 }
 
-// end has the transport, which may read on in the background after it has
-// returned, read no more.
-func (o *outbound) end() {
+// closeBody stops the transport from reading, which it may still do after it returned.
+func (o *outbound) closeBody() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.body != nil {
@@ -40,7 +38,7 @@ func (o *outbound) end() {
 	}
 }
 
-// connected notes the connection that the request is sent through.
+// connected records the connection on which the request is sent.
 func (o *outbound) connected(conn net.Conn) {
 	bottom, shared := counted(conn)
 	var use int64
@@ -55,8 +53,8 @@ func (o *outbound) connected(conn net.Conn) {
 	}
 }
 
-// abort closes the request's connection, unless it is another's by now or shared.
-// Whatever is read from it then ends.
+// abort closes the connection of the request, and so ends all reads from it. It leaves a
+// connection alone that is shared, or that another request uses by now.
 func (o *outbound) abort() {
 	o.mu.Lock()
 	conn, use := o.counted, o.use
@@ -72,11 +70,11 @@ func (o *outbound) isConnected() bool {
 	return o.conn != nil
 }
 
-// mayBeWhole tells that the whole request may have gone out. It is for when the
+// mayBeSent reports whether the whole request may have been sent. Call it after the
 // transport has returned.
-func (o *outbound) mayBeWhole() bool {
+func (o *outbound) mayBeSent() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	wrote := o.counted == nil || o.counted.written.Load() > o.before
-	return o.conn != nil && wrote && o.body.taken()
+	return o.conn != nil && wrote && o.body.wasRead()
 }

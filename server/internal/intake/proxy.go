@@ -13,9 +13,9 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// ProxyError is what a proxy answers that does not connect us to the intake.
+// ProxyError means that a proxy refused to connect us to the intake.
 type ProxyError struct {
-	// HTTPStatus is the status of its answer to CONNECT.
+	// HTTPStatus is the status of the answer to CONNECT.
 	HTTPStatus int
 }
 
@@ -23,7 +23,7 @@ func (e *ProxyError) Error() string {
 	return "the proxy refused CONNECT with " + statusText(e.HTTPStatus)
 }
 
-// statusText returns the status, with the words that are known of it.
+// statusText returns the status and its standard text, if it has one.
 func statusText(status int) string {
 	if text := http.StatusText(status); text != "" {
 		return strconv.Itoa(status) + " " + text
@@ -31,8 +31,8 @@ func statusText(status int) string {
 	return strconv.Itoa(status)
 }
 
-// proxyAnswered refuses all answers to CONNECT but one. What else a proxy says in
-// its answer is not repeated.
+// proxyAnswered accepts 200 as the answer to CONNECT and nothing else. Its error does
+// not repeat what the proxy says.
 func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 	if answer.StatusCode == http.StatusOK {
 		return nil
@@ -40,8 +40,8 @@ func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, answer *http.
 	return &ProxyError{HTTPStatus: answer.StatusCode}
 }
 
-// Proxy returns the proxy that batches go through, for people: its scheme, host and
-// port. Empty: there is none. It holds nothing secret.
+// Proxy returns scheme, host and port of the proxy that batches go through, for display.
+// It is empty if there is none, and contains no secrets.
 func (c *Client) Proxy() string {
 	if c.proxy == nil {
 		return ""
@@ -49,7 +49,7 @@ func (c *Client) Proxy() string {
 	return c.proxy.Scheme + "://" + c.proxy.Host
 }
 
-// throughProxy names the proxy in an error that may be of its making.
+// throughProxy adds the proxy to an error that the proxy may have caused.
 func (c *Client) throughProxy(err error, connected bool) error {
 	if c.proxy == nil || connected && !c.isRelayed() {
 		return err
@@ -57,14 +57,14 @@ func (c *Client) throughProxy(err error, connected bool) error {
 	return fmt.Errorf("through proxy %s: %w", c.Proxy(), err)
 }
 
-// isRelayed reports whether answers come by way of a proxy that reads requests, and
-// may be its own.
+// isRelayed reports whether a proxy reads the requests, so that it may answer them
+// itself.
 func (c *Client) isRelayed() bool {
 	return c.proxy != nil && c.url.Scheme == "http" && strings.HasPrefix(c.proxy.Scheme, "http")
 }
 
-// CheckProxies returns an error where a variable that names a proxy does not. It
-// does not repeat the value, which may hold a password.
+// CheckProxies returns an error if an environment variable for a proxy is invalid. The
+// error does not repeat the value, which may contain a password.
 func CheckProxies() error {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		if name, value := variable(name); value != "" && !isProxy(value) {
@@ -75,8 +75,8 @@ func CheckProxies() error {
 	return nil
 }
 
-// variable returns the variable of that name, or else its lower-case twin, as net/http
-// looks for them.
+// variable returns the environment variable of that name, or else its lower-case form,
+// in the order of net/http.
 func variable(name string) (found, value string) {
 	if value := os.Getenv(name); value != "" {
 		return name, value
@@ -85,7 +85,7 @@ func variable(name string) (found, value string) {
 	return name, os.Getenv(name)
 }
 
-// isProxy reports whether a variable's value is a proxy that net/http can use.
+// isProxy reports whether net/http can use the value of a variable as a proxy.
 func isProxy(value string) bool {
 	env := httpproxy.Config{HTTPProxy: value}
 	u, err := env.ProxyFunc()(&url.URL{Scheme: "http", Host: "intake.invalid"})
@@ -102,7 +102,7 @@ func isProxy(value string) bool {
 	return slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
-// proxyFor returns the proxy that the environment names for the target; nil: none.
+// proxyFor returns the proxy that the environment names for the target, or nil.
 func proxyFor(target *url.URL, socket string) (*url.URL, error) {
 	if err := CheckProxies(); err != nil {
 		return nil, err

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Retry says when a batch that was not accepted is sent again, and how an intake
-// that takes nothing is spared. The zero value stands for [DefaultRetry].
+// Retry says when to send a batch again, and when to leave an intake alone that accepts
+// nothing. The zero value means [DefaultRetry].
 type Retry struct {
-	// MinBackoff and MaxBackoff bound the exponential back-off: the pause behind
-	// the nth attempt is random between 0 and MinBackoff·2^(n-1), at most
-	// MaxBackoff.
+	// MinBackoff and MaxBackoff bound the exponential back-off. The pause after the
+	// nth attempt is random between 0 and MinBackoff·2^(n-1), or MaxBackoff if that is
+	// less.
 	MinBackoff time.Duration
 	MaxBackoff time.Duration
-	// MaxRetryAfter caps what the intake asks for with Retry-After.
+	// MaxRetryAfter caps the intake's Retry-After.
 	MaxRetryAfter time.Duration
-	// BreakerFailureThreshold is how many attempts in a row, of all batches
-	// together, must find the intake down until it only gets probes.
+	// BreakerFailureThreshold is how many consecutive attempts, of all batches
+	// together, must find the intake down before only probes are sent.
 	BreakerFailureThreshold int
-	// BreakerDelay is the time between two probes, a quarter more or less. When
-	// the intake is back, what has waited starts spread over as long.
+	// BreakerDelay is the time between two probes, ±25%. When the intake is back, the
+	// starts of the batches that waited are spread over the same time.
 	BreakerDelay time.Duration
 }
 
@@ -37,8 +37,7 @@ func DefaultRetry() Retry {
 	}
 }
 
-// Validate returns an error that names the first setting that is out of range,
-// and its value.
+// Validate returns an error that names the first setting out of range and its value.
 func (r Retry) Validate() error {
 	switch {
 	case r.MinBackoff <= 0:
@@ -55,10 +54,9 @@ func (r Retry) Validate() error {
 	return nil
 }
 
-// pause returns how long a batch waits behind its nth attempt, counted from 1.
-// The fraction, of [0, 1), is the random part. What the intake has asked for is
-// waited in full; the spread behind it grows with it, as all that were asked at
-// the same time would else be back at the same time.
+// pause returns how long a batch waits after its nth attempt, counted from 1. Fraction,
+// in [0, 1), is the random part. The Retry-After is waited in full. A longer one gets a
+// longer random part, so that batches throttled together don't return together.
 func (r Retry) pause(attempt int, retryAfter time.Duration, fraction float64) time.Duration {
 	ceiling := r.MinBackoff
 	for range attempt - 1 {
@@ -71,9 +69,9 @@ func (r Retry) pause(attempt int, retryAfter time.Duration, fraction float64) ti
 	return retryAfter + time.Duration(fraction*float64(max(ceiling, retryAfter/4)))
 }
 
-// parseRetryAfter reads the value of a Retry-After (RFC 9110, section 10.2.3),
-// delay-seconds or HTTP-date, as a delay from now, at most limit. A date that
-// has passed is a delay of 0. It returns false on anything else.
+// parseRetryAfter parses a Retry-After (RFC 9110, section 10.2.3), either seconds or an
+// HTTP date, and returns the delay from now, at most limit. A date in the past is a
+// delay of 0. It returns false for anything else.
 func parseRetryAfter(value string, now time.Time, limit time.Duration) (time.Duration, bool) {
 	value = strings.Trim(value, " \t")
 	if value == "" {

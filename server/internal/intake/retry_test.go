@@ -21,7 +21,7 @@ func TestForwardRepeatsTheSameBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(m.contents) != 1 || len(m.requestIDs) != 7 || m.count() != 7 {
-			t.Errorf("%d contents, %d request ids, %d requests", len(m.contents), len(m.requestIDs), m.count())
+			t.Errorf("%d contents, %d request ids, %d requests, want 1, 7, 7", len(m.contents), len(m.requestIDs), m.count())
 		}
 		classes := []intake.Class{"unavailable", "throttled", "unavailable", "unavailable", "unavailable", "unavailable", "accepted"}
 		for i, a := range seen.all() {
@@ -44,10 +44,10 @@ func TestForwardFailsAtOnce(t *testing.T) {
 			m := &model{answer: scripted(code)}
 			failed := failure(t, modelClient(t, m, nil), t.Context())
 			if failed.HTTPStatus != code || failed.Answer != "because" || failed.Attempts != 1 || m.count() != 1 || time.Now() != begin {
-				t.Errorf("%d: %+v after %v", code, failed, time.Since(begin))
+				t.Errorf("%d: %+v after %v, want a single attempt", code, failed, time.Since(begin))
 			}
 			if failed.TooLarge() != (code == 413) || failed.Retryable() || failed.InDoubt() != (code == 520) {
-				t.Errorf("%d: too large %v, in doubt %v", code, failed.TooLarge(), failed.InDoubt())
+				t.Errorf("%d: too large %v, in doubt %v, want %v, %v", code, failed.TooLarge(), failed.InDoubt(), code == 413, code == 520)
 			}
 		})
 	}
@@ -88,7 +88,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 }
 
-// One upload is asked to come back later; those that begin then wait as well.
+// A Retry-After for one upload holds back those that start later.
 func TestThrottlingSlowsEverybody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -106,11 +106,11 @@ func TestThrottlingSlowsEverybody(t *testing.T) {
 		first.Wait()
 		for i, at := range m.times[1:] {
 			if since := at.Sub(begin); since < 20*time.Second || since > 26*time.Second {
-				t.Errorf("attempt %d after %v", i, since)
+				t.Errorf("attempt %d after %v, want 20 s to 26 s", i, since)
 			}
 		}
 		if last := m.times[len(m.times)-1]; last.Sub(m.times[1]) < 100*time.Millisecond {
-			t.Errorf("all came back within %v", last.Sub(m.times[1]))
+			t.Errorf("all came back within %v, want a spread", last.Sub(m.times[1]))
 		}
 	})
 }
@@ -127,10 +127,10 @@ func TestAttemptTimeout(t *testing.T) {
 		begin := time.Now()
 		failed := failure(t, modelClient(t, m, nil), t.Context())
 		if took := time.Since(begin); took < time.Minute || took > 61*time.Second {
-			t.Errorf("two attempts without an answer took %v", took)
+			t.Errorf("two attempts without an answer took %v, want a minute", took)
 		}
 		if failed.HTTPStatus != 400 || !failed.InDoubt() || failed.Attempts != 3 || failed.Timeout() {
-			t.Errorf("%+v, in doubt %v: a refusal does not undo the doubt", failed, failed.InDoubt())
+			t.Errorf("%+v, in doubt %v, want the refusal and the doubt", failed, failed.InDoubt())
 		}
 	})
 }
@@ -152,7 +152,7 @@ func TestDoubt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			failed := failure(t, modelClient(t, &model{answer: scripted(tt.codes...)}, nil), t.Context())
 			if failed.InDoubt() != tt.want || failed.Attempts != len(tt.codes) {
-				t.Errorf("%v: in doubt %v after %d attempts", tt.codes, failed.InDoubt(), failed.Attempts)
+				t.Errorf("%v: in doubt %v after %d attempts, want %v after %d", tt.codes, failed.InDoubt(), failed.Attempts, tt.want, len(tt.codes))
 			}
 		})
 	}
@@ -166,15 +166,15 @@ func TestBatchDeadline(t *testing.T) {
 		begin := time.Now()
 		failed := failure(t, client, t.Context())
 		if took := time.Since(begin); took > 5*time.Minute || took < 4*time.Minute {
-			t.Errorf("gave up after %v", took)
+			t.Errorf("gave up after %v, want 4 to 5 minutes", took)
 		}
 		if failed.HTTPStatus != 503 || failed.Attempts != m.count() || failed.InDoubt() || failed.Timeout() {
-			t.Errorf("%+v of %d attempts", failed, m.count())
+			t.Errorf("%+v, want status 503 after %d attempts, without doubt", failed, m.count())
 		}
 	})
 }
 
-// An attempt has its time, and the batch is in doubt only by the intake's silence.
+// An attempt may outlast the batch's deadline. Only silence leaves the batch in doubt.
 func TestBatchDeadlineInAnAttempt(t *testing.T) {
 	t.Parallel()
 	const postTimeout = 20 * time.Second
@@ -197,15 +197,14 @@ func TestBatchDeadlineInAnAttempt(t *testing.T) {
 				failed := failure(t, client, t.Context())
 				if time.Since(begin) != tt.took || failed.Attempts != 1 || errors.Is(failed, context.DeadlineExceeded) ||
 					failed.Timeout() != tt.timeout || failed.InDoubt() != tt.timeout {
-					t.Errorf("%v after %v, in doubt %v", failed, time.Since(begin), failed.InDoubt())
+					t.Errorf("%v after %v, in doubt %v, want one attempt of %v, in doubt %v", failed, time.Since(begin), failed.InDoubt(), tt.took, tt.timeout)
 				}
 			})
 		})
 	}
 }
 
-// No attempt is begun that the caller's deadline would cut off, and leave the batch
-// in doubt.
+// No attempt starts that the caller's deadline would cut off, leaving the batch in doubt.
 func TestCallersDeadlineIsTooNear(t *testing.T) {
 	t.Parallel()
 	for range 20 { // the waits are random
@@ -216,13 +215,13 @@ func TestCallersDeadlineIsTooNear(t *testing.T) {
 			defer cancel()
 			failed := failure(t, client, ctx)
 			if failed.HTTPStatus != 503 || failed.Attempts < 2 || failed.InDoubt() || failed.Timeout() {
-				t.Errorf("%v after %d attempts, in doubt %v", failed, failed.Attempts, failed.InDoubt())
+				t.Errorf("%v after %d attempts, in doubt %v, want status 503 without doubt", failed, failed.Attempts, failed.InDoubt())
 			}
 		})
 	}
 }
 
-// A wait that would end behind the caller's deadline is not begun.
+// Forward does not wait if the wait would end after the caller's deadline.
 func TestCallersDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -233,12 +232,12 @@ func TestCallersDeadline(t *testing.T) {
 		defer cancel()
 		failed := failure(t, client, ctx)
 		if time.Now() != begin || failed.HTTPStatus != 429 || failed.RetryAfter != 30*time.Second {
-			t.Errorf("%+v after %v", failed, time.Since(begin))
+			t.Errorf("%+v after %v, want status 429 at once", failed, time.Since(begin))
 		}
 		// The next one, with the same deadline, need not even try.
 		failed = failure(t, client, ctx)
 		if time.Now() != begin || failed.Attempts != 0 || failed.HTTPStatus != 0 || !failed.Retryable() || failed.InDoubt() {
-			t.Errorf("%+v after %v", failed, time.Since(begin))
+			t.Errorf("%+v after %v, want a retryable error at once, without an attempt", failed, time.Since(begin))
 		}
 	})
 }
@@ -252,7 +251,7 @@ func TestCancel(t *testing.T) {
 		"in an attempt":       {func(int) reply { return failing(errHung) }, true},
 		"in a pause":          {func(int) reply { return later(503, "50") }, false},
 		"in a pause, doubted": {func(int) reply { return later(502, "50") }, true},
-		"at the gate":         {scripted(0), false},
+		"in an outage":        {scripted(0), false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -263,10 +262,10 @@ func TestCancel(t *testing.T) {
 				begin := time.Now()
 				failed := failure(t, modelClient(t, &model{answer: tt.answer}, nil), ctx)
 				if !errors.Is(failed, context.Canceled) || failed.HTTPStatus != 0 || time.Since(begin) != 20*time.Second {
-					t.Errorf("%v after %v", failed, time.Since(begin))
+					t.Errorf("%v after %v, want cancellation after 20 s", failed, time.Since(begin))
 				}
 				if failed.InDoubt() != tt.inDoubt {
-					t.Errorf("in doubt: %v", failed.InDoubt())
+					t.Errorf("in doubt: %v, want %v", failed.InDoubt(), tt.inDoubt)
 				}
 			})
 		})
@@ -279,7 +278,7 @@ func TestAcceptedAlthoughCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		client := modelClient(t, &model{answer: scripted(200)}, nil, intake.OnAttempt(func(intake.Attempt) { cancel() }))
 		if err := client.Forward(ctx, smallBatch()); err != nil {
-			t.Errorf("the intake has it, yet Forward returned %v", err)
+			t.Errorf("Forward returned %v, want nil as the intake accepted the batch", err)
 		}
 	})
 }

@@ -37,16 +37,8 @@ func TestSendersTakeTurns(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		for { // until it stands in the line
-			client.turns.mu.Lock()
-			taken, n := client.turns.free == 0, 0
-			for _, l := range client.turns.lines {
-				for e := l.waiters.first; e != nil; e = e.next {
-					n++
-				}
-			}
-			client.turns.mu.Unlock()
-			if taken && n == waiting {
+		for { // until it waits
+			if s := client.State(); s.Posting == 1 && s.Waiting == waiting {
 				return
 			}
 			runtime.Gosched()

@@ -1,75 +1,50 @@
 package intake
 
-import (
-	"time"
+import "time"
 
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
-)
-
-// Health is what the client takes the intake for.
+// Health is the state of an intake as its client sees it.
 type Health string
 
-// The states of an intake, as the client sees it.
+// The states of an intake.
 const (
-	// Up takes what it gets.
+	// Up accepts batches, or refuses them for themselves.
 	Up Health = "up"
-	// Throttled has asked to be left alone for a while.
+	// Throttled has asked for a pause with Retry-After.
 	Throttled Health = "throttled"
-	// Down has failed so often in a row that it is left alone for a while.
+	// Down has failed so often in a row that nothing is sent for a while.
 	Down Health = "down"
-	// Probing was down, and gets one batch at a time to find out whether it still
-	// is.
+	// Probing was down and is sent one batch at a time, to find out whether it is up
+	// again.
 	Probing Health = "probing"
 )
 
-// State is what a client does now.
+// State describes a client at one moment.
 type State struct {
 	Health Health
-	// RetryAt is when something is sent again at the earliest, where nothing is sent
-	// now; zero: any time.
+	// RetryAt is when the next attempt may start, if none may now; else zero.
 	RetryAt time.Time
-	// Connections is how many connections are open, and MaxConnections how many
-	// there may be.
+	// Connections is the number of open connections, and MaxConnections their limit.
 	Connections, MaxConnections int
-	// Posting is how many batches have their turn, and Waiting how many wait for
-	// it.
+	// Posting is the number of batches that have a turn. Waiting is the number that
+	// wait for one; 0 during an outage, when they wait for the intake.
 	Posting, Waiting int
 }
 
-// State returns what the client does now.
+// State returns the current state.
 func (c *Client) State() State {
-	now := time.Now()
-	s := State{
-		Health:         c.gate.health(now),
-		Connections:    c.conns.count(),
-		MaxConnections: c.config.MaxConnections,
-	}
-	if h, open := c.gate.look(now); !open && h.wait > 0 {
-		s.RetryAt = now.Add(h.wait)
-	}
-	s.Posting, s.Waiting = c.turns.state()
+	s := c.turns.state(time.Now())
+	s.Connections, s.MaxConnections = c.conns.count(), c.config.MaxConnections
 	return s
 }
 
-// health returns what the gate takes the intake for.
-func (g *gate) health(now time.Time) Health {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.until.After(now) {
-		return Throttled
-	}
-	switch g.breaker.State() {
-	case circuitbreaker.OpenState:
-		return Down
-	case circuitbreaker.HalfOpenState:
-		return Probing
-	case circuitbreaker.ClosedState:
-	}
-	return Up
-}
-
-func (t *turns) state() (taken, waiting int) {
+func (t *turns) state(now time.Time) State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.limit - t.free, t.waiting
+	s := State{Health: t.breaker.health(now), Posting: t.limit - t.free}
+	if !t.breaker.held(now) {
+		s.Waiting = t.queue.count
+	} else if wait := t.breaker.wait(now); wait > 0 {
+		s.RetryAt = now.Add(wait)
+	}
+	return s
 }

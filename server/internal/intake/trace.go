@@ -10,13 +10,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Traced makes a span of each attempt, in the trace of the context that Forward
-// gets, and tells the intake of it (W3C Trace Context). The span shows the URL
-// without user and query, and none of the headers.
+// Traced records each attempt as a span, in the trace of Forward's context, and sends
+// the intake its W3C Trace Context. The span has the URL without user and query, and no
+// headers.
 func Traced(provider trace.TracerProvider) Option {
 	return func(c *Client) {
 		c.shown = &url.URL{Scheme: c.url.Scheme, Host: c.url.Host, Path: c.url.Path, RawPath: c.url.RawPath}
-		c.transport = otelhttp.NewTransport(addressed{to: c.url, by: c.transport},
+		c.transport = otelhttp.NewTransport(addressed{to: c.url, next: c.transport},
 			otelhttp.WithTracerProvider(provider),
 			otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
 			otelhttp.WithPropagators(propagation.TraceContext{}),
@@ -24,15 +24,15 @@ func Traced(provider trace.TracerProvider) Option {
 	}
 }
 
-// addressed gives requests the URL that others shall not see.
+// addressed sends requests to the full URL, which spans must not contain.
 type addressed struct {
-	to *url.URL
-	by http.RoundTripper
+	to   *url.URL
+	next http.RoundTripper
 }
 
 // RoundTrip sends the request to the URL.
 func (a addressed) RoundTrip(req *http.Request) (*http.Response, error) {
-	sent := *req // not Clone, which would copy what is not changed
+	sent := *req // Clone would copy the headers too
 	sent.URL = a.to
-	return a.by.RoundTrip(&sent)
+	return a.next.RoundTrip(&sent)
 }

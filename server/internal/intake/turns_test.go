@@ -4,213 +4,221 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
-// hasCome tells whether w's turn has come.
-func (w *waiter) hasCome() bool {
-	select {
-	case <-w.come:
-		return true
-	default:
-		return false
+// limitedTo returns turns with the default settings.
+func limitedTo(limit int) *turns {
+	return newTurns(Config{MaxConnections: limit, PostTimeout: time.Minute, Retry: DefaultRetry()})
+}
+
+// acquire takes a turn for a batch that has no deadline.
+func acquire(ctx context.Context, t *turns, caller string) (permit, error) {
+	return t.acquire(ctx, caller, new(time.Time))
+}
+
+// checkIdle fails the test if a turn is taken, or a batch waits.
+func checkIdle(t *testing.T, turns *turns) {
+	t.Helper()
+	turns.mu.Lock()
+	defer turns.mu.Unlock()
+	if turns.free != turns.limit || turns.queue.count != 0 {
+		t.Errorf("%d turns are free and %d batches wait, want %d and 0", turns.free, turns.queue.count, turns.limit)
 	}
 }
 
-func TestTurnsGoRound(t *testing.T) {
-	t.Parallel()
-	turns := newTurns(1)
-	turns.join("holder")
-	waiting := map[string]*waiter{}
-	for name := range strings.FieldsSeq("a1 a2 a3 a4 b1 c1 c2") {
-		waiting[name] = turns.join(name[:1])
-	}
-	var got []string
-	for range len(waiting) {
-		turns.give()
-		for name, w := range waiting {
-			if w.hasCome() && !slices.Contains(got, name) {
-				got = append(got, name)
-			}
-		}
-	}
-	if want := "a1 b1 c1 a2 c2 a3 a4"; strings.Join(got, " ") != want {
-		t.Errorf("served %v, want %s", got, want)
-	}
-}
-
-// model of turns: slow, and plainly right.
-type turnsModel struct {
-	limit   int
-	holders []*waiter
-	waiting map[string][]*waiter
-	order   []string
-}
-
-func (m *turnsModel) count() (n int) {
-	for _, line := range m.waiting {
-		n += len(line)
-	}
-	return n
-}
-
-func (m *turnsModel) join(caller string, w *waiter) {
-	if len(m.holders) < m.limit {
-		m.holders = append(m.holders, w)
-		return
-	}
-	if len(m.waiting[caller]) == 0 {
-		m.order = append(m.order, caller)
-	}
-	m.waiting[caller] = append(m.waiting[caller], w)
-}
-
-func (m *turnsModel) give(holder int) {
-	m.holders = slices.Delete(m.holders, holder, holder+1)
-	if len(m.order) == 0 {
-		return
-	}
-	caller := m.order[0]
-	m.order = m.order[1:]
-	line := m.waiting[caller]
-	m.holders = append(m.holders, line[0])
-	m.waiting[caller] = line[1:]
-	if len(line) > 1 {
-		m.order = append(m.order, caller)
-	}
-}
-
-func (m *turnsModel) leave(caller string, place int) *waiter {
-	line := m.waiting[caller]
-	w := line[place]
-	m.waiting[caller] = slices.Delete(slices.Clone(line), place, place+1)
-	if len(line) == 1 {
-		m.order = slices.DeleteFunc(m.order, func(c string) bool { return c == caller })
-	}
-	return w
-}
-
-// Whatever happens: those have a turn, and those wait, that the model says.
-func TestTurnsAreLikeTheirModel(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		m := &turnsModel{limit: rapid.IntRange(1, 4).Draw(rt, "limit"), waiting: map[string][]*waiter{}}
-		turns := newTurns(m.limit)
-		callers := rapid.SampledFrom([]string{"a", "b", "c", ""})
-		rt.Repeat(map[string]func(*rapid.T){
-			"join": func(rt *rapid.T) {
-				caller := callers.Draw(rt, "caller")
-				m.join(caller, turns.join(caller))
-			},
-			"give": func(rt *rapid.T) {
-				if len(m.holders) == 0 {
-					rt.Skip("nobody has a turn")
-				}
-				m.give(rapid.IntRange(0, len(m.holders)-1).Draw(rt, "holder"))
-				turns.give()
-			},
-			"leave": func(rt *rapid.T) {
-				if len(m.order) == 0 {
-					rt.Skip("nobody waits")
-				}
-				caller := rapid.SampledFrom(m.order).Draw(rt, "caller")
-				turns.leave(m.leave(caller, rapid.IntRange(0, len(m.waiting[caller])-1).Draw(rt, "place")))
-			},
-			"leave with a turn": func(rt *rapid.T) { // cancelled just as it came
-				if len(m.holders) == 0 {
-					rt.Skip("nobody has a turn")
-				}
-				holder := rapid.IntRange(0, len(m.holders)-1).Draw(rt, "holder")
-				w := m.holders[holder]
-				m.give(holder)
-				turns.leave(w)
-			},
-			"": func(rt *rapid.T) { compare(rt, turns, m) },
-		})
-		for len(m.holders) > 0 {
-			m.give(0)
-			turns.give()
-			compare(rt, turns, m)
-		}
-		if turns.free != m.limit || m.count() > 0 {
-			rt.Fatalf("in the end %d turns are free, and %d wait", turns.free, m.count())
-		}
-	})
-}
-
-func compare(rt *rapid.T, turns *turns, m *turnsModel) {
-	if turns.free != m.limit-len(m.holders) {
-		rt.Fatalf("%d turns are free with %d of %d held", turns.free, len(m.holders), m.limit)
-	}
-	for _, w := range m.holders {
-		if !w.hasCome() {
-			rt.Fatal("a turn did not come")
-		}
-	}
-	var order []string
-	for place := turns.order.first; place != nil; place = place.next {
-		order = append(order, place.value.caller)
-		var line []*waiter
-		for w := place.value.waiters.first; w != nil; w = w.next {
-			line = append(line, w.value)
-			if w.value.hasCome() {
-				rt.Fatal("waits although its turn has come")
-			}
-		}
-		if !slices.Equal(line, m.waiting[place.value.caller]) {
-			rt.Fatalf("the line of %q is not the model's", place.value.caller)
-		}
-	}
-	if !slices.Equal(order, m.order) || len(turns.lines) != len(m.order) {
-		rt.Fatalf("lines %q (%d by caller), want %q", order, len(turns.lines), m.order)
-	}
-}
-
-func TestTakeFailsWhenItsContextEnds(t *testing.T) {
+func TestAcquireFailsWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(1)
+		turns := limitedTo(1)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := turns.take(ended, "a"); !errors.Is(err, context.Canceled) || turns.free != 1 {
-			t.Errorf("ended before it began: %v, %d free", err, turns.free)
+		if _, err := acquire(ended, turns, "a"); !errors.Is(err, context.Canceled) {
+			t.Errorf("acquire with an ended context: %v, want %v", err, context.Canceled)
 		}
-		if err := turns.take(t.Context(), "a"); err != nil {
+		checkIdle(t, turns)
+		p, err := acquire(t.Context(), turns, "a")
+		if err != nil {
 			t.Fatal(err)
 		}
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := turns.take(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Minute {
-			t.Errorf("%v after %v", err, time.Since(begin))
+		if _, err := acquire(ctx, turns, "a"); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Minute {
+			t.Errorf("acquire behind another batch: %v after %v, want %v after a minute", err, time.Since(begin), context.DeadlineExceeded)
 		}
-		if turns.order.first != nil || len(turns.lines) != 0 {
-			t.Error("what was cancelled still stands in line")
-		}
-		turns.give()
-		if turns.free != 1 {
-			t.Errorf("%d turns are free", turns.free)
-		}
+		turns.release(p, &postResult{})
+		checkIdle(t, turns)
 	})
 }
 
-// Takers that give up at the very moment when their turn may come.
+// A batch that stops waiting at the moment when it gets its turn passes it on.
+func TestAbandonWithATurn(t *testing.T) {
+	t.Parallel()
+	turns := limitedTo(1)
+	first, second := turns.enqueue("a"), turns.enqueue("a")
+	turns.abandon(first)
+	if len(second.granted) != 1 {
+		t.Error("the second batch has no turn, want the one that the first gave back")
+	}
+	turns.abandon(second)
+	checkIdle(t, turns)
+}
+
+// The deadline is put off by the time in the queue, but not by the time in which the
+// intake is left alone.
+func TestAcquirePutsTheDeadlineOff(t *testing.T) {
+	t.Parallel()
+	accepted := &postResult{verdict: judgeStatus(200)}
+	throttled := &postResult{verdict: judgeStatus(429), retryAfter: 30 * time.Second}
+	for name, test := range map[string]struct {
+		deadline time.Duration
+		holder   *postResult // after 10 s
+		want     error
+		took     time.Duration
+		putOff   time.Duration
+	}{
+		"turn":                        {5 * time.Second, accepted, nil, 10 * time.Second, 10 * time.Second},
+		"deadline after Retry-After":  {31 * time.Second, throttled, nil, 40 * time.Second, 10 * time.Second},
+		"deadline within Retry-After": {30 * time.Second, throttled, errHeld, 10 * time.Second, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				turns := limitedTo(1)
+				turns.breaker.random = func() float64 { return 0 }
+				holder, err := acquire(t.Context(), turns, "a")
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(10*time.Second, func() { turns.release(holder, test.holder) })
+				begin := time.Now()
+				deadline := begin.Add(test.deadline)
+				p, err := turns.acquire(t.Context(), "a", &deadline)
+				if took := time.Since(begin); !errors.Is(err, test.want) || took != test.took {
+					t.Errorf("acquire: %v after %v, want %v after %v", err, took, test.want, test.took)
+				}
+				if putOff := deadline.Sub(begin) - test.deadline; putOff != test.putOff {
+					t.Errorf("the deadline was put off by %v, want %v", putOff, test.putOff)
+				}
+				if err == nil {
+					turns.release(p, &postResult{})
+				}
+				checkIdle(t, turns)
+			})
+		})
+	}
+}
+
+// Batches that waited for the intake to be back start spread over Retry.BreakerDelay.
+// A batch that comes later is not delayed.
+func TestStartsAreSpread(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*turns) time.Duration{
+		"Retry-After": func(turns *turns) time.Duration {
+			turns.breaker.notBefore = time.Now().Add(20 * time.Second)
+			return 20 * time.Second
+		},
+		"probe": func(turns *turns) time.Duration {
+			turns.breaker.become(breakerHalfOpen)
+			turns.breaker.probeAt = time.Now().Add(time.Hour)
+			time.AfterFunc(10*time.Second, func() {
+				turns.free-- // the probe's
+				turns.release(permit{probe: true, epoch: 1}, &postResult{verdict: judgeStatus(200)})
+			})
+			return 10 * time.Second
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const batches = 10
+				turns := limitedTo(100)
+				turns.breaker.random = func() float64 { return 0.5 }
+				begin := time.Now()
+				held := open(turns)
+				started := make(chan time.Duration, batches+1)
+				start := func() {
+					if p, err := acquire(t.Context(), turns, "a"); err != nil {
+						t.Error(err)
+					} else {
+						started <- time.Since(begin) - held
+						turns.release(p, &postResult{verdict: judgeStatus(200)})
+					}
+				}
+				for range batches {
+					go start()
+				}
+				for i := range batches {
+					if got, want := <-started, time.Duration(50+100*i)*time.Millisecond; got != want {
+						t.Errorf("batch %d started %v after the intake was back, want %v", i, got, want)
+					}
+				}
+				later := time.Since(begin) - held
+				start()
+				if got := <-started; got != later {
+					t.Errorf("a batch that came at %v started at %v, want at once", later, got)
+				}
+				checkIdle(t, turns)
+			})
+		})
+	}
+}
+
+// A Retry-After that passed while no batch waited delays none.
+func TestNothingToSpread(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns := limitedTo(1)
+		p, err := acquire(t.Context(), turns, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		turns.release(p, &postResult{verdict: judgeStatus(429), retryAfter: 20 * time.Second})
+		<-time.After(20 * time.Second)
+		begin := time.Now()
+		if p, err = acquire(t.Context(), turns, "a"); err != nil || time.Since(begin) != 0 {
+			t.Errorf("acquire: %v after %v, want a turn at once", err, time.Since(begin))
+		}
+		turns.release(p, &postResult{})
+		checkIdle(t, turns)
+	})
+}
+
+// While a probe hangs, nobody knows how long the others have to wait.
+func TestDeadlinePassesBehindAProbe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns := limitedTo(1)
+		turns.breaker.state = breakerOpen
+		probe, err := acquire(t.Context(), turns, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		deadline := begin.Add(time.Minute)
+		_, err = turns.acquire(t.Context(), "a", &deadline)
+		if !errors.Is(err, errBatchDeadline) || time.Since(begin) != time.Minute {
+			t.Errorf("acquire: %v after %v, want %v after a minute", err, time.Since(begin), errBatchDeadline)
+		}
+		turns.release(probe, &postResult{})
+		checkIdle(t, turns)
+	})
+}
+
+// Batches that stop waiting at the very moment when their turn may come.
 func TestTurnsUnderContention(t *testing.T) {
 	t.Parallel()
-	const limit, takers = 3, 2000
-	turns := newTurns(limit)
-	var holding, served atomic.Int32
+	const limit, batches = 3, 2000
+	turns := limitedTo(limit)
+	var posting, served atomic.Int32
 	var all sync.WaitGroup
-	for i := range takers {
+	for i := range batches {
 		all.Go(func() {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -218,22 +226,20 @@ func TestTurnsUnderContention(t *testing.T) {
 			if mayGiveUp {
 				time.AfterFunc(rand.N(3*time.Millisecond), cancel)
 			}
-			switch err := turns.take(ctx, strconv.Itoa(i%7)); {
+			switch p, err := acquire(ctx, turns, strconv.Itoa(i%7)); {
 			case err == nil:
-				if n := holding.Add(1); n > limit {
-					t.Errorf("%d have a turn", n)
+				if n := posting.Add(1); n > limit {
+					t.Errorf("%d batches have a turn, want at most %d", n, limit)
 				}
 				served.Add(1)
-				holding.Add(-1)
-				turns.give()
+				posting.Add(-1)
+				turns.release(p, &postResult{})
 			case !mayGiveUp:
-				t.Error(err)
+				t.Errorf("acquire without an end: %v", err)
 			}
 		})
 	}
 	all.Wait()
-	t.Logf("%d of %d were served", served.Load(), takers)
-	if turns.free != limit || turns.order.first != nil || len(turns.lines) != 0 {
-		t.Errorf("%d turns are free, %d lines", turns.free, len(turns.lines))
-	}
+	t.Logf("%d of %d batches had a turn", served.Load(), batches)
+	checkIdle(t, turns)
 }

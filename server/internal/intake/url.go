@@ -10,23 +10,23 @@ import (
 	"unicode"
 )
 
-// CheckURL returns an error where [New] would refuse the URL. Its text is what is
-// said of the URL, which it does not repeat.
+// CheckURL returns an error if [New] would refuse the URL. Its text continues a sentence
+// about the URL, and does not repeat it.
 func CheckURL(raw string) error {
 	_, _, err := parseURL(raw)
 	return err
 }
 
-// maxSocketPathBytes is the longest path of a unix socket: 107 bytes on Linux.
+// maxSocketPathBytes limits the path of a unix socket: 107 bytes on Linux.
 const maxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 var errNoURL = errors.New("is not http://host/path, https://host/path or unix:///path/to/socket:/path/of/url")
 
-// parseURL returns the URL to post to and the unix socket to dial, if any. Its
-// errors do not repeat the URL, which may hold a password.
+// parseURL returns the URL to post to, and the unix socket to dial if there is one. Its
+// errors do not repeat the URL, which may contain a password.
 func parseURL(raw string) (target *url.URL, socket string, err error) {
 	u, err := url.Parse(raw)
-	if err != nil || strings.ContainsFunc(raw, unicode.IsSpace) { // a blank may be followed by a key
+	if err != nil || strings.ContainsFunc(raw, unicode.IsSpace) { // a key may follow the blank
 		return nil, "", errNoURL
 	}
 	switch {
@@ -46,4 +46,13 @@ func parseURL(raw string) (target *url.URL, socket string, err error) {
 		return u, "", nil
 	}
 	return nil, "", errNoURL
+}
+
+// Host returns where batches go, for display: scheme, host and port of the URL, or the
+// path of the unix socket. It contains no secrets.
+func (c *Client) Host() string {
+	if c.socket != "" {
+		return "unix://" + c.socket
+	}
+	return c.url.Scheme + "://" + c.url.Host
 }

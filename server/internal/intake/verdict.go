@@ -5,14 +5,14 @@ import (
 	"net/http"
 )
 
-// Class says how an attempt ended.
+// Class is how an attempt ended.
 type Class string
 
 // The classes of attempts.
 const (
-	// ClassAccepted is a status of 2xx.
+	// ClassAccepted is a 2xx status.
 	ClassAccepted Class = "accepted"
-	// ClassRefused is a status that the same bytes would bring again.
+	// ClassRefused is a status that the same bytes would get again.
 	ClassRefused Class = "refused"
 	// ClassTooLarge is 413.
 	ClassTooLarge Class = "too_large"
@@ -20,17 +20,17 @@ const (
 	ClassThrottled Class = "throttled"
 	// ClassUnavailable is 408, 500, 502, 503 and 504.
 	ClassUnavailable Class = "unavailable"
-	// ClassUnreachable is no connection: DNS, dialling, TLS.
+	// ClassUnreachable means no connection: DNS, dialling or TLS failed.
 	ClassUnreachable Class = "unreachable"
-	// ClassBroken is a connection that broke without an answer.
+	// ClassBroken means that the connection broke before an answer.
 	ClassBroken Class = "broken"
-	// ClassTimeout is no answer within Config.PostTimeout.
+	// ClassTimeout means no answer within Config.PostTimeout.
 	ClassTimeout Class = "timeout"
-	// ClassCancelled is an attempt that the caller, or its deadline, has ended.
+	// ClassCancelled means that the caller cancelled, or its deadline passed.
 	ClassCancelled Class = "cancelled"
 )
 
-// health is what an attempt tells about the intake, whichever batch it carried.
+// health is what an attempt shows of the intake, whatever the batch.
 type health int
 
 const (
@@ -39,19 +39,19 @@ const (
 	healthDown
 )
 
-// verdict is what the end of an attempt means.
+// verdict is what the result of an attempt means.
 type verdict struct {
 	class Class
-	// retry: the same bytes may be accepted later.
+	// retry reports whether the same bytes may be accepted later.
 	retry bool
-	// inDoubt: the intake may have taken the batch nevertheless.
+	// inDoubt reports whether the intake may have taken the batch nevertheless.
 	inDoubt bool
-	// throttles: a Retry-After with it is meant for everybody.
+	// throttles reports whether a Retry-After applies to all batches.
 	throttles bool
 	health    health
 }
 
-// judgeStatus says what an answer means, from the status alone.
+// judgeStatus returns the verdict on an answer, from its status alone.
 func judgeStatus(status int) verdict {
 	switch status {
 	case http.StatusRequestTimeout:
@@ -63,7 +63,7 @@ func judgeStatus(status int) verdict {
 	case http.StatusServiceUnavailable:
 		return verdict{class: ClassUnavailable, retry: true, throttles: true, health: healthDown}
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-		// What is behind a gateway may have taken the batch before it failed.
+		// The server behind a gateway may have taken the batch before the failure.
 		return verdict{class: ClassUnavailable, retry: true, inDoubt: true, health: healthDown}
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
 		return verdict{class: ClassRefused, health: healthUp}
@@ -71,20 +71,20 @@ func judgeStatus(status int) verdict {
 	switch {
 	case status >= 200 && status < 300:
 		return verdict{class: ClassAccepted, health: healthUp}
-	case status >= 500: // such as the 520 to 530 of one CDN
+	case status >= 500: // one CDN uses 520 to 530
 		return verdict{class: ClassRefused, inDoubt: true, health: healthDown}
 	}
 	return verdict{class: ClassRefused, health: healthUp}
 }
 
-// judgeSilence says what it means that an attempt brought no answer: ended is
-// why its context ended, nil if it did not; connected tells that there was a
-// connection, and sent that the whole request may have gone out through it.
-func judgeSilence(ended error, connected, sent bool) verdict {
+// judgeSilence returns the verdict on an attempt without an answer. Stopped is why its
+// context ended, or nil; connected reports whether there was a connection, and sent
+// whether the whole request may have gone out on it.
+func judgeSilence(stopped error, connected, sent bool) verdict {
 	switch {
-	case errors.Is(ended, errPostTimeout):
+	case errors.Is(stopped, errPostTimeout):
 		return verdict{class: ClassTimeout, retry: true, inDoubt: sent, health: healthDown}
-	case ended != nil:
+	case stopped != nil:
 		return verdict{class: ClassCancelled, inDoubt: sent}
 	case !connected:
 		return verdict{class: ClassUnreachable, retry: true, health: healthDown}
@@ -92,8 +92,8 @@ func judgeSilence(ended error, connected, sent bool) verdict {
 	return verdict{class: ClassBroken, retry: true, inDoubt: sent, health: healthDown}
 }
 
-// Outcomes returns the classes of attempts, with an example of each kind of HTTP
-// status that they come with; 0: no answer.
+// Outcomes returns all classes of attempts, each with an example of every kind of HTTP
+// status that it comes with. 0 stands for no answer.
 func Outcomes() map[Class][]int {
 	const noAnswer = 0
 	return map[Class][]int{

@@ -26,8 +26,8 @@ func connections(n int) func(*intake.Config) {
 	return func(c *intake.Config) { c.MaxConnections = n }
 }
 
-// hold forwards a batch, which then has a turn for as long as the test's intake
-// makes it wait. It returns what Forward will.
+// hold forwards a batch and returns once it has a turn or waits for one. The channel
+// gets what Forward returns.
 func hold(t *testing.T, client *intake.Client) <-chan error {
 	t.Helper()
 	forwarded := make(chan error, 1)
@@ -36,7 +36,7 @@ func hold(t *testing.T, client *intake.Client) <-chan error {
 	return forwarded
 }
 
-func TestOneServiceDoesNotHoldUpAnother(t *testing.T) {
+func TestOneServiceDoesNotDelayAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const many = 400
@@ -49,16 +49,16 @@ func TestOneServiceDoesNotHoldUpAnother(t *testing.T) {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took > 3*time.Second {
-			t.Errorf("one batch took %v behind %d of another service", took, many)
+			t.Errorf("a batch took %v with %d of another service in the queue, want at most 3 s", took, many)
 		}
 		accepted.Wait()
-		if took := time.Since(begin); took != (many+2)/2*time.Second {
-			t.Errorf("all took %v", took)
+		if took, want := time.Since(begin), (many+2)/2*time.Second; took != want {
+			t.Errorf("all took %v, want %v", took, want)
 		}
 	})
 }
 
-func TestWaitingForATurnIsNoTimeout(t *testing.T) {
+func TestQueueIsNoTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const uploads = 20
@@ -67,15 +67,15 @@ func TestWaitingForATurnIsNoTimeout(t *testing.T) {
 			c.MaxConnections, c.BatchDeadline = 1, time.Minute
 		}, intake.OnAttempt(func(a intake.Attempt) {
 			if a.Number != 1 || a.Duration != 20*time.Second {
-				t.Errorf("%+v", a)
+				t.Errorf("%+v, want a single attempt of 20 s", a)
 			}
 		}))
 		forwardMany(t, client, uploads, smallBatch()).Wait()
 	})
 }
 
-// The clock of the batch's deadline goes on where it stood when the turn has come.
-func TestBatchDeadlineGoesOnBehindTheLine(t *testing.T) {
+// The batch's deadline does not count time in the queue, but all other time.
+func TestBatchDeadlineAfterTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: 6 * time.Second, answer: func(nth int) reply {
@@ -90,10 +90,10 @@ func TestBatchDeadlineGoesOnBehindTheLine(t *testing.T) {
 		begin := time.Now()
 		first := hold(t, client)
 		failed := failure(t, client, t.Context())
-		// 6 s in the line, an attempt of 6 s, 2 s and a little until the next one of 6 s,
-		// which begins before the deadline and ends behind it.
+		// 6 s in the queue, an attempt of 6 s, a pause of 2 s and a little, and another
+		// attempt of 6 s, which starts before the deadline and ends after it.
 		if took := time.Since(begin); took.Truncate(time.Second) != 20*time.Second || failed.Attempts != 2 {
-			t.Errorf("%v after %v", failed, took)
+			t.Errorf("%v after %v, want 2 attempts in 20 s", failed, took)
 		}
 		if err := <-first; err != nil {
 			t.Error(err)
@@ -101,7 +101,7 @@ func TestBatchDeadlineGoesOnBehindTheLine(t *testing.T) {
 	})
 }
 
-func TestCancelInTheLine(t *testing.T) {
+func TestCancelInTheQueue(t *testing.T) {
 	t.Parallel()
 	for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
 		synctest.Test(t, func(t *testing.T) {
@@ -122,13 +122,13 @@ func TestCancelInTheLine(t *testing.T) {
 				t.Error(err)
 			}
 			if err := client.Forward(t.Context(), smallBatch()); err != nil || m.count() != 2 {
-				t.Errorf("%v after %d requests", err, m.count())
+				t.Errorf("%v after %d requests, want acceptance of the second", err, m.count())
 			}
 		})
 	}
 }
 
-func TestBackoffHoldsNoTurn(t *testing.T) {
+func TestBackoffKeepsNoTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{answer: func(nth int) reply {
@@ -141,17 +141,17 @@ func TestBackoffHoldsNoTurn(t *testing.T) {
 		paused := hold(t, client)
 		begin := time.Now()
 		if err := client.Forward(t.Context(), smallBatch()); err != nil || time.Now() != begin {
-			t.Errorf("%v after %v", err, time.Since(begin))
+			t.Errorf("%v after %v, want acceptance at once", err, time.Since(begin))
 		}
 		if err := <-paused; err != nil || time.Since(begin) < time.Minute {
-			t.Errorf("%v after %v", err, time.Since(begin))
+			t.Errorf("%v after %v, want acceptance after a minute", err, time.Since(begin))
 		}
 	})
 }
 
-// What stood in line when the intake went down is not sent to it, and is not in
-// front of the probe; all are served with a single connection.
-func TestProbeIsNotHeldUpByTheLine(t *testing.T) {
+// Batches in the queue are not sent when the intake goes down, and do not delay the
+// probe. One connection is enough for all.
+func TestQueueDoesNotDelayProbes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var alive atomic.Bool
@@ -166,23 +166,23 @@ func TestProbeIsNotHeldUpByTheLine(t *testing.T) {
 		accepted := forwardMany(t, client, uploads, smallBatch())
 		<-time.After(time.Second / 2)
 		if m.count() != 10 {
-			t.Errorf("%d attempts until the gate shut", m.count())
+			t.Errorf("%d attempts until the intake was down, want 10", m.count())
 		}
 		<-time.After(time.Minute)
 		// The breaker's delay is a second, a quarter more or less.
 		if n := m.count(); n < 10+60*3/4 || n > 10+61*4/3 {
-			t.Errorf("%d attempts in a minute", n)
+			t.Errorf("%d attempts after a minute, want one probe a second, ±25%%", n)
 		}
 		alive.Store(true)
 		back := time.Now()
 		accepted.Wait()
 		if took := time.Since(back); took > 5*time.Second {
-			t.Errorf("served all after %v", took)
+			t.Errorf("all accepted %v after the intake was back, want at most 5 s", took)
 		}
 	})
 }
 
-// Probes that hang have turns too; they shall not have all of them at once.
+// Probes that hang keep their turns, but never all turns at once.
 func TestHangingProbesLeaveATurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -201,15 +201,15 @@ func TestHangingProbesLeaveATurn(t *testing.T) {
 		for i := 1; i < len(times); i++ {
 			// A quarter of the 30 s after which they time out, and the breaker's delay.
 			if pause := times[i].Sub(times[i-1]); times[i-1].After(from) && pause > 9*time.Second {
-				t.Errorf("no probe for %v", pause)
+				t.Errorf("no probe for %v, want at most 9 s", pause)
 			}
 		}
 		cancel()
 	})
 }
 
-// The gate that shuts while a probe waits for a turn keeps it back.
-func TestPassIsNotStale(t *testing.T) {
+// A batch that waits for its turn is held back when another one is throttled.
+func TestRetryAfterHoldsTheQueueBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: 10 * time.Second, answer: func(nth int) reply {
@@ -220,20 +220,64 @@ func TestPassIsNotStale(t *testing.T) {
 		}}
 		client := modelClient(t, m, connections(1))
 		first := hold(t, client)
-		second := hold(t, client) // the gate is open, the turn taken
+		second := hold(t, client) // waits for its turn
 		for _, forwarded := range []<-chan error{first, second} {
 			if err := <-forwarded; err != nil {
 				t.Error(err)
 			}
 		}
 		if pause := m.times[1].Sub(m.times[0]); pause < 50*time.Second {
-			t.Errorf("sent %v after the first, although the intake wants to see nobody", pause)
+			t.Errorf("sent %v after the first, want at least 50 s", pause)
 		}
 	})
 }
 
-// The dialling of an attempt that has ended takes no connection from the next one.
-func TestCancelledDialHoldsNoConnection(t *testing.T) {
+// A panic, which the caller may recover from, does not keep the turn.
+func TestPanicGivesTheTurnBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			if nth == 0 {
+				panic("test")
+			}
+			return status(200)
+		}}
+		client := modelClient(t, m, connections(1))
+		func() {
+			defer func() {
+				if got := recover(); got != "test" {
+					t.Errorf("recovered %v, want the panic", got)
+				}
+			}()
+			_ = client.Forward(t.Context(), smallBatch())
+		}()
+		if err := client.Forward(t.Context(), smallBatch()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The error has the Retry-After of the last answer, also when attempts without an
+// answer follow.
+func TestRetryAfterOfTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{answer: func(nth int) reply {
+			if nth == 0 {
+				return later(503, "2")
+			}
+			return failing(errRefused)
+		}}
+		client := modelClient(t, m, func(c *intake.Config) { c.BatchDeadline = 10 * time.Second })
+		failed := failure(t, client, t.Context())
+		if failed.RetryAfter != 2*time.Second || failed.HTTPStatus != 0 || failed.Attempts < 2 {
+			t.Errorf("%+v, want a Retry-After of 2 s and no status after several attempts", failed)
+		}
+	})
+}
+
+// An attempt that ends while dialling keeps no connection from the next one.
+func TestCancelledDialKeepsNoConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, intake.Config{URL: "http://intake.test", PostTimeout: time.Hour, MaxConnections: 1})
@@ -246,12 +290,12 @@ func TestCancelledDialHoldsNoConnection(t *testing.T) {
 		for range cap(dials) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			if failed := failure(t, client, ctx); failed.InDoubt() {
-				t.Errorf("%+v", failed)
+				t.Errorf("%+v, want no doubt", failed)
 			}
 			cancel()
 		}
 		if first, second := <-dials, <-dials; second.Sub(first) != time.Minute {
-			t.Errorf("dialled %v later", second.Sub(first))
+			t.Errorf("dialled %v later, want a minute", second.Sub(first))
 		}
 	})
 }

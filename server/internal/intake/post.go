@@ -1,0 +1,130 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Attempt describes an attempt to post a batch, after it has ended. It contains no
+// secrets.
+type Attempt struct {
+	// BatchNum is the number of the batch.
+	BatchNum int32
+	// Number is 1 for the first attempt at the batch.
+	Number int
+	// HTTPStatus is the status of the answer; 0 if there was none.
+	HTTPStatus int
+	// Class is how the attempt ended.
+	Class Class
+	// InDoubt reports whether the intake may have taken the batch in this attempt,
+	// although it was not accepted.
+	InDoubt bool
+	// RetryAfter is the Retry-After of the answer, capped; 0 if it had none.
+	RetryAfter time.Duration
+	// Reason is the start of the answer's body, or why there was no answer, without
+	// the URL. It is empty if the batch was accepted, or the body was empty.
+	Reason string
+	// Duration is how long the attempt took, not counting the wait before it.
+	Duration time.Duration
+}
+
+// postResult is the result of one POST.
+type postResult struct {
+	verdict
+	status     int           // 0 if there was no answer
+	answer     string        // the start of the body
+	retryAfter time.Duration // capped
+	err        error         // if there was no answer
+	took       time.Duration // until the answer was read
+}
+
+// reason returns Attempt.Reason.
+func (r *postResult) reason() string {
+	switch {
+	case r.class == ClassAccepted:
+		return ""
+	case r.err != nil:
+		return r.err.Error()
+	}
+	return r.answer
+}
+
+// post sends the form once. It does not read the form after it returns.
+func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
+	defer cancel()
+	ctx = withAttempt(ctx)
+	var out outbound
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },
+	})
+	defer out.closeBody()
+	defer context.AfterFunc(ctx, out.abort)()
+	// An http.Client would follow redirects and send the key along.
+	resp, err := c.transport.RoundTrip(c.request(ctx, f, tags, &out))
+	if err == nil && resp.StatusCode >= http.StatusContinue {
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			out.abort() // the answer's body is the connection
+		}
+		return c.readAnswer(resp, cancel)
+	}
+	if err == nil {
+		_ = resp.Body.Close()
+		err = fmt.Errorf("malformed HTTP status %03d", resp.StatusCode)
+	}
+	out.closeBody()
+	stopped := contextErr(ctx)
+	connected := out.isConnected()
+	return postResult{
+		verdict: judgeSilence(stopped, connected, out.mayBeSent()),
+		err:     c.presentable(c.throughProxy(withoutURL(stopped, err), connected)),
+	}
+}
+
+func (c *Client) request(ctx context.Context, f *form, tags string, out *outbound) *http.Request {
+	req := (&http.Request{
+		Method:        http.MethodPost,
+		URL:           c.shown,
+		Host:          c.url.Host,
+		Header:        make(http.Header),
+		ContentLength: f.length(),
+		Body:          out.newBody(f),
+	}).WithContext(ctx)
+	// The transport asks for the body again when it repeats the request by itself. It
+	// repeats a POST only if the server can't have seen it: it had written nothing yet
+	// when it found the connection closed, or the server says that it did not process
+	// the request (RFC 9113, section 8.7).
+	req.GetBody = func() (io.ReadCloser, error) { return out.newBody(f), nil }
+	req.Header.Set("Content-Type", f.contentType())
+	if user := c.url.User; user != nil {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+	}
+	if tags = tagList(tags); tags != "" {
+		req.Header.Set("X-Datadog-Additional-Tags", tags)
+	}
+	if !c.config.APIKey.IsZero() {
+		req.Header.Set("DD-API-KEY", c.config.APIKey.Reveal())
+		req.Header.Set("DD-EVP-ORIGIN", origin)
+		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
+	}
+	return req
+}
+
+// tagList returns the tags without blanks around them, and without empty ones.
+func tagList(tags string) string {
+	var kept []string
+	for tag := range strings.SplitSeq(tags, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			kept = append(kept, tag)
+		}
+	}
+	return strings.Join(kept, ",")
+}
