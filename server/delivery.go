@@ -33,9 +33,9 @@ type delivery struct {
 	broken func(error)
 	err    error
 
-	// mu guards files: those of the batches that are on their way, or wait for it.
-	mu    sync.Mutex
-	files map[*encode.Segments]struct{}
+	// mu guards bodies: those of the batches that are on their way, or wait for it.
+	mu     sync.Mutex
+	bodies map[*encode.Body]struct{}
 
 	nextNum        int32 // of the batch that is accepted next
 	acceptedScopes int64
@@ -61,18 +61,21 @@ func (d *delivery) begin(uploadID string, options streamOptions) {
 	d.uploadID, d.options, d.nextNum = uploadID, options, options.firstBatchNum
 }
 
-// send waits until the batch before b is accepted and sends b on its way; last
-// tells that it is the stream's last one. It takes b over. After a batch was not
+// send waits until the batch before is accepted, gives the sealed one its number,
+// and sends it on its way. age is how long it was open, and last reports whether it
+// is the stream's last one. send takes the batch over. After a batch was not
 // accepted, it returns why.
-func (d *delivery) send(b *batch.Batch, last bool) error {
+func (d *delivery) send(sealed *batch.Sealed, age time.Duration, last bool) error {
 	d.service.ledger.BatchesSealed.Inc()
-	d.standing.seal(b)
-	d.keep(b)
+	d.keep(sealed.Body)
 	defer d.standing.enter(d.standing.enter(phaseTurn))
 	if err := d.take(); err != nil {
-		d.discard(b)
+		d.discard(sealed.Body)
 		return err
 	}
+	b := sealed.Number(d.nextNum, last && !d.options.moreFollows)
+	d.standing.seal(b)
+	d.service.metrics.BatchSealed(b.RawBytes, b.File.Len(), b.ScopeCount, age)
 	go func() {
 		err := d.forward(b)
 		d.err, d.complete = err, last && err == nil
@@ -145,21 +148,11 @@ func (d *delivery) stop() {
 	d.put()
 }
 
-// forward takes b to the intake, in the number that is next: a batch before it
-// may have taken b's own by being split. Whatever becomes of b, a panic included, it
-// is entered in the ledger once, and holds nothing afterwards.
+// forward takes b to the intake, as several batches if need be. Whatever becomes of
+// b, a panic included, it is entered in the ledger once, and holds nothing afterwards.
 func (d *delivery) forward(b *batch.Batch) (err error) {
 	defer func() { d.settle(b, err) }()
 	defer d.service.catch(d.ctx, &err)
-	if b.Num != d.nextNum {
-		renumbered, err := b.Renumber(d.service.compressors, d.nextNum, b.Final)
-		if err != nil {
-			return err
-		}
-		d.keep(renumbered)
-		d.release(b)
-		b = renumbered
-	}
 	err = d.post(b)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
@@ -180,10 +173,10 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 
 // settle gives up b, unless that is accepted or split.
 func (d *delivery) settle(b *batch.Batch, err error) {
-	if !d.keeps(b) {
+	if !d.keeps(b.File.Body) {
 		return
 	}
-	d.release(b)
+	d.release(b.File.Body)
 	if permanent(err) {
 		d.service.ledger.BatchesRefused.Inc()
 	} else {
@@ -210,10 +203,10 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.acceptedScopes += b.ScopeCount
 	d.rawBytes += b.RawBytes
 	d.compressed += int64(b.File.Len())
-	d.standing.accept(b.File)
+	d.standing.accept(b.File.Len())
 	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
 	d.terms.learned.Accepted(b)
-	d.forget(b)
+	d.forget(b.File.Body)
 	d.service.ledger.BatchesAccepted.Inc()
 	d.service.offer(d.terms, b)
 }
@@ -229,17 +222,19 @@ func (d *delivery) split(b *batch.Batch) error {
 	if err != nil {
 		return err
 	}
-	d.keep(parts...)
+	for _, part := range parts {
+		d.keep(part.Body)
+	}
 	d.service.ledger.BatchesSealed.Add(float64(len(parts)))
-	d.release(b)
+	d.release(b.File.Body)
 	d.service.ledger.BatchesRefused.Inc()
 	for i, part := range parts {
-		if err := d.forward(part); err != nil {
+		if err := d.forward(part.Number(d.nextNum, b.Final && i == len(parts)-1)); err != nil {
 			// A scope may lie half in a part that was accepted: sent again whole, it
 			// would be there one and a half times.
 			d.inDoubt = d.inDoubt || i > 0
 			for _, rest := range parts[i+1:] {
-				d.discard(rest)
+				d.discard(rest.Body)
 			}
 			return err
 		}
@@ -249,10 +244,10 @@ func (d *delivery) split(b *batch.Batch) error {
 
 // splitTo splits b to the first of the limits that its scopes can be fitted into.
 // Where there is none, it returns what stands against the first.
-func (d *delivery) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Batch, error) {
+func (d *delivery) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Sealed, error) {
 	var first error
 	for _, limits := range choices {
-		parts, err := b.Split(d.service.compressors, b.Num, limits)
+		parts, err := b.Split(d.service.compressors, limits)
 		if err == nil {
 			return parts, nil
 		}
@@ -266,36 +261,34 @@ func (d *delivery) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Bat
 	return nil, first
 }
 
-// keep lets spill at what batches hold, until they are released.
-func (d *delivery) keep(batches ...*batch.Batch) {
+// keep lets spill at what a batch holds, until it is released.
+func (d *delivery) keep(body *encode.Body) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.files == nil {
-		d.files = make(map[*encode.Segments]struct{}, len(batches))
+	if d.bodies == nil {
+		d.bodies = map[*encode.Body]struct{}{}
 	}
-	for _, b := range batches {
-		d.files[b.File] = struct{}{}
-	}
+	d.bodies[body] = struct{}{}
 }
 
 // forget lets spill no longer at what a batch holds.
-func (d *delivery) forget(b *batch.Batch) {
+func (d *delivery) forget(body *encode.Body) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.files, b.File)
+	delete(d.bodies, body)
 }
 
 // keeps reports whether a batch is neither released nor forgotten.
-func (d *delivery) keeps(b *batch.Batch) bool {
+func (d *delivery) keeps(body *encode.Body) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, ok := d.files[b.File]
+	_, ok := d.bodies[body]
 	return ok
 }
 
-func (d *delivery) release(b *batch.Batch) {
-	d.forget(b)
-	b.File.Release()
+func (d *delivery) release(body *encode.Body) {
+	d.forget(body)
+	body.Release()
 }
 
 // spill moves to the spool, if there is one, what the batches hold that are on
@@ -306,15 +299,15 @@ func (d *delivery) spill() {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for file := range d.files {
-		_, err := file.Spill(d.service.spool)
+	for body := range d.bodies {
+		_, err := body.Spill(d.service.spool)
 		d.service.noteSpool(d.ctx, err)
 	}
 }
 
 // discard gives up a batch that was not sent.
-func (d *delivery) discard(b *batch.Batch) {
-	d.release(b)
+func (d *delivery) discard(body *encode.Body) {
+	d.release(body)
 	d.service.ledger.BatchesGivenBack.Inc()
 }
 

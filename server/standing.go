@@ -7,7 +7,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
 	"github.com/scopegate/scopegate/server/internal/batch"
-	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
 // phase is what a stream's goroutine does.
@@ -54,7 +53,7 @@ func (s *standing) grow(open *batch.Assembler) {
 	s.make(s.sealedJSON+open.RawBytes(), s.sealedGzip+int64(open.CompressedBytes()))
 }
 
-// seal tells that a batch is sealed.
+// seal notes a batch that is sealed, and numbered.
 func (s *standing) seal(b *batch.Batch) {
 	s.sealedJSON += b.RawBytes
 	s.sealedGzip += int64(b.File.Len())
@@ -69,9 +68,9 @@ func (s *standing) make(jsonBytes, gzipBytes int64) {
 }
 
 // accept tells that the intake has accepted a batch.
-func (s *standing) accept(file *encode.Segments) {
+func (s *standing) accept(fileBytes int) {
 	s.accepted.Add(1)
-	s.totals.AcceptedBytes.Add(int64(file.Len()))
+	s.totals.AcceptedBytes.Add(int64(fileBytes))
 }
 
 // state says what the stream does, in words, and whether it waits for something

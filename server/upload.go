@@ -230,7 +230,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	}
 	u.conn = connOf(u.stream.rpc.Context())
 	u.conn.Use()
-	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account, options.firstBatchNum)
+	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
 		return fmt.Errorf("send header: %w", gone(u.stream.rpc.Context(), err))
 	}
@@ -314,15 +314,13 @@ func (u *upload) forward() error {
 	if err := u.batches.Resume(); err != nil {
 		return fmt.Errorf("%w: %w", errMemory, err)
 	}
-	return u.delivery.send(u.seal(false), false)
+	return u.send(false)
 }
 
-// seal seals the open batch, and measures it.
-func (u *upload) seal(final bool) *batch.Batch {
-	b := u.batches.Seal(final)
-	u.service.metrics.BatchSealed(b.RawBytes, b.File.Len(), b.ScopeCount, time.Since(u.opened))
+// send seals the open batch, and sends it on its way.
+func (u *upload) send(last bool) error {
 	u.countReceived()
-	return b
+	return u.delivery.send(u.batches.Seal(), time.Since(u.opened), last)
 }
 
 // countReceived enters what was received since it was called last.
@@ -343,7 +341,7 @@ func (u *upload) finish(held transcode.Checked) error {
 	if err := u.add(held); err != nil {
 		return err
 	}
-	if err := u.delivery.send(u.seal(!u.options.moreFollows), true); err != nil {
+	if err := u.send(true); err != nil {
 		return err
 	}
 	return u.delivery.wait()

@@ -29,5 +29,5 @@ func testForm(t *testing.T) *form {
 	if _, err := io.WriteString(member, `{"scopes":[]}`); err != nil {
 		t.Fatal(err)
 	}
-	return newForm(&batch.Batch{Header: &batch.Header{}, Num: 1, File: member.Finish()})
+	return newForm(&batch.Batch{Header: &batch.Header{}, Num: 1, File: member.Finish().File(nil, nil)})
 }
