@@ -19,9 +19,11 @@ import (
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/tenant"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // Why a client is refused. What it is told of the first is the same whatever was
@@ -44,13 +46,13 @@ const (
 // access says who may upload, and on what terms. Without a file of tenants
 // everybody may.
 type access struct {
-	routes  *routes
-	owners  *tenant.Owners
-	watcher *tenant.Watcher // nil: everybody may upload
-	every   time.Duration
-	counts  *telemetry.Access
-	logger  *slog.Logger
-	noise   *noise
+	routes     *routes
+	owners     *tenant.Owners
+	watcher    *tenant.Watcher // nil: everybody may upload
+	every      time.Duration
+	counts     *telemetry.Access
+	logger     *slog.Logger
+	limitedLog *logs.Limiter
 
 	table atomic.Pointer[tenant.Table] // nil: everybody may upload
 	// mu is held to replace the table and its routes together, and by those who need
@@ -70,7 +72,7 @@ type terms struct {
 func newAccess(
 	cfg AccessConfig, to *routes, budget *memory.Budget, counts *telemetry.Access, logger *slog.Logger,
 ) (*access, error) {
-	a := &access{routes: to, every: cfg.TenantsInterval, counts: counts, logger: logger, noise: newNoise(logger)}
+	a := &access{routes: to, every: cfg.TenantsInterval, counts: counts, logger: logger, limitedLog: logs.NewLimiter(logger)}
 	if cfg.TenantsFile == "" {
 		return a, nil
 	}
@@ -114,7 +116,7 @@ func (a *access) warnOfExposedKeys(table *tenant.Table) {
 	}
 	if len(names) > 0 {
 		a.logger.Warn("the API keys of tenants travel unencrypted, because their intakes' URLs are not https",
-			slog.Int("count", len(names)), slog.String("tenants", clip(strings.Join(names, ", "))))
+			slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", "))))
 	}
 }
 
@@ -191,7 +193,7 @@ func (a *access) logRefusal(ctx context.Context, cause error) {
 	if client, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", client.Addr.String()))
 	}
-	a.noise.warn("client refused", attrs...)
+	a.limitedLog.Warn("client refused", attrs...)
 }
 
 // enter returns the terms on which a stream that was authenticated is taken, which

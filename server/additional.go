@@ -10,9 +10,11 @@ import (
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/mirror"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // AdditionalConfig is about intakes that get, beside the intake, each batch that
@@ -63,10 +65,10 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 	case c.QueueBytes < 0:
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, isNegative)
 	case given && c.QueueBytes < minQueueBytes:
-		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below "+formatBytes(minQueueBytes))
+		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below "+text.Bytes(minQueueBytes))
 	case given && c.QueueBytes > memoryBytes/100*maxAdditionalPercent/int64(len(c.Intakes)):
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes,
-			"is, for all intakes together, more than a quarter of the memory limit of "+formatBytes(memoryBytes))
+			"is, for all intakes together, more than a quarter of the memory limit of "+text.Bytes(memoryBytes))
 	case c.MaxAge < 0:
 		return refused("AdditionalIntakes.MaxAge", c.MaxAge, isNegative)
 	case given && c.MaxAge == 0:
@@ -131,7 +133,7 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 // countAdditional returns what counts, and sometimes logs, what becomes of batches
 // at the intake of that number.
 func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger) func(mirror.Outcome, error) {
-	noise := newNoise(s.logger)
+	limitedLog := logs.NewLimiter(s.logger)
 	return func(outcome mirror.Outcome, err error) {
 		switch outcome {
 		case mirror.Accepted:
@@ -142,7 +144,7 @@ func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger)
 		case mirror.Dropped:
 			ledger.Dropped.Inc()
 		}
-		noise.warn("additional intake has no batch",
+		limitedLog.Warn("additional intake has no batch",
 			slog.Int("intake", number), slog.String("error", err.Error()))
 	}
 }

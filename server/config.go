@@ -9,6 +9,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/tenant"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // Config is what an operator can set. Start from [DefaultConfig].
@@ -150,9 +151,9 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.MaxBatchBytes < minBatchBytes:
-		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+formatBytes(minBatchBytes))
+		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+text.Bytes(minBatchBytes))
 	case c.MaxBatchRawBytes < minBatchBytes:
-		return refused("MaxBatchRawBytes", c.MaxBatchRawBytes, "is below "+formatBytes(minBatchBytes))
+		return refused("MaxBatchRawBytes", c.MaxBatchRawBytes, "is below "+text.Bytes(minBatchBytes))
 	case c.MaxBatchAge < 0:
 		return refused("MaxBatchAge", c.MaxBatchAge, isNegative)
 	case c.MaxConnectionAge < 0:

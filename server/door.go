@@ -144,7 +144,7 @@ func (d *door) count(err error) error {
 		return public
 	}
 	d.service.activity.Totals.RefusedUploads.Add(1)
-	d.service.noise.warn("upload refused", slog.String("error", err.Error()))
+	d.service.limitedLog.Warn("upload refused", slog.String("error", err.Error()))
 	return public
 }
 

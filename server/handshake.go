@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
 // answerPatience is how long a client may take no answers.
@@ -22,7 +23,7 @@ type observing struct {
 	streams         int // that a client may have open in a connection
 	windowBytes     int // of a stream
 	headerListBytes int // of a request
-	noise           *noise
+	limitedLog      *logs.Limiter
 	ended           prometheus.Counter // connections that were ended for what they hold
 }
 
@@ -44,7 +45,7 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	}
 	return frames.Observe(conn, limits, over.conn, func(err error) {
 		o.ended.Inc()
-		o.noise.info("connection ended",
+		o.limitedLog.Info("connection ended",
 			slog.String("peer", raw.RemoteAddr().String()), slog.String("error", err.Error()))
 	}), over, nil
 }

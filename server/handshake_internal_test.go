@@ -19,6 +19,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -74,7 +75,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 			server := grpc.NewServer(
 				grpc.Creds(&observing{
 					TransportCredentials: insecure.NewCredentials(), streams: 100, windowBytes: windowBytes,
-					headerListBytes: 8 << 10, noise: newNoise(slog.New(slog.DiscardHandler)),
+					headerListBytes: 8 << 10, limitedLog: logs.NewLimiter(slog.New(slog.DiscardHandler)),
 				}),
 				grpc.StaticStreamWindowSize(windowBytes),
 				grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {

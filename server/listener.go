@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -27,12 +28,12 @@ const (
 )
 
 // newConnections returns what keeps account of the connections of all listeners.
-func newConnections(cfg LimitsConfig, budget *memory.Budget, n *noise) *connlimit.Limiter {
+func newConnections(cfg LimitsConfig, budget *memory.Budget, n *logs.Limiter) *connlimit.Limiter {
 	return connlimit.New(connlimit.Limits{
 		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
 		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
 		OnEvict: func(client net.Addr) {
-			n.info("connection without an upload closed, to make room for others",
+			n.Info("connection without an upload closed, to make room for others",
 				slog.String("peer", client.String()))
 		},
 	}, budget)
@@ -45,7 +46,7 @@ type listener struct {
 	net.Listener
 	connections *connlimit.Limiter
 	budget      *memory.Budget
-	noise       *noise
+	limitedLog  *logs.Limiter
 	bytes       int // that a connection holds
 }
 
@@ -61,7 +62,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if taken := l.connections.Take(conn, l.bytes); taken != nil {
 			return &connection{Conn: taken, budget: l.budget}, nil
 		}
-		l.noise.warn("connection refused: there are as many with an upload as there may be connections",
+		l.limitedLog.Warn("connection refused: there are as many with an upload as there may be connections",
 			slog.String("peer", conn.RemoteAddr().String()))
 	}
 }

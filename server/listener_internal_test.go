@@ -15,6 +15,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
 // TestListener: as many connections are open as there may be, over all listeners,
@@ -34,7 +35,7 @@ func TestListener(t *testing.T) {
 		addresses, stop = append(addresses, from.Addr().String()), append(stop, from.Close)
 		accepting.Go(func() {
 			l := &listener{
-				Listener: from, connections: open, budget: budget, noise: newNoise(slog.New(slog.DiscardHandler)), bytes: connectionBytes,
+				Listener: from, connections: open, budget: budget, limitedLog: logs.NewLimiter(slog.New(slog.DiscardHandler)), bytes: connectionBytes,
 			}
 			for {
 				conn, err := l.Accept()

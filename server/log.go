@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // tellEnd counts a stream by its end, and writes the one line that it leaves: what
@@ -25,12 +26,12 @@ func (u *upload) tellEnd(code codes.Code, why reason, err error) {
 	}
 	attrs := []slog.Attr{slog.String("code", code.String())}
 	if err != nil {
-		attrs = append(attrs, slog.String("reason", string(why)), slog.String("error", clip(err.Error())))
+		attrs = append(attrs, slog.String("reason", string(why)), slog.String("error", text.Clip(err.Error())))
 	}
 	if h := u.header; h != nil {
 		attrs = append(attrs,
-			slog.String("upload_id", clip(h.UploadID)), slog.String("service", clip(h.Service)), slog.String("env", clip(h.Env)),
-			slog.String("version", clip(h.Version)), slog.String("language", clip(h.Language)))
+			slog.String("upload_id", text.Clip(h.UploadID)), slog.String("service", text.Clip(h.Service)), slog.String("env", text.Clip(h.Env)),
+			slog.String("version", text.Clip(h.Version)), slog.String("language", text.Clip(h.Language)))
 	}
 	if t := u.terms.tenant; t != nil {
 		attrs = append(attrs, slog.String("tenant", t.Name))
@@ -65,7 +66,7 @@ func (u *upload) endLevel(code codes.Code) slog.Level {
 func (s *service) tellOutage(to *route, o intake.Outage) {
 	whose := addressOf(to.client)
 	if tenants := s.access.routes.tenantsOf(to); len(tenants) > 0 {
-		whose = append(whose, slog.String("tenant", clip(strings.Join(tenants, ", "))))
+		whose = append(whose, slog.String("tenant", text.Clip(strings.Join(tenants, ", "))))
 	}
 	s.logOutage(o, whose...)
 }
@@ -88,7 +89,7 @@ func (s *service) logOutage(o intake.Outage, whose ...any) {
 		attrs = append(attrs, slog.Int("http_status", o.HTTPStatus))
 	}
 	if o.Reason != "" {
-		attrs = append(attrs, slog.String("error", clip(o.Reason)))
+		attrs = append(attrs, slog.String("error", text.Clip(o.Reason)))
 	}
 	if o.Over {
 		s.logger.Info("intake is back", append(attrs, slog.Duration("down_for", o.Lasted.Round(time.Millisecond)))...)

@@ -24,6 +24,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
@@ -56,7 +57,7 @@ type service struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 	config      Config
 	logger      *slog.Logger
-	noise       *noise
+	limitedLog  *logs.Limiter
 	plan        *transcode.Plan
 	compressors *encode.Pool
 	policy      batch.Policy
@@ -121,7 +122,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	s := &service{
 		config:      cfg,
 		logger:      logger,
-		noise:       newNoise(logger),
+		limitedLog:  logs.NewLimiter(logger),
 		plan:        plan,
 		compressors: pool,
 		policy:      cfg.batchPolicy(),
@@ -140,7 +141,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	}
 	server := &Server{
 		health: health.NewServer(), service: s, certificates: kept,
-		connections: newConnections(cfg.Limits, s.budget, s.noise),
+		connections: newConnections(cfg.Limits, s.budget, s.limitedLog),
 		door:        newDoor(s),
 		version:     with.version, started: started,
 		stopping: make(chan struct{}),
@@ -224,7 +225,7 @@ func (s *Server) Serve(from net.Listener) error {
 		bytes += tlsConnectionBytes
 	}
 	err := s.grpc.Serve(&listener{
-		Listener: from, connections: s.connections, budget: s.service.budget, noise: s.service.noise, bytes: bytes,
+		Listener: from, connections: s.connections, budget: s.service.budget, limitedLog: s.service.limitedLog, bytes: bytes,
 	})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)

@@ -191,7 +191,7 @@ func (s *Server) credentials() credentials.TransportCredentials {
 			MinVersion:         s.service.config.TLS.MinVersion,
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return store.Config(), nil },
 		}),
-		plain: plain,
-		noise: s.service.noise,
+		plain:      plain,
+		limitedLog: s.service.limitedLog,
 	}
 }

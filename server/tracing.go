@@ -15,6 +15,7 @@ import (
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // WithTracerProvider makes spans of uploads, their batches and the attempts at
@@ -68,9 +69,9 @@ func (t tracing) describe(ctx context.Context, h *batch.Header, options streamOp
 	}
 	trace.SpanFromContext(ctx).SetAttributes(
 		attribute.String("scopegate.upload_id", h.UploadID),
-		attribute.String("scopegate.service", clip(h.Service)),
-		attribute.String("scopegate.version", clip(h.Version)),
-		attribute.String("scopegate.language", clip(h.Language)),
+		attribute.String("scopegate.service", text.Clip(h.Service)),
+		attribute.String("scopegate.version", text.Clip(h.Version)),
+		attribute.String("scopegate.language", text.Clip(h.Language)),
 		attribute.Int("scopegate.first_batch_num", int(options.firstBatchNum)))
 }
 
@@ -88,7 +89,7 @@ func (t tracing) batch(ctx context.Context, b *batch.Batch) (context.Context, fu
 		attribute.Int("scopegate.batch.gzip_bytes", b.File.Len())))
 	return ctx, func(err error) {
 		if err != nil {
-			span.SetStatus(otelcodes.Error, clip(err.Error()))
+			span.SetStatus(otelcodes.Error, text.Clip(err.Error()))
 		}
 		span.End()
 	}

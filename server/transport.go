@@ -39,7 +39,7 @@ func (s *Server) newTransport() *grpc.Server {
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
 			headerListBytes:      transport.MaxHeaderListBytes,
-			noise:                s.service.noise, ended: s.service.metrics.ConnectionsEnded,
+			limitedLog:           s.service.limitedLog, ended: s.service.metrics.ConnectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
 		experimental.BufferPool(pool),

@@ -31,8 +31,8 @@ func TestFinishedAreTheLastOnes(t *testing.T) {
 	if len(got) != 100 || got[0].Scopes != 249 || got[99].Scopes != 150 {
 		t.Errorf("%d, from %d to %d", len(got), got[0].Scopes, got[len(got)-1].Scopes)
 	}
-	if len(got[0].Detail) != 512 || len(got[0].Service) != 512 {
-		t.Errorf("%d and %d bytes of texts are kept", len(got[0].Detail), len(got[0].Service))
+	if want := 512 + len("…"); len(got[0].Detail) != want || len(got[0].Service) != want {
+		t.Errorf("%d and %d bytes of texts are kept, want %d", len(got[0].Detail), len(got[0].Service), want)
 	}
 	got[0].Scopes = -1
 	if report(r).Finished[0].Scopes != 249 {
@@ -127,8 +127,8 @@ func TestOutcomesAndLatency(t *testing.T) {
 	if got.Latency != want { // of the last 256 that were answered
 		t.Errorf("latency: %+v", got.Latency)
 	}
-	if len(got.Failures) != 20 || len(got.Failures[0].Reason) != 512 {
-		t.Errorf("%d failures", len(got.Failures))
+	if len(got.Failures) != 20 || len(got.Failures[0].Reason) != 512+len("…") {
+		t.Errorf("%d failures, want 20 of 512 bytes", len(got.Failures))
 	}
 }
 

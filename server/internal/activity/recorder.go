@@ -58,7 +58,7 @@ func New(now time.Time) *Recorder {
 // Finish remembers a stream that has ended. Of its texts only the beginning is kept.
 func (r *Recorder) Finish(f adminpage.Finished) {
 	f.Label = Shortened(f.Label)
-	f.Detail = Clip(f.Detail)
+	f.Detail = keep(f.Detail)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished.put(f)
@@ -67,8 +67,8 @@ func (r *Recorder) Finish(f adminpage.Finished) {
 // Shortened returns the beginnings of what a label says.
 func Shortened(l adminpage.Label) adminpage.Label {
 	return adminpage.Label{
-		UploadID: Clip(l.UploadID), Service: Clip(l.Service), Version: Clip(l.Version), Language: Clip(l.Language),
-		Tenant: Clip(l.Tenant),
+		UploadID: keep(l.UploadID), Service: keep(l.Service), Version: keep(l.Version), Language: keep(l.Language),
+		Tenant: keep(l.Tenant),
 	}
 }
 
