@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/tap"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -178,7 +179,7 @@ func (d *door) openWatch(ctx context.Context, method string, bytes int) context.
 // hold draws what a stream holds until the context returned ends, which it does after
 // that time, or when the stream has to give way to another one.
 func (d *door) hold(ctx context.Context, in *room, longest time.Duration, bytes int) (context.Context, bool) {
-	bytes += maxCallBytes
+	bytes += grpcwire.MaxCallBytes
 	held, give := context.WithCancelCause(ctx)
 	place := in.enter(bytes, func() { give(errMemory) }, connectionOf(ctx))
 	if place == nil {

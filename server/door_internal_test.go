@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
 // places is a room for so many streams of different connections, that hold so many
@@ -228,7 +229,7 @@ func watchHealth(t *testing.T, address string) (first, end <-chan error) {
 // TestWatchersAreFew: there are places for few, and the oldest gives way.
 func TestWatchersAreFew(t *testing.T) {
 	t.Parallel()
-	w := serveBehind(t, func(d *door) { d.watches = places(2, streamBytes+maxCallBytes) })
+	w := serveBehind(t, func(d *door) { d.watches = places(2, streamBytes+grpcwire.MaxCallBytes) })
 	first, end := watchHealth(t, w.address)
 	if err := <-first; err != nil {
 		t.Fatal(err)

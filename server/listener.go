@@ -15,6 +15,11 @@ import (
 )
 
 const (
+	// connectionBytes is for a connection, as measured with `make loadtest`: its
+	// goroutines, its tables of headers and streams.
+	connectionBytes = 28 << 10
+	// tlsConnectionBytes is for TLS on top of that, a client's certificate included.
+	tlsConnectionBytes = 20 << 10
 	// unusedTimeout is how long a connection may be open before its first upload, while
 	// it has no stream.
 	unusedTimeout = 30 * time.Second

@@ -16,6 +16,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/logs"
+	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // TestListener: as many connections are open as there may be, over all listeners,
@@ -24,7 +25,7 @@ import (
 func TestListener(t *testing.T) {
 	t.Parallel()
 	const limit = 2
-	budget := testBudget()
+	budget := memory.New(memory.Limits{Bytes: 1 << 30})
 	open := connlimit.New(connlimit.Limits{Connections: limit}, budget)
 	accepted := make(chan net.Conn)
 	var accepting sync.WaitGroup
@@ -169,7 +170,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 func TestReadsPauseBeyondMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		budget := testBudget()
+		budget := memory.New(memory.Limits{Bytes: 1 << 30})
 		defer budget.Close()
 		client, raw := net.Pipe()
 		defer func() { _ = client.Close() }()

@@ -53,6 +53,10 @@ func routeIDOf(own *tenant.Intake) routeID {
 // tenant says otherwise.
 const tenantConnections = 4
 
+// intakeConnectionBytes is for a connection to the intake, as measured with `make
+// loadtest`, and the most that an answer's headers may have.
+const intakeConnectionBytes = 104<<10 + 64<<10
+
 // maxRoutesPercent is how much of the memory limit the connections to all intakes
 // may take.
 const maxRoutesPercent = 25

@@ -24,6 +24,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
@@ -177,6 +178,10 @@ func (s *service) openAccess(kept certificates, registry prometheus.Registerer) 
 // budgetPercent is the part of the memory limit that can be drawn.
 const budgetPercent = 90
 
+// compressorBytes is for a compressor, as measured with `make loadtest`. There are
+// GOMAXPROCS of them.
+const compressorBytes = 1300 << 10
+
 // openMemory sets up what the service holds its bytes in.
 func (s *service) openMemory() error {
 	limits := s.config.Limits
@@ -191,7 +196,7 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + decoderBytes())
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + grpcwire.DecoderBytes())
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -19,8 +20,8 @@ import (
 // It is not safe for concurrent use.
 type stream struct {
 	rpc              grpc.ServerStream
-	frames           [2]frame // the message that was read last, and the one before
-	last             int      // which of the two
+	messages         [2]grpcwire.Message // the message that was read last, and the one before
+	last             int                 // which of the two
 	maxScopeBytes    int
 	maxMetadataBytes int
 	pace             pace
@@ -32,8 +33,8 @@ type stream struct {
 func (s *stream) begin(rpc grpc.ServerStream, cfg Config, account *memory.Account, at *standing) {
 	s.rpc, s.standing = rpc, at
 	s.maxScopeBytes, s.maxMetadataBytes = cfg.MaxScopeBytes, cfg.MaxMetadataBytes
-	for i := range s.frames {
-		s.frames[i].account = account
+	for i := range s.messages {
+		s.messages[i].Account = account
 	}
 	s.pace.begin(cfg.Limits)
 }
@@ -102,12 +103,12 @@ func (s *stream) tooLarge() error {
 // receive reads a message and finds the payload in it.
 func (s *stream) receive() (protowire.Number, []byte, error) {
 	s.last = 1 - s.last
-	frame := &s.frames[s.last]
-	frame.release()
+	message := &s.messages[s.last]
+	message.Release()
 	s.pace.wait()
-	err := s.rpc.RecvMsg(frame)
-	s.pace.receive(len(frame.bytes()))
-	s.standing.receive(len(frame.bytes()))
+	err := s.rpc.RecvMsg(message)
+	s.pace.receive(len(message.Bytes()))
+	s.standing.receive(len(message.Bytes()))
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
@@ -115,7 +116,7 @@ func (s *stream) receive() (protowire.Number, []byte, error) {
 	default:
 		return 0, nil, fmt.Errorf("receive %s: %w", s.field(), err)
 	}
-	number, payload, fault := splitRequest(frame.bytes())
+	number, payload, fault := splitRequest(message.Bytes())
 	if fault != "" {
 		return 0, nil, s.invalid(fault)
 	}
@@ -124,12 +125,12 @@ func (s *stream) receive() (protowire.Number, []byte, error) {
 
 // releaseOlder gives back the bytes of the message before the last one; of the
 // last one, at the end of the stream.
-func (s *stream) releaseOlder() { s.frames[1-s.last].release() }
+func (s *stream) releaseOlder() { s.messages[1-s.last].Release() }
 
 // release gives back all bytes.
 func (s *stream) release() {
-	s.frames[0].release()
-	s.frames[1].release()
+	s.messages[0].Release()
+	s.messages[1].Release()
 }
 
 // The fields of UploadScopesRequest's payload.

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -30,7 +32,7 @@ const messageLimitFactor = 2
 // newTransport returns the gRPC server, without its services.
 func (s *Server) newTransport() *grpc.Server {
 	cfg, transport := s.service.config, s.service.config.Transport
-	pool := newBuffers(s.service.budget)
+	pool := grpcwire.NewBuffers(s.service.budget)
 	streams, calls := s.interceptors()
 	return grpc.NewServer(
 		s.service.tracing.serverOption(),
@@ -41,7 +43,7 @@ func (s *Server) newTransport() *grpc.Server {
 			headerListBytes:      transport.MaxHeaderListBytes,
 			limitedLog:           s.service.limitedLog, ended: s.service.metrics.ConnectionsEnded,
 		}),
-		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
+		grpc.ForceServerCodecV2(grpcwire.Codec{Pool: pool}),
 		experimental.BufferPool(pool),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
@@ -94,7 +96,7 @@ func (s *Server) others(
 	if opened.upload != nil {
 		return handle(srv, stream)
 	}
-	if err := answerPlain(ctx); err != nil {
+	if err := grpcwire.AnswerPlain(ctx); err != nil {
 		return status.FromContextError(err).Err()
 	}
 	ended := make(chan error, 1)
@@ -108,4 +110,19 @@ func (s *Server) others(
 	case <-s.stopping:
 		return status.Error(codes.Unavailable, "the server is stopping")
 	}
+}
+
+// plainCalls ends the calls that the door has refused, and has the others be answered
+// uncompressed.
+func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	conn := connOf(ctx)
+	conn.Enter()
+	defer conn.Exit()
+	if refusal := openingOf(ctx).refusal; refusal != nil {
+		return nil, refusal
+	}
+	if err := grpcwire.AnswerPlain(ctx); err != nil {
+		return nil, status.FromContextError(err).Err()
+	}
+	return handle(ctx, request)
 }

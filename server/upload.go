@@ -17,6 +17,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -60,6 +61,10 @@ func newUpload(s *service, bytes int) *upload {
 	u.account.Attribute(frames.OpenBytes)
 	return u
 }
+
+// streamBytes is for a stream beside what package frames draws for its connection, as
+// measured with `make loadtest`: what runs beside gRPC's goroutine.
+const streamBytes = 8 << 10
 
 // upload is one stream in flight.
 type upload struct {
@@ -198,7 +203,7 @@ func (u *upload) open(rpc uploadStream) error {
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	u.startClock()
 	s.uploads.add(u)
-	return answerPlain(rpc.Context())
+	return grpcwire.AnswerPlain(rpc.Context())
 }
 
 // begin checks the metadata and tells the client the upload's identity.
@@ -232,7 +237,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	u.conn.Use()
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
-		return fmt.Errorf("send header: %w", gone(u.stream.rpc.Context(), err))
+		return fmt.Errorf("send header: %w", grpcwire.Gone(u.stream.rpc.Context(), err))
 	}
 	return nil
 }
@@ -268,7 +273,7 @@ func (u *upload) receive() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.service.budget.Exceeded() && compressed(ctx) {
+	if u.service.budget.Exceeded() && grpcwire.Compressed(ctx) {
 		return nil, errMemory
 	}
 	u.standing.enter(phaseMemory)

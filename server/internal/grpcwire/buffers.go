@@ -1,4 +1,4 @@
-package server
+package grpcwire
 
 import (
 	"runtime"
@@ -10,24 +10,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// What is drawn for what can't be counted by the byte, as measured with
-// `make loadtest`: docs/limits.md.
-const (
-	// connectionBytes is for a connection: its goroutines, its tables of headers
-	// and streams.
-	connectionBytes = 28 << 10
-	// tlsConnectionBytes is for TLS on top of that, a client's certificate included.
-	tlsConnectionBytes = 20 << 10
-	// streamBytes is for a stream beside what package frames draws for its connection: what
-	// runs beside gRPC's goroutine.
-	streamBytes = 8 << 10
-	// compressorBytes is for a compressor, and there are GOMAXPROCS of them.
-	compressorBytes = 1300 << 10
-	// intakeConnectionBytes is for a connection to the intake, and the most that an
-	// answer's headers may have.
-	intakeConnectionBytes = 104<<10 + 64<<10
-)
-
 // bufferSizes are those in which buffers are pooled, so close to each other that
 // at most a third is unused. gRPC's own choice has none between 4 and 16 KiB, or
 // between 32 KiB and 1 MiB.
@@ -36,10 +18,10 @@ var bufferSizes = []int{
 	64 << 10, 96 << 10, 128 << 10, 192 << 10, 256 << 10, 384 << 10, 512 << 10, 768 << 10, 1 << 20,
 }
 
-// buffers lends gRPC the buffers for what it receives, and draws them from the
+// Buffers lends gRPC the buffers for what it receives, and draws them from the
 // budget for as long as they are used. gRPC drops those of a stream that ends
 // before it is read: they count until the garbage collector has found them.
-type buffers struct {
+type Buffers struct {
 	pool   mem.BufferPool
 	budget *memory.Budget
 	mu     sync.Mutex
@@ -51,14 +33,15 @@ type loan struct {
 	cleanup runtime.Cleanup
 }
 
-func newBuffers(budget *memory.Budget) *buffers {
-	return &buffers{
+// NewBuffers returns buffers that are drawn from budget.
+func NewBuffers(budget *memory.Budget) *Buffers {
+	return &Buffers{
 		pool: mem.NewTieredBufferPool(bufferSizes...), budget: budget, lent: map[weak.Pointer[[]byte]]loan{},
 	}
 }
 
 // Get returns a buffer of that length.
-func (b *buffers) Get(length int) *[]byte {
+func (b *Buffers) Get(length int) *[]byte {
 	buffer := b.pool.Get(length)
 	key := weak.Make(buffer)
 	bytes := cap(*buffer)
@@ -71,14 +54,14 @@ func (b *buffers) Get(length int) *[]byte {
 }
 
 // Put takes a buffer back.
-func (b *buffers) Put(buffer *[]byte) {
+func (b *Buffers) Put(buffer *[]byte) {
 	b.end(weak.Make(buffer))
 	b.pool.Put(buffer)
 }
 
 // end ends the loan of a buffer, which is given back, or was dropped and found by
 // the garbage collector.
-func (b *buffers) end(key weak.Pointer[[]byte]) {
+func (b *Buffers) end(key weak.Pointer[[]byte]) {
 	b.mu.Lock()
 	of, lent := b.lent[key]
 	delete(b.lent, key)

@@ -1,10 +1,12 @@
-package server
+package grpcwire
 
 import (
+	"net"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -17,13 +19,20 @@ func TestCompressedStreamsAreTold(t *testing.T) {
 	t.Parallel()
 	told := make(chan bool, 1)
 	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-		told <- compressed(stream.Context())
+		told <- Compressed(stream.Context())
 		return status.Error(codes.Unimplemented, "only asked")
 	}))
-	listener := listen(t)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() { _ = server.Serve(listener) }()
 	defer server.Stop()
-	conn := dial(t, listener.Addr().String())
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
 	for name, option := range map[string]grpc.CallOption{
 		"":               grpc.EmptyCallOption{},
 		compression.Gzip: grpc.UseCompressor(compression.Gzip),
@@ -37,7 +46,7 @@ func TestCompressedStreamsAreTold(t *testing.T) {
 			t.Errorf("%q: compressed %v", name, got)
 		}
 	}
-	if compressed(t.Context()) {
+	if Compressed(t.Context()) {
 		t.Error("what is no call is compressed")
 	}
 }
