@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/logs"
@@ -107,14 +108,14 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 		if err != nil {
 			return fmt.Errorf("additional intake %d: %w", i+1, err)
 		}
-		if keyIsExposed(to.URL, to.APIKey) {
+		if intake.ExposesKey(to.URL, to.APIKey) {
 			s.logger.Warn("the API key of an additional intake travels unencrypted, because its URL is not https",
 				slog.Int("intake", i+1))
 		}
 		a.clients = append(a.clients, client)
 		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i+1, ledgers[i])}
 	}
-	s.budget.Draw(len(intakes) * mirror.Workers * intakeConnectionBytes)
+	s.budget.Draw(len(intakes) * mirror.Workers * access.ConnectionBytes)
 	a.account = s.budget.Open(0, func(o memory.Order) {
 		switch {
 		case o != memory.Squeeze:
@@ -151,12 +152,12 @@ func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger)
 
 // offer takes over a batch that the intake has accepted: for the additional intakes
 // where it is theirs too, else it is released.
-func (s *service) offer(on terms, b *batch.Batch) {
-	if s.additional == nil || on.route != s.access.routes.own {
+func (s *service) offer(of access.Grant, b *batch.Batch) {
+	if s.additional == nil || of.Route != s.routes.Own {
 		b.File.Release()
 		return
 	}
-	s.additional.mirror.Offer(on.sender(), b)
+	s.additional.mirror.Offer(of.Sender(), b)
 }
 
 // closeAdditional waits a while for what is still to go to the additional intakes.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -20,7 +21,7 @@ type delivery struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	service  *service
-	terms    terms
+	grant    access.Grant
 	standing *standing
 	uploadID string
 	options  streamOptions
@@ -46,10 +47,10 @@ type delivery struct {
 }
 
 func newDelivery(
-	ctx context.Context, s *service, on terms, at *standing, closed <-chan struct{}, broken func(error),
+	ctx context.Context, s *service, of access.Grant, at *standing, closed <-chan struct{}, broken func(error),
 ) *delivery {
 	d := &delivery{
-		service: s, terms: on, standing: at,
+		service: s, grant: of, standing: at,
 		idle: make(chan struct{}, 1), closed: closed, broken: broken,
 	}
 	d.ctx, d.cancel = context.WithCancel(ctx)
@@ -162,7 +163,7 @@ func (d *delivery) forward(b *batch.Batch) (err error) {
 		return d.split(b)
 	case failure != nil && failure.TooLarge():
 		// Its parts must not go out beside it, should the intake have it after all.
-		d.terms.learned.Refused(b)
+		d.grant.Learned.Refused(b)
 		d.inDoubt = true
 		return errTooLargeInDoubt
 	case failure != nil && failure.InDoubt():
@@ -195,7 +196,7 @@ func (d *delivery) post(b *batch.Batch) (err error) {
 		d.service.metrics.BatchForwarded(err == nil, time.Since(begin))
 		end(err)
 	}()
-	return d.terms.route.ForwardFor(ctx, d.terms.sender(), b)
+	return d.grant.Route.ForwardFor(ctx, d.grant.Sender(), b)
 }
 
 func (d *delivery) accept(b *batch.Batch) {
@@ -205,16 +206,16 @@ func (d *delivery) accept(b *batch.Batch) {
 	d.compressed += int64(b.File.Len())
 	d.standing.accept(b.File.Len())
 	d.service.metrics.BytesForwarded.Add(float64(b.File.Len()))
-	d.terms.learned.Accepted(b)
+	d.grant.Learned.Accepted(b)
 	d.forget(b.File.Body)
 	d.service.ledger.BatchesAccepted.Inc()
-	d.service.offer(d.terms, b)
+	d.service.offer(d.grant, b)
 }
 
 // split forwards what the intake found too large as several batches, and has
 // the tenant's uploads make smaller ones from now on.
 func (d *delivery) split(b *batch.Batch) error {
-	choices := d.terms.learned.Refused(b)
+	choices := d.grant.Learned.Refused(b)
 	if d.options.singleBatch {
 		return batchTooLarge(choices[0])
 	}

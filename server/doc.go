@@ -9,7 +9,7 @@
 // An upload's whole way is the method run in upload.go; interrupt.go has the
 // reasons to end it early. A scope goes through five stages, each of which is a package or a file:
 //
-//  1. Receive (codec.go, stream.go). The message's bytes are handed over as they
+//  1. Receive (internal/grpcwire, stream.go). The message's bytes are handed over as they
 //     came; no Go value is built. They go back to gRPC once the scope is in the
 //     batch.
 //  2. Transcode (internal/transcode). A first walk over the bytes checks all that
@@ -31,7 +31,7 @@
 // short, streams wait, and batches are moved to disk (internal/spool) or forwarded
 // early (squeeze.go).
 //
-// Who may upload, and where to, is decided in front of that (access.go, route.go,
+// Who may upload, and where to, is decided in front of that (internal/access,
 // internal/tenant); what additional intakes get, behind it (additional.go,
 // internal/mirror).
 //

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/tap"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
@@ -90,9 +91,9 @@ func (d *door) open(ctx context.Context, info *tap.Info) (context.Context, error
 }
 
 func (d *door) openUpload(ctx context.Context, bytes int) context.Context {
-	known, err := d.service.access.authenticate(ctx)
+	known, err := d.service.access.Authenticate(ctx)
 	if err != nil {
-		return d.refused(ctx, err)
+		return d.refused(ctx, publicStatus(err, nil))
 	}
 	u, err := d.admit(known, bytes)
 	if err != nil {
@@ -112,15 +113,15 @@ func (d *door) admit(ctx context.Context, bytes int) (_ *upload, err error) {
 			u.leave()
 		}
 	}()
-	if u.terms, err = s.access.enter(ctx); err != nil {
+	if u.grant, err = s.access.Enter(ctx); err != nil {
 		return nil, err
 	}
 	connection := connectionOf(ctx)
-	u.stay = d.unbegun.enter(bytes, func() { u.interrupt(errUnbegun) }, u.terms.whose(connection)...)
+	u.stay = d.unbegun.enter(bytes, func() { u.interrupt(errUnbegun) }, whoseOf(connection, u.grant)...)
 	if u.stay == nil {
 		return nil, errUnbegun
 	}
-	return u, u.account.Enter(memory.Source{Connection: connection, Group: u.terms.group()})
+	return u, u.account.Enter(memory.Source{Connection: connection, Group: u.grant.Group()})
 }
 
 // refused has a stream be ended by the interceptors, with that status.
@@ -164,8 +165,8 @@ func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 // openWatch takes a stream of another service, unless memory is short.
 func (d *door) openWatch(ctx context.Context, method string, bytes int) context.Context {
 	if !strings.HasPrefix(method, "/"+healthv1.Health_ServiceDesc.ServiceName+"/") {
-		if _, err := d.service.access.authenticate(ctx); err != nil {
-			return d.refused(ctx, err)
+		if _, err := d.service.access.Authenticate(ctx); err != nil {
+			return d.refused(ctx, publicStatus(err, nil))
 		}
 	}
 	if !d.service.budget.Squeezing() {
@@ -221,4 +222,12 @@ func connectionOf(ctx context.Context) any {
 	default:
 		return address.String()
 	}
+}
+
+// whoseOf returns who answers for what a stream holds.
+func whoseOf(connection any, granted access.Grant) []any {
+	if name := granted.TenantName(); name != "" {
+		return []any{connection, name}
+	}
+	return []any{connection}
 }

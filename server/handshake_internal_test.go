@@ -19,6 +19,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
@@ -229,7 +230,7 @@ func TestHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn, auth, err := outer.ServerHandshake(end)
-	if over, ok := auth.(*line); err != nil || !ok || over.AuthInfo != want {
+	if over, ok := auth.(*grpcwire.Line); err != nil || !ok || over.AuthInfo != want {
 		t.Errorf("%+v, %v, want %+v", auth, err, want)
 	}
 	if observed, ok := conn.(*frames.Conn); !ok || observed.Conn != end {

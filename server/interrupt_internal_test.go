@@ -99,8 +99,8 @@ func TestRevokedBeforeItsEnd(t *testing.T) {
 	writeTenants(t, path, "tenants: [{name: shop, certificates: [shop.example.com]}]")
 	u := w.service.uploads.list()[0]
 	await(t, "the token to be gone", func() bool {
-		w.service.access.look()
-		return w.service.access.revoked(u.terms) != nil
+		w.service.access.Look()
+		return w.service.access.Revoked(u.grant) != nil
 	})
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)

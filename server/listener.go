@@ -1,13 +1,9 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"time"
-
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/peer"
 
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/logs"
@@ -88,24 +84,4 @@ type connection struct {
 func (c *connection) Read(p []byte) (int, error) {
 	c.budget.AwaitRelief(maxReadPause)
 	return c.Conn.Read(p)
-}
-
-// line is who is at the other end of a connection, as a stream's context knows it, and
-// the connection itself.
-type line struct {
-	credentials.AuthInfo
-	conn *connlimit.Conn
-}
-
-// connOf returns the connection that a stream came over; nil: it is not known.
-func connOf(ctx context.Context) *connlimit.Conn {
-	client, ok := peer.FromContext(ctx)
-	if !ok {
-		return nil
-	}
-	over, ok := client.AuthInfo.(*line)
-	if !ok {
-		return nil
-	}
-	return over.conn
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/text"
 )
@@ -30,11 +31,12 @@ func (u *upload) tellEnd(code codes.Code, why reason, err error) {
 	}
 	if h := u.header; h != nil {
 		attrs = append(attrs,
-			slog.String("upload_id", text.Clip(h.UploadID)), slog.String("service", text.Clip(h.Service)), slog.String("env", text.Clip(h.Env)),
+			slog.String("upload_id", text.Clip(h.UploadID)), slog.String("service", text.Clip(h.Service)),
+			slog.String("env", text.Clip(h.Env)),
 			slog.String("version", text.Clip(h.Version)), slog.String("language", text.Clip(h.Language)))
 	}
-	if t := u.terms.tenant; t != nil {
-		attrs = append(attrs, slog.String("tenant", t.Name))
+	if name := u.grant.TenantName(); name != "" {
+		attrs = append(attrs, slog.String("tenant", name))
 	}
 	d := u.delivery
 	attrs = append(attrs,
@@ -63,9 +65,9 @@ func (u *upload) endLevel(code codes.Code) slog.Level {
 }
 
 // tellOutage logs that the intake at the end of the route takes nothing, or is back.
-func (s *service) tellOutage(to *route, o intake.Outage) {
-	whose := addressOf(to.client)
-	if tenants := s.access.routes.tenantsOf(to); len(tenants) > 0 {
+func (s *service) tellOutage(to *access.Route, o intake.Outage) {
+	whose := addressOf(to.Client)
+	if tenants := s.routes.TenantsOf(to); len(tenants) > 0 {
 		whose = append(whose, slog.String("tenant", text.Clip(strings.Join(tenants, ", "))))
 	}
 	s.logOutage(o, whose...)

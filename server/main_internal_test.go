@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/scopegate/scopegate/integration/leak"
+	"github.com/scopegate/scopegate/server/internal/tenant"
 )
 
 func TestMain(m *testing.M) { leak.Verify(m) }
@@ -54,4 +57,13 @@ func dial(t *testing.T, address string, options ...grpc.DialOption) *grpc.Client
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// writeTenants writes a file of tenants, with the hash of "token" in place of %HASH%.
+func writeTenants(t *testing.T, path, content string) {
+	t.Helper()
+	content = strings.ReplaceAll(content, "%HASH%", tenant.HashOf("token").String())
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/telemetry"
@@ -89,7 +92,8 @@ func (s *service) attemptedElsewhere(a intake.Attempt) {
 func (s *Server) observe(r prometheus.Registerer) {
 	s.service.observeMemory(r)
 	s.service.observeCompressors(r)
-	observeIntake(r, s.service.access.routes.own.client)
+	observeAccess(r, &s.service.access.Counts)
+	observeIntake(r, s.service.routes.Own.Client)
 	limits := s.service.config.Limits
 	telemetry.Register(r,
 		gauge("uploads_in_flight", "Uploads (streams) that are open.",
@@ -157,6 +161,18 @@ func (s *service) observeMemory(r prometheus.Registerer) {
 		gauge("spool_used_bytes", "Bytes of batches that are in the spool.", used),
 		gauge("spool_limit_bytes", "Most bytes of batches in the spool; 0: there is none.", fixed(limitBytes)),
 	)
+}
+
+func observeAccess(r prometheus.Registerer, c *access.Counts) {
+	for outcome, of := range map[string]*atomic.Int64{
+		"accepted": &c.Accepted, "absent": &c.Absent, "unknown": &c.Unknown, "expired": &c.Expired, "denied": &c.Denied,
+	} {
+		asked := counter("authentications_total",
+			"Streams by what their credential was: accepted, absent, unknown, expired, or denied an upload or a service.",
+			func() float64 { return float64(of.Load()) })
+		asked.Labels = prometheus.Labels{"outcome": outcome}
+		telemetry.Register(r, asked)
+	}
 }
 
 func (s *service) observeCompressors(r prometheus.Registerer) {

@@ -41,7 +41,7 @@ func TestPanicTellsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.access.routes.own.forwarder = panicking{s.service.access.routes.config}
+	s.service.routes.Own.Forwarder = panicking{s.service.config.Intake.client()}
 	address, stop := serve(t, s)
 	stream, err := symdbv1.NewSymbolDatabaseServiceClient(dial(t, address)).UploadScopes(t.Context())
 	if err != nil {
@@ -103,7 +103,7 @@ func TestPanicIsInTheLedger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, func(c *Config) { c.FlushThresholdRawBytes = 1000 }) // run looks at what is drawn
-			r.service.access.routes.own.forwarder = &scripted{steps: steps}
+			r.service.routes.Own.Forwarder = &scripted{steps: steps}
 			w := &watched{Server: r.Server, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, r.address))}
 			stream := w.begin(t, "shop")
 			for i := range 400 {

@@ -20,11 +20,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
@@ -62,7 +64,8 @@ type service struct {
 	plan        *transcode.Plan
 	compressors *encode.Pool
 	policy      batch.Policy
-	access      *access
+	routes      *access.Routes
+	access      *access.Access
 	additional  *additional // nil: there is none
 	budget      *memory.Budget
 	spool       *spool.Spool // nil: there is none
@@ -163,12 +166,14 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 
 // openAccess sets up who may upload, and the ways to the intakes.
 func (s *service) openAccess(kept certificates, registry prometheus.Registerer) error {
-	to, err := newRoutes(kept.configureIntake(s.config.Intake.client()), s.budget,
+	var err error
+	s.routes, err = access.NewRoutes(kept.configureIntake(s.config.Intake.client()), s.budget,
 		s.intakeOptions(s.attempted), s.intakeOptions(s.attemptedElsewhere), s.tellOutage)
 	if err != nil {
 		return err
 	}
-	s.access, err = newAccess(s.config.Access, to, s.budget, telemetry.NewAccess(registry), s.logger)
+	allowed := access.Config{TenantsFile: s.config.Access.TenantsFile, TenantsInterval: s.config.Access.TenantsInterval}
+	s.access, err = access.New(allowed, s.routes, s.budget, s.logger)
 	if err != nil {
 		return err
 	}
@@ -241,13 +246,13 @@ func (s *Server) Serve(from net.Listener) error {
 // watchAccess follows the file of tenants, if there is one, and ends the streams of
 // those who may no longer upload.
 func (s *Server) watchAccess() {
-	if s.service.access.watcher == nil {
+	if !s.service.access.Asks() {
 		return
 	}
 	s.service.streams.Go(func() {
-		s.service.access.watch(s.stopping, func() {
+		s.service.access.Watch(s.stopping, func() {
 			for _, u := range s.service.uploads.list() {
-				if err := s.service.access.revoked(u.terms); err != nil {
+				if err := s.service.access.Revoked(u.grant); err != nil {
 					u.interrupt(err)
 				}
 			}
@@ -325,7 +330,29 @@ func (s *Server) shutdown(ctx context.Context) error {
 	s.service.streams.Wait()
 	s.page.close()
 	s.service.closeAdditional(ctx)
-	s.service.access.routes.close()
+	s.service.routes.Close()
 	s.certificates.close()
 	return errors.Join(err, s.service.closeMemory())
+}
+
+// Destination is an intake that batches go to, and how.
+type Destination struct {
+	// Intake is the scheme, host and port of its URL, or the path of its socket.
+	Intake string
+	// Proxy is the proxy on the way there, without user and password. Empty: none.
+	Proxy string
+}
+
+// Destinations returns the server's own intake, then the additional ones, then those
+// of tenants. It holds nothing secret.
+func (s *Server) Destinations() []Destination {
+	clients := []*intake.Client{s.service.routes.Own.Client}
+	if s.service.additional != nil {
+		clients = append(clients, s.service.additional.clients...)
+	}
+	var all []Destination
+	for _, client := range append(clients, s.service.routes.TenantClients()...) {
+		all = append(all, Destination{Intake: client.Host(), Proxy: client.Proxy()})
+	}
+	return all
 }

@@ -33,7 +33,7 @@ func TestShutdownLeavesWhatHangs(t *testing.T) {
 	}
 	s.service.settle = time.Millisecond
 	hanging := stuck{make(chan struct{}), make(chan struct{})}
-	s.service.access.routes.own.forwarder = hanging
+	s.service.routes.Own.Forwarder = hanging
 	listener := listen(t)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()

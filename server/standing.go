@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/activity"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -102,13 +103,11 @@ func (s *standing) state(taking bool) (words string, stuck bool) {
 
 // labelOf returns what the client has said of its upload, and who it has proved to
 // be.
-func labelOf(h *batch.Header, on terms) adminpage.Label {
+func labelOf(h *batch.Header, granted access.Grant) adminpage.Label {
 	var label adminpage.Label
 	if h != nil {
 		label = adminpage.Label{UploadID: h.UploadID, Service: h.Service, Version: h.Version, Language: h.Language}
 	}
-	if on.tenant != nil {
-		label.Tenant = on.tenant.Name
-	}
+	label.Tenant = granted.TenantName()
 	return label
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
@@ -69,10 +70,12 @@ func publicStatus(err error, progress *symdbv1.UploadProgress) error {
 		return overloadStatus(overload.Error(), progress)
 	}
 	switch {
-	case errors.Is(err, errUnauthenticated):
-		return publicError{codes.Unauthenticated, reasonUnauthenticated, errUnauthenticated.Error()}.status()
-	case errors.Is(err, errPermission):
-		return publicError{codes.PermissionDenied, reasonPermission, errPermission.Error()}.status()
+	case errors.Is(err, access.ErrUnauthenticated):
+		return publicError{codes.Unauthenticated, reasonUnauthenticated, access.ErrUnauthenticated.Error()}.status()
+	case errors.Is(err, access.ErrPermission):
+		return publicError{codes.PermissionDenied, reasonPermission, access.ErrPermission.Error()}.status()
+	case errors.Is(err, access.ErrService):
+		return inputStatus(&inputError{reason: reasonPermission, field: "metadata.service", text: access.ErrService.Error()})
 	case errors.Is(err, errMemory), errors.Is(err, errUnbegun):
 		return overloadStatus(err.Error(), progress)
 	case errors.Is(err, errTooSlow):

@@ -114,7 +114,7 @@ func (s *Server) snapshot() adminpage.Snapshot {
 		snapshot.Memory.SpoolBytes, snapshot.Memory.SpoolLimitBytes = svc.spool.UsedBytes(), svc.config.Limits.SpoolBytes
 	}
 	svc.activity.Report(&snapshot)
-	own := svc.access.routes.own.client
+	own := svc.routes.Own.Client
 	state := own.State()
 	snapshot.Intake.Host, snapshot.Intake.RetryAt, snapshot.Intake.Posting = own.Host(), state.RetryAt, state.Posting
 	switch state.Health {
@@ -136,10 +136,10 @@ func (s *Server) snapshot() adminpage.Snapshot {
 // snapshot returns how far the upload has come.
 func (u *upload) snapshot() adminpage.Upload {
 	p := &u.standing
-	state, stuck := p.state(u.terms.taken()) // first: what it tells of has been counted
+	state, stuck := p.state(u.grant.Up()) // first: what it tells of has been counted
 	shown := adminpage.Upload{
 		State: state, Stuck: stuck,
-		Label: activity.Shortened(labelOf(p.header.Load(), u.terms)), Began: u.stream.pace.began,
+		Label: activity.Shortened(labelOf(p.header.Load(), u.grant)), Began: u.stream.pace.began,
 		Scopes: u.stream.scopes.Load(), ReceivedBytes: p.receivedBytes.Load(),
 		JSONBytes: p.jsonBytes.Load(), GzipBytes: p.gzipBytes.Load(), HeldBytes: u.account.HeldBytes(),
 		BatchNum: p.open.Load(), AcceptedBatches: p.accepted.Load(),
@@ -173,7 +173,7 @@ func mostNotable(open []*upload, most int) []*upload {
 func (u *upload) recordEnd(code codes.Code, why reason, err error) {
 	d := u.delivery
 	ended := adminpage.Finished{
-		Label: labelOf(u.header, u.terms), Ended: time.Now(), Took: time.Since(u.stream.pace.began),
+		Label: labelOf(u.header, u.grant), Ended: time.Now(), Took: time.Since(u.stream.pace.began),
 		Code: code.String(), Good: code == codes.OK,
 		Scopes: u.stream.scopes.Load(), AcceptedScopes: d.acceptedScopes,
 		JSONBytes: d.rawBytes, GzipBytes: d.compressed, Batches: max(0, d.nextNum-d.options.firstBatchNum),

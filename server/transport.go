@@ -86,7 +86,7 @@ func (s *Server) others(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	ctx := stream.Context()
-	conn := connOf(ctx)
+	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
 	opened := openingOf(ctx)
@@ -115,7 +115,7 @@ func (s *Server) others(
 // plainCalls ends the calls that the door has refused, and has the others be answered
 // uncompressed.
 func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	conn := connOf(ctx)
+	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
 	if refusal := openingOf(ctx).refusal; refusal != nil {

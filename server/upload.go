@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/frames"
@@ -69,7 +70,7 @@ const streamBytes = 8 << 10
 // upload is one stream in flight.
 type upload struct {
 	service *service
-	terms   terms           // on which it was taken
+	grant   access.Grant    // on which it was taken
 	conn    *connlimit.Conn // that it uses; nil: not yet
 	account *memory.Account // of what the stream holds
 	stay    *stay           // among the uploads without a scope
@@ -199,7 +200,7 @@ func (u *upload) open(rpc uploadStream) error {
 	s := u.service
 	u.standing.totals = &s.activity.Totals
 	u.stream.begin(rpc, s.config, u.account, &u.standing)
-	u.delivery = newDelivery(rpc.Context(), s, u.terms, &u.standing, u.interrupted, u.interrupt)
+	u.delivery = newDelivery(rpc.Context(), s, u.grant, &u.standing, u.interrupted, u.interrupt)
 	u.age = newAge(s.config.MaxBatchAge, u.forwardAged)
 	u.startClock()
 	s.uploads.add(u)
@@ -214,7 +215,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		return err
 	}
 	policy := u.service.policy
-	policy.Learned = u.terms.learned
+	policy.Learned = u.grant.Learned
 	if options.singleBatch {
 		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
 	}
@@ -230,10 +231,10 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	if err := u.account.Admit(header.Service, heldBytes(header)); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
 	}
-	if err := u.service.access.claim(u.terms, header); err != nil {
+	if err := u.service.access.Claim(u.grant, header); err != nil {
 		return err
 	}
-	u.conn = connOf(u.stream.rpc.Context())
+	u.conn = grpcwire.ConnOf(u.stream.rpc.Context())
 	u.conn.Use()
 	u.batches = batch.NewAssembler(header, policy, u.service.compressors, u.account)
 	if err := u.stream.rpc.SendHeader(metadata.Pairs(uploadIDHeader, header.UploadID)); err != nil {
@@ -340,7 +341,7 @@ func (u *upload) countReceived() {
 // stream follows. An upload whose client has just lost its right to it is not
 // brought to its end.
 func (u *upload) finish(held transcode.Checked) error {
-	if err := u.service.access.revoked(u.terms); err != nil {
+	if err := u.service.access.Revoked(u.grant); err != nil {
 		u.interrupt(err) // what is on its way comes to its end
 	}
 	if err := u.add(held); err != nil {
@@ -401,7 +402,7 @@ func (u *upload) leave() {
 	}
 	u.account.Attribute(-frames.OpenBytes)
 	u.account.Close()
-	u.service.access.leave(u.terms)
+	u.service.access.Leave(u.grant)
 }
 
 // enter enters in the ledger what became of the stream's scopes.

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"cmp"
@@ -15,18 +15,19 @@ import (
 	"github.com/scopegate/scopegate/server/internal/tenant"
 )
 
-// forwarder takes a batch to wherever batches go. It returns nil when the batch
+// Forwarder takes a batch to wherever batches go. It returns nil when the batch
 // is accepted there, and does not read it any more once it has returned.
-type forwarder interface {
+type Forwarder interface {
 	ForwardFor(context.Context, intake.Sender, *batch.Batch) error
 }
 
-// route is the way to an intake, with what is known of it. All tenants of an
+// Route is the way to an intake, with what is known of it. All tenants of an
 // intake share it.
-type route struct {
+type Route struct {
+	Forwarder
+	Client *intake.Client
+
 	to routeID
-	forwarder
-	client *intake.Client
 	// learned is what the intake has taught about the size of batches, tenant by
 	// tenant: what one of them sends must not make the others' batches small. It is
 	// guarded by the routes' mu. The empty name stands for no tenant.
@@ -53,62 +54,64 @@ func routeIDOf(own *tenant.Intake) routeID {
 // tenant says otherwise.
 const tenantConnections = 4
 
-// intakeConnectionBytes is for a connection to the intake, as measured with `make
+// ConnectionBytes is for a connection to the intake, as measured with `make
 // loadtest`, and the most that an answer's headers may have.
-const intakeConnectionBytes = 104<<10 + 64<<10
+const ConnectionBytes = 104<<10 + 64<<10
 
 // maxRoutesPercent is how much of the memory limit the connections to all intakes
 // may take.
 const maxRoutesPercent = 25
 
-// routes are the ways to all intakes. A route whose table is gone is closed when
+// Routes are the ways to all intakes. A route whose table is gone is closed when
 // the last upload on it has ended.
-type routes struct {
+type Routes struct {
+	// Own leads to the server's own intake.
+	Own *Route
+
 	config  intake.Config   // of the server's own intake; tenants' follow it, but for TLS
 	options []intake.Option // of tenants' intakes
 	budget  *memory.Budget
-	own     *route
 	// told is called with each outage of an intake.
-	told func(*route, intake.Outage)
+	told func(*Route, intake.Outage)
 
 	mu   sync.Mutex
-	open map[routeID]*route
+	open map[routeID]*Route
 }
 
-// newRoutes returns the way to the server's own intake, with options of that and of
+// NewRoutes returns the way to the server's own intake, with options of that and of
 // tenants' intakes. It has told called as [intake.OnOutage] does.
-func newRoutes(
-	cfg intake.Config, budget *memory.Budget, own, tenants []intake.Option, told func(*route, intake.Outage),
-) (*routes, error) {
-	r := &routes{config: cfg, options: tenants, budget: budget, told: told, open: map[routeID]*route{}}
+func NewRoutes(
+	cfg intake.Config, budget *memory.Budget, own, tenants []intake.Option, told func(*Route, intake.Outage),
+) (*Routes, error) {
+	r := &Routes{config: cfg, options: tenants, budget: budget, told: told, open: map[routeID]*Route{}}
 	to, err := r.newRoute(cfg, own)
 	if err != nil {
 		return nil, err
 	}
 	to.uses = 1
-	r.own = to
+	r.Own = to
 	budget.Draw(to.drawnBytes)
 	return r, nil
 }
 
-func (r *routes) newRoute(cfg intake.Config, options []intake.Option) (*route, error) {
-	to := &route{learned: map[string]*batch.Limit{}, drawnBytes: cfg.MaxConnections * intakeConnectionBytes}
+func (r *Routes) newRoute(cfg intake.Config, options []intake.Option) (*Route, error) {
+	to := &Route{learned: map[string]*batch.Limit{}, drawnBytes: cfg.MaxConnections * ConnectionBytes}
 	told := intake.OnOutage(func(o intake.Outage) { r.told(to, o) })
 	client, err := intake.New(cfg, append(slices.Clip(options), told)...)
 	if err != nil {
 		return nil, err
 	}
-	to.forwarder, to.client = client, client
+	to.Forwarder, to.Client = client, client
 	return to, nil
 }
 
 // replace has the routes be those that the table needs; those that it had already
 // stay as they are. It changes nothing where it fails.
-func (r *routes) replace(table *tenant.Table) error {
+func (r *Routes) replace(table *tenant.Table) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next, tenants := map[routeID]*route{}, map[routeID][]string{}
-	drawn := r.own.drawnBytes
+	next, tenants := map[routeID]*Route{}, map[routeID][]string{}
+	drawn := r.Own.drawnBytes
 	for _, t := range table.Tenants() {
 		if t.Intake == nil {
 			continue
@@ -142,7 +145,7 @@ func (r *routes) replace(table *tenant.Table) error {
 			r.budget.Draw(to.drawnBytes)
 		}
 	}
-	for _, to := range append(slices.Collect(maps.Values(next)), r.own) {
+	for _, to := range append(slices.Collect(maps.Values(next)), r.Own) {
 		to.forget(table)
 	}
 	before := r.open
@@ -158,10 +161,10 @@ func (r *routes) replace(table *tenant.Table) error {
 // take returns the route of a tenant's batches, nil standing for none, which has
 // to be given back, and what its intake has taught about their size. The route is
 // nil where the table has changed and has it no more.
-func (r *routes) take(of *tenant.Tenant) (*route, *batch.Limit) {
+func (r *Routes) take(of *tenant.Tenant) (*Route, *batch.Limit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	to, name := r.own, ""
+	to, name := r.Own, ""
 	if of != nil {
 		name = of.Name
 	}
@@ -180,7 +183,7 @@ func (r *routes) take(of *tenant.Tenant) (*route, *batch.Limit) {
 
 // forget forgets what was learned from tenants that the table does not have. It must
 // be called with the routes' mu held.
-func (to *route) forget(table *tenant.Table) {
+func (to *Route) forget(table *tenant.Table) {
 	if len(to.learned) == 0 {
 		return
 	}
@@ -191,65 +194,49 @@ func (to *route) forget(table *tenant.Table) {
 	maps.DeleteFunc(to.learned, func(name string, _ *batch.Limit) bool { return !names[name] })
 }
 
-// tenantsOf returns the names of those whose intake the route leads to; none: it is
+// TenantsOf returns the names of those whose intake the route leads to; none: it is
 // the server's own.
-func (r *routes) tenantsOf(to *route) []string {
+func (r *Routes) TenantsOf(to *Route) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return to.tenants
 }
 
-func (r *routes) give(to *route) {
+func (r *Routes) give(to *Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.drop(to)
 }
 
 // drop must be called with mu held.
-func (r *routes) drop(to *route) {
+func (r *Routes) drop(to *Route) {
 	if to.uses--; to.uses == 0 {
-		to.client.Close()
+		to.Client.Close()
 		r.budget.Draw(-to.drawnBytes)
 	}
 }
 
-// close closes all routes, when no upload is on any of them. What the server's own
+// Close closes all routes, when no upload is on any of them. What the server's own
 // is drawn with stays drawn, as for all that is there for as long as the server.
-func (r *routes) close() {
+func (r *Routes) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, to := range r.open {
 		r.drop(to)
 	}
 	r.open = nil
-	r.own.client.Close()
+	r.Own.Client.Close()
 }
 
-// Destination is an intake that batches go to, and how.
-type Destination struct {
-	// Intake is the scheme, host and port of its URL, or the path of its socket.
-	Intake string
-	// Proxy is the proxy on the way there, without user and password. Empty: none.
-	Proxy string
-}
-
-// Destinations returns the server's own intake, then the additional ones, then those
-// of tenants. It holds nothing secret.
-func (s *Server) Destinations() []Destination {
-	routes := s.service.access.routes
-	clients := []*intake.Client{routes.own.client}
-	if s.service.additional != nil {
-		clients = append(clients, s.service.additional.clients...)
+// TenantClients returns the clients of tenants' intakes, in the order of the tenants'
+// names.
+func (r *Routes) TenantClients() []*intake.Client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	byName := func(a, b *Route) int { return slices.Compare(a.tenants, b.tenants) }
+	var clients []*intake.Client
+	for _, to := range slices.SortedFunc(maps.Values(r.open), byName) {
+		clients = append(clients, to.Client)
 	}
-	routes.mu.Lock()
-	defer routes.mu.Unlock()
-	byName := func(a, b *route) int { return slices.Compare(a.tenants, b.tenants) }
-	for _, to := range slices.SortedFunc(maps.Values(routes.open), byName) {
-		clients = append(clients, to.client)
-	}
-	var all []Destination
-	for _, client := range clients {
-		all = append(all, Destination{Intake: client.Host(), Proxy: client.Proxy()})
-	}
-	return all
+	return clients
 }

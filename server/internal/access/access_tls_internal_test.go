@@ -1,8 +1,11 @@
-package server
+package access
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"net"
 	"net/url"
 	"testing"
 
@@ -21,6 +24,13 @@ import (
 func TestCertificateOverTLS(t *testing.T) {
 	t.Parallel()
 	a, _, _ := openTestAccess(t)
+	authenticate := func(ctx context.Context) (context.Context, error) {
+		ctx, err := a.Authenticate(ctx)
+		if errors.Is(err, ErrUnauthenticated) {
+			err = status.Error(codes.Unauthenticated, err.Error())
+		}
+		return ctx, err
+	}
 	// Of one name, as a client shows no certificate of an authority that the server does not name.
 	ours, theirs := pki.NewAuthority(t, "authority"), pki.NewAuthority(t, "authority")
 	certificate := func(by *pki.Authority, named pki.Change) []tls.Certificate {
@@ -58,9 +68,12 @@ func TestCertificateOverTLS(t *testing.T) {
 					Certificates: certificate(ours, pki.ForHost("gate.example.com")),
 					ClientAuth:   test.verify, ClientCAs: ours.Pool(), MinVersion: tls.VersionTLS13,
 				})),
-				grpc.ChainStreamInterceptor(auth.StreamServerInterceptor(a.authenticate)))
+				grpc.ChainStreamInterceptor(auth.StreamServerInterceptor(authenticate)))
 			symdbv1.RegisterSymbolDatabaseServiceServer(server, symdbv1.UnimplementedSymbolDatabaseServiceServer{})
-			listener := listen(t)
+			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
 			served := make(chan error, 1)
 			go func() { served <- server.Serve(listener) }()
 			conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"bytes"
@@ -18,17 +18,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
-	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/tenant"
 )
 
@@ -41,24 +37,24 @@ tenants:
 `
 
 // openTestAccess returns the access of a file of tenants, with a token of "bank".
-func openTestAccess(t *testing.T) (a *access, path string, log *bytes.Buffer) {
+func openTestAccess(t *testing.T) (a *Access, path string, log *bytes.Buffer) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "tenants.yaml")
 	writeTenants(t, path, tenantsOfTest)
 	budget := memory.New(memory.Limits{Bytes: 512 << 20})
-	routes, err := newRoutes(intake.Config{URL: "http://own.example", PostTimeout: time.Second, MaxConnections: 2}, budget, nil, nil, nil)
+	routes, err := NewRoutes(intake.Config{URL: "http://own.example", PostTimeout: time.Second, MaxConnections: 2}, budget, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log = &bytes.Buffer{}
-	cfg := AccessConfig{TenantsFile: path, TenantsInterval: time.Second}
-	a, err = newAccess(cfg, routes, budget, telemetry.NewAccess(prometheus.NewRegistry()), slog.New(slog.NewTextHandler(log, nil)))
+	cfg := Config{TenantsFile: path, TenantsInterval: time.Second}
+	a, err = New(cfg, routes, budget, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		routes.close()
-		if drawn := budget.DrawnBytes() - int64(routes.own.drawnBytes); drawn%tenant.OwnedBytes != 0 || drawn > 10*tenant.OwnedBytes {
+		routes.Close()
+		if drawn := budget.DrawnBytes() - int64(routes.Own.drawnBytes); drawn%tenant.OwnedBytes != 0 || drawn > 10*tenant.OwnedBytes {
 			t.Errorf("%d bytes are still drawn", drawn)
 		}
 		budget.Close()
@@ -107,10 +103,10 @@ func TestAuthenticateByCertificate(t *testing.T) {
 		"a tenant's name as token":   {bearer(t.Context(), "shop.example.com"), ""},
 		"token, over what is no TLS": {bearer(t.Context(), "token"), "bank"},
 	} {
-		ctx, err := a.authenticate(test.ctx)
+		ctx, err := a.Authenticate(test.ctx)
 		if test.want == "" {
-			if status.Code(err) != codes.Unauthenticated {
-				t.Errorf("%s: %v, want UNAUTHENTICATED", name, err)
+			if !errors.Is(err, ErrUnauthenticated) {
+				t.Errorf("%s: %v, want ErrUnauthenticated", name, err)
 			}
 			continue
 		}
@@ -118,12 +114,12 @@ func TestAuthenticateByCertificate(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		on, err := a.enter(ctx)
+		on, err := a.Enter(ctx)
 		if err != nil || on.tenant.Name != test.want {
 			t.Errorf("%s: %v, %v, want %s", name, on.tenant, err, test.want)
 			continue
 		}
-		a.leave(on)
+		a.Leave(on)
 	}
 }
 
@@ -132,13 +128,13 @@ func TestAuthenticateByCertificate(t *testing.T) {
 func TestRoutesFollowTenants(t *testing.T) {
 	t.Parallel()
 	a, path, log := openTestAccess(t)
-	ctx, err := a.authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
+	ctx, err := a.Authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	enter := func() terms {
+	enter := func() Grant {
 		t.Helper()
-		on, err := a.enter(ctx)
+		on, err := a.Enter(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,45 +143,45 @@ func TestRoutesFollowTenants(t *testing.T) {
 	replace := func(content string) {
 		t.Helper()
 		writeTenants(t, path, content)
-		a.look()
-		a.look()
+		a.Look()
+		a.Look()
 	}
 	first := enter()
-	defer a.leave(first)
+	defer a.Leave(first)
 	replace(tenantsOfTest + "    max_uploads: 3\n  - {name: more, certificates: [x], intake: {url: \"http://bank.example/in\"}}\n")
 	second := enter()
-	if second.route != first.route || second.group().Uploads != 3 || len(a.routes.open) != 1 {
+	if second.Route != first.Route || second.Group().Uploads != 3 || len(a.routes.open) != 1 {
 		t.Error("an intake that is the same has another route")
 	}
-	a.leave(second)
+	a.Leave(second)
 	for name, broken := range map[string]string{
 		"not a URL": "http://%zz", "too many connections": "http://x\", connections: \"9999",
 	} {
 		replace(tenantsOfTest + "  - {name: bad, certificates: [y], intake: {url: \"" + broken + "\"}}\n")
-		if third := enter(); third.route != first.route {
+		if third := enter(); third.Route != first.Route {
 			t.Errorf("%s: something has changed", name)
 		} else {
-			a.leave(third)
+			a.Leave(third)
 		}
 	}
 	if n := strings.Count(log.String(), "invalid tenants file"); n != 2 {
 		t.Errorf("told %d times that the file is invalid, want 2:\n%s", n, log)
 	}
 	replace(strings.ReplaceAll(tenantsOfTest, "bank.example/in", "new.example/in"))
-	if third := enter(); third.route == first.route || first.route.uses != 1 || len(a.routes.open) != 1 {
-		t.Errorf("another intake has the same route, or one that is gone has %d uses", first.route.uses)
+	if third := enter(); third.Route == first.Route || first.Route.uses != 1 || len(a.routes.open) != 1 {
+		t.Errorf("another intake has the same route, or one that is gone has %d uses", first.Route.uses)
 	} else {
-		a.leave(third)
+		a.Leave(third)
 	}
 	replace("tenants: [{name: shop, certificates: [shop.example.com]}]")
-	if _, err := a.enter(ctx); !errors.Is(err, errUnauthenticated) {
+	if _, err := a.Enter(ctx); !errors.Is(err, ErrUnauthenticated) {
 		t.Errorf("who was let in before: %v", err)
 	}
-	if err := a.revoked(first); !errors.Is(err, errUnauthenticated) {
+	if err := a.Revoked(first); !errors.Is(err, ErrUnauthenticated) {
 		t.Errorf("who is at it: %v", err)
 	}
 	replace("tenants: [{name: other, tokens: [{sha256: %HASH%}]}]")
-	if err := a.revoked(first); !errors.Is(err, errUnauthenticated) {
+	if err := a.Revoked(first); !errors.Is(err, ErrUnauthenticated) {
 		t.Errorf("whose token is another's now: %v", err)
 	}
 }
@@ -195,21 +191,21 @@ func TestAuthenticateWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	a, _, _ := openTestAccess(t)
 	letIn := func() context.Context {
-		ctx, err := a.authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
+		ctx, err := a.Authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return ctx
 	}
-	on, err := a.enter(letIn())
+	on, err := a.Enter(letIn())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.leave(on)
+	defer a.Leave(on)
 	a.mu.Lock() // as replace does
 	defer a.mu.Unlock()
 	letIn()
-	if err := a.revoked(on); err != nil {
+	if err := a.Revoked(on); err != nil {
 		t.Error(err)
 	}
 }
@@ -239,23 +235,23 @@ func TestReplacedUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				authenticated, err := a.authenticate(ctx)
+				authenticated, err := a.Authenticate(ctx)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				on, err := a.enter(authenticated)
+				on, err := a.Enter(authenticated)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if err := a.revoked(on); err != nil {
+				if err := a.Revoked(on); err != nil {
 					t.Error(err)
 				}
-				if err := a.claim(on, &batch.Header{Service: "shop", UploadID: uuid.NewString()}); err != nil {
+				if err := a.Claim(on, &batch.Header{Service: "shop", UploadID: uuid.NewString()}); err != nil {
 					t.Error(err)
 				}
-				a.leave(on)
+				a.Leave(on)
 			}
 		})
 	}
@@ -279,55 +275,13 @@ func TestReplacedUnderLoad(t *testing.T) {
 	}
 }
 
-// TestExposedKeysAreToldOf has API keys go to intakes without TLS.
-func TestExposedKeysAreToldOf(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"key": "hush-hush",
-		"tenants.yaml": `tenants:
-- {name: open, certificates: [a], intake: {url: "HTTP://intake.example/", api_key_file: key}}
-- {name: safe, certificates: [b], intake: {url: "https://intake.example/", api_key_file: key}}
-- {name: local, certificates: [c], intake: {url: "unix:///run/x:/y", api_key_file: key}}
-- {name: none, certificates: [d], intake: {url: "http://intake.example/"}}
-- {name: shared, certificates: [e]}
-`,
-	} {
-		writeTenants(t, filepath.Join(dir, name), content)
-	}
-	cfg := DefaultConfig()
-	cfg.Intake.URL, cfg.Limits.MemoryBytes = "https://intake.example/", 512<<20
-	cfg.Access.TenantsFile = filepath.Join(dir, "tenants.yaml")
-	cfg.AdditionalIntakes.Intakes = []AdditionalIntake{
-		{URL: "https://a.example/", APIKey: NewSecret("hush-hush")},
-		{URL: "http://b.example/", APIKey: NewSecret("hush-hush")},
-		{URL: "http://c.example/"},
-	}
-	var log bytes.Buffer
-	s, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
-	for _, want := range []string{"URLs are not https\" count=1 tenants=open\n", "URL is not https\" intake=2\n"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log has no %q", want)
-		}
-	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 2 || strings.Contains(log.String(), "hush") {
-		t.Errorf("%d warnings, want 2:\n%s", n, log.String())
-	}
-}
-
 // TestCredentialIsNotLogged has a client be refused, and looks for what it has
 // shown in the log.
 func TestCredentialIsNotLogged(t *testing.T) {
 	t.Parallel()
 	a, _, log := openTestAccess(t)
 	ctx := metadata.NewIncomingContext(fromPeer(t, &x509.Certificate{}, true), metadata.Pairs("authorization", "Bearer hush-hush"))
-	if _, err := a.authenticate(ctx); err == nil {
+	if _, err := a.Authenticate(ctx); err == nil {
 		t.Error("anybody is let in")
 	}
 	if !strings.Contains(log.String(), "client refused") || strings.Contains(log.String(), "hush") {
