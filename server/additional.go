@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -14,7 +13,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/mirror"
-	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/text"
 )
 
@@ -88,12 +86,12 @@ type additional struct {
 }
 
 // openAdditional sets up the way to the additional intakes, if there are any.
-func (s *service) openAdditional(registry prometheus.Registerer) error {
+func (s *Server) openAdditional() error {
 	cfg := s.config.AdditionalIntakes
 	if len(cfg.Intakes) == 0 {
 		return nil
 	}
-	ledgers := telemetry.NewAdditional(registry, len(cfg.Intakes))
+	s.metrics.countAdditional(len(cfg.Intakes))
 	a := &additional{}
 	intakes := make([]mirror.Intake, len(cfg.Intakes))
 	for i, to := range cfg.Intakes {
@@ -113,7 +111,7 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 				slog.Int("intake", i+1))
 		}
 		a.clients = append(a.clients, client)
-		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i+1, ledgers[i])}
+		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i + 1)}
 	}
 	s.budget.Draw(len(intakes) * mirror.Workers * access.ConnectionBytes)
 	a.account = s.budget.Open(0, func(o memory.Order) {
@@ -133,35 +131,30 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 
 // countAdditional returns what counts, and sometimes logs, what becomes of batches
 // at the intake of that number.
-func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger) func(mirror.Outcome, error) {
+func (s *Server) countAdditional(number int) func(mirror.Outcome, error) {
 	limitedLog := logs.NewLimiter(s.logger)
 	return func(outcome mirror.Outcome, err error) {
-		switch outcome {
-		case mirror.Accepted:
-			ledger.Accepted.Inc()
+		s.metrics.additional.WithLabelValues(strconv.Itoa(number), outcome.String()).Inc()
+		if outcome == mirror.Accepted {
 			return
-		case mirror.Refused:
-			ledger.Refused.Inc()
-		case mirror.Dropped:
-			ledger.Dropped.Inc()
 		}
 		limitedLog.Warn("additional intake has no batch",
 			slog.Int("intake", number), slog.String("error", err.Error()))
 	}
 }
 
-// offer takes over a batch that the intake has accepted: for the additional intakes
-// where it is theirs too, else it is released.
-func (s *service) offer(of access.Grant, b *batch.Batch) {
-	if s.additional == nil || of.Route != s.routes.Own {
+// offer takes over a batch that the intake has accepted. It goes to the additional intakes
+// if it is theirs too, or else is released.
+func (s *Server) offer(from access.Grant, b *batch.Batch) {
+	if s.additional == nil || from.Route != s.routes.Own {
 		b.File.Release()
 		return
 	}
-	s.additional.mirror.Offer(of.Sender(), b)
+	s.additional.mirror.Offer(from.Sender(), b)
 }
 
 // closeAdditional waits a while for what is still to go to the additional intakes.
-func (s *service) closeAdditional(ctx context.Context) {
+func (s *Server) closeAdditional(ctx context.Context) {
 	if s.additional == nil {
 		return
 	}

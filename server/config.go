@@ -10,6 +10,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/tenant"
 	"github.com/scopegate/scopegate/server/internal/text"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // Config is what an operator can set. Start from [DefaultConfig].
@@ -225,5 +226,15 @@ func (c Config) batchPolicy() batch.Policy {
 	return batch.Policy{
 		FlushThresholdBytes:    c.FlushThresholdBytes,
 		FlushThresholdRawBytes: c.FlushThresholdRawBytes,
+	}
+}
+
+func (c Config) uploads() upload.Config {
+	return upload.Config{
+		MaxBatchBytes: c.MaxBatchBytes, MaxBatchRawBytes: c.MaxBatchRawBytes, MaxBatchAge: c.MaxBatchAge,
+		MaxStreamAge: c.MaxConnectionAge, MaxScopeBytes: c.MaxScopeBytes, MaxMetadataBytes: c.MaxMetadataBytes,
+		MaxDepth: c.MaxDepth, FirstMessageTimeout: c.Limits.FirstMessageTimeout,
+		IdleTimeout: c.Limits.IdleTimeout, MinBytesPerSecond: c.Limits.MinBytesPerSecond,
+		SettleTime: settleTime,
 	}
 }

@@ -46,7 +46,7 @@ func TestSmallFramesAreDrawn(t *testing.T) {
 	}
 	client.flush(t, client.WriteRSTStream(1, http2.ErrCodeCancel))
 	client.settle(t)
-	requireDrawn(t, server.service.budget, before)
+	requireDrawn(t, server.budget, before)
 }
 
 // TestSmallFramesEndConnection sends so many that its connection is ended, while

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -18,9 +17,6 @@ import (
 )
 
 func TestMain(m *testing.M) { leak.Verify(m) }
-
-// pass lets a test's own clock run on (testing/synctest).
-func pass(d time.Duration) { <-time.After(d) }
 
 // listen returns a listener at a port of its own.
 func listen(t *testing.T) net.Listener {

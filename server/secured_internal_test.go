@@ -130,8 +130,8 @@ func TestHandshakesMakeRoom(t *testing.T) {
 	if _, err := stream.CloseAndRecv(); err != nil {
 		t.Error(err)
 	}
-	if peak := server.service.budget.PeakBytes(); peak > server.service.budget.LimitBytes()*3/4 {
-		t.Errorf("%d bytes were drawn of %d", peak, server.service.budget.LimitBytes())
+	if peak := server.budget.PeakBytes(); peak > server.budget.LimitBytes()*3/4 {
+		t.Errorf("%d bytes were drawn of %d", peak, server.budget.LimitBytes())
 	}
 }
 

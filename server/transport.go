@@ -11,7 +11,9 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -31,17 +33,17 @@ const messageLimitFactor = 2
 
 // newTransport returns the gRPC server, without its services.
 func (s *Server) newTransport() *grpc.Server {
-	cfg, transport := s.service.config, s.service.config.Transport
-	pool := grpcwire.NewBuffers(s.service.budget)
+	cfg, transport := s.config, s.config.Transport
+	pool := grpcwire.NewBuffers(s.budget)
 	streams, calls := s.interceptors()
 	return grpc.NewServer(
-		s.service.tracing.serverOption(),
+		s.spans(),
 		grpc.Creds(&observing{
 			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
 			headerListBytes:      transport.MaxHeaderListBytes,
-			limitedLog:           s.service.limitedLog, ended: s.service.metrics.ConnectionsEnded,
+			limitedLog:           s.limitedLog, ended: s.metrics.connectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(grpcwire.Codec{Pool: pool}),
 		experimental.BufferPool(pool),
@@ -74,39 +76,42 @@ func (s *Server) newTransport() *grpc.Server {
 // interceptors returns what stands around each stream and call. There are few, as each
 // takes its part of a stream's stack.
 func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
-	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
-	return []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)},
-		[]grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
+	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, panicked any) error {
+		return upload.Status(s.uploads.Recovered(ctx, panicked), nil)
+	})
+	return []grpc.StreamServerInterceptor{s.limitOtherStreams, recovery.StreamServerInterceptor(recovered)},
+		[]grpc.UnaryServerInterceptor{
+			plainCalls, s.metrics.rpc.UnaryServerInterceptor(), recovery.UnaryServerInterceptor(recovered),
+		}
 }
 
-// others ends the streams that the door has refused. Those of other services than the
-// uploads it counts, and ends when the server stops: one that watches its health would
-// keep it from stopping.
-func (s *Server) others(
+// limitOtherStreams ends the streams that the door has refused. Those of other services
+// it counts, and ends when the server stops: one that watches its health would keep it
+// from stopping.
+func (s *Server) limitOtherStreams(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	ctx := stream.Context()
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
-	opened := openingOf(ctx)
-	if opened.refusal != nil {
-		return opened.refusal
+	if refusal := refusalOf(ctx); refusal != nil {
+		return refusal
 	}
-	if opened.upload != nil {
+	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
 		return handle(srv, stream)
 	}
 	if err := grpcwire.AnswerPlain(ctx); err != nil {
 		return status.FromContextError(err).Err()
 	}
 	ended := make(chan error, 1)
-	counted := s.service.rpc.Stream()
-	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
+	counted := s.metrics.rpc.StreamServerInterceptor()
+	s.goroutines.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done(): // its time has passed, or its place was needed
-		return publicStatus(context.Cause(ctx), nil)
+		return upload.Status(context.Cause(ctx), nil)
 	case <-s.stopping:
 		return status.Error(codes.Unavailable, "the server is stopping")
 	}
@@ -118,7 +123,7 @@ func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
-	if refusal := openingOf(ctx).refusal; refusal != nil {
+	if refusal := refusalOf(ctx); refusal != nil {
 		return nil, refusal
 	}
 	if err := grpcwire.AnswerPlain(ctx); err != nil {

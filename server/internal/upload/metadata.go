@@ -1,4 +1,4 @@
-package server
+package upload
 
 import (
 	"fmt"
@@ -11,9 +11,8 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// streamOptions is what the metadata says of this stream, as opposed to the
-// upload.
-type streamOptions struct {
+// options are what the metadata says about this stream, as opposed to the upload.
+type options struct {
 	firstBatchNum int32
 	moreFollows   bool
 	singleBatch   bool
@@ -26,17 +25,16 @@ const maxFieldBytes = 256
 // maxFirstBatchNum leaves a stream more numbers than it can use up.
 const maxFirstBatchNum = 1 << 30
 
-// readMetadata checks a stream's metadata and returns what its batches shall
-// carry, and how they are to be made. Beside an error, the header is what the client
-// has claimed.
-func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, error) {
+// readMetadata checks a stream's metadata. It returns what the batches carry and how
+// they are made. Beside an error, the header is what the client claims.
+func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, options, error) {
 	id := md.GetUploadId()
 	header := &batch.Header{
 		Service: md.GetService(), Env: md.GetEnv(), Version: md.GetVersion(), Language: md.GetLanguage(),
 		UploadID: id, RuntimeID: md.GetRuntimeId(),
 	}
-	invalid := func(field, text string) (*batch.Header, streamOptions, error) {
-		return header, streamOptions{}, &inputError{reason: reasonMetadataInvalid, field: "metadata." + field, text: text}
+	invalid := func(field, text string) (*batch.Header, options, error) {
+		return header, options{}, metadataInvalid("metadata."+field, text)
 	}
 	for _, text := range []struct{ field, value string }{
 		{"service", header.Service},
@@ -65,7 +63,7 @@ func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, streamOptions, err
 	case id == "":
 		header.UploadID = uuid.NewString()
 	}
-	return header, streamOptions{
+	return header, options{
 		firstBatchNum: max(1, md.GetFirstBatchNum()), moreFollows: md.GetMoreFollows(), singleBatch: md.GetSingleBatch(),
 	}, nil
 }

@@ -1,31 +1,27 @@
-package server
+package upload
 
 import (
-	"context"
 	"errors"
-	"log/slog"
-	"runtime/debug"
 	"strconv"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
-	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Why a stream in order is ended before its client has ended it. The client goes
-// on in another one.
+// Causes that end a stream before its client does. The client resumes the upload in
+// another stream.
 var (
-	errShuttingDown  = errors.New("the server is stopping")
-	errConnectionAge = errors.New("the connection has reached its age")
-	errTooSlow       = errors.New("the client has sent too little for too long")
-	errMemory        = errors.New("the server is out of memory")
-	errUnbegun       = errors.New("too many uploads are open that have sent no scope")
+	ErrShuttingDown  = errors.New("the server is stopping")
+	ErrConnectionAge = errors.New("the connection has reached its age")
+	ErrTooSlow       = errors.New("the client has sent too little for too long")
+	ErrMemory        = errors.New("the server is out of memory")
+	ErrUnbegun       = errors.New("too many uploads are open that have sent no scope")
 )
 
 // errNoMetadata ends a stream whose client has sent nothing at all.
 var errNoMetadata = &inputError{
-	reason: reasonStreamInvalid, field: "metadata", text: "required: nothing came for too long",
+	reason: ReasonStreamInvalid, field: "metadata", text: "required: nothing came for too long",
 }
 
 // errTooLargeInDoubt ends a stream of which the intake may have taken a batch,
@@ -33,9 +29,13 @@ var errNoMetadata = &inputError{
 // may pass.
 var errTooLargeInDoubt = errors.New("the intake found a batch too large that it may have taken before")
 
+func metadataInvalid(field, text string) *inputError {
+	return &inputError{reason: ReasonMetadataInvalid, field: field, text: text}
+}
+
 // inputError says what is wrong with what the client has sent.
 type inputError struct {
-	reason reason
+	reason Reason
 	field  string
 	text   string
 	limits map[string]string // what was exceeded, for programs
@@ -45,7 +45,7 @@ func (e *inputError) Error() string { return e.field + ": " + e.text }
 
 // scopeError says what is wrong with a scope, counted from 0.
 func scopeError(ordinal int64, err error) error {
-	input := &inputError{reason: reasonScopeInvalid, field: scopeField(ordinal), text: err.Error()}
+	input := &inputError{reason: ReasonScopeInvalid, field: scopeField(ordinal), text: err.Error()}
 	if fault, ok := errors.AsType[*transcode.Error](err); ok {
 		input.text = fault.Fault.String()
 		if fault.Field != "" {
@@ -66,13 +66,13 @@ func batchTooLarge(limits batch.Limits) error {
 		key, bytes, what = "max_batch_raw_bytes", strconv.FormatInt(limits.RawBytes, 10), "bytes of JSON"
 	}
 	return &inputError{
-		reason: reasonBatchTooLarge, field: "metadata.single_batch",
+		reason: ReasonBatchTooLarge, field: "metadata.single_batch",
 		text:   "the scopes make a batch larger than the limit of " + bytes + " " + what + "; send fewer in a stream",
 		limits: map[string]string{key: bytes},
 	}
 }
 
-// permanent tells that doing the same again would fail again.
+// permanent reports whether doing the same again would fail again.
 func permanent(err error) bool {
 	if failure, ok := errors.AsType[*intake.Error](err); ok {
 		return !failure.Retryable()
@@ -82,31 +82,4 @@ func permanent(err error) bool {
 	}
 	_, ok := errors.AsType[*inputError](err)
 	return ok
-}
-
-// noteSpool counts, and logs, why a batch could not be moved to the spool; that it
-// is full is no news to the log.
-func (s *service) noteSpool(ctx context.Context, err error) {
-	switch {
-	case err == nil:
-	case errors.Is(err, spool.ErrFull):
-		s.metrics.SpoolFull.Inc()
-	default:
-		s.metrics.SpoolFailed.Inc()
-		s.logger.WarnContext(ctx, "spool failed", slog.String("error", err.Error()))
-	}
-}
-
-// recovered logs a panic, with its stack, and hides it from the client.
-func (s *service) recovered(ctx context.Context, panicked any) error {
-	s.logger.ErrorContext(ctx, "panic in a handler",
-		slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
-	return publicStatus(errInternal, nil)
-}
-
-// catch is to be deferred: it makes an error of a panic.
-func (s *service) catch(ctx context.Context, err *error) {
-	if panicked := recover(); panicked != nil {
-		*err = s.recovered(ctx, panicked)
-	}
 }

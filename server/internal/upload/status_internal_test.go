@@ -1,4 +1,4 @@
-package server
+package upload
 
 import (
 	"go/ast"
@@ -17,7 +17,7 @@ func TestOutcomesHaveAllReasons(t *testing.T) {
 	}
 	known := map[string]bool{}
 	for _, o := range outcomes {
-		known[string(o.reason)] = true
+		known[string(o.Reason)] = true
 	}
 	found := 0
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -25,7 +25,7 @@ func TestOutcomesHaveAllReasons(t *testing.T) {
 		if !ok {
 			return true
 		}
-		if of, ok := spec.Type.(*ast.Ident); !ok || of.Name != "reason" {
+		if of, ok := spec.Type.(*ast.Ident); !ok || of.Name != "Reason" {
 			return true
 		}
 		for _, value := range spec.Values {

@@ -1,4 +1,4 @@
-package server
+package upload
 
 import (
 	"sync/atomic"
@@ -10,7 +10,7 @@ import (
 // first message it has a time of its own. The methods are safe for one goroutine
 // that receives beside another one that checks.
 type pace struct {
-	limits LimitsConfig
+	config *Config
 	began  time.Time
 	// since is when the server began to wait for the client, as time since began;
 	// negative: it does not.
@@ -21,8 +21,8 @@ type pace struct {
 	received atomic.Bool // anything, ever
 }
 
-func (p *pace) begin(limits LimitsConfig) {
-	p.limits, p.began = limits, time.Now()
+func (p *pace) begin(config *Config) {
+	p.config, p.began = config, time.Now()
 	p.since.Store(0)
 }
 
@@ -41,7 +41,7 @@ func (p *pace) receive(bytes int) {
 // check returns when to look again, or why the stream is to end: it has sent too
 // little for too long.
 func (p *pace) check() (time.Duration, error) {
-	idle := p.limits.IdleTimeout
+	idle := p.config.IdleTimeout
 	if idle == 0 {
 		idle = maxPause
 	}
@@ -51,18 +51,18 @@ func (p *pace) check() (time.Duration, error) {
 		waiting = max(0, open-time.Duration(since))
 	}
 	if !received {
-		if waiting >= p.limits.FirstMessageTimeout {
+		if waiting >= p.config.FirstMessageTimeout {
 			return 0, errNoMetadata
 		}
-		return min(p.limits.FirstMessageTimeout-waiting, idle), nil
+		return min(p.config.FirstMessageTimeout-waiting, idle), nil
 	}
 	waited := time.Duration(p.waited.Load()) + waiting
 	if waited < idle {
 		return min(max(idle-waited, idle/maxChecks), maxPause), nil
 	}
-	least := max(1, int64(float64(p.limits.MinBytesPerSecond)*idle.Seconds()))
-	if p.limits.IdleTimeout > 0 && p.bytes.Load() < least {
-		return 0, errTooSlow
+	least := max(1, int64(float64(p.config.MinBytesPerSecond)*idle.Seconds()))
+	if p.config.IdleTimeout > 0 && p.bytes.Load() < least {
+		return 0, ErrTooSlow
 	}
 	p.bytes.Store(0)
 	p.waited.Store(-int64(waiting)) // what it waits now counts from now on

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,6 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
-	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // watched is a server, and a client of it.
@@ -45,7 +45,7 @@ func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.settle = patience
+	s.uploads.SettleTime = patience
 	address, _ := serve(t, s)
 	return &watched{Server: s, address: address, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
 }
@@ -172,9 +172,10 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 		f.JSONBytes != summary.GetRawBytes() || f.GzipBytes != summary.GetCompressedBytes() || f.UploadID != summary.GetUploadId() {
 		t.Errorf("finished: %+v, summary: %v", f, summary)
 	}
-	totals := &w.service.activity.Totals
-	if totals.Scopes.Load() != 3 || totals.JSONBytes.Load() != summary.GetRawBytes() || totals.AcceptedBytes.Load() != summary.GetCompressedBytes() {
-		t.Errorf("totals: %d scopes, %d of JSON, %d accepted", totals.Scopes.Load(), totals.JSONBytes.Load(), totals.AcceptedBytes.Load())
+	counts := &w.uploads.Counts
+	got := []int64{counts.ScopesAccepted.Load(), counts.JSONBytes.Load(), counts.AcceptedGzipBytes.Load()}
+	if want := []int64{3, summary.GetRawBytes(), summary.GetCompressedBytes()}; !slices.Equal(got, want) {
+		t.Errorf("scopes, JSON and gzip: %d, want %d", got, want)
 	}
 	if s.Intake.Attempts[0] != (adminpage.Outcome{Class: "accepted", Good: true, Count: 3}) || s.Intake.Latency.Count != 3 {
 		t.Errorf("intake: %+v", s.Intake)
@@ -280,8 +281,8 @@ func TestSnapshotWhileAllIsInMotion(t *testing.T) {
 	uploading.Wait()
 	close(stop)
 	looking.Wait()
-	if got := w.service.activity.Totals.Scopes.Load(); got != 240 {
-		t.Errorf("%d scopes", got)
+	if got := w.uploads.Counts.ScopesReceived.Load(); got != 240 {
+		t.Errorf("%d scopes, want 240", got)
 	}
 }
 
@@ -325,39 +326,5 @@ func TestStatusPageOfAServerThatHasStopped(t *testing.T) {
 	w.StatusPage().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events", nil))
 	if recorder.Code != http.StatusServiceUnavailable {
 		t.Errorf("events: %d", recorder.Code)
-	}
-}
-
-func TestMostNotableUploads(t *testing.T) {
-	t.Parallel()
-	budget := memory.New(memory.Limits{Bytes: 1 << 40})
-	defer budget.Close()
-	begin := time.Now()
-	var open []*upload
-	for i := range 300 { // the later, the larger
-		u := &upload{account: budget.Open(0, func(memory.Order) {})}
-		u.stream.pace.began = begin.Add(time.Duration((i*7)%300) * time.Second)
-		u.account.Draw((i * 7) % 300)
-		open = append(open, u)
-	}
-	shown := mostNotable(open, 100)
-	if len(shown) != 100 {
-		t.Fatalf("%d are shown", len(shown))
-	}
-	for i, u := range shown {
-		want := i
-		if i >= 50 {
-			want += 200
-		}
-		if got := int(u.stream.pace.began.Sub(begin) / time.Second); got != want {
-			t.Errorf("%d: the one of second %d, want %d", i, got, want)
-		}
-	}
-	if got := mostNotable(open[:7], 100); len(got) != 7 {
-		t.Errorf("%d of 7", len(got))
-	}
-	for _, u := range open {
-		u.account.Draw(-int(u.account.HeldBytes()))
-		u.account.Close()
 	}
 }

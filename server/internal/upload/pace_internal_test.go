@@ -1,4 +1,4 @@
-package server
+package upload
 
 import (
 	"errors"
@@ -17,10 +17,10 @@ func TestPace(t *testing.T) {
 		wait    bool // the server waits for the client from then on
 		want    error
 	}
-	limits := LimitsConfig{FirstMessageTimeout: 90 * time.Second, IdleTimeout: time.Minute, MinBytesPerSecond: 10}
+	limits := Config{FirstMessageTimeout: 90 * time.Second, IdleTimeout: time.Minute, MinBytesPerSecond: 10}
 	const second, minute = time.Second, time.Minute
 	for name, test := range map[string]struct {
-		limits LimitsConfig
+		limits Config
 		steps  []step
 	}{
 		"nothing comes at all": {limits, []step{{89 * second, 0, false, nil}, {second, 0, false, errNoMetadata}}},
@@ -29,9 +29,9 @@ func TestPace(t *testing.T) {
 			{59 * second, 0, false, nil},
 			{second, 0, false, nil},
 			{59 * second, 0, false, nil},
-			{second, 0, false, errTooSlow},
+			{second, 0, false, ErrTooSlow},
 		}},
-		"slower than it may be": {limits, []step{{20 * second, 300, true, nil}, {59 * second, 299, true, nil}, {second, 0, false, errTooSlow}}},
+		"slower than it may be": {limits, []step{{20 * second, 300, true, nil}, {59 * second, 299, true, nil}, {second, 0, false, ErrTooSlow}}},
 		"as slow as it may be": {limits, []step{
 			{20 * second, 300, true, nil},
 			{59 * second, 300, true, nil},
@@ -44,12 +44,12 @@ func TestPace(t *testing.T) {
 			{24 * 60 * minute, 0, false, nil},
 			{second, 0, true, nil},
 			{59 * second, 0, false, nil},
-			{second, 0, false, errTooSlow},
+			{second, 0, false, ErrTooSlow},
 		}},
-		"no minimum": {LimitsConfig{FirstMessageTimeout: second, IdleTimeout: minute}, []step{
-			{0, 1, true, nil}, {minute, 0, false, nil}, {59 * second, 1, true, nil}, {second, 0, false, nil}, {minute, 0, false, errTooSlow},
+		"no minimum": {Config{FirstMessageTimeout: second, IdleTimeout: minute}, []step{
+			{0, 1, true, nil}, {minute, 0, false, nil}, {59 * second, 1, true, nil}, {second, 0, false, nil}, {minute, 0, false, ErrTooSlow},
 		}},
-		"no idle timeout": {LimitsConfig{FirstMessageTimeout: second}, []step{
+		"no idle timeout": {Config{FirstMessageTimeout: second}, []step{
 			{0, 1, true, nil}, {1000 * 60 * minute, 0, false, nil}, {1000 * 60 * minute, 0, false, nil},
 		}},
 	} {
@@ -57,7 +57,7 @@ func TestPace(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var p pace
-				p.begin(test.limits)
+				p.begin(&test.limits)
 				for i, s := range test.steps {
 					pass(s.passes)
 					if s.receive > 0 {
@@ -86,7 +86,7 @@ func TestPaceIsNotLookedAtInALoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var p pace
-		p.begin(LimitsConfig{FirstMessageTimeout: time.Minute, IdleTimeout: time.Minute, MinBytesPerSecond: 1})
+		p.begin(&Config{FirstMessageTimeout: time.Minute, IdleTimeout: time.Minute, MinBytesPerSecond: 1})
 		pass(time.Minute - time.Nanosecond)
 		p.receive(1)
 		if next, err := p.check(); err != nil || next < time.Second/2 {
@@ -94,3 +94,6 @@ func TestPaceIsNotLookedAtInALoop(t *testing.T) {
 		}
 	})
 }
+
+// pass lets a test's own clock run on (testing/synctest).
+func pass(d time.Duration) { <-time.After(d) }
