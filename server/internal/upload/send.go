@@ -35,8 +35,10 @@ type sender struct {
 	// landed is told when a batch has landed.
 	landed chan struct{}
 
-	// bodies are those of the batches that travel or wait for their turn.
-	bodies bodies
+	// mu guards bodies: those of the batches that travel or wait for their turn, which
+	// may be spilled.
+	mu     sync.Mutex
+	bodies map[*encode.Body]struct{}
 
 	// What follows belongs to whoever has the turn.
 
@@ -135,7 +137,11 @@ func (s *sender) post(sealed *batch.Sealed, age time.Duration, last bool) {
 // forward takes b to the intake, as several batches if it is too large for that. Whatever
 // becomes of b, a panic included, it is counted once, and holds nothing afterwards.
 func (s *sender) forward(b *batch.Batch) (err error) {
-	defer func() { s.settleBatch(b.File.Body, err) }()
+	defer func() {
+		if err != nil {
+			s.giveUp(b.File.Body, permanent(err))
+		}
+	}()
 	defer s.server.catch(s.ctx, func(panicked error) { err = panicked })
 	err = s.attempt(b)
 	failure, _ := errors.AsType[*intake.Error](err)
@@ -173,7 +179,7 @@ func (s *sender) accept(b *batch.Batch) {
 	s.nextNum = b.Num + 1
 	s.progress.accept(b)
 	s.grant.Learned.Accepted(b)
-	s.bodies.remove(b.File.Body)
+	s.forget(b.File.Body)
 	s.server.Offer(s.grant, b)
 }
 
@@ -191,7 +197,7 @@ func (s *sender) split(b *batch.Batch) error {
 	for _, part := range parts {
 		s.keep(part)
 	}
-	s.refuse(b.File.Body)
+	s.giveUp(b.File.Body, true)
 	for i, part := range parts {
 		if err := s.forward(part.Number(s.nextNum, b.Final && i == len(parts)-1)); err != nil {
 			// A scope may lie half in a part that was accepted: sent again whole, it
@@ -226,39 +232,42 @@ func (s *sender) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Seale
 // up.
 func (s *sender) keep(b *batch.Sealed) {
 	s.server.Counts.BatchesSealed.Add(1)
-	s.bodies.add(b.Body)
-}
-
-// settleBatch gives up a batch that failed, unless it is accepted or given up already.
-func (s *sender) settleBatch(body *encode.Body, err error) {
-	switch {
-	case !s.bodies.has(body):
-	case permanent(err):
-		s.refuse(body)
-	default:
-		s.discard(body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bodies == nil {
+		s.bodies = make(map[*encode.Body]struct{}, 1)
 	}
+	s.bodies[b.Body] = struct{}{}
 }
 
-// refuse gives up a batch that would fail again.
-func (s *sender) refuse(body *encode.Body) {
-	s.server.Counts.BatchesRefused.Add(1)
-	s.bodies.remove(body)
-	body.Release()
+// forget takes a batch out of care. It reports false if that has happened before.
+func (s *sender) forget(body *encode.Body) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, kept := s.bodies[body]
+	delete(s.bodies, body)
+	return kept
 }
 
-// discard gives up a batch that its client may send again.
-func (s *sender) discard(body *encode.Body) {
-	s.server.Counts.BatchesGivenBack.Add(1)
-	s.bodies.remove(body)
+// giveUp gives up a batch that is in care: as refused if the same again would fail
+// again, or else its client may send it again.
+func (s *sender) giveUp(body *encode.Body, refused bool) {
+	if !s.forget(body) {
+		return
+	}
 	body.Release()
+	if refused {
+		s.server.Counts.BatchesRefused.Add(1)
+	} else {
+		s.server.Counts.BatchesGivenBack.Add(1)
+	}
 }
 
 // spill moves the batches in care to the spool, as far as it has room.
 func (s *sender) spill() {
-	s.bodies.mu.Lock()
-	defer s.bodies.mu.Unlock()
-	for body := range s.bodies.set {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for body := range s.bodies {
 		_, err := body.Spill(s.server.Spool)
 		s.server.noteSpool(s.ctx, err)
 	}
@@ -268,8 +277,8 @@ func (s *sender) spill() {
 // travels.
 func (s *sender) close() {
 	s.stop()
-	for _, body := range s.bodies.list() {
-		s.discard(body)
+	for _, body := range slices.Collect(maps.Keys(s.bodies)) {
+		s.giveUp(body, false)
 	}
 }
 
@@ -299,39 +308,4 @@ func (s *sender) summary() *symdbv1.UploadScopesResponse {
 		RawBytes:        accepted.AcceptedJSONBytes,
 		CompressedBytes: accepted.AcceptedGzipBytes,
 	}
-}
-
-// bodies are those of sealed batches, and may be spilled. They have a lock of their own:
-// the reader adds to them, the sender's goroutine removes, the event loop spills.
-type bodies struct {
-	mu  sync.Mutex
-	set map[*encode.Body]struct{}
-}
-
-func (b *bodies) add(body *encode.Body) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.set == nil {
-		b.set = make(map[*encode.Body]struct{}, 1)
-	}
-	b.set[body] = struct{}{}
-}
-
-func (b *bodies) remove(body *encode.Body) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.set, body)
-}
-
-func (b *bodies) has(body *encode.Body) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := b.set[body]
-	return ok
-}
-
-func (b *bodies) list() []*encode.Body {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Collect(maps.Keys(b.set))
 }

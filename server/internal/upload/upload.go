@@ -245,7 +245,7 @@ func (u *upload) forward(last bool) error {
 	}
 	err = u.waiting(WaitingForTurn, func() error { return u.sender.turn(u.ctx) })
 	if err != nil {
-		u.sender.discard(b.Body)
+		u.sender.giveUp(b.Body, false)
 		return err
 	}
 	u.sender.post(b, age, last)
