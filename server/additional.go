@@ -145,7 +145,7 @@ func (s *Server) countAdditional(number int) func(mirror.Outcome, error) {
 
 // offer takes over a batch that the intake has accepted. It goes to the additional intakes
 // if it is theirs too, or else is released.
-func (s *Server) offer(from access.Grant, b *batch.Batch) {
+func (s *Server) offer(from *access.Grant, b *batch.Batch) {
 	if s.additional == nil || from.Route != s.routes.Own {
 		b.File.Release()
 		return

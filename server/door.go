@@ -218,7 +218,7 @@ func connectionOf(ctx context.Context) any {
 }
 
 // whoseOf returns who answers for what a stream holds.
-func whoseOf(connection any, granted access.Grant) []any {
+func whoseOf(connection any, granted *access.Grant) []any {
 	if name := granted.TenantName(); name != "" {
 		return []any{connection, name}
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -79,42 +80,54 @@ func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnarySer
 	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, panicked any) error {
 		return upload.Status(s.uploads.Recovered(ctx, panicked), nil)
 	})
-	return []grpc.StreamServerInterceptor{s.limitOtherStreams, recovery.StreamServerInterceptor(recovered)},
+	return []grpc.StreamServerInterceptor{s.enterStream, recovery.StreamServerInterceptor(recovered)},
 		[]grpc.UnaryServerInterceptor{
 			plainCalls, s.metrics.rpc.UnaryServerInterceptor(), recovery.UnaryServerInterceptor(recovered),
 		}
 }
 
-// limitOtherStreams ends the streams that the door has refused. Those of other services
-// it counts, and ends when the server stops: one that watches its health would keep it
-// from stopping.
-func (s *Server) limitOtherStreams(
+// enterStream ends the streams that the door has refused, and passes on the others. What
+// it keeps on the stack every upload keeps.
+func (s *Server) enterStream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	ctx := stream.Context()
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
-	defer conn.Exit()
-	if refusal := refusalOf(ctx); refusal != nil {
-		return refusal
+	err := refusalOf(ctx)
+	switch {
+	case err != nil:
+	case info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName:
+		err = handle(srv, stream)
+	default:
+		err = s.serveOther(srv, stream, info, handle)
 	}
-	if info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName {
-		return handle(srv, stream)
-	}
+	conn.Exit() // no panic gets here
+	return err
+}
+
+// serveOther serves a stream of another service than the uploads. It counts it, and ends
+// it when the server stops: one that watches its health would keep it from stopping.
+func (s *Server) serveOther(
+	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
+) error {
+	ctx := stream.Context()
 	if err := grpcwire.AnswerPlain(ctx); err != nil {
-		return status.FromContextError(err).Err()
+		return upload.Status(cmp.Or(context.Cause(ctx), err), nil)
 	}
 	ended := make(chan error, 1)
 	counted := s.metrics.rpc.StreamServerInterceptor()
 	s.goroutines.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
-		return err
-	case <-ctx.Done(): // its time has passed, or its place was needed
-		return upload.Status(context.Cause(ctx), nil)
+		if ctx.Err() == nil {
+			return err
+		}
+	case <-ctx.Done():
 	case <-s.stopping:
 		return status.Error(codes.Unavailable, "the server is stopping")
 	}
+	return upload.Status(context.Cause(ctx), nil) // its time has passed, or its place was needed
 }
 
 // plainCalls ends the calls that the door has refused, and has the others be answered

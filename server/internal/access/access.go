@@ -79,7 +79,7 @@ type Counts struct {
 	Denied atomic.Int64
 }
 
-// Grant is what a stream is allowed. The zero value allows nothing.
+// Grant is what a stream is allowed. It does not change.
 type Grant struct {
 	// Route leads to the intake of the stream's batches, and Learned is what that has
 	// taught about the size of the tenant's batches.
@@ -210,33 +210,29 @@ func (a *Access) logRefusal(ctx context.Context, cause error) {
 
 // Enter returns what a stream that was authenticated is granted. It must be given back
 // to Leave.
-func (a *Access) Enter(ctx context.Context) (Grant, error) {
+func (a *Access) Enter(ctx context.Context) (*Grant, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	var g Grant
+	g := &Grant{}
 	if table := a.table.Load(); table != nil {
 		var err error
 		g.credential, _ = ctx.Value(credentialKey{}).(tenant.Credential)
 		if g.tenant, err = table.Owner(g.credential, time.Now()); err != nil {
-			return Grant{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+			return nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 		}
 	}
 	if g.Route, g.Learned = a.routes.take(g.tenant); g.Route == nil {
-		return Grant{}, errors.New("a tenant has no route") // the table and its routes are replaced together
+		return nil, errors.New("a tenant has no route") // the table and its routes are replaced together
 	}
 	return g, nil
 }
 
-// Leave gives a grant back. The zero value may be given back, too.
-func (a *Access) Leave(g Grant) {
-	if g.Route != nil {
-		a.routes.give(g.Route)
-	}
-}
+// Leave gives a grant back.
+func (a *Access) Leave(g *Grant) { a.routes.give(g.Route) }
 
 // Revoked returns why a stream may not go on, or nil: its credential must still be
 // that of the same tenant.
-func (a *Access) Revoked(g Grant) error {
+func (a *Access) Revoked(g *Grant) error {
 	if g.tenant == nil {
 		return nil
 	}
@@ -252,7 +248,7 @@ func (a *Access) Revoked(g Grant) error {
 
 // Claim makes the upload the tenant's. It fails where the upload is another one's, or
 // for a service that is not the tenant's.
-func (a *Access) Claim(g Grant, header *batch.Header) error {
+func (a *Access) Claim(g *Grant, header *batch.Header) error {
 	if g.tenant == nil {
 		return nil
 	}
@@ -305,7 +301,7 @@ func (a *Access) Look() {
 }
 
 // Group is how the budget knows the tenant.
-func (g Grant) Group() memory.Group {
+func (g *Grant) Group() memory.Group {
 	if g.tenant == nil {
 		return memory.Group{}
 	}
@@ -313,7 +309,7 @@ func (g Grant) Group() memory.Group {
 }
 
 // Sender is for whom batches are forwarded.
-func (g Grant) Sender() intake.Sender {
+func (g *Grant) Sender() intake.Sender {
 	if g.tenant == nil {
 		return intake.Sender{}
 	}
@@ -321,17 +317,15 @@ func (g Grant) Sender() intake.Sender {
 }
 
 // TenantName returns who the client has proved to be; empty where nobody is asked.
-func (g Grant) TenantName() string {
+func (g *Grant) TenantName() string {
 	if g.tenant == nil {
 		return ""
 	}
 	return g.tenant.Name
 }
 
-// Up reports whether the intake takes batches now, or there is none to ask.
-func (g Grant) Up() bool {
-	return g.Route == nil || g.Route.Client.State().Health == intake.Up
-}
+// Up reports whether the intake takes batches now.
+func (g *Grant) Up() bool { return g.Route.Client.State().Health == intake.Up }
 
 // Asks reports whether clients are asked who they are.
 func (a *Access) Asks() bool { return a.watcher != nil }

@@ -132,7 +132,7 @@ func TestRoutesFollowTenants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enter := func() Grant {
+	enter := func() *Grant {
 		t.Helper()
 		on, err := a.Enter(ctx)
 		if err != nil {

@@ -6,52 +6,85 @@ import (
 	"time"
 )
 
-// act does what an event asks for while the reader waits.
-func (u *upload) act(do func()) {
+// aside runs do in a goroutine of its own and waits for it: gRPC's has used up most of a
+// small stack, which would never shrink again.
+func (u *upload) aside(do func()) {
+	done := make(chan struct{})
+	u.server.goroutines.Go(func() {
+		defer close(done)
+		do()
+	})
+	<-done
+}
+
+// attend does what is due while the reader waits, and sets the clock to when there may
+// be more to do.
+func (u *upload) attend() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.server.catch(u.ctx, u.end)
-	if u.batches != nil {
-		do()
+	next, err := u.checkPace()
+	if err != nil {
+		u.end(err)
+		return
 	}
+	if u.pressed.Swap(false) && u.batches != nil {
+		u.holdLess()
+	}
+	u.setClock(min(next, u.checkAge()))
 }
 
-// startAge starts the clock of a batch that has just been opened.
+// setClock has the clock fire after a while. The lock must be held.
+func (u *upload) setClock(next time.Duration) {
+	u.fires = time.Now().Add(next)
+	u.clock.Reset(next)
+}
+
+// startAge notes that a batch was just opened, and when it will be too old.
 func (u *upload) startAge() {
+	u.opened = time.Now()
 	if limit := u.server.MaxBatchAge; limit > 0 {
-		u.age.Reset(limit)
+		u.aged = u.opened.Add(limit)
+		if u.aged.Before(u.fires) {
+			u.setClock(limit)
+		}
 	}
 }
 
-// forwardOpen sends the open batch though it is not full: now, or once the batch
-// before has landed.
-func (u *upload) forwardOpen() {
-	if u.batches.Empty() || u.options.singleBatch {
-		return
+// checkAge sends the open batch if it is too old, and returns when to look again.
+func (u *upload) checkAge() time.Duration {
+	limit := u.server.MaxBatchAge
+	if limit <= 0 || u.batches == nil || u.batches.Empty() {
+		return maxPause
 	}
-	if !u.sender.tryTurn() {
-		u.overdue = true
-		return
+	if left := time.Until(u.aged); left > 0 {
+		return left
+	}
+	if err := u.forwardOpen(); err != nil { // it is still in the spool
+		u.server.noteSpool(u.ctx, err)
+		u.aged = time.Now().Add(limit)
+		return limit
+	}
+	return maxPause // it is on its way, or goes when the one before has landed
+}
+
+// forwardOpen sends the open batch though it is not full, unless another one travels.
+func (u *upload) forwardOpen() error {
+	if u.options.singleBatch || !u.sender.tryTurn() {
+		return nil
 	}
 	b, age, err := u.seal()
-	if err != nil { // it is still in the spool
+	if err != nil {
 		u.sender.yield()
-		u.server.noteSpool(u.ctx, err)
-		u.startAge()
-		return
+		return err
 	}
 	u.sender.post(b, age, false)
-}
-
-// forwardOverdue sends the open batch if it had to wait for the batch before.
-func (u *upload) forwardOverdue() {
-	if u.overdue {
-		u.forwardOpen()
-	}
+	return nil
 }
 
 // holdLess moves what the upload has compressed out of memory: to the spool if there
-// is one with room, or else the open batch to the intake though it is not full.
+// is one with room, or else the open batch to the intake though it is not full. What is
+// not possible now the budget asks for again.
 func (u *upload) holdLess() {
 	if u.server.Spool != nil {
 		u.sender.spill()
@@ -69,27 +102,25 @@ func (u *upload) holdLess() {
 	}
 	if u.options.singleBatch {
 		u.account.Stuck(true) // it can't go out early
-	}
-	u.forwardOpen()
-}
-
-// checkPace ends a stream whose client is too slow or that has lasted too long, and
-// sets the clock to when that is to be checked again.
-func (u *upload) checkPace() {
-	next, err := u.receiver.pace.check()
-	// Without its metadata a stream has no progress to give back, so age does not end
-	// it; begin looks at its age.
-	if left := u.timeLeft(); err == nil && u.progress.header.Load() != nil {
-		if left <= 0 {
-			err = ErrConnectionAge
-		}
-		next = min(next, left)
-	}
-	if err != nil {
-		u.end(err)
 		return
 	}
-	u.clock.Reset(next)
+	u.server.noteSpool(u.ctx, u.forwardOpen())
+}
+
+// checkPace returns when to look again at how the client keeps sending and how long the
+// stream lasts, or why it has to end.
+func (u *upload) checkPace() (time.Duration, error) {
+	next, err := u.receiver.pace.check()
+	if err != nil {
+		return 0, err
+	}
+	switch left := u.timeLeft(); {
+	case left > 0:
+		return min(next, left), nil
+	case u.progress.header.Load() == nil:
+		return next, nil // without metadata there is no progress to give back; begin looks at its age
+	}
+	return 0, ErrConnectionAge
 }
 
 // timeLeft returns for how long the stream may go on.

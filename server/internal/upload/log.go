@@ -23,6 +23,8 @@ type End struct {
 
 // answer counts and logs what became of the stream, and tells its client.
 func (u *upload) answer(err error) error {
+	defer u.answered.Done()
+	u.sender.stop()
 	var public error
 	if err != nil {
 		u.mu.Lock() // the stream may just have begun

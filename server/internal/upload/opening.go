@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/frames"
@@ -21,13 +22,16 @@ type Opening struct {
 	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
 	end context.CancelCauseFunc
 
-	grant    access.Grant
-	account  *memory.Account // of what the stream holds
-	place    Place
-	pressure chan struct{} // the budget asks the stream to hold less
-	// claim keeps the opening from giving back by itself. It reports false if that has
+	grant   *access.Grant
+	account *memory.Account // of what the stream holds
+	place   Place
+	// wake has the event loop attend to the stream. It is told when a batch has landed,
+	// and when the stream is pressed: asked to hold less.
+	wake    chan struct{}
+	pressed atomic.Bool
+	// keep keeps the opening from giving back by itself. It reports false if that has
 	// happened.
-	claim func() bool
+	keep func() bool
 }
 
 // Place is where a stream stays until its first scope is there. Leaving it again does
@@ -36,8 +40,8 @@ type Place interface{ Leave() }
 
 // Open opens a stream that holds so many bytes. It must Enter or Leave. ctx is what gRPC
 // knows of the stream.
-func (s *Server) Open(ctx context.Context, granted access.Grant, bytes int) *Opening {
-	o := &Opening{server: s, grant: granted, pressure: make(chan struct{}, 1)}
+func (s *Server) Open(ctx context.Context, granted *access.Grant, bytes int) *Opening {
+	o := &Opening{server: s, grant: granted, wake: make(chan struct{}, 1)}
 	o.ctx, o.end = context.WithCancelCause(ctx)
 	o.account = s.Budget.Open(bytes, o.onPressure)
 	o.account.Attribute(frames.OpenBytes)
@@ -53,8 +57,15 @@ func (o *Opening) Enter(ctx context.Context, place Place, from memory.Source) (c
 		o.Leave()
 		return nil, err
 	}
-	o.claim = context.AfterFunc(ctx, o.Leave) // gRPC calls no handler if the deadline has passed
+	o.keep = context.AfterFunc(ctx, o.Leave) // gRPC calls no handler if the deadline has passed
 	return context.WithValue(ctx, openingKey{}, o), nil
+}
+
+// claim reports whether the opening is still there to be served.
+func (o *Opening) claim() bool {
+	claimed := o.keep()
+	o.keep = nil // some 200 bytes, for as long as the stream
+	return claimed
 }
 
 // End ends the stream for that cause, unless it ends already.
@@ -78,9 +89,14 @@ func (o *Opening) onPressure(order memory.Order) {
 		o.end(ErrMemory)
 		return
 	}
+	o.pressed.Store(true)
+	o.wakeUp()
+}
+
+func (o *Opening) wakeUp() {
 	select {
-	case o.pressure <- struct{}{}:
-	default: // it is asked already
+	case o.wake <- struct{}{}:
+	default: // it will wake up already
 	}
 }
 

@@ -13,15 +13,13 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
-	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // receiver reads a stream's messages: metadata first, then scopes, then the end. It
 // belongs to the reader, except for pace.
 type receiver struct {
 	rpc      grpc.ServerStream
-	server   *Server
-	account  *memory.Account
+	stream   *Opening
 	progress *progress
 	pace     pace
 	messages [2]grpcwire.Message // the one read last, and the one before
@@ -31,7 +29,7 @@ type receiver struct {
 }
 
 func (r *receiver) start(u *upload) {
-	r.rpc, r.server, r.account, r.progress = u.rpc, u.server, u.account, &u.progress
+	r.rpc, r.stream, r.progress = u.rpc, u.Opening, &u.progress
 	for i := range r.messages {
 		r.messages[i].Account = u.account
 	}
@@ -50,8 +48,8 @@ func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
 		return nil, err
 	case number != metadataNumber:
 		return nil, r.invalid("required in the first message, which carries a scope")
-	case len(payload) > r.server.MaxMetadataBytes:
-		text := fmt.Sprintf("%d bytes, more than the limit of %d", len(payload), r.server.MaxMetadataBytes)
+	case len(payload) > r.stream.server.MaxMetadataBytes:
+		text := fmt.Sprintf("%d bytes, more than the limit of %d", len(payload), r.stream.server.MaxMetadataBytes)
 		return nil, metadataInvalid("metadata", text)
 	}
 	md := &symdbv1.UploadMetadata{}
@@ -65,27 +63,27 @@ func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
 // once there is memory to go on. They are valid until the call after the next one, or
 // their release. The error is io.EOF at the end of the stream.
 func (r *receiver) next(ctx context.Context) ([]byte, error) {
-	if r.account.Wait(ctx) != nil {
+	if r.stream.account.Wait(ctx) != nil {
 		return nil, context.Cause(ctx)
 	}
 	r.progress.enter(Receiving)
-	r.account.Receiving(true)
+	r.stream.account.Receiving(true)
 	number, payload, err := r.receive()
-	r.account.Receiving(false)
+	r.stream.account.Receiving(false)
 	switch {
 	case err != nil:
 		return nil, err
 	case number == metadataNumber:
 		return nil, &inputError{reason: ReasonStreamInvalid, field: "metadata", text: "set twice: again in place of " + r.field()}
-	case len(payload) > r.server.MaxScopeBytes:
+	case len(payload) > r.stream.server.MaxScopeBytes:
 		return nil, r.tooLarge()
 	}
 	r.progress.scope()
-	if r.compressed && r.server.Budget.Exceeded() {
+	if r.compressed && r.stream.server.Budget.Exceeded() {
 		return nil, ErrMemory
 	}
 	r.progress.enter(WaitingForMemory)
-	if r.account.Wait(ctx) != nil {
+	if r.stream.account.Wait(ctx) != nil {
 		return nil, context.Cause(ctx)
 	}
 	return payload, nil
@@ -109,7 +107,7 @@ func (r *receiver) tooLarge() error {
 	return &inputError{
 		reason: ReasonScopeTooLarge, field: r.field(),
 		text: fmt.Sprintf("larger than the limit of %d bytes; split it at its children and repeat the root",
-			r.server.MaxScopeBytes),
+			r.stream.server.MaxScopeBytes),
 	}
 }
 

@@ -3,13 +3,11 @@ package upload
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
-	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -18,27 +16,23 @@ import (
 // sender posts the batches of one stream, one at a time and in order. Whoever has
 // the turn may post; the goroutine that post starts gives the turn back.
 type sender struct {
-	server   *Server
-	grant    access.Grant
+	stream   *Opening
 	progress *progress
-	// end ends the stream when a batch is not accepted.
-	end context.CancelCauseFunc
 	// ctx is that of each POST. It outlives the stream's by the time to settle.
-	ctx    context.Context //nolint:containedctx // it is the stream's, and ends with it
-	cancel context.CancelFunc
+	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
 
 	header  *batch.Header
 	options options
 
 	// idle holds the turn while no batch travels.
 	idle chan struct{}
-	// landed is told when a batch has landed.
-	landed chan struct{}
 
-	// mu guards bodies: those of the batches that travel or wait for their turn, which
-	// may be spilled.
-	mu     sync.Mutex
-	bodies map[*encode.Body]struct{}
+	mu sync.Mutex
+	// breakOff ends the batch that travels.
+	breakOff context.CancelFunc
+	// bodies are those of the batches that travel or wait for their turn. They may be
+	// spilled.
+	bodies []*encode.Body
 
 	// What follows belongs to whoever has the turn.
 
@@ -48,9 +42,8 @@ type sender struct {
 }
 
 func (s *sender) start(u *upload) {
-	s.server, s.grant, s.progress, s.end = u.server, u.grant, &u.progress, u.end
-	s.ctx, s.cancel = context.WithCancel(u.rpc.Context())
-	s.idle, s.landed = make(chan struct{}, 1), make(chan struct{}, 1)
+	s.stream, s.progress, s.ctx = u.Opening, &u.progress, u.rpc.Context()
+	s.idle, s.breakOff = make(chan struct{}, 1), func() {}
 	s.yield()
 }
 
@@ -100,7 +93,7 @@ func (s *sender) settle(settling context.Context) bool {
 	select {
 	case <-s.idle:
 	case <-settling.Done():
-		s.cancel()
+		s.stop()
 		<-s.idle
 	}
 	defer s.yield()
@@ -109,7 +102,9 @@ func (s *sender) settle(settling context.Context) bool {
 
 // stop breaks off the batch that travels, if any, and waits for its end.
 func (s *sender) stop() {
-	s.cancel()
+	s.mu.Lock()
+	s.breakOff()
+	s.mu.Unlock()
 	<-s.idle
 	s.yield()
 }
@@ -119,40 +114,42 @@ func (s *sender) stop() {
 func (s *sender) post(sealed *batch.Sealed, age time.Duration, last bool) {
 	b := sealed.Number(s.nextNum, last && !s.options.moreFollows)
 	s.progress.seal(b)
-	s.server.Observer.BatchSealed(b, age)
-	s.server.goroutines.Go(func() {
-		err := s.forward(b)
+	s.stream.server.Observer.BatchSealed(b, age)
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	s.breakOff = cancel
+	s.mu.Unlock()
+	s.stream.server.goroutines.Go(func() {
+		defer cancel()
+		err := s.forward(ctx, b)
 		s.complete = last && err == nil
 		if err != nil {
-			s.end(err)
+			s.stream.end(err)
 		}
 		s.yield()
-		select {
-		case s.landed <- struct{}{}:
-		default: // it is told already
-		}
+		s.stream.wakeUp()
 	})
 }
 
 // forward takes b to the intake, as several batches if it is too large for that. Whatever
 // becomes of b, a panic included, it is counted once, and holds nothing afterwards.
-func (s *sender) forward(b *batch.Batch) (err error) {
+func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 	defer func() {
 		if err != nil {
 			s.giveUp(b.File.Body, permanent(err))
 		}
 	}()
-	defer s.server.catch(s.ctx, func(panicked error) { err = panicked })
-	err = s.attempt(b)
+	defer s.stream.server.catch(ctx, func(panicked error) { err = panicked })
+	err = s.attempt(ctx, b)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:
 		s.accept(b)
 	case failure != nil && failure.TooLarge() && !failure.InDoubt():
-		return s.split(b)
+		return s.split(ctx, b)
 	case failure != nil && failure.TooLarge():
 		// Its parts must not go out beside it, should the intake have it after all.
-		s.grant.Learned.Refused(b)
+		s.stream.grant.Learned.Refused(b)
 		s.inDoubt = true
 		return errTooLargeInDoubt
 	case failure != nil && failure.InDoubt():
@@ -162,31 +159,31 @@ func (s *sender) forward(b *batch.Batch) (err error) {
 }
 
 // attempt takes b to the intake, and measures how long that takes.
-func (s *sender) attempt(b *batch.Batch) (err error) {
+func (s *sender) attempt(ctx context.Context, b *batch.Batch) (err error) {
 	s.progress.travelling.Store(b.Num)
-	ctx, end := s.server.Tracer.batch(s.ctx, b)
+	ctx, end := s.stream.server.Tracer.batch(ctx, b)
 	begin := time.Now()
 	err = errInternal // in a panic
 	defer func() {
 		s.progress.travelling.Store(0)
-		s.server.Observer.BatchForwarded(err == nil, time.Since(begin))
+		s.stream.server.Observer.BatchForwarded(err == nil, time.Since(begin))
 		end(err)
 	}()
-	return s.grant.Route.ForwardFor(ctx, s.grant.Sender(), b)
+	return s.stream.grant.Route.ForwardFor(ctx, s.stream.grant.Sender(), b)
 }
 
 func (s *sender) accept(b *batch.Batch) {
 	s.nextNum = b.Num + 1
 	s.progress.accept(b)
-	s.grant.Learned.Accepted(b)
+	s.stream.grant.Learned.Accepted(b)
 	s.forget(b.File.Body)
-	s.server.Offer(s.grant, b)
+	s.stream.server.Offer(s.stream.grant, b)
 }
 
 // split posts what the intake found too large as several batches, and has the tenant's
 // later batches be smaller.
-func (s *sender) split(b *batch.Batch) error {
-	choices := s.grant.Learned.Refused(b)
+func (s *sender) split(ctx context.Context, b *batch.Batch) error {
+	choices := s.stream.grant.Learned.Refused(b)
 	if s.options.singleBatch {
 		return batchTooLarge(choices[0])
 	}
@@ -199,7 +196,7 @@ func (s *sender) split(b *batch.Batch) error {
 	}
 	s.giveUp(b.File.Body, true)
 	for i, part := range parts {
-		if err := s.forward(part.Number(s.nextNum, b.Final && i == len(parts)-1)); err != nil {
+		if err := s.forward(ctx, part.Number(s.nextNum, b.Final && i == len(parts)-1)); err != nil {
 			// A scope may lie half in a part that was accepted: sent again whole, it
 			// would be there one and a half times.
 			s.inDoubt = s.inDoubt || i > 0
@@ -214,7 +211,7 @@ func (s *sender) split(b *batch.Batch) error {
 func (s *sender) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Sealed, error) {
 	var first error
 	for _, limits := range choices {
-		parts, err := b.Split(s.server.Compressors, limits)
+		parts, err := b.Split(s.stream.server.Compressors, limits)
 		if err == nil {
 			return parts, nil
 		}
@@ -231,22 +228,22 @@ func (s *sender) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Seale
 // keep takes a sealed batch into care: it may be spilled until it is accepted or given
 // up.
 func (s *sender) keep(b *batch.Sealed) {
-	s.server.Counts.BatchesSealed.Add(1)
+	s.stream.server.Counts.BatchesSealed.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bodies == nil {
-		s.bodies = make(map[*encode.Body]struct{}, 1)
-	}
-	s.bodies[b.Body] = struct{}{}
+	s.bodies = append(s.bodies, b.Body)
 }
 
 // forget takes a batch out of care. It reports false if that has happened before.
 func (s *sender) forget(body *encode.Body) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, kept := s.bodies[body]
-	delete(s.bodies, body)
-	return kept
+	i := slices.Index(s.bodies, body)
+	if i < 0 {
+		return false
+	}
+	s.bodies = slices.Delete(s.bodies, i, i+1)
+	return true
 }
 
 // giveUp gives up a batch that is in care: as refused if the same again would fail
@@ -257,9 +254,9 @@ func (s *sender) giveUp(body *encode.Body, refused bool) {
 	}
 	body.Release()
 	if refused {
-		s.server.Counts.BatchesRefused.Add(1)
+		s.stream.server.Counts.BatchesRefused.Add(1)
 	} else {
-		s.server.Counts.BatchesGivenBack.Add(1)
+		s.stream.server.Counts.BatchesGivenBack.Add(1)
 	}
 }
 
@@ -267,9 +264,9 @@ func (s *sender) giveUp(body *encode.Body, refused bool) {
 func (s *sender) spill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for body := range s.bodies {
-		_, err := body.Spill(s.server.Spool)
-		s.server.noteSpool(s.ctx, err)
+	for _, body := range s.bodies {
+		_, err := body.Spill(s.stream.server.Spool)
+		s.stream.server.noteSpool(s.ctx, err)
 	}
 }
 
@@ -277,7 +274,7 @@ func (s *sender) spill() {
 // travels.
 func (s *sender) close() {
 	s.stop()
-	for _, body := range slices.Collect(maps.Keys(s.bodies)) {
+	for _, body := range slices.Clone(s.bodies) {
 		s.giveUp(body, false)
 	}
 }

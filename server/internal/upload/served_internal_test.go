@@ -75,7 +75,7 @@ func serve(t *testing.T, to forwards, change func(*Config)) *served {
 	}
 	s.Server = New(cfg, Dependencies{
 		Logger: logger, Plan: plan, Compressors: pool, Policy: batch.Policy{FlushThresholdBytes: 1 << 20},
-		Budget: budget, Access: granted, Observer: s, Offer: func(_ access.Grant, b *batch.Batch) { b.File.Release() },
+		Budget: budget, Access: granted, Observer: s, Offer: func(_ *access.Grant, b *batch.Batch) { b.File.Release() },
 	})
 	before := budget.DrawnBytes()
 	server := grpc.NewServer(grpc.ForceServerCodecV2(grpcwire.Codec{Pool: mem.DefaultBufferPool()}), grpc.InTapHandle(s.open))

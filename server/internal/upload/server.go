@@ -58,7 +58,7 @@ type Dependencies struct {
 	Tracer      Tracer
 	Observer    Observer
 	// Offer takes over a batch that the intake has accepted.
-	Offer func(access.Grant, *batch.Batch)
+	Offer func(*access.Grant, *batch.Batch)
 }
 
 // Observer is told what can't be read from [Counts]. Its methods are called by many
@@ -93,31 +93,36 @@ func New(cfg Config, with Dependencies) *Server {
 	return &Server{Config: cfg, Dependencies: with, streams: map[*upload]struct{}{}}
 }
 
-// start returns the upload of an opening that was claimed. It must be closed.
+// start returns the upload of an opening that was claimed.
 func (s *Server) start(opening *Opening, rpc uploadStream) *upload {
 	u := &upload{
 		Opening: opening, rpc: rpc,
-		begun: make(chan struct{}), done: make(chan error, 1), answered: make(chan struct{}),
-		age: time.NewTimer(maxPause), clock: time.NewTimer(0),
+		begun: make(chan struct{}), done: make(chan error, 1),
 	}
-	u.age.Stop()
+	u.answered.Add(1)
 	u.progress.start(&s.Counts)
 	u.receiver.start(u)
 	u.sender.start(u)
+	first, _ := u.checkPace()
+	u.clock, u.fires = time.NewTimer(first), time.Now().Add(first)
+	return u
+}
+
+// register makes the stream one of those that are open, until it is closed.
+func (u *upload) register() {
+	s := u.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.streams[u] = struct{}{}
 	if s.stopped != nil {
 		u.end(s.stopped)
 	}
-	return u
 }
 
 // close gives back what the stream holds and counts what became of its scopes. Its
 // client has its answer.
 func (u *upload) close() {
 	u.sender.close()
-	u.age.Stop()
 	u.clock.Stop()
 	u.receiver.release()
 	if u.batches != nil {

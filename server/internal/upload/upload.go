@@ -28,8 +28,8 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 //
 //   - The reader, consume, receives scopes and fills the open batch. It owns the
 //     open batch except while it waits, and all its waits go through waiting.
-//   - The event loop, events, acts while the reader waits. It is gRPC's own
-//     goroutine: only its return ends a stream whose client sends nothing.
+//   - The event loop, events, attends to the stream while the reader waits. It is
+//     gRPC's own goroutine: only its return ends a stream whose client sends nothing.
 //   - The sender (send.go) posts a sealed batch while the next one fills.
 type upload struct {
 	*Opening
@@ -40,12 +40,11 @@ type upload struct {
 	sender   sender
 	progress progress
 
-	begun    chan struct{} // closed once the metadata is read and in order
-	done     chan error    // what consume returned
-	answered chan struct{} // closed once the client has its answer
-	refused  bool          // answered that the same again would fail again
-	age      *time.Timer   // fires when the open batch is too old
-	clock    *time.Timer   // fires when the client's pace is to be checked
+	begun    chan struct{}  // closed once the metadata is read and in order
+	done     chan error     // what consume returned
+	answered sync.WaitGroup // is waited for until the client has its answer
+	refused  bool           // the answer is that the same again would fail again
+	clock    *time.Timer    // fires when there may be something to attend to
 
 	// mu guards what follows. It is held for work on the processor and for moving the
 	// open batch to the spool, never while the reader waits.
@@ -53,7 +52,8 @@ type upload struct {
 	options options
 	batches *batch.Assembler // nil until the metadata is accepted
 	opened  time.Time        // when the open batch got its first scope
-	overdue bool             // the open batch goes out as soon as the one before has landed
+	aged    time.Time        // when it goes out though it is not full
+	fires   time.Time        // when clock does
 }
 
 // UploadScopes serves one stream: a whole upload or a part of one.
@@ -63,31 +63,37 @@ func (s *Server) UploadScopes(rpc uploadStream) error {
 		return Status(rpc.Context().Err(), nil)
 	}
 	u := s.start(opening, rpc)
-	defer close(u.answered)
 	s.goroutines.Go(u.read)
-	err := u.events()
-	u.sender.stop()
-	return u.answer(err)
+	return u.answer(u.events())
 }
 
 // read runs the reader, and closes the upload once its client is answered.
 func (u *upload) read() {
+	u.register()
 	u.done <- u.consume()
-	<-u.answered
+	u.answered.Wait()
 	u.close()
 }
 
 // consume is the reader. It returns nil once the intake has accepted the last batch.
-// The newest scope is held back until the next one or the end of the stream is
-// there, so that the last batch, the final one, always has a scope.
 func (u *upload) consume() (err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.server.catch(u.ctx, func(panicked error) { err = panicked })
-
-	if err := u.begin(); err != nil {
+	md, err := u.receiveMetadata()
+	if err != nil {
 		return err
 	}
+	if err := u.begin(md); err != nil {
+		return err
+	}
+	return u.consumeScopes()
+}
+
+// consumeScopes takes one scope after the other to the intake. The newest is held back
+// until the next one or the end of the stream is there, so that the last batch, the
+// final one, always has a scope.
+func (u *upload) consumeScopes() error {
 	held, err := u.receive()
 	if errors.Is(err, io.EOF) {
 		return u.receiver.invalid("required: an upload has at least one scope")
@@ -110,8 +116,10 @@ func (u *upload) consume() (err error) {
 	return err
 }
 
-// events acts on what happens while the reader works or waits. It returns nil once
-// the intake has accepted the last batch, and otherwise why the stream ends.
+// events waits for the stream to end, and meanwhile attends to it: a batch may have
+// landed or grown too old, the budget may want less to be held, the client may be too
+// slow. It returns nil once the intake has accepted the last batch, and otherwise why the
+// stream ends.
 func (u *upload) events() error {
 	for {
 		select {
@@ -122,15 +130,10 @@ func (u *upload) events() error {
 			return err
 		case <-u.ctx.Done():
 			return u.giveBack(context.Cause(u.ctx))
-		case <-u.age.C:
-			u.act(u.forwardOpen)
-		case <-u.sender.landed:
-			u.act(u.forwardOverdue)
-		case <-u.pressure:
-			u.act(u.holdLess)
+		case <-u.wake:
 		case <-u.clock.C:
-			u.checkPace()
 		}
+		u.aside(u.attend)
 	}
 }
 
@@ -144,19 +147,20 @@ func (u *upload) waiting(in Phase, wait func() error) error {
 	return wait()
 }
 
-// begin receives the metadata, checks it and tells the client the upload's identity.
-func (u *upload) begin() error {
+// receiveMetadata waits for the first message.
+func (u *upload) receiveMetadata() (md *symdbv1.UploadMetadata, err error) {
 	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
-		return err
+		return nil, err
 	}
-	var md *symdbv1.UploadMetadata
-	err := u.waiting(Receiving, func() (err error) {
+	err = u.waiting(Receiving, func() (err error) {
 		md, err = u.receiver.metadata()
 		return err
 	})
-	if err != nil {
-		return err
-	}
+	return md, err
+}
+
+// begin checks the metadata and tells the client the upload's identity.
+func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	header, options, err := readMetadata(md)
 	u.progress.header.Store(header) // beside an error, who the client claims to be
 	if err != nil {
@@ -211,7 +215,6 @@ func (u *upload) receive() (transcode.Checked, error) {
 // add puts a scope into the open batch.
 func (u *upload) add(scope transcode.Checked) error {
 	if u.batches.Empty() {
-		u.opened = time.Now()
 		u.startAge()
 	}
 	if err := u.batches.Resume(); err != nil {
@@ -276,8 +279,6 @@ func (u *upload) seal() (*batch.Sealed, time.Duration, error) {
 		return nil, 0, fmt.Errorf("%w: %w", ErrMemory, err)
 	}
 	b := u.batches.Seal()
-	u.age.Stop()
-	u.overdue = false
 	u.sender.keep(b)
 	return b, time.Since(u.opened), nil
 }

@@ -44,6 +44,20 @@ func (u *upload) locked(do func()) {
 	do()
 }
 
+// awaitScope returns when the open batch has a scope.
+func (u *upload) awaitScope(t *testing.T) {
+	t.Helper()
+	await(t, "a scope in the batch", func() (ok bool) { u.locked(func() { ok = !u.batches.Empty() }); return ok })
+}
+
+// growOld has the open batch be too old, and the event loop see it.
+func (u *upload) growOld(t *testing.T) {
+	t.Helper()
+	u.awaitScope(t)
+	u.locked(func() { u.aged = time.Now() })
+	u.attend()
+}
+
 // failingStore is a spool whose first reads fail.
 type failingStore struct {
 	mu       sync.Mutex
@@ -80,14 +94,15 @@ func TestAgedBatchIsTriedAgain(t *testing.T) {
 	stream := s.begin(t)
 	stream.send(t, 2)
 	u := stream.upload
-	await(t, "a scope in the batch", func() (ok bool) { u.locked(func() { ok = !u.batches.Empty() }); return ok })
+	u.awaitScope(t)
 	u.locked(func() {
 		if err := u.batches.Park(&failingStore{failures: 3}); err != nil {
 			t.Error(err)
 		}
 		s.MaxBatchAge = time.Millisecond
-		u.startAge()
+		u.aged = time.Now()
 	})
+	u.wakeUp()
 	receive(t, posted, "the batch to be forwarded")
 	if _, err := stream.CloseAndRecv(); err != nil {
 		t.Error(err)
@@ -102,13 +117,14 @@ func TestAgedBatchIsTriedAgain(t *testing.T) {
 func TestAgedBatchBehindAnother(t *testing.T) {
 	t.Parallel()
 	intake := newSlow()
-	s := serve(t, intake.forward, func(c *Config) { c.MaxBatchAge = 5 * time.Millisecond })
+	s := serve(t, intake.forward, func(c *Config) { c.MaxBatchAge = time.Hour })
 	stream := s.begin(t)
 	stream.send(t, 2)
+	u := stream.upload
+	u.growOld(t)
 	receive(t, intake.arrived, "the first batch")
 	stream.send(t, 1)
-	u := stream.upload
-	await(t, "the second batch to be too old", func() (ok bool) { u.locked(func() { ok = u.overdue }); return ok })
+	u.growOld(t)
 	for want := range int32(2) {
 		if got := u.progress.acceptedBatches.Load(); got != want {
 			t.Errorf("%d batches are accepted, want %d", got, want)
@@ -143,10 +159,10 @@ func TestEndWhileABatchTravels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			intake := newSlow()
-			s := serve(t, intake.forward, nil)
+			s := serve(t, intake.forward, func(c *Config) { c.MaxBatchAge = time.Hour })
 			stream := s.begin(t)
 			stream.send(t, 2)
-			stream.upload.act(stream.upload.forwardOpen)
+			stream.upload.growOld(t)
 			receive(t, intake.arrived, "a batch")
 			stream.upload.End(test.cause)
 			stream.upload.End(errors.New("a later cause"))
@@ -234,7 +250,7 @@ func TestPressure(t *testing.T) {
 	stream := s.begin(t)
 	stream.send(t, 2)
 	u := stream.upload
-	await(t, "a scope in the batch", func() (ok bool) { u.locked(func() { ok = !u.batches.Empty() }); return ok })
+	u.awaitScope(t)
 	u.onPressure(memory.Squeeze)
 	if b := receive(t, posted, "the batch"); b.Num != 1 || b.Final || b.ScopeCount != 1 {
 		t.Errorf("batch %d, final %v, %d scopes; want 1, false, 1", b.Num, b.Final, b.ScopeCount)
@@ -250,7 +266,8 @@ func TestPanicInAnEvent(t *testing.T) {
 	t.Parallel()
 	s := serve(t, accept, nil)
 	stream := s.begin(t)
-	stream.upload.act(func() { panic("scripted") })
+	stream.upload.locked(func() { stream.upload.receiver.pace.config = nil })
+	stream.upload.wakeUp()
 	if end := s.awaitEnd(t); end.Code != codes.Internal || s.log.Count("panic in a handler") != 1 {
 		t.Errorf("%s, want %s and a line in the log:\n%s", end.Code, codes.Internal, s.log)
 	}
