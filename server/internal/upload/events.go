@@ -143,6 +143,7 @@ func (u *upload) giveBack(cause error) error {
 		select {
 		case <-u.begun:
 		case err := <-u.done:
+			u.consumed = true
 			if !errors.Is(err, cause) {
 				return err
 			}

@@ -25,13 +25,16 @@ type End struct {
 func (u *upload) answer(err error) error {
 	defer u.answered.Done()
 	u.sender.stop()
+	u.refused = permanent(err)
+	if u.consumed {
+		u.close() // first, as the client may begin another upload at once
+	}
 	var public error
 	if err != nil {
 		u.mu.Lock() // the stream may just have begun
 		public = Status(err, u.sender.resumption())
 		u.mu.Unlock()
 	}
-	u.refused = permanent(err)
 	end := End{Snapshot: u.snapshot(), Outcome: OutcomeOf(public), Took: time.Since(u.progress.began), Err: err}
 	if end.Reason == ReasonOverloaded {
 		u.server.Counts.Overloaded.Add(1)

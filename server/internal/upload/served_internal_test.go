@@ -26,12 +26,15 @@ import (
 // patience bounds what happens at once, unless the test fails.
 const patience = time.Minute
 
+// maxUploads is how many uploads a served server takes at a time.
+const maxUploads = 3
+
 // served is a server of uploads over real gRPC, in front of an intake that is a function.
 type served struct {
 	*Server
 	client symdbv1.SymbolDatabaseServiceClient
 	log    *logged.Text
-	ended  chan End
+	ended  chan ending
 }
 
 // forwards is an intake.
@@ -45,9 +48,9 @@ func (f forwards) ForwardFor(ctx context.Context, _ intake.Sender, b *batch.Batc
 // back all memory.
 func serve(t *testing.T, to forwards, change func(*Config)) *served {
 	t.Helper()
-	s := &served{log: &logged.Text{}, ended: make(chan End, 100)}
+	s := &served{log: &logged.Text{}, ended: make(chan ending, 100)}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
-	budget := memory.New(memory.Limits{Bytes: 64 << 20})
+	budget := memory.New(memory.Limits{Bytes: 64 << 20, Uploads: maxUploads})
 	routes, err := access.NewRoutes(intake.Config{URL: "http://intake.invalid/", PostTimeout: time.Second, MaxConnections: 1},
 		budget, nil, nil, nil)
 	if err != nil {
@@ -126,7 +129,14 @@ func (*served) BatchSealed(*batch.Batch, time.Duration) {}
 
 func (*served) BatchForwarded(bool, time.Duration) {}
 
-func (s *served) UploadEnded(end End) { s.ended <- end }
+func (s *served) UploadEnded(end End) { s.ended <- ending{end, s.InFlight()} }
+
+// ending is how an upload ends.
+type ending struct {
+	End
+
+	open int // uploads, before its client has its answer
+}
 
 // requireLedger fails the test unless each scope and each batch has ended in one way.
 func requireLedger(t *testing.T, c *Counts) {
@@ -177,7 +187,7 @@ func (s sending) send(t *testing.T, count int) {
 }
 
 // awaitEnd returns how the next upload ends.
-func (s *served) awaitEnd(t *testing.T) End {
+func (s *served) awaitEnd(t *testing.T) ending {
 	t.Helper()
 	return receive(t, s.ended, "the end of an upload")
 }

@@ -119,9 +119,13 @@ func (u *upload) register() {
 	}
 }
 
-// close gives back what the stream holds and counts what became of its scopes. Its
-// client has its answer.
+// close gives back what the stream holds and counts what became of its scopes, once the
+// reader has ended. Closing again does nothing.
 func (u *upload) close() {
+	if u.closed {
+		return
+	}
+	u.closed = true
 	u.sender.close()
 	u.clock.Stop()
 	u.receiver.release()

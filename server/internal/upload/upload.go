@@ -42,9 +42,14 @@ type upload struct {
 
 	begun    chan struct{}  // closed once the metadata is read and in order
 	done     chan error     // what consume returned
-	answered sync.WaitGroup // is waited for until the client has its answer
-	refused  bool           // the answer is that the same again would fail again
 	clock    *time.Timer    // fires when there may be something to attend to
+	answered sync.WaitGroup // is waited for until the client has its answer
+
+	// What follows belongs to the event loop until the client has its answer.
+
+	consumed bool // the reader has ended
+	refused  bool // the answer is that the same again would fail again
+	closed   bool
 
 	// mu guards what follows. It is held for work on the processor and for moving the
 	// open batch to the spool, never while the reader waits.
@@ -67,7 +72,8 @@ func (s *Server) UploadScopes(rpc uploadStream) error {
 	return u.answer(u.events())
 }
 
-// read runs the reader, and closes the upload once its client is answered.
+// read runs the reader, and closes the upload once its client is answered, unless the
+// event loop has closed it.
 func (u *upload) read() {
 	u.register()
 	u.done <- u.consume()
@@ -124,6 +130,7 @@ func (u *upload) events() error {
 	for {
 		select {
 		case err := <-u.done:
+			u.consumed = true
 			if err != nil && errors.Is(err, context.Cause(u.ctx)) {
 				return u.giveBack(err)
 			}

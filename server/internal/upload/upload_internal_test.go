@@ -299,3 +299,26 @@ func TestGiveBackWaitsForTheBatch(t *testing.T) {
 		})
 	}
 }
+
+// A client that has its answer may begin another upload at once: the one before holds
+// nothing any more.
+func TestNextUpload(t *testing.T) {
+	t.Parallel()
+	s := serve(t, accept, nil)
+	for range maxUploads - 1 {
+		s.begin(t)
+	}
+	for range 3 * maxUploads {
+		stream := s.begin(t)
+		scope := &symdbv1.Scope{ScopeType: "package", Name: new("main")}
+		if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.CloseAndRecv(); err != nil {
+			t.Fatal(err)
+		}
+		if end := s.awaitEnd(t); end.open != maxUploads-1 {
+			t.Errorf("%d uploads are open before the client has its answer, want %d", end.open, maxUploads-1)
+		}
+	}
+}
