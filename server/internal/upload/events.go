@@ -150,8 +150,12 @@ func (u *upload) giveBack(cause error) error {
 		case <-settling.Done():
 		}
 	}
-	if u.sender.settle(settling) {
-		return nil
+	if !u.sender.settle(settling) {
+		return cause
 	}
-	return cause
+	if !u.consumed {
+		<-u.done // the reader has nothing to wait for any more
+		u.consumed = true
+	}
+	return nil
 }

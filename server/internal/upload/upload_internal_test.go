@@ -322,3 +322,24 @@ func TestNextUpload(t *testing.T) {
 		}
 	}
 }
+
+// An upload whose last batch lands though its stream has to end is whole.
+func TestLastBatchLandsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, nil)
+	stream := s.begin(t)
+	stream.send(t, 1)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, intake.arrived, "the last batch")
+	s.Stop()
+	intake.take <- nil
+	if summary, err := stream.CloseAndRecv(); err != nil || summary.GetScopeCount() != 1 {
+		t.Errorf("%v, %v, want 1 scope", summary, err)
+	}
+	if end := s.awaitEnd(t); end.open != 0 {
+		t.Errorf("%d uploads are open before the client has its answer, want none", end.open)
+	}
+}
