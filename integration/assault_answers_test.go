@@ -61,17 +61,18 @@ func TestAssaultClosedWindow(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name  string
+		short bool
 		close func(*rawh2.Conn)
 		call  []hpack.HeaderField
 	}{
-		{"closed windows", closed, checkCall},
-		{"closed windows, large headers", closed, large(checkCall)},
-		{"closed windows, crowded headers", closed, crowded(checkCall)},
-		{"windows used up", used, large(checkCall)},
+		{"closed windows", false, closed, checkCall},
+		{"closed windows, large headers", false, closed, large(checkCall)},
+		{"closed windows, crowded headers", true, closed, crowded(checkCall)},
+		{"windows used up", false, used, large(checkCall)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			assail(t, assault{name: test.name, attack: func(t *testing.T, s *assaulted) {
+			assail(t, assault{name: test.name, short: test.short, attack: func(t *testing.T, s *assaulted) {
 				t.Helper()
 				for range conns {
 					conn := s.dial(t)
@@ -97,26 +98,27 @@ func TestAssaultDeaf(t *testing.T) {
 	}
 	refused := append(rawh2.Call("/a/b")[:4:4], hpack.HeaderField{Name: "content-type", Value: strings.Repeat("\xff", 3000)})
 	for _, test := range []struct {
-		name string
-		send func(conn *rawh2.Conn, i int)
+		name  string
+		short bool
+		send  func(conn *rawh2.Conn, i int)
 	}{
-		{"deaf, SETTINGS", func(conn *rawh2.Conn, _ int) {
+		{"deaf, SETTINGS", false, func(conn *rawh2.Conn, _ int) {
 			conn.Frames(func(f *http2.Framer) error { return f.WriteSettings(settings...) })
 		}},
-		{"deaf, checks", func(conn *rawh2.Conn, _ int) { check(conn, large(checkCall)) }},
-		{"deaf, resets", func(conn *rawh2.Conn, _ int) {
+		{"deaf, checks", true, func(conn *rawh2.Conn, _ int) { check(conn, large(checkCall)) }},
+		{"deaf, resets", false, func(conn *rawh2.Conn, _ int) {
 			stream := conn.Open(crowded(uploadCall))
 			stream.Cancel()
 			conn.Forget(stream)
 		}},
-		{"deaf, refused requests", func(conn *rawh2.Conn, _ int) { conn.Forget(conn.OpenAndEnd(refused)) }},
-		{"deaf, PING", func(conn *rawh2.Conn, _ int) {
+		{"deaf, refused requests", false, func(conn *rawh2.Conn, _ int) { conn.Forget(conn.OpenAndEnd(refused)) }},
+		{"deaf, PING", false, func(conn *rawh2.Conn, _ int) {
 			conn.Frames(func(f *http2.Framer) error { return f.WritePing(false, [8]byte{}) })
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			assail(t, assault{name: test.name, attack: func(t *testing.T, s *assaulted) {
+			assail(t, assault{name: test.name, short: test.short, attack: func(t *testing.T, s *assaulted) {
 				t.Helper()
 				var sending sync.WaitGroup
 				for range conns {

@@ -22,17 +22,18 @@ func TestAssaultIdle(t *testing.T) {
 	const limit = 100
 	most, conns := fmt.Sprint(count(limit, 5*limit)), count(limit, 5*limit)*26/25
 	for _, test := range []struct {
-		name string
-		hold func(*rawh2.Conn)
+		name  string
+		short bool
+		hold  func(*rawh2.Conn)
 	}{
-		{"idle connections", func(*rawh2.Conn) {}},
-		{"connections that ask for health", func(conn *rawh2.Conn) { check(conn, checkCall) }},
-		{"connections with an upload not begun", func(conn *rawh2.Conn) { conn.Open(uploadCall) }},
-		{"connections that watch", func(conn *rawh2.Conn) {
+		{"idle connections", true, func(*rawh2.Conn) {}},
+		{"connections that ask for health", false, func(conn *rawh2.Conn) { check(conn, checkCall) }},
+		{"connections with an upload not begun", false, func(conn *rawh2.Conn) { conn.Open(uploadCall) }},
+		{"connections that watch", false, func(conn *rawh2.Conn) {
 			stream := conn.Open(rawh2.Call("/grpc.health.v1.Health/Watch"))
 			conn.Frames(func(f *http2.Framer) error { return f.WriteData(stream.ID, true, rawh2.Message(nil)) })
 		}},
-		{"connections within a header", func(conn *rawh2.Conn) {
+		{"connections within a header", false, func(conn *rawh2.Conn) {
 			conn.Frames(func(f *http2.Framer) error {
 				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: conn.Block(uploadCall)})
 			})
@@ -40,7 +41,7 @@ func TestAssaultIdle(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			assail(t, assault{name: test.name, serve: []string{"--max-connections", most}, dials: true, attack: func(t *testing.T, s *assaulted) {
+			assail(t, assault{name: test.name, short: test.short, serve: []string{"--max-connections", most}, dials: true, attack: func(t *testing.T, s *assaulted) {
 				t.Helper()
 				for range 2 {
 					for range conns {
@@ -64,7 +65,7 @@ func TestAssaultManyConnections(t *testing.T) {
 	for i := range 60 {
 		table = append(slices.Clip(table), hpack.HeaderField{Name: fmt.Sprint("x-", i), Value: strings.Repeat("~", 40)})
 	}
-	assail(t, assault{name: "many connections", attack: func(t *testing.T, s *assaulted) {
+	assail(t, assault{name: "many connections", short: true, attack: func(t *testing.T, s *assaulted) {
 		t.Helper()
 		for range conns {
 			conn := s.dial(t)
@@ -92,7 +93,7 @@ func TestAssaultAdmin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assail(t, assault{name: name, attack: func(t *testing.T, s *assaulted) {
+			assail(t, assault{name: name, short: name == "admin, silence", attack: func(t *testing.T, s *assaulted) {
 				t.Helper()
 				var open []net.Conn
 				defer func() {

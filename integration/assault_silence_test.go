@@ -6,7 +6,7 @@ import "testing"
 func TestAssaultSilence(t *testing.T) {
 	t.Parallel()
 	conns := count(50, 400)
-	assail(t, assault{name: "silent connections", attack: func(t *testing.T, s *assaulted) {
+	assail(t, assault{name: "silent connections", short: true, attack: func(t *testing.T, s *assaulted) {
 		t.Helper()
 		for range conns {
 			s.dial(t)

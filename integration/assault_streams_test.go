@@ -49,18 +49,18 @@ func TestAssaultStreams(t *testing.T) {
 	scope := rawh2.Message(testbed.ScopeMessage(t, testbed.NewSource(1).Function()))
 	anonymous := &symdbv1.UploadMetadata{Service: "s", Language: "go"}
 	tests := []assault{
-		{name: "uploads without a message", attack: opening(conns, streams, uploadCall, nil)},
+		{name: "uploads without a message", short: true, attack: opening(conns, streams, uploadCall, nil)},
 		{name: "uploads without a message, by many connections", attack: opening(count(100, 2000), 1, uploadCall, nil)},
 		{name: "uploads without a message, in a flood", attack: opening(count(20, 200), streams, uploadCall, nil)},
 		{name: "uploads without a message, with long headers", attack: opening(conns, streams, with(uploadCall, "x-long", strings.Repeat("~", 7000)), nil)},
 		{name: "uploads without a message, with a deadline", attack: opening(conns, streams, with(uploadCall, "grpc-timeout", "99999999H"), nil)},
 		{name: "uploads with a large message begun", attack: opening(conns, streams, uploadCall, slices.Concat(rawh2.Prefix(4<<20, false), make([]byte, 1<<10)))},
-		{name: "uploads with metadata alone", attack: opening(conns, streams, uploadCall, metadata(anonymous))},
+		{name: "uploads with metadata alone", short: true, attack: opening(conns, streams, uploadCall, metadata(anonymous))},
 		{name: "uploads with a scope", attack: opening(conns, streams, uploadCall, slices.Concat(metadata(anonymous), scope, scope))},
-		{name: "uploads with large metadata", attack: opening(conns/3, streams, uploadCall, metadata(large))},
+		{name: "uploads with large metadata", short: true, attack: opening(conns/3, streams, uploadCall, metadata(large))},
 		{name: "health checks without a message", attack: opening(conns, streams, check, nil)},
 		{name: "health watchers without a message", attack: opening(conns, streams, watching, nil)},
-		{name: "health watchers", attack: opening(conns/3, streams, watching, watch)},
+		{name: "health watchers", short: true, attack: opening(conns/3, streams, watching, watch)},
 		{name: "reflection without a message", serve: []string{"--reflection"}, attack: opening(conns, streams, reflection, nil)},
 	}
 	for _, test := range tests {
@@ -83,7 +83,7 @@ func TestAssaultTenant(t *testing.T) {
 			t.Parallel()
 			header := with(uploadCall, "authorization", "Bearer "+token)
 			assail(t, assault{
-				name: "uploads without a message, of a tenant " + name, serve: []string{"--tenants-file", file.path}, token: victim,
+				name: "uploads without a message, of a tenant " + name, short: name == "with few uploads", serve: []string{"--tenants-file", file.path}, token: victim,
 				attack: opening(count(6, 20), 1000, header, nil),
 			})
 		})

@@ -42,6 +42,8 @@ const (
 type assault struct {
 	// name stands in the table of the results.
 	name string
+	// short makes it part of the short form.
+	short bool
 	// serve are further arguments of the server.
 	serve []string
 	// fault stands in front of the intake. Nil: none.
@@ -73,6 +75,9 @@ func assail(t *testing.T, a assault) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("skipped: the peak of a process's memory is read from /proc")
+	}
+	if !a.short && !long() {
+		t.Skip("skipped: in the long form only (make faults)")
 	}
 	s := &assaulted{intake: testbed.StartIntake(t, a.fault), admin: testbed.ReserveAddress(t)}
 	s.Process = testbed.StartProcess(t, s.intake.URL(), "127.0.0.1:0", append([]string{
@@ -328,12 +333,20 @@ type scrapes struct {
 	failed int
 }
 
-// run reads the metrics again and again until the context ends.
+// run reads the metrics again and again until the context ends. A request that fails is
+// repeated: under attack the admin port closes connections to make room for new ones.
 func (s *scrapes) run(ctx context.Context, admin string) {
 	pause := time.NewTicker(5 * victimPause)
 	defer pause.Stop()
+	const tries = 5
 	for {
 		now, err := scrape(ctx, admin)
+		for range tries - 1 {
+			if err == nil || ctx.Err() != nil {
+				break
+			}
+			now, err = scrape(ctx, admin)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -110,24 +111,34 @@ func (d *door) admit(ctx context.Context, bytes int) (context.Context, error) {
 	return opening.Enter(ctx, place, memory.Source{Connection: connection, Group: granted.Group()})
 }
 
+// refusal is what the door has decided about a stream that it has refused.
+type refusal struct {
+	public error  // what its client is told
+	left   func() // to be called when that has been said
+}
+
 type refusalKey struct{}
 
-// refusalOf returns what the client of a stream is told if the door has refused it.
-func refusalOf(ctx context.Context) error {
-	refusal, _ := ctx.Value(refusalKey{}).(error)
-	return refusal
+// refusalOf returns what the door has decided about a stream, if it has refused it.
+func refusalOf(ctx context.Context) (decided refusal, refused bool) {
+	decided, refused = ctx.Value(refusalKey{}).(refusal)
+	return decided, refused
 }
 
 // refused has a stream be ended by the interceptors, with that status.
 func (d *door) refused(ctx context.Context, public error) context.Context {
 	timer := time.NewTimer(leavingTime)
 	defer timer.Stop()
+	left := func() {}
 	select {
 	case d.leaving <- struct{}{}:
-		context.AfterFunc(ctx, func() { <-d.leaving })
+		left = sync.OnceFunc(func() { <-d.leaving })
+		// In a connection that is lost, gRPC ends the context only when all is read that
+		// the client had sent before; so the interceptors call left as well.
+		context.AfterFunc(ctx, left)
 	case <-timer.C:
 	}
-	return context.WithValue(ctx, refusalKey{}, public)
+	return context.WithValue(ctx, refusalKey{}, refusal{public: public, left: left})
 }
 
 // count counts an upload that is refused, logs some of them, and returns what their
@@ -149,7 +160,12 @@ func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 	taken, ok := d.hold(ctx, d.calls, d.callTime, bytes)
 	if !ok {
 		short, cancel := context.WithTimeout(d.refused(ctx, upload.Status(upload.ErrMemory, nil)), refusedTime)
-		context.AfterFunc(short, cancel)
+		context.AfterFunc(short, func() {
+			cancel()
+			if decided, refused := refusalOf(short); refused {
+				decided.left()
+			}
+		})
 		return short
 	}
 	return taken

@@ -94,9 +94,12 @@ func (s *Server) enterStream(
 	ctx := stream.Context()
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
-	err := refusalOf(ctx)
+	decided, refused := refusalOf(ctx)
+	var err error
 	switch {
-	case err != nil:
+	case refused:
+		decided.left()
+		err = decided.public
 	case info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName:
 		err = handle(srv, stream)
 	default:
@@ -136,8 +139,9 @@ func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
-	if refusal := refusalOf(ctx); refusal != nil {
-		return nil, refusal
+	if decided, refused := refusalOf(ctx); refused {
+		decided.left()
+		return nil, decided.public
 	}
 	if err := grpcwire.AnswerPlain(ctx); err != nil {
 		return nil, status.FromContextError(err).Err()

@@ -37,7 +37,9 @@
 // depends on the type arguments is written `<T>`.
 //
 // Left out is what nobody wrote: wrappers, equality functions, temporary
-// variables; and what is not Go: assembly and C.
+// variables; and what is not Go: assembly and C. So is what the DWARF leaves in doubt:
+// the arguments of a function literal in one line that may be captured variables, and
+// the copies of a literal beside another one of the same line.
 //
 // The package does not look at running processes and does not read the symbol
 // table: use debug/elf or debug/gosym of the standard library for that.

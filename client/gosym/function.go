@@ -12,11 +12,12 @@ import (
 type function struct {
 	node
 
-	unit     *unit
-	abstract node
-	inlined  *inlined
-	line     int32
-	file     string
+	qualified string
+	unit      *unit
+	abstract  node
+	inlined   *inlined
+	line      int32
+	file      string
 	// runs is the code of its own, until the next function is read.
 	runs  []run
 	lines []span
@@ -35,8 +36,9 @@ type function struct {
 	seen []dwarf.Offset
 	// escaped are the variables that were moved to the heap.
 	escaped []escaped
-	// lastCaptured is the last argument that is a captured variable.
-	lastCaptured dwarf.Offset
+	// lastCaptured is the last argument that is a captured variable, lastDoubtful the
+	// last that may be one.
+	lastCaptured, lastDoubtful dwarf.Offset
 }
 
 // function builds the scope of a function or a method.
@@ -51,7 +53,7 @@ func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, err
 			whole = one
 			continue
 		}
-		whole.unite(one)
+		whole.unite(one, at.twin)
 	}
 	if whole.wrapper && len(f.instances) == 1 {
 		whole.body = block{} // Nothing tells which types depend on the type arguments.
@@ -70,14 +72,15 @@ func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, err
 	return scope, nil
 }
 
-// inOrder are the instances of a function: those with code of its own, those that
-// were only inlined, and those of wrappers.
+// inOrder are the instances of a function: of the copies of a literal the first in its
+// line, those with code of its own, those that were only inlined, and those of wrappers.
 func inOrder(instances []instance) []*instance {
 	ordered := make([]*instance, 0, len(instances))
 	for _, is := range []func(*instance) bool{
-		func(at *instance) bool { return at.hasCode && !at.wrapper },
-		func(at *instance) bool { return !at.hasCode && !at.wrapper },
-		func(at *instance) bool { return at.wrapper },
+		func(at *instance) bool { return at.first },
+		func(at *instance) bool { return at.hasCode && !at.wrapper && !at.first },
+		func(at *instance) bool { return !at.hasCode && !at.wrapper && !at.first },
+		func(at *instance) bool { return at.wrapper && !at.first },
 	} {
 		for i := range instances {
 			if is(&instances[i]) {
@@ -90,7 +93,7 @@ func inOrder(instances []instance) []*instance {
 
 // instance reads an instance of a function.
 func (w *walk) instance(of *functionIndex, at *instance) (*function, error) {
-	f := &function{}
+	f := &function{qualified: of.qualified}
 	_, own, literal := splitLiteral(of.name, func(string) bool { return false })
 	f.literal, f.loop = literal, strings.HasPrefix(own, "-")
 	var err error
@@ -159,7 +162,7 @@ func (w *walk) code(f *function, unitNumber int) error {
 	if err != nil {
 		return err
 	}
-	w.runs = table.runs(w.runs[:0], subtract(sortRanges(ranges), sortRanges(calls)))
+	w.runs = table.runs(w.runs[:0], sortRanges(ranges), sortRanges(calls))
 	f.runs = w.runs
 	if f.line == 0 && len(f.runs) > 0 {
 		f.line = f.runs[0].line // A wrapper begins in the line of what it wraps.
@@ -202,11 +205,12 @@ func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 	return dst, nil
 }
 
-// unite adds what another instance of the same function has.
-func (f *function) unite(other *function) {
+// unite adds what another instance of the same function has. Of a twin, which may be
+// another literal, only what is known already counts.
+func (f *function) unite(other *function, twin bool) {
 	if other.file != f.file || f.literal && !f.body.sameArguments(&other.body) {
 		return // another literal on the same line
 	}
 	f.lines = union(f.lines, other.lines)
-	f.body.unite(&f.body, &other.body, other.wrapper && !f.wrapper)
+	f.body.unite(&f.body, &other.body, twin || other.wrapper && !f.wrapper)
 }

@@ -40,8 +40,21 @@ type instance struct {
 	// wrapper is set for one that only calls a generic function with a dictionary,
 	// or has it inlined.
 	wrapper bool
-	// unit is the index of the unit with the code.
-	unit int32
+	// unit is the index of the unit with the code, lastLine the last line with code of
+	// the function itself.
+	unit, lastLine int32
+	// first is set for a copy of a function literal that is surely the first one in
+	// its line, twin for one that may be another.
+	first, twin bool
+}
+
+// last is the last line with code of a function, its inlined copies included.
+func (at *instance) last(copies map[dwarf.Offset]*inlined) int32 {
+	last := at.lastLine
+	if f := copies[at.abstract]; at.hasAbstract && f != nil && len(f.lines) > 0 {
+		last = max(last, f.lines[len(f.lines)-1].last)
+	}
+	return last
 }
 
 // typeIndex is a named type: a struct, or one with methods.
@@ -96,7 +109,7 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 			// A go:linkname directive gave it a name without a package.
 			pkg, rest, ok = s.units[at.unit].name, at.name, true
 		}
-		if ok && keep(pkg) && s.listed(at, rest) {
+		if ok && keep(pkg) && s.listed(at, pkg, rest) {
 			at.wrapper = at.trampoline && qualified != at.name
 			part(pkg).add(qualified, rest, at.instance, s.types[pkg])
 		}
@@ -110,8 +123,8 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 
 // listed reports whether a function shall be listed, by its name without the
 // package: somebody wrote it, in Go, in a file that is known.
-func (s *indexScan) listed(at *namedInstance, rest string) bool {
-	if at.byCgo || compilerMade(rest) || !isSource(s.fileOfInstance(at)) {
+func (s *indexScan) listed(at *namedInstance, pkg, rest string) bool {
+	if at.byCgo || compilerMade(rest, s.types[pkg].has) || !isSource(s.fileOfInstance(at)) {
 		return false
 	}
 	if !at.trampoline {
@@ -122,12 +135,13 @@ func (s *indexScan) listed(at *namedInstance, rest string) bool {
 }
 
 // fileOfInstance is the path of the file in which a function begins, empty where
-// nothing tells it.
+// nothing tells it: where one that was only inlined has code of several files, or in
+// front of its first line, a //line directive is in it.
 func (s *indexScan) fileOfInstance(at *namedInstance) string {
 	if at.hasCode {
 		return at.file
 	}
-	if f := s.functions[at.abstract]; f != nil {
+	if f := s.functions[at.abstract]; f != nil && !f.mixed && (len(f.lines) == 0 || f.lines[0].first >= at.line) {
 		return f.file
 	}
 	return ""

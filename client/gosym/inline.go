@@ -104,7 +104,7 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 		f = &inlined{}
 		s.functions[origin] = f
 	}
-	s.runs = s.table.runs(s.runs[:0], subtract(sortRanges(ranges), sortRanges(inner)))
+	s.runs = s.table.runs(s.runs[:0], sortRanges(ranges), sortRanges(inner))
 	file := mainFile(s.runs)
 	name := s.fileName(file)
 	if f.file == "" {

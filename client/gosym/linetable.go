@@ -134,18 +134,32 @@ type run struct {
 	stop bool
 }
 
-// runs appends to dst the code in the PC ranges, which are ascending and apart
-// from each other. Code behind a hole counts only where a row begins: what pads the
-// code of an inlined call has no row, and is of no line.
-func (t *lineTable) runs(dst []run, ranges [][2]uint64) []run {
+// runs appends to dst the code in the PC ranges but not in the holes, which are calls
+// inlined there; both are ascending and apart from each other. Code behind a hole
+// counts only where a row begins: what pads the code of an inlined call has no row,
+// and is of no line. Where a range begins there need not be one, if the code before
+// is of the same line.
+func (t *lineTable) runs(dst []run, ranges, holes [][2]uint64) []run {
 	first := len(dst)
-	for _, r := range ranges {
+	begins := ranges
+	for _, r := range subtract(ranges, holes) {
 		i := sort.Search(len(t.rows), func(i int) bool { return t.rows[i].pc >= r[0] })
-		for ; i < len(t.rows) && t.rows[i].pc < r[1]; i++ {
-			at, hi := &t.rows[i], r[1]
+		next := func(i int) uint64 {
 			if i+1 < len(t.rows) {
-				hi = min(hi, t.rows[i+1].pc)
+				return min(r[1], t.rows[i+1].pc)
 			}
+			return r[1]
+		}
+		for len(begins) > 0 && begins[0][0] < r[0] {
+			begins = begins[1:]
+		}
+		if len(begins) > 0 && begins[0][0] == r[0] && i > 0 && r[0] < next(i-1) {
+			if at := &t.rows[i-1]; at.line > 0 {
+				dst = append(dst, run{r[0], next(i - 1), at.line, at.place >> 1, false})
+			}
+		}
+		for ; i < len(t.rows) && t.rows[i].pc < r[1]; i++ {
+			at, hi := &t.rows[i], next(i)
 			if at.pc < hi && at.line > 0 {
 				dst = append(dst, run{at.pc, hi, at.line, at.place >> 1, at.place&1 != 0})
 			}
@@ -189,12 +203,21 @@ func mainFile(runs []run) int32 {
 }
 
 // declaringFile is the file of a function with that code that is declared in that
-// line: of the first code in the line, or else of most code.
+// line: of the first code in the line, or else of code behind it, or of most code.
 func declaringFile(runs []run, line int32) int32 {
+	nearest := run{file: -1}
 	for _, r := range runs {
 		if r.line == line {
 			return r.file
 		}
+		if r.line > line && (nearest.file < 0 || r.line < nearest.line) && !slices.ContainsFunc(runs, func(other run) bool {
+			return other.file == r.file && other.line < line
+		}) {
+			nearest = r
+		}
+	}
+	if nearest.file >= 0 {
+		return nearest.file
 	}
 	return mainFile(runs)
 }

@@ -23,20 +23,24 @@ func TestRuns(t *testing.T) {
 		name   string
 		table  *lineTable
 		ranges [][2]uint64
+		holes  [][2]uint64
 		lines  []span
 		stops  []uint64
 	}{
-		{"statements", tableOf(1, 2, 2, 3), [][2]uint64{{0, 16}}, []span{{1, 3}}, []uint64{0, 4, 8, 12}},
-		{"no statement in the line", tableOf(1, -2, 3), [][2]uint64{{0, 12}}, []span{{1, 3}}, []uint64{0, 4, 8}},
-		{"statement behind the beginning", tableOf(1, -2, 2), [][2]uint64{{0, 12}}, []span{{1, 2}}, []uint64{0, 8}},
-		{"end of a statement", tableOf(1, -1, 2), [][2]uint64{{0, 12}}, []span{{1, 2}}, []uint64{0, 8}},
-		{"around an inlined call", tableOf(1, 9, -1, 2), [][2]uint64{{0, 4}, {8, 16}}, []span{{1, 2}}, []uint64{0, 12}},
-		{"padding behind an inlined call", tableOf(1, 9, 2), [][2]uint64{{0, 4}, {6, 12}}, []span{{1, 2}}, []uint64{0, 8}},
-		{"behind the end", tableOf(1, 2), [][2]uint64{{0, 100}}, []span{{1, 2}}, []uint64{0, 4}},
-		{"nothing", tableOf(1, 2), [][2]uint64{{50, 60}}, nil, nil},
+		{"statements", tableOf(1, 2, 2, 3), [][2]uint64{{0, 16}}, nil, []span{{1, 3}}, []uint64{0, 4, 8, 12}},
+		{"no statement in the line", tableOf(1, -2, 3), [][2]uint64{{0, 12}}, nil, []span{{1, 3}}, []uint64{0, 4, 8}},
+		{"statement behind the beginning", tableOf(1, -2, 2), [][2]uint64{{0, 12}}, nil, []span{{1, 2}}, []uint64{0, 8}},
+		{"end of a statement", tableOf(1, -1, 2), [][2]uint64{{0, 12}}, nil, []span{{1, 2}}, []uint64{0, 8}},
+		{"around an inlined call", tableOf(1, 9, -1, 2), [][2]uint64{{0, 16}}, [][2]uint64{{4, 8}}, []span{{1, 2}}, []uint64{0, 12}},
+		{"padding behind an inlined call", tableOf(1, 9, 2), [][2]uint64{{0, 12}}, [][2]uint64{{4, 6}}, []span{{1, 2}}, []uint64{0, 8}},
+		{"begins behind code of the line", tableOf(1, 2, 3), [][2]uint64{{6, 12}}, nil, []span{{2, 3}}, []uint64{6, 8}},
+		{"begins with an inlined call", tableOf(1, 2, 3), [][2]uint64{{4, 12}}, [][2]uint64{{4, 6}}, []span{{3, 3}}, []uint64{8}},
+		{"begins within a row", tableOf(1, 2), [][2]uint64{{6, 7}}, nil, []span{{2, 2}}, []uint64{6}},
+		{"behind the end", tableOf(1, 2), [][2]uint64{{0, 100}}, nil, []span{{1, 2}}, []uint64{0, 4}},
+		{"nothing", tableOf(1, 2), [][2]uint64{{50, 60}}, nil, nil, nil},
 	}
 	for _, tt := range tests {
-		runs := tt.table.runs(nil, tt.ranges)
+		runs := tt.table.runs(nil, tt.ranges, tt.holes)
 		if got := linesOf(runs); !slices.Equal(got, tt.lines) {
 			t.Errorf("%s: lines %v, want %v", tt.name, got, tt.lines)
 		}
@@ -54,7 +58,7 @@ func TestRuns(t *testing.T) {
 
 func TestCodeOfABlock(t *testing.T) {
 	t.Parallel()
-	runs := tableOf(1, 2, 3).runs(nil, [][2]uint64{{0, 12}})
+	runs := tableOf(1, 2, 3).runs(nil, [][2]uint64{{0, 12}}, nil)
 	block := appendRunsIn(nil, runs, [][2]uint64{{2, 6}})
 	want := []run{{lo: 2, hi: 4, line: 1}, {lo: 4, hi: 6, line: 2, stop: true}}
 	if !slices.Equal(block, want) {

@@ -43,8 +43,11 @@ type literal struct {
 func (l *literal) outer() string { return l.name[:strings.LastIndexAny(l.name, ".-")] }
 
 // number is that of a literal among those in what is around it.
-func (l *literal) number() int {
-	n, _ := strconv.Atoi(strings.TrimLeft(l.name[len(l.outer()):], ".-funcrage"))
+func (l *literal) number() int { return numberIn(l.name[len(l.outer()):]) }
+
+// numberIn is the number in what the compiler adds to a name for a literal.
+func numberIn(own string) int {
+	n, _ := strconv.Atoi(strings.TrimLeft(own, ".-funcrage"))
 	return n
 }
 
@@ -76,11 +79,13 @@ func (s *indexScan) literals() map[int]string {
 	for _, list := range siblings {
 		findUnordered(list)
 	}
+	findLate(groups)
 	names := map[int]string{}
 	taken := map[string]bool{}
 	var homeless [][]*literal
 	for _, group := range groups {
 		homes := homesOf(group, lines)
+		s.findTwins(group, len(homes) == 0)
 		for _, name := range homes {
 			taken[name] = true
 		}
@@ -116,7 +121,7 @@ func (s *indexScan) literal(i int) *literal {
 	at := &s.instances[i]
 	name := collapse(at.name)
 	pkg, rest, ok := splitPackage(name)
-	if !ok || !s.listed(at, rest) {
+	if !ok || !s.listed(at, pkg, rest) {
 		return nil
 	}
 	isType := s.types[pkg].has
@@ -147,6 +152,88 @@ func findUnordered(siblings []*literal) {
 		if before.file == l.file && (before.unordered || l.line < before.line) {
 			l.unordered = true
 		}
+	}
+}
+
+// findLate marks those literals whose numbers come behind that of a copy: a function's
+// literals are numbered before others are copied there. Where the body of a loop over
+// a function is inlined, the copies of the literals in it have no other mark. Those of
+// a package's variables are numbered one variable after the other.
+func findLate(groups map[literalKey][]*literal) {
+	first := map[string]int{} // the number of the first copy, by function and kind
+	for _, group := range groups {
+		for _, l := range group {
+			if !l.isCopy || !l.isNumberedByFunction() {
+				continue
+			}
+			kind := l.name[len(l.outer())]
+			for i := len(l.prefix); i < len(l.outer()); i++ {
+				if l.name[i] != '.' {
+					continue
+				}
+				key := l.name[:i] + string(kind)
+				if n, ok := first[key]; !ok || l.number() < n {
+					first[key] = l.number()
+				}
+			}
+		}
+	}
+	for _, group := range groups {
+		for _, l := range group {
+			if l.isCopy || isPackageLevel(l.around) {
+				continue
+			}
+			around := l.prefix + l.around
+			own := l.name[len(around):]
+			if next := strings.IndexAny(own[1:], ".-"); next >= 0 {
+				own = own[:1+next]
+			}
+			copied, ok := first[around+own[:1]]
+			l.unordered = l.unordered || ok && numberIn(own) > copied
+		}
+	}
+}
+
+// isNumberedByFunction reports whether a literal has its number from a declared function,
+// and not from another literal.
+func (l *literal) isNumberedByFunction() bool {
+	none := func(string) bool { return false }
+	outer, own, _ := splitLiteral(l.name[len(l.prefix):], none)
+	if !isNumbered(own, ".func") && own[0] != '-' {
+		return false
+	}
+	for {
+		next, own, ok := splitLiteral(outer, none)
+		if !ok || own[0] != '-' {
+			return !ok
+		}
+		outer = next
+	}
+}
+
+// findTwins marks the literals of a place that may be several ones: where what is
+// around them was inlined, those that begin in one line follow each other in number,
+// as the copies of a single one do that was inlined several times. Where all are
+// copies, the one with the shortest name and the lowest number is one of the first.
+func (s *indexScan) findTwins(group []*literal, homeless bool) {
+	slices.SortFunc(group, func(a, b *literal) int {
+		return cmp.Or(
+			cmp.Compare(len(a.outer()), len(b.outer())), strings.Compare(a.outer(), b.outer()),
+			cmp.Compare(a.number(), b.number()), cmp.Compare(a.instance, b.instance),
+		)
+	})
+	isTwin := func(i int) bool {
+		return group[i].isCopy && group[i].outer() == group[i+1].outer() && group[i].number()+1 == group[i+1].number()
+	}
+	for i := range len(group) - 1 {
+		if !isTwin(i) {
+			continue
+		}
+		for _, l := range group {
+			s.instances[l.instance].twin = l.isCopy
+		}
+		s.instances[group[0].instance].first = homeless
+		return
 	}
 }
 
@@ -183,10 +270,10 @@ func homesOf(group []*literal, lines map[string]int32) []string {
 // home is the name that a literal has in the declared function around it: the first
 // that is not taken. It is empty if nothing tells the package.
 func (s *indexScan) home(l *literal, declared declarations, taken map[string]bool) string {
-	prefix, around := s.functionAt(declared, l.literalKey)
-	if !l.misplaced && l.around != around && !strings.HasSuffix(l.around, "."+around) {
+	prefix, around, _ := s.functionAt(declared, l.literalKey)
+	if !l.misplaced && !l.liesIn(around) {
 		if prefix = s.packageAt(declared, folder(l.file)); prefix != "" {
-			around = lastFunction(l.around, s.types[unescape(strings.TrimSuffix(prefix, "."))].has)
+			around = copiedFunction(l.name[len(l.prefix):], s.types[unescape(strings.TrimSuffix(prefix, "."))].has)
 		}
 	}
 	if prefix == "" {
@@ -201,6 +288,27 @@ func (s *indexScan) home(l *literal, declared declarations, taken map[string]boo
 			return name
 		}
 	}
+}
+
+// liesIn reports whether the name of a literal allows for a function around it. In the
+// name of a copy, a method func1 seems to be a literal.
+func (l *literal) liesIn(function string) bool {
+	if l.around == function || strings.HasSuffix(l.around, "."+function) {
+		return true
+	}
+	rest := l.name[len(l.prefix):]
+	i := strings.LastIndex(rest, "."+function)
+	if function == "" || i < 0 {
+		return false
+	}
+	for own := rest[i+1+len(function):]; own != ""; {
+		outer, _, ok := splitLiteral("x"+own, func(string) bool { return false })
+		if !ok {
+			return false
+		}
+		own = outer[1:]
+	}
+	return true
 }
 
 // declarations has the declared functions of each file by their lines.
@@ -235,7 +343,7 @@ func (s *indexScan) declaredName(i int) (prefix, rest string) {
 	at := &s.instances[i]
 	name := collapse(at.name)
 	pkg, rest, ok := splitPackage(name)
-	if !ok || !s.listed(at, rest) {
+	if !ok || !s.listed(at, pkg, rest) {
 		return "", ""
 	}
 	if _, _, isLiteral := splitLiteral(rest, s.types[pkg].has); isLiteral {
@@ -244,14 +352,19 @@ func (s *indexScan) declaredName(i int) (prefix, rest string) {
 	return strings.TrimSuffix(name, rest), rest
 }
 
-// functionAt is the last declared function that begins in front of a place.
-func (s *indexScan) functionAt(declared declarations, at literalKey) (prefix, rest string) {
+// functionAt is the last declared function that begins in front of a place. It is
+// within that function if there is code of it in that line or behind.
+func (s *indexScan) functionAt(declared declarations, at literalKey) (prefix, rest string, within bool) {
 	list := declared[at.file]
 	i, _ := slices.BinarySearchFunc(list, at.line+1, func(d declaration, line int32) int { return cmp.Compare(d.line, line) })
 	if i == 0 {
-		return "", ""
+		return "", "", false
 	}
-	return s.declaredName(int(list[i-1].instance))
+	prefix, rest = s.declaredName(int(list[i-1].instance))
+	for first := list[i-1].line; i > 0 && list[i-1].line == first && !within; i-- {
+		within = s.instances[list[i-1].instance].last(s.functions) >= at.line
+	}
+	return prefix, rest, within
 }
 
 // packageAt is what the linker's names have of the package in a folder: most of
@@ -279,16 +392,17 @@ func (s *indexScan) packageAt(declared declarations, dir string) string {
 func folder(file string) string { return file[:strings.LastIndexByte(file, '/')+1] }
 
 // isMisplaced reports whether a literal does not lie in the declared function of
-// its name, although that is known.
+// its name, although that is known. By a //line directive a literal may be in another
+// file than its function.
 func (s *indexScan) isMisplaced(l *literal, declared declarations) bool {
-	prefix, around := s.functionAt(declared, l.literalKey)
+	prefix, around, within := s.functionAt(declared, l.literalKey)
 	if prefix == "" || prefix == l.prefix && around == l.around || isPackageLevel(l.around) {
 		return false
 	}
 	for i := range s.instances {
 		if strings.HasPrefix(s.instances[i].name, l.prefix) {
 			if prefix, rest := s.declaredName(i); prefix == l.prefix && rest == l.around {
-				return true
+				return within || s.fileOfInstance(&s.instances[i]) == l.file
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package gosym
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -94,18 +95,37 @@ func splitReceiver(name string, isType func(string) bool) (receiver, method stri
 	return receiver, name[len(receiver)+1:], true
 }
 
-// compilerMade reports whether the compiler made the function of that name, with
-// nothing in it that was written.
-func compilerMade(name string) bool {
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	return strings.HasSuffix(name, "-fm") || last != name && (isNumbered(last, "gowrap") || isNumbered(last, "deferwrap")) ||
-		isNumbered(name, "map.init.")
+// compilerMade reports whether the compiler, or cgo, made the function of that name,
+// with nothing in it that was written. isType tells the types of the package: methods
+// of theirs may be called like that.
+func compilerMade(name string, isType func(string) bool) bool {
+	if first, _, _ := strings.Cut(name, "."); first == "_cgo_cmalloc" ||
+		slices.ContainsFunc(cgoPrefixes, func(prefix string) bool { return strings.HasPrefix(first, prefix) }) {
+		return true
+	}
+	if strings.HasSuffix(name, "-fm") || isNumbered(name, "map.init.") {
+		return true
+	}
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 || !isNumbered(name[dot:], ".gowrap") && !isNumbered(name[dot:], ".deferwrap") {
+		return false
+	}
+	return !isReceiver(name[:dot], isType)
 }
+
+// cgoPrefixes begin the names of functions that cgo makes. It claims for some of them
+// that they are in the file that imports C.
+var cgoPrefixes = []string{"_Cfunc_", "_C2func_", "_Cmacro_", "_Cgo_", "_cgoexp_"}
 
 // isNumbered reports whether s is the prefix with a number behind it.
 func isNumbered(s, prefix string) bool {
 	number, ok := strings.CutPrefix(s, prefix)
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// isReceiver reports whether a name is what stands before that of a method.
+func isReceiver(name string, isType func(string) bool) bool {
+	return isType(name) || strings.HasPrefix(name, "(*") && strings.IndexByte(name, ')') == len(name)-1
 }
 
 // splitLiteral parts the name of a function literal, or of the body of a loop over
@@ -121,7 +141,7 @@ func splitLiteral(name string, isType func(string) bool) (outer, own string, ok 
 	switch {
 	case isNumbered(own, "-range"):
 	case isNumbered(own, ".func"):
-		if isType(outer) || strings.HasPrefix(outer, "(*") && strings.IndexByte(outer, ')') == len(outer)-1 {
+		if isReceiver(outer, isType) {
 			return "", "", false // A method has that name.
 		}
 	case isNumbered(own, "."):
@@ -162,18 +182,26 @@ func isPackageLevel(name string) bool {
 	return name == "glob." || name == "init" || isNumbered(name, "init.") || isNumbered(name, "map.init.")
 }
 
-// lastFunction is the function at the end of a copy's name: `(*T).M` of
-// `All.Each.(*T).M`.
-func lastFunction(name string, isType func(string) bool) string {
-	parts := strings.Split(strings.ReplaceAll(name, "[...]", "[]"), ".")
-	for i := range parts {
-		parts[i] = strings.ReplaceAll(parts[i], "[]", "[...]")
+// copiedFunction is the declared function that a literal was copied with: `(*T).M` of
+// `All.Each.(*T).M.func2`. isType tells the types of its package.
+func copiedFunction(name string, isType func(string) bool) string {
+	// A type or a pointer to one, with a function before it.
+	endsInReceiver := func(outer string) bool { return isReceiver(lastPart(outer), isType) }
+	name, _, ok := splitLiteral(name, func(string) bool { return false })
+	for outer := name; ok; outer, _, ok = splitLiteral(name, endsInReceiver) {
+		name = outer
 	}
-	last := len(parts) - 1
-	if last > 0 && (strings.HasPrefix(parts[last-1], "(*") || isType(parts[last-1])) {
-		return parts[last-1] + "." + parts[last]
+	last := lastPart(name)
+	if receiver := strings.TrimSuffix(name, "."+last); receiver != name && endsInReceiver(receiver) {
+		return lastPart(receiver) + "." + last
 	}
-	return parts[last]
+	return last
+}
+
+// lastPart is what follows the last dot of a collapsed name, but for those of [...].
+func lastPart(name string) string {
+	plain := strings.ReplaceAll(name, "[...]", "[___]")
+	return name[strings.LastIndexByte(plain, '.')+1:]
 }
 
 // plainType is a type's name as symbols have it: without escapes, and the same

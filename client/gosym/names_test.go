@@ -80,8 +80,10 @@ func TestCompilerMade(t *testing.T) {
 		"T.M-fm": true, "F.gowrap1": true, "F.deferwrap2": true, "F.func1.gowrap3": true,
 		"map.init.0": true, "map.init.0.func1": false, "init.0": false,
 		"gowrap1": false, "F.gowrapper": false, "deferwrap": false, "T.deferwrap": false,
+		"T.gowrap1": false, "(*T).deferwrap2": false, "(*T).M.deferwrap2": true, "T.gowrap1.gowrap1": true,
+		"_Cfunc_CString": true, "_cgo_cmalloc": true, "_cgo_cmalloc.func1": true, "_cgo_panic": false, "_cgoexp_1_f": true,
 	} {
-		if got := compilerMade(name); got != want {
+		if got := compilerMade(name, func(name string) bool { return name == "T" }); got != want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}
@@ -127,11 +129,13 @@ func TestLiteralNames(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"F": "F", "G.F": "F", "G.(*T).M": "(*T).M", "G.T.M": "T.M", "G.H.M": "M", "G.F[...]": "F[...]",
-		"G.(*Box[...]).Put": "(*Box[...]).Put", "G.Box[...].Get": "Box[...].Get", "G.func1.F": "F",
+		"F.func1": "F", "G.F.func2": "F", "G.(*T).M.func1": "(*T).M", "G.T.M.func1": "T.M", "G.H.M.func1": "M",
+		"G.F[...].func1": "F[...]", "G.(*Box[...]).Put.func1": "(*Box[...]).Put", "G.Box[...].Get.func1": "Box[...].Get",
+		"G.func1.F.func1": "F", "G.F.func2.1-range3": "F", "G.T.func1.func2": "T.func1",
+		"G.(*T).func1-range1": "(*T).func1", "G.(*Box[...]).func1.2": "(*Box[...]).func1", "G.H.F.T": "",
 	} {
-		if got := lastFunction(name, isType); got != want {
-			t.Errorf("%s: last function %s, want %s", name, got, want)
+		if got := copiedFunction(name, isType); got != want {
+			t.Errorf("%s: copied with %s, want %s", name, got, want)
 		}
 	}
 }
@@ -193,6 +197,6 @@ func FuzzNames(f *testing.F) {
 		if around, _ := declaredIn(rest, func(string) bool { return false }); !strings.HasPrefix(rest, around) {
 			t.Errorf("%q: lies in %q", name, around)
 		}
-		lastFunction(rest, func(string) bool { return true })
+		copiedFunction(rest, func(string) bool { return true })
 	})
 }

@@ -37,6 +37,7 @@ var oraclePrograms = readOnce([]*oracleProgram{
 	{name: "usual", Build: oracle.Build{Dir: "oracle", Flags: []string{"-trimpath"}}},
 	{name: "not optimised", Build: oracle.Build{Dir: "oracle"}, compile: []string{"-gcflags=example.com/oracle/...=-N -l"}},
 	{name: "not inlined", Build: oracle.Build{Dir: "oracle"}, compile: []string{"-gcflags=example.com/oracle/...=-l"}},
+	{name: "inlined more", Build: oracle.Build{Dir: "oracle"}, compile: []string{"-gcflags=example.com/oracle/...=-l=4"}},
 	{name: "race", Build: oracle.Build{Dir: "oracle", Flags: []string{"-race"}}, cgo: true},
 	{name: "cgo", Build: oracle.Build{Dir: "oraclecgo"}, cgo: true},
 })

@@ -2,10 +2,12 @@ package gosym_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/zlib"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,13 +69,41 @@ func elfFile(sections ...rawSection) []byte {
 	return file.Bytes()
 }
 
-// deflated is a zlib stream of zeros behind a header that gives a size of its own.
+// deflated is a zlib stream of zeros behind a header that gives a size of its own. Of
+// many zeros it compresses a few and repeats the outcome: with the race detector,
+// compressing all of them takes seconds.
 func deflated(header []byte, zeros int) []byte {
-	out := bytes.NewBuffer(header)
-	z := zlib.NewWriter(out)
-	_, _ = z.Write(make([]byte, zeros))
-	_ = z.Close()
-	return out.Bytes()
+	const chunk = 64 << 10
+	var block bytes.Buffer
+	z, _ := flate.NewWriter(&block, flate.DefaultCompression)
+	compressed := func(n int, end func() error) []byte {
+		block.Reset()
+		_, _ = z.Write(make([]byte, n))
+		_ = end()
+		return bytes.Clone(block.Bytes())
+	}
+	out := append(header, 0x78, 0x9c) // a zlib header
+	if whole := zeros / chunk; whole > 0 {
+		out = append(out, compressed(chunk, z.Flush)...)
+		out = append(out, bytes.Repeat(compressed(chunk, z.Flush), whole-1)...) // refers to zeros before
+	}
+	out = append(out, compressed(zeros%chunk, z.Close)...)
+	const adlerModulus = 65521
+	return binary.BigEndian.AppendUint32(out, uint32(zeros%adlerModulus)<<16|1)
+}
+
+// Sections that are compressed so are read.
+func TestDeflatedSections(t *testing.T) {
+	t.Parallel()
+	for _, zeros := range []int{0, 10, 64 << 10, 100_000, 1 << 20} {
+		z, err := zlib.NewReader(bytes.NewReader(deflated(nil, zeros)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, make([]byte, zeros)) {
+			t.Errorf("%d zeros became %d bytes, %v", zeros, len(got), err)
+		}
+	}
 }
 
 // elfDeflated is the content of a section that ELF marks as compressed.

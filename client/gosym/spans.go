@@ -72,6 +72,19 @@ func from(spans []span, line int32) []span {
 	return out
 }
 
+// before is what lies before line.
+func before(spans []span, line int32) []span {
+	i, _ := slices.BinarySearchFunc(spans, line, func(x span, line int32) int {
+		return cmp.Compare(x.first, line)
+	})
+	if i == 0 || spans[i-1].last < line {
+		return spans[:i]
+	}
+	out := slices.Clone(spans[:i])
+	out[i-1].last = line - 1
+	return out
+}
+
 // bridge joins neighbours in spans that have no line of code between them, by
 // the ascending spans of all lines with code.
 func bridge(spans, code []span) []span {

@@ -38,6 +38,9 @@ func (w *walk) variables(f *function) error {
 			return err
 		}
 		f.findCaptured()
+		if err := w.findDoubtful(f); err != nil {
+			return err
+		}
 		if err := w.block(f, f.node, f.runs, &f.body, 0); err != nil {
 			return err
 		}
@@ -101,6 +104,9 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 // variable adds an argument or a local variable to b, unless the compiler made
 // it. runs are the code of b.
 func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error {
+	if f.lastCaptured < e.Offset && e.Offset <= f.lastDoubtful {
+		return nil
+	}
 	declaration, inAbstract := e, f.abstractVariable(e.Offset) != nil
 	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
 		if declaration = f.abstractVariable(origin); declaration == nil {
@@ -156,6 +162,10 @@ func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error
 	default:
 		v.lines = from(v.lines, v.line)
 	}
+	if !v.arg && v.line < f.line {
+		// A //line directive went back: from the function's first line on is what came before.
+		v.lines = before(v.lines, f.line)
+	}
 	b.add(&v)
 	return nil
 }
@@ -204,7 +214,9 @@ func (f *function) isForeign(line int32) bool {
 	if f.Entry == nil {
 		return f.inlined != nil && f.inlined.mixed
 	}
-	return len(f.foreign) > 0 && (line < f.line || line > f.lastLine() || covers(f.foreign, []span{{line, line}}))
+	at := []span{{line, line}}
+	outside := line < f.line || line > f.lastLine()
+	return len(f.foreign) > 0 && (outside && !covers(f.lines, at) || covers(f.foreign, at))
 }
 
 // within are the lines that lie in b, a block of the function, or its body.
@@ -226,17 +238,12 @@ func (f *function) within(b *block, lines []span) []span {
 // findCaptured finds the arguments that are no arguments: where a function literal
 // is called at once, the compiler passes what it captures in front of what it
 // declares. Where such a variable is declared, or first used, is no place for an
-// argument.
+// argument: there is code of the body in front of it.
 func (f *function) findCaptured() {
 	if !f.literal || f.abstract.Entry != nil {
 		return
 	}
-	signature := f.line
-	for _, n := range f.nodes {
-		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
-			signature = max(signature, lineOf(n.Entry))
-		}
-	}
+	signature := f.signatureLine()
 	for _, n := range f.nodes {
 		if n.Tag != dwarf.TagFormalParameter {
 			continue
@@ -246,8 +253,127 @@ func (f *function) findCaptured() {
 			continue
 		}
 		if strings.HasPrefix(nameOf(n.Entry), "&") || line < f.line || line > f.lastLine() ||
-			line > signature && covers(f.lines, []span{{line, line}}) {
+			line > signature && len(before(from(f.lines, signature+1), line+1)) > 0 {
 			f.lastCaptured = n.Offset
 		}
 	}
+}
+
+// signatureLine is the first line of a function, or the last with a result.
+func (f *function) signatureLine() int32 {
+	line := f.line
+	for _, n := range f.nodes {
+		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
+			line = max(line, lineOf(n.Entry))
+		}
+	}
+	return line
+}
+
+// findDoubtful finds the arguments that may be captured variables as well: where a
+// function literal lies in one line, or its first lines have no code, only names and
+// types tell what it captures from what it declares.
+func (w *walk) findDoubtful(f *function) error {
+	if !f.literal || f.loop || f.abstract.Entry != nil {
+		return nil
+	}
+	var around []variable
+	signature := f.signatureLine()
+	for _, n := range f.nodes {
+		if n.Val(attrGoClosureOffset) != nil {
+			return nil // Captured variables are no arguments here.
+		}
+		isResult, _ := n.Val(dwarf.AttrVarParam).(bool)
+		if n.Tag != dwarf.TagFormalParameter || isResult || n.Offset <= f.lastCaptured {
+			continue
+		}
+		if line := lineOf(n.Entry); line <= signature && line < f.lastLine() {
+			return nil
+		}
+		typeName, err := w.types.of(n.Entry)
+		if err != nil {
+			return err
+		}
+		if around == nil {
+			if around, err = w.variablesOf(w.enclosing(f)); err != nil {
+				return err
+			}
+		}
+		if !slices.ContainsFunc(around, func(v variable) bool {
+			return v.name == nameOf(n.Entry) && v.typeName == typeName && v.line <= f.line
+		}) {
+			return nil // The captured ones come first.
+		}
+		f.lastDoubtful = n.Offset
+	}
+	return nil
+}
+
+// enclosing is what a function literal of the package lies in, with the bodies of loops
+// in it: the name does not say in which one the literal is.
+func (w *walk) enclosing(literal *function) []functionIndex {
+	outer := literal.qualified[:max(strings.LastIndexAny(literal.qualified, ".-"), 0)]
+	var out []functionIndex
+	add := func(functions []functionIndex) {
+		for _, f := range functions {
+			rest, ok := strings.CutPrefix(f.qualified, outer)
+			isLoop := strings.HasPrefix(rest, "-range") && slices.ContainsFunc(f.instances, func(at instance) bool {
+				return at.last(w.index.inlined) >= literal.line
+			})
+			if ok && (rest == "" || isLoop) {
+				out = append(out, f)
+			}
+		}
+	}
+	add(w.pkg.functions)
+	for _, t := range w.pkg.types {
+		add(t.methods)
+	}
+	return out
+}
+
+// variablesOf are all variables of some functions, of which none has lines.
+func (w *walk) variablesOf(functions []functionIndex) ([]variable, error) {
+	var out []variable
+	for _, f := range functions {
+		for _, at := range f.instances {
+			entries := make([]dwarf.Offset, 0, 2)
+			if at.hasCode {
+				entries = append(entries, at.concrete)
+			}
+			if at.hasAbstract {
+				entries = append(entries, at.abstract)
+			}
+			for _, entry := range entries {
+				n, err := nodeAt(w.reader, entry)
+				if err != nil {
+					return nil, err
+				}
+				if out, err = w.appendVariables(out, n); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// appendVariables appends the variables in n and its blocks.
+func (w *walk) appendVariables(dst []variable, n node) ([]variable, error) {
+	for _, child := range n.nodes {
+		var err error
+		switch child.Tag {
+		case dwarf.TagLexDwarfBlock:
+			dst, err = w.appendVariables(dst, child)
+		case dwarf.TagFormalParameter, dwarf.TagVariable:
+			v := variable{name: nameOf(child.Entry), line: lineOf(child.Entry)}
+			v.typeName, err = w.types.of(child.Entry)
+			dst = append(dst, v)
+		default:
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
 }

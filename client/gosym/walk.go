@@ -21,6 +21,8 @@ type walk struct {
 	// runs has the code of a function, and behind it that of the blocks that are
 	// being read.
 	runs []run
+	// pkg is the package whose scope is being built.
+	pkg *packageIndex
 }
 
 func newWalk(obj *object, ix *index) *walk {
@@ -36,6 +38,7 @@ func newWalk(obj *object, ix *index) *walk {
 
 // packageScope builds the scope of a package.
 func (w *walk) packageScope(p *packageIndex, agentVersion string) (*symdbv1.Scope, error) {
+	w.pkg = p
 	scope := &symdbv1.Scope{ScopeType: scopePackage, Name: new(p.name)}
 	if agentVersion != "" {
 		scope.LanguageSpecifics = &symdbv1.LanguageSpecifics{AgentVersion: new(agentVersion)}

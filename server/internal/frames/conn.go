@@ -66,15 +66,17 @@ func Observe(conn net.Conn, limits Limits, budget Budget, refused func(error)) *
 	return c
 }
 
-// Read reads what the client has sent. While the server can't write, it hands on only
-// so much of that as a bounded number of answers is queued.
+// Read reads what the client has sent. It hands on few requests at a time, and, while the
+// server can't write, only so much that a bounded number of answers is queued.
 func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		var n int
 		var err error
 		kept := len(c.rest) > 0
 		if kept {
-			c.observer.awaitSent()
+			if !c.observer.awaitSent() {
+				return 0, net.ErrClosed
+			}
 			n = copy(p, c.rest)
 		} else {
 			n, err = c.Conn.Read(p)
@@ -113,8 +115,11 @@ func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	_ = c.SetWriteDeadline(time.Time{}) // TLS may have to answer by itself, at any time
 	c.observer.sent()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.observer.stuck()
+	case err != nil:
+		_ = c.Close() // so that nothing is read any more that can't be answered
 	}
 	return n, err
 }

@@ -19,6 +19,10 @@ const (
 	// endingStreams is how many streams may be open here beside those that are open
 	// for gRPC, which knows of an end earlier: when that is still to be written.
 	endingStreams = 4096
+	// openedStreams is how many requests are handed on at a time. What gRPC has once
+	// been given it works off, also when the connection is long closed and nothing is
+	// drawn for its streams any more.
+	openedStreams = 16
 	// keptStreams is how many streams the table of them is kept for.
 	keptStreams = 64
 )
@@ -104,8 +108,9 @@ func (f *frame) strip(p []byte) []byte {
 }
 
 // receive goes on by what the client has sent. It returns how much of that is to be
-// handed on now: all, unless too many answers wait for the server to write. The error
-// tells why the connection has to end, and is returned ever after.
+// handed on now: all, unless it opens many streams, or too many answers wait for the
+// server to write. The error tells why the connection has to end, and is returned ever
+// after.
 func (o *observer) receive(p []byte) (taken int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -114,9 +119,10 @@ func (o *observer) receive(p []byte) (taken int, err error) {
 		return length, o.ended
 	}
 	p = o.greet(p)
+	opened := 0
 	for len(p) > 0 && o.ended == nil {
 		if o.in.left == 0 {
-			if o.answers.full() && o.in.filled == 0 {
+			if o.in.filled == 0 && (o.answers.full() || opened == openedStreams) {
 				break
 			}
 			h, rest, complete := o.in.header(p)
@@ -125,6 +131,9 @@ func (o *observer) receive(p []byte) (taken int, err error) {
 				break
 			}
 			o.begin(h)
+			if h.kind == typeHeaders {
+				opened++
+			}
 		}
 		var payload []byte
 		payload, p = o.in.payload(p)

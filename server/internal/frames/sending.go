@@ -52,13 +52,15 @@ func (o *observer) sent() {
 	o.draw()
 }
 
-// awaitSent returns when the server does not write.
-func (o *observer) awaitSent() {
+// awaitSent waits until no more answers are queued than may be. It reports whether the
+// connection is still open.
+func (o *observer) awaitSent() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.answers.writing && !o.closed {
+	for o.answers.full() && !o.closed {
 		o.written.Wait()
 	}
+	return !o.closed
 }
 
 // keep says how much is read and not handed on.

@@ -134,14 +134,15 @@ func (a *Account) join(of *caller) {
 }
 
 // mayEnter reports whether there may be another account from there. A connection that
-// has none gets one as long as there is memory at all, if somebody can be found who keeps
-// the server waiting. It must be called with mu held.
+// has none takes the place of an account whose client keeps the server waiting, even if
+// more is drawn than there is: what that account holds is about to be given back. It must
+// be called with mu held.
 func (b *Budget) mayEnter(from Source) bool {
 	if !b.Refusing() && !b.ceiling.reached(b.admitted, time.Now()) {
 		return true
 	}
 	b.refused = true
-	return b.connections[from.Connection] == 0 && !b.Exceeded() && b.giveUpSlowest()
+	return b.connections[from.Connection] == 0 && b.drawn.Load() <= b.percent(newcomerPercent) && b.giveUpSlowest()
 }
 
 // Draw draws a number of bytes, or gives them back where the number is negative.

@@ -38,6 +38,9 @@ const (
 	// refusePercent of the budget is where new accounts are refused. What is above
 	// is for those that were admitted.
 	refusePercent = 92
+	// newcomerPercent of the budget is where connections without an account are
+	// refused one too.
+	newcomerPercent = 110
 	// callerShare is how many times what is free one caller may hold: alone it
 	// gets eight ninths of the budget, and what is left lets others begin.
 	callerShare = 8

@@ -44,7 +44,7 @@ func (c *caller) refusal(bytes, free int64) *OverloadError {
 		refusal.Uploads = c.maxUploads
 	case held > limit:
 		refusal.Bytes = limit
-	case held > callerShare*free:
+	case held > callerShare*free && c.uploads > 0: // the first one took a place that was free, or became so
 		refusal.Bytes = callerShare * max(0, free)
 	default:
 		return nil

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +62,39 @@ func TestNewcomer(t *testing.T) {
 			t.Errorf("%d drawn, %d admitted", b.DrawnBytes(), b.Admitted())
 		}
 	})
+}
+
+// TestNewcomerBeyondTheLimit: where more is drawn than there is, a connection without an
+// account still takes the place of one that waits for its client, and its first account
+// is admitted, until far too much is drawn.
+func TestNewcomerBeyondTheLimit(t *testing.T) {
+	t.Parallel()
+	for beyond, taken := range map[int]bool{101: true, 109: true, 111: false} {
+		t.Run(strconv.Itoa(beyond), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := memory.New(memory.Limits{Bytes: limitBytes})
+				defer b.Close()
+				var o orders
+				slow := b.Open(0, o.of("slow"))
+				if err := slow.Enter(memory.Source{Connection: "a"}); err != nil {
+					t.Fatal(err)
+				}
+				pass(time.Second)
+				b.Draw(percent(beyond))
+				newcomer := b.Open(0, o.of("newcomer"))
+				err := newcomer.Enter(memory.Source{Connection: "b"})
+				if err == nil {
+					err = newcomer.Admit("shop", 0)
+				}
+				if got := err == nil; got != taken {
+					t.Errorf("with %d%% drawn: %v, want it taken: %v", beyond, err, taken)
+				}
+				b.Draw(-percent(beyond))
+				end(slow, newcomer)
+			})
+		})
+	}
 }
 
 // TestGroupCountsFromEnter: an account counts as its group's before its caller is known,

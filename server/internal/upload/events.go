@@ -154,7 +154,7 @@ func (u *upload) giveBack(cause error) error {
 		return cause
 	}
 	if !u.consumed {
-		<-u.done // the reader has nothing to wait for any more
+		<-u.done //nolint:errcheck // the reader waits for nothing any more, and all of it is accepted
 		u.consumed = true
 	}
 	return nil

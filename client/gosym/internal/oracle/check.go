@@ -306,7 +306,8 @@ func (v variable) fits(typ string) bool {
 	if v.pattern != nil && (typ == unknown || v.pattern.MatchString(typ)) {
 		return true
 	}
-	return typ == strings.ReplaceAll(v.typ, "·", "") || numbered.ReplaceAllString(typ, "·") == v.typ
+	return typ == strings.ReplaceAll(v.typ, "·", "") ||
+		numbered.ReplaceAllString(typ, "·") == numbered.ReplaceAllString(v.typ, "·")
 }
 
-var numbered = regexp.MustCompile(`(\[\.\.\.\])?·\d+`)
+var numbered = regexp.MustCompile(`(\[\.\.\.\])?·\d*`)

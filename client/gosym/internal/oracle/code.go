@@ -17,6 +17,8 @@ type Code struct {
 	// without a place in the source, such as padding: behind inlined code the table
 	// goes on with its line, and counts them to the function around.
 	functions map[codeName]map[where]bool
+	// compiled has those with code of their own.
+	compiled map[codeName]bool
 }
 
 // codeName is the linker's name of a function, its type arguments as [...], and
@@ -37,7 +39,7 @@ func ReadCode(path string) (*Code, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read code of %s: %w", path, err)
 	}
-	code := &Code{functions: map[codeName]map[where]bool{}}
+	code := &Code{functions: map[codeName]map[where]bool{}, compiled: map[codeName]bool{}}
 	for i := range t.count {
 		t.function(t.functab[8*i:], code)
 	}
@@ -134,6 +136,7 @@ func (t *tables) function(entry []byte, code *Code) {
 	field := func(i int) uint32 { return t.order.Uint32(record[4*i:]) }
 	pcdata, funcdata := field(fieldPCData), uint32(record[fieldFuncData])
 	own := codeName{t.name(field(fieldName)), int32(field(fieldStartLine))}
+	code.compiled[own] = true
 	file, line := newSteps(t, field(fieldFile)), newSteps(t, field(fieldLine))
 	inlined := &steps{value: -1, end: ^uint64(0)}
 	var calls []byte

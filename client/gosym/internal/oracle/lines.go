@@ -36,20 +36,23 @@ type group struct {
 	functions []*function
 	// lines are those of the file that have code, false where that is not sure.
 	lines map[int32]bool
+	// compiled is set if there is code of their own, apart from inlined copies.
+	compiled bool
 }
 
 // groups joins the machine code with the source.
 func groups(source *Source, code *Code) []*group {
 	byFunction := map[*function]*group{}
 	var out []*group
-	add := func(functions []*function, file string, lines map[where]bool) {
+	add := func(functions []*function, file string, name codeName) {
 		g := byFunction[functions[0]]
 		if g == nil {
 			g = &group{functions: functions, lines: map[int32]bool{}}
 			byFunction[functions[0]] = g
 			out = append(out, g)
 		}
-		for at, sure := range lines {
+		g.compiled = g.compiled || code.compiled[name]
+		for at, sure := range code.functions[name] {
 			if at.file == file {
 				g.lines[at.line] = g.lines[at.line] || sure
 			}
@@ -57,13 +60,13 @@ func groups(source *Source, code *Code) []*group {
 	}
 	for name, lines := range code.functions {
 		if f := source.functions[name.name]; f != nil {
-			add([]*function{f}, f.file, lines)
+			add([]*function{f}, f.file, name)
 			continue
 		}
 		for file := range filesOf(lines) {
 			closures := source.closures[where{file, name.line}]
 			if len(closures) > 0 && !byCompiler.MatchString(name.name) {
-				add(closures, file, lines)
+				add(closures, file, name)
 			}
 		}
 	}
@@ -93,7 +96,14 @@ func (c *checking) lines() {
 		}
 		if listed == 0 {
 			if f := g.functions[0]; f.kind != byCgo {
-				c.add(Functions, Missing, HasCode, "%s.%s, %s:%d", f.pkg, f.name, f.file, f.line)
+				reason := HasCode
+				switch {
+				case f.file == noName:
+					reason = "in a file without a name"
+				case f.moved && !g.compiled:
+					reason = "inlined, with a //line directive in it"
+				}
+				c.add(Functions, Missing, reason, "%s.%s, %s:%d", f.pkg, f.name, f.file, f.line)
 			}
 			continue
 		}

@@ -102,8 +102,8 @@ type checkedPackage struct {
 	info  *types.Info
 	// rewrite gives the name that a file has in the binary.
 	rewrite func(string) string
-	// written has the function literals that stand in the files before cgo has
-	// rewritten them, nil where the package has no such files.
+	// written has where functions begin in the files before cgo has rewritten them, nil
+	// where the package has no such files.
 	written map[token.Position]bool
 }
 
@@ -151,7 +151,7 @@ func check(p *listedPackage, b *Build, imports *imports) (*checkedPackage, error
 	return c, nil
 }
 
-// readWritten notes the function literals in the files that cgo rewrites.
+// readWritten notes the functions in the files that cgo rewrites.
 func (c *checkedPackage) readWritten() error {
 	if len(c.CgoFiles) == 0 {
 		return nil
@@ -164,8 +164,9 @@ func (c *checkedPackage) readWritten() error {
 			return fmt.Errorf("parse %s: %w", c.ImportPath, err)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			if f, ok := n.(*ast.FuncLit); ok {
-				c.written[place(fset.Position(f.Pos()))] = true
+			switch n.(type) {
+			case *ast.FuncLit, *ast.FuncDecl:
+				c.written[place(fset.Position(n.Pos()))] = true
 			}
 			return true
 		})

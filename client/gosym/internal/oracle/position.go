@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,22 +37,28 @@ func (r *reading) readDirectives(file *ast.File) {
 	}
 }
 
+// noName is how the compiler writes that a line is in a file without a name.
+const noName = "??"
+
 // move notes a directive, from an offset on: `file:line` or `file:line:column`.
-// With a column, an empty name is that of the directive before.
+// With a column, an empty name is that of the directive before, or of the file.
 func (r *reading) move(in *token.File, text string, offset, rawLine int) {
 	name, last, _ := cutNumber(text)
 	line := last
 	if shorter, number, ok := cutNumber(name); ok {
 		name, line = shorter, number
-		if before := r.moved[in]; name == "" && len(before) > 0 {
-			name = before[len(before)-1].file
+		if name == "" {
+			name = in.Name()
+			if before := r.moved[in]; len(before) > 0 {
+				name = before[len(before)-1].file
+			}
 		}
 	}
 	if line == 0 {
 		return
 	}
 	if name == "" {
-		name = in.Name()
+		name = noName
 	}
 	r.moved[in] = append(r.moved[in], moved{offset, rawLine, where{name, int32(line)}})
 }
@@ -83,15 +90,17 @@ func (r *reading) at(pos token.Pos) where {
 	return where{name, at.line}
 }
 
-// rewritten reports whether a position is in a file that cgo made.
-func (r *reading) rewritten(pos token.Pos) bool {
-	return len(r.CgoFiles) > 0 && filepath.Dir(r.fset.PositionFor(pos, false).Filename) != r.Dir
+// byCgo reports whether cgo made the function that begins at a position: that is in a
+// file that cgo made, and none begins there in those that it made it of.
+func (r *reading) byCgo(pos token.Pos) bool {
+	return len(r.CgoFiles) > 0 && filepath.Dir(r.fset.PositionFor(pos, false).Filename) != r.Dir &&
+		!r.written[place(r.fset.Position(pos))]
 }
 
-// generated reports whether a position is in a file that cgo made, and is not said
-// to be of another one.
-func (r *reading) generated(pos token.Pos) bool {
-	return r.rewritten(pos) && r.at(pos).file == r.rewrite(r.fset.PositionFor(pos, false).Filename)
+// moves reports whether there is a //line directive in n.
+func (r *reading) moves(n ast.Node) bool {
+	from, to := r.fset.PositionFor(n.Pos(), false).Offset, r.fset.PositionFor(n.End(), false).Offset
+	return slices.ContainsFunc(r.moved[r.fset.File(n.Pos())], func(m moved) bool { return from < m.offset && m.offset < to })
 }
 
 // extent is a part of a file, as lines from first to last, or where these are not

@@ -56,7 +56,9 @@ type function struct {
 	body     extent
 	// inside is what is of the body and not of the function around it: the header of
 	// a loop is that one's.
-	inside   extent
+	inside extent
+	// moved is set where a //line directive is in it.
+	moved    bool
 	kind     functionKind
 	args     []variable
 	locals   []variable
@@ -174,6 +176,7 @@ func (s *Source) add(c *checkedPackage) {
 // function reads a declared function with all that lies in it.
 func (r *reading) function(d *ast.FuncDecl) {
 	f := &function{pkg: r.pkg, where: r.at(d.Pos()), nameLine: r.at(d.Name.Pos()).line, body: r.extent(d.Pos(), d.End()-1)}
+	f.moved = r.moves(d)
 	f.name = d.Name.Name
 	object, ok := r.info.Defs[d.Name].(*types.Func)
 	if !ok {
@@ -201,7 +204,7 @@ func (r *reading) function(d *ast.FuncDecl) {
 		r.source.bodiless[qualified] = true
 		return
 	}
-	if r.generated(d.Pos()) {
+	if r.byCgo(d.Pos()) {
 		r.source.made[qualified] = true
 		return
 	}

@@ -100,10 +100,32 @@ func (s *speller) named(t *types.Named) {
 		s.WriteByte('.')
 	}
 	s.WriteString(object.Name())
-	if p := object.Pkg(); p != nil && object.Parent() != p.Scope() && object.Parent() != nil {
+	isLocal := object.Pkg() != nil && object.Parent() != object.Pkg().Scope() && object.Parent() != nil
+	if isLocal && inGeneric(object) {
+		s.WriteString("[...]")
+	} else {
+		s.arguments(t.TypeArgs())
+	}
+	if isLocal {
 		s.WriteString("·")
 	}
-	args := t.TypeArgs()
+}
+
+// inGeneric reports whether a type is declared in a generic function, whose type
+// arguments are the type's too.
+func inGeneric(object *types.TypeName) bool {
+	for scope := object.Parent(); scope != nil && scope != object.Pkg().Scope(); scope = scope.Parent() {
+		for _, name := range scope.Names() {
+			if _, ok := scope.Lookup(name).Type().(*types.TypeParam); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// arguments writes the type arguments of a named type.
+func (s *speller) arguments(args *types.TypeList) {
 	if args.Len() == 0 {
 		return
 	}
@@ -190,11 +212,14 @@ func (s *speller) structType(t *types.Struct) {
 		}
 		s.WriteByte(' ')
 		f := t.Field(i)
-		if !f.Embedded() {
+		if !f.Embedded() || renames(f) {
 			if !f.Exported() {
 				s.WriteString(packageName(f.Pkg()) + ".")
 			}
 			s.WriteString(f.Name() + " ")
+		}
+		if renames(f) {
+			s.WriteString("= ")
 		}
 		s.write(f.Type())
 		if tag := t.Tag(i); tag != "" {
@@ -205,6 +230,26 @@ func (s *speller) structType(t *types.Struct) {
 		s.WriteByte(' ')
 	}
 	s.WriteByte('}')
+}
+
+// renames reports whether a field is embedded by a name that is not all of its type's:
+// by that of an alias, or without the type arguments.
+func renames(f *types.Var) bool {
+	if !f.Embedded() {
+		return false
+	}
+	t := types.Unalias(f.Type())
+	if pointer, ok := t.(*types.Pointer); ok {
+		t = types.Unalias(pointer.Elem())
+	}
+	switch t := t.(type) {
+	case *types.Basic:
+		return basicName(t) != f.Name()
+	case *types.Named:
+		return t.Obj().Name() != f.Name() || t.TypeArgs().Len() > 0
+	default:
+		return true
+	}
 }
 
 func (s *speller) interfaceType(t *types.Interface) {

@@ -81,10 +81,34 @@ func (c *checking) missing(kind string, f *function, s *symdbv1.Scope, at string
 		reason = "in another file than its function"
 	case kind == Locals && v.noSize:
 		reason = "it has no size"
+	case kind == Args && f.doubtful(v):
+		reason = "it could be captured"
 	case c.Kept.has(s.GetLanguageSpecifics().GetGoQualifiedName(), v.name, line):
 		reason = InDWARF
 	}
 	c.add(kind, Missing, reason, "%s: %s, line %d", at, v.name, v.line)
+}
+
+// doubtful reports whether nothing tells a parameter from a captured variable, which
+// the compiler makes a parameter too: it is not in the first line of a literal or that
+// is all there is, and the function around has a variable of that name.
+func (f *function) doubtful(v variable) bool {
+	if f.kind != literal || v.line != f.body.last && v.line == f.line {
+		return false
+	}
+	named := func(other variable) bool { return other.name == v.name }
+	for p := f.parent; p != nil; p = p.parent {
+		around := slices.Concat(p.args, p.locals)
+		for _, inner := range p.inner {
+			if inner.kind == rangeBody && inner.body.has(v.line) { // nobody knows whether it lies in that
+				around = append(around, slices.Concat(inner.args, inner.locals)...)
+			}
+		}
+		if slices.ContainsFunc(around, named) {
+			return true
+		}
+	}
+	return false
 }
 
 // typeOf checks a variable's type, and the lines where it can be seen.

@@ -117,7 +117,7 @@ func (r *reading) returned(f *function) {
 // literal reads a function literal.
 func (r *reading) literal(n *ast.FuncLit, parent *function) {
 	f := r.inner(n, parent, literal)
-	if r.rewritten(n.Pos()) && !r.written[place(r.fset.Position(n.Pos()))] {
+	if r.byCgo(n.Pos()) {
 		f.kind = byCgo
 	}
 	if signature, ok := r.info.TypeOf(n).(*types.Signature); ok {
@@ -136,6 +136,7 @@ func (r *reading) inner(n ast.Node, parent *function, kind functionKind) *functi
 		body:     r.extent(n.Pos(), n.End()-1),
 		parent:   parent,
 		kind:     kind,
+		moved:    r.moves(n),
 	}
 	f.inside = f.body
 	for parent.kind == rangeBody {

@@ -11,6 +11,7 @@ import (
 	"example.com/oracle/generic"
 	"example.com/oracle/lines"
 	"example.com/oracle/loops"
+	"example.com/oracle/named"
 	"example.com/oracle/parts"
 	"example.com/oracle/results"
 )
@@ -26,4 +27,5 @@ func main() {
 	parts.All(n)
 	asm.All(n)
 	across.All(n)
+	named.All(n)
 }

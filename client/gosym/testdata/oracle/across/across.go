@@ -42,6 +42,7 @@ func All(n int) {
 	pulled(n)
 	sink = recursive(n)
 	sink = fields(n)
+	sink = oneLine(n)
 	sink, _ = visit(&tree{left: &tree{}, value: n})
 }
 
@@ -206,4 +207,26 @@ func visit(t *tree) (sum int, err error) {
 		sum += node.value
 	}
 	return sum, err
+}
+
+//go:noinline
+func oneLine(n int) int {
+	first, second := other.Both(n)
+	third, fourth := other.Both(n + 1)
+	sum := first() + second(n) + third() + fourth(n) + other.Run(n)
+	for _, f := range append(other.Alike(n), other.Alike(n+1)...) {
+		sum += f(n)
+	}
+	for v := range func(yield func(int) bool) { _ = yield(n) && yield(n+1) } {
+		for w := range func(yield func(int) bool) { _ = yield(v) } {
+			sum += v * w
+		}
+	}
+	x, y := func(a int) int { return a + n }, func(a int) int { return a - n }
+	return sum + x(n) + y(n) + twoHere(n) + twoHere(n+1)
+}
+
+func twoHere(n int) int {
+	a, b := func(m int) int { return n + m }, func(m int) int { k := n - m; return k }
+	return a(n) + b(n)
 }

@@ -56,6 +56,8 @@ func All(n int) {
 		return r
 	}, "xyz")
 	oneLine(n)
+	_ = atOnce(n)
+	looped(n)
 }
 
 //go:noinline
@@ -201,4 +203,33 @@ func captured(n int, s string, list []int) func() int {
 func oneLine(n int) {
 	a, b := func() int { return n }, func(m int) int { return n + m }
 	sink += a() + b(2)
+}
+
+//go:noinline
+func atOnce(n int) int {
+	x, y := func() int { return n }(), func(m int) int { return n + m }(2)
+	z := func(a, b int) (c, d int) { c, d = b, a; return }
+	p, q := z(x, y)
+	go func() {}()
+	defer func() {}()
+	defer func(a int) { sink = a }(p)
+	go func(b int) { bb := b; _ = bb }(q)
+	func(n int) {
+		sink = n + x
+	}(
+		q,
+	)
+	return func() int { return func() int { return x + y + n }() }()
+}
+
+//go:noinline
+func looped(n int) {
+	each := func(yield func(int) bool) { _ = yield(n) && yield(n+1) }
+	for v := range each {
+		func() {
+			for w := range each {
+				sink = v + w
+			}
+		}()
+	}
 }

@@ -72,3 +72,20 @@ func Twice(n int, f func(int) int) int {
 	once := f(n)
 	return f(once)
 }
+
+// Both gives two literals of one line, and is inlined.
+func Both(n int) (func() int, func(int) int) {
+	return func() int { return n }, func(m int) int { return n + m }
+}
+
+// Alike gives two literals of one line that have the same arguments, and is inlined.
+func Alike(n int) []func(m int) int {
+	return []func(m int) int{func(m int) int { return m + n }, func(m int) int { k := m * n; return k }}
+}
+
+// Run runs two literals in one line, and is inlined.
+func Run(n int) (total int) {
+	Twice(n, func(m int) int { total += m; return m })
+	Twice(n+1, func(m int) int { total *= m; return m })
+	return total
+}

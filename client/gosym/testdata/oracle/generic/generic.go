@@ -57,6 +57,7 @@ func All(n int) {
 	_ = (&Named{name: "n"}).describe()
 	_ = local(n) + local(int8(n))
 	_ = blank[int](n, "x", 0) + blank[string](n, "x", "y")
+	_ = spelled(n) + len(spelledGeneric("x")) + embedded(nil)
 }
 
 // Put adds a value.
@@ -174,4 +175,40 @@ func blank[T comparable](n int, _ string, t T) int {
 		return n
 	}
 	return n + 1
+}
+
+//go:noinline
+func spelled(n int) int {
+	type value struct{ n int }
+	type box[T any] struct{ value T }
+	b := box[value]{value{n}}
+	list := []box[int]{{n}}
+	return b.value.n + len(list)
+}
+
+//go:noinline
+func spelledGeneric[T any](value T) string {
+	type box[U any] struct {
+		value T
+		other U
+	}
+	b := box[int]{value, 1}
+	return strconv.Itoa(b.other)
+}
+
+type table = map[string]point
+
+type text = string
+
+type names = Named
+
+//go:noinline
+func embedded(t table) int {
+	all := struct {
+		table
+		text
+		*names
+		Box[int]
+	}{table: t, text: "x"}
+	return len(all.table) + len(all.text) + all.Count
 }

@@ -21,6 +21,7 @@ func All(n int) {
 	_ = keys(map[string]int{"x": n})
 	inClosure(n)()
 	labels(n)
+	_, _ = returned(n)
 	for v := range (&list{1, 2}).all {
 		sink += v
 	}
@@ -154,6 +155,37 @@ func inClosure(n int) func() {
 			sink += each()
 		}
 	}
+}
+
+func times(n int) func(func() bool) {
+	return func(yield func() bool) {
+		for range n {
+			if !yield() {
+				return
+			}
+		}
+	}
+}
+
+//go:noinline
+func returned(n int) (total int, err error) {
+	for range times(n) {
+		total++
+	}
+	for i := range upTo(n) {
+		if i == 3 {
+			continue
+		}
+		for j := range upTo(i) {
+			k := i * j
+			if k > 10 {
+				return k, nil
+			}
+			total += k
+			defer func() { total += j }()
+		}
+	}
+	return
 }
 
 //go:noinline
