@@ -132,7 +132,6 @@ func (u *upload) close() {
 	if u.batches != nil {
 		u.batches.Discard()
 	}
-	u.conn.Release()
 	u.Leave()
 	u.progress.end(u.refused)
 	u.server.mu.Lock()

@@ -78,6 +78,7 @@ func (u *upload) read() {
 	u.register()
 	u.done <- u.consume()
 	u.answered.Wait()
+	u.conn.Release() // not before, as unused connections may be closed
 	u.close()
 }
 
