@@ -4,15 +4,16 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/mirror"
-	"github.com/scopegate/scopegate/server/internal/telemetry"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // AdditionalConfig is about intakes that get, beside the intake, each batch that
@@ -63,10 +64,10 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 	case c.QueueBytes < 0:
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, isNegative)
 	case given && c.QueueBytes < minQueueBytes:
-		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below "+formatBytes(minQueueBytes))
+		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below "+text.Bytes(minQueueBytes))
 	case given && c.QueueBytes > memoryBytes/100*maxAdditionalPercent/int64(len(c.Intakes)):
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes,
-			"is, for all intakes together, more than a quarter of the memory limit of "+formatBytes(memoryBytes))
+			"is, for all intakes together, more than a quarter of the memory limit of "+text.Bytes(memoryBytes))
 	case c.MaxAge < 0:
 		return refused("AdditionalIntakes.MaxAge", c.MaxAge, isNegative)
 	case given && c.MaxAge == 0:
@@ -85,12 +86,12 @@ type additional struct {
 }
 
 // openAdditional sets up the way to the additional intakes, if there are any.
-func (s *service) openAdditional(registry prometheus.Registerer) error {
+func (s *Server) openAdditional() error {
 	cfg := s.config.AdditionalIntakes
 	if len(cfg.Intakes) == 0 {
 		return nil
 	}
-	ledgers := telemetry.NewAdditional(registry, len(cfg.Intakes))
+	s.metrics.countAdditional(len(cfg.Intakes))
 	a := &additional{}
 	intakes := make([]mirror.Intake, len(cfg.Intakes))
 	for i, to := range cfg.Intakes {
@@ -105,14 +106,14 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 		if err != nil {
 			return fmt.Errorf("additional intake %d: %w", i+1, err)
 		}
-		if keyIsExposed(to.URL, to.APIKey) {
+		if intake.ExposesKey(to.URL, to.APIKey) {
 			s.logger.Warn("the API key of an additional intake travels unencrypted, because its URL is not https",
 				slog.Int("intake", i+1))
 		}
 		a.clients = append(a.clients, client)
-		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i+1, ledgers[i])}
+		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i + 1)}
 	}
-	s.budget.Draw(len(intakes) * mirror.Workers * intakeConnectionBytes)
+	s.budget.Draw(len(intakes) * mirror.Workers * access.ConnectionBytes)
 	a.account = s.budget.Open(0, func(o memory.Order) {
 		switch {
 		case o != memory.Squeeze:
@@ -130,35 +131,30 @@ func (s *service) openAdditional(registry prometheus.Registerer) error {
 
 // countAdditional returns what counts, and sometimes logs, what becomes of batches
 // at the intake of that number.
-func (s *service) countAdditional(number int, ledger telemetry.AdditionalLedger) func(mirror.Outcome, error) {
-	noise := newNoise(s.logger)
+func (s *Server) countAdditional(number int) func(mirror.Outcome, error) {
+	limitedLog := logs.NewLimiter(s.logger)
 	return func(outcome mirror.Outcome, err error) {
-		switch outcome {
-		case mirror.Accepted:
-			ledger.Accepted.Inc()
+		s.metrics.additional.WithLabelValues(strconv.Itoa(number), outcome.String()).Inc()
+		if outcome == mirror.Accepted {
 			return
-		case mirror.Refused:
-			ledger.Refused.Inc()
-		case mirror.Dropped:
-			ledger.Dropped.Inc()
 		}
-		noise.warn("additional intake has no batch",
+		limitedLog.Warn("additional intake has no batch",
 			slog.Int("intake", number), slog.String("error", err.Error()))
 	}
 }
 
-// offer takes over a batch that the intake has accepted: for the additional intakes
-// where it is theirs too, else it is released.
-func (s *service) offer(on terms, b *batch.Batch) {
-	if s.additional == nil || on.route != s.access.routes.own {
+// offer takes over a batch that the intake has accepted. It goes to the additional intakes
+// if it is theirs too, or else is released.
+func (s *Server) offer(from *access.Grant, b *batch.Batch) {
+	if s.additional == nil || from.Route != s.routes.Own {
 		b.File.Release()
 		return
 	}
-	s.additional.mirror.Offer(on.sender(), b)
+	s.additional.mirror.Offer(from.Sender(), b)
 }
 
 // closeAdditional waits a while for what is still to go to the additional intakes.
-func (s *service) closeAdditional(ctx context.Context) {
+func (s *Server) closeAdditional(ctx context.Context) {
 	if s.additional == nil {
 		return
 	}

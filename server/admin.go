@@ -50,7 +50,7 @@ const (
 func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminConfig) (stop func()) {
 	ctx = context.WithoutCancel(ctx)
 	requests, cancel := context.WithCancel(ctx)
-	logger := s.service.logger
+	logger := s.logger
 	serving := &http.Server{
 		Handler:           s.adminHandler(cfg),
 		ReadHeaderTimeout: adminHeaderTimeout,
@@ -68,7 +68,7 @@ func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminCon
 		defer close(ended)
 		limited := &adminListener{Listener: from, connections: connlimit.New(connlimit.Limits{
 			Connections: adminConnections, PeerConnections: adminConnections / 2, EvictUsed: true,
-		}, s.service.budget)}
+		}, s.budget)}
 		if err := serving.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
 			logger.ErrorContext(ctx, "the admin port has failed", slog.String("error", err.Error()))
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/tenant"
+	"github.com/scopegate/scopegate/server/internal/text"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // Config is what an operator can set. Start from [DefaultConfig].
@@ -150,9 +152,9 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.MaxBatchBytes < minBatchBytes:
-		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+formatBytes(minBatchBytes))
+		return refused("MaxBatchBytes", c.MaxBatchBytes, "is below "+text.Bytes(minBatchBytes))
 	case c.MaxBatchRawBytes < minBatchBytes:
-		return refused("MaxBatchRawBytes", c.MaxBatchRawBytes, "is below "+formatBytes(minBatchBytes))
+		return refused("MaxBatchRawBytes", c.MaxBatchRawBytes, "is below "+text.Bytes(minBatchBytes))
 	case c.MaxBatchAge < 0:
 		return refused("MaxBatchAge", c.MaxBatchAge, isNegative)
 	case c.MaxConnectionAge < 0:
@@ -224,5 +226,15 @@ func (c Config) batchPolicy() batch.Policy {
 	return batch.Policy{
 		FlushThresholdBytes:    c.FlushThresholdBytes,
 		FlushThresholdRawBytes: c.FlushThresholdRawBytes,
+	}
+}
+
+func (c Config) uploads() upload.Config {
+	return upload.Config{
+		MaxBatchBytes: c.MaxBatchBytes, MaxBatchRawBytes: c.MaxBatchRawBytes, MaxBatchAge: c.MaxBatchAge,
+		MaxStreamAge: c.MaxConnectionAge, MaxScopeBytes: c.MaxScopeBytes, MaxMetadataBytes: c.MaxMetadataBytes,
+		MaxDepth: c.MaxDepth, FirstMessageTimeout: c.Limits.FirstMessageTimeout,
+		IdleTimeout: c.Limits.IdleTimeout, MinBytesPerSecond: c.Limits.MinBytesPerSecond,
+		SettleTime: settleTime,
 	}
 }

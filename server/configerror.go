@@ -2,9 +2,10 @@ package server
 
 import (
 	"fmt"
-	"strconv"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // ConfigError says which setting of a [Config] is out of range. [New] and
@@ -42,18 +43,7 @@ const (
 
 // outside is the reason for what is not between two numbers of bytes.
 func outside(least, most int64) string {
-	return "is not between " + formatBytes(least) + " and " + formatBytes(most)
-}
-
-// formatBytes returns a number of bytes in a form that the command's settings take,
-// such as 32MiB.
-func formatBytes(n int64) string {
-	units := []string{"", "KiB", "MiB", "GiB"}
-	i := 0
-	for ; n != 0 && n%1024 == 0 && i < len(units)-1; i++ {
-		n /= 1024
-	}
-	return strconv.FormatInt(n, 10) + units[i]
+	return "is not between " + text.Bytes(least) + " and " + text.Bytes(most)
 }
 
 // containsControl tells that s can't stand in a header (RFC 9110, section 5.5).

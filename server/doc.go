@@ -6,11 +6,11 @@
 //
 // # The way of a scope
 //
-// An upload's whole way is the method run in upload.go; interrupt.go has the
-// reasons to end it early. A scope goes through five stages, each of which is a package or a file:
+// This package puts the parts together. An upload's whole way is internal/upload, to be
+// read from upload.go on. A scope goes through five stages:
 //
-//  1. Receive (codec.go, stream.go). The message's bytes are handed over as they
-//     came; no Go value is built. They go back to gRPC once the scope is in the
+//  1. Receive (internal/grpcwire, internal/upload). The message's bytes are handed over as
+//     they came; no Go value is built. They go back to gRPC once the scope is in the
 //     batch.
 //  2. Transcode (internal/transcode). A first walk over the bytes checks all that
 //     can be wrong with the scope, a second one writes it as JSON.
@@ -19,8 +19,9 @@
 //  4. Batch (internal/batch). A batch is sealed when it is full or has been open
 //     for too long. The newest scope is held back for the next one, so that the
 //     final batch always has a scope.
-//  5. Forward (delivery.go, internal/intake). A batch travels, again if need be,
-//     while the next one fills. When the intake is slow, the server stops reading.
+//  5. Forward (internal/upload, internal/intake). A batch gets its number and travels,
+//     again if need be, while the next one fills. When the intake is slow, the server
+//     stops reading.
 //
 // Messages that are compressed on the wire are taken where the program has
 // registered compressors with gRPC, which it does by importing package
@@ -29,12 +30,11 @@
 //
 // What all stages hold is drawn from one budget (internal/memory): when it is
 // short, streams wait, and batches are moved to disk (internal/spool) or forwarded
-// early (squeeze.go).
+// early.
 //
-// Who may upload, and where to, is decided in front of that (access.go, route.go,
-// internal/tenant); what additional intakes get, behind it (additional.go,
-// internal/mirror).
+// Each stream is decided about at its opening (door.go, room.go). Who may upload, and
+// where to, says internal/access; what additional intakes get, internal/mirror.
 //
-// What it does can be seen in its metrics (observe.go), its spans (tracing.go) and
-// its log (log.go); [Server.ServeAdmin] shows it to an operator.
+// What the server does can be seen in its metrics (metrics.go has all of them), its spans
+// (tracing.go) and its log; [Server.ServeAdmin] shows it to an operator (page.go).
 package server

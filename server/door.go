@@ -11,11 +11,14 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // What streams may hold that anybody can open and leave, as parts of the budget.
@@ -48,39 +51,29 @@ const (
 // What it refuses is ended a moment later, by the interceptors: gRPC would keep the
 // timer of a stream that has a deadline and is refused here.
 type door struct {
-	service                 *service
+	access     *access.Access
+	budget     *memory.Budget
+	uploads    *upload.Server
+	metrics    *metrics
+	limitedLog *logs.Limiter
+
 	unbegun, watches, calls *room
 	watchTime, callTime     time.Duration
 	leaving                 chan struct{}
 }
 
-func newDoor(s *service) *door {
+func newDoor(s *Server) *door {
 	bytes := s.budget.LimitBytes()
 	return &door{
-		service: s,
+		access: s.access, budget: s.budget, uploads: s.uploads, metrics: s.metrics, limitedLog: s.limitedLog,
 		unbegun: newRoom(bytes / unbegunShare), watches: newRoom(bytes / watchShare), calls: newRoom(bytes / callShare),
 		watchTime: watchTime, callTime: callTime, leaving: make(chan struct{}, leavingStreams),
 	}
 }
 
-// opening is what the door has decided about a stream.
-type opening struct {
-	refusal error   // what its client is told; nil: it is taken
-	left    func()  // to be called when that has been said
-	upload  *upload // nil: it is of another service
-}
-
-type openingKey struct{}
-
-// openingOf returns what was decided about the stream that has this context.
-func openingOf(ctx context.Context) opening {
-	decided, _ := ctx.Value(openingKey{}).(opening)
-	return decided
-}
-
 // open is called by gRPC for each stream, in the goroutine that reads the connection.
 func (d *door) open(ctx context.Context, info *tap.Info) (context.Context, error) {
-	bytes := streamBytes + headerBytes(info.Header)
+	bytes := upload.StreamBytes + headerBytes(info.Header)
 	switch info.FullMethodName {
 	case symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName:
 		return d.openUpload(ctx, bytes), nil
@@ -91,37 +84,45 @@ func (d *door) open(ctx context.Context, info *tap.Info) (context.Context, error
 }
 
 func (d *door) openUpload(ctx context.Context, bytes int) context.Context {
-	known, err := d.service.access.authenticate(ctx)
+	known, err := d.access.Authenticate(ctx)
 	if err != nil {
-		return d.refused(ctx, err)
+		return d.refused(ctx, upload.Status(err, nil))
 	}
-	u, err := d.admit(known, bytes)
+	opened, err := d.admit(known, bytes)
 	if err != nil {
 		return d.refused(ctx, d.count(err))
 	}
-	// The deadline may have passed, and then gRPC does not call the handler.
-	u.unclaimed = context.AfterFunc(ctx, u.leave)
-	return context.WithValue(ctx, openingKey{}, opening{upload: u})
+	return opened
 }
 
-// admit returns the upload that the stream is of, or why it may not be.
-func (d *door) admit(ctx context.Context, bytes int) (_ *upload, err error) {
-	s := d.service
-	u := newUpload(s, bytes)
-	defer func() {
-		if err != nil {
-			u.leave()
-		}
-	}()
-	if u.terms, err = s.access.enter(ctx); err != nil {
+// admit opens an upload, or returns why it may not be opened.
+func (d *door) admit(ctx context.Context, bytes int) (context.Context, error) {
+	granted, err := d.access.Enter(ctx)
+	if err != nil {
 		return nil, err
 	}
+	opening := d.uploads.Open(ctx, granted, bytes)
 	connection := connectionOf(ctx)
-	u.stay = d.unbegun.enter(bytes, func() { u.interrupt(errUnbegun) }, u.terms.whose(connection)...)
-	if u.stay == nil {
-		return nil, errUnbegun
+	place := d.unbegun.enter(bytes, func() { opening.End(upload.ErrUnbegun) }, whoseOf(connection, granted)...)
+	if place == nil {
+		opening.Leave()
+		return nil, upload.ErrUnbegun
 	}
-	return u, u.account.Enter(memory.Source{Connection: connection, Group: u.terms.group()})
+	return opening.Enter(ctx, place, memory.Source{Connection: connection, Group: granted.Group()})
+}
+
+// refusal is what the door has decided about a stream that it has refused.
+type refusal struct {
+	public error  // what its client is told
+	left   func() // to be called when that has been said
+}
+
+type refusalKey struct{}
+
+// refusalOf returns what the door has decided about a stream, if it has refused it.
+func refusalOf(ctx context.Context) (decided refusal, refused bool) {
+	decided, refused = ctx.Value(refusalKey{}).(refusal)
+	return decided, refused
 }
 
 // refused has a stream be ended by the interceptors, with that status.
@@ -137,20 +138,19 @@ func (d *door) refused(ctx context.Context, public error) context.Context {
 		context.AfterFunc(ctx, left)
 	case <-timer.C:
 	}
-	return context.WithValue(ctx, openingKey{}, opening{refusal: public, left: left})
+	return context.WithValue(ctx, refusalKey{}, refusal{public: public, left: left})
 }
 
 // count counts an upload that is refused, logs some of them, and returns what their
 // clients are told.
 func (d *door) count(err error) error {
-	public := publicStatus(err, noProgress)
-	code, why := status.Code(public), reasonOf(public)
-	d.service.metrics.UploadEnded(outcome(code, why), 0)
-	if why != reasonOverloaded {
-		return public
+	public := upload.Status(err, &symdbv1.UploadProgress{}) // nothing is accepted yet
+	how := upload.OutcomeOf(public)
+	d.metrics.uploadEnded(how, 0)
+	if how.Reason == upload.ReasonOverloaded {
+		d.uploads.Counts.Overloaded.Add(1)
+		d.limitedLog.Warn("upload refused", slog.String("error", err.Error()))
 	}
-	d.service.activity.Totals.RefusedUploads.Add(1)
-	d.service.noise.warn("upload refused", slog.String("error", err.Error()))
 	return public
 }
 
@@ -159,10 +159,12 @@ func (d *door) count(err error) error {
 func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 	taken, ok := d.hold(ctx, d.calls, d.callTime, bytes)
 	if !ok {
-		short, cancel := context.WithTimeout(d.refused(ctx, publicStatus(errMemory, nil)), refusedTime)
+		short, cancel := context.WithTimeout(d.refused(ctx, upload.Status(upload.ErrMemory, nil)), refusedTime)
 		context.AfterFunc(short, func() {
 			cancel()
-			openingOf(short).left()
+			if decided, refused := refusalOf(short); refused {
+				decided.left()
+			}
 		})
 		return short
 	}
@@ -172,35 +174,35 @@ func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 // openWatch takes a stream of another service, unless memory is short.
 func (d *door) openWatch(ctx context.Context, method string, bytes int) context.Context {
 	if !strings.HasPrefix(method, "/"+healthv1.Health_ServiceDesc.ServiceName+"/") {
-		if _, err := d.service.access.authenticate(ctx); err != nil {
-			return d.refused(ctx, err)
+		if _, err := d.access.Authenticate(ctx); err != nil {
+			return d.refused(ctx, upload.Status(err, nil))
 		}
 	}
-	if !d.service.budget.Squeezing() {
+	if !d.budget.Squeezing() {
 		if taken, ok := d.hold(ctx, d.watches, d.watchTime, bytes); ok {
 			return taken
 		}
 	}
-	return d.refused(ctx, publicStatus(errMemory, nil))
+	return d.refused(ctx, upload.Status(upload.ErrMemory, nil))
 }
 
 // hold draws what a stream holds until the context returned ends, which it does after
 // that time, or when the stream has to give way to another one.
 func (d *door) hold(ctx context.Context, in *room, longest time.Duration, bytes int) (context.Context, bool) {
-	bytes += maxCallBytes
+	bytes += grpcwire.MaxCallBytes
 	held, give := context.WithCancelCause(ctx)
-	place := in.enter(bytes, func() { give(errMemory) }, connectionOf(ctx))
+	place := in.enter(bytes, func() { give(upload.ErrMemory) }, connectionOf(ctx))
 	if place == nil {
 		give(nil)
 		return nil, false
 	}
-	d.service.budget.Draw(bytes)
-	limited, cancel := context.WithTimeoutCause(held, longest, errConnectionAge)
+	d.budget.Draw(bytes)
+	limited, cancel := context.WithTimeoutCause(held, longest, upload.ErrConnectionAge)
 	context.AfterFunc(limited, func() {
 		cancel()
 		give(nil)
-		place.leave()
-		d.service.budget.Draw(-bytes)
+		place.Leave()
+		d.budget.Draw(-bytes)
 	})
 	return limited, true
 }
@@ -229,4 +231,12 @@ func connectionOf(ctx context.Context) any {
 	default:
 		return address.String()
 	}
+}
+
+// whoseOf returns who answers for what a stream holds.
+func whoseOf(connection any, granted *access.Grant) []any {
+	if name := granted.TenantName(); name != "" {
+		return []any{connection, name}
+	}
+	return []any{connection}
 }

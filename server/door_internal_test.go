@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // places is a room for so many streams of different connections, that hold so many
@@ -58,7 +60,7 @@ func silent(ctx context.Context, t *testing.T, address string) <-chan error {
 func requireRefused(t *testing.T, err error, text string) {
 	t.Helper()
 	st := status.Convert(err)
-	if st.Code() != codes.ResourceExhausted || reasonOf(err) != reasonOverloaded || !strings.Contains(st.Message(), text) {
+	if st.Code() != codes.ResourceExhausted || upload.OutcomeOf(err).Reason != upload.ReasonOverloaded || !strings.Contains(st.Message(), text) {
 		t.Errorf("%v, want it to be OVERLOADED: %s", err, text)
 	}
 	for _, detail := range st.Details() {
@@ -74,11 +76,11 @@ func requireRefused(t *testing.T, err error, text string) {
 func TestUploadIsRefusedAtItsOpening(t *testing.T) {
 	t.Parallel()
 	r := run(t)
-	short := int(r.service.budget.LimitBytes() / 100 * 95)
-	r.service.budget.Draw(short)
-	defer r.service.budget.Draw(-short)
+	short := int(r.budget.LimitBytes() / 100 * 95)
+	r.budget.Draw(short)
+	defer r.budget.Draw(-short)
 	requireRefused(t, <-silent(t.Context(), t, r.address), "as much in memory as it may")
-	if refused := r.service.activity.Totals.RefusedUploads.Load(); refused != 1 {
+	if refused := r.uploads.Counts.Overloaded.Load(); refused != 1 {
 		t.Errorf("%d are counted as refused, want 1", refused)
 	}
 	if text := r.log.String(); !strings.Contains(text, "upload refused") {
@@ -95,7 +97,7 @@ func TestTenantCountsFromTheOpening(t *testing.T) {
 	r := run(t, func(c *Config) { c.Access.TenantsFile = path })
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer token"))
 	first, second := silent(ctx, t, r.address), silent(ctx, t, r.address)
-	await(t, "two uploads", func() bool { return r.service.uploads.count() == 2 })
+	await(t, "two uploads", func() bool { return r.uploads.InFlight() == 2 })
 	requireRefused(t, <-silent(ctx, t, r.address), `"shop" has as many uploads as it may: 2`)
 	cancel()
 	_, _ = <-first, <-second
@@ -105,7 +107,7 @@ func TestTenantCountsFromTheOpening(t *testing.T) {
 // no scope; and when they are taken, the oldest upload gives way to another client's.
 func TestUnbegunUploads(t *testing.T) {
 	t.Parallel()
-	w := serveBehind(t, func(d *door) { d.unbegun = places(4, streamBytes) })
+	w := serveBehind(t, func(d *door) { d.unbegun = places(4, upload.StreamBytes) })
 	var streams []uploading
 	for range 2 {
 		stream, err := w.client.UploadScopes(t.Context())
@@ -114,7 +116,7 @@ func TestUnbegunUploads(t *testing.T) {
 		}
 		streams = append(streams, stream)
 	}
-	await(t, "two of one connection", func() bool { return w.service.uploads.count() == 2 })
+	await(t, "two of one connection", func() bool { return w.uploads.InFlight() == 2 })
 	third, err := w.client.UploadScopes(t.Context())
 	if err == nil {
 		err = third.RecvMsg(&symdbv1.UploadScopesResponse{})
@@ -123,7 +125,7 @@ func TestUnbegunUploads(t *testing.T) {
 	address := w.address
 	_ = silent(t.Context(), t, address)
 	_ = silent(t.Context(), t, address)
-	await(t, "four in all", func() bool { return w.service.uploads.count() == 4 })
+	await(t, "four in all", func() bool { return w.uploads.InFlight() == 4 })
 	_ = silent(t.Context(), t, address)
 	requireRefused(t, streams[0].RecvMsg(&symdbv1.UploadScopesResponse{}), "sent no scope")
 }
@@ -158,12 +160,12 @@ func TestRefusedStreamsLeave(t *testing.T) {
 // TestUploadsWithScopesTakeNoPlace: however many there are.
 func TestUploadsWithScopesTakeNoPlace(t *testing.T) {
 	t.Parallel()
-	w := serveBehind(t, func(d *door) { d.unbegun = places(3, streamBytes) })
+	w := serveBehind(t, func(d *door) { d.unbegun = places(3, upload.StreamBytes) })
 	var streams []uploading
 	for range 8 {
 		stream := w.begin(t, "shop")
 		send(t, stream, 1)
-		await(t, "its scope", func() bool { streams, _ := w.door.unbegun.state(); return streams == 0 })
+		await(t, "its scope", func() bool { return w.door.unbegun.streams() == 0 })
 		streams = append(streams, stream)
 	}
 	for _, stream := range streams {
@@ -176,17 +178,17 @@ func TestUploadsWithScopesTakeNoPlace(t *testing.T) {
 // TestWhatAStreamKeepsIsDrawn: its header and its metadata.
 func TestWhatAStreamKeepsIsDrawn(t *testing.T) {
 	t.Parallel()
-	const headerBytes = 4 << 10
+	const headerBytes, maxFieldBytes = 4 << 10, 256
 	w := watch(t, nil, accept)
-	before := w.service.budget.DrawnBytes()
+	before := w.budget.DrawnBytes()
 	stream, err := w.client.UploadScopes(metadata.AppendToOutgoingContext(t.Context(), "x-long", strings.Repeat("x", headerBytes)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the upload", func() bool { return w.service.uploads.count() == 1 })
-	opened := w.service.budget.DrawnBytes() - before
-	if opened < streamBytes+headerBytes {
-		t.Errorf("%d bytes are drawn at its opening, want at least %d", opened, streamBytes+headerBytes)
+	await(t, "the upload", func() bool { return w.uploads.InFlight() == 1 })
+	opened := w.budget.DrawnBytes() - before
+	if opened < upload.StreamBytes+headerBytes {
+		t.Errorf("%d bytes are drawn at its opening, want at least %d", opened, upload.StreamBytes+headerBytes)
 	}
 	long := strings.Repeat("x", maxFieldBytes)
 	request := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: &symdbv1.UploadMetadata{
@@ -198,7 +200,7 @@ func TestWhatAStreamKeepsIsDrawn(t *testing.T) {
 	if _, err := stream.Header(); err != nil {
 		t.Fatal(err)
 	}
-	if begun := w.service.budget.DrawnBytes() - before; begun < opened+5*maxFieldBytes {
+	if begun := w.budget.DrawnBytes() - before; begun < opened+5*maxFieldBytes {
 		t.Errorf("%d bytes are drawn with its metadata, want at least %d", begun, opened+5*maxFieldBytes)
 	}
 	send(t, stream, 1)
@@ -228,7 +230,7 @@ func watchHealth(t *testing.T, address string) (first, end <-chan error) {
 // TestWatchersAreFew: there are places for few, and the oldest gives way.
 func TestWatchersAreFew(t *testing.T) {
 	t.Parallel()
-	w := serveBehind(t, func(d *door) { d.watches = places(2, streamBytes+maxCallBytes) })
+	w := serveBehind(t, func(d *door) { d.watches = places(2, upload.StreamBytes+grpcwire.MaxCallBytes) })
 	first, end := watchHealth(t, w.address)
 	if err := <-first; err != nil {
 		t.Fatal(err)
@@ -252,10 +254,10 @@ func TestWatchEnds(t *testing.T) {
 	if err == nil {
 		err = <-end
 	}
-	if status.Code(err) != codes.Unavailable || reasonOf(err) != reasonConnectionAge {
+	if status.Code(err) != codes.Unavailable || upload.OutcomeOf(err).Reason != upload.ReasonConnectionAge {
 		t.Errorf("it ends with %v, want UNAVAILABLE", err)
 	}
-	await(t, "its end", func() bool { streams, _ := w.door.watches.state(); return streams == 0 })
+	await(t, "its end", func() bool { return w.door.watches.streams() == 0 })
 }
 
 // TestWatchersBeforeUploads: while memory is short, watchers are refused, and uploads
@@ -263,9 +265,9 @@ func TestWatchEnds(t *testing.T) {
 func TestWatchersBeforeUploads(t *testing.T) {
 	t.Parallel()
 	w := watch(t, nil, accept)
-	short := int(w.service.budget.LimitBytes() / 100 * 85)
-	w.service.budget.Draw(short)
-	defer w.service.budget.Draw(-short)
+	short := int(w.budget.LimitBytes() / 100 * 85)
+	w.budget.Draw(short)
+	defer w.budget.Draw(-short)
 	if answer, _ := watchHealth(t, w.address); status.Code(<-answer) != codes.ResourceExhausted {
 		t.Error("a watcher is taken")
 	}
@@ -283,11 +285,11 @@ func TestCallWithoutMessage(t *testing.T) {
 	before := r.drawnBytes()
 	call := &rawClient{Conn: dialTCP(t, r.address)}
 	call.open(t, healthv1.Health_Check_FullMethodName)
-	await(t, "it to be drawn", func() bool { return r.drawnBytes() >= before+streamBytes })
+	await(t, "it to be drawn", func() bool { return r.drawnBytes() >= before+upload.StreamBytes })
 	if err := call.Close(); err != nil {
 		t.Fatal(err)
 	}
-	requireDrawn(t, r.service.budget, before)
+	requireDrawn(t, r.budget, before)
 }
 
 // TestCallWithoutMessageEnds: whether there was a place for it or not.

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
 // answerPatience is how long a client may take no answers.
@@ -22,11 +24,11 @@ type observing struct {
 	streams         int // that a client may have open in a connection
 	windowBytes     int // of a stream
 	headerListBytes int // of a request
-	noise           *noise
+	limitedLog      *logs.Limiter
 	ended           prometheus.Counter // connections that were ended for what they hold
 }
 
-// ServerHandshake returns the connection that gRPC reads, and its line.
+// ServerHandshake returns the connection that gRPC reads, and its [grpcwire.Line].
 func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, auth, err := o.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
@@ -38,13 +40,13 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 		HeaderListBytes: o.headerListBytes,
 		Patience:        answerPatience,
 	}
-	over := &line{AuthInfo: auth}
+	over := &grpcwire.Line{AuthInfo: auth}
 	if taken, ok := raw.(*connection); ok {
-		over.conn = taken.Conn
+		over.Conn = taken.Conn
 	}
-	return frames.Observe(conn, limits, over.conn, func(err error) {
+	return frames.Observe(conn, limits, over.Conn, func(err error) {
 		o.ended.Inc()
-		o.noise.info("connection ended",
+		o.limitedLog.Info("connection ended",
 			slog.String("peer", raw.RemoteAddr().String()), slog.String("error", err.Error()))
 	}), over, nil
 }

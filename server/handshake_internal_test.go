@@ -19,6 +19,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -44,7 +46,7 @@ func TestSmallFramesAreDrawn(t *testing.T) {
 	}
 	client.flush(t, client.WriteRSTStream(1, http2.ErrCodeCancel))
 	client.settle(t)
-	requireDrawn(t, server.service.budget, before)
+	requireDrawn(t, server.budget, before)
 }
 
 // TestSmallFramesEndConnection sends so many that its connection is ended, while
@@ -74,7 +76,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 			server := grpc.NewServer(
 				grpc.Creds(&observing{
 					TransportCredentials: insecure.NewCredentials(), streams: 100, windowBytes: windowBytes,
-					headerListBytes: 8 << 10, noise: newNoise(slog.New(slog.DiscardHandler)),
+					headerListBytes: 8 << 10, limitedLog: logs.NewLimiter(slog.New(slog.DiscardHandler)),
 				}),
 				grpc.StaticStreamWindowSize(windowBytes),
 				grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
@@ -228,7 +230,7 @@ func TestHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn, auth, err := outer.ServerHandshake(end)
-	if over, ok := auth.(*line); err != nil || !ok || over.AuthInfo != want {
+	if over, ok := auth.(*grpcwire.Line); err != nil || !ok || over.AuthInfo != want {
 		t.Errorf("%+v, %v, want %+v", auth, err, want)
 	}
 	if observed, ok := conn.(*frames.Conn); !ok || observed.Conn != end {

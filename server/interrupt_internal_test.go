@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,21 +13,8 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
-
-// TestInterruptedBetween has a stream that is interrupted meet that no further batch is
-// sent: its client is told why, and how far it came.
-func TestInterruptedBetween(t *testing.T) {
-	t.Parallel()
-	for range 10 { // what comes first is not in a test's hand
-		w := watch(t, func(c *Config) { c.FlushThresholdBytes = 0 }, accept)
-		stream := w.begin(t, "shop")
-		u := w.service.uploads.list()[0]
-		u.interrupt(errShuttingDown)
-		send(t, stream, 2)
-		requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, reasonShuttingDown))
-	}
-}
 
 // beginAndStop begins a stream, and gives the server's streams back before its
 // metadata is sent.
@@ -36,8 +24,8 @@ func (w *watched) beginAndStop(t *testing.T) uploading {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the stream", func() bool { return w.service.uploads.count() == 1 })
-	w.service.uploads.interrupt(errShuttingDown)
+	await(t, "the stream", func() bool { return w.uploads.InFlight() == 1 })
+	w.uploads.Stop()
 	return stream
 }
 
@@ -48,7 +36,7 @@ func TestShutdownBeforeMetadata(t *testing.T) {
 	w := watch(t, nil, accept)
 	stream := w.beginAndStop(t)
 	introduce(t, stream, "shop")
-	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, reasonShuttingDown))
+	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, upload.ReasonShuttingDown))
 }
 
 // TestShutdownBeforeWrongMetadata has a server stop, and a stream end of another
@@ -60,7 +48,7 @@ func TestShutdownBeforeWrongMetadata(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	_ = w.requireGivenBack(t, stream, codes.InvalidArgument, reasonStreamInvalid)
+	_ = w.requireGivenBack(t, stream, codes.InvalidArgument, upload.ReasonStreamInvalid)
 }
 
 // TestAgeBeforeMetadata has a stream grow old before its metadata is there.
@@ -72,11 +60,11 @@ func TestAgeBeforeMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the stream to be old", func() bool {
-		open := w.service.uploads.list()
-		return len(open) == 1 && time.Since(open[0].stream.pace.began) > 200*time.Millisecond
+		open, _ := w.uploads.Notable(1)
+		return len(open) == 1 && time.Since(open[0].Began) > 200*time.Millisecond
 	})
 	introduce(t, stream, "shop")
-	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, reasonConnectionAge))
+	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, upload.ReasonConnectionAge))
 }
 
 // TestRevokedBeforeItsEnd ends an upload whose client has just lost its right to it,
@@ -97,24 +85,26 @@ func TestRevokedBeforeItsEnd(t *testing.T) {
 	send(t, stream, 2)
 	<-arrived
 	writeTenants(t, path, "tenants: [{name: shop, certificates: [shop.example.com]}]")
-	u := w.service.uploads.list()[0]
 	await(t, "the token to be gone", func() bool {
-		w.service.access.look()
-		return w.service.access.revoked(u.terms) != nil
+		w.access.Look()
+		_, err := w.access.Authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
+		return err != nil
 	})
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "it to be interrupted", func() bool { return u.reason.Load() != nil })
+	w.await(t, "its end to begin", func(s adminpage.Snapshot) bool {
+		return len(s.Uploads) == 1 && strings.HasPrefix(s.Uploads[0].State, "ending: ")
+	})
 	close(taken)
-	_ = w.requireGivenBack(t, stream, codes.Unauthenticated, reasonUnauthenticated)
+	_ = w.requireGivenBack(t, stream, codes.Unauthenticated, upload.ReasonUnauthenticated)
 	if ended := w.snapshot().Finished[0]; ended.AcceptedScopes != 1 {
 		t.Errorf("%+v: the batch that was on its way did not come to its end", ended)
 	}
 }
 
 // requireGivenBack waits for the end of the stream, and returns its status.
-func (w *watched) requireGivenBack(t *testing.T, stream uploading, want codes.Code, why reason) error {
+func (w *watched) requireGivenBack(t *testing.T, stream uploading, want codes.Code, why upload.Reason) error {
 	t.Helper()
 	err := stream.RecvMsg(&symdbv1.UploadScopesResponse{})
 	if status.Code(err) != want {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // LimitsConfig bounds what clients can have the server hold. docs/limits.md
@@ -95,7 +97,7 @@ const minMemoryBytes = 32 << 20
 func (l LimitsConfig) validate() error {
 	switch {
 	case l.MemoryBytes < minMemoryBytes:
-		return refused("Limits.MemoryBytes", l.MemoryBytes, "is below "+formatBytes(minMemoryBytes))
+		return refused("Limits.MemoryBytes", l.MemoryBytes, "is below "+text.Bytes(minMemoryBytes))
 	case l.SpoolBytes < 0:
 		return refused("Limits.SpoolBytes", l.SpoolBytes, isNegative)
 	case l.SpoolBytes == 0 && l.SpoolDir != "":

@@ -1,19 +1,21 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"time"
 
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/peer"
-
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 const (
+	// connectionBytes is for a connection, as measured with `make loadtest`: its
+	// goroutines, its tables of headers and streams.
+	connectionBytes = 28 << 10
+	// tlsConnectionBytes is for TLS on top of that, a client's certificate included.
+	tlsConnectionBytes = 20 << 10
 	// unusedTimeout is how long a connection may be open before its first upload, while
 	// it has no stream.
 	unusedTimeout = 30 * time.Second
@@ -27,12 +29,12 @@ const (
 )
 
 // newConnections returns what keeps account of the connections of all listeners.
-func newConnections(cfg LimitsConfig, budget *memory.Budget, n *noise) *connlimit.Limiter {
+func newConnections(cfg LimitsConfig, budget *memory.Budget, n *logs.Limiter) *connlimit.Limiter {
 	return connlimit.New(connlimit.Limits{
 		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
 		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
 		OnEvict: func(client net.Addr) {
-			n.info("connection without an upload closed, to make room for others",
+			n.Info("connection without an upload closed, to make room for others",
 				slog.String("peer", client.String()))
 		},
 	}, budget)
@@ -45,7 +47,7 @@ type listener struct {
 	net.Listener
 	connections *connlimit.Limiter
 	budget      *memory.Budget
-	noise       *noise
+	limitedLog  *logs.Limiter
 	bytes       int // that a connection holds
 }
 
@@ -61,7 +63,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if taken := l.connections.Take(conn, l.bytes); taken != nil {
 			return &connection{Conn: taken, budget: l.budget}, nil
 		}
-		l.noise.warn("connection refused: there are as many with an upload as there may be connections",
+		l.limitedLog.Warn("connection refused: there are as many with an upload as there may be connections",
 			slog.String("peer", conn.RemoteAddr().String()))
 	}
 }
@@ -82,24 +84,4 @@ type connection struct {
 func (c *connection) Read(p []byte) (int, error) {
 	c.budget.AwaitRelief(maxReadPause)
 	return c.Conn.Read(p)
-}
-
-// line is who is at the other end of a connection, as a stream's context knows it, and
-// the connection itself.
-type line struct {
-	credentials.AuthInfo
-	conn *connlimit.Conn
-}
-
-// connOf returns the connection that a stream came over; nil: it is not known.
-func connOf(ctx context.Context) *connlimit.Conn {
-	client, ok := peer.FromContext(ctx)
-	if !ok {
-		return nil
-	}
-	over, ok := client.AuthInfo.(*line)
-	if !ok {
-		return nil
-	}
-	return over.conn
 }

@@ -15,6 +15,8 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/logs"
+	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
 // TestListener: as many connections are open as there may be, over all listeners,
@@ -23,7 +25,7 @@ import (
 func TestListener(t *testing.T) {
 	t.Parallel()
 	const limit = 2
-	budget := testBudget()
+	budget := memory.New(memory.Limits{Bytes: 1 << 30})
 	open := connlimit.New(connlimit.Limits{Connections: limit}, budget)
 	accepted := make(chan net.Conn)
 	var accepting sync.WaitGroup
@@ -34,7 +36,7 @@ func TestListener(t *testing.T) {
 		addresses, stop = append(addresses, from.Addr().String()), append(stop, from.Close)
 		accepting.Go(func() {
 			l := &listener{
-				Listener: from, connections: open, budget: budget, noise: newNoise(slog.New(slog.DiscardHandler)), bytes: connectionBytes,
+				Listener: from, connections: open, budget: budget, limitedLog: logs.NewLimiter(slog.New(slog.DiscardHandler)), bytes: connectionBytes,
 			}
 			for {
 				conn, err := l.Accept()
@@ -168,7 +170,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 func TestReadsPauseBeyondMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		budget := testBudget()
+		budget := memory.New(memory.Limits{Bytes: 1 << 30})
 		defer budget.Close()
 		client, raw := net.Pipe()
 		defer func() { _ = client.Close() }()

@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/scopegate/scopegate/integration/leak"
+	"github.com/scopegate/scopegate/server/internal/tenant"
 )
 
 func TestMain(m *testing.M) { leak.Verify(m) }
-
-// pass lets a test's own clock run on (testing/synctest).
-func pass(d time.Duration) { <-time.After(d) }
 
 // listen returns a listener at a port of its own.
 func listen(t *testing.T) net.Listener {
@@ -54,4 +53,13 @@ func dial(t *testing.T, address string, options ...grpc.DialOption) *grpc.Client
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// writeTenants writes a file of tenants, with the hash of "token" in place of %HASH%.
+func writeTenants(t *testing.T, path, content string) {
+	t.Helper()
+	content = strings.ReplaceAll(content, "%HASH%", tenant.HashOf("token").String())
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

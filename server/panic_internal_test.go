@@ -10,8 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/prototext"
@@ -41,7 +39,7 @@ func TestPanicTellsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.access.routes.own.forwarder = panicking{s.service.access.routes.config}
+	s.routes.Own.Forwarder = panicking{s.config.Intake.client()}
 	address, stop := serve(t, s)
 	stream, err := symdbv1.NewSymbolDatabaseServiceClient(dial(t, address)).UploadScopes(t.Context())
 	if err != nil {
@@ -103,7 +101,7 @@ func TestPanicIsInTheLedger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, func(c *Config) { c.FlushThresholdRawBytes = 1000 }) // run looks at what is drawn
-			r.service.access.routes.own.forwarder = &scripted{steps: steps}
+			r.routes.Own.Forwarder = &scripted{steps: steps}
 			w := &watched{Server: r.Server, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, r.address))}
 			stream := w.begin(t, "shop")
 			for i := range 400 {
@@ -116,22 +114,18 @@ func TestPanicIsInTheLedger(t *testing.T) {
 			if _, err := stream.CloseAndRecv(); status.Code(err) != codes.Internal {
 				t.Errorf("%v, want INTERNAL", err)
 			}
-			await(t, "the stream's end", func() bool { return r.service.uploads.count() == 0 })
-			ledger := r.service.ledger
-			sealed := valueOf(t, ledger.BatchesSealed)
-			ended := valueOf(t, ledger.BatchesAccepted) + valueOf(t, ledger.BatchesRefused) + valueOf(t, ledger.BatchesGivenBack)
+			await(t, "the stream's end", func() bool { return r.uploads.InFlight() == 0 })
+			counts := &r.uploads.Counts
+			sealed := counts.BatchesSealed.Load()
+			ended := counts.BatchesAccepted.Load() + counts.BatchesRefused.Load() + counts.BatchesGivenBack.Load()
 			if sealed == 0 || sealed != ended {
 				t.Errorf("%v batches were sealed, and %v have ended", sealed, ended)
 			}
+			received := counts.ScopesReceived.Load()
+			ended = counts.ScopesAccepted.Load() + counts.ScopesRefused.Load() + counts.ScopesGivenBack.Load()
+			if received == 0 || received != ended {
+				t.Errorf("%v scopes were received, and %v have ended", received, ended)
+			}
 		})
 	}
-}
-
-func valueOf(t *testing.T, counter prometheus.Counter) float64 {
-	t.Helper()
-	var metric dto.Metric
-	if err := counter.Write(&metric); err != nil {
-		t.Fatal(err)
-	}
-	return metric.GetCounter().GetValue()
 }

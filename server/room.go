@@ -60,8 +60,8 @@ func (r *room) enter(bytes int, give func(), whose ...any) *stay {
 	return s
 }
 
-// leave gives the place back. Leaving again does nothing.
-func (s *stay) leave() {
+// Leave gives the place back. Leaving again does nothing.
+func (s *stay) Leave() {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	s.room.end(s)
@@ -82,9 +82,16 @@ func (r *room) end(s *stay) {
 	}
 }
 
-// state returns how many streams are in the room, and how many were refused so far.
-func (r *room) state() (streams int, refused int64) {
+// streams returns how many streams are in the room.
+func (r *room) streams() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.stays.Len(), r.refused
+	return r.stays.Len()
+}
+
+// refusals returns how many streams have found no place so far.
+func (r *room) refusals() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
 }

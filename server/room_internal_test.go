@@ -29,15 +29,15 @@ func TestRoom(t *testing.T) {
 	if second == nil || *gave {
 		t.Fatal("another one is refused")
 	}
-	second.leave()
-	second.leave()
-	if streams, refused := r.state(); streams != 5 || refused != 1 || r.held != 50 {
+	second.Leave()
+	second.Leave()
+	if streams, refused := r.streams(), r.refusals(); streams != 5 || refused != 1 || r.held != 50 {
 		t.Errorf("%d streams, %d refused, %d bytes", streams, refused, r.held)
 	}
 	for _, place := range crowd {
-		place.leave()
+		place.Leave()
 	}
-	if streams, _ := r.state(); streams != 0 || r.held != 0 || len(r.of) != 0 {
+	if streams := r.streams(); streams != 0 || r.held != 0 || len(r.of) != 0 {
 		t.Errorf("%d streams, %d bytes of %v are left", streams, r.held, r.of)
 	}
 }
@@ -75,7 +75,7 @@ func TestRoomGivesWay(t *testing.T) {
 	if place, _ := enterAs(t, r, 4); place == nil || !*gaveFirst || *gaveSecond {
 		t.Errorf("place %v; given up: %v, %v", place, *gaveFirst, *gaveSecond)
 	}
-	oldest.leave()
+	oldest.Leave()
 	if place, _ := enterAs(t, r, 4); place != nil || *gaveSecond {
 		t.Error("who holds a place has got another one, as all are taken")
 	}

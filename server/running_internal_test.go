@@ -51,7 +51,7 @@ func run(t *testing.T, configure ...func(*Config)) *running {
 	}
 	before := r.drawnBytes()
 	t.Cleanup(func() { // after it is shut down
-		requireDrawn(t, r.service.budget, before)
+		requireDrawn(t, r.budget, before)
 		if now := r.drawnBytes(); now < before {
 			t.Errorf("%d bytes are drawn at the end, want %d", now, before)
 		}
@@ -80,4 +80,4 @@ func requireDrawn(t *testing.T, budget *memory.Budget, most int64) {
 	})
 }
 
-func (r *running) drawnBytes() int64 { return r.service.budget.DrawnBytes() }
+func (r *running) drawnBytes() int64 { return r.budget.DrawnBytes() }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/scopegate/scopegate/server/internal/secret"
 	"github.com/scopegate/scopegate/server/internal/tenant"
@@ -35,11 +34,6 @@ func ReadSecret(ctx context.Context, path string) (Secret, error) {
 		return Secret{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
-}
-
-// keyIsExposed reports whether an API key travels to the URL unencrypted.
-func keyIsExposed(url string, key Secret) bool {
-	return !key.IsZero() && strings.HasPrefix(strings.ToLower(url), "http://")
 }
 
 // NewToken returns a new token for a tenant, and its hash as it stands in the file

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
 // secured are credentials that leave unix sockets in plain text. What a client can
@@ -17,8 +18,8 @@ import (
 // logged, which gRPC does not do.
 type secured struct {
 	credentials.TransportCredentials
-	plain credentials.TransportCredentials
-	noise *noise
+	plain      credentials.TransportCredentials
+	limitedLog *logs.Limiter
 }
 
 // ServerHandshake returns a connection that reads and writes plain text.
@@ -33,7 +34,7 @@ func (s *secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	conn, auth, err := s.TransportCredentials.ServerHandshake(bounded)
 	bounded.end()
 	if err != nil {
-		logRefusal(s.noise, raw.RemoteAddr(), err)
+		logRefusal(s.limitedLog, raw.RemoteAddr(), err)
 	}
 	return conn, auth, err // as it is: gRPC compares it
 }
@@ -83,11 +84,11 @@ func (h *handshakeConn) end() {
 
 // logRefusal logs that a handshake failed. The error may quote a certificate of the
 // client's.
-func logRefusal(n *noise, client net.Addr, err error) {
+func logRefusal(n *logs.Limiter, client net.Addr, err error) {
 	attrs := []slog.Attr{slog.String("peer", client.String()), slog.String("error", err.Error())}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		n.debug("TLS handshake broken off", attrs...) // to see whether the port is open, as load balancers do
+		n.Debug("TLS handshake broken off", attrs...) // to see whether the port is open, as load balancers do
 		return
 	}
-	n.warn("TLS handshake failed", attrs...)
+	n.Warn("TLS handshake failed", attrs...)
 }

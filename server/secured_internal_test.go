@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -13,8 +15,10 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
 // withTLS has a server show a certificate of the authority's, and ask for one.
@@ -126,8 +130,8 @@ func TestHandshakesMakeRoom(t *testing.T) {
 	if _, err := stream.CloseAndRecv(); err != nil {
 		t.Error(err)
 	}
-	if peak := server.service.budget.PeakBytes(); peak > server.service.budget.LimitBytes()*3/4 {
-		t.Errorf("%d bytes were drawn of %d", peak, server.service.budget.LimitBytes())
+	if peak := server.budget.PeakBytes(); peak > server.budget.LimitBytes()*3/4 {
+		t.Errorf("%d bytes were drawn of %d", peak, server.budget.LimitBytes())
 	}
 }
 
@@ -174,5 +178,21 @@ func TestTLSSettings(t *testing.T) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// A client that only looks whether the port is open is worth no warning.
+func TestHandshakeBrokenOff(t *testing.T) {
+	t.Parallel()
+	var log logged.Text
+	limitedLog := logs.NewLimiter(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	logRefusal(limitedLog, &net.TCPAddr{}, io.EOF)
+	logRefusal(limitedLog, &net.TCPAddr{}, errHandshakeTooLong)
+	for text, want := range map[string]int{
+		`level=DEBUG msg="TLS handshake broken off"`: 1, `level=WARN msg="TLS handshake failed"`: 1, "level=": 2,
+	} {
+		if got := log.Count(text); got != want {
+			t.Errorf("%q is logged %d times, want %d", text, got, want)
+		}
 	}
 }

@@ -20,58 +20,52 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/activity"
-	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
-	"github.com/scopegate/scopegate/server/internal/telemetry"
 	"github.com/scopegate/scopegate/server/internal/transcode"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // Server is a gRPC server with the symbol database service, health checking and,
 // if it is configured, reflection.
 type Server struct {
-	grpc        *grpc.Server
-	health      *health.Server
-	service     *service
-	connections *connlimit.Limiter
-	door        *door
-	version     string
-	started     time.Time
-	page        statusPage
-	serving     atomic.Bool // Serve was called
-	// certificates are watched until the server is shut down.
-	certificates certificates
+	config     *Config
+	logger     *slog.Logger
+	limitedLog *logs.Limiter // of what strangers cause
+	version    string
+	started    time.Time
+
+	compressors  *encode.Pool
+	budget       *memory.Budget
+	spool        *spool.Spool // nil: there is none
+	certificates certificates // watched until the server is shut down
+	routes       *access.Routes
+	access       *access.Access
+	additional   *additional // nil: there is none
+	uploads      *upload.Server
+	connections  *connlimit.Limiter
+	door         *door
+	metrics      *metrics
+	tracing      trace.TracerProvider // nil: no spans
+	activity     *activity.Recorder
+	page         statusPage
+	health       *health.Server
+	grpc         *grpc.Server
+
+	serving atomic.Bool // Serve was called
 	// stopping is closed by stop, which may be called again.
 	stopping chan struct{}
 	stop     func()
-	// watching has access watched once, while the server serves.
-	watching sync.Once
-}
-
-// service implements symdb.v1.SymbolDatabaseService.
-type service struct {
-	symdbv1.UnimplementedSymbolDatabaseServiceServer
-	config      Config
-	logger      *slog.Logger
-	noise       *noise
-	plan        *transcode.Plan
-	compressors *encode.Pool
-	policy      batch.Policy
-	access      *access
-	additional  *additional // nil: there is none
-	budget      *memory.Budget
-	spool       *spool.Spool // nil: there is none
-	ledger      *telemetry.Ledger
-	activity    *activity.Recorder
-	metrics     *telemetry.Metrics
-	rpc         *telemetry.RPC
-	tracing     tracing
-	uploads     uploads
-	settle      time.Duration  // settleTime, but in tests
-	streams     sync.WaitGroup // what runs beside their handlers
+	// watching has the tenants' file watched once, while the server serves.
+	watching   sync.Once
+	goroutines sync.WaitGroup // of streams other than uploads, and that watch
 }
 
 // Option is a collaborator of a server.
@@ -117,67 +111,67 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	started := time.Now()
-	s := &service{
-		config:      cfg,
-		logger:      logger,
-		noise:       newNoise(logger),
-		plan:        plan,
-		compressors: pool,
-		policy:      cfg.batchPolicy(),
-		ledger:      telemetry.NewLedger(with.registry),
-		activity:    activity.New(started),
-		metrics:     newMetrics(with.registry),
-		rpc:         telemetry.NewRPC(with.registry),
-		tracing:     newTracing(with.tracing),
-		settle:      settleTime,
+	s := &Server{
+		config: &cfg, logger: logger, limitedLog: logs.NewLimiter(logger),
+		version: with.version, started: time.Now(), tracing: with.tracing,
+		compressors: pool, certificates: kept,
+		metrics: newMetrics(with.registry), activity: activity.New(time.Now()), health: health.NewServer(),
+		stopping: make(chan struct{}),
 	}
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
-	if err := s.openAccess(kept, with.registry); err != nil {
+	if err := s.openRoutes(); err != nil {
 		return nil, errors.Join(fmt.Errorf("configure server: %w", err), s.closeMemory())
 	}
-	server := &Server{
-		health: health.NewServer(), service: s, certificates: kept,
-		connections: newConnections(cfg.Limits, s.budget, s.noise),
-		door:        newDoor(s),
-		version:     with.version, started: started,
-		stopping: make(chan struct{}),
-	}
-	server.stop = sync.OnceFunc(func() { close(server.stopping) })
-	server.grpc = server.newTransport()
-	symdbv1.RegisterSymbolDatabaseServiceServer(server.grpc, s)
-	healthv1.RegisterHealthServer(server.grpc, server.health)
-	server.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+	s.connections = newConnections(cfg.Limits, s.budget, s.limitedLog)
+	s.uploads = upload.New(cfg.uploads(), upload.Dependencies{
+		Logger: logger, Plan: plan, Compressors: pool, Policy: cfg.batchPolicy(), Budget: s.budget, Spool: s.spool,
+		Access: s.access, Tracer: s.tracer(), Observer: observer{s.metrics, s.activity}, Offer: s.offer,
+	})
+	s.door = newDoor(s)
+	s.grpc = s.newTransport()
+	symdbv1.RegisterSymbolDatabaseServiceServer(s.grpc, s.uploads)
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	s.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	if cfg.Access.Reflection {
-		reflection.Register(server.grpc)
+		reflection.Register(s.grpc)
 	}
-	s.rpc.Initialize(server.grpc, symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName)
-	server.observe(with.registry)
+	s.metrics.initializeRPC(s.grpc)
+	s.readParts()
 	kept.watch(cfg.TLS.ReloadInterval)
-	return server, nil
+	return s, nil
 }
 
-// openAccess sets up who may upload, and the ways to the intakes.
-func (s *service) openAccess(kept certificates, registry prometheus.Registerer) error {
-	to, err := newRoutes(kept.configureIntake(s.config.Intake.client()), s.budget,
-		s.intakeOptions(s.attempted), s.intakeOptions(s.attemptedElsewhere), s.tellOutage)
+// openRoutes sets up the routes to all intakes, and who may use them.
+func (s *Server) openRoutes() (err error) {
+	own := s.certificates.configureIntake(s.config.Intake.client())
+	s.routes, err = access.NewRoutes(own, s.budget,
+		s.intakeOptions(s.attempted), s.intakeOptions(s.metrics.attempted), s.logRouteOutage)
 	if err != nil {
 		return err
 	}
-	s.access, err = newAccess(s.config.Access, to, s.budget, telemetry.NewAccess(registry), s.logger)
+	allowed := access.Config{TenantsFile: s.config.Access.TenantsFile, TenantsInterval: s.config.Access.TenantsInterval}
+	s.access, err = access.New(allowed, s.routes, s.budget, s.logger)
 	if err != nil {
 		return err
 	}
-	return s.openAdditional(registry)
+	return s.openAdditional()
 }
+
+// settleTime is how long a stream that has to end early waits for what is on its way.
+const settleTime = 2 * time.Second
 
 // budgetPercent is the part of the memory limit that can be drawn.
 const budgetPercent = 90
 
-// openMemory sets up what the service holds its bytes in.
-func (s *service) openMemory() error {
+// compressorBytes is for a compressor, as measured with `make loadtest`. There are
+// GOMAXPROCS of them.
+const compressorBytes = 1300 << 10
+
+// openMemory sets up what the server holds its bytes in.
+func (s *Server) openMemory() error {
 	limits := s.config.Limits
 	if limits.SpoolDir != "" {
 		opened, err := spool.Open(limits.SpoolDir, limits.SpoolBytes)
@@ -190,12 +184,12 @@ func (s *service) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + decoderBytes())
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + grpcwire.DecoderBytes())
 	return nil
 }
 
 // closeMemory gives back what openMemory has set up, when nobody uses it any more.
-func (s *service) closeMemory() error {
+func (s *Server) closeMemory() error {
 	s.budget.Close()
 	if s.spool == nil {
 		return nil
@@ -224,7 +218,7 @@ func (s *Server) Serve(from net.Listener) error {
 		bytes += tlsConnectionBytes
 	}
 	err := s.grpc.Serve(&listener{
-		Listener: from, connections: s.connections, budget: s.service.budget, noise: s.service.noise, bytes: bytes,
+		Listener: from, connections: s.connections, budget: s.budget, limitedLog: s.limitedLog, bytes: bytes,
 	})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)
@@ -232,21 +226,12 @@ func (s *Server) Serve(from net.Listener) error {
 	return nil
 }
 
-// watchAccess follows the file of tenants, if there is one, and ends the streams of
-// those who may no longer upload.
+// watchAccess follows the tenants' file, if there is one, and ends the streams of those
+// who may no longer upload.
 func (s *Server) watchAccess() {
-	if s.service.access.watcher == nil {
-		return
+	if s.access.Asks() {
+		s.goroutines.Go(func() { s.access.Watch(s.stopping, s.uploads.EndRevoked) })
 	}
-	s.service.streams.Go(func() {
-		s.service.access.watch(s.stopping, func() {
-			for _, u := range s.service.uploads.list() {
-				if err := s.service.access.revoked(u.terms); err != nil {
-					u.interrupt(err)
-				}
-			}
-		})
-	})
 }
 
 // Ready tells whether the server takes uploads: from the first Serve on, until
@@ -279,7 +264,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	last := time.NewTimer(2*s.service.settle + s.service.settle/4)
+	last := time.NewTimer(2*s.uploads.SettleTime + s.uploads.SettleTime/4)
 	defer last.Stop()
 	select {
 	case err := <-stopped:
@@ -304,9 +289,9 @@ func (s *Server) shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("shut down: %w", ctx.Err())
 		s.connections.CloseIdle() // they were told to go away, and may never do
-		s.service.uploads.interrupt(errShuttingDown)
+		s.uploads.Stop()
 		// A stream waits for its metadata or for a batch, as nothing is sent any more.
-		timer := time.NewTimer(2 * s.service.settle)
+		timer := time.NewTimer(2 * s.uploads.SettleTime)
 		defer timer.Stop()
 		select {
 		case <-stopped:
@@ -316,10 +301,33 @@ func (s *Server) shutdown(ctx context.Context) error {
 			<-stopped
 		}
 	}
-	s.service.streams.Wait()
+	s.uploads.Wait()
+	s.goroutines.Wait()
 	s.page.close()
-	s.service.closeAdditional(ctx)
-	s.service.access.routes.close()
+	s.closeAdditional(ctx)
+	s.routes.Close()
 	s.certificates.close()
-	return errors.Join(err, s.service.closeMemory())
+	return errors.Join(err, s.closeMemory())
+}
+
+// Destination is an intake that batches go to, and how.
+type Destination struct {
+	// Intake is the scheme, host and port of its URL, or the path of its socket.
+	Intake string
+	// Proxy is the proxy on the way there, without user and password. Empty: none.
+	Proxy string
+}
+
+// Destinations returns the server's own intake, then the additional ones, then those
+// of tenants. It holds nothing secret.
+func (s *Server) Destinations() []Destination {
+	clients := []*intake.Client{s.routes.Own.Client}
+	if s.additional != nil {
+		clients = append(clients, s.additional.clients...)
+	}
+	var all []Destination
+	for _, client := range append(clients, s.routes.TenantClients()...) {
+		all = append(all, Destination{Intake: client.Host(), Proxy: client.Proxy()})
+	}
+	return all
 }

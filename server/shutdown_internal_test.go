@@ -31,9 +31,9 @@ func TestShutdownLeavesWhatHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.service.settle = time.Millisecond
+	s.uploads.SettleTime = time.Millisecond
 	hanging := stuck{make(chan struct{}), make(chan struct{})}
-	s.service.access.routes.own.forwarder = hanging
+	s.routes.Own.Forwarder = hanging
 	listener := listen(t)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()

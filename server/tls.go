@@ -188,10 +188,10 @@ func (s *Server) credentials() credentials.TransportCredentials {
 	}
 	return &secured{
 		TransportCredentials: credentials.NewTLS(&tls.Config{
-			MinVersion:         s.service.config.TLS.MinVersion,
+			MinVersion:         s.config.TLS.MinVersion,
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return store.Config(), nil },
 		}),
-		plain: plain,
-		noise: s.service.noise,
+		plain:      plain,
+		limitedLog: s.limitedLog,
 	}
 }

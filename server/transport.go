@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -10,6 +11,10 @@ import (
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // pingInterval and pingTimeout find clients that are gone without a word.
@@ -29,19 +34,19 @@ const messageLimitFactor = 2
 
 // newTransport returns the gRPC server, without its services.
 func (s *Server) newTransport() *grpc.Server {
-	cfg, transport := s.service.config, s.service.config.Transport
-	pool := newBuffers(s.service.budget)
+	cfg, transport := s.config, s.config.Transport
+	pool := grpcwire.NewBuffers(s.budget)
 	streams, calls := s.interceptors()
 	return grpc.NewServer(
-		s.service.tracing.serverOption(),
+		s.spans(),
 		grpc.Creds(&observing{
 			TransportCredentials: s.credentials(),
 			streams:              cfg.Limits.StreamsPerConnection,
 			windowBytes:          transport.StreamWindowBytes,
 			headerListBytes:      transport.MaxHeaderListBytes,
-			noise:                s.service.noise, ended: s.service.metrics.ConnectionsEnded,
+			limitedLog:           s.limitedLog, ended: s.metrics.connectionsEnded,
 		}),
-		grpc.ForceServerCodecV2(frameCodec{pool: pool}),
+		grpc.ForceServerCodecV2(grpcwire.Codec{Pool: pool}),
 		experimental.BufferPool(pool),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
@@ -72,41 +77,74 @@ func (s *Server) newTransport() *grpc.Server {
 // interceptors returns what stands around each stream and call. There are few, as each
 // takes its part of a stream's stack.
 func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
-	recovered := recovery.WithRecoveryHandlerContext(s.service.recovered)
-	return []grpc.StreamServerInterceptor{s.others, recovery.StreamServerInterceptor(recovered)},
-		[]grpc.UnaryServerInterceptor{plainCalls, s.service.rpc.Unary(), recovery.UnaryServerInterceptor(recovered)}
+	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, panicked any) error {
+		return upload.Status(s.uploads.Recovered(ctx, panicked), nil)
+	})
+	return []grpc.StreamServerInterceptor{s.enterStream, recovery.StreamServerInterceptor(recovered)},
+		[]grpc.UnaryServerInterceptor{
+			plainCalls, s.metrics.rpc.UnaryServerInterceptor(), recovery.UnaryServerInterceptor(recovered),
+		}
 }
 
-// others ends the streams that the door has refused. Those of other services than the
-// uploads it counts, and ends when the server stops: one that watches its health would
-// keep it from stopping.
-func (s *Server) others(
+// enterStream ends the streams that the door has refused, and passes on the others. What
+// it keeps on the stack every upload keeps.
+func (s *Server) enterStream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
 	ctx := stream.Context()
-	conn := connOf(ctx)
+	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
-	defer conn.Exit()
-	opened := openingOf(ctx)
-	if opened.refusal != nil {
-		opened.left()
-		return opened.refusal
+	decided, refused := refusalOf(ctx)
+	var err error
+	switch {
+	case refused:
+		decided.left()
+		err = decided.public
+	case info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName:
+		err = handle(srv, stream)
+	default:
+		err = s.serveOther(srv, stream, info, handle)
 	}
-	if opened.upload != nil {
-		return handle(srv, stream)
-	}
-	if err := answerPlain(ctx); err != nil {
-		return status.FromContextError(err).Err()
+	conn.Exit() // no panic gets here
+	return err
+}
+
+// serveOther serves a stream of another service than the uploads. It counts it, and ends
+// it when the server stops: one that watches its health would keep it from stopping.
+func (s *Server) serveOther(
+	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
+) error {
+	ctx := stream.Context()
+	if err := grpcwire.AnswerPlain(ctx); err != nil {
+		return upload.Status(cmp.Or(context.Cause(ctx), err), nil)
 	}
 	ended := make(chan error, 1)
-	counted := s.service.rpc.Stream()
-	s.service.streams.Go(func() { ended <- counted(srv, stream, info, handle) })
+	counted := s.metrics.rpc.StreamServerInterceptor()
+	s.goroutines.Go(func() { ended <- counted(srv, stream, info, handle) })
 	select {
 	case err := <-ended:
-		return err
-	case <-ctx.Done(): // its time has passed, or its place was needed
-		return publicStatus(context.Cause(ctx), nil)
+		if ctx.Err() == nil {
+			return err
+		}
+	case <-ctx.Done():
 	case <-s.stopping:
 		return status.Error(codes.Unavailable, "the server is stopping")
 	}
+	return upload.Status(context.Cause(ctx), nil) // its time has passed, or its place was needed
+}
+
+// plainCalls ends the calls that the door has refused, and has the others be answered
+// uncompressed.
+func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	conn := grpcwire.ConnOf(ctx)
+	conn.Enter()
+	defer conn.Exit()
+	if decided, refused := refusalOf(ctx); refused {
+		decided.left()
+		return nil, decided.public
+	}
+	if err := grpcwire.AnswerPlain(ctx); err != nil {
+		return nil, status.FromContextError(err).Err()
+	}
+	return handle(ctx, request)
 }

@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // TestWatchersBeyondMemory: nobody begins to watch the server's health while more is
@@ -29,16 +31,16 @@ func TestWatchersBeyondMemory(t *testing.T) {
 		_, err = stream.Recv()
 		return err
 	}
-	before := s.service.budget.DrawnBytes()
+	before := s.budget.DrawnBytes()
 	if err := watch(); err != nil {
 		t.Error(err)
 	}
-	if drawn := s.service.budget.DrawnBytes() - before; drawn < streamBytes {
+	if drawn := s.budget.DrawnBytes() - before; drawn < upload.StreamBytes {
 		t.Errorf("%d bytes are drawn for it", drawn)
 	}
-	excess := int(s.service.budget.LimitBytes())
-	s.service.budget.Draw(excess)
-	defer s.service.budget.Draw(-excess)
+	excess := int(s.budget.LimitBytes())
+	s.budget.Draw(excess)
+	defer s.budget.Draw(-excess)
 	if err := watch(); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("%v, want RESOURCE_EXHAUSTED", err)
 	}

@@ -31,8 +31,8 @@ func TestFinishedAreTheLastOnes(t *testing.T) {
 	if len(got) != 100 || got[0].Scopes != 249 || got[99].Scopes != 150 {
 		t.Errorf("%d, from %d to %d", len(got), got[0].Scopes, got[len(got)-1].Scopes)
 	}
-	if len(got[0].Detail) != 512 || len(got[0].Service) != 512 {
-		t.Errorf("%d and %d bytes of texts are kept", len(got[0].Detail), len(got[0].Service))
+	if want := 512 + len("…"); len(got[0].Detail) != want || len(got[0].Service) != want {
+		t.Errorf("%d and %d bytes of texts are kept, want %d", len(got[0].Detail), len(got[0].Service), want)
 	}
 	got[0].Scopes = -1
 	if report(r).Finished[0].Scopes != 249 {
@@ -44,16 +44,12 @@ func TestSamplesAreDifferences(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
 	r := activity.New(begin)
-	r.Totals.Scopes.Add(3)
-	r.Totals.ReceivedBytes.Add(30)
-	r.Totals.JSONBytes.Add(300)
-	r.Totals.AcceptedBytes.Add(5)
-	r.Totals.RefusedUploads.Add(1)
+	totals := activity.Totals{Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5, RefusedUploads: 1}
 	r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 200, Duration: time.Second})
 	r.Attempt(intake.Attempt{Class: intake.ClassThrottled, HTTPStatus: 429, Duration: 3 * time.Second})
-	r.Sample(begin.Add(2*time.Second), 77, 4)
-	r.Totals.Scopes.Add(2)
-	r.Sample(begin.Add(3*time.Second), 78, 5)
+	r.Sample(begin.Add(2*time.Second), totals, 77, 4)
+	totals.Scopes += 2
+	r.Sample(begin.Add(3*time.Second), totals, 78, 5)
 	got := report(r).History
 	want := []adminpage.Sample{
 		{
@@ -66,7 +62,7 @@ func TestSamplesAreDifferences(t *testing.T) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	for i := range 500 {
-		r.Sample(begin.Add(time.Duration(i+4)*time.Second), int64(i), 0)
+		r.Sample(begin.Add(time.Duration(i+4)*time.Second), totals, int64(i), 0)
 	}
 	if got := report(r).History; len(got) != 300 || got[299].DrawnBytes != 499 || got[0].DrawnBytes != 200 {
 		t.Errorf("%d samples", len(got))
@@ -127,8 +123,8 @@ func TestOutcomesAndLatency(t *testing.T) {
 	if got.Latency != want { // of the last 256 that were answered
 		t.Errorf("latency: %+v", got.Latency)
 	}
-	if len(got.Failures) != 20 || len(got.Failures[0].Reason) != 512 {
-		t.Errorf("%d failures", len(got.Failures))
+	if len(got.Failures) != 20 || len(got.Failures[0].Reason) != 512+len("…") {
+		t.Errorf("%d failures, want 20 of 512 bytes", len(got.Failures))
 	}
 }
 
@@ -163,10 +159,9 @@ func TestRecorderIsSafe(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for i := range 200 {
-				r.Totals.Scopes.Add(1)
 				r.Attempt(intake.Attempt{Class: intake.ClassBroken, Duration: time.Duration(i)})
 				r.Finish(adminpage.Finished{Scopes: int64(i)})
-				r.Sample(time.Now(), 1, 1)
+				r.Sample(time.Now(), activity.Totals{Scopes: int64(i)}, 1, 1)
 				report(r)
 			}
 		})

@@ -80,7 +80,7 @@ func (a *attempts) add(now time.Time, attempt intake.Attempt) {
 	if attempt.Class != intake.ClassAccepted {
 		a.fail(adminpage.Failure{
 			At: now, Since: now, Count: 1, Class: string(attempt.Class), HTTPStatus: attempt.HTTPStatus,
-			Reason: Clip(attempt.Reason), BatchNum: attempt.BatchNum, Took: attempt.Duration,
+			Reason: keep(attempt.Reason), BatchNum: attempt.BatchNum, Took: attempt.Duration,
 		})
 	}
 }

@@ -3,7 +3,6 @@ package activity
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/adminpage"
@@ -16,20 +15,18 @@ const (
 	samplesKept  = 300
 )
 
-// Totals count since the start. They only grow.
+// Totals are what the server has done since its start.
 type Totals struct {
 	// Scopes and ReceivedBytes of protobuf were received, JSONBytes made of them,
 	// AcceptedBytes of gzip accepted by the intake.
-	Scopes, ReceivedBytes, JSONBytes, AcceptedBytes atomic.Int64
+	Scopes, ReceivedBytes, JSONBytes, AcceptedBytes int64
 	// RefusedUploads were refused for want of room.
-	RefusedUploads atomic.Int64
+	RefusedUploads int64
 }
 
-// Recorder remembers. It is safe for concurrent use, and cheap: Totals are atomic,
-// and what takes a lock happens at most once a batch.
+// Recorder remembers. It is safe for concurrent use, and cheap: what takes its lock
+// happens at most once a batch.
 type Recorder struct {
-	Totals Totals
-
 	attempts attempts
 
 	mu       sync.Mutex
@@ -38,11 +35,11 @@ type Recorder struct {
 	last     reading
 }
 
-// reading is what the totals were when a sample was taken.
+// reading is what had happened when a sample was taken.
 type reading struct {
-	at                                        time.Time
-	scopes, received, made, accepted, refused int64
-	good, bad                                 int64
+	Totals
+	at        time.Time
+	good, bad int64
 }
 
 // New returns a recorder whose first sample begins at that time.
@@ -58,7 +55,7 @@ func New(now time.Time) *Recorder {
 // Finish remembers a stream that has ended. Of its texts only the beginning is kept.
 func (r *Recorder) Finish(f adminpage.Finished) {
 	f.Label = Shortened(f.Label)
-	f.Detail = Clip(f.Detail)
+	f.Detail = keep(f.Detail)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished.put(f)
@@ -67,30 +64,25 @@ func (r *Recorder) Finish(f adminpage.Finished) {
 // Shortened returns the beginnings of what a label says.
 func Shortened(l adminpage.Label) adminpage.Label {
 	return adminpage.Label{
-		UploadID: Clip(l.UploadID), Service: Clip(l.Service), Version: Clip(l.Version), Language: Clip(l.Language),
-		Tenant: Clip(l.Tenant),
+		UploadID: keep(l.UploadID), Service: keep(l.Service), Version: keep(l.Version), Language: keep(l.Language),
+		Tenant: keep(l.Tenant),
 	}
 }
 
-// Sample remembers what happened since the last sample; drawnBytes and uploads are
-// as of now.
-func (r *Recorder) Sample(now time.Time, drawnBytes int64, uploads int) {
+// Sample remembers what happened since the last sample; totals, drawnBytes and uploads
+// are as of now.
+func (r *Recorder) Sample(now time.Time, totals Totals, drawnBytes int64, uploads int) {
 	good, bad, slowest := r.attempts.sinceSample()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	current := reading{
-		at: now, scopes: r.Totals.Scopes.Load(), received: r.Totals.ReceivedBytes.Load(),
-		made: r.Totals.JSONBytes.Load(), accepted: r.Totals.AcceptedBytes.Load(),
-		refused: r.Totals.RefusedUploads.Load(), good: good, bad: bad,
-	}
 	before := r.last
-	r.last = current
+	r.last = reading{Totals: totals, at: now, good: good, bad: bad}
 	r.samples.put(adminpage.Sample{
 		Length: now.Sub(before.at),
-		Scopes: current.scopes - before.scopes, ReceivedBytes: current.received - before.received,
-		JSONBytes: current.made - before.made, AcceptedBytes: current.accepted - before.accepted,
-		RefusedUploads:   current.refused - before.refused,
-		AcceptedAttempts: current.good - before.good, FailedAttempts: current.bad - before.bad,
+		Scopes: totals.Scopes - before.Scopes, ReceivedBytes: totals.ReceivedBytes - before.ReceivedBytes,
+		JSONBytes: totals.JSONBytes - before.JSONBytes, AcceptedBytes: totals.AcceptedBytes - before.AcceptedBytes,
+		RefusedUploads:   totals.RefusedUploads - before.RefusedUploads,
+		AcceptedAttempts: good - before.good, FailedAttempts: bad - before.bad,
 		SlowestAttempt: slowest, DrawnBytes: drawnBytes, Uploads: uploads,
 	})
 }

@@ -1,6 +1,10 @@
 package activity
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/scopegate/scopegate/server/internal/text"
+)
 
 // ring holds the last values that were put into it.
 type ring[T any] struct {
@@ -35,6 +39,5 @@ func (r *ring[T]) oldestFirst() []T {
 // maxTextBytes is how much is kept of a text.
 const maxTextBytes = 512
 
-// Clip returns the beginning of a text, at most 512 bytes and in memory of its own;
-// it may end within a character.
-func Clip(s string) string { return strings.Clone(s[:min(len(s), maxTextBytes)]) }
+// keep returns the beginning of a text, in memory of its own.
+func keep(s string) string { return strings.Clone(text.ClipTo(s, maxTextBytes)) }

@@ -1,8 +1,6 @@
 package batch
 
 import (
-	"strconv"
-
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -14,41 +12,32 @@ const lookBytes = 32 << 10
 
 // Assembler makes the batches of one upload, one after the other: add scopes;
 // when the batch is full and another scope is there, seal it; at the end seal
-// the last one as final. It is not safe for concurrent use.
+// the last one. It is not safe for concurrent use.
 type Assembler struct {
 	header *Header
 	policy Policy
 	member *encode.Member
-	// opening is the envelope up to the batch number, the same in all batches.
-	opening []byte
-	num     int32 // of the open batch
-	scopes  int64 // in the open batch
-	full    bool  // the open batch
+	// envelope is the least that a batch's envelope takes.
+	envelope size
+	scopes   int64 // in the open batch
+	full     bool  // the open batch
 }
 
-// NewAssembler returns an assembler whose first batch has the number firstNum.
-// The memory of its batches is drawn from account; nil: it is not counted.
-func NewAssembler(h *Header, p Policy, pool *encode.Pool, account encode.Account, firstNum int32) *Assembler {
-	return &Assembler{
-		header:  h,
-		policy:  p,
-		member:  pool.NewMember(account),
-		opening: h.appendOpening(nil),
-		num:     firstNum,
-	}
+// NewAssembler returns an assembler. The memory of its batches is drawn from
+// account; nil: it is not counted.
+func NewAssembler(h *Header, p Policy, pool *encode.Pool, account encode.Account) *Assembler {
+	return &Assembler{header: h, policy: p, member: pool.NewMember(account), envelope: h.envelope(1, true)}
 }
 
 // Add appends a scope to the open batch.
 func (a *Assembler) Add(scope transcode.Checked) {
-	if a.scopes == 0 {
-		a.open()
-	} else {
-		a.write(",")
+	if a.scopes > 0 {
+		_, _ = a.member.Write([]byte(","))
 	}
 	a.member.SetTail(scope.AppendTo(a.member.Tail(), a.member))
 	a.scopes++
 	compressed, raw := a.policy.thresholds()
-	a.full = a.reached(compressed) || raw > 0 && a.member.RawBytes() >= raw
+	a.full = a.reached(compressed) || raw > 0 && a.RawBytes() >= raw
 }
 
 // Full tells whether the open batch has reached the threshold. Whether it is
@@ -60,36 +49,28 @@ func (a *Assembler) Full() bool { return a.full }
 // first.
 func (a *Assembler) reached(threshold int) bool {
 	tail := a.member.TailBytes()
-	if tail >= lookBytes && a.member.CompressedBytes() < threshold && a.member.CompressedBytes()+tail >= threshold {
+	if tail >= lookBytes && a.CompressedBytes() < threshold && a.CompressedBytes()+tail >= threshold {
 		a.member.Compress()
 	}
-	return a.member.CompressedBytes() >= threshold
+	return a.CompressedBytes() >= threshold
 }
 
-// RawBytes returns how much JSON the open batch has.
-func (a *Assembler) RawBytes() int64 { return a.member.RawBytes() }
+// RawBytes returns how much JSON the open batch has, its envelope included.
+func (a *Assembler) RawBytes() int64 { return a.envelope.raw + a.member.RawBytes() }
 
-// CompressedBytes returns how much of the open batch is compressed, in bytes.
-func (a *Assembler) CompressedBytes() int { return a.member.CompressedBytes() }
+// CompressedBytes returns how long the open batch's file is as far as it is
+// compressed, its envelope included.
+func (a *Assembler) CompressedBytes() int { return a.envelope.compressed + a.member.CompressedBytes() }
 
 // Empty tells whether the open batch has no scope, so that it can't be sealed.
 func (a *Assembler) Empty() bool { return a.scopes == 0 }
 
 // Seal ends the open batch, which must not be empty, and returns it. The next
 // scope opens the next batch.
-func (a *Assembler) Seal(final bool) *Batch {
-	a.write(`],"final":` + strconv.FormatBool(final) + `}`)
-	b := &Batch{
-		Header:     a.header,
-		Num:        a.num,
-		Final:      final,
-		ScopeCount: a.scopes,
-		RawBytes:   a.member.RawBytes(),
-		File:       a.member.Finish(),
-	}
-	a.num++
+func (a *Assembler) Seal() *Sealed {
+	s := &Sealed{Header: a.header, ScopeCount: a.scopes, Body: a.member.Finish()}
 	a.scopes, a.full = 0, false
-	return b
+	return s
 }
 
 // Park moves what the open batch holds to store, where it is until the next
@@ -107,10 +88,3 @@ func (a *Assembler) Discard() {
 	a.member.Discard()
 	a.scopes, a.full = 0, false
 }
-
-func (a *Assembler) open() {
-	_, _ = a.member.Write(a.opening)
-	a.write(strconv.Itoa(int(a.num)) + `,"scopes":[`)
-}
-
-func (a *Assembler) write(json string) { _, _ = a.member.Write([]byte(json)) }

@@ -53,7 +53,7 @@ func newPool(tb testing.TB, compressors int) *encode.Pool {
 
 func newAssembler(tb testing.TB, h *batch.Header, threshold int) *batch.Assembler {
 	tb.Helper()
-	a := batch.NewAssembler(h, batch.Policy{FlushThresholdBytes: threshold}, newPool(tb, 1), nil, 1)
+	a := batch.NewAssembler(h, batch.Policy{FlushThresholdBytes: threshold}, newPool(tb, 1), nil)
 	tb.Cleanup(a.Discard)
 	return a
 }
@@ -99,9 +99,9 @@ func TestEnvelopeAndEvent(t *testing.T) {
 	a := newAssembler(t, header(), 1<<20)
 	a.Add(named(t, "a"))
 	a.Add(named(t, "b"))
-	first := a.Seal(false)
+	first := a.Seal().Number(1, false)
 	a.Add(named(t, "c"))
-	last := a.Seal(true)
+	last := a.Seal().Number(2, true)
 
 	const front = `{"service":"shop","env":"prod","version":"1.4.2","language":"JAVA","upload_id":"` + uploadID + `","batch_num":`
 	const scope = `{"scope_type":"package","name":"%s","start_line":0,"end_line":0}`
@@ -150,7 +150,7 @@ func TestNothingGiven(t *testing.T) {
 	a.Add(named(t, "a"))
 	const want = `{"service":"","version":"","language":"","upload_id":"","batch_num":1,"scopes":[` +
 		`{"scope_type":"package","name":"a","start_line":0,"end_line":0}],"final":true}`
-	if got := envelopeOf(t, a.Seal(true)); string(got) != want {
+	if got := envelopeOf(t, a.Seal().Number(1, true)); string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -167,7 +167,7 @@ func TestHostileNames(t *testing.T) {
 		}
 		a := newAssembler(t, h, 0)
 		a.Add(named(t, name))
-		b := a.Seal(false)
+		b := a.Seal().Number(1, false)
 
 		wantObject(t, envelopeOf(t, b), map[string]any{
 			"service": name + "1", "env": name + "2", "version": name + "3", "language": name + "4", "upload_id": name + "5",
@@ -206,12 +206,11 @@ func TestBatchStays(t *testing.T) {
 	t.Parallel()
 	a := newAssembler(t, header(), 0)
 	a.Add(named(t, "first"))
-	b := a.Seal(false)
+	b := a.Seal().Number(1, false)
 	file, event := fileOf(t, b), b.AppendEvent(nil)
 	for i := range 50 {
 		a.Add(named(t, fmt.Sprint(i)))
-		next := a.Seal(false)
-		next.File.Release()
+		a.Seal().Body.Release()
 	}
 	if !bytes.Equal(fileOf(t, b), file) || !bytes.Equal(b.AppendEvent(nil), event) {
 		t.Error("the batch has changed")
@@ -227,7 +226,7 @@ func ExampleAssembler() {
 		panic(err)
 	}
 	upload := &batch.Header{Service: "shop", Version: "1", Language: "go", UploadID: uploadID}
-	assembler := batch.NewAssembler(upload, batch.Policy{FlushThresholdBytes: 2 << 20}, pool, nil, 1)
+	assembler := batch.NewAssembler(upload, batch.Policy{FlushThresholdBytes: 2 << 20}, pool, nil)
 	defer assembler.Discard()
 
 	wire, err := proto.Marshal(&symdbv1.Scope{ScopeType: "package", Name: new("main")})
@@ -242,10 +241,11 @@ func ExampleAssembler() {
 		fmt.Println("a full batch is sealed when the next scope is there")
 	}
 	assembler.Add(scope)
-	sealed := assembler.Seal(true)
-	defer sealed.File.Release()
+	sealed := assembler.Seal()
+	defer sealed.Body.Release()
 
-	file, err := gzip.NewReader(sealed.File.NewReader())
+	last := sealed.Number(1, true)
+	file, err := gzip.NewReader(last.File.NewReader())
 	if err != nil {
 		panic(err)
 	}

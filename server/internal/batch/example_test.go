@@ -8,14 +8,15 @@ import (
 )
 
 func ExampleBatch_Split() {
-	refused := sealed(4, `{"scope_type":"package","name":"main","scopes":[`+
-		`{"scope_type":"function","name":"run"},{"scope_type":"function","name":"main"}]}`, 1, true)
+	refused := sealed(`{"scope_type":"package","name":"main","scopes":[`+
+		`{"scope_type":"function","name":"run"},{"scope_type":"function","name":"main"}]}`, 1).Number(4, true)
 
-	parts, err := refused.Split(pools[0], refused.Num, batch.Limits{RawBytes: 200})
+	parts, err := refused.Split(pools[0], batch.Limits{RawBytes: 210})
 	if err != nil {
 		panic(err)
 	}
-	for _, part := range parts {
+	for i, sealed := range parts {
+		part := sealed.Number(refused.Num+int32(i), refused.Final && i == len(parts)-1)
 		scopes, err := scopesOf(part)
 		if err != nil {
 			panic(err)
@@ -23,7 +24,7 @@ func ExampleBatch_Split() {
 		fmt.Printf("%d, final %v, %d ended: %s\n", part.Num, part.Final, part.ScopeCount, scopes)
 	}
 
-	_, err = refused.Split(pools[0], refused.Num, batch.Limits{RawBytes: 160})
+	_, err = refused.Split(pools[0], batch.Limits{RawBytes: 160})
 	if unsplittable, ok := errors.AsType[*batch.UnsplittableError](err); ok {
 		fmt.Println(unsplittable)
 	}

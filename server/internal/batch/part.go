@@ -4,21 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
-	"strconv"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // part is one of the batches that a batch is split into.
 type part struct {
-	num int32
 	// path holds the own keys of the scopes that were being divided when the part
 	// began: it repeats them in front of what it holds.
 	path [][]byte
-	// prefixBytes is how much JSON that, and the envelope's opening, is. Behind it
-	// the part holds what was read since it began, byte for byte.
+	// prefixBytes is how much JSON that is. Behind it the part holds what was read
+	// since it began, byte for byte.
 	prefixBytes int64
 	// pieces counts whole scopes and lists of symbols. A part without one can't be
 	// ended.
@@ -42,8 +37,6 @@ var errOverflow = errors.New("part is too large")
 func (s *splitter) begin(p part) {
 	p.pieces, p.scopes, p.begun = 0, 0, 0
 	s.separator = ""
-	_, _ = s.member.Write(s.opening)
-	s.write(strconv.Itoa(int(p.num)) + openScopes)
 	for _, own := range p.path {
 		_, _ = s.member.Write(own)
 		s.write(openScopes)
@@ -56,19 +49,16 @@ func (s *splitter) write(json string) { _, _ = s.member.Write([]byte(json)) }
 
 // next ends the open part and begins another one.
 func (s *splitter) next() error {
-	if s.part.num == math.MaxInt32 {
-		return errors.New("batch numbers are used up")
-	}
 	for i := range s.path {
 		if i > 0 || s.separator == "," {
 			s.write("]")
 		}
 		s.write("}")
 	}
-	if err := s.seal(false); err != nil {
+	if err := s.seal(); err != nil {
 		return err
 	}
-	s.begin(part{num: s.part.num + 1, path: slices.Clone(s.path)})
+	s.begin(part{path: slices.Clone(s.path)})
 	return nil
 }
 
@@ -89,7 +79,7 @@ func (s *splitter) full() bool {
 
 // fits tells whether the open part is within the limits if it ends here.
 func (s *splitter) fits() bool {
-	closing := len(openFinal) + len("false}") + len("]}")*len(s.path)
+	closing := len("]}") * len(s.path)
 	if s.member.RawBytes() > s.max.RawBytes-int64(closing) {
 		return false
 	}
@@ -103,23 +93,15 @@ func (s *splitter) fits() bool {
 }
 
 // sealedBytes is at least what a member grows by when so much JSON is
-// compressed and the member finished. It is generous: deflate adds no more than
-// 5 bytes for each 65,535 that it can't compress, and gzip adds 20.
+// compressed. It is generous: deflate adds no more than 5 bytes for each 65,535
+// that it can't compress, and as many for the byte border.
 func sealedBytes(rawBytes int) int { return rawBytes + rawBytes/1024 + 64 }
 
 // seal ends the open part, whose scopes are all closed.
-func (s *splitter) seal(final bool) error {
-	s.write(openFinal + strconv.FormatBool(final) + "}")
-	b := &Batch{
-		Header:     s.header,
-		Num:        s.part.num,
-		Final:      final,
-		ScopeCount: s.part.scopes,
-		RawBytes:   s.member.RawBytes(),
-		File:       s.member.Finish(),
-	}
-	s.sealed = append(s.sealed, b)
-	if b.File.Len() > s.max.CompressedBytes || b.RawBytes > s.max.RawBytes {
+func (s *splitter) seal() error {
+	body := s.member.Finish()
+	s.sealed = append(s.sealed, &Sealed{Header: s.header, ScopeCount: s.part.scopes, Body: body})
+	if body.Len() > s.max.CompressedBytes || body.RawBytes() > s.max.RawBytes {
 		return fmt.Errorf("seal part: %w", errOverflow)
 	}
 	return nil
@@ -139,7 +121,7 @@ func (s *splitter) redo(borderBytes int64) error {
 		return fmt.Errorf("redo part: %w", errOverflow) // it did fit the first time
 	}
 	tooLarge := s.member.Finish()
-	json, err := gzip.NewReader(tooLarge.NewReader())
+	json, err := decompress(tooLarge)
 	if err == nil {
 		_, err = io.CopyN(io.Discard, json, again.prefixBytes)
 	}

@@ -36,13 +36,19 @@ func opening(num int32) string {
 func closing(final bool) string { return `],"final":` + strconv.FormatBool(final) + `}` }
 
 // sealed makes a batch of scopes as they stand in the JSON, with commas.
-func sealed(num int32, scopes string, count int64, final bool) *batch.Batch {
+func sealed(scopes string, count int64) *batch.Sealed {
 	member := pools[0].NewMember(nil)
-	_, _ = io.WriteString(member, opening(num)+scopes+closing(final))
-	return &batch.Batch{
-		Header: splitHeader, Num: num, Final: final, ScopeCount: count,
-		RawBytes: member.RawBytes(), File: member.Finish(),
+	_, _ = io.WriteString(member, scopes)
+	return &batch.Sealed{Header: splitHeader, ScopeCount: count, Body: member.Finish()}
+}
+
+// numberAll numbers the parts of a batch, as they are sent.
+func numberAll(parts []*batch.Sealed, firstNum int32, final bool) []*batch.Batch {
+	var batches []*batch.Batch
+	for i, part := range parts {
+		batches = append(batches, part.Number(firstNum+int32(i), final && i == len(parts)-1))
 	}
+	return batches
 }
 
 // scopesOf reads a batch, which must be one gzip member with an envelope that
@@ -161,7 +167,8 @@ func render(scopes []*node) string {
 
 // checkParts tells what is wrong with the parts of a batch, whose scopes have
 // all different keys of their own.
-func checkParts(whole *batch.Batch, parts []*batch.Batch, firstNum int32, final bool, limits batch.Limits) error {
+func checkParts(whole *batch.Batch, sealed []*batch.Sealed, firstNum int32, limits batch.Limits) error {
+	parts := numberAll(sealed, firstNum, whole.Final)
 	text, err := scopesOf(whole)
 	if err != nil {
 		return err
@@ -178,12 +185,6 @@ func checkParts(whole *batch.Batch, parts []*batch.Batch, firstNum int32, final 
 		}
 		if limits.RawBytes > 0 && part.RawBytes > limits.RawBytes {
 			return fmt.Errorf("part %d has %d bytes of JSON", i, part.RawBytes)
-		}
-		if part.Num != firstNum+int32(i) {
-			return fmt.Errorf("part %d has number %d", i, part.Num)
-		}
-		if part.Final != (final && i == len(parts)-1) {
-			return fmt.Errorf("part %d of %d has final = %v", i, len(parts), part.Final)
 		}
 		text, err := scopesOf(part)
 		if err != nil {

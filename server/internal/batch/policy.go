@@ -7,7 +7,7 @@ type Policy struct {
 	// 0 or less: every scope is a batch by itself.
 	FlushThresholdBytes int
 	// FlushThresholdRawBytes is the length of JSON at which a batch is full. It is
-	// soft: a batch exceeds it by the scope that crossed it, and its own closing.
+	// soft: a batch exceeds it by the scope that crossed it, and its number's digits.
 	// 0 or less: none.
 	FlushThresholdRawBytes int64
 	// Learned lowers both to what it has learned. Nil: nothing does.

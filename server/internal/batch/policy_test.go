@@ -1,10 +1,12 @@
 package batch_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
 func TestThresholds(t *testing.T) {
@@ -35,16 +37,15 @@ func TestThresholds(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := batch.NewAssembler(splitHeader, test.policy, pools[1], nil, 7)
-			for round := range int32(2) { // a sealed batch leaves nothing behind
+			a := batch.NewAssembler(splitHeader, test.policy, pools[1], nil)
+			for round := range 2 { // a sealed batch leaves nothing behind
 				count := 0
 				for !a.Full() {
 					count++
 					a.Add(named(t, test.name(uint64(count))))
 				}
-				b := a.Seal(false)
-				if count != test.want || b.Num != 7+round {
-					t.Errorf("batch %d is full after %d scopes, want %d", b.Num, count, test.want)
+				if b := a.Seal(); count != test.want || b.ScopeCount != int64(count) {
+					t.Errorf("round %d: full after %d scopes, want %d; ScopeCount %d", round, count, test.want, b.ScopeCount)
 				}
 			}
 		})
@@ -53,10 +54,10 @@ func TestThresholds(t *testing.T) {
 
 // sized returns a batch of these sizes, whatever it says.
 func sized(compressedBytes int, rawBytes int64) *batch.Batch {
-	b := sealed(1, "", 0, true)
-	_, _ = b.File.Write(make([]byte, max(0, compressedBytes-b.File.Len())))
-	b.RawBytes = rawBytes
-	return b
+	body := new(encode.Body)
+	head := compressedBytes - body.File(nil, nil).Len()
+	head -= (head - 1) / (math.MaxUint16 + 5) * 5 // the headers of all blocks but the first
+	return &batch.Batch{File: body.File(make([]byte, head), nil), RawBytes: rawBytes}
 }
 
 func noises(n int) func(seed uint64) string {

@@ -29,7 +29,7 @@ func wantDrawn(t *testing.T, a *account, want int64, when string) {
 func assembleOn(t *testing.T, account encode.Account, store encode.Store) *batch.Batch {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(2, 2))
-	a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: 1 << 20}, pools[0], account, 1)
+	a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: 1 << 20}, pools[0], account)
 	defer a.Discard()
 	for range 5 {
 		a.Add(checked(t, scopeOf(rng, 30_000, false)))
@@ -38,7 +38,7 @@ func assembleOn(t *testing.T, account encode.Account, store encode.Store) *batch
 			resume(t, a)
 		}
 	}
-	return a.Seal(true)
+	return a.Seal().Number(1, true)
 }
 
 func park(t *testing.T, a *batch.Assembler, store encode.Store) {
@@ -72,30 +72,30 @@ func TestParkedBatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store, account := openSpool(t), &account{}
-			a := batch.NewAssembler(header(), policy, pools[0], account, 1)
-			same := batch.NewAssembler(header(), policy, pools[0], nil, 1)
+			a := batch.NewAssembler(header(), policy, pools[0], account)
+			same := batch.NewAssembler(header(), policy, pools[0], nil)
 			defer a.Discard()
 			defer same.Discard()
 			park(t, a, store) // has nothing yet
 			rng := rand.New(rand.NewPCG(2, 2))
 			batches := 0
-			seal := func(final bool) {
-				got, want := a.Seal(final), same.Seal(final)
-				if got.Num != want.Num || got.Final != want.Final || got.ScopeCount != want.ScopeCount || got.RawBytes != want.RawBytes {
+			seal := func() {
+				batches++
+				got, want := a.Seal().Number(7, false), same.Seal().Number(7, false)
+				if got.ScopeCount != want.ScopeCount || got.RawBytes != want.RawBytes {
 					t.Errorf("got %+v\nwant %+v", got, want)
 				}
 				if !bytes.Equal(envelopeOf(t, got), envelopeOf(t, want)) {
-					t.Errorf("batch %d: another envelope", got.Num)
+					t.Errorf("batch %d: another envelope", batches)
 				}
 				got.File.Release()
 				want.File.Release()
-				batches++
 			}
 			for range 12 {
 				scope := checked(t, scopeOf(rng, 5_000+rng.IntN(30_000), false))
 				resume(t, a)
 				if a.Full() {
-					seal(false)
+					seal()
 				}
 				a.Add(scope)
 				same.Add(scope)
@@ -108,7 +108,7 @@ func TestParkedBatches(t *testing.T) {
 				}
 			}
 			resume(t, a)
-			seal(true)
+			seal()
 			if batches < 3 {
 				t.Errorf("%d batches", batches)
 			}
@@ -125,7 +125,7 @@ func TestParkedBatches(t *testing.T) {
 func TestParkOrResumeFails(t *testing.T) {
 	t.Parallel()
 	account := &account{}
-	a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: 1 << 20}, pools[0], account, 1)
+	a := batch.NewAssembler(header(), batch.Policy{FlushThresholdBytes: 1 << 20}, pools[0], account)
 	a.Add(checked(t, scopeOf(rand.New(rand.NewPCG(2, 2)), 60_000, false)))
 	small, err := spool.Open(t.TempDir(), 2*spool.BlockBytes)
 	if err != nil {
@@ -173,13 +173,13 @@ func openSpool(t *testing.T) *spool.Spool {
 	return store
 }
 
-// A batch that was parked and is on disk says the same, and is split and renumbered as any
-// other. What it is made to draws from its account, until it is released.
+// A batch that was parked and is on disk says the same, and is split as any other.
+// What it is made to draws from its account, until it is released.
 func TestSpilledBatch(t *testing.T) {
 	t.Parallel()
 	store, account := openSpool(t), &account{}
 	b, same := assembleOn(t, account, store), assembleOn(t, nil, nil)
-	wantDrawn(t, account, segmentsOf(b.File.Len())-store.UsedBytes(), "sealed")
+	wantDrawn(t, account, segmentsOf(b.File.Body.Len())-store.UsedBytes(), "sealed")
 	if _, err := b.File.Spill(store); err != nil {
 		t.Fatal(err)
 	}
@@ -189,28 +189,25 @@ func TestSpilledBatch(t *testing.T) {
 	}
 
 	limits := batch.Limits{CompressedBytes: b.File.Len() / 2}
-	parts, err := b.Split(pools[0], 1, limits)
+	parts, err := b.Split(pools[0], limits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	renumbered, err := b.Renumber(pools[0], 9, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantParts, err := same.Split(pools[0], 1, limits)
+	wantParts, err := same.Split(pools[0], limits)
 	if err != nil || len(wantParts) != len(parts) {
 		t.Fatalf("%d parts, want %d, error %v", len(parts), len(wantParts), err)
 	}
 	var drawn int64
-	for i, part := range append(parts, renumbered) {
-		if i < len(parts) && !bytes.Equal(fileOf(t, part), fileOf(t, wantParts[i])) {
+	for i, part := range parts {
+		if !bytes.Equal(fileOf(t, part.Number(1, false)), fileOf(t, wantParts[i].Number(1, false))) {
 			t.Errorf("part %d: other bytes", i)
 		}
-		drawn += segmentsOf(part.File.Len())
+		drawn += segmentsOf(part.Body.Len())
 	}
-	wantDrawn(t, account, drawn, "split and renumbered")
-	for _, part := range append(parts, renumbered, b) {
-		part.File.Release()
+	wantDrawn(t, account, drawn, "split")
+	b.File.Release()
+	for _, part := range parts {
+		part.Body.Release()
 	}
 	wantDrawn(t, account, 0, "released")
 	if store.UsedBytes() != 0 {
@@ -224,7 +221,7 @@ func TestSplitFailsAndGivesBack(t *testing.T) {
 	store, account := openSpool(t), &account{}
 	b := assembleOn(t, account, nil)
 	drawn := account.bytes.Load()
-	if _, err := b.Split(pools[0], 1, batch.Limits{CompressedBytes: 1000}); err == nil {
+	if _, err := b.Split(pools[0], batch.Limits{CompressedBytes: 1000}); err == nil {
 		t.Error("what can't be divided is split")
 	}
 	wantDrawn(t, account, drawn, "unsplittable")
@@ -235,7 +232,7 @@ func TestSplitFailsAndGivesBack(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.Split(pools[0], 1, batch.Limits{})
+	_, err := b.Split(pools[0], batch.Limits{})
 	if !errors.Is(err, os.ErrClosed) || errors.Is(err, batch.ErrMalformed) {
 		t.Errorf("a store that can't be read: error %v", err)
 	}

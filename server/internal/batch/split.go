@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/klauspost/compress/gzip"
@@ -17,13 +18,13 @@ type Limits struct {
 	RawBytes int64
 }
 
-// Split returns batches that together say what b says, each within the limits,
-// numbered from firstNum without a hole; if b is final the last one is. Where a
-// batch ends between two root scopes, nothing else changes. A root scope that
-// exceeds the limits by itself is divided between its children, and these if
-// need be between theirs: each batch repeats the keys of the scopes around what
-// it holds, except for their symbols, which come once. The batches are filled
-// to about three quarters, so b may be split although it is within the limits.
+// Split returns batches that together say what b says, each within the limits
+// whatever its number. Where a batch ends between two root scopes, nothing else
+// changes. A root scope that exceeds the limits by itself is divided between its
+// children, and these if need be between theirs: each batch repeats the keys of
+// the scopes around what it holds, except for their symbols, which come once. The
+// batches are filled to about three quarters, so b may be split although it is
+// within the limits.
 //
 // It fails with an [*UnsplittableError] where a scope can't be divided any more,
 // and with [ErrMalformed] where b is not what an [Assembler] or Split has made.
@@ -32,39 +33,10 @@ type Limits struct {
 // is drawn from the same account as b's. Beside these Split holds one more as
 // large as the limit (where scopes are divided, up to one for each level), and
 // never all of the JSON.
-func (b *Batch) Split(pool *encode.Pool, firstNum int32, limits Limits) ([]*Batch, error) {
-	batches, err := b.remake(pool, firstNum, b.Final, limits)
-	if err != nil {
-		return nil, fmt.Errorf("split batch %d: %w", b.Num, err)
-	}
-	return batches, nil
-}
-
-// Renumber returns a batch with the scopes of b and another number, which b's
-// own was taken from by a split. It fails with [ErrMalformed] as Split does. b
-// stays as it is.
-func (b *Batch) Renumber(pool *encode.Pool, num int32, final bool) (*Batch, error) {
-	batches, err := b.remake(pool, num, final, Limits{})
-	if err != nil {
-		return nil, fmt.Errorf("renumber batch %d: %w", b.Num, err)
-	}
-	return batches[0], nil
-}
-
-func (b *Batch) remake(pool *encode.Pool, firstNum int32, final bool, limits Limits) ([]*Batch, error) {
-	json, err := gzip.NewReader(b.File.NewReader())
-	if err != nil {
-		return nil, fmt.Errorf("decompress: %w", err)
-	}
+func (b *Batch) Split(pool *encode.Pool, limits Limits) ([]*Sealed, error) {
 	s := splitter{
-		walk: newWalker(json), limits: limits, max: limits,
-		header: b.Header, opening: b.Header.appendOpening(nil), member: pool.NewMember(b.File.Account()),
-	}
-	if limits.CompressedBytes <= 0 {
-		s.max.CompressedBytes = math.MaxInt
-	}
-	if limits.RawBytes <= 0 {
-		s.max.RawBytes = math.MaxInt64
+		limits: limits, max: limits.withoutEnvelope(b.Header),
+		header: b.Header, member: pool.NewMember(b.File.Account()),
 	}
 	defer s.walk.close()
 	defer s.member.Discard()
@@ -72,15 +44,39 @@ func (b *Batch) remake(pool *encode.Pool, firstNum int32, final bool, limits Lim
 	defer func() {
 		if !done { // or in a panic
 			for _, part := range s.sealed {
-				part.File.Release()
+				part.Body.Release()
 			}
 		}
 	}()
-	if err := s.split(b, firstNum, final); err != nil {
-		return nil, err
+	if err := s.split(b); err != nil {
+		return nil, fmt.Errorf("split batch %d: %w", b.Num, err)
 	}
 	done = true
 	return s.sealed, nil
+}
+
+// withoutEnvelope returns what is left for the body of a batch, whatever its
+// number. There is always a limit.
+func (l Limits) withoutEnvelope(h *Header) Limits {
+	envelope := h.envelope(math.MaxInt32, false)
+	left := Limits{CompressedBytes: math.MaxInt, RawBytes: math.MaxInt64}
+	if l.CompressedBytes > 0 {
+		left.CompressedBytes = l.CompressedBytes - envelope.compressed
+	}
+	if l.RawBytes > 0 {
+		left.RawBytes = l.RawBytes - envelope.raw
+	}
+	return left
+}
+
+// decompress returns a reader of a body's JSON, which ends with an error unless
+// that has its sum.
+func decompress(body *encode.Body) (io.Reader, error) {
+	json, err := gzip.NewReader(body.File(nil, nil).NewReader())
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	return json, nil
 }
 
 // settle compares the number of root scopes that end in the parts with that in

@@ -24,13 +24,13 @@ func FuzzSplit(f *testing.F) {
 	f.Add(bytes.Repeat([]byte(`{"scope_type":"a","scopes":[`), 50), uint16(0), uint16(300))
 	f.Fuzz(func(t *testing.T, scopes []byte, compressedBytes, rawBytes uint16) {
 		ours, roots := canonical(scopes)
-		whole := sealed(1, string(scopes), int64(roots), true)
+		whole := sealed(string(scopes), int64(roots)).Number(1, true)
 		limits := batch.Limits{CompressedBytes: int(compressedBytes), RawBytes: int64(rawBytes)}
-		parts, err := whole.Split(pools[0], 1, limits)
+		parts, err := whole.Split(pools[0], limits)
 		_, unsplittable := errors.AsType[*batch.UnsplittableError](err)
 		switch {
 		case err == nil && ours:
-			if err := checkParts(whole, parts, 1, true, limits); err != nil {
+			if err := checkParts(whole, parts, 1, limits); err != nil {
 				t.Fatal(err)
 			}
 		case err != nil && !unsplittable && (ours || !errors.Is(err, batch.ErrMalformed)):

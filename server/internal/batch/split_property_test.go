@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -101,11 +102,11 @@ func (f *forest) number(s *symdbv1.Scope) {
 
 // assembled makes one batch of scopes.
 func assembled(t *rapid.T, pool *encode.Pool, scopes []*symdbv1.Scope, num int32, final bool) *batch.Batch {
-	a := batch.NewAssembler(splitHeader, batch.Policy{FlushThresholdBytes: 1 << 30}, pool, nil, num)
+	a := batch.NewAssembler(splitHeader, batch.Policy{FlushThresholdBytes: 1 << 30}, pool, nil)
 	for _, s := range scopes {
 		a.Add(checkedAs(t, s))
 	}
-	return a.Seal(final)
+	return a.Seal().Number(num, final)
 }
 
 // Whatever the scopes and the limits: the parts are within them and merge to
@@ -119,20 +120,13 @@ func TestSplitAnything(t *testing.T) {
 		final := rapid.Bool().Draw(t, "final")
 		whole := assembled(t, pool, scopes, 5, final)
 		limits := limitsFor(whole).Draw(t, "limits")
-		firstNum := int32(rapid.IntRange(1, 12).Draw(t, "first number"))
-		parts := split(t, pool, whole, firstNum, final, limits)
+		firstNum := rapid.Int32Range(1, math.MaxInt32/2)
+		parts := split(t, pool, whole, firstNum.Draw(t, "first number"), limits)
 		if len(parts) == 0 {
 			return
 		}
-		part := parts[rapid.IntRange(0, len(parts)-1).Draw(t, "part")]
-		split(t, pool, part, 3, part.Final, limitsFor(part).Draw(t, "limits of the part"))
-		renumbered, err := part.Renumber(pool, 99, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := checkParts(part, []*batch.Batch{renumbered}, 99, false, batch.Limits{}); err != nil {
-			t.Fatal(err)
-		}
+		part := rapid.SampledFrom(parts).Draw(t, "part").Number(3, final)
+		split(t, pool, part, firstNum.Draw(t, "first number"), limitsFor(part).Draw(t, "limits of the part"))
 	})
 }
 
@@ -151,18 +145,16 @@ func limitsFor(whole *batch.Batch) *rapid.Generator[batch.Limits] {
 	})
 }
 
-func split(
-	t *rapid.T, pool *encode.Pool, whole *batch.Batch, firstNum int32, final bool, limits batch.Limits,
-) []*batch.Batch {
-	parts, err := whole.Split(pool, firstNum, limits)
+func split(t *rapid.T, pool *encode.Pool, whole *batch.Batch, firstNum int32, limits batch.Limits) []*batch.Sealed {
+	parts, err := whole.Split(pool, limits)
 	if unsplittable, ok := errors.AsType[*batch.UnsplittableError](err); ok {
-		checkUnsplittable(t, pool, whole, unsplittable)
+		checkUnsplittable(t, whole, unsplittable)
 		return nil
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := checkParts(whole, parts, firstNum, final, limits); err != nil {
+	if err := checkParts(whole, parts, firstNum, limits); err != nil {
 		t.Fatal(err)
 	}
 	return parts
@@ -170,7 +162,7 @@ func split(
 
 // checkUnsplittable fails unless there is a scope by the name that the error
 // says, which alone makes too large a batch.
-func checkUnsplittable(t *rapid.T, pool *encode.Pool, whole *batch.Batch, err *batch.UnsplittableError) {
+func checkUnsplittable(t *rapid.T, whole *batch.Batch, err *batch.UnsplittableError) {
 	text, readErr := scopesOf(whole)
 	if readErr != nil {
 		t.Fatal(readErr)
@@ -183,12 +175,9 @@ func checkUnsplittable(t *rapid.T, pool *encode.Pool, whole *batch.Batch, err *b
 	// by themselves to look at them.
 	slack := 100 + 40*len(err.Path)
 	for alone := range paths(scopes, err.Path) {
-		member := pool.NewMember(nil)
-		_, _ = member.Write([]byte(opening(1) + alone + closing(false)))
-		raw := member.RawBytes()
-		file := member.Finish()
-		if err.Limits.RawBytes > 0 && raw+int64(slack) > err.Limits.RawBytes ||
-			err.Limits.CompressedBytes > 0 && file.Len()+slack > err.Limits.CompressedBytes {
+		b := sealed(alone, 1).Number(math.MaxInt32, false)
+		if err.Limits.RawBytes > 0 && b.RawBytes+int64(slack) > err.Limits.RawBytes ||
+			err.Limits.CompressedBytes > 0 && b.File.Len()+slack > err.Limits.CompressedBytes {
 			return
 		}
 	}

@@ -1,15 +1,22 @@
 package batch_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/gzip"
+
 	"github.com/scopegate/scopegate/server/internal/batch"
-	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/spool"
 )
+
+// envelopeBytes is how much of a batch's JSON may be its envelope.
+var envelopeBytes = int64(len(opening(math.MaxInt32)) + len(closing(false)))
 
 func TestSplitByHand(t *testing.T) {
 	t.Parallel()
@@ -38,7 +45,7 @@ func TestSplitByHand(t *testing.T) {
 		"a part, the last root of which goes on elsewhere": {
 			scopes: `{"scope_type":"a"},{"scope_type":"b"},{"scope_type":"c"}`,
 			count:  2,
-			room:   37,
+			room:   24,
 			want:   []string{`{"scope_type":"a"}`, `{"scope_type":"b"}`, `{"scope_type":"c"}`},
 			counts: []int64{1, 1, 0},
 		},
@@ -95,15 +102,15 @@ func TestSplitByHand(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			whole := sealed(3, test.scopes, test.count, true)
-			limits := batch.Limits{RawBytes: int64(len(opening(7))+len(closing(false))) + test.room}
-			parts, err := whole.Split(pools[0], 7, limits)
+			whole := sealed(test.scopes, test.count).Number(3, true)
+			limits := batch.Limits{RawBytes: envelopeBytes + test.room}
+			parts, err := whole.Split(pools[0], limits)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
 			var counts []int64
-			for _, part := range parts {
+			for _, part := range numberAll(parts, 7, true) {
 				scopes, err := scopesOf(part)
 				if err != nil {
 					t.Fatal(err)
@@ -113,7 +120,7 @@ func TestSplitByHand(t *testing.T) {
 			if !slices.Equal(got, test.want) || !slices.Equal(counts, test.counts) {
 				t.Errorf("got  %v\n%s\nwant %v\n%s", counts, strings.Join(got, "\n"), test.counts, strings.Join(test.want, "\n"))
 			}
-			if err := checkParts(whole, parts, 7, true, limits); err != nil {
+			if err := checkParts(whole, parts, 7, limits); err != nil {
 				t.Error(err)
 			}
 		})
@@ -178,7 +185,7 @@ func TestUnsplittable(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			parts, err := sealed(3, test.scopes, 1, true).Split(pools[0], 3, test.limits)
+			parts, err := sealed(test.scopes, 1).Number(3, true).Split(pools[0], test.limits)
 			unsplittable, ok := errors.AsType[*batch.UnsplittableError](err)
 			if !ok || parts != nil {
 				t.Fatalf("%d parts, error %v", len(parts), err)
@@ -224,69 +231,70 @@ func TestMalformed(t *testing.T) {
 	for name, scopes := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			whole := sealed(3, scopes, 1, true)
-			limits := batch.Limits{RawBytes: int64(len(opening(3))) + 100}
-			if parts, err := whole.Split(pools[0], 3, limits); !errors.Is(err, batch.ErrMalformed) {
+			whole := sealed(scopes, 1).Number(3, true)
+			limits := batch.Limits{RawBytes: envelopeBytes + 100}
+			if parts, err := whole.Split(pools[0], limits); !errors.Is(err, batch.ErrMalformed) {
 				t.Errorf("%d parts, error %v", len(parts), err)
 			}
 		})
 	}
 }
 
-// The envelope must be the one that the batch says.
-func TestMalformedEnvelope(t *testing.T) {
+// A body that does not come back from its store as it went there is no batch.
+func TestSplitOfSpoiledBody(t *testing.T) {
 	t.Parallel()
-	tests := map[string]func(*batch.Batch){
-		"another number": func(b *batch.Batch) { b.Num++ },
-		"another final":  func(b *batch.Batch) { b.Final = false },
-		"another header": func(b *batch.Batch) { b.Header = &batch.Header{Service: "t"} },
+	whole := sealed(`{"scope_type":"a","name":"`+noise(20_000, 1)+`"}`, 1).Number(1, true)
+	store := &spoiling{Spool: openSpool(t)}
+	if _, err := whole.File.Spill(store); err != nil {
+		t.Fatal(err)
 	}
-	for name, change := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := sealed(3, `{"scope_type":"a"}`, 1, true)
-			change(b)
-			if renumbered, err := b.Renumber(pools[0], 4, true); !errors.Is(err, batch.ErrMalformed) {
-				t.Errorf("got %v, error %v", renumbered, err)
-			}
-		})
+	if _, err := whole.Split(pools[0], batch.Limits{}); err != nil {
+		t.Fatal(err)
 	}
-	t.Run("no bytes", func(t *testing.T) {
-		t.Parallel()
-		b := &batch.Batch{Header: splitHeader, File: &encode.Segments{}}
-		if _, err := b.Split(pools[0], 1, batch.Limits{}); err == nil {
-			t.Error("no error")
-		}
-	})
-	t.Run("a second member", func(t *testing.T) {
-		t.Parallel()
-		b, second := sealed(3, `{"scope_type":"a"}`, 1, true), sealed(3, ``, 0, true)
-		if _, err := io.Copy(b.File, second.File.NewReader()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.Renumber(pools[0], 4, true); !errors.Is(err, batch.ErrMalformed) {
-			t.Errorf("error %v", err)
-		}
-	})
+	store.spoil = true
+	if parts, err := whole.Split(pools[0], batch.Limits{}); !errors.Is(err, gzip.ErrChecksum) {
+		t.Errorf("%d parts, error %v", len(parts), err)
+	}
 }
 
-func TestRenumber(t *testing.T) {
-	t.Parallel()
-	whole := sealed(3, `{"scope_type":"a"},{"scope_type":"b"}`, 1, false)
-	for _, final := range []bool{false, true} {
-		b, err := whole.Renumber(pools[0], 2147483647, final)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b.ScopeCount != 1 {
-			t.Errorf("%d scopes end in it", b.ScopeCount)
-		}
-		if err := checkParts(whole, []*batch.Batch{b}, 2147483647, final, batch.Limits{}); err != nil {
-			t.Error(err)
-		}
+// spoiling changes a letter of what is read from it.
+type spoiling struct {
+	*spool.Spool
+
+	spoil bool
+}
+
+func (s *spoiling) ReadAt(b []byte, id int64, offset int) error {
+	err := s.Spool.ReadAt(b, id, offset)
+	if s.spoil && len(b) > 1000 {
+		b[1000] ^= 1
 	}
-	limits := batch.Limits{RawBytes: int64(len(opening(3))) + 40}
-	if _, err := whole.Split(pools[0], 2147483647, limits); err == nil {
-		t.Error("split goes on behind the largest number")
+	return err
+}
+
+// A sealed batch takes any number, as often as it is asked for, and its scopes are
+// the same bytes in all files.
+func TestNumber(t *testing.T) {
+	t.Parallel()
+	const scopes = `{"scope_type":"a"},{"scope_type":"b"}`
+	unnumbered := sealed(scopes, 1)
+	body, err := io.ReadAll(unnumbered.Body.NewReader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, num := range []int32{1, 9, 10, math.MaxInt32} {
+		for _, final := range []bool{false, true} {
+			b := unnumbered.Number(num, final)
+			if got, err := scopesOf(b); got != scopes || err != nil {
+				t.Errorf("batch %d, final %v: got %s, error %v", num, final, got, err)
+			}
+			if b.Num != num || b.Final != final || b.ScopeCount != 1 {
+				t.Errorf("got %+v, want number %d, final %v", b, num, final)
+			}
+			file := fileOf(t, b)
+			if !bytes.Contains(file, body) || !bytes.Equal(file, fileOf(t, unnumbered.Number(num, final))) {
+				t.Errorf("batch %d, final %v has other bytes", num, final)
+			}
+		}
 	}
 }

@@ -2,15 +2,11 @@ package batch
 
 import (
 	"errors"
-	"strconv"
 
 	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
-const (
-	openScopes = `,"scopes":[`
-	openFinal  = `],"final":`
-)
+const openScopes = `,"scopes":[`
 
 // maxPathBytes bounds the own keys of the scopes that are divided, from the root
 // down to the innermost: they are held, and repeated in each part.
@@ -20,9 +16,9 @@ const maxPathBytes = 256 << 10
 // is open. Where a scope turns out to be too large for it, what the part was
 // made of is read again, out of the part itself.
 type splitter struct {
-	walk walker
-	// max is limits with none as the largest number.
-	limits, max Limits
+	walk   walker
+	limits Limits
+	max    Limits // of a body
 	// path holds the own keys of the scopes that are being divided and whose end
 	// is not yet read, from the root on.
 	path [][]byte
@@ -32,37 +28,34 @@ type splitter struct {
 	// out where that begins a part.
 	separator string
 
-	header  *Header
-	opening []byte // of the envelope, up to the batch number
-	member  *encode.Member
-	part    part // the open one
-	sealed  []*Batch
+	header *Header
+	member *encode.Member
+	part   part // the open one
+	sealed []*Sealed
 }
 
-func (s *splitter) split(b *Batch, firstNum int32, final bool) error {
-	opening := strconv.AppendInt(s.opening, int64(b.Num), 10)
-	if err := s.walk.expect(string(opening) + openScopes); err != nil {
+func (s *splitter) split(b *Batch) error {
+	json, err := decompress(b.File.Body)
+	if err != nil {
 		return err
 	}
-	s.begin(part{num: firstNum})
+	s.walk = newWalker(json)
+	s.begin(part{})
 	if err := s.scopes(); err != nil {
 		return err
 	}
-	if err := s.walk.expect(openFinal + strconv.FormatBool(b.Final) + "}"); err != nil {
-		return err
-	}
-	if err := s.walk.end(); err != nil {
-		return err
-	}
-	if err := s.seal(final); err != nil {
+	if err := s.seal(); err != nil {
 		return err
 	}
 	return s.settle(b.ScopeCount)
 }
 
-// scopes goes through the root scopes, up to the bracket behind them.
+// scopes goes through the root scopes.
 func (s *splitter) scopes() error {
 	for {
+		if s.between && len(s.path) == 0 && s.walk.ended() {
+			return nil
+		}
 		c, err := s.walk.need()
 		if err != nil {
 			return err
@@ -73,9 +66,7 @@ func (s *splitter) scopes() error {
 		case c == ',' && s.between:
 			err = s.walk.expect(",")
 			s.separator, s.between = ",", false
-		case c == ']' && s.between && len(s.path) == 0:
-			return nil
-		case c == ']' && s.between:
+		case c == ']' && s.between && len(s.path) > 0:
 			err = s.walk.expect("]}")
 			s.write("]}")
 			s.path = s.path[:len(s.path)-1]

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // UnsplittableError tells that a scope is too large for a batch and can't be
@@ -24,22 +26,22 @@ type ScopeName struct {
 }
 
 func (e *UnsplittableError) Error() string {
-	var text strings.Builder
-	text.WriteString("scope")
+	var all strings.Builder
+	all.WriteString("scope")
 	for i, scope := range e.Path {
 		if i > 0 {
-			text.WriteString(" >")
+			all.WriteString(" >")
 		}
-		fmt.Fprintf(&text, " %s %q", scope.ScopeType, scope.Name)
+		fmt.Fprintf(&all, " %s %q", scope.ScopeType, scope.Name)
 	}
-	text.WriteString(": can't be split to fit")
+	all.WriteString(": can't be split to fit")
 	if e.Limits.CompressedBytes > 0 {
-		fmt.Fprintf(&text, " into %d bytes compressed", e.Limits.CompressedBytes)
+		fmt.Fprintf(&all, " into %d bytes compressed", e.Limits.CompressedBytes)
 	}
 	if e.Limits.RawBytes > 0 {
-		fmt.Fprintf(&text, " into %d bytes of JSON", e.Limits.RawBytes)
+		fmt.Fprintf(&all, " into %d bytes of JSON", e.Limits.RawBytes)
 	}
-	return text.String()
+	return all.String()
 }
 
 // scopeName reads the name out of a scope's own keys, which may be broken off.
@@ -50,25 +52,15 @@ func scopeName(own []byte) (name ScopeName) {
 		if err != nil {
 			break
 		}
-		text, _ := token.(string)
+		found, _ := token.(string)
 		switch {
 		case i == 2:
-			name.ScopeType = shortened(text)
-		case i == 3 && text != "name":
+			name.ScopeType = text.Clip(found)
+		case i == 3 && found != "name":
 			return name
 		case i == 4:
-			name.Name = shortened(text)
+			name.Name = text.Clip(found)
 		}
 	}
 	return name
-}
-
-// maxNameBytes bounds what an error says of a name.
-const maxNameBytes = 256
-
-func shortened(name string) string {
-	if len(name) <= maxNameBytes {
-		return name
-	}
-	return strings.ToValidUTF8(name[:maxNameBytes], "") + "…"
 }

@@ -103,16 +103,10 @@ func (w *walker) expect(literal string) error {
 	return nil
 }
 
-// end fails unless everything has been taken.
-func (w *walker) end() error {
-	switch _, err := w.peek(); {
-	case err == nil:
-		return malformed("something follows the end of the JSON")
-	case errors.Is(err, io.EOF):
-		return nil
-	default:
-		return err
-	}
+// ended reports whether everything has been taken.
+func (w *walker) ended() bool {
+	_, err := w.peek()
+	return errors.Is(err, io.EOF)
 }
 
 // sink takes JSON. It may keep the slice until it returns. Its error ends the

@@ -27,7 +27,7 @@ type ourUpload struct {
 	plan    *transcode.Plan
 	batches *batch.Assembler
 	// forward is what becomes of a full batch.
-	forward func(*batch.Batch)
+	forward func(*batch.Sealed)
 }
 
 func (u *ourUpload) add(wire []byte) error {
@@ -36,7 +36,7 @@ func (u *ourUpload) add(wire []byte) error {
 		return err
 	}
 	if u.batches.Full() {
-		u.forward(u.batches.Seal(false))
+		u.forward(u.batches.Seal())
 	}
 	u.batches.Add(scope)
 	return nil
@@ -62,12 +62,12 @@ func makers() (names []string, open map[string]func() openUpload, err error) {
 	names = []string{"ours", "baseline"}
 	return names, map[string]func() openUpload{
 		"ours": func() openUpload {
-			var inFlight *batch.Batch
+			var inFlight *batch.Sealed
 			return &ourUpload{
 				plan: plan, batches: newAssembler(pool),
-				forward: func(b *batch.Batch) {
+				forward: func(b *batch.Sealed) {
 					if inFlight != nil {
-						inFlight.File.Release()
+						inFlight.Body.Release()
 					}
 					inFlight = b // one batch travels while the next one fills
 				},

@@ -125,8 +125,8 @@ func runTranscode(plan *transcode.Plan, c corpus) error {
 
 func runEncode(plan *transcode.Plan, pool *encode.Pool, c corpus) (int, error) {
 	size := 0
-	u := &ourUpload{plan: plan, batches: newAssembler(pool), forward: func(b *batch.Batch) {
-		size += b.File.Len()
+	u := &ourUpload{plan: plan, batches: newAssembler(pool), forward: func(b *batch.Sealed) {
+		size += b.Number(1, false).File.Len()
 		release(b)
 	}}
 	defer u.close()
@@ -135,16 +135,16 @@ func runEncode(plan *transcode.Plan, pool *encode.Pool, c corpus) (int, error) {
 			return 0, err
 		}
 	}
-	u.forward(u.batches.Seal(true))
+	u.forward(u.batches.Seal())
 	return size, nil
 }
 
 func newAssembler(pool *encode.Pool) *batch.Assembler {
 	header := &batch.Header{Service: "bench", Version: "1", Language: "go", UploadID: "0"}
-	return batch.NewAssembler(header, batch.Policy{FlushThresholdBytes: baseline.FlushThresholdBytes}, pool, nil, 1)
+	return batch.NewAssembler(header, batch.Policy{FlushThresholdBytes: baseline.FlushThresholdBytes}, pool, nil)
 }
 
-func release(b *batch.Batch) { b.File.Release() }
+func release(b *batch.Sealed) { b.Body.Release() }
 
 func runStdlib(c corpus) (int, error) {
 	out := &counter{}

@@ -12,8 +12,8 @@ import (
 	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
-func decodedFrom(s *encode.Segments) ([]byte, error) {
-	file, err := gzip.NewReader(s.NewReader())
+func decodedFrom(b *encode.Body) ([]byte, error) {
+	file, err := gzip.NewReader(b.File(nil, nil).NewReader())
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ type accounted struct {
 	members  []*encode.Member
 	inputs   [][]byte // of each member
 	parked   []bool   // each member
-	finished []*encode.Segments
+	finished []*encode.Body
 	want     [][]byte // what each of finished decodes to
 }
 

@@ -7,6 +7,9 @@
 // run up to a byte border and given back. So a member that waits for input
 // holds no compressor, and its chunks still make up one deflate stream.
 //
+// What a member has made is a [Body], which no longer changes. [Body.File] puts a
+// head and a tail around it, and only then it is a gzip member that can be read.
+//
 // The bytes depend on the JSON, on where one scope ends and the next begins, and
 // on the [Settings]; not on when the JSON was handed in, which compressor was
 // free or how many there are.

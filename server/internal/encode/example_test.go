@@ -15,16 +15,21 @@ func ExampleMember() {
 	}
 	member := pool.NewMember(nil)
 	defer member.Discard()
-	_, _ = member.Write([]byte(`{"scopes":`))
-	_, _ = member.Write([]byte(`[]}`))
-	file := member.Finish()
-	defer file.Release()
+	_, _ = member.Write([]byte(`{"name":"a"},`))
+	_, _ = member.Write([]byte(`{"name":"b"}`))
+	body := member.Finish()
+	defer body.Release()
 
-	r, err := gzip.NewReader(file.NewReader())
-	if err != nil {
-		panic(err)
+	for _, number := range []string{"1", "2"} { // both have the same compressed bytes
+		file := body.File([]byte(`{"number":`+number+`,"scopes":[`), []byte(`]}`))
+		r, err := gzip.NewReader(file.NewReader())
+		if err != nil {
+			panic(err)
+		}
+		json, err := io.ReadAll(r)
+		fmt.Printf("%s %v\n", json, err)
 	}
-	json, err := io.ReadAll(r)
-	fmt.Printf("%s %v\n", json, err)
-	// Output: {"scopes":[]} <nil>
+	// Output:
+	// {"number":1,"scopes":[{"name":"a"},{"name":"b"}]} <nil>
+	// {"number":2,"scopes":[{"name":"a"},{"name":"b"}]} <nil>
 }

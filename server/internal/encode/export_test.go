@@ -15,8 +15,11 @@ func (s *Segments) Blocks() int { return len(s.places) - len(s.memory()) }
 // FreeCompressors returns how many compressors nobody has borrowed.
 func (p *Pool) FreeCompressors() int { return len(p.free) }
 
+// Append appends b, as a compressor does.
+func (s *Segments) Append(b []byte) { s.append(b) }
+
 // Shared tells whether a segment is in two of all, or twice in one.
-func Shared(all ...*Segments) bool {
+func Shared(all ...*Body) bool {
 	seen := map[*segment]bool{}
 	for _, s := range all {
 		for _, m := range s.memory() {

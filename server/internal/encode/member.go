@@ -1,24 +1,15 @@
 package encode
 
 import (
-	"encoding/binary"
 	"hash/crc32"
 	"runtime"
 
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// header begins a gzip member (RFC 1952, section 2.3): deflate, no flags, no
-// time, operating system unknown. The same JSON shall give the same bytes.
-var header = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
-
-// lastBlock ends a deflate stream (RFC 1951, section 3.2.3): final, compressed
-// with fixed codes, empty.
-var lastBlock = []byte{3, 0}
-
-// Member is a gzip member in the making. Write JSON to it; or append to what
-// [Member.Tail] returns, call [Member.Drain] when its capacity is used up, and
-// hand the result to [Member.SetTail]. It is not safe for concurrent use.
+// Member is the body of a gzip member in the making. Write JSON to it; or append
+// to what [Member.Tail] returns, call [Member.Drain] when its capacity is used
+// up, and hand the result to [Member.SetTail]. It is not safe for concurrent use.
 //
 // It holds at most Settings.ChunkBytes + Settings.WindowBytes beside its
 // compressed bytes.
@@ -29,9 +20,7 @@ type Member struct {
 	// compressed.
 	buffer []byte
 	window int
-	out    *Segments
-	sum    uint32
-	raw    int64 // bytes that were compressed
+	out    *Body
 	// borrowed is kept from one chunk to the next while JSON is appended, and
 	// chunks counts them.
 	borrowed *compressor
@@ -46,7 +35,7 @@ const maxRunChunks = 8
 // NewMember returns an empty member. The memory that it holds, and that what
 // Finish returns holds, is drawn from account; nil: it is not counted.
 func (p *Pool) NewMember(account Account) *Member {
-	return &Member{pool: p, account: account, out: newSegments(&p.segments, account)}
+	return &Member{pool: p, account: account, out: &Body{Segments: Segments{pool: &p.segments, account: account}}}
 }
 
 // Tail returns the slice to append JSON to. Its content is not the caller's.
@@ -142,13 +131,10 @@ func (m *Member) compressChunk() {
 	if len(chunk) == 0 {
 		return
 	}
-	if m.raw == 0 {
-		_, _ = m.out.Write(header)
-	}
-	m.sum = crc32.Update(m.sum, crc32.IEEETable, chunk)
-	m.raw += int64(len(chunk))
+	m.out.sum = crc32.Update(m.out.sum, crc32.IEEETable, chunk)
+	m.out.rawBytes += int64(len(chunk))
 	if m.borrowed == nil {
-		m.borrowed = m.pool.borrow(m.out, m.buffer[:m.window])
+		m.borrowed = m.pool.borrow(&m.out.Segments, m.buffer[:m.window])
 	}
 	m.borrowed.compress(chunk)
 	if m.chunks++; m.chunks == maxRunChunks {
@@ -168,7 +154,7 @@ func (m *Member) giveBack() {
 }
 
 // RawBytes returns how much JSON the member holds, the tail included.
-func (m *Member) RawBytes() int64 { return m.raw + int64(m.TailBytes()) }
+func (m *Member) RawBytes() int64 { return m.out.rawBytes + int64(m.TailBytes()) }
 
 // TailBytes returns how much of the JSON is not yet compressed.
 func (m *Member) TailBytes() int { return len(m.buffer) - m.window }
@@ -176,15 +162,10 @@ func (m *Member) TailBytes() int { return len(m.buffer) - m.window }
 // CompressedBytes returns the length of what has been compressed.
 func (m *Member) CompressedBytes() int { return m.out.Len() }
 
-// Finish ends the member, which must not be empty, and returns its bytes, which
-// are the caller's from now on. The member equals a new one afterwards.
-func (m *Member) Finish() *Segments {
+// Finish ends the member and returns its body, which is the caller's from now on.
+// The member equals a new one afterwards.
+func (m *Member) Finish() *Body {
 	m.Compress()
-	var trailer [8]byte // RFC 1952, section 2.3.1
-	binary.LittleEndian.PutUint32(trailer[:], m.sum)
-	binary.LittleEndian.PutUint32(trailer[4:], uint32(m.raw))
-	_, _ = m.out.Write(lastBlock)
-	_, _ = m.out.Write(trailer[:])
 	finished := m.out
 	finished.sealed = true
 	m.dropBuffer() // whoever waits now until the next member begins holds nothing

@@ -27,14 +27,20 @@ func newPool(tb testing.TB, s encode.Settings) *encode.Pool {
 	return pool
 }
 
-// bytesOf returns the bytes and gives the segments back.
-func bytesOf(tb testing.TB, s *encode.Segments) []byte {
+// bytesOf returns the gzip member with nothing around b, and releases b.
+func bytesOf(tb testing.TB, b *encode.Body) []byte {
 	tb.Helper()
-	all, err := io.ReadAll(s.NewReader())
-	if err != nil || len(all) != s.Len() {
-		tb.Fatalf("read %d bytes of %d, error %v", len(all), s.Len(), err)
+	return fileOf(tb, b.File(nil, nil))
+}
+
+// fileOf returns the bytes of f and releases them.
+func fileOf(tb testing.TB, f *encode.File) []byte {
+	tb.Helper()
+	all, err := io.ReadAll(f.NewReader())
+	if err != nil || len(all) != f.Len() {
+		tb.Fatalf("read %d bytes of %d, error %v", len(all), f.Len(), err)
 	}
-	s.Release()
+	f.Release()
 	return all
 }
 
@@ -280,8 +286,8 @@ func TestCounts(t *testing.T) {
 		t.Errorf("raw %d, tail %d, compressed %d", m.RawBytes(), m.TailBytes(), before)
 	}
 	finished := m.Finish()
-	if got := finished.Len() - before; got != 10 {
-		t.Errorf("the end of a member takes %d bytes, want 10", got)
+	if finished.Len() != before || finished.RawBytes() != 5000 {
+		t.Errorf("finished: raw %d, compressed %d; want 5000, %d", finished.RawBytes(), finished.Len(), before)
 	}
 	if m.RawBytes() != 0 || m.TailBytes() != 0 || m.CompressedBytes() != 0 {
 		t.Error("a finished member is not empty")
@@ -359,7 +365,7 @@ func TestFinishedIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.Settings{Level: 1, ChunkBytes: 16 << 10, WindowBytes: 32 << 10, Compressors: 1})
 	m := pool.NewMember(nil)
-	var kept []*encode.Segments
+	var kept []*encode.Body
 	for i := range uint64(10) {
 		write(t, m, mixed(i, 60_000))
 		kept = append(kept, m.Finish())

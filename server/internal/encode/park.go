@@ -113,7 +113,7 @@ func (s *Segments) partial() []byte {
 	return s.places[len(s.places)-1].memory[:n]
 }
 
-// dropPartial gives up what partial returns. Write needs it restored.
+// dropPartial gives up what partial returns. append needs it restored.
 func (s *Segments) dropPartial() {
 	if s.partialBytes() == 0 {
 		return

@@ -103,7 +103,10 @@ type compressor struct {
 }
 
 // Write takes what the deflate writer puts out.
-func (c *compressor) Write(b []byte) (int, error) { return c.out.Write(b) }
+func (c *compressor) Write(b []byte) (int, error) {
+	c.out.append(b)
+	return len(b), nil
+}
 
 // borrow returns a compressor that appends deflate blocks to out, which may
 // refer back to window. It waits until one is free: never for longer than those
@@ -118,7 +121,7 @@ func (p *Pool) borrow(out *Segments, window []byte) *compressor {
 }
 
 // compress appends the blocks of a chunk. It can't fail, as Segments takes all
-// that is written to it.
+// that is appended to it.
 func (c *compressor) compress(chunk []byte) { _, _ = c.deflate.Write(chunk) }
 
 // giveBack ends the blocks at a byte border and returns the compressor.

@@ -23,12 +23,12 @@ func (p *segmentPool) take() *segment {
 
 func (p *segmentPool) give(s *segment) { p.pool.Put(s) }
 
-// Segments is a sequence of bytes that grows without being copied. It is an
-// io.Writer that never fails. Its full segments can be moved out of memory, with
-// [Segments.Spill], and are read as before.
+// Segments is a sequence of bytes that grows without being copied. Its full
+// segments can be moved out of memory, with [Segments.Spill], and are read as
+// before.
 //
-// Write and Release are for a caller that is the only one to use the Segments,
-// but that Release may run while Spill does.
+// Release is for a caller that is the only one to use the Segments, except that
+// Spill may run at the same time.
 type Segments struct {
 	pool    *segmentPool
 	account Account
@@ -49,13 +49,8 @@ type place struct {
 	id     int64
 }
 
-func newSegments(pool *segmentPool, account Account) *Segments {
-	return &Segments{pool: pool, account: account}
-}
-
-// Write appends b.
-func (s *Segments) Write(b []byte) (int, error) {
-	n := len(b)
+// append appends b. It is for the member alone, until that is finished.
+func (s *Segments) append(b []byte) {
 	for len(b) > 0 {
 		used := s.length % SegmentBytes
 		if used == 0 {
@@ -66,7 +61,6 @@ func (s *Segments) Write(b []byte) (int, error) {
 		s.length += c
 		b = b[c:]
 	}
-	return n, nil
 }
 
 // Len returns the number of bytes, wherever they are.

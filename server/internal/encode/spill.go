@@ -20,7 +20,7 @@ type Store interface {
 // then stays in memory, and all can be read.
 //
 // It may run while others read, spill or release the same segments, but not
-// while Write does.
+// while the member appends to them.
 func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 	for i := 0; ; i++ {
 		var moving *segment

@@ -12,7 +12,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
-func wantBytes(t *testing.T, s *encode.Segments, want []byte) {
+func wantBytes(t *testing.T, s *encode.Body, want []byte) {
 	t.Helper()
 	got, err := io.ReadAll(s.NewReader())
 	if err != nil || !bytes.Equal(got, want) {
@@ -20,7 +20,7 @@ func wantBytes(t *testing.T, s *encode.Segments, want []byte) {
 	}
 }
 
-func wantSpilled(t *testing.T, s *encode.Segments, store encode.Store, segments int) {
+func wantSpilled(t *testing.T, s *encode.Body, store encode.Store, segments int) {
 	t.Helper()
 	if freed, err := s.Spill(store); freed != segments*encode.SegmentBytes || err != nil {
 		t.Errorf("%d bytes freed instead of %d, error %v", freed, segments*encode.SegmentBytes, err)
@@ -28,18 +28,12 @@ func wantSpilled(t *testing.T, s *encode.Segments, store encode.Store, segments 
 }
 
 // exactly returns finished segments of n bytes.
-func exactly(t *testing.T, n int) (*encode.Segments, []byte) {
+func exactly(t *testing.T, n int) (*encode.Body, []byte) {
 	t.Helper()
 	s := newPool(t, encode.DefaultSettings()).NewMember(nil).Finish()
-	frame, err := io.ReadAll(s.NewReader())
-	if err != nil {
-		t.Fatal(err)
-	}
-	rest := noise(1, n-len(frame))
-	if _, err := s.Write(rest); err != nil {
-		t.Fatal(err)
-	}
-	return s, append(frame, rest...)
+	want := noise(1, n)
+	s.Append(want)
+	return s, want
 }
 
 func TestSpill(t *testing.T) {

@@ -42,7 +42,7 @@ func newBatch(n int64) *batch.Batch {
 		Num:        7,
 		ScopeCount: 1,
 		RawBytes:   n,
-		File:       member.Finish(),
+		File:       member.Finish().File(nil, nil),
 	}
 }
 

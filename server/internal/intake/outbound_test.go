@@ -29,7 +29,7 @@ func testForm(t *testing.T) *form {
 	if _, err := io.WriteString(member, `{"scopes":[]}`); err != nil {
 		t.Fatal(err)
 	}
-	return newForm(&batch.Batch{Header: &batch.Header{}, Num: 1, File: member.Finish()})
+	return newForm(&batch.Batch{Header: &batch.Header{}, Num: 1, File: member.Finish().File(nil, nil)})
 }
 
 // The transport repeats a request by itself if the server can't have seen it. Then the

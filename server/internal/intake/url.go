@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+
+	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
 // CheckURL returns an error if [New] would refuse the URL. Its text continues a sentence
@@ -15,6 +17,11 @@ import (
 func CheckURL(raw string) error {
 	_, _, err := parseURL(raw)
 	return err
+}
+
+// ExposesKey reports whether an API key travels to the URL unencrypted.
+func ExposesKey(url string, key secret.Secret) bool {
+	return !key.IsZero() && strings.HasPrefix(strings.ToLower(url), "http://")
 }
 
 // maxSocketPathBytes limits the path of a unix socket: 107 bytes on Linux.

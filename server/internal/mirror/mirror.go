@@ -60,6 +60,19 @@ const (
 	Dropped
 )
 
+// String returns the outcome in one word.
+func (o Outcome) String() string {
+	switch o {
+	case Accepted:
+		return "accepted"
+	case Refused:
+		return "refused"
+	case Dropped:
+		return "dropped"
+	}
+	return "unknown"
+}
+
 // Mirror takes batches to several intakes. It is safe for concurrent use.
 type Mirror struct {
 	config  Config

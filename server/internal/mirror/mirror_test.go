@@ -84,7 +84,7 @@ func noise(tb testing.TB, drawn encode.Account, num int32) *batch.Batch {
 	if _, err := io.CopyN(member, rand.NewChaCha8([32]byte{byte(num)}), fileBytes); err != nil {
 		tb.Fatal(err)
 	}
-	return &batch.Batch{Header: &batch.Header{Service: "shop"}, Num: num, File: member.Finish()}
+	return &batch.Batch{Header: &batch.Header{Service: "shop"}, Num: num, File: member.Finish().File(nil, nil)}
 }
 
 func hang(ctx context.Context, _ intake.Sender, _ *batch.Batch) error {

@@ -98,9 +98,11 @@ type rec struct {
 
 func (r *rec) String() string { return "r" }
 
-type alias = map[string]rec
-type gen[T any] struct{ v T }
-type galias[T any] = gen[T]
+type (
+	alias         = map[string]rec
+	gen[T any]    struct{ v T }
+	galias[T any] = gen[T]
+)
 
 //go:noinline
 func aliases(a alias, b galias[int], c any, d error, e []interface{}, f interface{ comparable2 }) alias {

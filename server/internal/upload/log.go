@@ -1,0 +1,94 @@
+package upload
+
+import (
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+
+	"github.com/scopegate/scopegate/server/internal/text"
+)
+
+// End is what became of a stream.
+type End struct {
+	Snapshot
+	Outcome
+	Took time.Duration
+	// Err is why it failed, in more detail than its client was told; nil if it did
+	// not.
+	Err error
+}
+
+// answer counts and logs what became of the stream, and tells its client.
+func (u *upload) answer(err error) error {
+	defer u.answered.Done()
+	u.sender.stop()
+	u.refused = permanent(err)
+	if u.consumed {
+		u.close() // first, as the client may begin another upload at once
+	}
+	var public error
+	if err != nil {
+		u.mu.Lock() // the stream may just have begun
+		public = Status(err, u.sender.resumption())
+		u.mu.Unlock()
+	}
+	end := End{Snapshot: u.snapshot(), Outcome: OutcomeOf(public), Took: time.Since(u.progress.began), Err: err}
+	if end.Reason == ReasonOverloaded {
+		u.server.Counts.Overloaded.Add(1)
+	}
+	u.log(end)
+	u.server.Observer.UploadEnded(end)
+	if public != nil {
+		return public
+	}
+	return u.rpc.SendAndClose(u.sender.summary())
+}
+
+// log writes the one line that a stream leaves.
+func (u *upload) log(end End) {
+	ctx := u.rpc.Context()
+	level := end.level()
+	if !u.server.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("code", end.Code.String())}
+	if end.Err != nil {
+		attrs = append(attrs, slog.String("reason", string(end.Reason)), slog.String("error", text.Clip(end.Err.Error())))
+	}
+	if h := end.Header; h != nil {
+		attrs = append(attrs,
+			slog.String("upload_id", text.Clip(h.UploadID)), slog.String("service", text.Clip(h.Service)),
+			slog.String("env", text.Clip(h.Env)),
+			slog.String("version", text.Clip(h.Version)), slog.String("language", text.Clip(h.Language)))
+	}
+	if end.Tenant != "" {
+		attrs = append(attrs, slog.String("tenant", end.Tenant))
+	}
+	attrs = append(attrs,
+		slog.Int64("scopes", end.Scopes), slog.Int64("accepted_scopes", end.AcceptedScopes),
+		slog.Int("first_batch", int(end.FirstBatch)), slog.Int("batches", int(end.AcceptedBatches)),
+		slog.Int64("wire_bytes", end.ReceivedBytes),
+		slog.Int64("json_bytes", end.AcceptedJSONBytes), slog.Int64("gzip_bytes", end.AcceptedGzipBytes),
+		slog.Duration("took", end.Took))
+	if client, ok := peer.FromContext(ctx); ok {
+		attrs = append(attrs, slog.String("peer", client.Addr.String()))
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
+	}
+	u.server.Logger.LogAttrs(ctx, level, "upload ended", attrs...)
+}
+
+// level is Debug for what a client can bring about as often as it likes.
+func (e End) level() slog.Level {
+	switch {
+	case e.Code == codes.OK:
+		return slog.LevelInfo
+	case e.Header == nil, e.Code == codes.Canceled:
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}

@@ -1,0 +1,196 @@
+package upload
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
+)
+
+// Phase is what a stream's reader does.
+type Phase int32
+
+// The phases of a reader. In all except Encoding it waits.
+const (
+	Receiving        Phase = iota // for the client
+	WaitingForMemory              // until the budget has room
+	Encoding                      // checks scopes and writes them to the open batch
+	WaitingForTurn                // until the batch before is accepted
+	Landing                       // until the last batch is accepted
+)
+
+// Snapshot is how far a stream has come. The log, the metrics and the status page
+// read it.
+type Snapshot struct {
+	// Header is what the client says of its upload; nil until the metadata is there.
+	Header *batch.Header
+	// Tenant is who the client has proved to be; empty where nobody is asked.
+	Tenant string
+	Began  time.Time
+	Phase  Phase
+	// IntakeUp reports whether the intake takes batches now.
+	IntakeUp bool
+	// Ending is why the stream has to end early; nil unless it does.
+	Ending error
+	// Scopes were received in ReceivedBytes of protobuf. They became JSONBytes and
+	// GzipBytes, in sealed batches and the open one.
+	Scopes, ReceivedBytes, JSONBytes, GzipBytes int64
+	// HeldBytes is what the stream holds in memory.
+	HeldBytes int64
+	// FirstBatch, OpenBatch and TravellingBatch are numbers of batches;
+	// TravellingBatch is 0 where none travels.
+	FirstBatch, OpenBatch, TravellingBatch int32
+	// What follows is of the batches that the intake has accepted.
+	AcceptedBatches                                      int32
+	AcceptedScopes, AcceptedJSONBytes, AcceptedGzipBytes int64
+}
+
+// Counts are what all streams have done since the start. They only grow, and may be
+// read by any goroutine.
+type Counts struct {
+	// Once no stream is open, scopes received = accepted + refused + given back, and
+	// batches sealed likewise. A batch that was split counts as refused, and its parts
+	// as sealed.
+	ScopesReceived, ScopesAccepted, ScopesRefused, ScopesGivenBack   atomic.Int64
+	BatchesSealed, BatchesAccepted, BatchesRefused, BatchesGivenBack atomic.Int64
+	// ReceivedBytes are of protobuf, and JSONBytes of what the scopes became.
+	ReceivedBytes, JSONBytes atomic.Int64
+	// SealedJSONBytes and SealedGzipBytes are of sealed batches, AcceptedGzipBytes of
+	// accepted ones.
+	SealedJSONBytes, SealedGzipBytes, AcceptedGzipBytes atomic.Int64
+	// SpoolFull and SpoolFailed count batches that could not be moved to the spool.
+	SpoolFull, SpoolFailed atomic.Int64
+	// Overloaded counts streams that were refused for want of room.
+	Overloaded atomic.Int64
+}
+
+// progress is how far a stream has come, as its goroutines note it. Any goroutine
+// may read it.
+type progress struct {
+	counts *Counts
+	began  time.Time
+
+	header                                     atomic.Pointer[batch.Header]
+	phase                                      atomic.Int32
+	scopes, receivedBytes                      atomic.Int64
+	jsonBytes, gzipBytes                       atomic.Int64
+	firstBatch, openBatch, travelling          atomic.Int32
+	acceptedBatches                            atomic.Int32
+	acceptedScopes, acceptedJSON, acceptedGzip atomic.Int64
+
+	// sealedJSON and sealedGzip are of sealed batches. The upload's lock guards them.
+	sealedJSON, sealedGzip int64
+}
+
+func (p *progress) start(counts *Counts) { p.counts, p.began = counts, time.Now() }
+
+// enter notes the phase.
+func (p *progress) enter(now Phase) { p.phase.Store(int32(now)) }
+
+func (p *progress) begin(firstBatch int32) {
+	p.firstBatch.Store(firstBatch)
+	p.openBatch.Store(firstBatch)
+}
+
+// receive notes that a message has come.
+func (p *progress) receive(bytes int) {
+	p.receivedBytes.Add(int64(bytes))
+	p.counts.ReceivedBytes.Add(int64(bytes))
+}
+
+// scope notes that a message was a scope.
+func (p *progress) scope() {
+	p.scopes.Add(1)
+	p.counts.ScopesReceived.Add(1)
+}
+
+// grow notes what the open batch has become.
+func (p *progress) grow(open *batch.Assembler) {
+	p.makeJSON(p.sealedJSON + open.RawBytes())
+	p.gzipBytes.Store(p.sealedGzip + int64(open.CompressedBytes()))
+}
+
+// seal notes that the open batch is sealed.
+func (p *progress) seal(b *batch.Batch) {
+	gzip := int64(b.File.Len())
+	p.sealedJSON += b.RawBytes
+	p.sealedGzip += gzip
+	p.makeJSON(p.sealedJSON)
+	p.gzipBytes.Store(p.sealedGzip)
+	p.openBatch.Store(b.Num + 1)
+	p.counts.SealedJSONBytes.Add(b.RawBytes)
+	p.counts.SealedGzipBytes.Add(gzip)
+}
+
+func (p *progress) makeJSON(bytes int64) { p.counts.JSONBytes.Add(bytes - p.jsonBytes.Swap(bytes)) }
+
+// accept notes that the intake has accepted a batch.
+func (p *progress) accept(b *batch.Batch) {
+	gzip := int64(b.File.Len())
+	p.acceptedBatches.Add(1)
+	p.acceptedScopes.Add(b.ScopeCount)
+	p.acceptedJSON.Add(b.RawBytes)
+	p.acceptedGzip.Add(gzip)
+	p.counts.BatchesAccepted.Add(1)
+	p.counts.ScopesAccepted.Add(b.ScopeCount)
+	p.counts.AcceptedGzipBytes.Add(gzip)
+}
+
+// end notes what became of the scopes that were not accepted.
+func (p *progress) end(refused bool) {
+	rest := p.scopes.Load() - p.acceptedScopes.Load()
+	if refused {
+		p.counts.ScopesRefused.Add(rest)
+	} else {
+		p.counts.ScopesGivenBack.Add(rest)
+	}
+}
+
+func (u *upload) snapshot() Snapshot {
+	s := u.progress.snapshot()
+	s.Tenant, s.HeldBytes, s.Ending = u.grant.TenantName(), u.account.HeldBytes(), context.Cause(u.ctx)
+	s.IntakeUp = u.grant.Up()
+	return s
+}
+
+func (p *progress) snapshot() Snapshot {
+	return Snapshot{
+		Header: p.header.Load(), Began: p.began, Phase: Phase(p.phase.Load()),
+		Scopes: p.scopes.Load(), ReceivedBytes: p.receivedBytes.Load(),
+		JSONBytes: p.jsonBytes.Load(), GzipBytes: p.gzipBytes.Load(),
+		FirstBatch: p.firstBatch.Load(), OpenBatch: p.openBatch.Load(), TravellingBatch: p.travelling.Load(),
+		AcceptedBatches: p.acceptedBatches.Load(), AcceptedScopes: p.acceptedScopes.Load(),
+		AcceptedJSONBytes: p.acceptedJSON.Load(), AcceptedGzipBytes: p.acceptedGzip.Load(),
+	}
+}
+
+// Notable returns how far some of the open streams have come, the oldest first, and how
+// many are open. If those are more than most, half are the oldest and half those of the
+// rest that hold most memory.
+func (s *Server) Notable(most int) (notable []Snapshot, open int) {
+	all := s.list()
+	for _, u := range mostNotable(all, most) {
+		notable = append(notable, u.snapshot())
+	}
+	return notable, len(all)
+}
+
+func mostNotable(open []*upload, most int) []*upload {
+	oldest := func(x, y *upload) int { return x.progress.began.Compare(y.progress.began) }
+	slices.SortFunc(open, oldest)
+	if len(open) <= most {
+		return open
+	}
+	shown, rest := open[:most-most/2], open[most-most/2:]
+	holds := make(map[*upload]int64, len(rest)) // it changes while they are sorted
+	for _, u := range rest {
+		holds[u] = u.account.HeldBytes()
+	}
+	slices.SortStableFunc(rest, func(x, y *upload) int { return cmp.Compare(holds[y], holds[x]) })
+	shown = slices.Concat(shown, rest[:most/2])
+	slices.SortFunc(shown, oldest)
+	return shown
+}

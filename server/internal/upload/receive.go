@@ -1,0 +1,182 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+)
+
+// receiver reads a stream's messages: metadata first, then scopes, then the end. It
+// belongs to the reader, except for pace.
+type receiver struct {
+	rpc      grpc.ServerStream
+	stream   *Opening
+	progress *progress
+	pace     pace
+	messages [2]grpcwire.Message // the one read last, and the one before
+	last     int                 // which of the two
+	// compressed reports whether messages may become larger when they are read.
+	compressed bool
+}
+
+func (r *receiver) start(u *upload) {
+	r.rpc, r.stream, r.progress = u.rpc, u.Opening, &u.progress
+	for i := range r.messages {
+		r.messages[i].Account = u.account
+	}
+	r.compressed = grpcwire.Compressed(u.rpc.Context())
+	r.pace.begin(&u.server.Config)
+}
+
+// metadata reads the first message.
+func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
+	number, payload, err := r.receive()
+	defer r.release()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, r.invalid("required: the stream ended before its first message")
+	case err != nil:
+		return nil, err
+	case number != metadataNumber:
+		return nil, r.invalid("required in the first message, which carries a scope")
+	case len(payload) > r.stream.server.MaxMetadataBytes:
+		text := fmt.Sprintf("%d bytes, more than the limit of %d", len(payload), r.stream.server.MaxMetadataBytes)
+		return nil, metadataInvalid("metadata", text)
+	}
+	md := &symdbv1.UploadMetadata{}
+	if err := proto.Unmarshal(payload, md); err != nil {
+		return nil, metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
+	}
+	return md, nil
+}
+
+// next reads the next scope once there is memory for it, and returns its wire bytes
+// once there is memory to go on. They are valid until the call after the next one, or
+// their release. The error is io.EOF at the end of the stream.
+func (r *receiver) next(ctx context.Context) ([]byte, error) {
+	if r.stream.account.Wait(ctx) != nil {
+		return nil, context.Cause(ctx)
+	}
+	r.progress.enter(Receiving)
+	r.stream.account.Receiving(true)
+	number, payload, err := r.receive()
+	r.stream.account.Receiving(false)
+	switch {
+	case err != nil:
+		return nil, err
+	case number == metadataNumber:
+		return nil, &inputError{reason: ReasonStreamInvalid, field: "metadata", text: "set twice: again in place of " + r.field()}
+	case len(payload) > r.stream.server.MaxScopeBytes:
+		return nil, r.tooLarge()
+	}
+	r.progress.scope()
+	if r.compressed && r.stream.server.Budget.Exceeded() {
+		return nil, ErrMemory
+	}
+	r.progress.enter(WaitingForMemory)
+	if r.stream.account.Wait(ctx) != nil {
+		return nil, context.Cause(ctx)
+	}
+	return payload, nil
+}
+
+// field names what is expected in the next message. Scopes are counted from 0.
+func (r *receiver) field() string {
+	if r.progress.header.Load() == nil {
+		return "metadata"
+	}
+	return scopeField(r.progress.scopes.Load())
+}
+
+func scopeField(ordinal int64) string { return "scope[" + strconv.FormatInt(ordinal, 10) + "]" }
+
+func (r *receiver) invalid(text string) error {
+	return &inputError{reason: ReasonStreamInvalid, field: r.field(), text: text}
+}
+
+func (r *receiver) tooLarge() error {
+	return &inputError{
+		reason: ReasonScopeTooLarge, field: r.field(),
+		text: fmt.Sprintf("larger than the limit of %d bytes; split it at its children and repeat the root",
+			r.stream.server.MaxScopeBytes),
+	}
+}
+
+// receive reads a message and finds the payload in it.
+func (r *receiver) receive() (protowire.Number, []byte, error) {
+	r.last = 1 - r.last
+	message := &r.messages[r.last]
+	message.Release()
+	r.pace.wait()
+	err := r.rpc.RecvMsg(message)
+	bytes := len(message.Bytes())
+	r.pace.receive(bytes)
+	r.progress.receive(bytes)
+	switch {
+	case errors.Is(err, io.EOF):
+		return 0, nil, io.EOF
+	case err != nil:
+		return 0, nil, fmt.Errorf("receive %s: %w", r.field(), err)
+	}
+	number, payload, fault := splitRequest(message.Bytes())
+	if fault != "" {
+		return 0, nil, r.invalid(fault)
+	}
+	return number, payload, nil
+}
+
+// releaseOlder gives back the bytes of the message before the last one; of the last
+// one, at the end of the stream.
+func (r *receiver) releaseOlder() { r.messages[1-r.last].Release() }
+
+// release gives back all bytes.
+func (r *receiver) release() {
+	r.messages[0].Release()
+	r.messages[1].Release()
+}
+
+// The fields of UploadScopesRequest's payload.
+const (
+	metadataNumber protowire.Number = 1
+	scopeNumber    protowire.Number = 2
+)
+
+// splitRequest finds the payload in an UploadScopesRequest: the number of its
+// field and its bytes. It returns what is wrong where there is not exactly one.
+func splitRequest(b []byte) (number protowire.Number, payload []byte, fault string) {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return 0, nil, "malformed protobuf"
+		}
+		b = b[n:]
+		if typ != protowire.BytesType || num != metadataNumber && num != scopeNumber {
+			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+				return 0, nil, "malformed protobuf"
+			}
+			b = b[n:]
+			continue
+		}
+		value, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return 0, nil, "malformed protobuf"
+		}
+		if number != 0 {
+			return 0, nil, "a message carries more than one payload"
+		}
+		number, payload, b = num, value, b[n:]
+	}
+	if number == 0 {
+		return 0, nil, "required: the message is empty"
+	}
+	return number, payload, ""
+}

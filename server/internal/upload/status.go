@@ -1,0 +1,233 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/access"
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+// errorDomain is the domain of every google.rpc.ErrorInfo of this service.
+const errorDomain = "scopegate"
+
+// Reason is the reason of a google.rpc.ErrorInfo. docs/protocol.md lists what a
+// client does on each.
+type Reason string
+
+// The reasons. ReasonNone stands for that of an upload that went well.
+const (
+	ReasonNone              Reason = "NONE"
+	ReasonStreamInvalid     Reason = "STREAM_INVALID"
+	ReasonMetadataInvalid   Reason = "METADATA_INVALID"
+	ReasonScopeInvalid      Reason = "SCOPE_INVALID"
+	ReasonScopeTooLarge     Reason = "SCOPE_TOO_LARGE"
+	ReasonIntakeUnreachable Reason = "INTAKE_UNREACHABLE"
+	ReasonIntakeTimeout     Reason = "INTAKE_TIMEOUT"
+	ReasonIntakeUnavailable Reason = "INTAKE_UNAVAILABLE"
+	ReasonIntakeRefused     Reason = "INTAKE_REFUSED"
+	ReasonScopeUnsplittable Reason = "SCOPE_UNSPLITTABLE"
+	ReasonBatchTooLarge     Reason = "BATCH_TOO_LARGE"
+	ReasonShuttingDown      Reason = "SHUTTING_DOWN"
+	ReasonConnectionAge     Reason = "CONNECTION_AGE"
+	ReasonTooSlow           Reason = "TOO_SLOW"
+	ReasonUnauthenticated   Reason = "UNAUTHENTICATED"
+	ReasonPermission        Reason = "PERMISSION_DENIED"
+	ReasonOverloaded        Reason = "OVERLOADED"
+	ReasonCancelled         Reason = "CANCELLED"
+	ReasonDeadline          Reason = "DEADLINE_EXCEEDED"
+	ReasonInternal          Reason = "INTERNAL"
+)
+
+// Status turns whatever ended a stream into what its client is told. It is
+// the only place that does, as AIP-193 describes it: one code, a message for
+// people, one ErrorInfo for programs and further details where they help. What
+// is worth trying again carries the progress, unless that is nil: not known.
+func Status(err error, progress *symdbv1.UploadProgress) error {
+	if input, ok := errors.AsType[*inputError](err); ok {
+		return inputStatus(input)
+	}
+	if failure, ok := errors.AsType[*intake.Error](err); ok {
+		return intakeStatus(failure, progress)
+	}
+	if unsplittable, ok := errors.AsType[*batch.UnsplittableError](err); ok {
+		text := "the intake takes no batch as large as " + unsplittable.Error()
+		return publicError{codes.FailedPrecondition, ReasonScopeUnsplittable, text}.status(
+			&symdbv1.IntakeFailure{HttpStatus: http.StatusRequestEntityTooLarge})
+	}
+	if overload, ok := errors.AsType[*memory.OverloadError](err); ok {
+		return overloadStatus(overload.Error(), progress)
+	}
+	switch {
+	case errors.Is(err, access.ErrUnauthenticated):
+		return publicError{codes.Unauthenticated, ReasonUnauthenticated, access.ErrUnauthenticated.Error()}.status()
+	case errors.Is(err, access.ErrPermission):
+		return publicError{codes.PermissionDenied, ReasonPermission, access.ErrPermission.Error()}.status()
+	case errors.Is(err, access.ErrService):
+		return inputStatus(&inputError{reason: ReasonPermission, field: "metadata.service", text: access.ErrService.Error()})
+	case errors.Is(err, ErrMemory), errors.Is(err, ErrUnbegun):
+		return overloadStatus(err.Error(), progress)
+	case errors.Is(err, ErrTooSlow):
+		return publicError{codes.Unavailable, ReasonTooSlow, err.Error()}.status(again(retryDelay, progress)...)
+	case errors.Is(err, ErrShuttingDown):
+		return publicError{codes.Unavailable, ReasonShuttingDown, err.Error()}.status(again(0, progress)...)
+	case errors.Is(err, ErrConnectionAge):
+		return publicError{codes.Unavailable, ReasonConnectionAge, err.Error()}.status(again(0, progress)...)
+	case errors.Is(err, errTooLargeInDoubt):
+		return publicError{codes.Unavailable, ReasonIntakeUnavailable, err.Error()}.status(again(retryDelay, nil)...)
+	case errors.Is(err, context.Canceled), status.Code(err) == codes.Canceled:
+		return publicError{codes.Canceled, ReasonCancelled, "the client has cancelled the upload"}.status()
+	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
+		return publicError{codes.DeadlineExceeded, ReasonDeadline, "the client's deadline has passed"}.status()
+	}
+	return publicError{codes.Internal, ReasonInternal, errInternal.Error()}.status()
+}
+
+func inputStatus(input *inputError) error {
+	code := codes.InvalidArgument
+	if input.reason == ReasonPermission {
+		code = codes.PermissionDenied
+	}
+	return publicError{code, input.reason, input.Error()}.statusWithMetadata(input.limits,
+		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: input.field, Description: input.text, Reason: string(input.reason)},
+		}})
+}
+
+// overloadDelay is for how long, at least and at most, a client is asked to wait
+// that finds no room. It is random, so that those who are refused together do not
+// come back together.
+const minOverloadDelay, maxOverloadDelay = time.Second, 5 * time.Second
+
+func overloadStatus(text string, progress *symdbv1.UploadProgress) error {
+	delay := minOverloadDelay + rand.N(maxOverloadDelay-minOverloadDelay) //nolint:gosec // spreads load, guards nothing
+	return publicError{codes.ResourceExhausted, ReasonOverloaded, text}.status(again(delay, progress)...)
+}
+
+// retryDelay is what a client is asked to wait where the intake has not asked
+// for anything.
+const retryDelay = time.Second
+
+func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error {
+	public := publicError{code: codes.Unavailable}
+	switch {
+	case failure.HTTPStatus != 0 && failure.Retryable():
+		public.reason, public.text = ReasonIntakeUnavailable, "the intake is not able to take"
+	case failure.HTTPStatus != 0:
+		public = publicError{codes.FailedPrecondition, ReasonIntakeRefused, "the intake has refused"}
+	case failure.Timeout():
+		public.reason, public.text = ReasonIntakeTimeout, "the intake did not answer in time to"
+	case errors.Is(failure, context.Canceled):
+		return Status(context.Canceled, nil)
+	case errors.Is(failure, context.DeadlineExceeded):
+		return Status(context.DeadlineExceeded, nil)
+	default:
+		public.reason, public.text = ReasonIntakeUnreachable, "the intake can't be reached for"
+	}
+	public.text += " batch " + strconv.Itoa(int(failure.BatchNum))
+	if failure.HTTPStatus != 0 {
+		public.text += ": it answered " + strconv.Itoa(failure.HTTPStatus)
+	}
+	if _, ok := errors.AsType[*intake.ProxyError](failure); ok {
+		public.text += ": a proxy refuses to connect to it"
+	}
+	// Not what it said, which may be about more than this batch: the log has that.
+	details := []protoadapt.MessageV1{&symdbv1.IntakeFailure{
+		HttpStatus: int32(failure.HTTPStatus), BatchNum: failure.BatchNum,
+	}}
+	if failure.Retryable() {
+		details = append(details, again(max(failure.RetryAfter, retryDelay), progress)...)
+	}
+	return public.status(details...)
+}
+
+// again returns the details that a client needs to go on.
+func again(delay time.Duration, progress *symdbv1.UploadProgress) []protoadapt.MessageV1 {
+	details := []protoadapt.MessageV1{&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)}}
+	if progress != nil {
+		details = append(details, progress)
+	}
+	return details
+}
+
+// publicError is what a client is told.
+type publicError struct {
+	code   codes.Code
+	reason Reason
+	text   string
+}
+
+func (p publicError) status(details ...protoadapt.MessageV1) error {
+	return p.statusWithMetadata(nil, details...)
+}
+
+func (p publicError) statusWithMetadata(metadata map[string]string, details ...protoadapt.MessageV1) error {
+	info := &errdetails.ErrorInfo{Reason: string(p.reason), Domain: errorDomain, Metadata: metadata}
+	st, err := status.New(p.code, p.text).WithDetails(append([]protoadapt.MessageV1{info}, details...)...)
+	if err != nil {
+		return status.Error(p.code, p.text)
+	}
+	return st.Err()
+}
+
+// Outcome is how a stream ends: the gRPC status code that its client is told, and the
+// reason.
+type Outcome struct {
+	Code   codes.Code
+	Reason Reason
+}
+
+// outcomes are all that Status returns.
+var outcomes = []Outcome{
+	{codes.OK, ReasonNone},
+	{codes.InvalidArgument, ReasonStreamInvalid},
+	{codes.InvalidArgument, ReasonMetadataInvalid},
+	{codes.InvalidArgument, ReasonScopeInvalid},
+	{codes.InvalidArgument, ReasonScopeTooLarge},
+	{codes.InvalidArgument, ReasonBatchTooLarge},
+	{codes.FailedPrecondition, ReasonIntakeRefused},
+	{codes.FailedPrecondition, ReasonScopeUnsplittable},
+	{codes.Unavailable, ReasonIntakeUnreachable},
+	{codes.Unavailable, ReasonIntakeTimeout},
+	{codes.Unavailable, ReasonIntakeUnavailable},
+	{codes.Unavailable, ReasonShuttingDown},
+	{codes.Unavailable, ReasonConnectionAge},
+	{codes.Unavailable, ReasonTooSlow},
+	{codes.Unauthenticated, ReasonUnauthenticated},
+	{codes.PermissionDenied, ReasonPermission},
+	{codes.ResourceExhausted, ReasonOverloaded},
+	{codes.Canceled, ReasonCancelled},
+	{codes.DeadlineExceeded, ReasonDeadline},
+	{codes.Internal, ReasonInternal},
+}
+
+// Outcomes returns every way in which a stream can end.
+func Outcomes() []Outcome { return slices.Clone(outcomes) }
+
+// OutcomeOf returns the outcome that a status from [Status] stands for.
+func OutcomeOf(public error) Outcome {
+	if public == nil {
+		return Outcome{codes.OK, ReasonNone}
+	}
+	st := status.Convert(public)
+	for _, detail := range st.Details() {
+		if found, ok := detail.(*errdetails.ErrorInfo); ok {
+			return Outcome{st.Code(), Reason(found.GetReason())}
+		}
+	}
+	return Outcome{st.Code(), ReasonInternal}
+}

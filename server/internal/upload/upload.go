@@ -1,0 +1,292 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/transcode"
+)
+
+// idHeader tells the client its upload's identity before the first scope.
+const idHeader = "scopegate-upload-id"
+
+type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
+
+// upload is one stream of an upload. Three goroutines work on it:
+//
+//   - The reader, consume, receives scopes and fills the open batch. It owns the
+//     open batch except while it waits, and all its waits go through waiting.
+//   - The event loop, events, attends to the stream while the reader waits. It is
+//     gRPC's own goroutine: only its return ends a stream whose client sends nothing.
+//   - The sender (send.go) posts a sealed batch while the next one fills.
+type upload struct {
+	*Opening
+
+	rpc      uploadStream
+	conn     *connlimit.Conn // that the stream uses; nil: not yet
+	receiver receiver
+	sender   sender
+	progress progress
+
+	begun    chan struct{}  // closed once the metadata is read and in order
+	done     chan error     // what consume returned
+	clock    *time.Timer    // fires when there may be something to attend to
+	answered sync.WaitGroup // is waited for until the client has its answer
+
+	// What follows belongs to the event loop until the client has its answer.
+
+	consumed bool // the reader has ended
+	refused  bool // the answer is that the same again would fail again
+	closed   bool
+
+	// mu guards what follows. It is held for work on the processor and for moving the
+	// open batch to the spool, never while the reader waits.
+	mu      sync.Mutex
+	options options
+	batches *batch.Assembler // nil until the metadata is accepted
+	opened  time.Time        // when the open batch got its first scope
+	aged    time.Time        // when it goes out though it is not full
+	fires   time.Time        // when clock does
+}
+
+// UploadScopes serves one stream: a whole upload or a part of one.
+func (s *Server) UploadScopes(rpc uploadStream) error {
+	opening := openingOf(rpc.Context())
+	if opening == nil || !opening.claim() {
+		return Status(rpc.Context().Err(), nil)
+	}
+	u := s.start(opening, rpc)
+	s.goroutines.Go(u.read)
+	return u.answer(u.events())
+}
+
+// read runs the reader, and closes the upload once its client is answered, unless the
+// event loop has closed it.
+func (u *upload) read() {
+	u.register()
+	u.done <- u.consume()
+	u.answered.Wait()
+	u.conn.Release() // not before, as unused connections may be closed
+	u.close()
+}
+
+// consume is the reader. It returns nil once the intake has accepted the last batch.
+func (u *upload) consume() (err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	defer u.server.catch(u.ctx, func(panicked error) { err = panicked })
+	md, err := u.receiveMetadata()
+	if err != nil {
+		return err
+	}
+	if err := u.begin(md); err != nil {
+		return err
+	}
+	return u.consumeScopes()
+}
+
+// consumeScopes takes one scope after the other to the intake. The newest is held back
+// until the next one or the end of the stream is there, so that the last batch, the
+// final one, always has a scope.
+func (u *upload) consumeScopes() error {
+	held, err := u.receive()
+	if errors.Is(err, io.EOF) {
+		return u.receiver.invalid("required: an upload has at least one scope")
+	}
+	u.place.Leave()
+	for err == nil {
+		var next transcode.Checked
+		next, err = u.receive()
+		if errors.Is(err, io.EOF) {
+			return u.finish(held)
+		}
+		if err == nil {
+			err = u.add(held)
+			held = next
+		}
+		if err == nil && u.batches.Full() {
+			err = u.forward(false)
+		}
+	}
+	return err
+}
+
+// events waits for the stream to end, and meanwhile attends to it: a batch may have
+// landed or grown too old, the budget may want less to be held, the client may be too
+// slow. It returns nil once the intake has accepted the last batch, and otherwise why the
+// stream ends.
+func (u *upload) events() error {
+	for {
+		select {
+		case err := <-u.done:
+			u.consumed = true
+			if err != nil && errors.Is(err, context.Cause(u.ctx)) {
+				return u.giveBack(err)
+			}
+			return err
+		case <-u.ctx.Done():
+			return u.giveBack(context.Cause(u.ctx))
+		case <-u.wake:
+		case <-u.clock.C:
+		}
+		u.aside(u.attend)
+	}
+}
+
+// waiting lets go of the lock for as long as wait waits. It is the only place where
+// the reader does.
+func (u *upload) waiting(in Phase, wait func() error) error {
+	u.mu.Unlock()
+	defer u.mu.Lock()
+	u.progress.enter(in)
+	defer u.progress.enter(Encoding)
+	return wait()
+}
+
+// receiveMetadata waits for the first message.
+func (u *upload) receiveMetadata() (md *symdbv1.UploadMetadata, err error) {
+	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
+		return nil, err
+	}
+	err = u.waiting(Receiving, func() (err error) {
+		md, err = u.receiver.metadata()
+		return err
+	})
+	return md, err
+}
+
+// begin checks the metadata and tells the client the upload's identity.
+func (u *upload) begin(md *symdbv1.UploadMetadata) error {
+	header, options, err := readMetadata(md)
+	u.progress.header.Store(header) // beside an error, who the client claims to be
+	if err != nil {
+		return err
+	}
+	defer close(u.begun)
+	u.options = options
+	u.progress.begin(options.firstBatchNum)
+	u.sender.begin(header, options)
+	if u.timeLeft() <= 0 {
+		u.end(ErrConnectionAge)
+	}
+	u.server.Tracer.describe(u.rpc.Context(), header, options)
+	if err := u.account.Admit(header.Service, heldBytes(header)); err != nil {
+		return fmt.Errorf("admit upload: %w", err)
+	}
+	if err := u.server.Access.Claim(u.grant, header); err != nil {
+		return err
+	}
+	u.conn = grpcwire.ConnOf(u.rpc.Context())
+	u.conn.Use()
+	policy := u.server.Policy
+	policy.Learned = u.grant.Learned
+	if options.singleBatch {
+		policy = batch.Policy{FlushThresholdBytes: math.MaxInt}
+	}
+	u.batches = batch.NewAssembler(header, policy, u.server.Compressors, u.account)
+	if err := u.rpc.SendHeader(metadata.Pairs(idHeader, header.UploadID)); err != nil {
+		return fmt.Errorf("send header: %w", grpcwire.Gone(u.rpc.Context(), err))
+	}
+	return nil
+}
+
+// receive waits for the client, and for memory before and after that, and checks the
+// scope that comes.
+func (u *upload) receive() (transcode.Checked, error) {
+	var wire []byte
+	err := u.waiting(WaitingForMemory, func() (err error) {
+		wire, err = u.receiver.next(u.ctx)
+		return err
+	})
+	if err != nil {
+		return transcode.Checked{}, err
+	}
+	scope, err := u.server.Plan.Check(wire, u.server.MaxDepth)
+	if err != nil {
+		return transcode.Checked{}, scopeError(u.progress.scopes.Load()-1, err)
+	}
+	return scope, nil
+}
+
+// add puts a scope into the open batch.
+func (u *upload) add(scope transcode.Checked) error {
+	if u.batches.Empty() {
+		u.startAge()
+	}
+	if err := u.batches.Resume(); err != nil {
+		return fmt.Errorf("%w: %w", ErrMemory, err)
+	}
+	u.batches.Add(scope)
+	u.progress.grow(u.batches)
+	u.receiver.releaseOlder()
+	if u.options.singleBatch {
+		return u.checkSingleBatch()
+	}
+	return nil
+}
+
+// checkSingleBatch fails if the open batch, which no threshold ends, is too large.
+func (u *upload) checkSingleBatch() error {
+	if most := u.server.MaxBatchBytes; u.batches.CompressedBytes() > most {
+		return batchTooLarge(batch.Limits{CompressedBytes: most})
+	}
+	if most := u.server.MaxBatchRawBytes; u.batches.RawBytes() > most {
+		return batchTooLarge(batch.Limits{RawBytes: most})
+	}
+	return nil
+}
+
+// forward seals the open batch and sends it once the batch before is accepted.
+func (u *upload) forward(last bool) error {
+	b, age, err := u.seal()
+	if err != nil {
+		return err
+	}
+	err = u.waiting(WaitingForTurn, func() error { return u.sender.turn(u.ctx) })
+	if err != nil {
+		u.sender.giveUp(b.Body, false)
+		return err
+	}
+	u.sender.post(b, age, last)
+	return nil
+}
+
+// finish forwards the last batch, with the scope that was held back, and waits until
+// the intake has accepted it. A client that has just lost its right to upload doesn't
+// finish.
+func (u *upload) finish(held transcode.Checked) error {
+	if err := u.server.Access.Revoked(u.grant); err != nil {
+		u.end(err)
+		return err
+	}
+	if err := u.add(held); err != nil {
+		return err
+	}
+	if err := u.forward(true); err != nil {
+		return err
+	}
+	return u.waiting(Landing, func() error { return u.sender.land(u.ctx) })
+}
+
+// seal seals the open batch, leaves it in the sender's care, and returns for how long it
+// was open.
+func (u *upload) seal() (*batch.Sealed, time.Duration, error) {
+	if err := u.batches.Resume(); err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", ErrMemory, err)
+	}
+	b := u.batches.Seal()
+	u.sender.keep(b)
+	return b, time.Since(u.opened), nil
+}

@@ -1,0 +1,345 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/memory"
+)
+
+func accept(context.Context, *batch.Batch) error { return nil }
+
+// slow is an intake that takes each batch when it is told to.
+type slow struct{ arrived, take chan *batch.Batch }
+
+func newSlow() slow { return slow{make(chan *batch.Batch), make(chan *batch.Batch)} }
+
+func (s slow) forward(ctx context.Context, b *batch.Batch) error {
+	select {
+	case s.arrived <- b:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-s.take:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// locked does something with an upload while its reader waits.
+func (u *upload) locked(do func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	do()
+}
+
+// awaitScope returns when the open batch has a scope.
+func (u *upload) awaitScope(t *testing.T) {
+	t.Helper()
+	await(t, "a scope in the batch", func() (ok bool) { u.locked(func() { ok = !u.batches.Empty() }); return ok })
+}
+
+// growOld has the open batch be too old, and the event loop see it.
+func (u *upload) growOld(t *testing.T) {
+	t.Helper()
+	u.awaitScope(t)
+	u.locked(func() { u.aged = time.Now() })
+	u.attend()
+}
+
+// failingStore is a spool whose first reads fail.
+type failingStore struct {
+	mu       sync.Mutex
+	blocks   [][]byte
+	failures int
+}
+
+func (s *failingStore) Put(block []byte) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blocks = append(s.blocks, append([]byte(nil), block...))
+	return int64(len(s.blocks) - 1), nil
+}
+
+func (s *failingStore) ReadAt(b []byte, id int64, offset int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures > 0 {
+		s.failures--
+		return errors.New("the disk fails")
+	}
+	copy(b, s.blocks[id][offset:])
+	return nil
+}
+
+func (*failingStore) Free(int64) {}
+
+// A batch that is too old, and can't be read back from the spool for a while, is forwarded
+// once it can, though its client sends nothing more.
+func TestAgedBatchIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	posted := make(chan *batch.Batch, 2)
+	s := serve(t, func(_ context.Context, b *batch.Batch) error { posted <- b; return nil }, func(c *Config) { c.MaxBatchAge = time.Hour })
+	stream := s.begin(t)
+	stream.send(t, 2)
+	u := stream.upload
+	u.awaitScope(t)
+	u.locked(func() {
+		if err := u.batches.Park(&failingStore{failures: 3}); err != nil {
+			t.Error(err)
+		}
+		s.MaxBatchAge = time.Millisecond
+		u.aged = time.Now()
+	})
+	u.wakeUp()
+	receive(t, posted, "the batch to be forwarded")
+	if _, err := stream.CloseAndRecv(); err != nil {
+		t.Error(err)
+	}
+	if failed, logged := s.Counts.SpoolFailed.Load(), s.log.Count("the disk fails"); failed != 3 || logged != 3 {
+		t.Errorf("%d failures are counted and %d logged, want 3", failed, logged)
+	}
+}
+
+// A batch that grows too old while the one before travels goes out as soon as that has
+// landed, though its client sends nothing more.
+func TestAgedBatchBehindAnother(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, func(c *Config) { c.MaxBatchAge = time.Hour })
+	stream := s.begin(t)
+	stream.send(t, 2)
+	u := stream.upload
+	u.growOld(t)
+	receive(t, intake.arrived, "the first batch")
+	stream.send(t, 1)
+	u.growOld(t)
+	for want := range int32(2) {
+		if got := u.progress.acceptedBatches.Load(); got != want {
+			t.Errorf("%d batches are accepted, want %d", got, want)
+		}
+		intake.take <- nil
+		receive(t, intake.arrived, "the next batch")
+		if want == 0 {
+			if err := stream.CloseSend(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	intake.take <- nil
+	if summary, err := stream.CloseAndRecv(); err != nil || summary.GetBatchCount() != 3 {
+		t.Errorf("%v, %v, want 3 batches", summary, err)
+	}
+}
+
+// A batch that travels when the stream has to end may land; what its client is told is
+// how far the intake came.
+func TestEndWhileABatchTravels(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		cause error
+		want  Reason
+	}{
+		"too slow":      {ErrTooSlow, ReasonTooSlow},
+		"shutting down": {ErrShuttingDown, ReasonShuttingDown},
+		"out of memory": {ErrMemory, ReasonOverloaded},
+		"too old":       {ErrConnectionAge, ReasonConnectionAge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			intake := newSlow()
+			s := serve(t, intake.forward, func(c *Config) { c.MaxBatchAge = time.Hour })
+			stream := s.begin(t)
+			stream.send(t, 2)
+			stream.upload.growOld(t)
+			receive(t, intake.arrived, "a batch")
+			stream.upload.End(test.cause)
+			stream.upload.End(errors.New("a later cause"))
+			intake.take <- nil
+			end := s.awaitEnd(t)
+			if end.Reason != test.want || end.AcceptedScopes != 1 || end.Scopes != 2 {
+				t.Errorf("%s, %d of %d scopes accepted; want %s, 1 of 2", end.Reason, end.AcceptedScopes, end.Scopes, test.want)
+			}
+			_, err := stream.CloseAndRecv()
+			for _, detail := range status.Convert(err).Details() {
+				if progress, ok := detail.(*symdbv1.UploadProgress); ok {
+					if progress.GetAcceptedScopeCount() != 1 || progress.GetNextBatchNum() != 2 {
+						t.Errorf("%v, want 1 scope accepted and batch 2 next", progress)
+					}
+					return
+				}
+			}
+			t.Errorf("%v has no progress", err)
+		})
+	}
+}
+
+// A batch that has not landed in time is broken off.
+func TestEndBreaksOff(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, func(c *Config) { c.SettleTime = time.Millisecond })
+	stream := s.begin(t)
+	stream.send(t, 1)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, intake.arrived, "the batch")
+	s.Stop()
+	if end := s.awaitEnd(t); end.Reason != ReasonShuttingDown || end.AcceptedScopes != 0 {
+		t.Errorf("%s, %d scopes accepted; want %s, none", end.Reason, end.AcceptedScopes, ReasonShuttingDown)
+	}
+}
+
+// A stream that has to end between two scopes ends, wherever that meets its reader.
+func TestEndBetweenScopes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, accept, nil)
+	s.Policy.FlushThresholdBytes = 0 // each scope is a batch
+	for range 20 {
+		stream := s.begin(t)
+		go stream.upload.End(ErrTooSlow)
+		for range 2 {
+			scope := &symdbv1.Scope{ScopeType: "package", Name: new("main")}
+			_ = stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}})
+		}
+		if end := s.awaitEnd(t); end.Reason != ReasonTooSlow {
+			t.Errorf("%s, want %s", end.Reason, ReasonTooSlow)
+		}
+		await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
+	}
+}
+
+// A reader that waits for the batch before stops waiting when its stream has to end, and
+// the batch that it has sealed is given back.
+func TestEndWhileWaitingForTurn(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, func(c *Config) { c.SettleTime = time.Millisecond })
+	s.Policy.FlushThresholdBytes = 0 // each scope is a batch
+	stream := s.begin(t)
+	stream.send(t, 3)
+	receive(t, intake.arrived, "the first batch")
+	await(t, "the reader to wait", func() bool { return Phase(stream.upload.progress.phase.Load()) == WaitingForTurn })
+	stream.upload.End(ErrTooSlow)
+	if end := s.awaitEnd(t); end.Reason != ReasonTooSlow {
+		t.Errorf("%s, want %s", end.Reason, ReasonTooSlow)
+	}
+	await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
+	if got := s.Counts.BatchesGivenBack.Load(); got != 2 {
+		t.Errorf("%d batches are given back, want 2", got)
+	}
+}
+
+// An upload that is asked to hold less, and has no spool, forwards its open batch.
+func TestPressure(t *testing.T) {
+	t.Parallel()
+	posted := make(chan *batch.Batch, 2)
+	s := serve(t, func(_ context.Context, b *batch.Batch) error { posted <- b; return nil }, nil)
+	stream := s.begin(t)
+	stream.send(t, 2)
+	u := stream.upload
+	u.awaitScope(t)
+	u.onPressure(memory.Squeeze)
+	if b := receive(t, posted, "the batch"); b.Num != 1 || b.Final || b.ScopeCount != 1 {
+		t.Errorf("batch %d, final %v, %d scopes; want 1, false, 1", b.Num, b.Final, b.ScopeCount)
+	}
+	u.onPressure(memory.GiveUp)
+	if end := s.awaitEnd(t); end.Reason != ReasonOverloaded {
+		t.Errorf("%s, want %s", end.Reason, ReasonOverloaded)
+	}
+}
+
+// A panic in the event loop ends its stream as one in the reader does.
+func TestPanicInAnEvent(t *testing.T) {
+	t.Parallel()
+	s := serve(t, accept, nil)
+	stream := s.begin(t)
+	stream.upload.locked(func() { stream.upload.receiver.pace.config = nil })
+	stream.upload.wakeUp()
+	if end := s.awaitEnd(t); end.Code != codes.Internal || s.log.Count("panic in a handler") != 1 {
+		t.Errorf("%s, want %s and a line in the log:\n%s", end.Code, codes.Internal, s.log)
+	}
+}
+
+// A batch that travels is waited for when the server stops, though the reader has already
+// seen that its stream has to end.
+func TestGiveBackWaitsForTheBatch(t *testing.T) {
+	t.Parallel()
+	for range 20 { // select takes what it likes
+		synctest.Test(t, func(t *testing.T) {
+			u := &upload{
+				Opening: &Opening{server: &Server{Config: Config{SettleTime: time.Hour}}, ctx: t.Context()},
+				begun:   make(chan struct{}), done: make(chan error, 1),
+			}
+			u.sender.idle = make(chan struct{}, 1) // a batch travels
+			close(u.begun)
+			u.done <- ErrShuttingDown
+			told := make(chan error, 1)
+			go func() { told <- u.giveBack(ErrShuttingDown) }()
+			synctest.Wait()
+			if len(told) != 0 {
+				t.Fatal("the client is told before the batch has landed")
+			}
+			u.sender.yield()
+			if err := <-told; !errors.Is(err, ErrShuttingDown) {
+				t.Errorf("%v, want %v", err, ErrShuttingDown)
+			}
+		})
+	}
+}
+
+// A client that has its answer may begin another upload at once: the one before holds
+// nothing any more.
+func TestNextUpload(t *testing.T) {
+	t.Parallel()
+	s := serve(t, accept, nil)
+	for range maxUploads - 1 {
+		s.begin(t)
+	}
+	for range 3 * maxUploads {
+		stream := s.begin(t)
+		scope := &symdbv1.Scope{ScopeType: "package", Name: new("main")}
+		if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.CloseAndRecv(); err != nil {
+			t.Fatal(err)
+		}
+		if end := s.awaitEnd(t); end.open != maxUploads-1 {
+			t.Errorf("%d uploads are open before the client has its answer, want %d", end.open, maxUploads-1)
+		}
+	}
+}
+
+// An upload whose last batch lands though its stream has to end is whole.
+func TestLastBatchLandsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, nil)
+	stream := s.begin(t)
+	stream.send(t, 1)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, intake.arrived, "the last batch")
+	s.Stop()
+	intake.take <- nil
+	if summary, err := stream.CloseAndRecv(); err != nil || summary.GetScopeCount() != 1 {
+		t.Errorf("%v, %v, want 1 scope", summary, err)
+	}
+	if end := s.awaitEnd(t); end.open != 0 {
+		t.Errorf("%d uploads are open before the client has its answer, want none", end.open)
+	}
+}

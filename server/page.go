@@ -1,0 +1,213 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/scopegate/scopegate/server/internal/activity"
+	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/upload"
+)
+
+// shownUploads bounds how many uploads in flight are shown.
+const shownUploads = 100
+
+// statusPage is the page of a server, and the clock behind its plots.
+type statusPage struct {
+	mu     sync.Mutex
+	page   *adminpage.Page // nil: nobody has asked for it
+	served bool            // the server's Serve was called
+	stop   chan struct{}   // nil: the clock does not go
+	clock  sync.WaitGroup
+	closed bool
+}
+
+// StatusPage returns a page that shows what the server is doing: the uploads in
+// flight and those that have ended lately, memory, and how the intake does. It is
+// to be mounted at a root of its own, where only operators get to: it asks nobody
+// who they are. It can be called again, and before, during and after Serve. While
+// the server serves and there is a page, a history of five minutes is kept.
+//
+// The page shows the last state after Shutdown, which ends what is live.
+func (s *Server) StatusPage() http.Handler {
+	p := &s.page
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.page == nil {
+		p.page = adminpage.New(s.snapshot)
+		if p.closed {
+			p.page.Close()
+		}
+		p.start(s.sample)
+	}
+	return p.page
+}
+
+// serve tells that the server serves.
+func (p *statusPage) serve(sample func(time.Time)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.served = true
+	p.start(sample)
+}
+
+// start has sample called every second, until close, once there is a page and the
+// server serves. It must be called with mu held.
+func (p *statusPage) start(sample func(time.Time)) {
+	if p.page == nil || !p.served || p.closed || p.stop != nil {
+		return
+	}
+	p.stop = make(chan struct{})
+	p.clock.Go(func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case now := <-ticker.C:
+				sample(now)
+			case <-p.stop:
+				return
+			}
+		}
+	})
+}
+
+// close ends the clock and what the page has under way.
+func (p *statusPage) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.closed = true
+	if p.page != nil {
+		p.page.Close()
+	}
+	if p.stop != nil {
+		close(p.stop)
+	}
+	p.clock.Wait()
+}
+
+func (s *Server) sample(now time.Time) {
+	c := &s.uploads.Counts
+	s.activity.Sample(now, activity.Totals{
+		Scopes: c.ScopesReceived.Load(), ReceivedBytes: c.ReceivedBytes.Load(), JSONBytes: c.JSONBytes.Load(),
+		AcceptedBytes: c.AcceptedGzipBytes.Load(), RefusedUploads: c.Overloaded.Load(),
+	}, s.budget.DrawnBytes(), s.uploads.InFlight())
+}
+
+// snapshot returns what the server is doing, for the status page.
+func (s *Server) snapshot() adminpage.Snapshot {
+	snapshot := adminpage.Snapshot{
+		Taken:  time.Now(),
+		Server: adminpage.Server{Version: s.version, Started: s.started, Stopping: s.isStopping()},
+		Memory: adminpage.Memory{
+			LimitBytes: s.budget.LimitBytes(), DrawnBytes: s.budget.DrawnBytes(), PeakBytes: s.budget.PeakBytes(),
+			Waiting: s.budget.Waiting(), Short: s.budget.Squeezing(), Refusing: s.budget.Refusing(),
+		},
+	}
+	if s.spool != nil {
+		snapshot.Memory.SpoolBytes, snapshot.Memory.SpoolLimitBytes = s.spool.UsedBytes(), s.config.Limits.SpoolBytes
+	}
+	s.activity.Report(&snapshot)
+	own := s.routes.Own.Client
+	state := own.State()
+	snapshot.Intake.Host, snapshot.Intake.RetryAt, snapshot.Intake.Posting = own.Host(), state.RetryAt, state.Posting
+	switch state.Health {
+	case intake.Throttled:
+		snapshot.Intake.State = adminpage.IntakeSpared
+	case intake.Down, intake.Probing:
+		snapshot.Intake.State = adminpage.IntakeProbed
+	case intake.Up:
+		snapshot.Intake.State = adminpage.IntakeOpen
+	}
+	var notable []upload.Snapshot
+	notable, snapshot.UploadCount = s.uploads.Notable(shownUploads)
+	for _, u := range notable {
+		snapshot.Uploads = append(snapshot.Uploads, shownUpload(u))
+	}
+	return snapshot
+}
+
+func shownUpload(u upload.Snapshot) adminpage.Upload {
+	shown := adminpage.Upload{
+		Label: shownLabel(u), Began: u.Began,
+		Scopes: u.Scopes, ReceivedBytes: u.ReceivedBytes, JSONBytes: u.JSONBytes, GzipBytes: u.GzipBytes,
+		HeldBytes: u.HeldBytes, BatchNum: u.OpenBatch, AcceptedBatches: u.AcceptedBatches,
+	}
+	shown.State, shown.Stuck = stateOf(u)
+	return shown
+}
+
+// stateOf says what a stream does, in words, and whether it waits for something else
+// than its client.
+func stateOf(u upload.Snapshot) (words string, stuck bool) {
+	if u.Ending != nil {
+		return "ending: " + u.Ending.Error(), true
+	}
+	on := "forwarding batch " + strconv.Itoa(int(u.TravellingBatch))
+	if !u.IntakeUp {
+		on = "waiting for the intake, with batch " + strconv.Itoa(int(u.TravellingBatch))
+	}
+	switch u.Phase {
+	case upload.WaitingForMemory:
+		words, stuck = "waiting for memory", true
+	case upload.Encoding:
+		words = "encoding"
+	case upload.WaitingForTurn, upload.Landing:
+		return on, !u.IntakeUp
+	case upload.Receiving:
+		words = "receiving"
+		if u.Header == nil {
+			words = "waiting for the metadata"
+		}
+	}
+	if u.TravellingBatch != 0 {
+		return words + "; " + on, stuck || !u.IntakeUp
+	}
+	return words, stuck
+}
+
+func shownLabel(u upload.Snapshot) adminpage.Label {
+	label := adminpage.Label{Tenant: u.Tenant}
+	if h := u.Header; h != nil {
+		label.UploadID, label.Service = h.UploadID, h.Service
+		label.Version, label.Language = h.Version, h.Language
+	}
+	return activity.Shortened(label)
+}
+
+// observer passes on what is not counted by upload itself: to the metrics, and to what
+// the page remembers.
+type observer struct {
+	*metrics
+	activity *activity.Recorder
+}
+
+// UploadEnded counts a stream by its end, and remembers it.
+func (o observer) UploadEnded(end upload.End) {
+	o.uploadEnded(end.Outcome, end.Took)
+	ended := adminpage.Finished{
+		Label: shownLabel(end.Snapshot), Ended: time.Now(), Took: end.Took,
+		Code: end.Code.String(), Good: end.Code == codes.OK,
+		Scopes: end.Scopes, AcceptedScopes: end.AcceptedScopes,
+		JSONBytes: end.AcceptedJSONBytes, GzipBytes: end.AcceptedGzipBytes, Batches: end.AcceptedBatches,
+	}
+	if end.Err != nil {
+		ended.Reason, ended.Detail = string(end.Reason), end.Err.Error()
+	}
+	o.activity.Finish(ended)
+}
+
+// attempted counts an attempt at posting a batch to the server's own intake, which is
+// the one that the page shows.
+func (s *Server) attempted(a intake.Attempt) {
+	s.activity.Attempt(a)
+	s.metrics.attempted(a)
+}

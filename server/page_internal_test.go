@@ -1,0 +1,330 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/adminpage"
+)
+
+// watched is a server, and a client of it.
+type watched struct {
+	*Server
+	address string
+	client  symdbv1.SymbolDatabaseServiceClient
+}
+
+// watch starts a server in front of an intake that answers as it is told.
+func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watched {
+	t.Helper()
+	intake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		answer(w, r)
+	}))
+	t.Cleanup(intake.Close)
+	cfg := DefaultConfig()
+	cfg.Intake.URL = intake.URL
+	if configure != nil {
+		configure(&cfg)
+	}
+	s, err := New(cfg, slog.New(slog.DiscardHandler), WithVersion("v9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.uploads.SettleTime = patience
+	address, _ := serve(t, s)
+	return &watched{Server: s, address: address, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
+}
+
+func accept(http.ResponseWriter, *http.Request) {}
+
+// begin begins an upload of a service; the server has its metadata.
+func (w *watched) begin(t *testing.T, service string) uploading {
+	t.Helper()
+	return w.beginIn(t.Context(), t, service)
+}
+
+func (w *watched) beginIn(ctx context.Context, t *testing.T, service string) uploading {
+	t.Helper()
+	stream, err := w.client.UploadScopes(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	introduce(t, stream, service)
+	return stream
+}
+
+type uploading = grpc.ClientStreamingClient[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
+
+// introduce sends the metadata; the server has it then.
+func introduce(t *testing.T, stream uploading, service string) {
+	t.Helper()
+	if err := stream.Send(metadataOf(service)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Header(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func metadataOf(service string) *symdbv1.UploadScopesRequest {
+	metadata := &symdbv1.UploadMetadata{Service: service, Version: "1", Language: "go"}
+	return &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}
+}
+
+func send(t *testing.T, stream uploading, count int) {
+	t.Helper()
+	for range count {
+		scope := &symdbv1.Scope{ScopeType: "package", Name: new("main")}
+		if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// await waits until the server's snapshot is as wanted, and returns it.
+func (w *watched) await(t *testing.T, what string, as func(adminpage.Snapshot) bool) adminpage.Snapshot {
+	t.Helper()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		s := w.snapshot()
+		if as(s) {
+			return s
+		}
+		select {
+		case <-ticker.C:
+		case <-limit.C:
+			t.Fatalf("waited for %s: %+v", what, s)
+		}
+	}
+}
+
+// inState tells whether the only upload is in that state.
+func inState(state string) func(adminpage.Snapshot) bool {
+	return func(s adminpage.Snapshot) bool { return len(s.Uploads) == 1 && s.Uploads[0].State == state }
+}
+
+func TestSnapshotFollowsAnUpload(t *testing.T) {
+	t.Parallel()
+	open := make(chan struct{})
+	w := watch(t, func(c *Config) { c.FlushThresholdBytes = 0 }, func(http.ResponseWriter, *http.Request) { <-open })
+	s := w.snapshot()
+	if s.Server.Version != "v9" || s.Server.Stopping || s.UploadCount != 0 || s.Memory.LimitBytes == 0 || s.Memory.DrawnBytes == 0 ||
+		s.Intake.State != adminpage.IntakeOpen || !strings.HasPrefix(s.Intake.Host, "http://127.0.0.1:") {
+		t.Errorf("at first: %+v", s)
+	}
+	silent, err := w.client.UploadScopes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "a stream without metadata", inState("waiting for the metadata"))
+	if err := silent.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "its end", func(s adminpage.Snapshot) bool {
+		return s.UploadCount == 0 && len(s.Finished) == 1 && s.Finished[0].Reason == "STREAM_INVALID" && !s.Finished[0].Good
+	})
+
+	stream := w.begin(t, "shop")
+	s = w.await(t, "an upload", inState("receiving"))
+	if u := s.Uploads[0]; u.Service != "shop" || u.Version != "1" || u.Language != "go" || len(u.UploadID) != 36 ||
+		u.BatchNum != 1 || u.ReceivedBytes == 0 || u.Scopes != 0 || u.Stuck {
+		t.Errorf("%+v", u)
+	}
+	send(t, stream, 2) // the first of them fills a batch
+	s = w.await(t, "a batch on its way", inState("receiving; forwarding batch 1"))
+	if u := s.Uploads[0]; u.BatchNum != 2 || u.Scopes != 2 || u.JSONBytes == 0 || u.GzipBytes == 0 || u.AcceptedBatches != 0 {
+		t.Errorf("%+v", u)
+	}
+	w.await(t, "the POST", func(s adminpage.Snapshot) bool { return s.Intake.Posting == 1 && len(s.Intake.Attempts) == 0 })
+	send(t, stream, 1)
+	w.await(t, "the next batch behind it", inState("forwarding batch 1"))
+	close(open)
+	s = w.await(t, "two batches accepted", func(s adminpage.Snapshot) bool {
+		return s.Uploads[0].AcceptedBatches == 2 && s.Uploads[0].State == "receiving"
+	})
+	if u := s.Uploads[0]; u.BatchNum != 3 {
+		t.Errorf("%+v", u)
+	}
+	summary, err := stream.CloseAndRecv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = w.await(t, "the end", func(s adminpage.Snapshot) bool { return s.UploadCount == 0 })
+	if f := s.Finished[0]; !f.Good || f.Code != "OK" || f.Reason != "" || f.Scopes != 3 || f.AcceptedScopes != 3 || f.Batches != 3 ||
+		f.JSONBytes != summary.GetRawBytes() || f.GzipBytes != summary.GetCompressedBytes() || f.UploadID != summary.GetUploadId() {
+		t.Errorf("finished: %+v, summary: %v", f, summary)
+	}
+	counts := &w.uploads.Counts
+	got := []int64{counts.ScopesAccepted.Load(), counts.JSONBytes.Load(), counts.AcceptedGzipBytes.Load()}
+	if want := []int64{3, summary.GetRawBytes(), summary.GetCompressedBytes()}; !slices.Equal(got, want) {
+		t.Errorf("scopes, JSON and gzip: %d, want %d", got, want)
+	}
+	if s.Intake.Attempts[0] != (adminpage.Outcome{Class: "accepted", Good: true, Count: 3}) || s.Intake.Latency.Count != 3 {
+		t.Errorf("intake: %+v", s.Intake)
+	}
+}
+
+func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
+	t.Parallel()
+	w := watch(t, func(c *Config) { c.Intake.BatchDeadline = time.Hour }, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		http.Error(w, "away for lunch", http.StatusServiceUnavailable)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := w.client.UploadScopes(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata := &symdbv1.UploadMetadata{Service: "shop", Language: "go"}
+	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}); err != nil {
+		t.Fatal(err)
+	}
+	send(t, stream, 1)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	s := w.await(t, "an intake that is left alone", func(s adminpage.Snapshot) bool {
+		return s.Intake.State == adminpage.IntakeSpared && len(s.Intake.Failures) > 0
+	})
+	if in := s.Intake; in.FailedInRow != 1 || in.FailingSince.IsZero() || time.Until(in.RetryAt) <= 0 ||
+		len(in.Failures) != 1 || in.Failures[0].HTTPStatus != 503 || in.Failures[0].Reason != "away for lunch" || in.Failures[0].BatchNum != 1 {
+		t.Errorf("%+v", in)
+	}
+	s = w.await(t, "an upload that waits", inState("waiting for the intake, with batch 1"))
+	if !s.Uploads[0].Stuck {
+		t.Error("it is not told to be stuck")
+	}
+	cancel()
+	w.await(t, "its end", func(s adminpage.Snapshot) bool { return len(s.Finished) == 1 && s.Finished[0].Code == "Canceled" })
+}
+
+func TestSnapshotOfRefusedUploads(t *testing.T) {
+	t.Parallel()
+	w := watch(t, func(c *Config) { c.Limits.ServiceUploads = 1 }, accept)
+	first := w.begin(t, "shop")
+	stream, err := w.client.UploadScopes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata := &symdbv1.UploadMetadata{Service: "shop", Version: "second", Language: "go"}
+	_ = stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}})
+	if err := stream.RecvMsg(&symdbv1.UploadScopesResponse{}); status.Code(err) != codes.ResourceExhausted {
+		t.Fatal(err)
+	}
+	s := w.await(t, "the refusal", func(s adminpage.Snapshot) bool { return len(s.Finished) == 1 })
+	if f := s.Finished[0]; f.Version != "second" || f.Code != "ResourceExhausted" || f.Reason != "OVERLOADED" {
+		t.Errorf("%+v", f)
+	}
+	w.sample(time.Now())
+	if last := w.snapshot().History[0]; last.RefusedUploads != 1 || last.Uploads != 1 || last.DrawnBytes == 0 || last.ReceivedBytes == 0 {
+		t.Errorf("%+v", last)
+	}
+	send(t, first, 1)
+	if _, err := first.CloseAndRecv(); err != nil {
+		t.Error(err)
+	}
+}
+
+// With the race detector.
+func TestSnapshotWhileAllIsInMotion(t *testing.T) {
+	t.Parallel()
+	w := watch(t, func(c *Config) { c.FlushThresholdBytes = 0 }, accept)
+	page := w.StatusPage()
+	stop := make(chan struct{})
+	var looking, uploading sync.WaitGroup
+	for range 2 {
+		looking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if s := w.snapshot(); len(s.Uploads) != s.UploadCount {
+					t.Errorf("%d of %d uploads", len(s.Uploads), s.UploadCount)
+				}
+				w.sample(time.Now())
+				page.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+			}
+		})
+	}
+	for range 8 {
+		uploading.Go(func() {
+			for range 3 {
+				stream := w.begin(t, "shop")
+				send(t, stream, 10)
+				if _, err := stream.CloseAndRecv(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	uploading.Wait()
+	close(stop)
+	looking.Wait()
+	if got := w.uploads.Counts.ScopesReceived.Load(); got != 240 {
+		t.Errorf("%d scopes, want 240", got)
+	}
+}
+
+func TestStatusPageEndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	w := watch(t, nil, accept)
+	server := httptest.NewServer(w.StatusPage())
+	defer server.Close()
+	resp, err := server.Client().Get(server.URL + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewReader(resp.Body)
+	if line, err := lines.ReadString('\n'); err != nil || !strings.HasPrefix(line, "data: {") {
+		t.Fatal(line, err)
+	}
+	if err := w.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Errorf("the events did not end in order: %v", err)
+	}
+	recorder := httptest.NewRecorder()
+	w.StatusPage().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if recorder.Code != http.StatusOK {
+		t.Errorf("the page answers %d afterwards", recorder.Code)
+	}
+	if !w.snapshot().Server.Stopping {
+		t.Error("the server is not told to stop")
+	}
+}
+
+func TestStatusPageOfAServerThatHasStopped(t *testing.T) {
+	t.Parallel()
+	w := watch(t, nil, accept)
+	if err := w.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	recorder := httptest.NewRecorder()
+	w.StatusPage().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events", nil))
+	if recorder.Code != http.StatusServiceUnavailable {
+		t.Errorf("events: %d", recorder.Code)
+	}
+}
