@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
 
-	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 )
@@ -34,8 +33,8 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	if err != nil {
 		return conn, auth, err // as it is: gRPC compares it
 	}
-	limits := frames.Limits{
-		Streams: o.streams, SmallFrames: frames.DefaultSmallFrames,
+	limits := grpcwire.Limits{
+		Streams: o.streams, SmallFrames: grpcwire.DefaultSmallFrames,
 		UpdateBytes:     o.windowBytes / 4, // so gRPC does it
 		HeaderListBytes: o.headerListBytes,
 		Patience:        answerPatience,
@@ -44,7 +43,7 @@ func (o *observing) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	if taken, ok := raw.(*connection); ok {
 		over.Conn = taken.Conn
 	}
-	return frames.Observe(conn, limits, over.Conn, func(err error) {
+	return grpcwire.Observe(conn, limits, over.Conn, func(err error) {
 		o.ended.Inc()
 		o.limitedLog.Info("connection ended",
 			slog.String("peer", raw.RemoteAddr().String()), slog.String("error", err.Error()))

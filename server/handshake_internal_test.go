@@ -18,7 +18,6 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
-	"github.com/scopegate/scopegate/server/internal/frames"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
@@ -56,7 +55,7 @@ func TestSmallFramesEndConnection(t *testing.T) {
 	server := run(t)
 	hostile, other := dialRaw(t, server.address), dialRaw(t, server.address)
 	other.single(t, 100)
-	hostile.single(t, frames.DefaultSmallFrames+100)
+	hostile.single(t, grpcwire.DefaultSmallFrames+100)
 	awaitEnd(t, hostile)
 	other.settle(t)
 	await(t, "a log line", func() bool { return server.log.Count("small frames") == 1 })
@@ -233,7 +232,7 @@ func TestHandshake(t *testing.T) {
 	if over, ok := auth.(*grpcwire.Line); err != nil || !ok || over.AuthInfo != want {
 		t.Errorf("%+v, %v, want %+v", auth, err, want)
 	}
-	if observed, ok := conn.(*frames.Conn); !ok || observed.Conn != end {
+	if observed, ok := conn.(*grpcwire.Conn); !ok || observed.Conn != end {
 		t.Errorf("a %T, which is not observed", conn)
 	}
 	for _, want := range []error{io.EOF, credentials.ErrConnDispatched} {

@@ -17,7 +17,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/integration/pki"
-	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
@@ -64,7 +64,7 @@ func TestSmallFramesWithinTLS(t *testing.T) {
 	if got := server.drawnBytes() - before; got < count*(1+frameBytes)-slackBytes {
 		t.Errorf("%d bytes were drawn for %d small frames, want %d", got, count, count*(1+frameBytes))
 	}
-	hostile.writeSingle(t, frames.DefaultSmallFrames)
+	hostile.writeSingle(t, grpcwire.DefaultSmallFrames)
 	_, _ = hostile.out.WriteTo(hostile.Conn) // the server may close before all of it is written
 	awaitEnd(t, hostile)
 	other.settle(t)

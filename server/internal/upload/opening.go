@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/scopegate/scopegate/server/internal/access"
-	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -44,7 +44,7 @@ func (s *Server) Open(ctx context.Context, granted *access.Grant, bytes int) *Op
 	o := &Opening{server: s, grant: granted, wake: make(chan struct{}, 1)}
 	o.ctx, o.end = context.WithCancelCause(ctx)
 	o.account = s.Budget.Open(bytes, o.onPressure)
-	o.account.Attribute(frames.OpenBytes)
+	o.account.Attribute(grpcwire.OpenBytes)
 	return o
 }
 
@@ -77,7 +77,7 @@ func (o *Opening) Leave() {
 	if o.place != nil {
 		o.place.Leave()
 	}
-	o.account.Attribute(-frames.OpenBytes)
+	o.account.Attribute(-grpcwire.OpenBytes)
 	o.account.Close()
 	o.server.Access.Leave(o.grant)
 }

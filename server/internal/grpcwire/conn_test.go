@@ -1,4 +1,4 @@
-package frames_test
+package grpcwire_test
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
-var limits = frames.Limits{
+var limits = grpcwire.Limits{
 	Streams: 10, SmallFrames: 100, UpdateBytes: 16 << 10, HeaderListBytes: 8 << 10, Patience: time.Minute,
 }
 
@@ -125,7 +125,7 @@ func TestTooManySmallFrames(t *testing.T) {
 			}
 			for range 3 {
 				err := o.tryReceive(t, data(t, 1, false, []byte{1}))
-				refusal, ok := errors.AsType[*frames.SmallFramesError](err)
+				refusal, ok := errors.AsType[*grpcwire.SmallFramesError](err)
 				if !ok || refusal.Frames != limits.SmallFrames+1 || refusal.MessageBytes != int64(limits.SmallFrames)+1 {
 					t.Fatalf("%v, want a refusal of %d frames", err, limits.SmallFrames+1)
 				}
@@ -186,7 +186,7 @@ func TestTooManyStreams(t *testing.T) {
 	}
 	o.receive(t, reset(t, 1), headers(t, number+4, true))
 	err := o.tryReceive(t, headers(t, number+6, false))
-	if refusal, ok := errors.AsType[*frames.StreamsError](err); !ok || refusal.Streams != most {
+	if refusal, ok := errors.AsType[*grpcwire.StreamsError](err); !ok || refusal.Streams != most {
 		t.Errorf("%v, want a refusal of a stream beside %d", err, most)
 	}
 	o.end(t)
@@ -250,7 +250,7 @@ func TestOutOfOrder(t *testing.T) {
 			o.receive(t, headers(t, 1, false), headers(t, 5, false), data(t, 3, false, message(3)), frame(t, func(f *http2.Framer) error {
 				return errors.Join(f.WritePriority(9, http2.PriorityParam{StreamDep: 11}), f.WriteRawFrame(200, 0xff, 9, nil))
 			}))
-			if _, ok := errors.AsType[*frames.OrderError](o.tryReceive(t, sends)); !ok || len(o.refused) != 1 {
+			if _, ok := errors.AsType[*grpcwire.OrderError](o.tryReceive(t, sends)); !ok || len(o.refused) != 1 {
 				t.Errorf("refused with %v", o.refused)
 			}
 			o.end(t)

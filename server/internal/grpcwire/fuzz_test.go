@@ -1,4 +1,4 @@
-package frames_test
+package grpcwire_test
 
 import (
 	"bytes"

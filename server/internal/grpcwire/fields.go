@@ -1,4 +1,4 @@
-package frames
+package grpcwire
 
 import "golang.org/x/net/http2/hpack"
 

@@ -18,4 +18,4 @@
 // Looked at are frame headers, requests' fields, the length in front of each gRPC
 // message, windows and their increments. No byte is changed, and what breaks the
 // protocol is left for gRPC to refuse, unless nobody could count any more.
-package frames
+package grpcwire

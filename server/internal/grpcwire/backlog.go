@@ -1,4 +1,4 @@
-package frames
+package grpcwire
 
 const (
 	// mergedBytes is how long frames are on average, at least, that gRPC leaves as

@@ -1,4 +1,4 @@
-package frames_test
+package grpcwire_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"pgregory.net/rapid"
 
-	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
 // block returns the fields as HPACK.
@@ -159,7 +159,7 @@ func TestNoRoomForAnswers(t *testing.T) {
 						t.Errorf("the connection is closed: %v, want %v", got, test.want)
 					}
 					if len(o.refused) > 0 {
-						if _, ok := errors.AsType[*frames.StuckError](o.refused[0]); !ok {
+						if _, ok := errors.AsType[*grpcwire.StuckError](o.refused[0]); !ok {
 							t.Error(o.refused)
 						}
 					}
@@ -197,18 +197,18 @@ func TestAskedForMore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if stuck, ok := errors.AsType[*frames.StuckError](ask(1)); !ok || stuck.Asked != most {
+	if stuck, ok := errors.AsType[*grpcwire.StuckError](ask(1)); !ok || stuck.Asked != most {
 		t.Errorf("refused with %v", o.refused)
 	}
 	o.end(t)
 }
 
 // piped is a connection whose client reads nothing unless it is told to.
-func piped(t *testing.T, p *purse) (conn *frames.Conn, client net.Conn, refused chan error) {
+func piped(t *testing.T, p *purse) (conn *grpcwire.Conn, client net.Conn, refused chan error) {
 	t.Helper()
 	client, server := net.Pipe()
 	refused = make(chan error, 1)
-	return frames.Observe(server, limits, p, func(err error) { refused <- err }), client, refused
+	return grpcwire.Observe(server, limits, p, func(err error) { refused <- err }), client, refused
 }
 
 // TestUnreadAnswer has a client not read what the server writes.
@@ -225,7 +225,7 @@ func TestUnreadAnswer(t *testing.T) {
 		if took := time.Since(began); took != limits.Patience {
 			t.Errorf("it took %v, want %v", took, limits.Patience)
 		}
-		if stuck, ok := errors.AsType[*frames.StuckError](<-refused); !ok || stuck.Patience != limits.Patience {
+		if stuck, ok := errors.AsType[*grpcwire.StuckError](<-refused); !ok || stuck.Patience != limits.Patience {
 			t.Errorf("refused with %v", stuck)
 		}
 		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) {

@@ -1,4 +1,4 @@
-package frames_test
+package grpcwire_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
 // TestFewRequestsAtATime: however many requests come at once, few are handed on at a
@@ -26,7 +26,7 @@ func TestFewRequestsAtATime(t *testing.T) {
 		var p purse
 		other := &script{}
 		other.sends.Write(sends)
-		conn := frames.Observe(other, limits, &p, func(err error) { t.Error(err) })
+		conn := grpcwire.Observe(other, limits, &p, func(err error) { t.Error(err) })
 		var got []byte
 		buffer := make([]byte, 8<<10)
 		var err error
@@ -64,7 +64,7 @@ func TestLostConnectionIsClosed(t *testing.T) {
 	var p purse
 	other := &failing{}
 	other.sends.WriteString(http2.ClientPreface)
-	conn := frames.Observe(other, limits, &p, func(err error) { t.Error(err) })
+	conn := grpcwire.Observe(other, limits, &p, func(err error) { t.Error(err) })
 	if _, err := conn.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v, want %v", err, net.ErrClosed)
 	}

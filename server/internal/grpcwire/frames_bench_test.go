@@ -1,4 +1,4 @@
-package frames_test
+package grpcwire_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
 // endless is a client that opens stream 1 and sends the same frames on it again
@@ -34,7 +34,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func BenchmarkRead(b *testing.B) {
 	const readBytes = 32 << 10
 	limits := limits
-	limits.SmallFrames = frames.DefaultSmallFrames
+	limits.SmallFrames = grpcwire.DefaultSmallFrames
 	for _, of := range []struct{ message, frame int }{{16 << 10, 16 << 10}, {4 << 20, 16 << 10}, {600, 600}, {64 << 10, 600}, {1000, 1}} {
 		var sends []byte
 		frameCount := 0
@@ -53,7 +53,7 @@ func BenchmarkRead(b *testing.B) {
 				client := &endless{first: bytes.NewReader(first), frames: sends}
 				var conn io.ReadWriter = client
 				if way == "observed" {
-					conn = frames.Observe(client, limits, &purse{}, nil)
+					conn = grpcwire.Observe(client, limits, &purse{}, nil)
 				}
 				// The server reads all at once, and says so.
 				update := widen(b, 1, readBytes-readBytes*frameCount*9/len(sends))
@@ -89,7 +89,7 @@ func TestReadAllocatesNothing(t *testing.T) {
 		}, nil)),
 		frames: bytes.Join([][]byte{data(t, 1, false, whole[:700]), data(t, 1, false, whole[700:]), data(t, 1, false, message(0)), reset(t, 3)}, nil),
 	}
-	conn := frames.Observe(client, limits, &purse{}, nil)
+	conn := grpcwire.Observe(client, limits, &purse{}, nil)
 	buffer := make([]byte, 1000)
 	if _, err := conn.Read(buffer); err != nil {
 		t.Fatal(err)

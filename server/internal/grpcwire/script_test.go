@@ -1,4 +1,4 @@
-package frames_test
+package grpcwire_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/http2"
 	"pgregory.net/rapid"
 
-	"github.com/scopegate/scopegate/server/internal/frames"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
 // purse is a budget that knows how little was ever drawn.
@@ -135,20 +135,20 @@ const (
 
 // observed is a connection whose client follows a script.
 type observed struct {
-	*frames.Conn
+	*grpcwire.Conn
 	script  script
 	purse   purse
 	refused []error
 }
 
-func observe(limits frames.Limits) *observed {
+func observe(limits grpcwire.Limits) *observed {
 	o := &observed{}
-	o.Conn = frames.Observe(&o.script, limits, &o.purse, func(err error) { o.refused = append(o.refused, err) })
+	o.Conn = grpcwire.Observe(&o.script, limits, &o.purse, func(err error) { o.refused = append(o.refused, err) })
 	return o
 }
 
 // greeted is observe behind the preface.
-func greeted(tb rapid.TB, limits frames.Limits) *observed {
+func greeted(tb rapid.TB, limits grpcwire.Limits) *observed {
 	tb.Helper()
 	o := observe(limits)
 	o.receive(tb, []byte(http2.ClientPreface))

@@ -1,4 +1,4 @@
-package frames
+package grpcwire
 
 import "encoding/binary"
 
