@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/binary"
-	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
@@ -73,9 +71,9 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 			const windowBytes, messageBytes, sentBytes = 64 << 10, 600, 60 << 10
 			reads, ended := make(chan struct{}), make(chan struct{})
 			server := grpc.NewServer(
-				grpc.Creds(&observing{
-					TransportCredentials: insecure.NewCredentials(), streams: 100, windowBytes: windowBytes,
-					headerListBytes: 8 << 10, limitedLog: logs.NewLimiter(slog.New(slog.DiscardHandler)),
+				grpc.Creds(&grpcwire.Observing{
+					TransportCredentials: insecure.NewCredentials(), Streams: 100, WindowBytes: windowBytes,
+					HeaderListBytes: 8 << 10, Log: logs.NewLimiter(slog.New(slog.DiscardHandler)),
 				}),
 				grpc.StaticStreamWindowSize(windowBytes),
 				grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
@@ -92,7 +90,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 			served := make(chan error, 1)
 			go func() {
 				open := connlimit.New(connlimit.Limits{Connections: 1}, budget)
-				served <- server.Serve(&listener{Listener: from, connections: open, budget: budget})
+				served <- server.Serve(&grpcwire.Listener{Listener: from, Connections: open, Budget: budget})
 			}()
 			read := sync.OnceFunc(func() { close(reads) })
 			t.Cleanup(func() {
@@ -198,47 +196,5 @@ func TestOrdinaryClients(t *testing.T) {
 				t.Error("nothing was posted")
 			}
 		})
-	}
-}
-
-// failing are credentials with which nobody gets in.
-type failing struct {
-	credentials.TransportCredentials
-	err error
-}
-
-func (f failing) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return nil, nil, f.err
-}
-
-func (f failing) Clone() credentials.TransportCredentials { return f }
-
-// TestHandshake compares a handshake with that of the credentials within.
-func TestHandshake(t *testing.T) {
-	t.Parallel()
-	end, other := net.Pipe()
-	defer end.Close()
-	defer other.Close()
-	inner := insecure.NewCredentials()
-	outer := (&observing{TransportCredentials: inner, streams: 1}).Clone()
-	if outer.Info() != inner.Info() {
-		t.Errorf("%+v, want %+v", outer.Info(), inner.Info())
-	}
-	_, want, err := inner.ServerHandshake(end)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, auth, err := outer.ServerHandshake(end)
-	if over, ok := auth.(*grpcwire.Line); err != nil || !ok || over.AuthInfo != want {
-		t.Errorf("%+v, %v, want %+v", auth, err, want)
-	}
-	if observed, ok := conn.(*grpcwire.Conn); !ok || observed.Conn != end {
-		t.Errorf("a %T, which is not observed", conn)
-	}
-	for _, want := range []error{io.EOF, credentials.ErrConnDispatched} {
-		refused := (&observing{TransportCredentials: failing{inner, want}}).Clone()
-		if conn, _, err := refused.ServerHandshake(end); conn != nil || err != want { //nolint:errorlint // gRPC compares it so
-			t.Errorf("%v, %v, want %v", conn, err, want)
-		}
 	}
 }

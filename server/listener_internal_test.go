@@ -7,14 +7,13 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
@@ -35,15 +34,16 @@ func TestListener(t *testing.T) {
 		from := listen(t)
 		addresses, stop = append(addresses, from.Addr().String()), append(stop, from.Close)
 		accepting.Go(func() {
-			l := &listener{
-				Listener: from, connections: open, budget: budget, limitedLog: logs.NewLimiter(slog.New(slog.DiscardHandler)), bytes: connectionBytes,
+			l := &grpcwire.Listener{
+				Listener: from, Connections: open, Budget: budget, Log: logs.NewLimiter(slog.New(slog.DiscardHandler)),
+				Bytes: grpcwire.ConnectionBytes,
 			}
 			for {
 				conn, err := l.Accept()
 				if err != nil {
 					return
 				}
-				taken, _ := conn.(*connection)
+				taken, _ := conn.(*grpcwire.Accepted)
 				taken.Use()
 				accepted <- taken
 			}
@@ -66,7 +66,7 @@ func TestListener(t *testing.T) {
 		if n, err := dial(i).Read(make([]byte, 1)); n > 0 || err == nil {
 			t.Error("a connection more than there may be is open")
 		}
-		if open.Counts().Open != limit || budget.DrawnBytes() != limit*connectionBytes {
+		if open.Counts().Open != limit || budget.DrawnBytes() != limit*grpcwire.ConnectionBytes {
 			t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
 		}
 	}
@@ -83,7 +83,7 @@ func TestListener(t *testing.T) {
 	if err := conns[0].Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed again: %v", err)
 	}
-	if open.Counts().Open != limit-1 || budget.DrawnBytes() != (limit-1)*connectionBytes {
+	if open.Counts().Open != limit-1 || budget.DrawnBytes() != (limit-1)*grpcwire.ConnectionBytes {
 		t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
 	}
 	peer := dial(1)
@@ -163,38 +163,4 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	if counts := server.connections.Counts(); counts.Evicted != int64(len(idle)) || counts.Refused == 0 {
 		t.Errorf("%+v", counts)
 	}
-}
-
-// TestReadsPauseBeyondMemory: what a client has sent is left where it is while more
-// is held than there is.
-func TestReadsPauseBeyondMemory(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		budget := memory.New(memory.Limits{Bytes: 1 << 30})
-		defer budget.Close()
-		client, raw := net.Pipe()
-		defer func() { _ = client.Close() }()
-		conn := &connection{Conn: connlimit.New(connlimit.Limits{Connections: 1}, budget).Take(raw, 0), budget: budget}
-		go func() { _, _ = client.Write(make([]byte, 100)) }()
-		read := func(n int, soonest, latest time.Duration) {
-			t.Helper()
-			began := time.Now()
-			if got, err := conn.Read(make([]byte, n)); got != n || err != nil {
-				t.Errorf("read %d bytes: %v", got, err)
-			}
-			if took := time.Since(began); took < soonest || took > latest {
-				t.Errorf("it took %v, want %v to %v", took, soonest, latest)
-			}
-		}
-		read(10, 0, 0)
-		excess := int(budget.LimitBytes()) + 1
-		budget.Draw(excess)
-		giveBack := time.AfterFunc(maxReadPause/2, func() { budget.Draw(-excess) })
-		defer giveBack.Stop()
-		read(10, maxReadPause/2, maxReadPause-1)
-		budget.Draw(excess)
-		read(10, maxReadPause, maxReadPause)
-		budget.Draw(-excess)
-		read(70, 0, 0)
-	})
 }

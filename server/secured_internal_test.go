@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
-	"io"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 
@@ -15,10 +13,8 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
-	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
-	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
 // withTLS has a server show a certificate of the authority's, and ask for one.
@@ -55,7 +51,7 @@ func TestSmallFramesWithinTLS(t *testing.T) {
 	hostile, other := dialRawTLS(t, server.address, authority), dialRawTLS(t, server.address, authority)
 	hostile.settle(t)
 	other.settle(t)
-	if got := server.drawnBytes(); got < 2*(connectionBytes+tlsConnectionBytes) {
+	if got := server.drawnBytes(); got < 2*(grpcwire.ConnectionBytes+grpcwire.TLSConnectionBytes) {
 		t.Errorf("%d bytes are drawn for two connections", got)
 	}
 	before := server.drawnBytes()
@@ -84,12 +80,12 @@ func TestLongHandshakeIsDrawn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := before + connectionBytes + tlsConnectionBytes + recordCount*(5+recordBytes)
+	want := before + grpcwire.ConnectionBytes + grpcwire.TLSConnectionBytes + recordCount*(5+recordBytes)
 	await(t, "what was sent to be drawn", func() bool { return server.drawnBytes() >= want })
 	// The server may close before all of it is written.
 	_, _ = conn.Write(hello)
 	awaitEnd(t, conn)
-	await(t, "a log line", func() bool { return server.log.Count(errHandshakeTooLong.Error()) == 1 })
+	await(t, "a log line", func() bool { return server.log.Count("the handshake is longer than 64 KiB") == 1 })
 }
 
 // helloRecord returns a record of a ClientHello of 64 KiB.
@@ -178,21 +174,5 @@ func TestTLSSettings(t *testing.T) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
-	}
-}
-
-// A client that only looks whether the port is open is worth no warning.
-func TestHandshakeBrokenOff(t *testing.T) {
-	t.Parallel()
-	var log logged.Text
-	limitedLog := logs.NewLimiter(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	logRefusal(limitedLog, &net.TCPAddr{}, io.EOF)
-	logRefusal(limitedLog, &net.TCPAddr{}, errHandshakeTooLong)
-	for text, want := range map[string]int{
-		`level=DEBUG msg="TLS handshake broken off"`: 1, `level=WARN msg="TLS handshake failed"`: 1, "level=": 2,
-	} {
-		if got := log.Count(text); got != want {
-			t.Errorf("%q is logged %d times, want %d", text, got, want)
-		}
 	}
 }

@@ -213,12 +213,12 @@ func (s *Server) Serve(from net.Listener) error {
 	s.serving.Store(true)
 	s.page.serve(s.sample)
 	s.watching.Do(s.watchAccess)
-	bytes := connectionBytes
-	if s.certificates.server != nil && !isUnix(from.Addr()) {
-		bytes += tlsConnectionBytes
+	bytes := grpcwire.ConnectionBytes
+	if s.certificates.server != nil && !grpcwire.IsUnix(from.Addr()) {
+		bytes += grpcwire.TLSConnectionBytes
 	}
-	err := s.grpc.Serve(&listener{
-		Listener: from, connections: s.connections, budget: s.budget, limitedLog: s.limitedLog, bytes: bytes,
+	err := s.grpc.Serve(&grpcwire.Listener{
+		Listener: from, Connections: s.connections, Budget: s.budget, Log: s.limitedLog, Bytes: bytes,
 	})
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve %s: %w", from.Addr(), err)

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"fmt"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"log/slog"
 	"strings"
 	"time"
@@ -186,12 +187,12 @@ func (s *Server) credentials() credentials.TransportCredentials {
 	if store == nil {
 		return plain
 	}
-	return &secured{
+	return &grpcwire.Secured{
 		TransportCredentials: credentials.NewTLS(&tls.Config{
 			MinVersion:         s.config.TLS.MinVersion,
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return store.Config(), nil },
 		}),
-		plain:      plain,
-		limitedLog: s.limitedLog,
+		Plain: plain,
+		Log:   s.limitedLog,
 	}
 }

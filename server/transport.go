@@ -3,6 +3,8 @@ package server
 import (
 	"cmp"
 	"context"
+	"log/slog"
+	"net"
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
@@ -13,7 +15,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/logs"
+	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
@@ -32,6 +37,27 @@ const readBufferBytes = 8 << 10
 // Up to there it is read, and refused with one that names the scope.
 const messageLimitFactor = 2
 
+const (
+	// unusedTimeout is how long a connection may be open before its first upload, while
+	// it has no stream.
+	unusedTimeout = 30 * time.Second
+	// idlePercent is how much of what the server does not hold at its start connections
+	// without an upload may hold together.
+	idlePercent = 50
+)
+
+// newConnections returns what keeps account of the connections of all listeners.
+func newConnections(cfg LimitsConfig, budget *memory.Budget, n *logs.Limiter) *connlimit.Limiter {
+	return connlimit.New(connlimit.Limits{
+		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
+		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
+		OnEvict: func(client net.Addr) {
+			n.Info("connection without an upload closed, to make room for others",
+				slog.String("peer", client.String()))
+		},
+	}, budget)
+}
+
 // newTransport returns the gRPC server, without its services.
 func (s *Server) newTransport() *grpc.Server {
 	cfg, transport := s.config, s.config.Transport
@@ -39,12 +65,13 @@ func (s *Server) newTransport() *grpc.Server {
 	streams, calls := s.interceptors()
 	return grpc.NewServer(
 		s.spans(),
-		grpc.Creds(&observing{
+		grpc.Creds(&grpcwire.Observing{
 			TransportCredentials: s.credentials(),
-			streams:              cfg.Limits.StreamsPerConnection,
-			windowBytes:          transport.StreamWindowBytes,
-			headerListBytes:      transport.MaxHeaderListBytes,
-			limitedLog:           s.limitedLog, ended: s.metrics.connectionsEnded,
+			Streams:              cfg.Limits.StreamsPerConnection,
+			WindowBytes:          transport.StreamWindowBytes,
+			HeaderListBytes:      transport.MaxHeaderListBytes,
+			Log:                  s.limitedLog,
+			Ended:                s.metrics.connectionsEnded,
 		}),
 		grpc.ForceServerCodecV2(grpcwire.Codec{Pool: pool}),
 		experimental.BufferPool(pool),

@@ -1,5 +1,3 @@
-// Package grpcwire stands between gRPC and what it receives: messages come as their
-// bytes, in buffers that the budget counts, and answers go out uncompressed.
 package grpcwire
 
 import (

@@ -1,6 +1,12 @@
-// Package frames watches what client and server send on a connection of HTTP/2 (RFC
-// 9113), as far as gRPC does not count itself what that makes it hold. Start at
-// [Observe].
+// Package grpcwire is what stands between gRPC and the network, and between gRPC and the
+// server. gRPC bounds messages and streams, and not what it holds for them; this package
+// draws that from the budget and ends connections that overdo it. docs/transport.md says
+// for each mechanism why it is there.
+//
+//   - [Listener] accepts connections and draws for each.
+//   - [Secured] and [Observing] are the credentials that connections begin with.
+//   - [Observe] watches what client and server send on a connection of HTTP/2 (RFC 9113).
+//   - [Buffers] and [Codec] hand messages over as their bytes.
 //
 // An observed connection draws from the budget, and ends when a client overdoes it:
 //

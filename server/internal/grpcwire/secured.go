@@ -1,4 +1,4 @@
-package server
+package grpcwire
 
 import (
 	"errors"
@@ -13,36 +13,37 @@ import (
 	"github.com/scopegate/scopegate/server/internal/logs"
 )
 
-// secured are credentials that leave unix sockets in plain text. What a client can
+// Secured are credentials that leave unix sockets in plain text. What a client can
 // have a handshake hold is bounded and drawn for the connection, and that it failed is
 // logged, which gRPC does not do.
-type secured struct {
+type Secured struct {
 	credentials.TransportCredentials
-	plain      credentials.TransportCredentials
-	limitedLog *logs.Limiter
+	Plain credentials.TransportCredentials // of unix sockets
+	Log   *logs.Limiter
 }
 
 // ServerHandshake returns a connection that reads and writes plain text.
-func (s *secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	if isUnix(raw.LocalAddr()) {
-		return s.plain.ServerHandshake(raw)
+func (s *Secured) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if IsUnix(raw.LocalAddr()) {
+		return s.Plain.ServerHandshake(raw)
 	}
 	bounded := &handshakeConn{Conn: raw, leftBytes: maxHandshakeBytes}
-	if taken, ok := raw.(*connection); ok {
+	if taken, ok := raw.(*Accepted); ok {
 		bounded.limited = taken.Conn
 	}
 	conn, auth, err := s.TransportCredentials.ServerHandshake(bounded)
 	bounded.end()
 	if err != nil {
-		logRefusal(s.limitedLog, raw.RemoteAddr(), err)
+		logRefusal(s.Log, raw.RemoteAddr(), err)
 	}
 	return conn, auth, err // as it is: gRPC compares it
 }
 
-func isUnix(address net.Addr) bool { return address.Network() == "unix" }
+// IsUnix reports whether the address is that of a unix socket.
+func IsUnix(address net.Addr) bool { return address.Network() == "unix" }
 
 // Clone returns a copy.
-func (s *secured) Clone() credentials.TransportCredentials {
+func (s *Secured) Clone() credentials.TransportCredentials {
 	clone := *s
 	clone.TransportCredentials = s.TransportCredentials.Clone()
 	return &clone
