@@ -18,7 +18,8 @@ import (
 type sender struct {
 	stream   *Opening
 	progress *progress
-	// ctx is that of each POST. It outlives the stream's by the time to settle.
+	// ctx is gRPC's own. A batch may travel in it for a while after the stream's context
+	// has ended.
 	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
 
 	header  *batch.Header
@@ -27,12 +28,11 @@ type sender struct {
 	// idle holds the turn while no batch travels.
 	idle chan struct{}
 
-	mu sync.Mutex
-	// breakOff ends the batch that travels.
+	// mu guards breakOff, which ends the POST of the batch that travels, and bodies: those
+	// of the batches that travel or wait for their turn, which may be spilled.
+	mu       sync.Mutex
 	breakOff context.CancelFunc
-	// bodies are those of the batches that travel or wait for their turn. They may be
-	// spilled.
-	bodies []*encode.Body
+	bodies   []*encode.Body
 
 	// What follows belongs to whoever has the turn.
 
