@@ -290,8 +290,8 @@ func (s *Server) shutdown(ctx context.Context) error {
 		err = fmt.Errorf("shut down: %w", ctx.Err())
 		s.connections.CloseIdle() // they were told to go away, and may never do
 		s.uploads.Stop()
-		// A stream waits for its metadata or for a batch, as nothing is sent any more.
-		timer := time.NewTimer(2 * s.uploads.SettleTime)
+		// Streams settle, and then their clients get some time to read the answers.
+		timer := time.NewTimer(s.uploads.SettleTime + s.uploads.SettleTime/2)
 		defer timer.Stop()
 		select {
 		case <-stopped:
