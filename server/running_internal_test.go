@@ -80,4 +80,18 @@ func requireDrawn(t *testing.T, budget *memory.Budget, most int64) {
 	})
 }
 
+// writeBytes is what is drawn for a connection while the server writes to it.
+const writeBytes = 32 << 10
+
+// drawnAtRest returns what is drawn beyond base once the server writes nothing: less
+// than that.
+func drawnAtRest(t *testing.T, budget *memory.Budget, base, less int64) (drawn int64) {
+	t.Helper()
+	await(t, fmt.Sprintf("less than %d drawn bytes", less), func() bool {
+		drawn = budget.DrawnBytes() - base
+		return drawn < less
+	})
+	return drawn
+}
+
 func (r *running) drawnBytes() int64 { return r.budget.DrawnBytes() }
