@@ -19,6 +19,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 const (
@@ -36,7 +37,8 @@ func TestSmallFramesAreDrawn(t *testing.T) {
 	base := server.drawnBytes()
 	client := dialRaw(t, server.address)
 	client.settle(t)
-	before := base + drawnAtRest(t, server.budget, base, grpcwire.ConnectionBytes+writeBytes)
+	before := base + drawnAtRest(t, server.budget, base,
+		grpcwire.ConnectionBytes+grpcwire.OpenBytes+upload.StreamBytes+writeBytes)
 	client.single(t, count)
 	client.settle(t)
 	await(t, "small frames to be drawn", func() bool {

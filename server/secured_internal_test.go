@@ -15,6 +15,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/pki"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
+	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
 // withTLS has a server show a certificate of the authority's, and ask for one.
@@ -53,14 +54,14 @@ func TestSmallFramesWithinTLS(t *testing.T) {
 	hostile.settle(t)
 	other.settle(t)
 	const both = 2 * (grpcwire.ConnectionBytes + grpcwire.TLSConnectionBytes)
-	before := base + drawnAtRest(t, server.budget, base, both+writeBytes)
+	before := base + drawnAtRest(t, server.budget, base, both+2*(grpcwire.OpenBytes+upload.StreamBytes)+writeBytes)
 	if before < base+both {
 		t.Errorf("%d bytes are drawn for two connections, want at least %d", before-base, both)
 	}
 	hostile.single(t, count)
 	hostile.settle(t)
 	await(t, "small frames to be drawn", func() bool {
-		return server.drawnBytes() >= before+count*(1+frameBytes)/2
+		return server.drawnBytes() >= before+count*(1+frameBytes)-slackBytes
 	})
 	hostile.writeSingle(t, grpcwire.DefaultSmallFrames)
 	_, _ = hostile.out.WriteTo(hostile.Conn) // the server may close before all of it is written
