@@ -5,7 +5,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/scopegate/scopegate/server/internal/logs"
@@ -23,7 +22,7 @@ type Observing struct {
 	WindowBytes     int // of a stream
 	HeaderListBytes int // of a request
 	Log             *logs.Limiter
-	Ended           prometheus.Counter // connections that were ended for what they hold
+	Ended interface{ Inc() } // connections that were ended for what they hold
 }
 
 // ServerHandshake returns the connection that gRPC reads, and its [*Line].
