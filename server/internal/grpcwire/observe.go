@@ -22,7 +22,7 @@ type Observing struct {
 	WindowBytes     int // of a stream
 	HeaderListBytes int // of a request
 	Log             *logs.Limiter
-	Ended interface{ Inc() } // connections that were ended for what they hold
+	Ended           interface{ Inc() } // connections that were ended for what they hold
 }
 
 // ServerHandshake returns the connection that gRPC reads, and its [*Line].
