@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +71,9 @@ func TestProcessStopsOnSignal(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if signal.Ignored(test.signal) {
+				t.Skipf("skipped: %v is ignored here, as under nohup", test.signal)
+			}
 			process, stdout, stderr := startProcess(t, command(t), "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/")
 			stdout.Scan()
 			address := strings.TrimPrefix(stdout.Text(), "listening on ")
