@@ -119,10 +119,15 @@ type refusal struct {
 
 type refusalKey struct{}
 
-// refusalOf returns what the door has decided about a stream, if it has refused it.
-func refusalOf(ctx context.Context) (decided refusal, refused bool) {
-	decided, refused = ctx.Value(refusalKey{}).(refusal)
-	return decided, refused
+// refuse returns what the client of a stream is told if the door has refused it, or nil.
+// The stream makes room for the next refused one, so refuse is called when it ends.
+func refuse(ctx context.Context) error {
+	decided, refused := ctx.Value(refusalKey{}).(refusal)
+	if !refused {
+		return nil
+	}
+	decided.left()
+	return decided.public
 }
 
 // refused has a stream be ended by the interceptors, with that status.
@@ -134,7 +139,7 @@ func (d *door) refused(ctx context.Context, public error) context.Context {
 	case d.leaving <- struct{}{}:
 		left = sync.OnceFunc(func() { <-d.leaving })
 		// In a connection that is lost, gRPC ends the context only when all is read that
-		// the client had sent before; so the interceptors call left as well.
+		// the client had sent before; so refuse calls left as well.
 		context.AfterFunc(ctx, left)
 	case <-timer.C:
 	}
@@ -162,9 +167,7 @@ func (d *door) openCall(ctx context.Context, bytes int) context.Context {
 		short, cancel := context.WithTimeout(d.refused(ctx, upload.Status(upload.ErrMemory, nil)), refusedTime)
 		context.AfterFunc(short, func() {
 			cancel()
-			if decided, refused := refusalOf(short); refused {
-				decided.left()
-			}
+			_ = refuse(short)
 		})
 		return short
 	}

@@ -121,12 +121,9 @@ func (s *Server) enterStream(
 	ctx := stream.Context()
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
-	decided, refused := refusalOf(ctx)
-	var err error
+	err := refuse(ctx)
 	switch {
-	case refused:
-		decided.left()
-		err = decided.public
+	case err != nil:
 	case info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName:
 		err = handle(srv, stream)
 	default:
@@ -166,9 +163,8 @@ func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
-	if decided, refused := refusalOf(ctx); refused {
-		decided.left()
-		return nil, decided.public
+	if err := refuse(ctx); err != nil {
+		return nil, err
 	}
 	if err := grpcwire.AnswerPlain(ctx); err != nil {
 		return nil, status.FromContextError(err).Err()
