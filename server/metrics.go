@@ -181,8 +181,13 @@ func (r reader) door(d *door) {
 		number(d.watches.streams))
 }
 
+// reading returns what makes a metric's value of a field of what counts returns.
+func reading[C any](counts func() C) func(of func(C) int64) func() int64 {
+	return func(of func(C) int64) func() int64 { return func() int64 { return of(counts()) } }
+}
+
 func (r reader) connections(l *connlimit.Limiter, limit int) {
-	count := func(of func(connlimit.Counts) int64) func() int64 { return func() int64 { return of(l.Counts()) } }
+	count := reading(l.Counts)
 	r.gauge("connections_limit", "Most open connections of clients.", fixed(limit))
 	r.gauge("connections_open", "Open connections of clients.", count(func(c connlimit.Counts) int64 { return c.Open }))
 	r.counter("connections_taken_total", "Connections that clients have opened, those refused left out.",
@@ -196,7 +201,7 @@ func (r reader) connections(l *connlimit.Limiter, limit int) {
 }
 
 func (r reader) memory(b *memory.Budget) {
-	count := func(of func(memory.Counts) int64) func() int64 { return func() int64 { return of(b.Counts()) } }
+	count := reading(b.Counts)
 	r.gauge("memory_limit_bytes", "Bytes that can be drawn from the memory budget: 90 % of the memory limit.", b.LimitBytes)
 	r.gauge("memory_drawn_bytes", "Bytes drawn from the memory budget.", b.DrawnBytes)
 	r.gauge("memory_drawn_peak_bytes", "Most bytes that were ever drawn from the memory budget.", b.PeakBytes)
