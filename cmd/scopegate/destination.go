@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
@@ -130,7 +129,7 @@ func agentAtHost(host, port string) (destination, error) {
 	if !settings.IsHostName(host) && net.ParseIP(host) == nil {
 		return destination{}, &settings.UsageError{Err: errors.New("DD_AGENT_HOST: neither a host name nor an IP address")}
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+	if !settings.IsPort(port) {
 		return destination{}, &settings.UsageError{Err: errors.New("DD_TRACE_AGENT_PORT: not a port number")}
 	}
 	return destination{url: agentIntake(net.JoinHostPort(host, port)), source: source}, nil

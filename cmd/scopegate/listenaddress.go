@@ -63,7 +63,7 @@ func checkTCPAddress(address string) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q is not a port number", port)
 	}
-	if _, err := netip.ParseAddr(host); err != nil && host != "" && !settings.IsHostName(host) {
+	if host != "" && !settings.IsHost(host) {
 		return fmt.Errorf("%q is neither a host name nor an IP address", host)
 	}
 	return nil

@@ -18,6 +18,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	tracesdk "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // otelVariables are OpenTelemetry's own variables. Its libraries read them too, and
@@ -116,8 +118,7 @@ func isEndpoint(endpoint string, overGRPC bool) bool {
 
 // isPortOf reports whether a URL has no port, or one that exists.
 func isPortOf(u *url.URL) bool {
-	port, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16)
-	return err == nil && port > 0
+	return settings.IsPort(cmp.Or(u.Port(), "80"))
 }
 
 // isPairs reports whether text is a list of key=value, escaped as URLs are.
