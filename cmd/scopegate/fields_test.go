@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -76,12 +75,7 @@ func TestDefaultsAreTheServers(t *testing.T) {
 // command's flags.
 func configured(t *testing.T, args ...string) (server.Config, []*kong.Flag) {
 	t.Helper()
-	var cli grammar
-	sources := settings.NewSources(noVariables)
-	parser, err := kong.New(&cli, append(sources.Options(), kong.Vars{"version": ""}, kong.BindTo(t.Context(), (*context.Context)(nil)))...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parser, sources := newParser(t)
 	line, err := parser.Parse(append([]string{"serve"}, args...))
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -22,15 +23,23 @@ import (
 
 var update = flag.Bool("update", false, "write the documents that are generated from the code")
 
-// serveModel is kong's model of the command serve, and its variables.
-func serveModel(tb testing.TB) (*kong.Node, *settings.Sources) {
+// newParser returns a parser of the command line, and what it takes values from: no
+// variables.
+func newParser(tb testing.TB) (*kong.Kong, *settings.Sources) {
 	tb.Helper()
-	var cli grammar
 	sources := settings.NewSources(noVariables)
-	parser, err := kong.New(&cli, append(sources.Options(), kong.Vars{"version": ""})...)
+	parser, err := kong.New(new(grammar), append(sources.Options(),
+		kong.Vars{"version": ""}, kong.BindTo(tb.Context(), (*context.Context)(nil)))...)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return parser, sources
+}
+
+// serveModel is kong's model of the command serve, and its variables.
+func serveModel(tb testing.TB) (*kong.Node, *settings.Sources) {
+	tb.Helper()
+	parser, sources := newParser(tb)
 	i := slices.IndexFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == "serve" })
 	return parser.Model.Children[i], sources
 }
