@@ -185,18 +185,26 @@ func TestEndWhileABatchTravels(t *testing.T) {
 	}
 }
 
-// A batch that has not landed in time is broken off.
-func TestEndBreaksOff(t *testing.T) {
-	t.Parallel()
+// stopAtLastBatch begins an upload of one scope, and stops the server while the last
+// batch is at the intake.
+func stopAtLastBatch(t *testing.T, change func(*Config)) (*served, sending, slow) {
+	t.Helper()
 	intake := newSlow()
-	s := serve(t, intake.forward, func(c *Config) { c.SettleTime = time.Millisecond })
+	s := serve(t, intake.forward, change)
 	stream := s.begin(t)
 	stream.send(t, 1)
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, intake.arrived, "the batch")
+	receive(t, intake.arrived, "the last batch")
 	s.Stop()
+	return s, stream, intake
+}
+
+// A batch that has not landed in time is broken off.
+func TestEndBreaksOff(t *testing.T) {
+	t.Parallel()
+	s, _, _ := stopAtLastBatch(t, func(c *Config) { c.SettleTime = time.Millisecond })
 	if end := s.awaitEnd(t); end.Reason != ReasonShuttingDown || end.AcceptedScopes != 0 {
 		t.Errorf("%s, %d scopes accepted; want %s, none", end.Reason, end.AcceptedScopes, ReasonShuttingDown)
 	}
@@ -326,15 +334,7 @@ func TestNextUpload(t *testing.T) {
 // An upload whose last batch lands though its stream has to end is whole.
 func TestLastBatchLandsAtTheEnd(t *testing.T) {
 	t.Parallel()
-	intake := newSlow()
-	s := serve(t, intake.forward, nil)
-	stream := s.begin(t)
-	stream.send(t, 1)
-	if err := stream.CloseSend(); err != nil {
-		t.Fatal(err)
-	}
-	receive(t, intake.arrived, "the last batch")
-	s.Stop()
+	s, stream, intake := stopAtLastBatch(t, nil)
 	intake.take <- nil
 	if summary, err := stream.CloseAndRecv(); err != nil || summary.GetScopeCount() != 1 {
 		t.Errorf("%v, %v, want 1 scope", summary, err)
