@@ -198,8 +198,8 @@ func (a *Access) count(err error) {
 	}
 }
 
-// logRefusal logs some of the refusals: whoever reaches the server can bring them
-// about.
+// logRefusal logs a refusal, within the limit of the log: anyone who can connect can
+// cause refusals.
 func (a *Access) logRefusal(ctx context.Context, cause error) {
 	attrs := []slog.Attr{slog.String("error", cause.Error())}
 	if client, ok := peer.FromContext(ctx); ok {
@@ -308,7 +308,7 @@ func (g *Grant) Group() memory.Group {
 	return memory.Group{Name: g.tenant.Name, Uploads: g.tenant.Uploads, Bytes: g.tenant.Bytes}
 }
 
-// Sender is for whom batches are forwarded.
+// Sender returns the caller and the tags that batches are forwarded with.
 func (g *Grant) Sender() intake.Sender {
 	if g.tenant == nil {
 		return intake.Sender{}

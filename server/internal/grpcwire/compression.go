@@ -25,9 +25,9 @@ func DecoderBytes() int {
 	return sum
 }
 
-// Compressed tells that the messages of a stream are, or may be, compressed. A few
-// bytes of it can become a whole message, which nobody sees coming: so such a stream
-// is the first to end when more is drawn than there is.
+// Compressed reports whether the messages of a stream may be compressed. A few bytes can
+// then become a whole message, and its size is not known in advance. So such a stream is
+// the first to end when more is drawn than the limit.
 func Compressed(ctx context.Context) bool {
 	call, tells := grpc.ServerTransportStreamFromContext(ctx).(interface{ RecvCompress() string })
 	return tells && call.RecvCompress() != "" && call.RecvCompress() != encoding.Identity

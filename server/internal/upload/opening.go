@@ -9,7 +9,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// StreamBytes is what a stream costs beside what package frames draws for its
+// StreamBytes is what a stream costs beside what package grpcwire draws for its
 // connection, as measured with `make loadtest`: what runs beside gRPC's goroutine.
 const StreamBytes = 8 << 10
 

@@ -14,8 +14,8 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// Explainer says what has become of an upload in the words of whoever typed the
-// command, in place of those of gRPC.
+// Explainer turns gRPC's errors into what they mean for an upload, in terms of the
+// command's flags.
 type Explainer struct {
 	Servers   []string
 	Security  SecurityFlags
