@@ -2,6 +2,22 @@ package intake
 
 import "time"
 
+// Health is the state of an intake as its client sees it.
+type Health string
+
+// The states of an intake.
+const (
+	// Up accepts batches, or refuses them for themselves.
+	Up Health = "up"
+	// Throttled has asked for a pause with Retry-After.
+	Throttled Health = "throttled"
+	// Down has failed so often in a row that nothing is sent for a while.
+	Down Health = "down"
+	// Probing was down and is sent one batch at a time, to find out whether it is up
+	// again.
+	Probing Health = "probing"
+)
+
 // breaker decides when an attempt may start, from the results of the attempts of all
 // batches. While closed it admits everything and counts consecutive failures. At the
 // threshold it opens and admits nothing for the delay. Then it is half-open: it admits

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -62,49 +61,20 @@ type Client struct {
 	config Config
 	url    *url.URL
 	socket string // of a unix URL
-	// shown is the URL that tracing may see. Requests carry it until the last moment.
+	// shown is the URL that requests carry until they are traced.
 	shown     *url.URL
 	proxy     *url.URL // nil if there is none
 	dial      dialFunc
 	conns     *conns
 	transport http.RoundTripper
-	pool      *renewed
-	secrets   secret.Redactor // for everything that is sent and secret
+	pool      *reloader
+	secrets   secret.Redactor // of the secrets in requests
 	onAttempt func(Attempt)
 	turns     *turns
 }
 
 // Option passes a collaborator to [New].
 type Option func(*Client)
-
-// secretsOf returns the secrets that the intake, or the proxy before it, is sent: the
-// key, the credentials in the URLs in every form in which they travel, and the longer
-// values in the intake's query.
-func secretsOf(apiKey secret.Secret, target, proxy *url.URL) []secret.Secret {
-	secrets := []secret.Secret{apiKey}
-	for _, u := range []*url.URL{target, proxy} {
-		if u == nil || u.User == nil {
-			continue
-		}
-		password, _ := u.User.Password()
-		basic := base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
-		secrets = append(secrets, secret.New(password), secret.New(basic))
-		if len(u.User.Username()) >= minQuerySecret {
-			secrets = append(secrets, secret.New(u.User.Username()))
-		}
-	}
-	for _, values := range target.Query() {
-		for _, value := range values {
-			if len(value) >= minQuerySecret {
-				secrets = append(secrets, secret.New(value))
-			}
-		}
-	}
-	return secrets
-}
-
-// minQuerySecret is the length from which a value is treated as a secret.
-const minQuerySecret = 6
 
 // OnAttempt calls f after each attempt, before the next one and before Forward returns.
 // The goroutines that forward call it, so it must be safe for concurrent use and must
@@ -134,12 +104,12 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		socket:  socket,
 		shown:   target,
 		proxy:   proxy,
-		dial:    dialTo(socket),
+		dial:    newDialer(socket),
 		conns:   newConns(),
 		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target, proxy)...),
 		turns:   newTurns(cfg),
 	}
-	c.pool = newRenewed(cfg.TLS, c.newTransport)
+	c.pool = newReloader(cfg.TLS, c.newTransport)
 	c.transport = c.pool
 	for _, option := range options {
 		option(c)
@@ -166,14 +136,35 @@ func (c Config) validate() error {
 	return nil
 }
 
-// probeInterval returns the time between a probe that hangs and the next one. It is
-// long enough for probes that all hang until their timeout to leave a turn free.
-func (c Config) probeInterval() time.Duration {
-	return max(c.Retry.BreakerDelay, c.PostTimeout/time.Duration(c.MaxConnections))
+// State describes a client at one moment.
+type State struct {
+	Health Health
+	// RetryAt is when the next attempt may start, if none may now; else zero.
+	RetryAt time.Time
+	// Connections is the number of open connections, and MaxConnections their limit.
+	Connections, MaxConnections int
+	// Posting is the number of batches that have a turn. Waiting is the number that
+	// wait for one; 0 during an outage, when they wait for the intake.
+	Posting, Waiting int
+}
+
+// State returns the current state.
+func (c *Client) State() State {
+	s := State{Connections: c.conns.count(), MaxConnections: c.config.MaxConnections}
+	now, t := time.Now(), c.turns
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.Health, s.Posting = t.breaker.health(now), t.limit-t.free
+	if !t.breaker.held(now) {
+		s.Waiting = t.queue.count
+	} else if wait := t.breaker.wait(now); wait > 0 {
+		s.RetryAt = now.Add(wait)
+	}
+	return s
 }
 
 // Close closes all connections. A batch that is being forwarded is not accepted.
 func (c *Client) Close() {
-	c.pool.CloseIdleConnections()
+	c.pool.transport().CloseIdleConnections()
 	c.conns.close()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -32,8 +33,8 @@ var errClientClosed = errors.New("the client is closed")
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialing wraps dial, so that c tracks its connections.
-func (c *conns) dialing(dial dialFunc) dialFunc {
+// wrap returns dial with its connections tracked by c.
+func (c *conns) wrap(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -47,29 +48,16 @@ func (c *conns) dialing(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		conn := &countedConn{Conn: raw, of: c}
-		if !c.add(conn) {
+		conn := &countedConn{Conn: raw, conns: c}
+		if c.mu.Lock(); c.closed {
+			c.mu.Unlock()
 			return nil, errors.Join(errClientClosed, raw.Close())
 		}
+		c.open[conn] = struct{}{}
+		c.mu.Unlock()
 		context.AfterFunc(attempt, func() { conn.closeAt(0) }) //nolint:contextcheck // as above
 		return conn, nil
 	}
-}
-
-func (c *conns) add(conn *countedConn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	c.open[conn] = struct{}{}
-	return true
-}
-
-func (c *conns) remove(conn *countedConn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, conn)
 }
 
 func (c *conns) count() int {
@@ -91,27 +79,21 @@ func (c *conns) close() {
 	}
 }
 
-// attemptKey is the context key under which an attempt's context carries itself:
-// net/http dials with a context that keeps the values but not the end.
+// attemptKey is the context key under which an attempt's context carries itself.
+// net/http dials with a context that keeps the values but does not end with the attempt.
 type attemptKey struct{}
 
-// withAttempt returns a context from which dialing can tell when the attempt ends.
-func withAttempt(ctx context.Context) context.Context {
-	return context.WithValue(ctx, attemptKey{}, ctx)
-}
-
-// countedConn counts the bytes that were written, including those of a Write that has
-// not returned.
+// countedConn counts the bytes written, including those of a Write in progress.
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
-	of      *conns
+	conns   *conns
 
 	mu   sync.Mutex
 	uses int64 // requests sent on it
 }
 
-// use counts a request that is sent on the connection, and returns its number.
+// use counts a request and returns its number.
 func (c *countedConn) use() (nth int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,7 +112,9 @@ func (c *countedConn) closeAt(nth int64) {
 
 // Close closes the connection.
 func (c *countedConn) Close() error {
-	c.of.remove(c)
+	c.conns.mu.Lock()
+	delete(c.conns.open, c)
+	c.conns.mu.Unlock()
 	return c.Conn.Close()
 }
 
@@ -141,10 +125,10 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// counted returns the connection below conn, which may have TLS on it, twice with a
+// unwrapConn returns the connection below conn, which may have TLS on it, twice with a
 // proxy that uses TLS too. It returns nil if the connection is not ours. Shared reports
 // whether other requests use it at the same time.
-func counted(conn net.Conn) (bottom *countedConn, shared bool) {
+func unwrapConn(conn net.Conn) (bottom *countedConn, shared bool) {
 	for {
 		secure, ok := conn.(*tls.Conn)
 		if !ok {
@@ -155,4 +139,77 @@ func counted(conn net.Conn) (bottom *countedConn, shared bool) {
 	}
 	bottom, _ = conn.(*countedConn)
 	return bottom, shared
+}
+
+// outbound tracks how much of a request was sent, to know whether the intake may have
+// it when no answer comes. A request of fewer than Content-Length bytes is incomplete
+// (RFC 9112, section 8), so only the last byte matters. It may have been sent if the
+// transport has read it, and has written to the connection since the request started.
+type outbound struct {
+	mu      sync.Mutex
+	body    *body
+	conn    net.Conn
+	counted *countedConn // nil if other requests share the connection
+	use     int64        // the number of the request on it
+	before  int64        // bytes written before the request
+}
+
+// newBody returns the form as the body of the request. It forgets an earlier body, which
+// the intake can't have seen.
+func (o *outbound) newBody(f *form) io.ReadCloser {
+	o.closeBody()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.body, o.conn, o.counted = f.newBody(), nil, nil
+	return o.body
+}
+
+// closeBody stops the transport from reading, which may go on after RoundTrip returns.
+func (o *outbound) closeBody() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.body != nil {
+		_ = o.body.Close()
+	}
+}
+
+// connected records the connection on which the request is sent.
+func (o *outbound) connected(conn net.Conn) {
+	bottom, shared := unwrapConn(conn)
+	var use int64
+	if bottom != nil {
+		use = bottom.use()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.conn, o.counted = conn, nil
+	if bottom != nil && !shared {
+		o.counted, o.use, o.before = bottom, use, bottom.written.Load()
+	}
+}
+
+// abort closes the connection of the request, unless it is shared or another request
+// uses it by now.
+func (o *outbound) abort() {
+	o.mu.Lock()
+	conn, use := o.counted, o.use
+	o.mu.Unlock()
+	if conn != nil {
+		conn.closeAt(use)
+	}
+}
+
+func (o *outbound) isConnected() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.conn != nil
+}
+
+// mayBeSent reports whether the whole request may have been sent. Call it after the
+// transport has returned.
+func (o *outbound) mayBeSent() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	wrote := o.counted == nil || o.counted.written.Load() > o.before
+	return o.conn != nil && wrote && o.body.wasRead()
 }

@@ -30,3 +30,6 @@ func (c *Client) SetTurns(n int) {
 
 // ClassOf returns the class of an attempt that was answered so.
 func ClassOf(status int) Class { return judgeStatus(status).class }
+
+// CheckProxies is checkProxies.
+func CheckProxies() error { return checkProxies() }

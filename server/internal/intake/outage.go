@@ -35,38 +35,61 @@ const outageInterval = time.Minute
 // While f blocks, one batch waits.
 func OnOutage(f func(Outage)) Option { return func(c *Client) { c.turns.outages.report = f } }
 
-// outageLog reports outages in order and one at a time.
+// outageLog finds the starts and ends of outages in the results of posts, and reports
+// them in order and one at a time.
 type outageLog struct {
 	report func(Outage) // may be nil
 
 	mu        sync.Mutex
-	outages   outages
-	pending   []Outage // not yet reported
-	reporting bool     // a call of deliver is at it
+	failed    int       // consecutive attempts
+	since     time.Time // end of the first of them
+	held      bool      // whether batches have been held back since
+	reported  bool      // whether that was reported
+	next      time.Time // when another outage may be reported
+	untold    int
+	pending   []Outage
+	reporting bool // whether a call of deliver is running
 }
 
-// add records the result of a post, and the state of the breaker after it. If there is
-// something to report, it becomes pending.
+// add records the result of a post. B is the breaker after it.
 func (l *outageLog) add(now time.Time, r *postResult, b *breaker) {
 	if l.report == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o, ok := l.outages.add(now, r.health, b.held(now))
-	if !ok {
+	held := b.held(now)
+	if r.health == healthUp && !held {
+		if l.reported {
+			l.pending = append(l.pending, Outage{
+				Over: true, Health: Up, FailedAttempts: l.failed, Lasted: now.Sub(l.since),
+				HTTPStatus: r.status, Reason: r.reason(),
+			})
+		} else if l.held {
+			l.untold++
+		}
+		l.failed, l.held, l.reported = 0, false, false
+	}
+	if r.health != healthDown {
 		return
 	}
-	o.HTTPStatus, o.Reason = r.status, r.reason()
-	if o.Over {
-		o.Health = Up
-	} else {
-		o.Health, o.RetryIn = Down, b.wait(now)
-		if b.health(now) == Throttled {
-			o.Health = Throttled
-		}
+	if l.failed == 0 {
+		l.since = now
 	}
-	l.pending = append(l.pending, o)
+	l.failed++
+	l.held = l.held || held
+	if !held || l.reported || now.Before(l.next) {
+		return
+	}
+	health := Down
+	if b.health(now) == Throttled {
+		health = Throttled
+	}
+	l.pending = append(l.pending, Outage{
+		Health: health, FailedAttempts: l.failed, Lasted: now.Sub(l.since),
+		HTTPStatus: r.status, Reason: r.reason(), RetryIn: b.wait(now), Untold: l.untold,
+	})
+	l.reported, l.next, l.untold = true, now.Add(outageInterval), 0
 }
 
 // deliver reports what is pending, unless another call is doing so.
@@ -81,51 +104,10 @@ func (l *outageLog) deliver() {
 	for len(l.pending) > 0 {
 		o := l.pending[0]
 		l.pending = l.pending[1:]
-		l.reportUnlocked(o)
+		func() {
+			l.mu.Unlock()
+			defer l.mu.Lock() // even if report panics
+			l.report(o)
+		}()
 	}
-}
-
-func (l *outageLog) reportUnlocked(o Outage) {
-	l.mu.Unlock()
-	defer l.mu.Lock() // even if report panics
-	l.report(o)
-}
-
-// outages detects from the results of posts when an outage starts and ends.
-type outages struct {
-	failed int       // consecutive attempts
-	since  time.Time // end of the first of them
-	// held and reported say whether batches were held back since then, and whether
-	// that was reported.
-	held, reported bool
-	// next is when another outage may be reported.
-	next   time.Time
-	untold int
-}
-
-// add records that a post showed h, and whether batches are held back after it. It
-// returns the start or end of an outage if there is one to report.
-func (o *outages) add(now time.Time, h health, held bool) (Outage, bool) {
-	switch {
-	case h == healthDown:
-		if o.failed == 0 {
-			o.since = now
-		}
-		o.failed++
-		o.held = o.held || held
-		if !held || o.reported || now.Before(o.next) {
-			return Outage{}, false
-		}
-		started := Outage{FailedAttempts: o.failed, Lasted: now.Sub(o.since), Untold: o.untold}
-		o.reported, o.next, o.untold = true, now.Add(outageInterval), 0
-		return started, true
-	case h == healthUp && !held:
-		was := *o
-		*o = outages{next: o.next, untold: o.untold}
-		if was.held && !was.reported {
-			o.untold++
-		}
-		return Outage{Over: true, FailedAttempts: was.failed, Lasted: now.Sub(was.since)}, was.reported
-	}
-	return Outage{}, false
 }

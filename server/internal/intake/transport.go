@@ -6,20 +6,25 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // maxAnswerHeaderBytes limits the headers of an answer, including those of the interim
 // answers (1xx) before it, and the headers of a proxy's answer.
 const maxAnswerHeaderBytes = 64 << 10
 
-// newTransport returns a transport for one TLS configuration.
 func (c *Client) newTransport(config *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyURL(c.proxy),
-		OnProxyConnectResponse: proxyAnswered,
-		DialContext:            c.conns.dialing(c.dial),
+		OnProxyConnectResponse: checkProxyAnswer,
+		DialContext:            c.conns.wrap(c.dial),
 		ForceAttemptHTTP2:      true,
 		TLSClientConfig:        config.Clone(), // the transport changes it
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -32,8 +37,8 @@ func (c *Client) newTransport(config *tls.Config) *http.Transport {
 	}
 }
 
-// dialTo returns a function that dials the unix socket, or the address if there is none.
-func dialTo(socket string) dialFunc {
+// newDialer returns a function that dials the unix socket, or the address if there is none.
+func newDialer(socket string) dialFunc {
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	if socket == "" {
 		return dialer.DialContext
@@ -43,11 +48,10 @@ func dialTo(socket string) dialFunc {
 	}
 }
 
-// renewed replaces its transport when the TLS configuration changes. Requests on the old
-// transport continue; turns limits how many there are. Old connections are closed when
-// they become idle. One of HTTP/2 with a stream that is just ending is closed after
-// IdleConnTimeout.
-type renewed struct {
+// reloader replaces its transport when the TLS configuration changes. Requests on the old
+// transport continue, and its connections are closed when they become idle. An HTTP/2
+// connection whose last stream is just ending is closed after IdleConnTimeout.
+type reloader struct {
 	newTransport func(*tls.Config) *http.Transport
 	config       func() *tls.Config
 
@@ -56,15 +60,15 @@ type renewed struct {
 	currentConfig *tls.Config
 }
 
-func newRenewed(config func() *tls.Config, newTransport func(*tls.Config) *http.Transport) *renewed {
+func newReloader(config func() *tls.Config, newTransport func(*tls.Config) *http.Transport) *reloader {
 	if config == nil {
 		fixed := &tls.Config{MinVersion: tls.VersionTLS12}
 		config = func() *tls.Config { return fixed }
 	}
-	return &renewed{newTransport: newTransport, config: config}
+	return &reloader{newTransport: newTransport, config: config}
 }
 
-func (r *renewed) transport() *http.Transport {
+func (r *reloader) transport() *http.Transport {
 	config := r.config()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,21 +83,21 @@ func (r *renewed) transport() *http.Transport {
 }
 
 // RoundTrip sends the request on the current transport.
-func (r *renewed) RoundTrip(request *http.Request) (*http.Response, error) {
+func (r *reloader) RoundTrip(request *http.Request) (*http.Response, error) {
 	used := r.transport()
 	resp, err := used.RoundTrip(request)
 	if err != nil {
 		r.closeIfReplaced(used)
 		return nil, err
 	}
-	resp.Body = &notifyingBody{ReadCloser: resp.Body, closed: func() { r.closeIfReplaced(used) }}
+	resp.Body = &closeNotifier{ReadCloser: resp.Body, closed: func() { r.closeIfReplaced(used) }}
 	return resp, nil
 }
 
 // closeIfReplaced closes the idle connections of a transport that was replaced while it
 // was used. A transport keeps the connection of a request that ends after
 // CloseIdleConnections.
-func (r *renewed) closeIfReplaced(used *http.Transport) {
+func (r *reloader) closeIfReplaced(used *http.Transport) {
 	r.mu.Lock()
 	replaced := used != r.current
 	r.mu.Unlock()
@@ -102,16 +106,40 @@ func (r *renewed) closeIfReplaced(used *http.Transport) {
 	}
 }
 
-// CloseIdleConnections closes the idle connections.
-func (r *renewed) CloseIdleConnections() { r.transport().CloseIdleConnections() }
-
-// notifyingBody calls closed after Close, when the connection is idle.
-type notifyingBody struct {
+// closeNotifier calls closed after Close, when the connection is idle.
+type closeNotifier struct {
 	io.ReadCloser
 	closed func()
 }
 
-func (b *notifyingBody) Close() error {
+func (b *closeNotifier) Close() error {
 	defer b.closed()
 	return b.ReadCloser.Close()
+}
+
+// Traced records each attempt as a span, in the trace of Forward's context, and sends
+// the intake its W3C Trace Context. The span has the URL without user and query, and no
+// headers.
+func Traced(provider trace.TracerProvider) Option {
+	return func(c *Client) {
+		c.shown = &url.URL{Scheme: c.url.Scheme, Host: c.url.Host, Path: c.url.Path, RawPath: c.url.RawPath}
+		c.transport = otelhttp.NewTransport(redirector{url: c.url, next: c.transport},
+			otelhttp.WithTracerProvider(provider),
+			otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
+			otelhttp.WithPropagators(propagation.TraceContext{}),
+			otelhttp.WithSpanNameFormatter(func(string, *http.Request) string { return "attempt" }))
+	}
+}
+
+// redirector sends requests to the full URL, which spans must not contain.
+type redirector struct {
+	url  *url.URL
+	next http.RoundTripper
+}
+
+// RoundTrip sends the request to the URL.
+func (r redirector) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := *req // Clone would copy the headers too
+	sent.URL = r.url
+	return r.next.RoundTrip(&sent)
 }

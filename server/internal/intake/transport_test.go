@@ -32,9 +32,9 @@ func TestReplacedTransportKeepsNoConnection(t *testing.T) {
 
 	var config atomic.Pointer[tls.Config]
 	config.Store(&tls.Config{MinVersion: tls.VersionTLS12})
-	var r *renewed
+	var r *reloader
 	var replace sync.Once
-	r = newRenewed(config.Load, func(*tls.Config) *http.Transport {
+	r = newReloader(config.Load, func(*tls.Config) *http.Transport {
 		return &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { // is asked before there is a connection
 			replace.Do(func() {
 				config.Store(&tls.Config{MinVersion: tls.VersionTLS13})

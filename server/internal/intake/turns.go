@@ -40,9 +40,10 @@ func newTurns(c Config) *turns {
 		spread: c.Retry.BreakerDelay,
 		free:   c.MaxConnections,
 		breaker: breaker{
-			threshold:     c.Retry.BreakerFailureThreshold,
-			delay:         c.Retry.BreakerDelay,
-			probeInterval: c.probeInterval(),
+			threshold: c.Retry.BreakerFailureThreshold,
+			delay:     c.Retry.BreakerDelay,
+			// Probes that all hang until their timeout must leave a turn free.
+			probeInterval: max(c.Retry.BreakerDelay, c.PostTimeout/time.Duration(c.MaxConnections)),
 			random:        rand.Float64,
 		},
 		changed: make(chan struct{}),
@@ -58,50 +59,57 @@ func newTurns(c Config) *turns {
 
 // acquire waits for the caller's turn and returns a permit to post once; release
 // takes it back. It fails when ctx ends or the deadline passes, and at once if nothing
-// can be sent before that. While the intake is up, waiting moves the deadline on. A
-// zero deadline means none.
+// can be sent before that. A zero deadline means none. The deadline only counts while
+// batches are held back; otherwise waiting moves it on.
 func (t *turns) acquire(ctx context.Context, caller string, deadline *time.Time) (permit, error) {
 	if err := contextErr(ctx); err != nil {
 		return permit{}, err
 	}
 	w := t.enqueue(caller)
 	for {
-		p, granted, err := t.await(ctx, w, deadline)
-		if granted {
-			return p, nil
+		start := time.Now()
+		held, until, changed := t.hold(start)
+		var passed <-chan time.Time
+		if held {
+			callerDeadline, ok := ctx.Deadline()
+			if ok && !until.Before(callerDeadline) || !deadline.IsZero() && !until.Before(*deadline) {
+				t.abandon(w)
+				return permit{}, errHeld
+			}
+			if !deadline.IsZero() {
+				passed = time.After(deadline.Sub(start))
+			}
+		}
+		var p permit
+		var err error
+		granted := false
+		select {
+		case p = <-w.granted:
+			granted = true
+		case <-changed:
+		case <-passed:
+			err = errBatchDeadline
+		case <-ctx.Done():
+			err = contextErr(ctx)
+		}
+		if !held && !deadline.IsZero() {
+			*deadline = deadline.Add(time.Since(start))
 		}
 		if err != nil {
 			t.abandon(w)
-			return permit{}, err
+		}
+		if granted || err != nil {
+			return p, err
 		}
 	}
 }
 
-// await waits until w is granted a turn, or held changes. The deadline only counts
-// while batches are held back.
-func (t *turns) await(ctx context.Context, w *waiter, deadline *time.Time) (p permit, granted bool, err error) {
-	start := time.Now()
-	h := t.hold(start)
-	var passed <-chan time.Time
-	switch {
-	case h.held && h.outlasts(ctx, *deadline):
-		return permit{}, false, errHeld
-	case deadline.IsZero():
-	case h.held:
-		passed = time.After(deadline.Sub(start))
-	default:
-		defer func() { *deadline = deadline.Add(time.Since(start)) }()
-	}
-	select {
-	case p := <-w.granted:
-		return p, true, nil
-	case <-h.changed:
-		return permit{}, false, nil
-	case <-passed:
-		return permit{}, false, errBatchDeadline
-	case <-ctx.Done():
-		return permit{}, false, contextErr(ctx)
-	}
+// hold reports whether batches are held back, and until when at least. Changed is closed
+// when held changes.
+func (t *turns) hold(now time.Time) (held bool, until time.Time, changed <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.held, now.Add(t.breaker.leastWait(now)), t.changed
 }
 
 // release returns a permit with the result of the post, and grants the turn to the
@@ -169,25 +177,6 @@ func (t *turns) updateHeld(now time.Time) {
 		gap := t.spread / time.Duration(count)
 		t.pace = pace{left: count, gap: gap, next: now.Add(time.Duration(t.breaker.random() * float64(gap)))}
 	}
-}
-
-// hold reports whether batches are held back.
-type hold struct {
-	held    bool
-	until   time.Time       // the earliest possible end
-	changed <-chan struct{} // closed when held changes
-}
-
-func (t *turns) hold(now time.Time) hold {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return hold{held: t.held, until: now.Add(t.breaker.leastWait(now)), changed: t.changed}
-}
-
-// outlasts reports whether the hold lasts beyond ctx's deadline or the batch's.
-func (h hold) outlasts(ctx context.Context, deadline time.Time) bool {
-	callerDeadline, ok := ctx.Deadline()
-	return ok && !h.until.Before(callerDeadline) || !deadline.IsZero() && !h.until.Before(deadline)
 }
 
 // pace spaces out the starts of batches evenly.
