@@ -85,7 +85,7 @@ func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminCon
 }
 
 func (s *Server) adminHandler(cfg AdminConfig) http.Handler {
-	return admin.New(admin.Config{
+	return admin.NewHandler(admin.Config{
 		Metrics: cfg.Metrics, Ready: s.Ready, Page: s.StatusPage(), Hosts: cfg.Hosts, Open: cfg.Open,
 	})
 }

@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
 )
 
 // TestCancelledAtOnce has clients cancel their uploads while these begin: it is no
@@ -24,7 +24,7 @@ func TestCancelledAtOnce(t *testing.T) {
 		_ = stream.Send(metadataOf("shop"))
 	}
 	w.begin(t, "last") // the others have come before it
-	s := w.await(t, "their end", func(s adminpage.Snapshot) bool { return s.UploadCount == 1 })
+	s := w.await(t, "their end", func(s admin.Snapshot) bool { return s.UploadCount == 1 })
 	for _, f := range s.Finished {
 		if f.Code != codes.Canceled.String() {
 			t.Errorf("%+v", f)

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
@@ -93,7 +93,7 @@ func TestRevokedBeforeItsEnd(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	w.await(t, "its end to begin", func(s adminpage.Snapshot) bool {
+	w.await(t, "its end to begin", func(s admin.Snapshot) bool {
 		return len(s.Uploads) == 1 && strings.HasPrefix(s.Uploads[0].State, "ending: ")
 	})
 	close(taken)
@@ -110,7 +110,7 @@ func (w *watched) requireGivenBack(t *testing.T, stream uploading, want codes.Co
 	if status.Code(err) != want {
 		t.Errorf("%v, want %v", err, want)
 	}
-	s := w.await(t, "its end", func(s adminpage.Snapshot) bool { return len(s.Finished) == 1 })
+	s := w.await(t, "its end", func(s admin.Snapshot) bool { return len(s.Finished) == 1 })
 	if s.Finished[0].Reason != string(why) {
 		t.Errorf("finished: %+v, want %s", s.Finished[0], why)
 	}

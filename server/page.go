@@ -8,8 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/scopegate/scopegate/server/internal/activity"
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
@@ -20,9 +19,9 @@ const shownUploads = 100
 // statusPage is the page of a server, and the clock behind its plots.
 type statusPage struct {
 	mu     sync.Mutex
-	page   *adminpage.Page // nil: nobody has asked for it
-	served bool            // the server's Serve was called
-	stop   chan struct{}   // nil: the clock does not go
+	page   *admin.Page   // nil: nobody has asked for it
+	served bool          // the server's Serve was called
+	stop   chan struct{} // nil: the clock does not go
 	clock  sync.WaitGroup
 	closed bool
 }
@@ -39,7 +38,7 @@ func (s *Server) StatusPage() http.Handler {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.page == nil {
-		p.page = adminpage.New(s.snapshot)
+		p.page = admin.NewPage(s.snapshot)
 		if p.closed {
 			p.page.Close()
 		}
@@ -96,18 +95,18 @@ func (p *statusPage) close() {
 
 func (s *Server) sample(now time.Time) {
 	c := &s.uploads.Counts
-	s.activity.Sample(now, activity.Totals{
+	s.activity.Sample(now, admin.Totals{
 		Scopes: c.ScopesReceived.Load(), ReceivedBytes: c.ReceivedBytes.Load(), JSONBytes: c.JSONBytes.Load(),
 		AcceptedBytes: c.AcceptedGzipBytes.Load(), RefusedUploads: c.Overloaded.Load(),
 	}, s.budget.DrawnBytes(), s.uploads.InFlight())
 }
 
 // snapshot returns what the server is doing, for the status page.
-func (s *Server) snapshot() adminpage.Snapshot {
-	snapshot := adminpage.Snapshot{
+func (s *Server) snapshot() admin.Snapshot {
+	snapshot := admin.Snapshot{
 		Taken:  time.Now(),
-		Server: adminpage.Server{Version: s.version, Started: s.started, Stopping: s.isStopping()},
-		Memory: adminpage.Memory{
+		Server: admin.Server{Version: s.version, Started: s.started, Stopping: s.isStopping()},
+		Memory: admin.Memory{
 			LimitBytes: s.budget.LimitBytes(), DrawnBytes: s.budget.DrawnBytes(), PeakBytes: s.budget.PeakBytes(),
 			Waiting: s.budget.Waiting(), Short: s.budget.Squeezing(), Refusing: s.budget.Refusing(),
 		},
@@ -118,15 +117,8 @@ func (s *Server) snapshot() adminpage.Snapshot {
 	s.activity.Report(&snapshot)
 	own := s.routes.Own.Client
 	state := own.State()
-	snapshot.Intake.Host, snapshot.Intake.RetryAt, snapshot.Intake.Posting = own.Host(), state.RetryAt, state.Posting
-	switch state.Health {
-	case intake.Throttled:
-		snapshot.Intake.State = adminpage.IntakeSpared
-	case intake.Down, intake.Probing:
-		snapshot.Intake.State = adminpage.IntakeProbed
-	case intake.Up:
-		snapshot.Intake.State = adminpage.IntakeOpen
-	}
+	snapshot.Intake.Host, snapshot.Intake.State = own.Host(), state.Health
+	snapshot.Intake.RetryAt, snapshot.Intake.Posting = state.RetryAt, state.Posting
 	var notable []upload.Snapshot
 	notable, snapshot.UploadCount = s.uploads.Notable(shownUploads)
 	for _, u := range notable {
@@ -135,8 +127,8 @@ func (s *Server) snapshot() adminpage.Snapshot {
 	return snapshot
 }
 
-func shownUpload(u upload.Snapshot) adminpage.Upload {
-	shown := adminpage.Upload{
+func shownUpload(u upload.Snapshot) admin.Upload {
+	shown := admin.Upload{
 		Label: shownLabel(u), Began: u.Began,
 		Scopes: u.Scopes, ReceivedBytes: u.ReceivedBytes, JSONBytes: u.JSONBytes, GzipBytes: u.GzipBytes,
 		HeldBytes: u.HeldBytes, BatchNum: u.OpenBatch, AcceptedBatches: u.AcceptedBatches,
@@ -174,26 +166,26 @@ func stateOf(u upload.Snapshot) (words string, stuck bool) {
 	return words, stuck
 }
 
-func shownLabel(u upload.Snapshot) adminpage.Label {
-	label := adminpage.Label{Tenant: u.Tenant}
+func shownLabel(u upload.Snapshot) admin.Label {
+	label := admin.Label{Tenant: u.Tenant}
 	if h := u.Header; h != nil {
 		label.UploadID, label.Service = h.UploadID, h.Service
 		label.Version, label.Language = h.Version, h.Language
 	}
-	return activity.Shortened(label)
+	return admin.Shortened(label)
 }
 
 // observer passes on what is not counted by upload itself: to the metrics, and to what
 // the page remembers.
 type observer struct {
 	*metrics
-	activity *activity.Recorder
+	activity *admin.Recorder
 }
 
 // UploadEnded counts a stream by its end, and remembers it.
 func (o observer) UploadEnded(end upload.End) {
 	o.uploadEnded(end.Outcome, end.Took)
-	ended := adminpage.Finished{
+	ended := admin.Finished{
 		Label: shownLabel(end.Snapshot), Ended: time.Now(), Took: end.Took,
 		Code: end.Code.String(), Good: end.Code == codes.OK,
 		Scopes: end.Scopes, AcceptedScopes: end.AcceptedScopes,

@@ -18,7 +18,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
 // watched is a server, and a client of it.
@@ -97,7 +98,7 @@ func send(t *testing.T, stream uploading, count int) {
 }
 
 // await waits until the server's snapshot is as wanted, and returns it.
-func (w *watched) await(t *testing.T, what string, as func(adminpage.Snapshot) bool) adminpage.Snapshot {
+func (w *watched) await(t *testing.T, what string, as func(admin.Snapshot) bool) admin.Snapshot {
 	t.Helper()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
@@ -117,8 +118,8 @@ func (w *watched) await(t *testing.T, what string, as func(adminpage.Snapshot) b
 }
 
 // inState tells whether the only upload is in that state.
-func inState(state string) func(adminpage.Snapshot) bool {
-	return func(s adminpage.Snapshot) bool { return len(s.Uploads) == 1 && s.Uploads[0].State == state }
+func inState(state string) func(admin.Snapshot) bool {
+	return func(s admin.Snapshot) bool { return len(s.Uploads) == 1 && s.Uploads[0].State == state }
 }
 
 func TestSnapshotFollowsAnUpload(t *testing.T) {
@@ -127,7 +128,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	w := watch(t, func(c *Config) { c.FlushThresholdBytes = 0 }, func(http.ResponseWriter, *http.Request) { <-open })
 	s := w.snapshot()
 	if s.Server.Version != "v9" || s.Server.Stopping || s.UploadCount != 0 || s.Memory.LimitBytes == 0 || s.Memory.DrawnBytes == 0 ||
-		s.Intake.State != adminpage.IntakeOpen || !strings.HasPrefix(s.Intake.Host, "http://127.0.0.1:") {
+		s.Intake.State != intake.Up || !strings.HasPrefix(s.Intake.Host, "http://127.0.0.1:") {
 		t.Errorf("at first: %+v", s)
 	}
 	silent, err := w.client.UploadScopes(t.Context())
@@ -138,7 +139,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	if err := silent.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	w.await(t, "its end", func(s adminpage.Snapshot) bool {
+	w.await(t, "its end", func(s admin.Snapshot) bool {
 		return s.UploadCount == 0 && len(s.Finished) == 1 && s.Finished[0].Reason == "STREAM_INVALID" && !s.Finished[0].Good
 	})
 
@@ -153,11 +154,11 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	if u := s.Uploads[0]; u.BatchNum != 2 || u.Scopes != 2 || u.JSONBytes == 0 || u.GzipBytes == 0 || u.AcceptedBatches != 0 {
 		t.Errorf("%+v", u)
 	}
-	w.await(t, "the POST", func(s adminpage.Snapshot) bool { return s.Intake.Posting == 1 && len(s.Intake.Attempts) == 0 })
+	w.await(t, "the POST", func(s admin.Snapshot) bool { return s.Intake.Posting == 1 && len(s.Intake.Attempts) == 0 })
 	send(t, stream, 1)
 	w.await(t, "the next batch behind it", inState("forwarding batch 1"))
 	close(open)
-	s = w.await(t, "two batches accepted", func(s adminpage.Snapshot) bool {
+	s = w.await(t, "two batches accepted", func(s admin.Snapshot) bool {
 		return s.Uploads[0].AcceptedBatches == 2 && s.Uploads[0].State == "receiving"
 	})
 	if u := s.Uploads[0]; u.BatchNum != 3 {
@@ -167,7 +168,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = w.await(t, "the end", func(s adminpage.Snapshot) bool { return s.UploadCount == 0 })
+	s = w.await(t, "the end", func(s admin.Snapshot) bool { return s.UploadCount == 0 })
 	if f := s.Finished[0]; !f.Good || f.Code != "OK" || f.Reason != "" || f.Scopes != 3 || f.AcceptedScopes != 3 || f.Batches != 3 ||
 		f.JSONBytes != summary.GetRawBytes() || f.GzipBytes != summary.GetCompressedBytes() || f.UploadID != summary.GetUploadId() {
 		t.Errorf("finished: %+v, summary: %v", f, summary)
@@ -177,7 +178,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	if want := []int64{3, summary.GetRawBytes(), summary.GetCompressedBytes()}; !slices.Equal(got, want) {
 		t.Errorf("scopes, JSON and gzip: %d, want %d", got, want)
 	}
-	if s.Intake.Attempts[0] != (adminpage.Outcome{Class: "accepted", Good: true, Count: 3}) || s.Intake.Latency.Count != 3 {
+	if s.Intake.Attempts[0] != (admin.Outcome{Class: "accepted", Good: true, Count: 3}) || s.Intake.Latency.Count != 3 {
 		t.Errorf("intake: %+v", s.Intake)
 	}
 }
@@ -202,8 +203,8 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	s := w.await(t, "an intake that is left alone", func(s adminpage.Snapshot) bool {
-		return s.Intake.State == adminpage.IntakeSpared && len(s.Intake.Failures) > 0
+	s := w.await(t, "an intake that is left alone", func(s admin.Snapshot) bool {
+		return s.Intake.State == intake.Throttled && len(s.Intake.Failures) > 0
 	})
 	if in := s.Intake; in.FailedInRow != 1 || in.FailingSince.IsZero() || time.Until(in.RetryAt) <= 0 ||
 		len(in.Failures) != 1 || in.Failures[0].HTTPStatus != 503 || in.Failures[0].Reason != "away for lunch" || in.Failures[0].BatchNum != 1 {
@@ -214,7 +215,7 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 		t.Error("it is not told to be stuck")
 	}
 	cancel()
-	w.await(t, "its end", func(s adminpage.Snapshot) bool { return len(s.Finished) == 1 && s.Finished[0].Code == "Canceled" })
+	w.await(t, "its end", func(s admin.Snapshot) bool { return len(s.Finished) == 1 && s.Finished[0].Code == "Canceled" })
 }
 
 func TestSnapshotOfRefusedUploads(t *testing.T) {
@@ -230,7 +231,7 @@ func TestSnapshotOfRefusedUploads(t *testing.T) {
 	if err := stream.RecvMsg(&symdbv1.UploadScopesResponse{}); status.Code(err) != codes.ResourceExhausted {
 		t.Fatal(err)
 	}
-	s := w.await(t, "the refusal", func(s adminpage.Snapshot) bool { return len(s.Finished) == 1 })
+	s := w.await(t, "the refusal", func(s admin.Snapshot) bool { return len(s.Finished) == 1 })
 	if f := s.Finished[0]; f.Version != "second" || f.Code != "ResourceExhausted" || f.Reason != "OVERLOADED" {
 		t.Errorf("%+v", f)
 	}

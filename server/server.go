@@ -21,7 +21,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/access"
-	"github.com/scopegate/scopegate/server/internal/activity"
+	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
@@ -54,7 +54,7 @@ type Server struct {
 	door         *door
 	metrics      *metrics
 	tracing      trace.TracerProvider // nil: no spans
-	activity     *activity.Recorder
+	activity     *admin.Recorder
 	page         statusPage
 	health       *health.Server
 	grpc         *grpc.Server
@@ -115,7 +115,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		config: &cfg, logger: logger, limitedLog: logs.NewLimiter(logger),
 		version: with.version, started: time.Now(), tracing: with.tracing,
 		compressors: pool, certificates: kept,
-		metrics: newMetrics(with.registry), activity: activity.New(time.Now()), health: health.NewServer(),
+		metrics: newMetrics(with.registry), activity: admin.NewRecorder(time.Now()), health: health.NewServer(),
 		stopping: make(chan struct{}),
 	}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })

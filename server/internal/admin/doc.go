@@ -1,8 +1,10 @@
-// Package admin is what an operator sees over HTTP: metrics, health, profiles and
-// a page. Start at [New].
+// Package admin shows an operator over HTTP what the server is doing: metrics, health,
+// profiles and a page that works without JavaScript. Start at [NewHandler], and at
+// [NewPage] for the page. A [Page] shows a [Snapshot]; problems.go decides what is a
+// problem. A [Recorder] remembers what happened lately for it; exact counts are in
+// package upload.
 //
-// What it shows is for the operator alone, so a [Guard] stands in front: it knows
-// what a browser can be made to ask for by pages of others. It has neither TLS nor
-// passwords: it belongs on a loopback address, or on a network whose members may
-// see metrics and health; the rest is for the host itself ([Config.Open]).
+// A [Guard] refuses requests that other sites' pages make a browser send. There is
+// neither TLS nor authentication: listen on a loopback address, or on a network whose
+// members may see metrics and health. All else is for the host itself ([Config.Open]).
 package admin

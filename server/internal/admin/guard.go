@@ -8,35 +8,30 @@ import (
 	"strings"
 )
 
-// Guard turns away what does not come from an operator.
+// Guard refuses requests that do not come from an operator.
 type Guard struct {
-	// Hosts are the names by which the server may be asked for beside loopback names
-	// and IP addresses.
+	// Hosts are the server's own names. Loopback names and IP addresses need not be
+	// listed.
 	Hosts []string
 }
 
-// Protect returns a handler that serves what asks for the server by a name of its
-// own, and that no other site's page has sent:
+// Protect returns a handler that passes a request to next if its Host is a name of the
+// server's own and no other site's page has sent it:
 //
-//   - A page of any site can have its name resolve to 127.0.0.1 and so talk to a
-//     server there as to its own (DNS rebinding). Its Host is that site's name then.
-//   - A page can have the browser load from http://127.0.0.1 what it can't read, but
-//     whose making costs something. The browser tells so (Fetch Metadata, W3C).
+//   - A site can make its name resolve to 127.0.0.1 and so talk to a server there (DNS
+//     rebinding). The Host is then the site's name.
+//   - A page can load a URL of the server that it can't read but that is expensive to
+//     serve. Browsers report where a request comes from (Fetch Metadata, W3C).
 //
-// Nothing is ever allowed across origins, framed or cached.
+// No answer may be read across origins, framed or cached.
 func (g Guard) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cache-Control", "no-store")
+		protect(w.Header(), "default-src 'none'; frame-ancestors 'none'")
+		w.Header().Set("X-Frame-Options", "DENY")
 		switch {
-		case !overSocket(r) && !g.knows(r.Host):
+		case !overSocket(r) && !g.isOwn(r.Host):
 			say(w, http.StatusMisdirectedRequest, "unknown host name: see --admin-host")
-		case fromElsewhere(r):
+		case isCrossSite(r):
 			say(w, http.StatusForbidden, "not for other sites")
 		default:
 			next.ServeHTTP(w, r)
@@ -44,10 +39,18 @@ func (g Guard) Protect(next http.Handler) http.Handler {
 	})
 }
 
-// knows reports whether a Host, with or without a port, is the server's own. These
-// are, because a site's page that reaches the server by rebinding has a name and
-// sends it: an address, and no name at all, as health checks over HTTP/1.0 send it.
-func (g Guard) knows(host string) bool {
+func protect(h http.Header, policy string) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+}
+
+// isOwn reports whether a Host, with or without a port, is the server's own. Rebinding
+// needs a name, so an address is, and so is an empty Host, which health checks over
+// HTTP/1.0 send.
+func (g Guard) isOwn(host string) bool {
 	name := hostName(host)
 	if name == "" || name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
@@ -55,10 +58,10 @@ func (g Guard) knows(host string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	return slices.ContainsFunc(g.Hosts, func(known string) bool { return hostName(known) == name })
+	return slices.ContainsFunc(g.Hosts, func(own string) bool { return hostName(own) == name })
 }
 
-// hostName is a Host without the port, in the form in which names are compared.
+// hostName returns a Host in lower case, without port, brackets and final dot.
 func hostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -67,9 +70,9 @@ func hostName(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// fromElsewhere tells that another site's page has sent the request. A link to the
-// front page is all right.
-func fromElsewhere(r *http.Request) bool {
+// isCrossSite reports whether another site's page has sent the request. A link to the
+// front page is allowed.
+func isCrossSite(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 		return false
@@ -77,8 +80,8 @@ func fromElsewhere(r *http.Request) bool {
 	return r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
-// local returns a handler that serves this host, and others where open says so.
-func (g Guard) local(next http.Handler, open bool) http.Handler {
+// localOnly returns a handler that refuses other hosts unless open is true.
+func localOnly(next http.Handler, open bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if open || fromThisHost(r) {
 			next.ServeHTTP(w, r)
@@ -97,9 +100,9 @@ func fromThisHost(r *http.Request) bool {
 	return err == nil && peer.Addr().Unmap().IsLoopback()
 }
 
-// overSocket reports whether the request came over a unix socket, which no page can
+// overSocket reports whether the request came over a unix socket, which pages can't
 // reach.
 func overSocket(r *http.Request) bool {
-	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && at.Network() == "unix"
+	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && addr.Network() == "unix"
 }

@@ -11,62 +11,61 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Config is what the handler shows, and to whom.
+// Config says what the handler shows, and to whom.
 type Config struct {
-	// Metrics is what /metrics shows.
 	Metrics prometheus.Gatherer
-	// Ready tells whether uploads are taken. It must be safe for concurrent use.
+	// Ready reports whether uploads are accepted. It must be safe for concurrent use.
 	Ready func() bool
-	// Page is shown at / and below what has no other handler. It must set its own
-	// Content-Security-Policy where it needs more than nothing at all. Nil: a list
-	// of links.
+	// Page serves / and all paths without another handler. If nil, / is a list of
+	// links. It must set its own Content-Security-Policy if it loads anything.
 	Page http.Handler
-	// Hosts are the names, without a port, by which the handler may be asked for
-	// beside loopback names and IP addresses.
+	// Hosts are the server's own names, without a port. See [Guard].
 	Hosts []string
-	// Open shows page and profiles to other hosts too. If false, these get metrics
-	// and health alone.
+	// Open shows page and profiles to other hosts too. Otherwise they get only metrics
+	// and health.
 	Open bool
 }
 
 const (
-	// maxScrapes is how many answers with metrics are made at a time, and scrapeTimeout
-	// how long one may take, its waiting for others included.
+	// maxScrapes limits the concurrent scrapes of metrics; others wait. scrapeTimeout
+	// limits the time of one, including the wait.
 	maxScrapes    = 8
 	scrapeTimeout = 10 * time.Second
 )
 
-// New returns a handler of:
+// NewHandler returns a handler of:
 //
 //	/metrics         metrics, in Prometheus's text format or OpenMetrics
-//	/healthz         200 as long as the process can answer
-//	/readyz          200 while uploads are taken, else 503
+//	/healthz         200 while the process can answer
+//	/readyz          200 while uploads are accepted, else 503
 //	/debug/pprof/    profiles (net/http/pprof), without the command line
 //	/                the page
-func New(cfg Config) http.Handler {
+func NewHandler(cfg Config) http.Handler {
 	forAll, forLocal := http.NewServeMux(), http.NewServeMux()
-	metrics := inTurn(maxScrapes, promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	// It keeps the answer until that is complete, so no client's slowness holds up others.
+	metrics := limit(maxScrapes, promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	// TimeoutHandler buffers the answer, so a slow client does not delay others.
 	metrics = http.TimeoutHandler(metrics, scrapeTimeout, "the metrics were not ready in time\n")
-	forAll.Handle("/metrics", withOptions(reading(whole(metrics))))
+	forAll.Handle("/metrics", withOptions(readOnly(detached(metrics))))
 	forAll.HandleFunc("/healthz", probe(func() bool { return true }))
 	forAll.HandleFunc("/readyz", probe(cfg.Ready))
-	profiles(forLocal)
+	// Not pprof.Cmdline, as the command line may contain secrets.
+	forLocal.HandleFunc("GET /debug/pprof/", pprof.Index)
+	forLocal.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	forLocal.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	forLocal.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	page := cfg.Page
 	if page == nil {
 		page = http.HandlerFunc(links)
 	}
 	forLocal.Handle("/", page)
-
-	guard := Guard{Hosts: cfg.Hosts}
-	forAll.Handle("/", withOptions(guard.local(forLocal, cfg.Open)))
-	return guard.Protect(forAll)
+	forAll.Handle("/", withOptions(localOnly(forLocal, cfg.Open)))
+	return Guard{Hosts: cfg.Hosts}.Protect(forAll)
 }
 
-// inTurn has next serve so many requests at a time. Others wait: to refuse them would
-// tell whoever watches the server that it is down.
-func inTurn(most int, next http.Handler) http.Handler {
-	turns := make(chan struct{}, most)
+// limit returns a handler in which next serves at most n requests at once. Others wait:
+// refusing a scrape would look as if the server were down.
+func limit(n int, next http.Handler) http.Handler {
+	turns := make(chan struct{}, n)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case turns <- struct{}{}:
@@ -77,14 +76,14 @@ func inTurn(most int, next http.Handler) http.Handler {
 	})
 }
 
-// probe answers health checks: 200, or 503 where all is not well. Those that ask
-// with OPTIONS, as load balancers can, get the same answer.
-func probe(well func() bool) http.HandlerFunc {
+// probe answers health checks with 200 if ok returns true, else 503. OPTIONS, which load
+// balancers can use, gets the same answer.
+func probe(ok func() bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Method != http.MethodOptions && !reads(r):
+		case r.Method != http.MethodOptions && !isRead(r):
 			refuseMethod(w)
-		case well():
+		case ok():
 			say(w, http.StatusOK, "ok")
 		default:
 			say(w, http.StatusServiceUnavailable, "not serving")
@@ -92,10 +91,9 @@ func probe(well func() bool) http.HandlerFunc {
 	}
 }
 
-// reading serves GET and HEAD alone.
-func reading(next http.Handler) http.Handler {
+func readOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if reads(r) {
+		if isRead(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -103,46 +101,35 @@ func reading(next http.Handler) http.Handler {
 	})
 }
 
-func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// allowed are the methods of what is served.
-const allowed = "GET, HEAD, OPTIONS"
+const allowedMethods = "GET, HEAD, OPTIONS"
 
-// withOptions answers OPTIONS in place of next.
+// withOptions answers OPTIONS itself.
 func withOptions(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodOptions {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Allow", allowed)
+		w.Header().Set("Allow", allowedMethods)
 		w.WriteHeader(http.StatusNoContent)
 	})
 }
 
 func refuseMethod(w http.ResponseWriter) {
-	w.Header().Set("Allow", allowed)
+	w.Header().Set("Allow", allowedMethods)
 	say(w, http.StatusMethodNotAllowed, "not a method of this path")
 }
 
-// whole serves next to its end also where the client has closed its sending side
-// behind the request. To net/http that looks as if the client had gone.
-func whole(next http.Handler) http.Handler {
+// detached lets next finish although the client has closed its sending side, which
+// net/http takes for a client that has gone.
+func detached(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 	})
 }
 
-// profiles serves net/http/pprof, but for the command line, which may hold what is
-// nobody's business.
-func profiles(mux *http.ServeMux) {
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-}
-
-// links is the page where there is no other.
 func links(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/" {
 		http.NotFound(w, r)

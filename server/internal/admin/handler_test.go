@@ -40,7 +40,7 @@ type answer struct {
 // request asks the handler over a real connection.
 func request(t *testing.T, cfg admin.Config, change func(*http.Request)) answer {
 	t.Helper()
-	server := httptest.NewServer(admin.New(cfg))
+	server := httptest.NewServer(admin.NewHandler(cfg))
 	defer server.Close()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
 	if err != nil {
@@ -214,7 +214,7 @@ func TestOtherHosts(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://10.0.0.1"+test.path, http.NoBody)
 		r.RemoteAddr = test.peer
 		w := httptest.NewRecorder()
-		admin.New(cfg).ServeHTTP(w, r)
+		admin.NewHandler(cfg).ServeHTTP(w, r)
 		if w.Code != test.want {
 			t.Errorf("%+v: %d", test, w.Code)
 		}
@@ -229,7 +229,7 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(admin.New(newConfig(t)))
+	server := httptest.NewUnstartedServer(admin.NewHandler(newConfig(t)))
 	_ = server.Listener.Close()
 	server.Listener = listener
 	server.Start()
@@ -254,7 +254,7 @@ func TestUnixSocket(t *testing.T) {
 // line of the answer and the rest.
 func exchange(t *testing.T, cfg admin.Config, request string) (status, rest string) {
 	t.Helper()
-	server := httptest.NewServer(admin.New(cfg))
+	server := httptest.NewServer(admin.NewHandler(cfg))
 	defer server.Close()
 	address, err := net.ResolveTCPAddr("tcp", server.Listener.Addr().String())
 	if err != nil {
@@ -339,7 +339,7 @@ func TestMetricsOfHalfClosedConnection(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		w := httptest.NewRecorder()
-		admin.New(cfg).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", http.NoBody))
+		admin.NewHandler(cfg).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", http.NoBody))
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "scopegate_test 0") {
 			t.Errorf("%d\n%s", w.Code, w.Body)
 		}
@@ -362,7 +362,7 @@ func TestScrapesWait(t *testing.T) {
 			<-time.After(time.Millisecond)
 			return gather()
 		})
-		handler := admin.New(cfg)
+		handler := admin.NewHandler(cfg)
 		var all sync.WaitGroup
 		for range scrapes {
 			all.Go(func() {

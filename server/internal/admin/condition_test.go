@@ -1,11 +1,12 @@
-package adminpage_test
+package admin_test
 
 import (
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
 var (
@@ -18,52 +19,52 @@ var (
 // sentence below say the same, and what is true.
 func TestConditions(t *testing.T) {
 	t.Parallel()
-	tried := []adminpage.Outcome{{Class: "accepted", Good: true, Count: 1}}
+	tried := []admin.Outcome{{Class: "accepted", Good: true, Count: 1}}
 	for name, test := range map[string]struct {
-		intake               adminpage.Intake
+		intake               admin.Intake
 		head, tile, sentence string
 		severity             string
 	}{
 		"never tried": {
-			adminpage.Intake{State: adminpage.IntakeOpen},
+			admin.Intake{State: intake.Up},
 			"All is well", "not tried yet", "not tried yet.", "",
 		},
 		"the first batch is on its way": {
-			adminpage.Intake{State: adminpage.IntakeOpen, Posting: 1},
+			admin.Intake{State: intake.Up, Posting: 1},
 			"All is well", "no answer yet", "tried, and no answer yet.", "",
 		},
 		"the first batch was given up": {
-			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: []adminpage.Outcome{{Class: "cancelled", Count: 2}}},
+			admin.Intake{State: intake.Up, Attempts: []admin.Outcome{{Class: "cancelled", Count: 2}}},
 			"All is well", "no answer yet", "tried, and no answer yet.", "",
 		},
 		"taking": {
-			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, Posting: 1},
+			admin.Intake{State: intake.Up, Attempts: tried, Posting: 1},
 			"All is well", "taking", "taking batches.", "",
 		},
 		"one has failed": {
-			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, FailedInRow: 1},
+			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 1},
 			"All is well", "hiccup", "sent batches as they come. The last attempt has failed.", "strained",
 		},
 		"one was refused": {
-			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, RefusedInRow: 1},
+			admin.Intake{State: intake.Up, Attempts: tried, RefusedInRow: 1},
 			"All is well", "hiccup", "sent batches as they come. Batches refused in a row: 1.", "strained",
 		},
 		"failing, and still tried": {
-			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, FailedInRow: 9},
+			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 9},
 			"The intake is failing", "failing",
 			"failing, and still sent batches as they come. The last 9 attempts have failed.", "failing",
 		},
 		"refusing": {
-			adminpage.Intake{State: adminpage.IntakeOpen, Attempts: tried, RefusedInRow: 3},
+			admin.Intake{State: intake.Up, Attempts: tried, RefusedInRow: 3},
 			"The intake refuses what it gets", "refusing",
 			"refusing what it gets, and still sent batches as they come. Batches refused in a row: 3.", "failing",
 		},
 		"throttled": {
-			adminpage.Intake{State: adminpage.IntakeSpared, Attempts: tried, FailedInRow: 1},
+			admin.Intake{State: intake.Throttled, Attempts: tried, FailedInRow: 1},
 			"The intake is failing", "left alone", "left alone, as it has asked. The last attempt has failed.", "failing",
 		},
 		"down": {
-			adminpage.Intake{State: adminpage.IntakeProbed, FailedInRow: 10},
+			admin.Intake{State: intake.Down, FailedInRow: 10},
 			"The intake is failing", "down", "down, tried from time to time. The last 10 attempts have failed.", "failing",
 		},
 	} {

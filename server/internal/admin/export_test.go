@@ -1,4 +1,4 @@
-package adminpage
+package admin
 
 // What is tested by itself.
 var (

@@ -1,4 +1,4 @@
-package activity_test
+package admin_test
 
 import (
 	"strconv"
@@ -8,24 +8,24 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/scopegate/scopegate/server/internal/activity"
-	"github.com/scopegate/scopegate/server/internal/adminpage"
 	"github.com/scopegate/scopegate/server/internal/intake"
+
+	"github.com/scopegate/scopegate/server/internal/admin"
 )
 
-func report(r *activity.Recorder) (s adminpage.Snapshot) {
+func report(r *admin.Recorder) (s admin.Snapshot) {
 	r.Report(&s)
 	return s
 }
 
 func TestFinishedAreTheLastOnes(t *testing.T) {
 	t.Parallel()
-	r := activity.New(time.Now())
+	r := admin.NewRecorder(time.Now())
 	if got := report(r); len(got.Finished)+len(got.History)+len(got.Intake.Failures)+len(got.Intake.Attempts) > 0 {
 		t.Errorf("at first: %+v", got)
 	}
 	for i := range int64(250) {
-		r.Finish(adminpage.Finished{Scopes: i, Detail: strings.Repeat("x", 5000), Label: adminpage.Label{Service: strings.Repeat("y", 5000)}})
+		r.Finish(admin.Finished{Scopes: i, Detail: strings.Repeat("x", 5000), Label: admin.Label{Service: strings.Repeat("y", 5000)}})
 	}
 	got := report(r).Finished
 	if len(got) != 100 || got[0].Scopes != 249 || got[99].Scopes != 150 {
@@ -43,15 +43,15 @@ func TestFinishedAreTheLastOnes(t *testing.T) {
 func TestSamplesAreDifferences(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
-	r := activity.New(begin)
-	totals := activity.Totals{Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5, RefusedUploads: 1}
+	r := admin.NewRecorder(begin)
+	totals := admin.Totals{Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5, RefusedUploads: 1}
 	r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 200, Duration: time.Second})
 	r.Attempt(intake.Attempt{Class: intake.ClassThrottled, HTTPStatus: 429, Duration: 3 * time.Second})
 	r.Sample(begin.Add(2*time.Second), totals, 77, 4)
 	totals.Scopes += 2
 	r.Sample(begin.Add(3*time.Second), totals, 78, 5)
 	got := report(r).History
-	want := []adminpage.Sample{
+	want := []admin.Sample{
 		{
 			Length: 2 * time.Second, Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5, AcceptedAttempts: 1, FailedAttempts: 1,
 			RefusedUploads: 1, DrawnBytes: 77, Uploads: 4, SlowestAttempt: 3 * time.Second,
@@ -72,8 +72,8 @@ func TestSamplesAreDifferences(t *testing.T) {
 func TestStreaks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := activity.New(time.Now())
-		attempt := func(class intake.Class) adminpage.Intake {
+		r := admin.NewRecorder(time.Now())
+		attempt := func(class intake.Class) admin.Intake {
 			<-time.After(time.Second)
 			r.Attempt(intake.Attempt{Class: class, HTTPStatus: 500, Reason: string(class)})
 			return report(r).Intake
@@ -107,7 +107,7 @@ func TestStreaks(t *testing.T) {
 
 func TestOutcomesAndLatency(t *testing.T) {
 	t.Parallel()
-	r := activity.New(time.Now())
+	r := admin.NewRecorder(time.Now())
 	for i := range 1000 {
 		r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 202, Duration: time.Duration(i) * time.Millisecond})
 	}
@@ -115,11 +115,11 @@ func TestOutcomesAndLatency(t *testing.T) {
 		r.Attempt(intake.Attempt{Class: intake.ClassUnreachable, Duration: time.Hour, Reason: strconv.Itoa(i) + strings.Repeat("z", 5000)})
 	}
 	got := report(r).Intake
-	if len(got.Attempts) != 2 || got.Attempts[0] != (adminpage.Outcome{Class: "accepted", Good: true, Count: 1000}) ||
-		got.Attempts[1] != (adminpage.Outcome{Class: "unreachable", Count: 30}) {
+	if len(got.Attempts) != 2 || got.Attempts[0] != (admin.Outcome{Class: "accepted", Good: true, Count: 1000}) ||
+		got.Attempts[1] != (admin.Outcome{Class: "unreachable", Count: 30}) {
 		t.Errorf("outcomes: %+v", got.Attempts)
 	}
-	want := adminpage.Latency{Median: 871 * time.Millisecond, P90: 973 * time.Millisecond, Max: 999 * time.Millisecond, Count: 256}
+	want := admin.Latency{Median: 871 * time.Millisecond, P90: 973 * time.Millisecond, Max: 999 * time.Millisecond, Count: 256}
 	if got.Latency != want { // of the last 256 that were answered
 		t.Errorf("latency: %+v", got.Latency)
 	}
@@ -131,7 +131,7 @@ func TestOutcomesAndLatency(t *testing.T) {
 func TestFailuresAlikeAreOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := activity.New(time.Now())
+		r := admin.NewRecorder(time.Now())
 		begin := time.Now()
 		for i := range 100 {
 			r.Attempt(intake.Attempt{Class: intake.ClassUnavailable, HTTPStatus: 503, Reason: "away", BatchNum: int32(i)})
@@ -154,14 +154,14 @@ func TestFailuresAlikeAreOne(t *testing.T) {
 // With the race detector.
 func TestRecorderIsSafe(t *testing.T) {
 	t.Parallel()
-	r := activity.New(time.Now())
+	r := admin.NewRecorder(time.Now())
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for i := range 200 {
 				r.Attempt(intake.Attempt{Class: intake.ClassBroken, Duration: time.Duration(i)})
-				r.Finish(adminpage.Finished{Scopes: int64(i)})
-				r.Sample(time.Now(), activity.Totals{Scopes: int64(i)}, 1, 1)
+				r.Finish(admin.Finished{Scopes: int64(i)})
+				r.Sample(time.Now(), admin.Totals{Scopes: int64(i)}, 1, 1)
 				report(r)
 			}
 		})

@@ -1,4 +1,4 @@
-package adminpage_test
+package admin_test
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
 )
 
 func TestVisible(t *testing.T) {
@@ -30,7 +30,7 @@ func TestVisible(t *testing.T) {
 		"e\u0301\u0301\u0301xy": "e\u0301\u0301xy",
 		`a\b`:                   `a\b`,
 	} {
-		if got := adminpage.Visible(in, 8); got != want {
+		if got := admin.Visible(in, 8); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
@@ -41,7 +41,7 @@ func FuzzVisible(f *testing.F) {
 	f.Add(strings.Repeat("\u0300", 100), 3)
 	f.Fuzz(func(t *testing.T, s string, most int) {
 		most = most&0xff + 1
-		got := adminpage.Visible(s, most)
+		got := admin.Visible(s, most)
 		if !utf8.ValidString(got) {
 			t.Errorf("%q", got)
 		}
@@ -63,7 +63,7 @@ func TestBytesText(t *testing.T) {
 		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 10_000: "9.8 KiB", 123_456: "121 KiB", 1<<20 - 1: "1.0 MiB", 5 << 20: "5.0 MiB",
 		100 << 20: "100 MiB", 3 << 30: "3.0 GiB", 1 << 50: "1024 TiB", -1: "-1 B",
 	} {
-		if got := strings.ReplaceAll(adminpage.BytesText(in), "\u00a0", " "); got != want {
+		if got := strings.ReplaceAll(admin.BytesText(in), "\u00a0", " "); got != want {
 			t.Errorf("%d: got %q, want %q", in, got, want)
 		}
 	}
@@ -85,7 +85,7 @@ func TestDurationText(t *testing.T) {
 		{2*time.Hour + 5*time.Minute, "2 h 5 min"},
 		{49 * time.Hour, "2 d 1 h"},
 	} {
-		if got := strings.ReplaceAll(adminpage.DurationText(test.in), "\u00a0", " "); got != test.want {
+		if got := strings.ReplaceAll(admin.DurationText(test.in), "\u00a0", " "); got != test.want {
 			t.Errorf("%v: got %q, want %q", test.in, got, test.want)
 		}
 	}
@@ -94,7 +94,7 @@ func TestDurationText(t *testing.T) {
 func TestCountText(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[int64]string{0: "0", 999: "999", 1000: "1 000", 1234567: "1 234 567", -12345: "-12 345"} {
-		if got := strings.ReplaceAll(adminpage.CountText(in), "\u202f", " "); got != want {
+		if got := strings.ReplaceAll(admin.CountText(in), "\u202f", " "); got != want {
 			t.Errorf("%d: got %q, want %q", in, got, want)
 		}
 	}
@@ -102,19 +102,19 @@ func TestCountText(t *testing.T) {
 
 func TestPlotPaths(t *testing.T) {
 	t.Parallel()
-	if got := adminpage.LinePath([]float64{1}, 1); got != "" {
+	if got := admin.LinePath([]float64{1}, 1); got != "" {
 		t.Errorf("one value: %q", got)
 	}
-	if got := adminpage.AreaPath([]float64{0, 0}, 0); got != "" {
+	if got := admin.AreaPath([]float64{0, 0}, 0); got != "" {
 		t.Errorf("all zero: %q", got)
 	}
 	values := make([]float64, 300)
 	values[299] = 10
-	line := adminpage.LinePath(values, 10)
+	line := admin.LinePath(values, 10)
 	if !strings.HasPrefix(line, "M0.0 80.0L1.0 80.0") || !strings.HasSuffix(line, "L300.0 2.0") {
 		t.Errorf("from %q to %q", line[:20], line[len(line)-20:])
 	}
-	if got := adminpage.AreaPath([]float64{5, 10}, 10); got != "M294.9 41.0L300.0 2.0V80H294.9Z" {
+	if got := admin.AreaPath([]float64{5, 10}, 10); got != "M294.9 41.0L300.0 2.0V80H294.9Z" {
 		t.Errorf("area: %q", got)
 	}
 }

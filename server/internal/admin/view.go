@@ -1,18 +1,15 @@
-package adminpage
+package admin
 
-import (
-	"time"
-)
+import "time"
 
-// view is a snapshot in words, as the templates need it.
+// view is a snapshot in words, for the templates.
 type view struct {
-	Version string
-	Uptime  string
-	Started moment
-	// StartedDay is that with the day.
-	StartedDay string
+	Version    string
+	Uptime     string
+	Started    moment
+	StartedDay string // Started with the day
 	Taken      moment
-	State      problem // the worst; its title is said in the page's head
+	State      problem // the worst, for the page's head
 	Problems   []problemView
 	Tiles      []tile
 	Plots      []plot
@@ -21,7 +18,7 @@ type view struct {
 
 	Uploads      []uploadView
 	UploadCount  string
-	UploadsShown string // empty: all
+	UploadsShown string // empty if all are
 	WithTenants  bool
 	Finished     []finishedView
 }
@@ -34,7 +31,7 @@ type problemView struct {
 	Since                 *moment
 }
 
-// tile is one number that matters.
+// tile shows one number.
 type tile struct {
 	Name, Title, Value, Note string
 	Severity                 severity
@@ -49,7 +46,7 @@ type intakeView struct {
 	Outcomes    []outcomeView
 	Failures    []failureView
 	Latency     string
-	InRow       string // empty: the last attempt was in order
+	InRow       string // empty if the last attempt succeeded
 }
 
 type outcomeView struct {
@@ -61,7 +58,7 @@ type outcomeView struct {
 type failureView struct {
 	At, Since          moment
 	Words, Batch, Took string
-	Times              string // empty: once
+	Times              string // empty if once
 }
 
 type labelView struct{ ID, Short, Service, Version, Language, Tenant string }
@@ -84,7 +81,7 @@ type finishedView struct {
 
 func newView(s Snapshot) view {
 	v := view{
-		Version: text(s.Server.Version),
+		Version: clip(s.Server.Version),
 		Uptime:  durationText(s.Taken.Sub(s.Server.Started)),
 		Started: at(s.Server.Started), StartedDay: s.Server.Started.UTC().Format("2006-01-02 15:04 UTC"),
 		Taken:  at(s.Taken),
@@ -124,7 +121,7 @@ func at(t time.Time) moment { return moment{clockTime(t), machineTime(t)} }
 
 func newIntakeView(s Snapshot) intakeView {
 	in := s.Intake
-	v := intakeView{Host: text(in.Host), State: conditionOf(in).Long, Latency: "no answers yet"}
+	v := intakeView{Host: clip(in.Host), State: conditionOf(in).Long, Latency: "no answers yet"}
 	if l := in.Latency; l.Count > 0 {
 		v.Latency = durationText(l.Median) + " median, " + durationText(l.P90) + " at the 90th percentile, " +
 			durationText(l.Max) + " at most, of the last " + count(int64(l.Count))
@@ -156,20 +153,20 @@ func newIntakeView(s Snapshot) intakeView {
 	return v
 }
 
-// shortID is how much of an upload's identity is shown in a table.
-const shortID = 8
+// shortIDRunes is how much of an upload's ID a table shows.
+const shortIDRunes = 8
 
 func newLabelView(l Label) labelView {
 	return labelView{
-		ID: text(l.UploadID), Short: visible(l.UploadID, shortID), Service: text(l.Service), Version: text(l.Version),
-		Language: text(l.Language), Tenant: text(l.Tenant),
+		ID: clip(l.UploadID), Short: visible(l.UploadID, shortIDRunes), Service: clip(l.Service), Version: clip(l.Version),
+		Language: clip(l.Language), Tenant: clip(l.Tenant),
 	}
 }
 
 func newUploadView(u Upload, now time.Time) uploadView {
 	return uploadView{
 		labelView: newLabelView(u.Label),
-		Began:     at(u.Began), Age: durationText(now.Sub(u.Began)), State: text(u.State), Stuck: u.Stuck,
+		Began:     at(u.Began), Age: durationText(now.Sub(u.Began)), State: clip(u.State), Stuck: u.Stuck,
 		Scopes: count(u.Scopes), Received: bytesText(u.ReceivedBytes), JSON: bytesText(u.JSONBytes),
 		Gzip: bytesText(u.GzipBytes), Held: bytesText(u.HeldBytes),
 		Batches: count(int64(u.BatchNum)) + ", " + count(int64(u.AcceptedBatches)) + " accepted",
@@ -179,18 +176,17 @@ func newUploadView(u Upload, now time.Time) uploadView {
 func newFinishedView(f Finished) finishedView {
 	return finishedView{
 		labelView: newLabelView(f.Label),
-		Ended:     at(f.Ended), Took: durationText(f.Took), Code: text(f.Code), Reason: text(f.Reason),
-		Detail: reasonText(f.Detail), Good: f.Good,
+		Ended:     at(f.Ended), Took: durationText(f.Took), Code: clip(f.Code), Reason: clip(f.Reason),
+		Detail: clipReason(f.Detail), Good: f.Good,
 		Scopes: count(f.Scopes), Accepted: count(f.AcceptedScopes), JSON: bytesText(f.JSONBytes),
 		Gzip: bytesText(f.GzipBytes), Count: count(int64(f.Batches)),
 	}
 }
 
-// rateSamples is over how many samples a rate is the mean.
+// rateSamples is the number of samples that a rate is the mean of.
 const rateSamples = 5
 
-// rates returns the mean of the last samples: scopes, and bytes of protobuf, JSON
-// and gzip, each a second.
+// rates returns the current scopes, and bytes of protobuf, JSON and gzip, per second.
 func rates(history []Sample) (scopes, received, made, accepted float64) {
 	var length time.Duration
 	var sums Sample
@@ -243,8 +239,8 @@ func tiles(s Snapshot) []tile {
 }
 
 func intakeTile(in Intake) tile {
-	is := conditionOf(in)
-	t := tile{Name: "intake", Title: "Intake", Value: is.Short, Note: text(in.Host), Severity: is.Severity}
+	condition := conditionOf(in)
+	t := tile{Name: "intake", Title: "Intake", Value: condition.Short, Note: clip(in.Host), Severity: condition.Severity}
 	if !in.RetryAt.IsZero() {
 		t.Note += ", tried again at " + clockTime(in.RetryAt)
 	}

@@ -1,4 +1,4 @@
-package adminpage
+package admin
 
 import (
 	"encoding/json"
@@ -7,18 +7,17 @@ import (
 )
 
 const (
-	// eventTimeout is how long a listener may take to read an event.
+	// eventTimeout limits the time that a listener takes to read an event.
 	eventTimeout = 10 * time.Second
-	// beatInterval is how often a listener is sent something, though nothing has
-	// changed.
-	beatInterval = 15 * time.Second
-	// fullRetry is when a visitor is asked to try again, who found no place.
-	fullRetry = "10"
+	// heartbeatInterval is the longest time between two events.
+	heartbeatInterval = 15 * time.Second
+	// retryAfterSeconds is sent to visitors over MaxListeners.
+	retryAfterSeconds = "10"
 )
 
-// serveEvents sends the fragments that have changed, as server-sent events (HTML
-// Standard, section 9.2), first all of them, until the listener goes or the page is
-// closed. The field data is an object of HTML by fragment.
+// serveEvents sends all fragments, then those that change, as server-sent events (HTML
+// Standard, section 9.2), until the listener leaves or the page is closed. The data of an
+// event is an object of HTML by fragment.
 func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-p.closed:
@@ -30,12 +29,12 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	case p.listeners <- struct{}{}:
 		defer func() { <-p.listeners }()
 	default:
-		w.Header().Set("Retry-After", fullRetry)
+		w.Header().Set("Retry-After", retryAfterSeconds)
 		http.Error(w, "too many listeners", http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	l := listener{to: w, control: http.NewResponseController(w), sent: make(map[string]string, len(fragmentNames))}
+	l := listener{writer: w, control: http.NewResponseController(w), sent: make(map[string]string, len(fragmentNames))}
 	ticker := time.NewTicker(Refresh)
 	defer ticker.Stop()
 	for {
@@ -53,20 +52,19 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// listener is a visitor who has the page kept current.
+// listener is a visitor whose page is kept current.
 type listener struct {
-	to      http.ResponseWriter
+	writer  http.ResponseWriter
 	control *http.ResponseController
 	sent    map[string]string // by fragment
-	at      time.Time         // of the last event
+	sentAt  time.Time
 }
 
-// send sends what is new to the listener.
+// send sends the fragments that have changed, or a heartbeat if one is due.
 func (l *listener) send(fragments []fragment) error {
 	changed := make(map[string]string)
 	for _, f := range fragments {
-		// What is empty is sent too: the listener may have had something there before.
-		if before, sent := l.sent[f.name]; !sent || before != f.html {
+		if before, ok := l.sent[f.name]; !ok || before != f.html {
 			changed[f.name], l.sent[f.name] = f.html, f.html
 		}
 	}
@@ -74,19 +72,19 @@ func (l *listener) send(fragments []fragment) error {
 	event := []byte(": nothing is new\n\n")
 	switch {
 	case len(changed) > 0:
-		data, err := json.Marshal(changed) // it is one line
+		data, err := json.Marshal(changed) // one line
 		if err != nil {
 			return err
 		}
 		event = append([]byte("data: "), data...)
 		event = append(event, "\n\n"...)
-	case now.Sub(l.at) < beatInterval:
+	case now.Sub(l.sentAt) < heartbeatInterval:
 		return nil
 	}
-	l.at = now
-	// Where no deadline can be set, the server's own is in force.
+	l.sentAt = now
+	// If no deadline can be set, the server's own applies.
 	_ = l.control.SetWriteDeadline(now.Add(eventTimeout))
-	if _, err := l.to.Write(event); err != nil {
+	if _, err := l.writer.Write(event); err != nil {
 		return err
 	}
 	return l.control.Flush()

@@ -1,4 +1,4 @@
-package adminpage_test
+package admin_test
 
 import (
 	"bufio"
@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
 )
 
 // visitor reads events that a handler writes into a pipe.
@@ -33,7 +33,7 @@ func (v *visitor) WriteHeader(status int)      { v.status = status }
 func (v *visitor) Write(b []byte) (int, error) { return v.out.Write(b) }
 func (v *visitor) Flush()                      {}
 
-func visit(t *testing.T, p *adminpage.Page) *visitor {
+func visit(t *testing.T, p *admin.Page) *visitor {
 	t.Helper()
 	in, out := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -78,10 +78,10 @@ func (v *visitor) leave() {
 func TestEventsCarryWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var current atomic.Pointer[adminpage.Snapshot]
+		var current atomic.Pointer[admin.Snapshot]
 		s := well()
 		current.Store(&s)
-		p := adminpage.New(func() adminpage.Snapshot { return *current.Load() })
+		p := admin.NewPage(func() admin.Snapshot { return *current.Load() })
 		v := visit(t, p)
 		first := v.next(t)
 		if got := v.header.Get("Content-Type"); got != "text/event-stream" {
@@ -105,7 +105,7 @@ func TestEventsCarryWhatHasChanged(t *testing.T) {
 		if !strings.Contains(changed["problems"], "Memory is full") || changed["uploads"] != "" {
 			t.Errorf("changed: %v", changed)
 		}
-		if took := time.Since(begin); took != adminpage.Refresh {
+		if took := time.Since(begin); took != admin.Refresh {
 			t.Errorf("after %v", took)
 		}
 		// While nothing changes there is a sign of life nevertheless.
@@ -123,9 +123,9 @@ func TestEventsCarryWhatHasChanged(t *testing.T) {
 func TestListenersAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := adminpage.New(well)
+		p := admin.NewPage(well)
 		var visitors []*visitor
-		for range adminpage.MaxListeners {
+		for range admin.MaxListeners {
 			v := visit(t, p)
 			v.next(t)
 			visitors = append(visitors, v)
@@ -149,7 +149,7 @@ func TestListenersAreBounded(t *testing.T) {
 
 func TestCloseEndsEvents(t *testing.T) {
 	t.Parallel()
-	p := adminpage.New(well)
+	p := admin.NewPage(well)
 	server := httptest.NewServer(p)
 	defer server.Close()
 	resp, err := server.Client().Get(server.URL + "/events")
@@ -192,7 +192,7 @@ func (s *stuck) Write([]byte) (int, error) {
 func TestStuckListenerIsLetGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := adminpage.New(well)
+		p := admin.NewPage(well)
 		begin := time.Now()
 		p.ServeHTTP(&stuck{ResponseRecorder: httptest.NewRecorder()}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events", nil))
 		if took := time.Since(begin); took <= 0 || took > time.Minute {

@@ -1,33 +1,32 @@
-package adminpage
+package admin
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
 
-// The plots' own coordinates; the style sheet says how large they are shown.
+// Coordinates within a plot. The style sheet sets its size.
 const (
 	plotWidth  = 300
 	plotHeight = 80
-	// plotSamples is how many samples fit into a plot; while there are fewer than
-	// leastSamples, it is drawn as if there were so many.
-	plotSamples  = 300
-	leastSamples = 60
+	// maxPlotSamples fit into a plot. It is drawn at least minPlotSamples wide.
+	maxPlotSamples = 300
+	minPlotSamples = 60
 )
 
-// plot is one small picture of the last minutes: the newest is at the right.
+// plot shows one value over the last minutes, the newest at the right.
 type plot struct {
-	Name  string // a class for the style sheet
+	Name  string // class for the style sheet
 	Title string
-	// Now and Most are values in words, and Label all of it, for who can't see it.
+	// Now and Most are values in words. Label is the whole plot in words, for screen
+	// readers.
 	Now, Most, Label string
-	// Area and Line are paths; a Limit is where a line of its own is drawn.
-	Area, Line string
-	// Bad is the path of what failed, if any did.
-	Bad      string
-	Limit    string
-	HasLimit bool
+	// Area, Line and Bad (what failed) are paths. Limit is the height of a line.
+	Area, Line, Bad string
+	Limit           string
+	HasLimit        bool
 }
 
 func plots(s Snapshot) []plot {
@@ -69,7 +68,11 @@ func attemptsPlot(history []Sample, last Sample) plot {
 	p := newPlot("attempts", "POSTs to the intake", all, 0)
 	p.Bad = area(failed, largest(all))
 	p.Now = count(int64(math.Round(perSecond(last.FailedAttempts+last.AcceptedAttempts, last.Length)))) + "/s"
-	p.Most = count(int64(sum(failed))) + " failed"
+	var failures int64
+	for _, x := range history[max(0, len(history)-maxPlotSamples):] {
+		failures += x.FailedAttempts
+	}
+	p.Most = count(failures) + " failed"
 	return p
 }
 
@@ -94,7 +97,7 @@ func uploadsPlot(s Snapshot) plot {
 	return p
 }
 
-// newPlot draws values from 0 to the largest, or to the limit where there is one.
+// newPlot draws values from 0 to the largest, or to the limit if it is not 0.
 func newPlot(name, title string, values []float64, limit float64) plot {
 	top := max(largest(values), limit*1.08)
 	p := plot{Name: name, Title: title, Area: area(values, top), Line: line(values, top)}
@@ -104,7 +107,6 @@ func newPlot(name, title string, values []float64, limit float64) plot {
 	return p
 }
 
-// noneOr is a duration, where there was any.
 func noneOr(d time.Duration) string {
 	if d == 0 {
 		return "none"
@@ -113,7 +115,7 @@ func noneOr(d time.Duration) string {
 }
 
 func each(samples []Sample, value func(Sample) float64) []float64 {
-	samples = samples[max(0, len(samples)-plotSamples):]
+	samples = samples[max(0, len(samples)-maxPlotSamples):]
 	values := make([]float64, len(samples))
 	for i, s := range samples {
 		values[i] = value(s)
@@ -121,21 +123,9 @@ func each(samples []Sample, value func(Sample) float64) []float64 {
 	return values
 }
 
-func largest(values []float64) (top float64) {
-	for _, v := range values {
-		top = max(top, v)
-	}
-	return top
-}
+func largest(values []float64) float64 { return slices.Max(append(values, 0)) }
 
-func sum(values []float64) (total float64) {
-	for _, v := range values {
-		total += v
-	}
-	return total
-}
-
-// height is where a value is drawn; 0 is at the top.
+// height returns the vertical coordinate of a value; 0 is at the top.
 func height(value, top float64) float64 {
 	if top <= 0 {
 		return plotHeight
@@ -143,33 +133,30 @@ func height(value, top float64) float64 {
 	return plotHeight - value/top*(plotHeight-2)
 }
 
-// across is where the ith of so many values is drawn.
-func across(i, of int) string {
-	return coordinate(plotWidth - float64(of-1-i)*plotWidth/float64(max(of, leastSamples)-1))
+// across returns the horizontal coordinate of the ith of n values.
+func across(i, n int) string {
+	return coordinate(plotWidth - float64(n-1-i)*plotWidth/float64(max(n, minPlotSamples)-1))
 }
 
 func coordinate(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
-// line is the path through the values, the last one at the right edge.
+// line returns the path through the values.
 func line(values []float64, top float64) string {
 	if len(values) < 2 {
 		return ""
 	}
 	var path []byte
 	for i, v := range values {
-		command := byte('L')
-		if i == 0 {
-			command = 'M'
-		}
-		path = append(path, command)
+		path = append(path, 'L')
 		path = append(path, across(i, len(values))...)
 		path = append(path, ' ')
 		path = strconv.AppendFloat(path, height(v, top), 'f', 1, 64)
 	}
+	path[0] = 'M'
 	return string(path)
 }
 
-// area is the path around what is below the line.
+// area returns the path around the area below the line.
 func area(values []float64, top float64) string {
 	through := line(values, top)
 	if through == "" || largest(values) == 0 {

@@ -1,4 +1,4 @@
-package adminpage
+package admin
 
 import (
 	"strconv"
@@ -8,22 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// maxTextRunes is how much of a text is shown.
-const maxTextRunes = 64
+const (
+	maxTextRunes   = 64
+	maxReasonRunes = 240
+	// maxRuneBytes limits the average length of a rune with its combining marks.
+	maxRuneBytes = 16
+)
 
-// maxReasonRunes is how much of an error is shown.
-const maxReasonRunes = 240
-
-// bytesOfRune is how long a rune may be, on average, with the marks that it bears.
-const bytesOfRune = 16
-
-// visible returns at most so many runes of a text. What has no shape of its own or
-// changes that of others (controls, line ends, directions, joiners) is spelled out
-// as an escape of Go, and a run of combining marks is cut short.
+// visible returns the start of a text, at most maxRunes long. Invisible characters and
+// those that change others (controls, line ends, directions, joiners) become Go escapes.
+// At most two combining marks are kept in a row.
 func visible(s string, maxRunes int) string {
 	var b strings.Builder
 	shown, marks := 0, 0
-	s, more := s[:min(len(s), maxRunes*bytesOfRune)], len(s) > maxRunes*bytesOfRune
+	s, more := s[:min(len(s), maxRunes*maxRuneBytes)], len(s) > maxRunes*maxRuneBytes
 	for i, r := range s {
 		switch {
 		case shown == maxRunes:
@@ -55,19 +53,15 @@ func visible(s string, maxRunes int) string {
 	return b.String()
 }
 
-// text is for what is short by nature.
-func text(s string) string { return visible(s, maxTextRunes) }
+func clip(s string) string { return visible(s, maxTextRunes) }
 
-// reasonText is for errors.
-func reasonText(s string) string { return visible(s, maxReasonRunes) }
+func clipReason(s string) string { return visible(s, maxReasonRunes) }
 
-// clockTime is a time of day, in UTC.
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05") }
 
-// machineTime is a time for programs.
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// count writes thousands apart, by narrow spaces that don't break.
+// count separates thousands by narrow no-break spaces.
 func count(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	sign := ""
@@ -80,7 +74,7 @@ func count(n int64) string {
 	return sign + digits
 }
 
-// bytesText writes a number of bytes in three or four digits.
+// bytesText shows a number of bytes with three or four digits.
 func bytesText(n int64) string {
 	const step = 1024
 	units := []string{"KiB", "MiB", "GiB", "TiB"}
@@ -99,7 +93,7 @@ func bytesText(n int64) string {
 	return strconv.FormatFloat(value, 'f', digits, 64) + "\u00a0" + units[unit]
 }
 
-// durationText writes a duration in the two units that matter.
+// durationText shows a duration in its two largest units.
 func durationText(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -127,7 +121,7 @@ func durationText(d time.Duration) string {
 	return pair(day, time.Hour, "d", "h")
 }
 
-// percent is that part of a whole, from 0 to 100.
+// percent returns a number from 0 to 100.
 func percent(part, whole int64) int64 {
 	if whole <= 0 {
 		return 0

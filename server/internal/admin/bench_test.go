@@ -1,11 +1,11 @@
-package adminpage_test
+package admin_test
 
 import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
 )
 
 // BenchmarkPage is the making of a page with as much on it as there can be. It is
@@ -17,7 +17,7 @@ func BenchmarkPage(b *testing.B) {
 		s.Finished = append(s.Finished, s.Finished[0])
 	}
 	request := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", nil)
-	p := adminpage.New(func() adminpage.Snapshot { return s })
+	p := admin.NewPage(func() admin.Snapshot { return s })
 	defer p.Close()
 	var size int
 	for b.Loop() {

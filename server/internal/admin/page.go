@@ -1,4 +1,4 @@
-package adminpage
+package admin
 
 import (
 	"bytes"
@@ -14,22 +14,22 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// Refresh is how often the page shows something new, and how old at most what a
-// visitor gets is: however many there are, a snapshot is taken as often as that.
+// Refresh is how often the page changes. However many visitors there are, at most one
+// snapshot is taken in this time.
 const Refresh = time.Second
 
-// MaxListeners is how many visitors can have the page kept current at a time. The
-// others see it as of when they loaded it.
+// MaxListeners limits the visitors whose page is kept current. The page of others stays
+// as it was when they loaded it.
 const MaxListeners = 16
 
-// Page is the page, its assets, and the stream of events that keeps it current. It
-// is an [http.Handler] to be mounted at a root of its own.
+// Page is an [http.Handler] that serves the page, its assets, and the stream of events
+// that keeps it current. It must be served at the root of a host.
 type Page struct {
 	source   func() Snapshot
 	template *template.Template
 	mux      *http.ServeMux
 
-	listeners chan struct{} // holds a token for each
+	listeners chan struct{} // one token per listener
 	closed    chan struct{}
 	close     func()
 
@@ -38,9 +38,9 @@ type Page struct {
 	made   time.Time
 }
 
-// New returns a page that shows what source returns. That must be safe for
-// concurrent use and still return something after Close.
-func New(source func() Snapshot) *Page {
+// NewPage returns a page that shows what source returns. Source must be safe for
+// concurrent use, also after Close.
+func NewPage(source func() Snapshot) *Page {
 	p := &Page{
 		source:    source,
 		template:  template.Must(template.ParseFS(assets, "assets/*.tmpl")),
@@ -57,22 +57,18 @@ func New(source func() Snapshot) *Page {
 	return p
 }
 
-// Close ends the streams of events: an HTTP server that shuts down waits for them.
+// Close ends the streams of events, which would delay the shutdown of an HTTP server.
 // The page can still be loaded. Closing again does nothing.
 func (p *Page) Close() { p.close() }
 
-// policy lets the page load what comes with it, and nothing else.
+// policy lets the page load its own assets only.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // ServeHTTP answers GET and HEAD.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	protect(h, policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	p.mux.ServeHTTP(w, r)
 }
@@ -85,7 +81,7 @@ func (p *Page) servePage(w http.ResponseWriter, _ *http.Request) {
 	}
 	parts := make(map[string]template.HTML, len(fragments))
 	for _, f := range fragments {
-		parts[f.name] = template.HTML(f.html) //nolint:gosec // a template of ours has written it
+		parts[f.name] = template.HTML(f.html) //nolint:gosec // written by our template
 	}
 	var page bytes.Buffer
 	if err := p.template.ExecuteTemplate(&page, "page.html.tmpl", parts); err != nil {
@@ -99,7 +95,7 @@ func (p *Page) servePage(w http.ResponseWriter, _ *http.Request) {
 func serveAsset(contentType, path string) http.HandlerFunc {
 	content, err := assets.ReadFile(path)
 	if err != nil {
-		panic(err) // it was there when this was compiled
+		panic(err) // it is embedded
 	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -109,18 +105,17 @@ func serveAsset(contentType, path string) http.HandlerFunc {
 
 func write(w http.ResponseWriter, content []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
-	_, _ = w.Write(content) // the visitor is gone
+	_, _ = w.Write(content) // the visitor may be gone
 }
 
-// fragment is a part of the page that changes, as HTML.
+// fragment is a part of the page that changes.
 type fragment struct{ name, html string }
 
-// fragmentNames are the templates of all fragments.
 var fragmentNames = []string{
 	"state", "problems", "tiles", "plots", "uploads", "uploads-count", "failures", "outcomes", "finished", "taken",
 }
 
-// fragments returns the page's parts as of now, or of less than a Refresh ago.
+// fragments returns all fragments as of less than a Refresh ago.
 func (p *Page) fragments() ([]fragment, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,4 +1,4 @@
-package adminpage_test
+package admin_test
 
 import (
 	"encoding/xml"
@@ -11,35 +11,36 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scopegate/scopegate/server/internal/adminpage"
+	"github.com/scopegate/scopegate/server/internal/admin"
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // well is a server that all is well with.
-func well() adminpage.Snapshot {
-	s := adminpage.Snapshot{
+func well() admin.Snapshot {
+	s := admin.Snapshot{
 		Taken:  noon,
-		Server: adminpage.Server{Version: "v1.2.3", Started: noon.Add(-26 * time.Hour)},
-		Memory: adminpage.Memory{LimitBytes: 400 << 20, DrawnBytes: 100 << 20, PeakBytes: 120 << 20},
-		Intake: adminpage.Intake{
-			Host: "https://intake.example", State: adminpage.IntakeOpen,
-			Attempts: []adminpage.Outcome{{Class: "accepted", Good: true, Count: 12345}},
-			Latency:  adminpage.Latency{Median: 20 * time.Millisecond, P90: time.Second, Max: 75 * time.Second, Count: 256},
+		Server: admin.Server{Version: "v1.2.3", Started: noon.Add(-26 * time.Hour)},
+		Memory: admin.Memory{LimitBytes: 400 << 20, DrawnBytes: 100 << 20, PeakBytes: 120 << 20},
+		Intake: admin.Intake{
+			Host: "https://intake.example", State: intake.Up,
+			Attempts: []admin.Outcome{{Class: "accepted", Good: true, Count: 12345}},
+			Latency:  admin.Latency{Median: 20 * time.Millisecond, P90: time.Second, Max: 75 * time.Second, Count: 256},
 		},
 		UploadCount: 1,
-		Uploads: []adminpage.Upload{{
-			Label: adminpage.Label{UploadID: "6b549bde-d2c4-40ce-943e-3b0afc3e4a3c", Service: "shop", Version: "1.0", Language: "ruby"},
+		Uploads: []admin.Upload{{
+			Label: admin.Label{UploadID: "6b549bde-d2c4-40ce-943e-3b0afc3e4a3c", Service: "shop", Version: "1.0", Language: "ruby"},
 			Began: noon.Add(-90 * time.Second), State: "receiving; forwarding batch 3",
 			Scopes: 4321, ReceivedBytes: 5 << 20, JSONBytes: 15 << 20, GzipBytes: 1 << 20, HeldBytes: 200 << 10, BatchNum: 4, AcceptedBatches: 2,
 		}},
-		Finished: []adminpage.Finished{{
-			Label: adminpage.Label{UploadID: "f", Service: "old"}, Ended: noon, Took: time.Second, Code: "Unavailable", Reason: "INTAKE_UNAVAILABLE",
+		Finished: []admin.Finished{{
+			Label: admin.Label{UploadID: "f", Service: "old"}, Ended: noon, Took: time.Second, Code: "Unavailable", Reason: "INTAKE_UNAVAILABLE",
 			Detail: "forward batch 2: intake answered 503", Scopes: 10, AcceptedScopes: 5, Batches: 1,
 		}},
 	}
 	for i := range 400 {
-		s.History = append(s.History, adminpage.Sample{
+		s.History = append(s.History, admin.Sample{
 			Length: time.Second, Scopes: 10, ReceivedBytes: int64(i) << 10, JSONBytes: int64(i) << 11, AcceptedBytes: int64(i) << 7,
 			AcceptedAttempts: int64(i % 3), DrawnBytes: 100 << 20, Uploads: i % 7, SlowestAttempt: time.Duration(i) * time.Millisecond,
 		})
@@ -47,16 +48,16 @@ func well() adminpage.Snapshot {
 	return s
 }
 
-func serve(t *testing.T, p *adminpage.Page, method, path string) *httptest.ResponseRecorder {
+func serve(t *testing.T, p *admin.Page, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	p.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 	return recorder
 }
 
-func load(t *testing.T, s adminpage.Snapshot) string {
+func load(t *testing.T, s admin.Snapshot) string {
 	t.Helper()
-	p := adminpage.New(func() adminpage.Snapshot { return s })
+	p := admin.NewPage(func() admin.Snapshot { return s })
 	t.Cleanup(p.Close)
 	resp := serve(t, p, http.MethodGet, "/")
 	if resp.Code != http.StatusOK {
@@ -89,7 +90,7 @@ func wellFormed(t *testing.T, html string) {
 
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	p := adminpage.New(well)
+	p := admin.NewPage(well)
 	t.Cleanup(p.Close)
 	for _, path := range []string{"/", "/assets/page.css", "/assets/page.js", "/assets/icon.svg", "/nothing"} {
 		resp := serve(t, p, http.MethodGet, path)
@@ -110,7 +111,7 @@ func TestHeaders(t *testing.T) {
 
 func TestAssets(t *testing.T) {
 	t.Parallel()
-	p := adminpage.New(well)
+	p := admin.NewPage(well)
 	t.Cleanup(p.Close)
 	html := serve(t, p, http.MethodGet, "/").Body.String()
 	links := regexp.MustCompile(`(?:href|src)="([^"#][^"]*)"`).FindAllStringSubmatch(html, -1)
@@ -130,7 +131,7 @@ func TestAssets(t *testing.T) {
 
 func TestMethodsAndPaths(t *testing.T) {
 	t.Parallel()
-	p := adminpage.New(well)
+	p := admin.NewPage(well)
 	t.Cleanup(p.Close)
 	for _, test := range []struct {
 		method, path string
@@ -176,7 +177,7 @@ func TestShowsWhatThereIs(t *testing.T) {
 
 func TestNothingYet(t *testing.T) {
 	t.Parallel()
-	html := load(t, adminpage.Snapshot{Taken: noon, Server: adminpage.Server{Started: noon}, Intake: adminpage.Intake{State: adminpage.IntakeOpen}})
+	html := load(t, admin.Snapshot{Taken: noon, Server: admin.Server{Started: noon}, Intake: admin.Intake{State: intake.Up}})
 	for _, want := range []string{"All is well", "None.", "None yet.", "not tried yet"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q", want)
@@ -205,32 +206,32 @@ func TestMoreUploadsThanShown(t *testing.T) {
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	since := noon.Add(-10 * time.Minute)
-	refusal := adminpage.Failure{At: noon, Class: "refused", HTTPStatus: 403, Reason: "Forbidden", BatchNum: 1}
+	refusal := admin.Failure{At: noon, Class: "refused", HTTPStatus: 403, Reason: "Forbidden", BatchNum: 1}
 	for name, test := range map[string]struct {
-		change func(*adminpage.Snapshot)
+		change func(*admin.Snapshot)
 		want   []string // titles, the worst first
 		text   string
 	}{
-		"one failure": {func(s *adminpage.Snapshot) { s.Intake.FailedInRow = 1 }, nil, "hiccup"},
-		"intake fails": {func(s *adminpage.Snapshot) {
+		"one failure": {func(s *admin.Snapshot) { s.Intake.FailedInRow = 1 }, nil, "hiccup"},
+		"intake fails": {func(s *admin.Snapshot) {
 			s.Intake.FailedInRow, s.Intake.FailingSince = 3, since
-			s.Intake.Failures = []adminpage.Failure{{Class: "unreachable", Reason: "dial tcp: connection refused"}}
+			s.Intake.Failures = []admin.Failure{{Class: "unreachable", Reason: "dial tcp: connection refused"}}
 		}, []string{"The intake is failing"}, "can&#39;t be reached: dial tcp: connection refused"},
-		"intake down":   {func(s *adminpage.Snapshot) { s.Intake.State = adminpage.IntakeProbed }, []string{"The intake is failing"}, ">down<"},
-		"intake spared": {func(s *adminpage.Snapshot) { s.Intake.State = adminpage.IntakeSpared }, []string{"The intake is failing"}, "left alone"},
-		"intake refuses": {func(s *adminpage.Snapshot) {
-			s.Intake.RefusedInRow, s.Intake.RefusingSince, s.Intake.Failures = 3, since, []adminpage.Failure{refusal}
+		"intake down":   {func(s *admin.Snapshot) { s.Intake.State = intake.Down }, []string{"The intake is failing"}, ">down<"},
+		"intake spared": {func(s *admin.Snapshot) { s.Intake.State = intake.Throttled }, []string{"The intake is failing"}, "left alone"},
+		"intake refuses": {func(s *admin.Snapshot) {
+			s.Intake.RefusedInRow, s.Intake.RefusingSince, s.Intake.Failures = 3, since, []admin.Failure{refusal}
 		}, []string{"The intake refuses what it gets"}, "HTTP 403: Forbidden"},
-		"memory full": {func(s *adminpage.Snapshot) {
+		"memory full": {func(s *admin.Snapshot) {
 			s.Memory.Refusing, s.Memory.Short, s.Memory.Waiting = true, true, 7
 		}, []string{"Memory is full"}, "7 wait for memory"},
-		"memory short":  {func(s *adminpage.Snapshot) { s.Memory.Short = true }, []string{"Memory is short"}, ""},
-		"uploads wait":  {func(s *adminpage.Snapshot) { s.Memory.Waiting = 1 }, []string{"Memory is short"}, ""},
-		"refused":       {func(s *adminpage.Snapshot) { s.History[len(s.History)-59].RefusedUploads = 1 }, []string{"Uploads are refused"}, ""},
-		"refused once":  {func(s *adminpage.Snapshot) { s.History[len(s.History)-61].RefusedUploads = 1 }, nil, ""},
-		"spool is full": {func(s *adminpage.Snapshot) { s.Memory.SpoolBytes, s.Memory.SpoolLimitBytes = 95, 100 }, []string{"The spool is nearly full"}, "spool 95\u00a0B of 100\u00a0B"},
-		"all at once": {func(s *adminpage.Snapshot) {
-			s.Server.Stopping, s.Memory.Refusing, s.Intake.State = true, true, adminpage.IntakeProbed
+		"memory short":  {func(s *admin.Snapshot) { s.Memory.Short = true }, []string{"Memory is short"}, ""},
+		"uploads wait":  {func(s *admin.Snapshot) { s.Memory.Waiting = 1 }, []string{"Memory is short"}, ""},
+		"refused":       {func(s *admin.Snapshot) { s.History[len(s.History)-59].RefusedUploads = 1 }, []string{"Uploads are refused"}, ""},
+		"refused once":  {func(s *admin.Snapshot) { s.History[len(s.History)-61].RefusedUploads = 1 }, nil, ""},
+		"spool is full": {func(s *admin.Snapshot) { s.Memory.SpoolBytes, s.Memory.SpoolLimitBytes = 95, 100 }, []string{"The spool is nearly full"}, "spool 95\u00a0B of 100\u00a0B"},
+		"all at once": {func(s *admin.Snapshot) {
+			s.Server.Stopping, s.Memory.Refusing, s.Intake.State = true, true, intake.Down
 		}, []string{"The intake is failing", "Memory is full", "The server is stopping"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -275,15 +276,15 @@ func TestHostileTexts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			label := adminpage.Label{UploadID: text, Service: text, Version: text, Language: text, Tenant: text}
-			html := load(t, adminpage.Snapshot{
-				Taken: noon, Server: adminpage.Server{Version: text, Started: noon},
-				Intake: adminpage.Intake{
-					Host: text, State: adminpage.IntakeProbed, Failures: []adminpage.Failure{{Class: text, Reason: text}},
-					Attempts: []adminpage.Outcome{{Class: text, Count: 1}},
+			label := admin.Label{UploadID: text, Service: text, Version: text, Language: text, Tenant: text}
+			html := load(t, admin.Snapshot{
+				Taken: noon, Server: admin.Server{Version: text, Started: noon},
+				Intake: admin.Intake{
+					Host: text, State: intake.Down, Failures: []admin.Failure{{Class: intake.Class(text), Reason: text}},
+					Attempts: []admin.Outcome{{Class: intake.Class(text), Count: 1}},
 				},
-				Uploads:  []adminpage.Upload{{Label: label, State: text}},
-				Finished: []adminpage.Finished{{Label: label, Code: text, Reason: text, Detail: text}},
+				Uploads:  []admin.Upload{{Label: label, State: text}},
+				Finished: []admin.Finished{{Label: label, Code: text, Reason: text, Detail: text}},
 			})
 			if got, most := strings.Count(html, "<script"), 1; got != most {
 				t.Errorf("%d scripts", got)
@@ -305,7 +306,7 @@ func TestHostileTexts(t *testing.T) {
 func TestSnapshotsAreShared(t *testing.T) {
 	t.Parallel()
 	taken := make(chan struct{}, 1000)
-	p := adminpage.New(func() adminpage.Snapshot {
+	p := admin.NewPage(func() admin.Snapshot {
 		taken <- struct{}{}
 		return well()
 	})
@@ -314,7 +315,7 @@ func TestSnapshotsAreShared(t *testing.T) {
 	for range 100 {
 		serve(t, p, http.MethodGet, "/")
 	}
-	if most := 2 + int(2*time.Since(begin)/adminpage.Refresh); len(taken) > most {
+	if most := 2 + int(2*time.Since(begin)/admin.Refresh); len(taken) > most {
 		t.Errorf("%d snapshots in %v", len(taken), time.Since(begin))
 	}
 }

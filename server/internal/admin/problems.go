@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/scopegate/scopegate/server/internal/intake"
+)
+
+// severity is how urgent a problem is.
+type severity string
+
+const (
+	failing  severity = "failing"  // uploads fail
+	strained severity = "strained" // uploads are slow
+	notice   severity = "notice"   // all is well
+)
+
+// problem is shown at the top of the page. Its texts must not change while it lasts,
+// because screen readers repeat what changes.
+type problem struct {
+	Severity severity
+	Title    string
+	Text     string
+	Since    time.Time // zero if unknown
+}
+
+const (
+	// failedInRow is how many attempts in a row must fail to be a problem.
+	failedInRow = 3
+	// recently is how long a refused upload stays a problem.
+	recently = time.Minute
+	// spoolFullPercent is when the spool is nearly full.
+	spoolFullPercent = 90
+)
+
+// problems returns what is wrong, the worst first.
+func problems(s Snapshot) []problem {
+	var found []problem
+	add := func(present bool, p problem) {
+		if present {
+			found = append(found, p)
+		}
+	}
+	in, mem := s.Intake, s.Memory
+	down := in.FailedInRow >= failedInRow || in.State != intake.Up && in.State != ""
+	add(down, problem{failing, "The intake is failing", lastFailure(in), in.FailingSince})
+	add(!down && in.RefusedInRow >= failedInRow, problem{
+		failing, "The intake refuses what it gets",
+		lastFailure(in) + " Is the API key valid, and the URL right?", in.RefusingSince,
+	})
+	add(mem.Refusing, problem{failing, "Memory is full", "New uploads are refused, and asked to come back.", time.Time{}})
+	add(!mem.Refusing && refusedRecently(s), problem{
+		failing, "Uploads are refused", "Within the last minute some found no room and were asked to come back.", time.Time{},
+	})
+	add(!mem.Refusing && (mem.Short || mem.Waiting > 0), problem{
+		strained, "Memory is short", "Uploads that hold much are stopped until there is room.", time.Time{},
+	})
+	add(percent(mem.SpoolBytes, mem.SpoolLimitBytes) >= spoolFullPercent, problem{
+		strained, "The spool is nearly full", "Batches are forwarded before they are full; there are more of them.", time.Time{},
+	})
+	add(s.Server.Stopping, problem{
+		notice, "The server is stopping", "It takes no new uploads; those in flight may end.", time.Time{},
+	})
+	return found
+}
+
+func lastFailure(in Intake) string {
+	if len(in.Failures) == 0 {
+		return "It takes no batches at present."
+	}
+	return "Last: " + failureText(in.Failures[0]) + "."
+}
+
+func failureText(f Failure) string {
+	words := classText(f.Class)
+	if f.HTTPStatus != 0 {
+		words += ", HTTP " + strconv.Itoa(f.HTTPStatus)
+	}
+	if f.Reason != "" {
+		words += ": " + clipReason(f.Reason)
+	}
+	return words
+}
+
+// refusedRecently reports whether uploads were refused recently for lack of room.
+func refusedRecently(s Snapshot) bool {
+	var age time.Duration
+	for _, sample := range slices.Backward(s.History) {
+		if age >= recently {
+			return false
+		}
+		if sample.RefusedUploads > 0 {
+			return true
+		}
+		age += sample.Length
+	}
+	return false
+}
+
+// condition is the state of the intake in words.
+type condition struct {
+	// Short is a word or two. Long follows the intake's name and a colon.
+	Short, Long string
+	Severity    severity
+}
+
+// conditionOf returns the worst that is known of the intake.
+func conditionOf(in Intake) condition {
+	answered := slices.ContainsFunc(in.Attempts, func(o Outcome) bool { return o.Class != intake.ClassCancelled })
+	switch {
+	case in.State == intake.Down || in.State == intake.Probing:
+		return condition{"down", "down, tried from time to time", failing}
+	case in.State == intake.Throttled:
+		return condition{"left alone", "left alone, as it has asked", failing}
+	case in.FailedInRow >= failedInRow:
+		return condition{"failing", "failing, and still sent batches as they come", failing}
+	case in.RefusedInRow >= failedInRow:
+		return condition{"refusing", "refusing what it gets, and still sent batches as they come", failing}
+	case in.FailedInRow+in.RefusedInRow > 0:
+		return condition{"hiccup", "sent batches as they come", strained}
+	case answered:
+		return condition{"taking", "taking batches", ""}
+	case in.Posting > 0 || len(in.Attempts) > 0:
+		return condition{"no answer yet", "tried, and no answer yet", ""}
+	}
+	return condition{"not tried yet", "not tried yet", ""}
+}
+
+func classText(class intake.Class) string {
+	if words, ok := classes[class]; ok {
+		return words
+	}
+	return clip(string(class))
+}
+
+var classes = map[intake.Class]string{
+	intake.ClassAccepted:    "accepted",
+	intake.ClassRefused:     "refused for good",
+	intake.ClassTooLarge:    "too large, to be split",
+	intake.ClassThrottled:   "throttled",
+	intake.ClassUnavailable: "not able to take it",
+	intake.ClassUnreachable: "can't be reached",
+	intake.ClassBroken:      "connection broke",
+	intake.ClassTimeout:     "no answer in time",
+	intake.ClassCancelled:   "given up by us",
+}

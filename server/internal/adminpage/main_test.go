@@ -1,9 +1,0 @@
-package adminpage_test
-
-import (
-	"testing"
-
-	"github.com/scopegate/scopegate/integration/leak"
-)
-
-func TestMain(m *testing.M) { leak.Verify(m) }
