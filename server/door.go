@@ -97,7 +97,7 @@ func (d *door) openUpload(ctx context.Context, bytes int) context.Context {
 
 // admit opens an upload, or returns why it may not be opened.
 func (d *door) admit(ctx context.Context, bytes int) (context.Context, error) {
-	granted, err := d.access.Enter(ctx)
+	granted, err := d.access.Admit(ctx)
 	if err != nil {
 		return nil, err
 	}

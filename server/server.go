@@ -229,7 +229,7 @@ func (s *Server) Serve(from net.Listener) error {
 // watchAccess follows the tenants' file, if there is one, and ends the streams of those
 // who may no longer upload.
 func (s *Server) watchAccess() {
-	if s.access.Asks() {
+	if s.access.HasTenants() {
 		s.goroutines.Go(func() { s.access.Watch(s.stopping, s.uploads.EndRevoked) })
 	}
 }

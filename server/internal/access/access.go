@@ -1,8 +1,13 @@
+// Package access decides who may upload and on what terms: their limits, and the intake
+// that their batches go to. Start at [New].
+//
+// A stream is authenticated and admitted when it opens, and releases its [Grant] when it
+// ends. Meanwhile the tenants file may change, and with it the routes to intakes. A
+// route stays open until the last stream that uses it has ended.
 package access
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,7 +31,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/text"
 )
 
-// Why a client is refused. ErrUnauthenticated says the same whatever is wrong with the
+// Reasons to refuse a client. ErrUnauthenticated does not say what is wrong with the
 // credential.
 var (
 	ErrUnauthenticated = errors.New("a valid credential is required")
@@ -34,7 +39,6 @@ var (
 	ErrService         = errors.New("the client may not upload for this service")
 )
 
-// errNoCredential is the cause where a client has shown none.
 var errNoCredential = errors.New("no credential")
 
 // ownedUploads caps how many upload owners we remember, and ownedFor for how long after
@@ -46,53 +50,50 @@ const (
 
 // Config says who may upload.
 type Config struct {
-	// TenantsFile names the tenants; docs/tenants.md describes it. Empty: anyone who can
+	// TenantsFile lists the tenants, see docs/tenants.md. If empty, anyone who can
 	// connect may upload.
 	TenantsFile string
-	// TenantsInterval is how often the file, and those it names, are checked for changes.
+	// TenantsInterval is how often to check the file, and those it names, for changes.
 	TenantsInterval time.Duration
 }
 
-// Access says who may upload, and grants it. It is safe for concurrent use.
+// Access authenticates clients and grants uploads. It is safe for concurrent use.
 type Access struct {
-	// Counts are what credentials were found to be since the start.
 	Counts Counts
 
 	routes     *Routes
 	owners     *tenant.Owners
-	watcher    *tenant.Watcher // nil: anyone may upload
-	every      time.Duration
+	watcher    *tenant.Watcher // nil if anyone may upload
+	interval   time.Duration
 	logger     *slog.Logger
 	limitedLog *logs.Limiter
 
-	table atomic.Pointer[tenant.Table] // nil: anyone may upload
-	// mu is held to replace the table and its routes together, and by those who need
-	// both to be of the same file.
+	table atomic.Pointer[tenant.Table] // nil if anyone may upload
+	// mu keeps the table and the routes from being replaced one without the other.
 	mu sync.RWMutex
 }
 
-// Counts are streams by what their credential was found to be.
+// Counts counts streams by their credential.
 type Counts struct {
 	Accepted, Absent, Unknown, Expired atomic.Int64
-	// Denied counts streams for another tenant's upload, or for a service that is not
-	// the tenant's.
+	// Denied counts streams for another tenant's upload or service.
 	Denied atomic.Int64
 }
 
 // Grant is what a stream is allowed. It does not change.
 type Grant struct {
-	// Route leads to the intake of the stream's batches, and Learned is what that has
-	// taught about the size of the tenant's batches.
+	// Route leads to the intake. Learned is what the intake has taught about the size of
+	// the tenant's batches.
 	Route   *Route
 	Learned *batch.Limit
 
-	tenant     *tenant.Tenant // nil: nobody was asked who it is
+	tenant     *tenant.Tenant // nil if anyone may upload
 	credential tenant.Credential
 }
 
-// New returns the access that cfg describes, over these routes.
-func New(cfg Config, to *Routes, budget *memory.Budget, logger *slog.Logger) (*Access, error) {
-	a := &Access{routes: to, every: cfg.TenantsInterval, logger: logger, limitedLog: logs.NewLimiter(logger)}
+// New returns the access that cfg describes.
+func New(cfg Config, routes *Routes, budget *memory.Budget, logger *slog.Logger) (*Access, error) {
+	a := &Access{routes: routes, interval: cfg.TenantsInterval, logger: logger, limitedLog: logs.NewLimiter(logger)}
 	if cfg.TenantsFile == "" {
 		return a, nil
 	}
@@ -105,29 +106,18 @@ func New(cfg Config, to *Routes, budget *memory.Budget, logger *slog.Logger) (*A
 	return a, a.replace(table)
 }
 
-// replace makes the table the one that counts. It fails, and changes nothing, if a
-// tenant's intake can't be used.
+// replace replaces the table and its routes. If it fails, it changes nothing.
 func (a *Access) replace(table *tenant.Table) error {
-	err := a.swap(table)
-	if err == nil {
-		a.warnOfExposedKeys(table)
-	}
-	return err
-}
-
-func (a *Access) swap(table *tenant.Table) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.routes.replace(table); err != nil {
+	err := a.routes.replace(table)
+	if err == nil {
+		a.owners.SetTenants(table)
+		a.table.Store(table)
+	}
+	a.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	a.owners.Admit(table)
-	a.table.Store(table)
-	return nil
-}
-
-// warnOfExposedKeys logs whose API keys anybody on the way to the intake can read.
-func (a *Access) warnOfExposedKeys(table *tenant.Table) {
 	var names []string
 	for _, t := range table.Tenants() {
 		if t.Intake != nil && intake.ExposesKey(t.Intake.URL, t.Intake.APIKey) {
@@ -138,20 +128,30 @@ func (a *Access) warnOfExposedKeys(table *tenant.Table) {
 		a.logger.Warn("the API keys of tenants travel unencrypted, because their intakes' URLs are not https",
 			slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", "))))
 	}
+	return nil
 }
 
-// credentialKey is the key of a stream's tenant.Credential in its context.
+// credentialKey is the context key of a tenant.Credential.
 type credentialKey struct{}
 
-// Authenticate finds out who calls: by the token, or if there is none by the
-// certificate. It is an auth.AuthFunc.
+// Authenticate identifies the client by its token, or else by its certificate. It is an
+// auth.AuthFunc.
 func (a *Access) Authenticate(ctx context.Context) (context.Context, error) {
 	table := a.table.Load()
 	if table == nil {
 		return ctx, nil
 	}
 	credential, err := identify(ctx, table)
-	a.count(err)
+	switch {
+	case err == nil:
+		a.Counts.Accepted.Add(1)
+	case errors.Is(err, errNoCredential):
+		a.Counts.Absent.Add(1)
+	case errors.Is(err, tenant.ErrExpired):
+		a.Counts.Expired.Add(1)
+	default:
+		a.Counts.Unknown.Add(1)
+	}
 	if err != nil {
 		a.logRefusal(ctx, err)
 		return nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
@@ -168,38 +168,16 @@ func identify(ctx context.Context, table *tenant.Table) (tenant.Credential, erro
 		_, credential, err := table.ByToken(token, time.Now())
 		return credential, err
 	}
-	leaf := leafOf(ctx)
-	if leaf == nil {
+	info, ok := grpcwire.AuthInfoOf(ctx).(credentials.TLSInfo)
+	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
 		return tenant.Credential{}, errNoCredential
 	}
-	_, credential, err := table.ByCertificate(leaf)
+	_, credential, err := table.ByCertificate(info.State.VerifiedChains[0][0])
 	return credential, err
 }
 
-// leafOf returns the client's certificate, if it has shown one that was verified.
-func leafOf(ctx context.Context) *x509.Certificate {
-	info, ok := grpcwire.AuthInfoOf(ctx).(credentials.TLSInfo)
-	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
-		return nil
-	}
-	return info.State.VerifiedChains[0][0]
-}
-
-func (a *Access) count(err error) {
-	switch {
-	case err == nil:
-		a.Counts.Accepted.Add(1)
-	case errors.Is(err, errNoCredential):
-		a.Counts.Absent.Add(1)
-	case errors.Is(err, tenant.ErrExpired):
-		a.Counts.Expired.Add(1)
-	default:
-		a.Counts.Unknown.Add(1)
-	}
-}
-
-// logRefusal logs a refusal, within the limit of the log: anyone who can connect can
-// cause refusals.
+// logRefusal logs a refusal. The log is limited because anyone who can connect can cause
+// refusals.
 func (a *Access) logRefusal(ctx context.Context, cause error) {
 	attrs := []slog.Attr{slog.String("error", cause.Error())}
 	if client, ok := peer.FromContext(ctx); ok {
@@ -208,9 +186,9 @@ func (a *Access) logRefusal(ctx context.Context, cause error) {
 	a.limitedLog.Warn("client refused", attrs...)
 }
 
-// Enter returns what a stream that was authenticated is granted. It must be given back
-// to Leave.
-func (a *Access) Enter(ctx context.Context) (*Grant, error) {
+// Admit returns the grant of an authenticated stream. The caller must call Release with
+// it when the stream ends.
+func (a *Access) Admit(ctx context.Context) (*Grant, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	g := &Grant{}
@@ -221,17 +199,16 @@ func (a *Access) Enter(ctx context.Context) (*Grant, error) {
 			return nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 		}
 	}
-	if g.Route, g.Learned = a.routes.take(g.tenant); g.Route == nil {
+	if g.Route, g.Learned = a.routes.acquire(g.tenant); g.Route == nil {
 		return nil, errors.New("a tenant has no route") // the table and its routes are replaced together
 	}
 	return g, nil
 }
 
-// Leave gives a grant back.
-func (a *Access) Leave(g *Grant) { a.routes.give(g.Route) }
+// Release releases a grant.
+func (a *Access) Release(g *Grant) { a.routes.release(g.Route) }
 
-// Revoked returns why a stream may not go on, or nil: its credential must still be
-// that of the same tenant.
+// Revoked returns an error if the grant's credential is no longer valid for its tenant.
 func (a *Access) Revoked(g *Grant) error {
 	if g.tenant == nil {
 		return nil
@@ -246,8 +223,8 @@ func (a *Access) Revoked(g *Grant) error {
 	return nil
 }
 
-// Claim makes the upload the tenant's. It fails where the upload is another one's, or
-// for a service that is not the tenant's.
+// Claim makes the upload the tenant's. It fails if another tenant owns it, or the tenant
+// may not upload for its service.
 func (a *Access) Claim(g *Grant, header *batch.Header) error {
 	if g.tenant == nil {
 		return nil
@@ -263,17 +240,17 @@ func (a *Access) Claim(g *Grant, header *batch.Header) error {
 	if a.owners.Claim(g.tenant.Name, id, time.Now()) {
 		return nil
 	}
-	if err := a.Revoked(g); err != nil { // it has just been taken out of the file, with its uploads
+	if err := a.Revoked(g); err != nil { // it was just removed from the file, and its uploads with it
 		return err
 	}
 	a.Counts.Denied.Add(1)
 	return ErrPermission
 }
 
-// Watch reads the tenants' file again when it changes, until stopping is closed. It calls
-// changed each time that the file was looked at, as credentials expire, too.
-func (a *Access) Watch(stopping <-chan struct{}, changed func()) {
-	ticker := time.NewTicker(a.every)
+// Watch rereads the tenants file when it changes, until stopping is closed. It calls
+// checked after each check, even without a change, because credentials also expire.
+func (a *Access) Watch(stopping <-chan struct{}, checked func()) {
+	ticker := time.NewTicker(a.interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -282,11 +259,11 @@ func (a *Access) Watch(stopping <-chan struct{}, changed func()) {
 		case <-ticker.C:
 		}
 		a.Look()
-		changed()
+		checked()
 	}
 }
 
-// Look reads the tenants' file if it has changed.
+// Look rereads the tenants file if it has changed.
 func (a *Access) Look() {
 	table, err := a.watcher.Look()
 	if err == nil && table != nil {
@@ -300,7 +277,7 @@ func (a *Access) Look() {
 	}
 }
 
-// Group is how the budget knows the tenant.
+// Group returns the tenant's share of the memory budget.
 func (g *Grant) Group() memory.Group {
 	if g.tenant == nil {
 		return memory.Group{}
@@ -316,7 +293,7 @@ func (g *Grant) Sender() intake.Sender {
 	return intake.Sender{Caller: g.tenant.Name, AdditionalTags: g.tenant.AdditionalTags}
 }
 
-// TenantName returns who the client has proved to be; empty where nobody is asked.
+// TenantName returns the name of the tenant, or "" if anyone may upload.
 func (g *Grant) TenantName() string {
 	if g.tenant == nil {
 		return ""
@@ -324,8 +301,8 @@ func (g *Grant) TenantName() string {
 	return g.tenant.Name
 }
 
-// Up reports whether the intake takes batches now.
+// Up reports whether the intake accepts batches now.
 func (g *Grant) Up() bool { return g.Route.Client.State().Health == intake.Up }
 
-// Asks reports whether clients are asked who they are.
-func (a *Access) Asks() bool { return a.watcher != nil }
+// HasTenants reports whether clients must authenticate.
+func (a *Access) HasTenants() bool { return a.watcher != nil }

@@ -114,12 +114,12 @@ func TestAuthenticateByCertificate(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		on, err := a.Enter(ctx)
+		on, err := a.Admit(ctx)
 		if err != nil || on.tenant.Name != test.want {
 			t.Errorf("%s: %v, %v, want %s", name, on.tenant, err, test.want)
 			continue
 		}
-		a.Leave(on)
+		a.Release(on)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestRoutesFollowTenants(t *testing.T) {
 	}
 	enter := func() *Grant {
 		t.Helper()
-		on, err := a.Enter(ctx)
+		on, err := a.Admit(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,13 +147,13 @@ func TestRoutesFollowTenants(t *testing.T) {
 		a.Look()
 	}
 	first := enter()
-	defer a.Leave(first)
+	defer a.Release(first)
 	replace(tenantsOfTest + "    max_uploads: 3\n  - {name: more, certificates: [x], intake: {url: \"http://bank.example/in\"}}\n")
 	second := enter()
 	if second.Route != first.Route || second.Group().Uploads != 3 || len(a.routes.open) != 1 {
 		t.Error("an intake that is the same has another route")
 	}
-	a.Leave(second)
+	a.Release(second)
 	for name, broken := range map[string]string{
 		"not a URL": "http://%zz", "too many connections": "http://x\", connections: \"9999",
 	} {
@@ -161,7 +161,7 @@ func TestRoutesFollowTenants(t *testing.T) {
 		if third := enter(); third.Route != first.Route {
 			t.Errorf("%s: something has changed", name)
 		} else {
-			a.Leave(third)
+			a.Release(third)
 		}
 	}
 	if n := strings.Count(log.String(), "invalid tenants file"); n != 2 {
@@ -171,10 +171,10 @@ func TestRoutesFollowTenants(t *testing.T) {
 	if third := enter(); third.Route == first.Route || first.Route.uses != 1 || len(a.routes.open) != 1 {
 		t.Errorf("another intake has the same route, or one that is gone has %d uses", first.Route.uses)
 	} else {
-		a.Leave(third)
+		a.Release(third)
 	}
 	replace("tenants: [{name: shop, certificates: [shop.example.com]}]")
-	if _, err := a.Enter(ctx); !errors.Is(err, ErrUnauthenticated) {
+	if _, err := a.Admit(ctx); !errors.Is(err, ErrUnauthenticated) {
 		t.Errorf("who was let in before: %v", err)
 	}
 	if err := a.Revoked(first); !errors.Is(err, ErrUnauthenticated) {
@@ -197,11 +197,11 @@ func TestAuthenticateWaitsForNobody(t *testing.T) {
 		}
 		return ctx
 	}
-	on, err := a.Enter(letIn())
+	on, err := a.Admit(letIn())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Leave(on)
+	defer a.Release(on)
 	a.mu.Lock() // as replace does
 	defer a.mu.Unlock()
 	letIn()
@@ -240,7 +240,7 @@ func TestReplacedUnderLoad(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				on, err := a.Enter(authenticated)
+				on, err := a.Admit(authenticated)
 				if err != nil {
 					t.Error(err)
 					return
@@ -251,7 +251,7 @@ func TestReplacedUnderLoad(t *testing.T) {
 				if err := a.Claim(on, &batch.Header{Service: "shop", UploadID: uuid.NewString()}); err != nil {
 					t.Error(err)
 				}
-				a.Leave(on)
+				a.Release(on)
 			}
 		})
 	}

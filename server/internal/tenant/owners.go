@@ -40,9 +40,9 @@ func NewOwners(capacity int, lifetime time.Duration, draw func(bytes int)) *Owne
 	}
 }
 
-// Admit has the tenants be those of the table. What others have begun is
+// SetTenants has the tenants be those of the table. What others have begun is
 // forgotten; each has the same share of what can be remembered.
-func (o *Owners) Admit(table *Table) {
+func (o *Owners) SetTenants(table *Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	before := o.claims

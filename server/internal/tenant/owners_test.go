@@ -28,7 +28,7 @@ func TestOwners(t *testing.T) {
 	const capacity = 6
 	drawn := 0
 	owners := tenant.NewOwners(capacity, time.Hour, func(bytes int) { drawn += bytes })
-	owners.Admit(tableOf(t, "a", "b"))
+	owners.SetTenants(tableOf(t, "a", "b"))
 	now := time.Unix(0, 0)
 	claim := func(who string, upload byte, want bool) {
 		t.Helper()
@@ -57,11 +57,11 @@ func TestOwners(t *testing.T) {
 	claim("b", 100, true)
 	claim("b", 198, true)
 
-	owners.Admit(tableOf(t, "b", "c"))
+	owners.SetTenants(tableOf(t, "b", "c"))
 	claim("a", 1, false)
 	claim("c", 1, true) // who began it is no tenant any more
 	claim("c", 100, false)
-	owners.Admit(tableOf(t, "c", "d", "e", "f", "g", "h"))
+	owners.SetTenants(tableOf(t, "c", "d", "e", "f", "g", "h"))
 	claim("c", 1, true)
 	claim("c", 2, true)
 	claim("d", 1, true) // each has room for one

@@ -79,7 +79,7 @@ func (o *Opening) Leave() {
 	}
 	o.account.Attribute(-grpcwire.OpenBytes)
 	o.account.Close()
-	o.server.Access.Leave(o.grant)
+	o.server.Access.Release(o.grant)
 }
 
 // onPressure does what the budget asks for. The budget calls it in a goroutine of its

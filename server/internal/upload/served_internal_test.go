@@ -118,7 +118,7 @@ func (nowhere) Leave() {}
 
 // open opens streams without asking anybody.
 func (s *served) open(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	granted, err := s.Access.Enter(ctx)
+	granted, err := s.Access.Admit(ctx)
 	if err != nil {
 		return nil, err
 	}
