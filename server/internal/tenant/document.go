@@ -14,15 +14,15 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// document reads YAML by the text of its scalars, whatever type YAML gives them: a
-// name 1.10 is not 1.1, and 010 is not 8. Anchors and aliases of whole values are
-// followed; there are no merge keys and no tags. Its errors are a [*fault], and
-// repeat nothing of the text but the names of keys.
+// document reads YAML by the text of its scalars, regardless of their YAML type: a name
+// 1.10 is not 1.1, and 010 is not 8. It follows anchors and aliases of whole values, but
+// supports neither merge keys nor tags. Its errors are a [*fault], and quote only the
+// names of keys.
 type document struct {
 	anchors map[string]ast.Node
 }
 
-// fault says where a file is wrong.
+// fault is an error with its place in the file.
 type fault struct {
 	line, column int
 	path         string // such as .tenants[0].name
@@ -39,7 +39,7 @@ func (f *fault) Error() string {
 
 func (f *fault) Unwrap() error { return f.err }
 
-// at says that err is about a node, which is reached from the one around it by step.
+// at adds the place of a node to err. Step leads to it from the node around it.
 func at(step string, node ast.Node, err error) error {
 	if err == nil {
 		return nil
@@ -55,10 +55,10 @@ func at(step string, node ast.Node, err error) error {
 	return inner
 }
 
-// documentMark is a line that begins a document (YAML 1.2, section 9.1.2).
+// documentMark matches a line that starts a document (YAML 1.2, section 9.1.2).
 var documentMark = regexp.MustCompile(`(?m)^---(?:\s|$)`)
 
-// parse returns what the text is about; nil: nothing.
+// parse returns the root of the only document, or nil if it is empty.
 func parse(content []byte) (ast.Node, error) {
 	if nestedDeeper(content, maxNesting) {
 		return nil, errors.New("malformed: nested too deeply")
@@ -83,8 +83,8 @@ func parse(content []byte) (ast.Node, error) {
 	return root, nil
 }
 
-// explain says what is wrong with a file without the lines that it is in, which a
-// YAML error shows: an operator may have put there what belongs in another file.
+// explain returns the position of a YAML error without the lines that it quotes. They
+// may contain secrets that belong in another file.
 func explain(err error) error {
 	malformed := errors.New("malformed")
 	wrong, ok := errors.AsType[yaml.Error](err)
@@ -95,13 +95,13 @@ func explain(err error) error {
 	return &fault{line: position.Line, column: position.Column, err: malformed}
 }
 
-// maxNesting is several times the depth of a file of tenants. The parser takes time
-// and memory by the square of the depth.
+// maxNesting is several times the depth of a tenants file. The parser's time and memory
+// grow with the square of the depth.
 const maxNesting = 32
 
-// nestedDeeper reports whether brackets, wherever they stand, or lists within lists in
-// one line are nested deeper than most.
-func nestedDeeper(content []byte, most int) bool {
+// nestedDeeper reports whether brackets, even in strings, or lists in one line are nested
+// deeper than limit.
+func nestedDeeper(content []byte, limit int) bool {
 	brackets, dashes := 0, 0
 	for i, c := range content {
 		switch c {
@@ -117,14 +117,13 @@ func nestedDeeper(content []byte, most int) bool {
 		default:
 			dashes = 0
 		}
-		if brackets > most || dashes > most {
+		if brackets > limit || dashes > limit {
 			return true
 		}
 	}
 	return false
 }
 
-// What is wrong with a value.
 var (
 	errUnknownKey    = errors.New("unknown key")
 	errTwice         = errors.New("it is there twice")
@@ -134,7 +133,7 @@ var (
 	errManyDocuments = errors.New("more than one document")
 )
 
-// resolve returns the value that a node stands for.
+// resolve follows anchors and aliases.
 func (d *document) resolve(node ast.Node) (ast.Node, error) {
 	switch n := node.(type) {
 	case *ast.AnchorNode:
@@ -179,8 +178,8 @@ func (d *document) mapping(node ast.Node, member func(key string, value ast.Node
 	return nil
 }
 
-// shownKey returns a key as an error names it. A name with digits or signs may be a
-// token that was written in place of a mapping.
+// shownKey returns a key for an error. One with digits or signs is hidden, because it may
+// be a token in place of a mapping.
 func shownKey(name string) string {
 	plain := func(r rune) bool { return r == '_' || r == '-' || 'a' <= r|0x20 && r|0x20 <= 'z' }
 	known := name == "sha256" || name == "<<"
@@ -208,8 +207,8 @@ func (d *document) list(node ast.Node, item func(ast.Node) error) error {
 	return nil
 }
 
-// text returns the text of a scalar: of a quoted or a block one what it means, of a
-// plain one what stands in the file.
+// text returns the text of a scalar: of a plain one as in the file, of others without
+// quotes and escapes.
 func (d *document) text(node ast.Node) (string, error) {
 	value, err := d.resolve(node)
 	if err != nil {
@@ -226,23 +225,23 @@ func (d *document) text(node ast.Node) (string, error) {
 	return "", errors.New("not a text or a number")
 }
 
-// number returns a whole number from 0 to most.
-func (d *document) number(node ast.Node, most int64) (int64, error) {
+// number returns a whole number from 0 to limit.
+func (d *document) number(node ast.Node, limit int64) (int64, error) {
 	text, err := d.text(node)
 	if err != nil {
 		return 0, err
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	switch {
-	case errors.Is(err, strconv.ErrRange) || err == nil && n > uint64(most):
-		return 0, fmt.Errorf("more than %d", most)
+	case errors.Is(err, strconv.ErrRange) || err == nil && n > uint64(limit):
+		return 0, fmt.Errorf("more than %d", limit)
 	case err != nil:
 		return 0, errNotNumber
 	}
 	return int64(n), nil
 }
 
-// time returns a time of RFC 3339, or the beginning of a date in UTC.
+// time parses an RFC 3339 time, or a date, which means its start in UTC.
 func (d *document) time(node ast.Node) (time.Time, error) {
 	text, err := d.text(node)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
-// What a file may hold.
+// Limits of a file.
 const (
 	maxFileBytes = 8 << 20
 	maxTenants   = 1000
@@ -22,13 +22,12 @@ const (
 	maxNameBytes = 64
 )
 
-// MaxConnections bounds the connections to an intake.
+// MaxConnections limits Intake.Connections.
 const MaxConnections = 10_000
 
-// Read reads the file, which is YAML or, as that is YAML too, JSON, and the files
-// that it names; docs/tenants.md describes it. A key that is not known is an error.
-// It returns the paths of all files that the outcome depends on, also when it fails.
-// Errors repeat nothing of the files but the names of keys and of tenants.
+// Read reads a tenants file, in YAML or JSON, and the files that it names; see
+// docs/tenants.md. Unknown keys are errors. It returns the paths of all files that the
+// result depends on, also when it fails. Errors quote only the names of keys and tenants.
 func Read(path string) (*Table, []string, error) {
 	table, files, err := read(path)
 	paths := make([]string, len(files))
@@ -39,7 +38,7 @@ func Read(path string) (*Table, []string, error) {
 }
 
 func read(path string) (*Table, []source, error) {
-	r := reading{
+	r := reader{
 		document: document{anchors: map[string]ast.Node{}},
 		table:    &Table{tokens: map[Hash]known{}, names: map[string]*Tenant{}},
 		named:    map[string]bool{},
@@ -63,19 +62,19 @@ func read(path string) (*Table, []source, error) {
 	return r.table, r.files, nil
 }
 
-// reading is a file that is becoming a table.
-type reading struct {
+// reader builds a table from a file.
+type reader struct {
 	document
 
 	table        *Table
 	named        map[string]bool
 	serviceCount int
-	folder       string // which paths start from
+	folder       string // of relative paths
 	files        []source
 	keys         map[string]secret.Secret // by the paths of their files
 }
 
-func (r *reading) file(root ast.Node) error {
+func (r *reader) file(root ast.Node) error {
 	return r.mapping(root, func(key string, value ast.Node) error {
 		if key != "tenants" {
 			return errUnknownKey
@@ -84,7 +83,7 @@ func (r *reading) file(root ast.Node) error {
 	})
 }
 
-func (r *reading) tenant(node ast.Node) error {
+func (r *reader) tenant(node ast.Node) error {
 	owner := &Tenant{}
 	credentials := len(r.table.tokens) + len(r.table.names)
 	err := r.mapping(node, func(key string, value ast.Node) (err error) {
@@ -126,7 +125,7 @@ func (r *reading) tenant(node ast.Node) error {
 	return nil
 }
 
-func (r *reading) name(node ast.Node) (string, error) {
+func (r *reader) name(node ast.Node) (string, error) {
 	name, err := r.text(node)
 	switch {
 	case err != nil:
@@ -140,7 +139,7 @@ func (r *reading) name(node ast.Node) (string, error) {
 	return name, nil
 }
 
-// isName reports whether a tenant may have the name. It stands in logs and statuses.
+// isName reports whether a tenant may have the name. Names appear in logs and statuses.
 func isName(name string) bool {
 	plain := func(r rune) bool {
 		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
@@ -148,7 +147,7 @@ func isName(name string) bool {
 	return name != "" && len(name) <= maxNameBytes && !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) })
 }
 
-func (r *reading) token(owner *Tenant, node ast.Node) error {
+func (r *reader) token(owner *Tenant, node ast.Node) error {
 	var hash *Hash
 	token := known{tenant: owner}
 	err := r.mapping(node, func(key string, value ast.Node) error {
@@ -175,7 +174,7 @@ func (r *reading) token(owner *Tenant, node ast.Node) error {
 	return nil
 }
 
-func (r *reading) hash(node ast.Node) (*Hash, error) {
+func (r *reader) hash(node ast.Node) (*Hash, error) {
 	text, err := r.text(node)
 	if err != nil {
 		return nil, err
@@ -184,13 +183,13 @@ func (r *reading) hash(node ast.Node) (*Hash, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, there := r.table.tokens[hash]; there {
+	if _, found := r.table.tokens[hash]; found {
 		return nil, errTwice
 	}
 	return &hash, nil
 }
 
-func (r *reading) certificate(owner *Tenant, node ast.Node) error {
+func (r *reader) certificate(owner *Tenant, node ast.Node) error {
 	name, err := r.text(node)
 	switch {
 	case err != nil:
@@ -204,7 +203,7 @@ func (r *reading) certificate(owner *Tenant, node ast.Node) error {
 	return nil
 }
 
-func (r *reading) services(owner *Tenant, node ast.Node) error {
+func (r *reader) services(owner *Tenant, node ast.Node) error {
 	owner.Services = &Services{}
 	err := r.list(node, func(item ast.Node) error {
 		pattern, err := r.text(item)
@@ -222,7 +221,7 @@ func (r *reading) services(owner *Tenant, node ast.Node) error {
 	return err
 }
 
-func (r *reading) intake(node ast.Node) (*Intake, error) {
+func (r *reader) intake(node ast.Node) (*Intake, error) {
 	own := &Intake{}
 	err := r.mapping(node, func(key string, value ast.Node) (err error) {
 		switch key {
@@ -245,7 +244,7 @@ func (r *reading) intake(node ast.Node) (*Intake, error) {
 	return own, err
 }
 
-func (r *reading) tags(node ast.Node) (string, error) {
+func (r *reader) tags(node ast.Node) (string, error) {
 	tags, err := r.text(node)
 	if err == nil && strings.ContainsFunc(tags, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		err = errors.New("it has a control character")
@@ -254,7 +253,7 @@ func (r *reading) tags(node ast.Node) (string, error) {
 }
 
 // key reads the key file that a node names.
-func (r *reading) key(node ast.Node) (secret.Secret, error) {
+func (r *reader) key(node ast.Node) (secret.Secret, error) {
 	given, err := r.text(node)
 	if err != nil {
 		return secret.Secret{}, err
@@ -267,8 +266,8 @@ func (r *reading) key(node ast.Node) (secret.Secret, error) {
 		return key, nil
 	}
 	content, err := r.read(path, secret.MaxBytes)
-	if wrong, ok := errors.AsType[*fs.PathError](err); ok && filepath.Dir(given) == "." {
-		return secret.Secret{}, wrong.Err // the name may be the key itself
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok && filepath.Dir(given) == "." {
+		return secret.Secret{}, pathErr.Err // the name may be the key itself
 	} else if err != nil {
 		return secret.Secret{}, err
 	}

@@ -8,10 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Owners remembers which tenant began an upload, so that no other one goes on with
-// it. It is a bounded memory of this process: an upload is forgotten after a time,
-// and earlier when its tenant has begun more of them than is its share; it never
-// is because of what another tenant does. It is safe for concurrent use.
+// Owners remembers which tenant began an upload, so that no other tenant resumes it. It
+// forgets an upload after a time, or when its tenant has more than its share of them,
+// but never because of another tenant. It is safe for concurrent use.
 type Owners struct {
 	capacity int
 	lifetime time.Duration
@@ -19,7 +18,7 @@ type Owners struct {
 
 	mu      sync.Mutex
 	uploads map[uuid.UUID]*list.Element // of *claim
-	claims  map[string]*list.List       // by tenant, the latest first
+	claims  map[string]*list.List       // by tenant, newest first
 }
 
 type claim struct {
@@ -28,11 +27,11 @@ type claim struct {
 	at     time.Time
 }
 
-// OwnedBytes is what an upload costs that is remembered.
+// OwnedBytes is the memory of a remembered upload.
 const OwnedBytes = 200
 
-// NewOwners returns a memory of at most so many uploads, each for so long since
-// its latest stream has begun. What it holds is drawn by draw, in bytes.
+// NewOwners returns owners of at most capacity uploads, each remembered for lifetime after
+// its latest stream began. It calls draw with the bytes that it takes or frees.
 func NewOwners(capacity int, lifetime time.Duration, draw func(bytes int)) *Owners {
 	return &Owners{
 		capacity: capacity, lifetime: lifetime, draw: draw,
@@ -40,8 +39,8 @@ func NewOwners(capacity int, lifetime time.Duration, draw func(bytes int)) *Owne
 	}
 }
 
-// SetTenants has the tenants be those of the table. What others have begun is
-// forgotten; each has the same share of what can be remembered.
+// SetTenants forgets the uploads of tenants that the table does not have, and gives all
+// others the same share of the capacity.
 func (o *Owners) SetTenants(table *Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -61,8 +60,8 @@ func (o *Owners) SetTenants(table *Table) {
 	}
 }
 
-// Claim makes the upload the tenant's, unless it is another one's; then it returns
-// false. A tenant that isn't admitted can claim nothing.
+// Claim makes the upload the tenant's. It returns false if another tenant owns it, or the
+// tenant is unknown.
 func (o *Owners) Claim(tenant string, upload uuid.UUID, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -93,9 +92,9 @@ func (o *Owners) Claim(tenant string, upload uuid.UUID, now time.Time) bool {
 
 func (o *Owners) share() int { return max(1, o.capacity/max(1, len(o.claims))) }
 
-// shorten forgets the earliest uploads, until so many are left.
-func (o *Owners) shorten(claims *list.List, left int) {
-	for claims.Len() > left {
+// shorten forgets the oldest claims until n are left.
+func (o *Owners) shorten(claims *list.List, n int) {
+	for claims.Len() > n {
 		o.remove(claims, claims.Back())
 	}
 }

@@ -9,18 +9,16 @@ import (
 	"unicode/utf8"
 )
 
-// Services are the names that a tenant's services may have. A name with a * at its
-// end stands for all that begin with what is in front of it. Upper and lower case
-// differ, as an intake keeps them apart. The nil value has every name.
+// Services are the services that a tenant may upload for. A name that ends in * is a
+// prefix. Case matters, as it does to an intake. The nil value has every service.
 type Services struct {
 	names    map[string]struct{}
 	prefixes []string // sorted; none begins with another
 }
 
-// maxServiceBytes bounds a name, or what is in front of the *.
+// maxServiceBytes limits a name, or a prefix.
 const maxServiceBytes = 256
 
-// add adds a name or a prefix.
 func (s *Services) add(pattern string) error {
 	name, isPrefix := strings.CutSuffix(pattern, "*")
 	switch {
@@ -35,7 +33,7 @@ func (s *Services) add(pattern string) error {
 	case isPrefix:
 		return s.addPrefix(name)
 	}
-	if _, there := s.names[name]; there {
+	if _, found := s.names[name]; found {
 		return errTwice
 	}
 	if s.names == nil {
@@ -46,8 +44,8 @@ func (s *Services) add(pattern string) error {
 }
 
 func (s *Services) addPrefix(prefix string) error {
-	i, there := slices.BinarySearch(s.prefixes, prefix)
-	if there {
+	i, found := slices.BinarySearch(s.prefixes, prefix)
+	if found {
 		return errTwice
 	}
 	if s.hasPrefix(prefix) {
@@ -61,20 +59,20 @@ func (s *Services) addPrefix(prefix string) error {
 	return nil
 }
 
-// hasPrefix reports whether the name begins with a prefix: if it does, then with the
-// last that is not behind it.
+// hasPrefix reports whether the name has one of the prefixes. Only the last prefix not
+// after the name can be one.
 func (s *Services) hasPrefix(name string) bool {
-	i, there := slices.BinarySearch(s.prefixes, name)
-	return there || i > 0 && strings.HasPrefix(name, s.prefixes[i-1])
+	i, found := slices.BinarySearch(s.prefixes, name)
+	return found || i > 0 && strings.HasPrefix(name, s.prefixes[i-1])
 }
 
 func (s *Services) empty() bool { return len(s.names)+len(s.prefixes) == 0 }
 
-// Has reports whether a service may have the name.
+// Has reports whether the service is one of them.
 func (s *Services) Has(name string) bool {
 	if s == nil {
 		return true
 	}
-	_, there := s.names[name]
-	return there || s.hasPrefix(name)
+	_, found := s.names[name]
+	return found || s.hasPrefix(name)
 }

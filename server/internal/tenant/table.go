@@ -1,61 +1,57 @@
 package tenant
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/secret"
 )
 
-// Tenant is who uploads, and on what terms. It is immutable.
+// Tenant may upload on its terms. It is immutable.
 type Tenant struct {
-	// Name is unique in the file.
-	Name string
-	// Services are the services that it may upload for; nil: any.
-	Services *Services
-	// Uploads is how many uploads may be in flight; 0: any number.
+	Name     string    // unique
+	Services *Services // nil for any
+	// Uploads limits the uploads in flight; 0 for no limit.
 	Uploads int
-	// Bytes is what the uploads in flight may hold in memory together; 0: no limit of its own.
+	// Bytes limits the memory of the uploads in flight together; 0 for no limit of its own.
 	Bytes int64
-	// Intake is where the batches go; nil: to the server's own intake.
+	// Intake is where the batches go; nil for the server's own intake.
 	Intake *Intake
-	// AdditionalTags is sent with each batch, in place of the server's own tags.
-	// Empty: those.
+	// AdditionalTags replaces the server's own tags unless it is empty.
 	AdditionalTags string
 }
 
 // Intake is a tenant's own intake.
 type Intake struct {
-	// URL is where batches are posted to.
-	URL string
-	// APIKey is sent with each batch; zero: none.
-	APIKey secret.Secret
-	// Connections bounds the connections to the intake; 0: a default.
+	URL    string
+	APIKey secret.Secret // may be zero
+	// Connections limits the connections; 0 for a default.
 	Connections int
 }
 
-// Table is what a file says. It is immutable, and safe for concurrent use. The nil
-// table has no tenant.
+// Table is the content of a tenants file. It is immutable. The nil table has no tenant.
 type Table struct {
 	tenants []*Tenant
 	tokens  map[Hash]known
 	names   map[string]*Tenant // of certificates
 }
 
-// Why a credential was not taken. A client is told the same of each.
+// Reasons to reject a credential. A client learns neither.
 var (
-	ErrUnknown = errors.New("nobody's credential")
+	ErrUnknown = errors.New("unknown credential")
 	ErrExpired = errors.New("the token has expired")
 )
 
-// Tenants returns all tenants, in the order of the file. The slice must not be
-// changed.
+// Tenants returns all tenants, in the order of the file. The caller must not change the
+// slice.
 func (t *Table) Tenants() []*Tenant { return t.tenants }
 
-// ByToken returns whose token it is, or [ErrUnknown] or [ErrExpired]. What it costs
-// does not depend on how many tokens there are. How long it takes may tell something
-// of the hashes in the table, but a hash helps nobody to find a token.
+// ByToken returns the token's tenant, or [ErrUnknown] or [ErrExpired]. Its timing may
+// reveal something about the hashes in the table, but not about the tokens.
 func (t *Table) ByToken(token string, now time.Time) (*Tenant, Credential, error) {
 	c := Credential{hash: HashOf(token)}
 	owner, err := t.Owner(c, now)
@@ -65,10 +61,9 @@ func (t *Table) ByToken(token string, now time.Time) (*Tenant, Credential, error
 	return owner, c, nil
 }
 
-// ByCertificate returns whose certificate it is, or [ErrUnknown]. It must be the
-// leaf of a chain that was verified. Its names are the URIs and the DNS names that
-// it is for (RFC 5280, section 4.2.1.6), and where it has neither the common name
-// of its subject; the first that is a tenant's counts.
+// ByCertificate returns the certificate's tenant, or [ErrUnknown]. Leaf must be the leaf
+// of a verified chain. Its first name that is a tenant's counts. Its names are its URIs
+// and DNS names (RFC 5280, section 4.2.1.6), or else the common name of its subject.
 func (t *Table) ByCertificate(leaf *x509.Certificate) (*Tenant, Credential, error) {
 	var names []string
 	for _, uri := range leaf.URIs {
@@ -86,8 +81,8 @@ func (t *Table) ByCertificate(leaf *x509.Certificate) (*Tenant, Credential, erro
 	return nil, Credential{}, ErrUnknown
 }
 
-// Owner returns whose credential it is, or [ErrUnknown] or [ErrExpired]: for a
-// credential that was found before, in this table or an earlier one.
+// Owner returns the tenant of a credential that this or an earlier table returned, or
+// [ErrUnknown] or [ErrExpired].
 func (t *Table) Owner(c Credential, now time.Time) (*Tenant, error) {
 	if c.name != "" {
 		if owner, ok := t.names[c.name]; ok {
@@ -104,3 +99,45 @@ func (t *Table) Owner(c Credential, now time.Time) (*Tenant, error) {
 	}
 	return token.tenant, nil
 }
+
+// TokenPrefix starts each token, so that secret scanners find them.
+const TokenPrefix = "sgt_"
+
+// NewToken returns a new token: the prefix and 130 random bits as 26 characters that an
+// HTTP header may have (RFC 6750, section 2.1).
+func NewToken() string { return TokenPrefix + rand.Text() }
+
+// Hash is the SHA-256 hash of a token.
+type Hash [sha256.Size]byte
+
+// HashOf returns the hash of a token.
+func HashOf(token string) Hash { return sha256.Sum256([]byte(token)) }
+
+// String returns 64 hexadecimal digits, as in the file.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// errNotHash does not quote the text, which may be a token.
+var errNotHash = errors.New("not a SHA-256 hash of 64 hexadecimal digits; `scopegate token` makes one")
+
+func parseHash(text string) (Hash, error) {
+	var h Hash
+	decoded, err := hex.DecodeString(text)
+	if err != nil || copy(h[:], decoded) != len(h) || len(decoded) != len(h) {
+		return Hash{}, errNotHash
+	}
+	return h, nil
+}
+
+// Credential identifies the tenant of a stream by a token or the name of a certificate.
+type Credential struct {
+	hash Hash
+	name string // of the certificate; empty if it is a token
+}
+
+// known is a token of the table.
+type known struct {
+	expires time.Time // zero for never
+	tenant  *Tenant
+}
+
+func (k known) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }

@@ -9,23 +9,22 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// Watcher reads a file of tenants again when it, or a file that it names, has
-// changed. It compares what the files hold, so it doesn't matter how they are
-// replaced or mounted. It is for one goroutine.
+// Watcher rereads a tenants file when it, or a file that it names, has changed. It
+// compares contents, so it does not matter how the files are replaced or mounted. It is
+// not safe for concurrent use.
 type Watcher struct {
 	path string
-	// settled are the files as they were read last, and pending what they held since.
-	settled, pending []source
+	// loaded are the files as of the last load, seen as of the last look.
+	loaded, seen []source
 }
 
-// source is a file, and what it held.
+// source is a file with the hash of its content, or of the error when reading it.
 type source struct {
 	path string
 	sum  [sha256.Size]byte
 }
 
-// look reads a file. An error counts as what it holds.
-func look(path string, maxBytes int64) (source, []byte, error) {
+func readSource(path string, maxBytes int64) (source, []byte, error) {
 	content, err := textfile.Read(path, maxBytes)
 	held := append([]byte{0}, content...)
 	if err != nil {
@@ -34,14 +33,14 @@ func look(path string, maxBytes int64) (source, []byte, error) {
 	return source{path: path, sum: sha256.Sum256(held)}, content, err
 }
 
-// read reads a file that the table depends on.
-func (r *reading) read(path string, maxBytes int64) ([]byte, error) {
-	file, content, err := look(path, maxBytes)
+// read reads a file, and records that the table depends on it.
+func (r *reader) read(path string, maxBytes int64) ([]byte, error) {
+	file, content, err := readSource(path, maxBytes)
 	r.files = append(r.files, file)
 	return content, err
 }
 
-// NewWatcher returns a watcher, and the table as it is now.
+// NewWatcher returns a watcher and the current table.
 func NewWatcher(path string) (*Watcher, *Table, error) {
 	w := &Watcher{path: path}
 	table, err := w.read()
@@ -52,37 +51,30 @@ func NewWatcher(path string) (*Watcher, *Table, error) {
 }
 
 func (w *Watcher) read() (table *Table, err error) {
-	table, w.settled, err = read(w.path)
-	w.pending = w.settled
+	table, w.loaded, err = read(w.path)
+	w.seen = w.loaded
 	return table, err
 }
 
-// Look returns the table anew when the files have changed, and are the same as at
-// the look before: so that one which is just being written is not read by half.
-// Otherwise it returns nil. It fails, once, where the files are not in order any
-// more. It waits for nobody: what is no regular file is not read.
+// Look returns a new table if the files have changed since the last load but not since
+// the last look, so that it does not read files that are still being written. Otherwise
+// it returns nil. It returns an error once if the changed files are invalid.
 func (w *Watcher) Look() (*Table, error) {
-	now := w.observe()
-	stable := slices.Equal(now, w.pending)
-	w.pending = now
-	if !stable || slices.Equal(now, w.settled) {
-		return nil, nil //nolint:nilnil // nothing has changed, or it may still change
-	}
-	return w.read()
-}
-
-// observe returns the files as they are now.
-func (w *Watcher) observe() []source {
-	now := make([]source, len(w.settled))
-	for i, file := range w.settled {
+	now := make([]source, len(w.loaded))
+	for i, file := range w.loaded {
 		maxBytes := int64(secret.MaxBytes)
 		if i == 0 {
 			maxBytes = maxFileBytes
 		}
-		now[i], _, _ = look(file.path, maxBytes)
+		now[i], _, _ = readSource(file.path, maxBytes)
 	}
-	return now
+	stable := slices.Equal(now, w.seen)
+	w.seen = now
+	if !stable || slices.Equal(now, w.loaded) {
+		return nil, nil //nolint:nilnil // unchanged, or still changing
+	}
+	return w.read()
 }
 
-// DefaultInterval is how often to look.
+// DefaultInterval is the recommended time between looks.
 const DefaultInterval = time.Second
