@@ -15,16 +15,16 @@ import (
 type block struct {
 	*pem.Block
 
-	line int // where it begins
+	line int // of its BEGIN
 }
 
-// blocks returns the blocks of a PEM file. Unlike pem.Decode it passes over nothing
-// that may once have been a block: a BEGIN or an END that belongs to none is an error,
-// and so is text behind the last END, as both are what is left of a file that was cut.
-// In front of a block there may be other text, as RFC 7468 has it, and lines that begin
-// with # may say anything. Errors name lines and repeat nothing.
+// blocks returns the blocks of a PEM file. Unlike pem.Decode it does not skip damaged
+// blocks: a BEGIN or END without its counterpart is an error, and so is text after the
+// last END, because a truncated file has them. There may be other text before a block
+// (RFC 7468), and lines that start with # are ignored. Errors name lines but quote
+// nothing.
 func blocks(content string) ([]block, error) {
-	// Files of which each begins with a mark may have been joined.
+	// Joined files may each start with a mark.
 	rest := []byte(strings.ReplaceAll(content, textfile.BOM, ""))
 	var found []block
 	for line := 1; ; {
@@ -32,18 +32,18 @@ func blocks(content string) ([]block, error) {
 		if decoded == nil {
 			return found, checkRest(rest, line)
 		}
-		taken := rest[:len(rest)-len(after)]
-		begins, ends := marks(taken)
+		consumed := rest[:len(rest)-len(after)]
+		begins, ends := marks(consumed)
 		if len(begins) != 1 || len(ends) != 1 {
 			return nil, fmt.Errorf("line %d: the block is damaged", line+first(begins, ends))
 		}
 		found = append(found, block{Block: decoded, line: line + begins[0]})
-		line += bytes.Count(taken, []byte("\n"))
+		line += bytes.Count(consumed, []byte("\n"))
 		rest = after
 	}
 }
 
-// checkRest checks what follows the last block, at that line.
+// checkRest checks the text after the last block, which starts at that line.
 func checkRest(rest []byte, line int) error {
 	if begins, ends := marks(rest); len(begins)+len(ends) > 0 {
 		return fmt.Errorf("line %d: the block is damaged, or the file is cut off", line+first(begins, ends))
@@ -56,8 +56,8 @@ func checkRest(rest []byte, line int) error {
 		line+bytes.Count(rest[:len(rest)-len(text)], []byte("\n")))
 }
 
-// marks returns the lines, from 0, of each BEGIN and each END (RFC 7468, section 3).
-// A line has both where files were joined whose last line does not end.
+// marks returns the lines, from 0, of each BEGIN and each END (RFC 7468, section 3). A line
+// can have both if files without a final newline were joined.
 func marks(text []byte) (begins, ends []int) {
 	n := 0
 	for line := range bytes.Lines(text) {
@@ -70,10 +70,10 @@ func marks(text []byte) (begins, ends []int) {
 	return begins, ends
 }
 
-// first returns the first of the lines, of which there is one.
+// first returns the first of the lines. There must be one.
 func first(begins, ends []int) int { return slices.Min(slices.Concat(begins, ends)) }
 
-// certificate parses a block that must be a certificate.
+// certificate parses the block as a certificate.
 func (b block) certificate() (*x509.Certificate, error) {
 	if b.Type != "CERTIFICATE" {
 		return nil, fmt.Errorf("line %d: there is a %q in it", b.line, b.Type)
@@ -85,15 +85,15 @@ func (b block) certificate() (*x509.Certificate, error) {
 	return parsed, nil
 }
 
-// isKey reports whether the block is one that tls.X509KeyPair takes for a key.
+// isKey reports whether tls.X509KeyPair takes the block for a key.
 func (b block) isKey() bool {
 	return b.Type == "PRIVATE KEY" || strings.HasSuffix(b.Type, " PRIVATE KEY")
 }
 
 func (b block) isParameters() bool { return strings.HasSuffix(b.Type, " PARAMETERS") }
 
-// isEncrypted reports whether the block is a key with a passphrase: of PKCS #8 (RFC
-// 5958) or in OpenSSL's older form (RFC 1421, section 4.6.1.1).
+// isEncrypted reports whether the block is a key with a passphrase: in PKCS #8 (RFC 5958)
+// or OpenSSL's older form (RFC 1421, section 4.6.1.1).
 func (b block) isEncrypted() bool {
 	return b.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(b.Headers["Proc-Type"], "ENCRYPTED")
 }

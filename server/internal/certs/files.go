@@ -12,32 +12,30 @@ import (
 
 // Files are paths of PEM files (RFC 7468).
 type Files struct {
-	// Cert is a certificate, followed by the intermediate ones, and Key its key.
-	// Both or neither are given.
+	// Cert has a certificate, followed by intermediate ones, and Key its key. Set both or
+	// neither.
 	Cert, Key string
-	// CA is one or more certificates of authorities. Empty: there is none.
+	// CA has certificates of authorities. It may be empty.
 	CA string
 }
 
-// Given tells that there is any file.
+// Given reports whether any file is set.
 func (f Files) Given() bool { return f != Files{} }
 
-// Material is what the files hold.
+// Material is the content of the files.
 type Material struct {
-	// Certificate is nil where Files.Cert is empty.
-	Certificate *tls.Certificate
-	// Authorities is nil where Files.CA is empty.
-	Authorities *x509.CertPool
+	Certificate *tls.Certificate // nil if Files.Cert is empty
+	Authorities *x509.CertPool   // nil if Files.CA is empty
 }
 
-// contents are those of the files, to be compared.
+// contents are the contents of the files, for comparison.
 type contents struct{ cert, key, ca string }
 
-// maxReads bounds how often the files are read for the same content twice.
+// maxReads limits the attempts to read the same content twice in a row.
 const maxReads = 5
 
-// read returns the files' contents as they were at one time: where they are
-// swapped all together, a certificate isn't read before that and its key after.
+// read returns the contents of the files at one moment, so that a certificate and its key
+// match even if they are replaced meanwhile.
 func (f Files) read() (contents, error) {
 	last, err := f.readOnce()
 	for range maxReads {
@@ -70,8 +68,8 @@ func (f Files) readOnce() (c contents, err error) {
 	return c, nil
 }
 
-// Load returns what the files hold now. It fails where they can't be read, do not
-// fit together, or have expired or are not valid yet.
+// Load returns the content of the files. It fails if they can't be read, do not match,
+// have expired or are not valid yet.
 func Load(f Files) (Material, error) {
 	read, err := f.read()
 	if err != nil {
@@ -80,8 +78,7 @@ func Load(f Files) (Material, error) {
 	return f.parse(read, time.Now())
 }
 
-// parse returns what can be used at that time, or why it can't be. Its errors hold
-// nothing of the key.
+// parse parses and checks the contents. Its errors do not quote the key.
 func (f Files) parse(c contents, now time.Time) (Material, error) {
 	var m Material
 	if f.Cert != "" {
@@ -110,8 +107,7 @@ func (f Files) parse(c contents, now time.Time) (Material, error) {
 	return m, nil
 }
 
-// parseAuthorities returns the certificates of a bundle, one of which must be valid at
-// that time.
+// parseAuthorities returns the certificates of a bundle. At least one must be valid.
 func parseAuthorities(content string, now time.Time) (*x509.CertPool, error) {
 	found, err := blocks(content)
 	if err != nil {
@@ -140,8 +136,8 @@ func parseAuthorities(content string, now time.Time) (*x509.CertPool, error) {
 
 var errNoCertificate = errors.New("there is no certificate in it")
 
-// checkChain checks each certificate of a chain, and not only the first as
-// tls.X509KeyPair does. The file may also hold the key, and parameters.
+// checkChain checks all certificates of a chain; tls.X509KeyPair only checks the first. The
+// file may also have the key, and parameters.
 func checkChain(content string) error {
 	found, err := blocks(content)
 	if err != nil {

@@ -9,38 +9,30 @@ import (
 	"time"
 )
 
-// Store is a TLS configuration that follows its files. Config may be called by
-// anybody at any time.
+// Store is a TLS configuration that follows its files. Config is safe for concurrent use.
 type Store struct {
 	files  Files
 	build  func(Material) *tls.Config
 	logger *slog.Logger
 
 	config atomic.Pointer[tls.Config]
-	// What follows is the watching goroutine's.
-	loaded    contents
-	leaf      *x509.Certificate // nil: the files hold none
-	complaint complaint
+	// The watching goroutine owns what follows.
+	loaded     contents
+	leaf       *x509.Certificate // nil if the files have none
+	warned     string            // the last warning, until it no longer applies
+	lastWarned time.Time
 
 	stop  chan struct{}
 	close func()
 	watch sync.WaitGroup
 }
 
-// complaint is what was logged last and is still so.
-type complaint struct {
-	text string
-	at   time.Time
-}
+// warningInterval is the time between equal warnings.
+const warningInterval = time.Hour
 
-// complaintInterval is how often it is logged that a certificate is about to
-// expire, or that another one can't be used.
-const complaintInterval = time.Hour
-
-// Open reads the files and has build make a configuration of them; build is called
-// again, by another goroutine, whenever they have changed. It fails where the files
-// can't be read, do not fit together, or have expired or are not valid yet. The
-// logger should say what the files are for.
+// Open reads the files and calls build for their configuration. After they have changed,
+// another goroutine calls build again. Open fails if the files can't be read, do not match,
+// have expired or are not valid yet. The logger should say what the files are for.
 func Open(files Files, build func(Material) *tls.Config, logger *slog.Logger) (*Store, error) {
 	s := &Store{files: files, build: build, logger: logger, stop: make(chan struct{})}
 	s.close = sync.OnceFunc(func() { close(s.stop) })
@@ -52,16 +44,15 @@ func Open(files Files, build func(Material) *tls.Config, logger *slog.Logger) (*
 	if err := s.load(read, now); err != nil {
 		return nil, err
 	}
-	s.remind(now)
+	s.warnOfExpiry(now)
 	return s, nil
 }
 
-// Config returns the configuration for new connections, which must not be
-// changed. It is another pointer once the files have changed.
+// Config returns the configuration for new connections. The caller must not change it. It
+// is a new pointer after the files have changed.
 func (s *Store) Config() *tls.Config { return s.config.Load() }
 
-// Watch looks at the files at each interval until Close is called, which it must.
-// It is called once.
+// Watch checks the files at the interval until Close is called. Call it once.
 func (s *Store) Watch(interval time.Duration) {
 	s.watch.Go(func() {
 		ticker := time.NewTicker(interval)
@@ -71,40 +62,40 @@ func (s *Store) Watch(interval time.Duration) {
 			case <-s.stop:
 				return
 			case now := <-ticker.C:
-				s.look(now)
+				s.reload(now)
 			}
 		}
 	})
 }
 
-// Close ends the watching. The configuration stays. Closing again does nothing.
+// Close stops watching. The configuration stays. Closing again does nothing.
 func (s *Store) Close() {
 	s.close()
 	s.watch.Wait()
 }
 
-// look loads what has changed.
-func (s *Store) look(now time.Time) {
+// reload loads the files if they have changed.
+func (s *Store) reload(now time.Time) {
 	read, err := s.files.read()
 	if err == nil {
 		if read == s.loaded {
-			s.remind(now)
+			s.warnOfExpiry(now)
 			return
 		}
 		if err = s.load(read, now); err == nil {
-			s.complaint = complaint{}
-			s.remind(now)
+			s.warned = ""
+			s.warnOfExpiry(now)
 			return
 		}
 	}
-	if !s.mayComplain(err.Error(), now) {
+	if !s.mayWarn(err.Error(), now) {
 		return
 	}
 	attrs := []any{slog.String("error", err.Error())}
 	if s.leaf != nil {
 		attrs = append(attrs, slog.Time("old_expires", s.leaf.NotAfter))
 	}
-	s.logger.Error("new TLS files can't be used, the old ones stay in use", attrs...)
+	s.logger.Error("invalid TLS files; keeping previous files", attrs...)
 }
 
 func (s *Store) load(read contents, now time.Time) error {
@@ -128,38 +119,37 @@ func (s *Store) load(read contents, now time.Time) error {
 	return nil
 }
 
-// soonPart is the last part of a certificate's life, and soonMost its most, in
-// which it should have been replaced: certbot and cert-manager do so when a third
-// is left.
+// A certificate expires soon when a tenth of its life is left, or maxExpiresSoon if that is
+// less. certbot and cert-manager replace it when a third is left.
 const (
-	soonPart = 10
-	soonMost = 30 * 24 * time.Hour
+	expiresSoonPart = 10
+	maxExpiresSoon  = 30 * 24 * time.Hour
 )
 
-// remind logs that the certificate in use has expired, or is about to.
-func (s *Store) remind(now time.Time) {
+// warnOfExpiry logs that the certificate in use has expired, or will soon.
+func (s *Store) warnOfExpiry(now time.Time) {
 	if s.leaf == nil {
 		return
 	}
 	left := s.leaf.NotAfter.Sub(now)
-	soon := min(s.leaf.NotAfter.Sub(s.leaf.NotBefore)/soonPart, soonMost)
+	soon := min(s.leaf.NotAfter.Sub(s.leaf.NotBefore)/expiresSoonPart, maxExpiresSoon)
 	expires := slog.Time("expires", s.leaf.NotAfter)
 	switch {
 	case left > soon:
 	case left < 0:
-		if s.mayComplain("expired", now) {
+		if s.mayWarn("expired", now) {
 			s.logger.Error("the TLS certificate in use has expired, and the file has no newer one", expires)
 		}
-	case s.mayComplain("expires", now):
+	case s.mayWarn("expires", now):
 		s.logger.Warn("the TLS certificate expires soon", expires, slog.Duration("left", left.Round(time.Second)))
 	}
 }
 
-// mayComplain tells that something else was logged last, or that it was long ago.
-func (s *Store) mayComplain(text string, now time.Time) bool {
-	if text == s.complaint.text && now.Sub(s.complaint.at) < complaintInterval {
+// mayWarn reports whether to log the warning: it is a new one, or the last is long ago.
+func (s *Store) mayWarn(warning string, now time.Time) bool {
+	if warning == s.warned && now.Sub(s.lastWarned) < warningInterval {
 		return false
 	}
-	s.complaint = complaint{text: text, at: now}
+	s.warned, s.lastWarned = warning, now
 	return true
 }

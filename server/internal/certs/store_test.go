@@ -233,11 +233,11 @@ func TestUselessFiles(t *testing.T) {
 				if store.Config() != before {
 					t.Error("what can't be used is in use")
 				}
-				if got := store.log.Count("the old ones stay in use"); got != 1 || store.log.Count("level=ERROR") != 1 {
+				if got := store.log.Count("keeping previous files"); got != 1 || store.log.Count("level=ERROR") != 1 {
 					t.Errorf("logged %d times, want once: %s", got, store.log.String())
 				}
 				store.pass(time.Hour)
-				if got := store.log.Count("the old ones stay in use"); got != 2 {
+				if got := store.log.Count("keeping previous files"); got != 2 {
 					t.Errorf("logged %d times after an hour, want 2", got)
 				}
 				if store.log.Count("old_expires="+before.Certificates[0].Leaf.NotAfter.Format("2006-01-02T15:04")) == 0 {
