@@ -1,11 +1,10 @@
-// Package textfile reads the text files that an operator writes: settings, tenants,
-// keys and certificates. Start at [Read] and [ReadOnce].
-//
-// Neither waits for a writer that is not there, both bound what they read, and both
-// take UTF-8 with or without a byte order mark. It does not parse anything.
+// Package textfile reads text files that operators write: settings, tenants, keys and
+// certificates. Start at [Read] and [ReadOnce]. Both limit the length, remove a byte order
+// mark, and do not wait for a pipe that has no writer.
 package textfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +17,8 @@ import (
 	"time"
 )
 
-// Read reads a regular file of at most maxBytes. It is for files that are read
-// again whenever they may have changed: a pipe gives its content only once, and a
-// device may have no end.
+// Read reads a regular file of at most maxBytes. Use it for files that are reread: a pipe
+// has its content only once, and a device may have no end.
 func Read(path string, maxBytes int64) ([]byte, error) {
 	file, info, err := open(path)
 	if err != nil {
@@ -33,9 +31,9 @@ func Read(path string, maxBytes int64) ([]byte, error) {
 	return read(file, info, maxBytes)
 }
 
-// ReadOnce reads a file of at most maxBytes, which may also be a pipe, as /dev/stdin
-// and a shell's <(command) are. It waits for the writer of a pipe until ctx ends, but
-// refuses a pipe that nobody has opened for writing.
+// ReadOnce reads a file of at most maxBytes, which may be a pipe such as /dev/stdin or a
+// shell's <(command). It waits for the writer of a pipe until ctx ends, and fails at once
+// if there is no writer.
 func ReadOnce(ctx context.Context, path string, maxBytes int64) ([]byte, error) {
 	file, info, err := open(path)
 	if err != nil {
@@ -54,16 +52,15 @@ func ReadOnce(ctx context.Context, path string, maxBytes int64) ([]byte, error) 
 	return content, err
 }
 
-// open opens a file without waiting for anybody: of a pipe without a writer, only
-// reading then says that there is none.
+// open opens a file without waiting for the writer of a pipe.
 func open(path string) (*os.File, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, unnamed(path, err)
+		return nil, nil, hidePath(path, err)
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return nil, nil, errors.Join(unnamed(path, err), file.Close())
+		return nil, nil, errors.Join(hidePath(path, err), file.Close())
 	}
 	return file, info, nil
 }
@@ -75,7 +72,7 @@ func read(file *os.File, info fs.FileInfo, maxBytes int64) ([]byte, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
 	if err != nil {
-		return nil, unnamed(file.Name(), err)
+		return nil, hidePath(file.Name(), err)
 	}
 	if int64(len(content)) > maxBytes {
 		return nil, tooLong
@@ -87,12 +84,11 @@ func read(file *os.File, info fs.FileInfo, maxBytes int64) ([]byte, error) {
 	return content[skip:], nil
 }
 
-// hidden stands for a path that [Name] does not show.
 const hidden = "(a path that is not shown, as it may be a secret)"
 
-// Name returns a path as people may see it. A path to nothing may be a key that was
-// given in place of its file's path: it is shown only where it leads into a folder
-// that is there and that it names itself, or ends like a file's name.
+// Name returns a path for a message. A path that does not exist may be a key, given by
+// mistake instead of a path. Name only shows it if it names an existing folder or ends
+// like a file name.
 func Name(path string) string {
 	if _, err := os.Lstat(path); err == nil || len(path) < minSecretBytes || fileName.MatchString(path) {
 		return path
@@ -110,17 +106,16 @@ func Name(path string) string {
 // minSecretBytes is below the length of any key.
 const minSecretBytes = 6
 
-// fileName matches paths with a suffix such as .pem or .ndjson, which a key is most
-// unlikely to have, and with nothing that a path has not.
+// fileName matches paths with a suffix such as .pem or .ndjson, which a key hardly has.
 var fileName = regexp.MustCompile(`^[^\s\x00]{1,200}\.[a-z]{2,6}$`)
 
-// unnamed returns an error about a file that shows its path as Name does.
-func unnamed(path string, err error) error {
-	wrong, ok := errors.AsType[*fs.PathError](err)
+// hidePath replaces the path in err by its Name.
+func hidePath(path string, err error) error {
+	pathErr, ok := errors.AsType[*fs.PathError](err)
 	if !ok {
 		return fmt.Errorf("%s: %w", Name(path), err)
 	}
-	return &fs.PathError{Op: wrong.Op, Path: Name(path), Err: wrong.Err}
+	return &fs.PathError{Op: pathErr.Op, Path: Name(path), Err: pathErr.Err}
 }
 
 func kindOf(mode fs.FileMode) string {
@@ -133,4 +128,22 @@ func kindOf(mode fs.FileMode) string {
 		return "a device"
 	}
 	return "something else"
+}
+
+// BOM is the byte order mark, which some editors write at the start of a file.
+const BOM = "\ufeff"
+
+var errUTF16 = errors.New("the text is UTF-16, not UTF-8; save it as UTF-8")
+
+// Begin returns the length of the byte order mark that text starts with, or 0. It fails if
+// the text is UTF-16 or UTF-32. Only the first three bytes count.
+func Begin(text []byte) (int, error) {
+	switch {
+	case bytes.HasPrefix(text, []byte(BOM)):
+		return len(BOM), nil
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")),
+		bytes.IndexByte(text[:min(2, len(text))], 0) >= 0: // no mark, but ASCII in two bytes
+		return 0, errUTF16
+	}
+	return 0, nil
 }

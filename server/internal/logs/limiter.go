@@ -1,4 +1,4 @@
-// Package logs keeps the log short where strangers decide how often something happens.
+// Package logs limits log lines that strangers can cause.
 package logs
 
 import (
@@ -12,37 +12,37 @@ import (
 // interval is the time between two lines with the same message.
 const interval = time.Second
 
-// Limiter logs one line a second of each message, with the beginnings of its texts and
-// the number of lines that were left out. It is safe for concurrent use.
+// Limiter logs at most one line a second of each message, with long strings shortened and
+// the number of omitted lines. It is safe for concurrent use.
 type Limiter struct {
 	logger *slog.Logger
 
-	mu    sync.Mutex
-	lines map[string]*line // by message; there are few
+	mu     sync.Mutex
+	states map[string]*state // by message, of which there are few
 }
 
-// line is what is known of a message.
-type line struct {
+// state is the state of one message.
+type state struct {
 	next     time.Time // when it may be logged again
 	unlogged int
 }
 
 // NewLimiter returns a limiter that writes to logger.
 func NewLimiter(logger *slog.Logger) *Limiter {
-	return &Limiter{logger: logger, lines: map[string]*line{}}
+	return &Limiter{logger: logger, states: map[string]*state{}}
 }
 
-// Debug writes a line of that level, or counts it.
+// Debug logs at that level, or counts the line.
 func (l *Limiter) Debug(message string, attrs ...slog.Attr) { l.log(l.logger.Debug, message, attrs) }
 
-// Info writes a line of that level, or counts it.
+// Info logs at that level, or counts the line.
 func (l *Limiter) Info(message string, attrs ...slog.Attr) { l.log(l.logger.Info, message, attrs) }
 
-// Warn writes a line of that level, or counts it.
+// Warn logs at that level, or counts the line.
 func (l *Limiter) Warn(message string, attrs ...slog.Attr) { l.log(l.logger.Warn, message, attrs) }
 
 func (l *Limiter) log(write func(message string, attrs ...any), message string, attrs []slog.Attr) {
-	unlogged, ok := l.take(message, time.Now())
+	unlogged, ok := l.allow(message, time.Now())
 	if !ok {
 		return
 	}
@@ -56,21 +56,21 @@ func (l *Limiter) log(write func(message string, attrs ...any), message string, 
 	write(message, append(clipped, slog.Int("unlogged", unlogged))...)
 }
 
-// take reports whether the message may be logged now, and how many were not since the
+// allow reports whether the message may be logged now, and how many were not since the
 // last one that was.
-func (l *Limiter) take(message string, now time.Time) (unlogged int, ok bool) {
+func (l *Limiter) allow(message string, now time.Time) (unlogged int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := l.lines[message]
-	if of == nil {
-		of = &line{}
-		l.lines[message] = of
+	s := l.states[message]
+	if s == nil {
+		s = &state{}
+		l.states[message] = s
 	}
-	if now.Before(of.next) {
-		of.unlogged++
+	if now.Before(s.next) {
+		s.unlogged++
 		return 0, false
 	}
-	unlogged, of.unlogged = of.unlogged, 0
-	of.next = now.Add(interval)
+	unlogged, s.unlogged = s.unlogged, 0
+	s.next = now.Add(interval)
 	return unlogged, true
 }

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Redactor takes secrets out of texts that others have written, who may repeat
-// what they were sent: as they are, escaped for a URL, or for JSON. The zero value
-// knows none. It is safe for concurrent use.
+// Redactor removes secrets from texts of others, who may quote what they were sent:
+// unchanged, or escaped for a URL or JSON. The zero value knows no secrets. It is safe
+// for concurrent use.
 type Redactor struct {
-	forms   []string // the longest first
+	forms   []string // longest first
 	longest int
 }
 
-// NewRedactor returns a redactor of the secrets; those that are empty are left out.
+// NewRedactor returns a redactor of the secrets that are not empty.
 func NewRedactor(secrets ...Secret) Redactor {
 	var r Redactor
 	for _, s := range secrets {
@@ -43,12 +43,12 @@ func inJSON(value string) string {
 	return strings.Trim(string(quoted), `"`)
 }
 
-// LongestBytes is the length of the longest form of a secret: of a text that is
-// cut, so much more must be handed in for none to be cut in two.
+// LongestBytes returns the length of the longest form of a secret. Pass Redact that much
+// more text than its limit, so that no secret is cut in two.
 func (r Redactor) LongestBytes() int { return r.longest }
 
-// Redact returns what the first limit bytes of the text say, with a mark in place
-// of each secret that begins in them.
+// Redact returns the first limit bytes of the text, with each secret that starts in them
+// replaced.
 func (r Redactor) Redact(text string, limit int) string {
 	limit = min(limit, len(text))
 	if len(r.forms) == 0 {
@@ -56,23 +56,14 @@ func (r Redactor) Redact(text string, limit int) string {
 	}
 	var b strings.Builder
 	for i := 0; i < limit; {
-		if form := r.at(text[i:]); form > 0 {
+		k := slices.IndexFunc(r.forms, func(form string) bool { return strings.HasPrefix(text[i:], form) })
+		if k >= 0 {
 			b.WriteString(redacted)
-			i += form
+			i += len(r.forms[k])
 			continue
 		}
 		b.WriteByte(text[i])
 		i++
 	}
 	return b.String()
-}
-
-// at returns the length of the secret that the text begins with; 0: none.
-func (r Redactor) at(text string) int {
-	for _, form := range r.forms {
-		if strings.HasPrefix(text, form) {
-			return len(form)
-		}
-	}
-	return 0
 }

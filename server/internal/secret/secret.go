@@ -1,30 +1,31 @@
-// Package secret keeps keys, passwords and tokens out of what people read. Start
-// at [New]; [Secret.Reveal] is the one way to the value. [Redactor] takes secrets
-// out of what others have written.
-//
-// It protects from carelessness, not from code that wants to read the memory.
+// Package secret keeps keys, passwords and tokens out of logs and errors. Start at
+// [New]. Only [Secret.Reveal] returns the value. A [Redactor] removes secrets from other
+// people's texts. The package protects from mistakes, not from hostile code.
 package secret
 
 import (
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+
+	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// redacted stands for a secret wherever it is printed.
+// redacted replaces a secret that is printed.
 const redacted = "[redacted]"
 
-// Secret is a string that doesn't show itself: not with any verb of fmt, not as a
-// field of something printed, logged or marshalled. The zero value is no secret
-// at all.
+// Secret is a string that is not printed, logged or marshalled, neither by itself nor as
+// a field. The zero value is empty.
 type Secret struct {
-	// value is a pointer, because fmt prints the strings in fields that are not
-	// exported without asking their methods.
+	// value is a pointer because fmt prints strings in unexported fields without calling
+	// their methods.
 	value *string
 }
 
-// New returns the secret with that value; the zero value where that is empty.
+// New returns a secret, or the zero value if value is empty.
 func New(value string) Secret {
 	if value == "" {
 		return Secret{}
@@ -32,8 +33,7 @@ func New(value string) Secret {
 	return Secret{value: &value}
 }
 
-// Reveal returns the value; empty for the zero value. What it returns must go
-// nowhere but to who the secret is for.
+// Reveal returns the value. Pass it only to the recipient of the secret.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -41,15 +41,15 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// IsZero tells that there is no secret.
+// IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.value == nil }
 
-// Equal compares two secrets in a time that doesn't depend on where they differ.
+// Equal compares two secrets in constant time.
 func (s Secret) Equal(other Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
 }
 
-// String returns "[redacted]", or nothing for the zero value.
+// String returns "[redacted]", or "" for the zero value.
 func (s Secret) String() string {
 	if s.value == nil {
 		return ""
@@ -65,3 +65,24 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue returns what String returns.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MaxBytes limits the length of a key or token, generously.
+const MaxBytes = 4 << 10
+
+// Parse returns the secret in a file or environment variable: one word of printable
+// ASCII. It removes a byte order mark, and blanks and line ends around the word. Errors
+// do not quote the text.
+func Parse(text string) (Secret, error) {
+	word := strings.Trim(strings.TrimPrefix(text, textfile.BOM), " \t\r\n")
+	switch {
+	case word == "":
+		return Secret{}, errors.New("there is no key in it")
+	case len(word) > MaxBytes:
+		return Secret{}, fmt.Errorf("the key is longer than %d bytes", MaxBytes)
+	case strings.ContainsAny(word, " \t\r\n"):
+		return Secret{}, errors.New("it holds more than one word, and a key has no blanks")
+	case strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return Secret{}, errors.New("the key has a character that is not printable ASCII")
+	}
+	return New(word), nil
+}

@@ -7,21 +7,21 @@ import (
 
 const wordBits = 64
 
-// blocks knows which blocks are in use. It hands out the lowest free one, so
-// that the file stays as short as it can.
+// blocks tracks which blocks are in use. It allocates the lowest free one, to keep the
+// file short.
 type blocks struct {
-	most int64
-	used int64
-	// words has a bit for each block, set while it is in use; it grows as needed.
+	limit int64
+	used  int64
+	// words has a bit for each block, set while it is in use. It grows as needed.
 	words []uint64
-	// full counts words at the beginning that are known to have no free block.
+	// full counts the first words that have no free block.
 	full int
 }
 
-// take marks the lowest free block as used and returns its number; false where
-// there is none.
-func (b *blocks) take() (int64, bool) {
-	if b.used >= b.most {
+// allocate marks the lowest free block as used and returns its number. It returns false
+// if there is none.
+func (b *blocks) allocate() (int64, bool) {
+	if b.used >= b.limit {
 		return 0, false
 	}
 	for b.full < len(b.words) && b.words[b.full] == math.MaxUint64 {
@@ -36,8 +36,8 @@ func (b *blocks) take() (int64, bool) {
 	return int64(b.full)*wordBits + int64(bit), true
 }
 
-// give marks a block as free; false where it is.
-func (b *blocks) give(n int64) bool {
+// free marks a block as free. It returns false if the block is not in use.
+func (b *blocks) free(n int64) bool {
 	if n < 0 || n/wordBits >= int64(len(b.words)) {
 		return false
 	}

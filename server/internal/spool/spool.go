@@ -12,25 +12,22 @@ import (
 // BlockBytes is the length of a block.
 const BlockBytes = 16 << 10
 
-// ErrFull tells that as many blocks are in use as there may be.
+// ErrFull means that the limit is reached.
 var ErrFull = errors.New("spool is full")
 
-// Spool keeps blocks in a file. It is safe for concurrent use, and reads and
-// writes of different blocks do not wait for each other.
-//
-// In memory it holds one bit for each block that the file has ever had: about
-// 8 KiB for 1 GiB, and never more than maxBytes allows.
+// Spool keeps blocks in a file. It is safe for concurrent use, and reads and writes of
+// different blocks do not wait for each other. It holds one bit of memory per block of
+// the longest file so far: about 8 KiB for 1 GiB.
 type Spool struct {
-	file file
-	// left is the file's name where it still has one; else empty.
-	left      string
+	file      file
+	name      string // empty if the file has none
 	usedBytes atomic.Int64
 
 	mu     sync.Mutex
 	blocks blocks
 }
 
-// file is what a spool needs of an *os.File.
+// file is the part of an *os.File that a spool uses.
 type file interface {
 	io.ReaderAt
 	io.WriterAt
@@ -38,9 +35,8 @@ type file interface {
 	Truncate(size int64) error
 }
 
-// Open creates a spool in dir, which must exist and be writable. Its file grows
-// as blocks are put, up to maxBytes, rounded down to whole blocks; it must have
-// room for one at least. An error names dir.
+// Open creates a spool of at most maxBytes in dir, which must exist and be writable. There
+// must be room for at least one block.
 func Open(dir string, maxBytes int64) (*Spool, error) {
 	if dir == "" {
 		return nil, errors.New("open spool: no directory")
@@ -48,31 +44,29 @@ func Open(dir string, maxBytes int64) (*Spool, error) {
 	if maxBytes < BlockBytes {
 		return nil, fmt.Errorf("open spool in %s: %d bytes are less than a block of %d", dir, maxBytes, BlockBytes)
 	}
-	f, err := os.CreateTemp(dir, "scopegate-*.spool") // readable and writable by the owner
+	f, err := os.CreateTemp(dir, "scopegate-*.spool") // only for its owner
 	if err != nil {
 		return nil, fmt.Errorf("open spool in %s: %w", dir, err)
 	}
-	left := ""
+	name := ""
 	if os.Remove(f.Name()) != nil {
-		left = f.Name() // Windows keeps the name of an open file
+		name = f.Name() // Windows keeps the name of an open file
 	}
-	return newSpool(f, left, maxBytes), nil
+	return newSpool(f, name, maxBytes), nil
 }
 
-func newSpool(f file, left string, maxBytes int64) *Spool {
-	return &Spool{file: f, left: left, blocks: blocks{most: maxBytes / BlockBytes}}
+func newSpool(f file, name string, maxBytes int64) *Spool {
+	return &Spool{file: f, name: name, blocks: blocks{limit: maxBytes / BlockBytes}}
 }
 
-// Put writes a block, which must be BlockBytes long, and returns what to read
-// and free it by. It fails with [ErrFull] where the limit is reached, and with
-// the file's error (syscall.ENOSPC, say) where writing fails; then nothing is
-// kept of the block, and Put can be tried again.
+// Put writes a block of BlockBytes and returns its id. It fails with [ErrFull], or with
+// the file's error. Then it keeps nothing, and can be tried again.
 func (s *Spool) Put(block []byte) (id int64, err error) {
 	if len(block) != BlockBytes {
 		return 0, fmt.Errorf("put block: it has %d bytes, not %d", len(block), BlockBytes)
 	}
 	s.mu.Lock()
-	id, ok := s.blocks.take()
+	id, ok := s.blocks.allocate()
 	s.mu.Unlock()
 	if !ok {
 		return 0, fmt.Errorf("put block: %w", ErrFull)
@@ -89,9 +83,9 @@ func (s *Spool) Put(block []byte) (id int64, err error) {
 	return id, nil
 }
 
-// ReadAt fills b with what the block id has from offset on. It fails where b
-// reaches beyond the block's end, and with the file's error where reading fails,
-// never with io.EOF. The block must not be freed meanwhile.
+// ReadAt fills b with the block's bytes from offset. It fails if b reaches beyond the end
+// of the block, or with the file's error, but never with io.EOF. The block must not be
+// freed meanwhile.
 func (s *Spool) ReadAt(b []byte, id int64, offset int) error {
 	if id < 0 || offset < 0 || offset > BlockBytes-len(b) {
 		return fmt.Errorf("read block %d: no %d bytes from %d on", id, len(b), offset)
@@ -101,39 +95,35 @@ func (s *Spool) ReadAt(b []byte, id int64, offset int) error {
 		return nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // the file is shorter than what was written to it
+		err = io.ErrUnexpectedEOF // someone has shortened the file
 	}
 	return fmt.Errorf("read block %d: %w", id, err)
 }
 
-// Free gives a block's space to blocks to come. The disk gets its space back
-// when no block is in use any more. Freeing a block that is not in use does
-// nothing.
+// Free frees a block for reuse. The file shrinks only when no block is in use. Freeing a
+// free block does nothing.
 func (s *Spool) Free(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.blocks.give(id) {
+	if !s.blocks.free(id) {
 		return
 	}
 	s.usedBytes.Add(-BlockBytes)
 	if s.blocks.used == 0 {
-		// Under the lock, so that no block can be taken and written meanwhile. If it
-		// fails, the space is used again by the blocks to come.
+		// Under the lock, so that no block is written meanwhile. If it fails, later blocks
+		// reuse the space.
 		_ = s.file.Truncate(0)
 	}
 }
 
-// UsedBytes returns how many bytes of blocks are in use, those included that are
-// just being written. The file may be longer: it shrinks only when there are
-// none.
+// UsedBytes returns the bytes of all blocks in use, including those being written.
 func (s *Spool) UsedBytes() int64 { return s.usedBytes.Load() }
 
-// Close removes the file and with it all blocks. What is called afterwards fails
-// with [os.ErrClosed], or does nothing.
+// Close removes the file. Later calls fail with [os.ErrClosed], or do nothing.
 func (s *Spool) Close() error {
 	err := s.file.Close()
-	if s.left != "" {
-		err = errors.Join(err, os.Remove(s.left))
+	if s.name != "" {
+		err = errors.Join(err, os.Remove(s.name))
 	}
 	if err != nil {
 		return fmt.Errorf("close spool: %w", err)

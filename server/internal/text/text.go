@@ -1,5 +1,4 @@
-// Package text shortens and formats what is shown to people: in log lines, in errors, in
-// spans and on the status page.
+// Package text shortens and formats texts for log lines, errors, spans and the status page.
 package text
 
 import (
@@ -9,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// clipBytes is how much of a text that a client or an intake can choose is shown.
+// clipBytes limits texts that a client or an intake can choose.
 const clipBytes = 256
 
-// Clip returns the beginning of s: what makes a log line at most 256 bytes longer.
+// Clip returns the start of s that makes a log line at most 256 bytes longer.
 func Clip(s string) string { return ClipTo(s, clipBytes) }
 
-// ClipTo returns the beginning of s: what makes a log line at most so many bytes longer.
-// What can't be printed takes several times its bytes there.
+// ClipTo returns the start of s that makes a log line at most that many bytes longer.
+// There, unprintable characters are escaped.
 func ClipTo(s string, bytes int) string {
 	const escapedBytes = 6 // such as \u0001 and \ufffd
 	for i, r := range s {
@@ -35,8 +34,8 @@ func ClipTo(s string, bytes int) string {
 	return s
 }
 
-// Bytes returns a number of bytes in the largest unit that divides it, such as 32MiB: as
-// the command's settings take it.
+// Bytes formats a number of bytes in the largest unit that divides it, such as 32MiB. The
+// command's settings have this form.
 func Bytes(n int64) string {
 	units := []string{"", "KiB", "MiB", "GiB"}
 	i := 0
