@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// Why a batch is dropped, where the intake has no part in it.
+// Reasons to drop a batch that do not come from the intake.
 var (
 	errNoRoom = errors.New("no room in the queue")
 	errMemory = errors.New("the server is short of memory")
@@ -20,15 +20,14 @@ var (
 type lane struct {
 	Intake
 	limit int64
-	// wake holds a token when there may be something to take.
-	wake chan struct{}
+	wake  chan struct{} // holds a token if the queue may not be empty
 
 	mu    sync.Mutex
-	queue []*parcel // what waits, the oldest first
-	bytes int64     // of what waits and what is on its way
+	queue []*parcel // oldest first
+	bytes int64     // in the queue and being posted
 }
 
-// add appends the parcel, if there is room.
+// add appends the parcel if there is room.
 func (l *lane) add(p *parcel) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,12 +47,12 @@ func (l *lane) signal() {
 	}
 }
 
-// next takes the oldest parcel; nil where there is none.
-func (l *lane) next() *parcel {
+// pop removes and returns the oldest parcel, or nil if there is none.
+func (l *lane) pop() *parcel {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
-		l.queue = nil // and with it the room of what was taken
+		l.queue = nil // frees the array
 		return nil
 	}
 	p := l.queue[0]
@@ -71,17 +70,17 @@ func (l *lane) empty() bool {
 	return len(l.queue) == 0
 }
 
-// hold returns the parcels that wait, which each have to be released once more.
-func (l *lane) hold() []*parcel {
+// retain returns the waiting parcels. The caller must release each.
+func (l *lane) retain() []*parcel {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range l.queue {
-		p.holders.Add(1)
+		p.refs.Add(1)
 	}
 	return slices.Clone(l.queue)
 }
 
-// remove takes the parcel out, if it still waits.
+// remove removes the parcel and reports whether it was still waiting.
 func (l *lane) remove(p *parcel) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,22 +93,21 @@ func (l *lane) remove(p *parcel) bool {
 	return true
 }
 
-// done makes room for what was on its way.
-func (l *lane) done(p *parcel) {
+func (l *lane) addBytes(n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.bytes -= p.bytes
+	l.bytes += n
 }
 
-// forward takes the parcel to the intake. A panic is an error, as nobody else
-// would catch it.
+// forward forwards the parcel. It turns a panic into an error, because a worker must not
+// end the process.
 func (l *lane) forward(ctx context.Context, p *parcel) (outcome Outcome, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			outcome, err = Dropped, fmt.Errorf("panic: %v", panicked)
 		}
 	}()
-	err = l.Client.ForwardFor(ctx, p.from, p.batch)
+	err = l.Client.ForwardFor(ctx, p.sender, p.batch)
 	failure, ok := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:

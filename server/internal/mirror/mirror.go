@@ -1,12 +1,10 @@
-// Package mirror takes batches that were accepted to further intakes, as well as
-// it can be done. Start at [New] and [Mirror.Offer].
+// Package mirror forwards accepted batches to additional intakes, with best effort. Start
+// at [New] and [Mirror.Offer].
 //
-// Each intake has a queue of its own, bounded in bytes, and few workers. A batch
-// that finds no room in it, or isn't accepted within its time, is dropped and
-// counted. A batch is held once, whatever the number of intakes that it is for,
-// and for no longer than [Config.MaxAge].
-//
-// It is not for what must arrive: nothing waits for it, and nobody is told.
+// Each intake has a queue, bounded in bytes, and a few workers. A batch that does not fit
+// into the queue, or is not accepted within [Config.MaxAge], is dropped and counted. All
+// intakes share one copy of a batch. Nothing waits for the mirror, and no client learns
+// of its failures.
 package mirror
 
 import (
@@ -20,25 +18,23 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// Workers is how many batches are on their way to each intake at once, at most,
-// and so how many connections to it are of use.
+// Workers is how many batches are posted to each intake at once. More connections are of
+// no use.
 const Workers = 2
 
-// Config bounds what a mirror holds.
+// Config limits the batches that a mirror holds.
 type Config struct {
-	// QueueBytes bounds what is held for each intake, in compressed bytes: what
-	// waits, and what is on its way.
+	// QueueBytes limits the compressed bytes that wait or are being posted, per intake.
 	QueueBytes int64
-	// MaxAge is how long a batch may be held.
+	// MaxAge limits how long a batch is held.
 	MaxAge time.Duration
 }
 
-// Intake is one that batches are taken to.
+// Intake is an additional intake.
 type Intake struct {
-	// Client posts the batches.
 	Client Client
-	// Count is told what became of each batch that was offered. It must be safe for
-	// concurrent use. The error says why where the batch was not accepted.
+	// Count is called with the outcome of each offered batch, and the reason if it was
+	// not accepted. It must be safe for concurrent use.
 	Count func(Outcome, error)
 }
 
@@ -48,15 +44,15 @@ type Client interface {
 	Close()
 }
 
-// Outcome is what became of a batch at one intake.
+// Outcome is the fate of a batch at one intake.
 type Outcome int
 
 const (
-	// Accepted tells that the intake has it.
+	// Accepted means that the intake accepted it.
 	Accepted Outcome = iota + 1
-	// Refused tells that the intake doesn't want it.
+	// Refused means that the intake refused it for good.
 	Refused
-	// Dropped tells that it was given up for want of room or time.
+	// Dropped means that there was no room, or no time to retry.
 	Dropped
 )
 
@@ -73,55 +69,60 @@ func (o Outcome) String() string {
 	return "unknown"
 }
 
-// Mirror takes batches to several intakes. It is safe for concurrent use.
+// Mirror forwards batches to several intakes. It is safe for concurrent use.
 type Mirror struct {
 	config  Config
 	account encode.Account
 	lanes   []*lane
 
-	begin   sync.Once
+	start   sync.Once
 	workers sync.WaitGroup
-	ctx     context.Context //nolint:containedctx // the workers', which end with it
+	ctx     context.Context //nolint:containedctx // of the workers
 	cancel  context.CancelFunc
-	// closing is closed when nothing is offered any more.
-	closing chan struct{}
+	closing chan struct{} // closed when no more batches are offered
 }
 
-// parcel is a batch that is held for some of the lanes.
+// parcel is a batch that lanes share.
 type parcel struct {
 	batch   *batch.Batch
-	from    intake.Sender
+	sender  intake.Sender
 	bytes   int64
 	offered time.Time
-	holders atomic.Int32
+	refs    atomic.Int32
 }
 
 func (p *parcel) release() {
-	if p.holders.Add(-1) == 0 {
+	if p.refs.Add(-1) == 0 {
 		p.batch.File.Release()
 	}
 }
 
-// New returns a mirror. What it holds is drawn from account. It has no goroutine
-// before the first Offer.
+// New returns a mirror that draws its memory from account. It starts no goroutine before
+// the first Offer.
 func New(cfg Config, account encode.Account, intakes []Intake) *Mirror {
 	m := &Mirror{config: cfg, account: account, closing: make(chan struct{})}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	for _, to := range intakes {
-		m.lanes = append(m.lanes, &lane{Intake: to, limit: cfg.QueueBytes, wake: make(chan struct{}, 1)})
+	for _, in := range intakes {
+		m.lanes = append(m.lanes, &lane{Intake: in, limit: cfg.QueueBytes, wake: make(chan struct{}, 1)})
 	}
 	return m
 }
 
-// Offer takes a batch over, whose file nobody else reads or spills any more. It
-// never waits. It must not be called once Close is.
-func (m *Mirror) Offer(from intake.Sender, b *batch.Batch) {
-	m.begin.Do(m.start)
+// Offer takes ownership of a batch: nobody else may read or spill its file. It never
+// waits. It must not be called after Close.
+func (m *Mirror) Offer(sender intake.Sender, b *batch.Batch) {
+	m.start.Do(func() {
+		for _, l := range m.lanes {
+			for range Workers {
+				m.workers.Go(func() { m.work(l) })
+			}
+		}
+	})
 	b.File.Transfer(m.account)
-	p := &parcel{batch: b, from: from, bytes: int64(b.File.Len()), offered: time.Now()}
-	p.holders.Store(1)
+	p := &parcel{batch: b, sender: sender, bytes: int64(b.File.Len()), offered: time.Now()}
+	p.refs.Store(1)
 	for _, l := range m.lanes {
-		p.holders.Add(1)
+		p.refs.Add(1)
 		if !l.add(p) {
 			p.release()
 			l.Count(Dropped, errNoRoom)
@@ -130,19 +131,10 @@ func (m *Mirror) Offer(from intake.Sender, b *batch.Batch) {
 	p.release()
 }
 
-func (m *Mirror) start() {
-	for _, l := range m.lanes {
-		for range Workers {
-			m.workers.Go(func() { m.work(l) })
-		}
-	}
-}
-
-// work forwards what is in the lane until it is closed and empty.
+// work forwards the lane's parcels until the mirror is closing and the lane is empty.
 func (m *Mirror) work(l *lane) {
 	for {
-		p := l.next()
-		if p != nil {
+		if p := l.pop(); p != nil {
 			m.forward(l, p)
 			continue
 		}
@@ -160,16 +152,15 @@ func (m *Mirror) forward(l *lane, p *parcel) {
 	ctx, cancel := context.WithDeadline(m.ctx, p.offered.Add(m.config.MaxAge))
 	defer cancel()
 	outcome, err := l.forward(ctx, p)
-	l.done(p)
+	l.addBytes(-p.bytes)
 	p.release()
 	l.Count(outcome, err)
 }
 
-// Squeeze moves what is held to the store; where that is nil, or fails, it drops
-// what waits.
+// Squeeze moves the waiting batches to the store. It drops them if store is nil or fails.
 func (m *Mirror) Squeeze(store encode.Store) {
 	for _, l := range m.lanes {
-		for _, p := range l.hold() {
+		for _, p := range l.retain() {
 			if store != nil {
 				if _, err := p.batch.File.Spill(store); err == nil {
 					p.release()
@@ -185,9 +176,8 @@ func (m *Mirror) Squeeze(store encode.Store) {
 	}
 }
 
-// Close waits for what is held to be forwarded, until ctx ends, and drops the
-// rest, with the connections that it is on its way through. No goroutine of the
-// mirror is left then.
+// Close forwards the remaining batches until ctx ends, then drops the rest and closes the
+// connections. It returns when all goroutines have ended.
 func (m *Mirror) Close(ctx context.Context) {
 	close(m.closing)
 	ended := make(chan struct{})
