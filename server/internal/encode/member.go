@@ -7,70 +7,65 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Member is the body of a gzip member in the making. Write JSON to it; or append
-// to what [Member.Tail] returns, call [Member.Drain] when its capacity is used
-// up, and hand the result to [Member.SetTail]. It is not safe for concurrent use.
-//
-// It holds at most Settings.ChunkBytes + Settings.WindowBytes beside its
-// compressed bytes.
+// Member builds the body of a gzip member. Write JSON to it; or append to the result of
+// [Member.Tail], call [Member.Drain] when it is full, and pass the result to
+// [Member.SetTail]. It is not safe for concurrent use. Besides compressed bytes it holds at
+// most Settings.ChunkBytes + Settings.WindowBytes.
 type Member struct {
 	pool    *Pool
 	account Account
-	// buffer holds the window and, behind it, the tail: JSON that is not yet
-	// compressed.
+	// buffer is the window followed by the tail: JSON not yet compressed.
 	buffer []byte
 	window int
 	out    *Body
-	// borrowed is kept from one chunk to the next while JSON is appended, and
-	// chunks counts them.
+	// borrowed is kept while JSON is appended, for at most maxRunChunks chunks.
 	borrowed *compressor
 	chunks   int
 	parked   parked
 }
 
-// maxRunChunks is how many chunks in a row one member may keep a compressor for,
-// while others wait. Priming it anew after so many costs little.
+// maxRunChunks limits the chunks that a member compresses in a row while others wait for
+// the compressor.
 const maxRunChunks = 8
 
-// NewMember returns an empty member. The memory that it holds, and that what
-// Finish returns holds, is drawn from account; nil: it is not counted.
+// NewMember returns an empty member. Account is drawn from for its memory and that of its
+// body; it may be nil.
 func (p *Pool) NewMember(account Account) *Member {
 	return &Member{pool: p, account: account, out: &Body{Segments: Segments{pool: &p.segments, account: account}}}
 }
 
-// Tail returns the slice to append JSON to. Its content is not the caller's.
+// Tail returns the slice to append JSON to. The caller must not change its content.
 func (m *Member) Tail() []byte {
 	if m.buffer == nil {
-		m.buffer = m.takeBuffer(smallestBytes)
+		m.buffer = m.getBuffer(minBufferBytes)
 	}
-	return m.limited()
+	return m.tail()
 }
 
-func (m *Member) takeBuffer(n int) []byte {
-	b := m.pool.buffers.take(n)
+func (m *Member) getBuffer(n int) []byte {
+	b := m.pool.buffers.get(n)
 	draw(m.account, cap(b))
 	return b
 }
 
-// giveBuffer takes a buffer back, or nil.
-func (m *Member) giveBuffer(b []byte) {
-	m.pool.buffers.give(b)
+// putBuffer frees a buffer, which may be nil.
+func (m *Member) putBuffer(b []byte) {
+	m.pool.buffers.put(b)
 	draw(m.account, -cap(b))
 }
 
 func (m *Member) dropBuffer() {
-	m.giveBuffer(m.buffer)
+	m.putBuffer(m.buffer)
 	m.buffer, m.window = nil, 0
 }
 
-// limited returns the buffer with its capacity cut to where the chunk ends.
-func (m *Member) limited() []byte {
+// tail returns the buffer with its capacity cut at the end of the chunk.
+func (m *Member) tail() []byte {
 	end := min(cap(m.buffer), m.window+m.pool.settings.ChunkBytes)
 	return m.buffer[:len(m.buffer):end]
 }
 
-// SetTail takes back what Tail or Drain returned, with JSON appended within its
-// capacity.
+// SetTail takes the result of Tail or Drain with JSON appended within its capacity.
 func (m *Member) SetTail(tail []byte) {
 	m.buffer = m.buffer[:len(tail)]
 	m.giveBack()
@@ -83,8 +78,8 @@ func (m *Member) Write(json []byte) (int, error) {
 		if len(tail) == cap(tail) {
 			m.buffer = m.buffer[:len(tail)]
 			m.advance()
-			m.giveBack() // so that it makes no difference how JSON is cut into writes
-			tail = m.limited()
+			m.giveBack() // so that the bytes do not depend on the sizes of writes
+			tail = m.tail()
 		}
 		n := min(len(rest), cap(tail)-len(tail))
 		tail, rest = append(tail, rest[:n]...), rest[n:]
@@ -93,34 +88,32 @@ func (m *Member) Write(json []byte) (int, error) {
 	return len(json), nil
 }
 
-// Drain makes room for transcode.Room bytes or more behind tail: in a larger
-// buffer as long as the chunk has not its full length, then by compressing it.
-// It returns the new tail to append to. The compressor is kept until SetTail, so
-// nothing must be waited for meanwhile.
+// Drain returns a tail with room for at least transcode.Room bytes. It enlarges the buffer
+// up to the length of a chunk, then compresses it. The compressor is kept until SetTail, so
+// the caller must not wait for anything before.
 func (m *Member) Drain(tail []byte) []byte {
 	m.buffer = m.buffer[:len(tail)]
 	m.advance()
-	tail = m.limited()
+	tail = m.tail()
 	for cap(tail)-len(tail) < transcode.Room {
 		m.advance()
-		tail = m.limited()
+		tail = m.tail()
 	}
 	return tail
 }
 
-// advance takes the buffer's next size or, where the chunk fits into it, ends
-// the chunk.
+// advance enlarges the buffer or, if it holds a whole chunk, compresses it.
 func (m *Member) advance() {
 	if cap(m.buffer) >= m.window+m.pool.settings.ChunkBytes {
 		m.compressChunk()
 		return
 	}
-	larger := append(m.takeBuffer(cap(m.buffer)+1), m.buffer...)
-	m.giveBuffer(m.buffer)
+	larger := append(m.getBuffer(cap(m.buffer)+1), m.buffer...)
+	m.putBuffer(m.buffer)
 	m.buffer = larger
 }
 
-// Compress ends the chunk: what is in the tail is compressed now.
+// Compress ends the chunk and compresses it.
 func (m *Member) Compress() {
 	m.compressChunk()
 	m.giveBack()
@@ -136,10 +129,10 @@ func (m *Member) compressChunk() {
 	if m.borrowed == nil {
 		m.borrowed = m.pool.borrow(&m.out.Segments, m.buffer[:m.window])
 	}
-	m.borrowed.compress(chunk)
+	_, _ = m.borrowed.deflate.Write(chunk) // appending to Segments can't fail
 	if m.chunks++; m.chunks == maxRunChunks {
 		m.giveBack()
-		runtime.Gosched() // to those who wait for a core
+		runtime.Gosched()
 	}
 	m.window = min(m.pool.settings.WindowBytes, len(m.buffer))
 	n := copy(m.buffer, m.buffer[len(m.buffer)-m.window:])
@@ -153,28 +146,26 @@ func (m *Member) giveBack() {
 	}
 }
 
-// RawBytes returns how much JSON the member holds, the tail included.
+// RawBytes returns the length of the JSON, including the tail.
 func (m *Member) RawBytes() int64 { return m.out.rawBytes + int64(m.TailBytes()) }
 
-// TailBytes returns how much of the JSON is not yet compressed.
+// TailBytes returns the length of the JSON that is not yet compressed.
 func (m *Member) TailBytes() int { return len(m.buffer) - m.window }
 
-// CompressedBytes returns the length of what has been compressed.
+// CompressedBytes returns the length of the compressed bytes so far.
 func (m *Member) CompressedBytes() int { return m.out.Len() }
 
-// Finish ends the member and returns its body, which is the caller's from now on.
-// The member equals a new one afterwards.
+// Finish returns the body, which the caller must release. The member is then like a new one.
 func (m *Member) Finish() *Body {
 	m.Compress()
 	finished := m.out
 	finished.sealed = true
-	m.dropBuffer() // whoever waits now until the next member begins holds nothing
+	m.dropBuffer() // the next scope may be long in coming
 	*m = *m.pool.NewMember(m.account)
 	return finished
 }
 
-// Discard gives the member's memory back. The member equals a new one
-// afterwards.
+// Discard frees the member's memory. The member is then like a new one.
 func (m *Member) Discard() {
 	m.giveBack()
 	m.out.Release()

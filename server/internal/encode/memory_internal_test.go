@@ -70,9 +70,9 @@ func TestSmallMemberIsSmall(t *testing.T) {
 	if m.buffer != nil {
 		t.Error("an unused member has a buffer")
 	}
-	_, _ = m.Write(make([]byte, smallestBytes))
-	if cap(m.buffer) != smallestBytes {
-		t.Errorf("%d bytes are held in %d", smallestBytes, cap(m.buffer))
+	_, _ = m.Write(make([]byte, minBufferBytes))
+	if cap(m.buffer) != minBufferBytes {
+		t.Errorf("%d bytes are held in %d", minBufferBytes, cap(m.buffer))
 	}
 }
 
@@ -95,10 +95,10 @@ func TestUnusedBytes(t *testing.T) {
 			tail = tail[:min(n, len(tail)+100)]
 		}
 		appended.SetTail(tail)
-		if got := cap(written.buffer); got > max(n+n/2, smallestBytes) {
+		if got := cap(written.buffer); got > max(n+n/2, minBufferBytes) {
 			t.Errorf("%d bytes are written to %d", n, got)
 		}
-		if m := n + transcode.Room; cap(appended.buffer) > max(m+m/2, smallestBytes) {
+		if m := n + transcode.Room; cap(appended.buffer) > max(m+m/2, minBufferBytes) {
 			t.Errorf("%d bytes are appended to %d", n, cap(appended.buffer))
 		}
 		written.Discard()
@@ -112,15 +112,15 @@ func TestBuffers(t *testing.T) {
 	for _, largest := range []int{MinChunkBytes, 20_001, 163_838, MaxChunkBytes + maxWindowBytes} {
 		p := newBuffers(largest)
 		for n := 1; n <= 2*largest; n += max(1, n/3) {
-			b := p.take(n)
-			if len(b) != 0 || cap(b) < min(n, largest) || cap(b) > largest || cap(b) > max(n/2*3, smallestBytes) {
+			b := p.get(n)
+			if len(b) != 0 || cap(b) < min(n, largest) || cap(b) > largest || cap(b) > max(n/2*3, minBufferBytes) {
 				t.Errorf("largest %d: take(%d) has capacity %d", largest, n, cap(b))
 			}
-			p.give(b)
+			p.put(b)
 		}
-		p.give(make([]byte, 0, largest+1)) // is dropped
-		p.give(make([]byte, 0, 5000))
-		if b := p.take(5000); cap(b) < 5000 {
+		p.put(make([]byte, 0, largest+1)) // is dropped
+		p.put(make([]byte, 0, 5000))
+		if b := p.get(5000); cap(b) < 5000 {
 			t.Errorf("largest %d: a buffer of odd size was kept: %d", largest, cap(b))
 		}
 	}

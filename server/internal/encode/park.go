@@ -6,18 +6,17 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// parked is where the window and the bytes of the partly filled segment are, one
-// behind the other, while a member is parked.
+// parked is where a parked member's window and last partial segment are, one after the
+// other.
 type parked struct {
-	store       Store // nil: not parked
+	store       Store // nil if the member is not parked
 	blocks      []int64
 	windowBytes int
 }
 
-// Park compresses what the member has, and moves all of it to store: it holds no
-// memory afterwards, and must be unparked before anything is added to it, and
-// before it is finished. It does nothing to a member that is parked. When it
-// fails, with the store's error, the member can be used as before.
+// Park compresses all JSON and moves it to store. The member then holds no memory, and must
+// be unparked before other calls, except that parking again does nothing. If the store
+// fails, the member stays as it was.
 func (m *Member) Park(store Store) error {
 	if m.parked.store != nil {
 		return nil
@@ -26,45 +25,43 @@ func (m *Member) Park(store Store) error {
 	if _, err := m.out.Spill(store); err != nil {
 		return fmt.Errorf("park: %w", err)
 	}
-	to := parked{store: store, windowBytes: m.window}
-	if err := to.put(&m.pool.segments, m.buffer[:m.window], m.out.partial()); err != nil {
+	p := parked{store: store, windowBytes: m.window}
+	if err := p.put(&m.pool.segments, m.buffer[:m.window], m.out.partial()); err != nil {
 		return fmt.Errorf("park: %w", err)
 	}
 	m.out.dropPartial()
 	m.dropBuffer()
-	m.parked = to
+	m.parked = p
 	return nil
 }
 
-// Unpark takes back from the store what the member needs to go on. It does
-// nothing to a member that is not parked. When it fails, with the store's error,
-// the member is still parked: Unpark can be tried again.
+// Unpark reads the parked state from the store. It does nothing if the member is not
+// parked. If the store fails, the member stays parked and Unpark can be tried again.
 func (m *Member) Unpark() error {
-	from := m.parked
-	if from.store == nil {
+	p := m.parked
+	if p.store == nil {
 		return nil
 	}
 	var buffer []byte
-	if from.windowBytes > 0 {
-		buffer = m.takeBuffer(from.windowBytes + transcode.Room)[:from.windowBytes]
+	if p.windowBytes > 0 {
+		buffer = m.getBuffer(p.windowBytes + transcode.Room)[:p.windowBytes]
 	}
-	last := m.pool.segments.take()
-	if err := from.read(buffer, last[:m.out.partialBytes()]); err != nil {
-		m.pool.segments.give(last)
-		m.giveBuffer(buffer)
+	last := m.pool.segments.get()
+	if err := p.read(buffer, last[:m.out.partialBytes()]); err != nil {
+		m.pool.segments.put(last)
+		m.putBuffer(buffer)
 		return fmt.Errorf("unpark: %w", err)
 	}
 	m.out.restorePartial(last)
-	m.buffer, m.window, m.parked = buffer, from.windowBytes, parked{}
-	from.free()
+	m.buffer, m.window, m.parked = buffer, p.windowBytes, parked{}
+	p.free()
 	return nil
 }
 
-// put puts window and partial into as few blocks as hold them. When it fails,
-// there are none.
+// put stores window and partial in as few blocks as possible. If it fails, it stores none.
 func (p *parked) put(pool *segmentPool, window, partial []byte) error {
-	block := pool.take()
-	defer pool.give(block)
+	block := pool.get()
+	defer pool.put(block)
 	for len(window)+len(partial) > 0 {
 		w := copy(block[:], window)
 		n := copy(block[w:], partial)
@@ -79,7 +76,7 @@ func (p *parked) put(pool *segmentPool, window, partial []byte) error {
 	return nil
 }
 
-// read is the reverse of put, for as many bytes.
+// read fills window and partial from the blocks.
 func (p *parked) read(window, partial []byte) error {
 	for _, id := range p.blocks {
 		w := min(len(window), SegmentBytes)
@@ -101,10 +98,10 @@ func (p *parked) free() {
 	}
 }
 
-// partialBytes is how much of the last segment is filled; 0 where it is full.
+// partialBytes returns how much of the last segment is filled; 0 if it is full.
 func (s *Segments) partialBytes() int { return s.length % SegmentBytes }
 
-// partial returns what the segment has that is not full yet.
+// partial returns the content of a partial last segment.
 func (s *Segments) partial() []byte {
 	n := s.partialBytes()
 	if n == 0 {
@@ -113,21 +110,21 @@ func (s *Segments) partial() []byte {
 	return s.places[len(s.places)-1].memory[:n]
 }
 
-// dropPartial gives up what partial returns. append needs it restored.
+// dropPartial frees a partial last segment. It must be restored before append.
 func (s *Segments) dropPartial() {
 	if s.partialBytes() == 0 {
 		return
 	}
 	last := len(s.places) - 1
-	s.pool.give(s.places[last].memory)
+	s.pool.put(s.places[last].memory)
 	s.places = s.places[:last]
 	draw(s.account, -SegmentBytes)
 }
 
-// restorePartial is the reverse of dropPartial. It takes memory over.
+// restorePartial restores a partial last segment. It takes ownership of memory.
 func (s *Segments) restorePartial(memory *segment) {
 	if s.partialBytes() == 0 {
-		s.pool.give(memory)
+		s.pool.put(memory)
 		return
 	}
 	s.places = append(s.places, place{memory: memory})

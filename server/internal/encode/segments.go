@@ -6,34 +6,29 @@ import (
 	"sync"
 )
 
-// SegmentBytes is the length of a segment, in memory as in a [Store]. An upload
-// that has compressed something holds one that is partly empty.
+// SegmentBytes is the length of a segment, in memory and in a [Store].
 const SegmentBytes = 16 << 10
 
 type segment [SegmentBytes]byte
 
 type segmentPool struct{ pool sync.Pool }
 
-func (p *segmentPool) take() *segment {
+func (p *segmentPool) get() *segment {
 	if s, ok := p.pool.Get().(*segment); ok {
 		return s
 	}
 	return new(segment)
 }
 
-func (p *segmentPool) give(s *segment) { p.pool.Put(s) }
+func (p *segmentPool) put(s *segment) { p.pool.Put(s) }
 
-// Segments is a sequence of bytes that grows without being copied. Its full
-// segments can be moved out of memory, with [Segments.Spill], and are read as
-// before.
-//
-// Release is for a caller that is the only one to use the Segments, except that
-// Spill may run at the same time.
+// Segments is a sequence of bytes that grows without being copied. [Segments.Spill] moves
+// its full segments out of memory. They can be read as before.
 type Segments struct {
 	pool    *segmentPool
 	account Account
 	length  int
-	sealed  bool // nothing is written any more
+	sealed  bool // no more is appended
 
 	mu     sync.Mutex
 	places []place
@@ -42,20 +37,20 @@ type Segments struct {
 // place is where a segment is: in memory, or else in a store.
 type place struct {
 	memory *segment
-	// moving tells that memory is being written to a store, and is Spill's to give
-	// back should the place be gone when that is done.
+	// moving means that Spill is writing memory to a store. If Release comes first, Spill
+	// frees the memory.
 	moving bool
 	store  Store
 	id     int64
 }
 
-// append appends b. It is for the member alone, until that is finished.
+// append appends b. Only an unfinished member may call it.
 func (s *Segments) append(b []byte) {
 	for len(b) > 0 {
 		used := s.length % SegmentBytes
 		if used == 0 {
 			draw(s.account, SegmentBytes)
-			s.places = append(s.places, place{memory: s.pool.take()})
+			s.places = append(s.places, place{memory: s.pool.get()})
 		}
 		c := copy(s.places[len(s.places)-1].memory[used:], b)
 		s.length += c
@@ -63,14 +58,14 @@ func (s *Segments) append(b []byte) {
 	}
 }
 
-// Len returns the number of bytes, wherever they are.
+// Len returns the number of bytes, in memory or not.
 func (s *Segments) Len() int { return s.length }
 
-// Account returns what the memory is drawn from; nil where it is not counted.
+// Account returns the account of the memory. It may be nil.
 func (s *Segments) Account() Account { return s.account }
 
-// Transfer has what is in memory be drawn from account from now on. It is for who
-// takes the bytes over when they are all written, and not while Spill runs.
+// Transfer moves the memory to another account. The Segments must be complete, and Spill
+// must not be running.
 func (s *Segments) Transfer(account Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,8 +80,8 @@ func (s *Segments) Transfer(account Account) {
 	s.account = account
 }
 
-// Release gives the memory back, and the space in stores. Readers must have come
-// to their end. Releasing again does nothing.
+// Release frees the memory, and the space in stores. Nothing else may use the Segments, but
+// Spill may be running. Releasing again does nothing.
 func (s *Segments) Release() {
 	s.mu.Lock()
 	places := s.places
@@ -98,41 +93,40 @@ func (s *Segments) Release() {
 		case p.memory == nil:
 			p.store.Free(p.id)
 		case !p.moving:
-			s.pool.give(p.memory)
+			s.pool.put(p.memory)
 			released += SegmentBytes
 		}
 	}
 	draw(s.account, -released)
 }
 
-// NewReader returns a reader of all the bytes, from the first one on. Any
-// number of readers can be used, one after the other or at the same time, until
-// Release. Reading fails only with what the store fails with.
-func (s *Segments) NewReader() io.Reader { return &segmentsReader{of: s} }
+// NewReader returns a reader of all bytes. There may be any number of readers until
+// Release. They only fail with the errors of the store.
+func (s *Segments) NewReader() io.Reader { return &segmentsReader{segments: s} }
 
 type segmentsReader struct {
-	of *Segments
-	at int
+	segments *Segments
+	offset   int
 }
 
 func (r *segmentsReader) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	if r.at == r.of.length {
+	if r.offset == r.segments.length {
 		return 0, io.EOF
 	}
-	offset := r.at % SegmentBytes
-	b = b[:min(len(b), SegmentBytes-offset, r.of.length-r.at)]
-	if err := r.of.copyTo(b, r.at/SegmentBytes, offset); err != nil {
+	offset := r.offset % SegmentBytes
+	b = b[:min(len(b), SegmentBytes-offset, r.segments.length-r.offset)]
+	if err := r.segments.copyTo(b, r.offset/SegmentBytes, offset); err != nil {
 		return 0, fmt.Errorf("read segment: %w", err)
 	}
-	r.at += len(b)
+	r.offset += len(b)
 	return len(b), nil
 }
 
-// copyTo fills b with what segment i has from offset on. A store is read without
-// the lock: its segments stay where they are until Release.
+// copyTo fills b from segment i. It reads a store without the lock: its segments stay there
+// until Release.
 func (s *Segments) copyTo(b []byte, i, offset int) error {
 	s.mu.Lock()
 	p := s.places[i]
@@ -143,4 +137,18 @@ func (s *Segments) copyTo(b []byte, i, offset int) error {
 	}
 	s.mu.Unlock()
 	return p.store.ReadAt(b, p.id, offset)
+}
+
+// Account counts the memory of members and segments.
+type Account interface {
+	// Draw adds bytes, which may be negative, to the account. It must not block, and must
+	// be safe for concurrent use.
+	Draw(bytes int)
+}
+
+// draw draws from a, which may be nil.
+func draw(a Account, bytes int) {
+	if a != nil && bytes != 0 {
+		a.Draw(bytes)
+	}
 }

@@ -4,23 +4,18 @@ import "fmt"
 
 // Store keeps segments out of memory. It must be safe for concurrent use.
 type Store interface {
-	// Put keeps a copy of block, which is SegmentBytes long, until the id that it
-	// returns is freed. It does not hold on to block.
+	// Put stores a copy of block, which is SegmentBytes long, until its id is freed.
 	Put(block []byte) (id int64, err error)
-	// ReadAt fills b with what the block id has from offset on, or fails, with
-	// another error than io.EOF.
+	// ReadAt fills b with the block's bytes from offset. It never returns io.EOF.
 	ReadAt(b []byte, id int64, offset int) error
-	// Free forgets a block, which is not read any more.
+	// Free frees a block that is no longer read.
 	Free(id int64)
 }
 
-// Spill moves the segments that are in memory to store, the first ones first, and
-// returns how much memory that has freed. The last one stays while a member
-// writes to it. At the first error of the store Spill stops; what is not moved
-// then stays in memory, and all can be read.
-//
-// It may run while others read, spill or release the same segments, but not
-// while the member appends to them.
+// Spill moves the segments to store in order, except a partial last one of an unfinished
+// member, and returns how much memory it has freed. It stops at the first error of the
+// store; the rest stays in memory. It may run while others read, spill or release the same
+// segments, but not while a member appends to them.
 func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 	for i := 0; ; i++ {
 		var moving *segment
@@ -37,8 +32,8 @@ func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 	}
 }
 
-// claim returns the first segment from i on that can be moved, and its
-// number; nil where there is none. It is the caller's to settle.
+// claim returns the first segment from i that can be moved and its index, or nil. The
+// caller must call settle.
 func (s *Segments) claim(i int) (*segment, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,8 +50,8 @@ func (s *Segments) claim(i int) (*segment, int) {
 	return nil, i
 }
 
-// settle ends the move of segment i, which was put as id unless err tells why
-// not, and returns whether its memory was freed.
+// settle ends the move of segment i, stored as id unless err is set, and reports whether
+// its memory was freed.
 func (s *Segments) settle(moving *segment, i int, store Store, id int64, err error) bool {
 	s.mu.Lock()
 	released := i >= len(s.places) || s.places[i].memory != moving
@@ -74,7 +69,7 @@ func (s *Segments) settle(moving *segment, i int, store Store, id int64, err err
 	if !released && err != nil {
 		return false
 	}
-	s.pool.give(moving)
+	s.pool.put(moving)
 	draw(s.account, -SegmentBytes)
 	return true
 }

@@ -16,9 +16,9 @@ func TestState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := pool.take()
+		first := pool.borrow(nil, nil)
 		got := make(chan *compressor)
-		go func() { got <- pool.take() }()
+		go func() { got <- pool.borrow(nil, nil) }()
 		synctest.Wait()
 		if s := pool.State(); s != (PoolState{Compressors: 1, InUse: 1, Waiting: 1}) {
 			t.Errorf("while one waits: %+v", s)
