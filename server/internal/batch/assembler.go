@@ -5,26 +5,24 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// lookBytes is how much JSON may lie uncompressed when a batch's size is
-// compared with the threshold. Deflate never adds more than a few bytes, so the
-// comparison is off by no more than this.
-const lookBytes = 32 << 10
+// uncompressedBytes is how much JSON may be uncompressed when the size of a batch is
+// compared with the threshold. Deflate adds only a few bytes, so this is the error.
+const uncompressedBytes = 32 << 10
 
-// Assembler makes the batches of one upload, one after the other: add scopes;
-// when the batch is full and another scope is there, seal it; at the end seal
-// the last one. It is not safe for concurrent use.
+// Assembler makes the batches of one upload, one after the other: add scopes, seal the batch
+// when it is full and there is another scope, and seal the last one at the end. It is not
+// safe for concurrent use.
 type Assembler struct {
-	header *Header
-	policy Policy
-	member *encode.Member
-	// envelope is the least that a batch's envelope takes.
-	envelope size
-	scopes   int64 // in the open batch
-	full     bool  // the open batch
+	header   *Header
+	policy   Policy
+	member   *encode.Member
+	envelope size // at least
+	scopes   int64
+	full     bool
 }
 
-// NewAssembler returns an assembler. The memory of its batches is drawn from
-// account; nil: it is not counted.
+// NewAssembler returns an assembler. Account is drawn from for the memory of its batches; it
+// may be nil.
 func NewAssembler(h *Header, p Policy, pool *encode.Pool, account encode.Account) *Assembler {
 	return &Assembler{header: h, policy: p, member: pool.NewMember(account), envelope: h.envelope(1, true)}
 }
@@ -40,51 +38,75 @@ func (a *Assembler) Add(scope transcode.Checked) {
 	a.full = a.reached(compressed) || raw > 0 && a.RawBytes() >= raw
 }
 
-// Full tells whether the open batch has reached the threshold. Whether it is
-// the final one is not decided by that: seal it when the next scope is there.
+// Full reports whether the open batch has reached the threshold. It may still be the final
+// one, so only seal it when there is another scope.
 func (a *Assembler) Full() bool { return a.full }
 
-// reached compares the batch with the threshold. Where the JSON that is not yet
-// compressed makes the difference, and is more than lookBytes, it is compressed
-// first.
+// reached reports whether the batch has reached the threshold. It compresses the tail first
+// if that decides and is longer than uncompressedBytes.
 func (a *Assembler) reached(threshold int) bool {
 	tail := a.member.TailBytes()
-	if tail >= lookBytes && a.CompressedBytes() < threshold && a.CompressedBytes()+tail >= threshold {
+	if tail >= uncompressedBytes && a.CompressedBytes() < threshold && a.CompressedBytes()+tail >= threshold {
 		a.member.Compress()
 	}
 	return a.CompressedBytes() >= threshold
 }
 
-// RawBytes returns how much JSON the open batch has, its envelope included.
+// RawBytes returns the length of the open batch as JSON, including its envelope.
 func (a *Assembler) RawBytes() int64 { return a.envelope.raw + a.member.RawBytes() }
 
-// CompressedBytes returns how long the open batch's file is as far as it is
-// compressed, its envelope included.
+// CompressedBytes returns the length of the open batch's file so far, including its
+// envelope.
 func (a *Assembler) CompressedBytes() int { return a.envelope.compressed + a.member.CompressedBytes() }
 
-// Empty tells whether the open batch has no scope, so that it can't be sealed.
+// Empty reports whether the open batch has no scope, so that it can't be sealed.
 func (a *Assembler) Empty() bool { return a.scopes == 0 }
 
-// Seal ends the open batch, which must not be empty, and returns it. The next
-// scope opens the next batch.
+// Seal returns the open batch, which must not be empty, and opens the next.
 func (a *Assembler) Seal() *Sealed {
 	s := &Sealed{Header: a.header, ScopeCount: a.scopes, Body: a.member.Finish()}
 	a.scopes, a.full = 0, false
 	return s
 }
 
-// Park moves what the open batch holds to store, where it is until the next
-// scope or the end of the batch. It fails with the store's error; the batch is as
-// good as before then.
+// Park moves the open batch to store. Call Resume before Add and Seal. If the store fails,
+// the batch stays as it was.
 func (a *Assembler) Park(store encode.Store) error { return a.member.Park(store) }
 
-// Resume takes back from the store what the open batch needs, if it is parked, to
-// go on: it must be called before Add and Seal. It fails with the store's error;
-// the batch is still parked then, and Resume can be tried again.
+// Resume undoes Park. If the store fails, the batch stays parked and Resume can be tried
+// again.
 func (a *Assembler) Resume() error { return a.member.Unpark() }
 
-// Discard gives up the open batch and the memory that it holds.
+// Discard drops the open batch and frees its memory.
 func (a *Assembler) Discard() {
 	a.member.Discard()
 	a.scopes, a.full = 0, false
+}
+
+// Policy says when a batch is full: when it reaches either threshold.
+type Policy struct {
+	// FlushThresholdBytes is a compressed size. A batch exceeds it by at most 32 KiB and the
+	// scope that crossed it. If it is not positive, every scope is a batch.
+	FlushThresholdBytes int
+	// FlushThresholdRawBytes is a length of JSON. A batch exceeds it by the scope that
+	// crossed it, and the digits of its number. If it is not positive, there is none.
+	FlushThresholdRawBytes int64
+	// Learned lowers both thresholds. It may be nil.
+	Learned *Limit
+}
+
+// thresholds returns the current thresholds. raw is 0 if there is none.
+func (p *Policy) thresholds() (compressed int, raw int64) {
+	compressed, raw = p.FlushThresholdBytes, max(0, p.FlushThresholdRawBytes)
+	if p.Learned == nil {
+		return compressed, raw
+	}
+	learned := p.Learned.Thresholds()
+	if learned.CompressedBytes > 0 {
+		compressed = min(compressed, learned.CompressedBytes)
+	}
+	if learned.RawBytes > 0 && (raw == 0 || learned.RawBytes < raw) {
+		raw = learned.RawBytes
+	}
+	return compressed, raw
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Header is what all batches of an upload have in common.
+// Header is common to all batches of an upload.
 type Header struct {
 	Service  string
-	Env      string // empty: left out
+	Env      string // omitted if empty
 	Version  string
 	Language string
 	UploadID string // a UUID
@@ -18,20 +18,18 @@ type Header struct {
 	RuntimeID string
 }
 
-// Sealed is a batch that gets no further scope and has no number yet: which one it
-// has is known when the batch before it is accepted, as that may have been split.
+// Sealed is a batch with all its scopes but without a number. Its number is known when the
+// batch before it is accepted, which may have been split.
 type Sealed struct {
 	Header *Header
-	// ScopeCount is the number of root scopes that end in the batch. A root scope
-	// that [Batch.Split] divides ends in the last batch that has a part of it, so
-	// that the batches' counts always add up to that of the scopes.
+	// ScopeCount is the number of root scopes that end in the batch. A root scope that
+	// [Batch.Split] divides ends in the last batch that has a part of it.
 	ScopeCount int64
-	// Body is the JSON of the scopes, with commas between them. It may be spilled at
-	// any time.
+	// Body is the JSON of the scopes, separated by commas. It may be spilled at any time.
 	Body *encode.Body
 }
 
-// Number puts the envelope around the scopes. The batch shares the body.
+// Number adds the envelope. The batch shares the body.
 func (s *Sealed) Number(num int32, final bool) *Batch {
 	head := s.Header.appendHead(nil, num)
 	tail := strconv.AppendBool([]byte(`],"final":`), final)
@@ -46,24 +44,22 @@ func (s *Sealed) Number(num int32, final bool) *Batch {
 	}
 }
 
-// Batch is one numbered batch. It is immutable: it can be sent any number of
-// times, always as the same bytes.
+// Batch is one numbered batch. It is immutable: each attempt sends the same bytes.
 type Batch struct {
 	Header *Header
 	// Num counts the batches of an upload from 1.
 	Num int32
 	// Final marks the last batch of an upload.
 	Final bool
-	// ScopeCount is that of [Sealed].
+	// ScopeCount is as in [Sealed].
 	ScopeCount int64
 	// RawBytes is the length of the envelope as JSON.
 	RawBytes int64
-	// File is the envelope as one gzip member. It may be spilled while the batch
-	// is sent.
+	// File is the envelope as one gzip member. It may be spilled while it is sent.
 	File *encode.File
 }
 
-// AppendEvent appends the event that travels with the batch, as JSON.
+// AppendEvent appends the batch's event as JSON.
 func (b *Batch) AppendEvent(dst []byte) []byte {
 	dst = append(dst, `{"ddsource":"dd_debugger","service":`...)
 	dst = transcode.AppendString(dst, b.Header.Service)
@@ -103,13 +99,13 @@ func (h *Header) appendHead(dst []byte, num int32) []byte {
 	return append(dst, openScopes...)
 }
 
-// size is a length in both ways that batches are measured.
+// size is the size of a batch.
 type size struct {
 	compressed int
 	raw        int64
 }
 
-// envelope returns how much longer a batch with that number is than its body.
+// envelope returns the size of an envelope without scopes.
 func (h *Header) envelope(num int32, final bool) size {
 	nothing := Sealed{Header: h, Body: new(encode.Body)}
 	b := nothing.Number(num, final)

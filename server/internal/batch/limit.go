@@ -5,46 +5,44 @@ import (
 	"sync/atomic"
 )
 
-// The least that is learned for batches to come. Smaller ones would hardly
-// compress, and cost a request each.
+// The lowest thresholds that are learned. Smaller batches would hardly compress.
 const (
 	compressedFloorBytes = 16 << 10
 	rawFloorBytes        = 64 << 10
 )
 
-// usualRatio is how many bytes of JSON become one of the file, at most, in what
-// tracers usually send. It stands for what is proven as long as nothing is.
+// usualRatio is the highest usual compression ratio. It is used until a batch has been
+// accepted.
 const usualRatio = 24
 
-// minPatience and maxPatience are how many full batches in a row an intake must
-// accept before a higher threshold is tried.
+// minPatience and maxPatience bound how many full batches in a row an intake must accept
+// before a higher threshold is tried.
 const minPatience, maxPatience = 8, 256
 
-// Limit is what an intake has taught about the size of batches: by refusing some as
-// too large (413, RFC 9110, section 15.5.14), and by accepting others. The length of
-// the file and that of the JSON are learned apart, as an intake may limit either. It
-// is safe for concurrent use. The zero value has learned nothing.
+// Limit learns how large a batch may be from those that an intake accepts and those that it
+// refuses as too large (413, RFC 9110, section 15.5.14). It learns the compressed and the
+// raw size separately, because an intake may limit either. It is safe for concurrent use.
+// The zero value has learned nothing.
 type Limit struct {
 	mu              sync.Mutex
 	compressed, raw learned
-	// The two thresholds once more, which are asked for with each scope.
+	// Copies of the two thresholds, which every scope reads.
 	compressedBytes, rawBytes atomic.Int64
 }
 
-// Thresholds returns what a batch should not exceed; 0: nothing is learned.
+// Thresholds returns the sizes that a batch should not exceed, 0 if nothing is learned.
 func (l *Limit) Thresholds() Limits {
 	return Limits{CompressedBytes: int(l.compressedBytes.Load()), RawBytes: l.rawBytes.Load()}
 }
 
-// publish has Thresholds return what is learned. It must be called with mu held.
+// publish updates the copies of the thresholds. The caller must hold mu.
 func (l *Limit) publish() {
 	l.compressedBytes.Store(l.compressed.threshold)
 	l.rawBytes.Store(l.raw.threshold)
 }
 
-// Refused takes in that b was refused as too large. It returns what to split b to,
-// most likely to help first: never more than half of one of its sizes, so that
-// refusal after refusal comes to an end.
+// Refused records that b was refused as too large. It returns limits to split b to, the most
+// promising first. Each is at most half of one of its sizes, so that repeated refusals end.
 func (l *Limit) Refused(b *Batch) []Limits { return l.refuse(int64(b.File.Len()), b.RawBytes) }
 
 func (l *Limit) refuse(compressed, raw int64) []Limits {
@@ -65,10 +63,9 @@ func (l *Limit) refuse(compressed, raw int64) []Limits {
 
 func half(size int64) int64 { return max(1, size/2) }
 
-// blamesRaw reports whether a batch was refused for its JSON rather than its file:
-// the size that exceeds more what is known to be accepted. Where they do not differ
-// much, it is the one of which something is learned already; and never one of which
-// nothing more can be.
+// blamesRaw reports whether a batch was probably refused for its raw size: the size that
+// exceeds the largest accepted one by more. If they are close, it is the one that has a
+// threshold already; but never one that is at its floor.
 func (l *Limit) blamesRaw(compressed, raw int64) bool {
 	if spent, rawSpent := half(compressed) < compressedFloorBytes, half(raw) < rawFloorBytes; spent != rawSpent {
 		return spent
@@ -87,7 +84,7 @@ func (l *Limit) blamesRaw(compressed, raw int64) bool {
 	return excessRaw > excess
 }
 
-// Accepted takes in that b was accepted: in time the thresholds rise.
+// Accepted records that b was accepted. In time the thresholds rise.
 func (l *Limit) Accepted(b *Batch) { l.accept(int64(b.File.Len()), b.RawBytes) }
 
 func (l *Limit) accept(compressed, raw int64) {
@@ -98,15 +95,12 @@ func (l *Limit) accept(compressed, raw int64) {
 	l.raw.accept(raw)
 }
 
-// learned is what is learned of one of the sizes.
+// learned is what is learned about one size.
 type learned struct {
-	threshold int64 // 0: none
-	// proven is the largest size that was accepted, as far as no refusal speaks
-	// against it.
-	proven int64
-	// full counts the batches in a row that were accepted and had reached the
-	// threshold. When there are as many as patience says the threshold is doubled;
-	// then trying, until a batch has shown whether it was right.
+	threshold int64 // 0 if there is none
+	proven    int64 // largest accepted size, below any refused one
+	// full counts the accepted batches in a row that had reached the threshold. At patience
+	// the threshold is doubled. Trying is set until a batch has tested that.
 	full, patience int
 	trying         bool
 }
@@ -115,11 +109,11 @@ func (l *learned) refuse(size, floor int64) {
 	l.proven = min(l.proven, size-1)
 	l.full = 0
 	l.patience = max(l.patience, minPatience)
-	to := max(size/2, floor)
-	if l.threshold != 0 && to >= l.threshold {
-		return // it is from before, or larger than was asked for
+	threshold := max(size/2, floor)
+	if l.threshold != 0 && threshold >= l.threshold {
+		return // the batch was made for an older threshold
 	}
-	l.threshold = to
+	l.threshold = threshold
 	if l.trying {
 		l.trying, l.patience = false, min(2*l.patience, maxPatience)
 	}

@@ -9,32 +9,29 @@ import (
 
 // part is one of the batches that a batch is split into.
 type part struct {
-	// path holds the own keys of the scopes that were being divided when the part
-	// began: it repeats them in front of what it holds.
+	// path has the own keys of the scopes that were being divided when the part began. The
+	// part starts with them.
 	path [][]byte
-	// prefixBytes is how much JSON that is. Behind it the part holds what was read
-	// since it began, byte for byte.
+	// prefixBytes is their length. The rest of the part is a copy of the input.
 	prefixBytes int64
-	// pieces counts whole scopes and lists of symbols. A part without one can't be
-	// ended.
+	// pieces counts whole scopes and lists of symbols. A part must have one.
 	pieces int
 	scopes int64 // root scopes that end in it
 	begun  int   // scopes
 
-	// What is known when the part is redone:
+	// Set when the part is redone:
 
-	// divided is how many scopes are to be divided, each the first child of the
-	// one before.
+	// divided is how many scopes to divide, each the first child of the one before.
 	divided int
-	// endBytes is the length of JSON at which the part is to end; 0: unknown.
+	// endBytes is the length of JSON at which to end the part; 0 if unknown.
 	endBytes int64
 }
 
-// errOverflow tells that the open part exceeds the limits.
+// errOverflow means that the open part exceeds the limits.
 var errOverflow = errors.New("part is too large")
 
-// begin begins the part p, or begins it again.
-func (s *splitter) begin(p part) {
+// open opens the part p, or opens it p.
+func (s *splitter) open(p part) {
 	p.pieces, p.scopes, p.begun = 0, 0, 0
 	s.separator = ""
 	for _, own := range p.path {
@@ -47,7 +44,7 @@ func (s *splitter) begin(p part) {
 
 func (s *splitter) write(json string) { _, _ = s.member.Write([]byte(json)) }
 
-// next ends the open part and begins another one.
+// next seals the open part and opens another.
 func (s *splitter) next() error {
 	for i := range s.path {
 		if i > 0 || s.separator == "," {
@@ -58,11 +55,11 @@ func (s *splitter) next() error {
 	if err := s.seal(); err != nil {
 		return err
 	}
-	s.begin(part{path: slices.Clone(s.path)})
+	s.open(part{path: slices.Clone(s.path)})
 	return nil
 }
 
-// copy writes JSON that was read to the open part.
+// copy writes JSON to the open part.
 func (s *splitter) copy(json []byte) error {
 	_, _ = s.member.Write(json)
 	if s.member.CompressedBytes() > s.max.CompressedBytes || s.member.RawBytes() > s.max.RawBytes {
@@ -71,13 +68,12 @@ func (s *splitter) copy(json []byte) error {
 	return nil
 }
 
-// full tells whether the open part is so large that it had better end in front
-// of the next scope, which may not fit.
+// full reports whether the open part should end before the next scope, which may not fit.
 func (s *splitter) full() bool {
 	return s.member.CompressedBytes() >= s.max.CompressedBytes/4*3 || s.member.RawBytes() >= s.max.RawBytes/4*3
 }
 
-// fits tells whether the open part is within the limits if it ends here.
+// fits reports whether the open part is within the limits if it ends here.
 func (s *splitter) fits() bool {
 	closing := len("]}") * len(s.path)
 	if s.member.RawBytes() > s.max.RawBytes-int64(closing) {
@@ -92,9 +88,8 @@ func (s *splitter) fits() bool {
 	return within()
 }
 
-// sealedBytes is at least what a member grows by when so much JSON is
-// compressed. It is generous: deflate adds no more than 5 bytes for each 65,535
-// that it can't compress, and as many for the byte border.
+// sealedBytes returns an upper bound of the compressed length of JSON. Deflate adds at most
+// 5 bytes per 65,535 that it can't compress, and 5 for the byte boundary.
 func sealedBytes(rawBytes int) int { return rawBytes + rawBytes/1024 + 64 }
 
 // seal ends the open part, whose scopes are all closed.
@@ -107,30 +102,29 @@ func (s *splitter) seal() error {
 	return nil
 }
 
-// redo begins the open part again, because it exceeds the limits with the scope
-// in front of which it had borderBytes of JSON: it shall end there, or, if it
-// holds nothing but that scope, divide it.
+// redo writes the open part again, because the scope that started at borderBytes made it too
+// large. It will end before that scope, or divide it if it is the first.
 func (s *splitter) redo(borderBytes int64) error {
-	again := s.part
+	p := s.part
 	switch {
-	case again.pieces == 0:
-		again.divided++
-	case again.endBytes == 0:
-		again.endBytes = borderBytes
+	case p.pieces == 0:
+		p.divided++
+	case p.endBytes == 0:
+		p.endBytes = borderBytes
 	default:
-		return fmt.Errorf("redo part: %w", errOverflow) // it did fit the first time
+		return fmt.Errorf("redo part: %w", errOverflow) // it fitted the first time
 	}
 	tooLarge := s.member.Finish()
 	json, err := decompress(tooLarge)
 	if err == nil {
-		_, err = io.CopyN(io.Discard, json, again.prefixBytes)
+		_, err = io.CopyN(io.Discard, json, p.prefixBytes)
 	}
 	if err != nil {
 		tooLarge.Release()
 		return fmt.Errorf("redo part: %w", err)
 	}
 	s.walk.pushBack(json, tooLarge.Release)
-	s.path = slices.Clone(again.path)
-	s.begin(again)
+	s.path = slices.Clone(p.path)
+	s.open(p)
 	return nil
 }

@@ -1,38 +1,39 @@
 package batch
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
-// Limits are what a batch may not exceed. 0 or less: no limit.
+// Limits limit a batch. A limit that is not positive means none.
 type Limits struct {
-	// CompressedBytes bounds the length of the gzip member.
+	// CompressedBytes limits the length of the gzip member.
 	CompressedBytes int
-	// RawBytes bounds the length of the envelope as JSON.
+	// RawBytes limits the length of the envelope as JSON.
 	RawBytes int64
 }
 
-// Split returns batches that together say what b says, each within the limits
-// whatever its number. Where a batch ends between two root scopes, nothing else
-// changes. A root scope that exceeds the limits by itself is divided between its
-// children, and these if need be between theirs: each batch repeats the keys of
-// the scopes around what it holds, except for their symbols, which come once. The
-// batches are filled to about three quarters, so b may be split although it is
-// within the limits.
+// Split returns batches with the scopes of b, each within the limits whatever its number.
+// Most end between two root scopes. A root scope over the limits is divided between its
+// children, and those between theirs if needed: each batch repeats the keys of the scopes
+// around its content, except for their symbols, which come once. Batches are filled to
+// about three quarters, so b may be split although it is within the limits.
 //
-// It fails with an [*UnsplittableError] where a scope can't be divided any more,
-// and with [ErrMalformed] where b is not what an [Assembler] or Split has made.
+// It fails with an [*UnsplittableError] if a scope can't be divided further, and with
+// [ErrMalformed] if neither an [Assembler] nor Split has made b.
 //
-// b stays as it is, and the caller's, as are the batches returned; their memory
-// is drawn from the same account as b's. Beside these Split holds one more as
-// large as the limit (where scopes are divided, up to one for each level), and
-// never all of the JSON.
+// The caller keeps b and must release the batches returned, whose memory is drawn from b's
+// account. Split holds one more batch of the limits' size (if scopes are divided, up to one
+// per level), but never all of the JSON.
 func (b *Batch) Split(pool *encode.Pool, limits Limits) ([]*Sealed, error) {
 	s := splitter{
 		limits: limits, max: limits.withoutEnvelope(b.Header),
@@ -55,8 +56,8 @@ func (b *Batch) Split(pool *encode.Pool, limits Limits) ([]*Sealed, error) {
 	return s.sealed, nil
 }
 
-// withoutEnvelope returns what is left for the body of a batch, whatever its
-// number. There is always a limit.
+// withoutEnvelope returns the limits of the body of a batch, whatever its number. Both are
+// set.
 func (l Limits) withoutEnvelope(h *Header) Limits {
 	envelope := h.envelope(math.MaxInt32, false)
 	left := Limits{CompressedBytes: math.MaxInt, RawBytes: math.MaxInt64}
@@ -69,8 +70,7 @@ func (l Limits) withoutEnvelope(h *Header) Limits {
 	return left
 }
 
-// decompress returns a reader of a body's JSON, which ends with an error unless
-// that has its sum.
+// decompress returns a reader of a body's JSON. It verifies the checksum.
 func decompress(body *encode.Body) (io.Reader, error) {
 	json, err := gzip.NewReader(body.File(nil, nil).NewReader())
 	if err != nil {
@@ -79,10 +79,9 @@ func decompress(body *encode.Body) (io.Reader, error) {
 	return json, nil
 }
 
-// settle compares the number of root scopes that end in the parts with that in
-// the batch they come from: where the latter is itself a part, its last root may
-// have gone on in the next one.
-func (s *splitter) settle(want int64) error {
+// checkCount compares the number of root scopes that end in the parts with that of the
+// batch. If the batch is itself a part, its last root may continue in the next one.
+func (s *splitter) checkCount(want int64) error {
 	var count int64
 	for _, part := range s.sealed {
 		count += part.ScopeCount
@@ -95,4 +94,58 @@ func (s *splitter) settle(want int64) error {
 		return malformed("%d scopes instead of %d", count, want)
 	}
 	return nil
+}
+
+// UnsplittableError means that a scope is too large for a batch and can't be divided: it has
+// no children, or is too large without them.
+type UnsplittableError struct {
+	// Path leads from the root scope to the one that is too large.
+	Path []ScopeName
+	// Limits are those that it exceeds.
+	Limits Limits
+}
+
+// ScopeName identifies a scope among its siblings.
+type ScopeName struct {
+	ScopeType, Name string // Name may be empty
+}
+
+func (e *UnsplittableError) Error() string {
+	var all strings.Builder
+	all.WriteString("scope")
+	for i, scope := range e.Path {
+		if i > 0 {
+			all.WriteString(" >")
+		}
+		fmt.Fprintf(&all, " %s %q", scope.ScopeType, scope.Name)
+	}
+	all.WriteString(": can't be split to fit")
+	if e.Limits.CompressedBytes > 0 {
+		fmt.Fprintf(&all, " into %d bytes compressed", e.Limits.CompressedBytes)
+	}
+	if e.Limits.RawBytes > 0 {
+		fmt.Fprintf(&all, " into %d bytes of JSON", e.Limits.RawBytes)
+	}
+	return all.String()
+}
+
+// scopeName returns the name in a scope's own keys, which may be truncated.
+func scopeName(own []byte) (name ScopeName) {
+	tokens := json.NewDecoder(bytes.NewReader(own))
+	for i := range 5 { // {, key, value, key, value
+		token, err := tokens.Token()
+		if err != nil {
+			break
+		}
+		found, _ := token.(string)
+		switch {
+		case i == 2:
+			name.ScopeType = text.Clip(found)
+		case i == 3 && found != "name":
+			return name
+		case i == 4:
+			name.Name = text.Clip(found)
+		}
+	}
+	return name
 }

@@ -8,29 +8,26 @@ import (
 
 const openScopes = `,"scopes":[`
 
-// maxPathBytes bounds the own keys of the scopes that are divided, from the root
-// down to the innermost: they are held, and repeated in each part.
+// maxPathBytes limits the own keys of all scopes that are being divided. They are held in
+// memory and repeated in each part.
 const maxPathBytes = 256 << 10
 
-// splitter goes through a batch once, and writes what it reads to the part that
-// is open. Where a scope turns out to be too large for it, what the part was
-// made of is read again, out of the part itself.
+// splitter reads a batch once and copies it to the open part. If a scope turns out to be too
+// large for the part, the part itself is read again.
 type splitter struct {
 	walk   walker
 	limits Limits
 	max    Limits // of a body
-	// path holds the own keys of the scopes that are being divided and whose end
-	// is not yet read, from the root on.
+	// path has the own keys of the scopes that are being divided, from the root.
 	path [][]byte
-	// between tells that a scope has ended, and no comma has followed.
+	// between is set after the end of a scope, until a comma.
 	between bool
-	// separator was read in front of the next scope, and goes with it: it is left
-	// out where that begins a part.
+	// separator precedes the next scope. It is omitted at the start of a part.
 	separator string
 
 	header *Header
 	member *encode.Member
-	part   part // the open one
+	part   part // that is open
 	sealed []*Sealed
 }
 
@@ -40,17 +37,17 @@ func (s *splitter) split(b *Batch) error {
 		return err
 	}
 	s.walk = newWalker(json)
-	s.begin(part{})
+	s.open(part{})
 	if err := s.scopes(); err != nil {
 		return err
 	}
 	if err := s.seal(); err != nil {
 		return err
 	}
-	return s.settle(b.ScopeCount)
+	return s.checkCount(b.ScopeCount)
 }
 
-// scopes goes through the root scopes.
+// scopes reads all scopes.
 func (s *splitter) scopes() error {
 	for {
 		if s.between && len(s.path) == 0 && s.walk.ended() {
@@ -70,7 +67,7 @@ func (s *splitter) scopes() error {
 			err = s.walk.expect("]}")
 			s.write("]}")
 			s.path = s.path[:len(s.path)-1]
-			s.ended()
+			s.endScope()
 		default:
 			err = malformed("%q stands in a list of scopes", c)
 		}
@@ -80,16 +77,15 @@ func (s *splitter) scopes() error {
 	}
 }
 
-// ended notes the end of a scope.
-func (s *splitter) ended() {
+func (s *splitter) endScope() {
 	s.between = true
 	if len(s.path) == 0 {
 		s.part.scopes++
 	}
 }
 
-// scope takes the next scope: as a whole, or up to its first child where it is
-// known to be too large. If the part does not hold it, the part is redone.
+// scope reads the next scope: all of it, or up to its first child if it is to be divided. If
+// it does not fit, the part is redone.
 func (s *splitter) scope() error {
 	border := s.member.RawBytes()
 	if s.part.pieces > 0 && (s.full() || border == s.part.endBytes) {
@@ -111,12 +107,12 @@ func (s *splitter) scope() error {
 		return s.redo(border)
 	}
 	s.part.pieces++
-	s.ended()
+	s.endScope()
 	return err
 }
 
-// divide takes a scope up to its first child. The part holds nothing else yet
-// than the keys of the scopes around it, so what does not fit never will.
+// divide reads a scope up to its first child. The part only has the keys of the scopes
+// around it, so if this does not fit, it never will.
 func (s *splitter) divide() error {
 	room := maxPathBytes
 	for _, own := range s.path {

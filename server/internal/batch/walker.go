@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// ErrMalformed tells that a batch does not hold what an [Assembler] writes.
+// ErrMalformed means that an [Assembler] can't have written the batch.
 var ErrMalformed = errors.New("malformed batch")
 
 func malformed(format string, args ...any) error {
@@ -16,20 +16,19 @@ func malformed(format string, args ...any) error {
 
 const (
 	walkBytes = 32 << 10
-	// maxNesting is far beyond what the depth of messages allows.
+	// maxNesting is far more than the depth of messages allows.
 	maxNesting = 4096
 )
 
-// walker reads JSON without white space from a stream. It finds where values
-// end, and checks no more of their syntax than that takes. It holds walkBytes.
+// walker reads JSON without white space from a stream. It finds the ends of values, and
+// checks no more of their syntax than that needs.
 type walker struct {
 	sources []source // the last one is read first
 	buffer  []byte
-	// unread is the part of buffer that is not yet taken.
-	unread []byte
+	unread  []byte // part of buffer
 }
 
-// source is read to its end and then closed.
+// source is closed at its end.
 type source struct {
 	io.Reader
 	close func()
@@ -39,7 +38,7 @@ func newWalker(r io.Reader) walker {
 	return walker{sources: []source{{r, func() {}}}, buffer: make([]byte, walkBytes)}
 }
 
-// pushBack puts r in front of what is still to be read.
+// pushBack inserts r before the rest of the input.
 func (w *walker) pushBack(r io.Reader, closeIt func()) {
 	if len(w.unread) > 0 {
 		w.sources = append(w.sources, source{bytes.NewReader(bytes.Clone(w.unread)), func() {}})
@@ -48,7 +47,7 @@ func (w *walker) pushBack(r io.Reader, closeIt func()) {
 	w.sources = append(w.sources, source{r, closeIt})
 }
 
-// close closes the sources that have not come to their end.
+// close closes the remaining sources.
 func (w *walker) close() {
 	for _, s := range w.sources {
 		s.close()
@@ -56,7 +55,7 @@ func (w *walker) close() {
 	w.sources = nil
 }
 
-// peek returns the next byte without taking it; io.EOF at the end.
+// peek returns the next byte without consuming it, or io.EOF.
 func (w *walker) peek() (byte, error) {
 	for idle := 0; len(w.unread) == 0; idle++ {
 		last := len(w.sources) - 1
@@ -79,7 +78,7 @@ func (w *walker) peek() (byte, error) {
 	return w.unread[0], nil
 }
 
-// need is peek where the JSON can't be at its end.
+// need is peek where the end is an error.
 func (w *walker) need() (byte, error) {
 	c, err := w.peek()
 	if errors.Is(err, io.EOF) {
@@ -88,7 +87,7 @@ func (w *walker) need() (byte, error) {
 	return c, err
 }
 
-// expect takes literal, or fails.
+// expect consumes literal.
 func (w *walker) expect(literal string) error {
 	for i := range len(literal) {
 		c, err := w.need()
@@ -103,42 +102,42 @@ func (w *walker) expect(literal string) error {
 	return nil
 }
 
-// ended reports whether everything has been taken.
+// ended reports whether all has been consumed.
 func (w *walker) ended() bool {
 	_, err := w.peek()
 	return errors.Is(err, io.EOF)
 }
 
-// sink takes JSON. It may keep the slice until it returns. Its error ends the
-// walk; the bytes count as taken.
+// sink receives JSON. It must not keep the slice. Its error ends the walk, after the bytes
+// have been consumed.
 type sink func(json []byte) error
 
-// hand takes the next n bytes of what is unread and hands them on.
-func (w *walker) hand(n int, to sink) error {
+// pass passes the next n unread bytes to the sink.
+func (w *walker) pass(n int, dst sink) error {
 	piece := w.unread[:n]
 	w.unread = w.unread[n:]
-	return to(piece)
+	return dst(piece)
 }
 
-// value takes one value of any kind and hands it on in pieces.
-func (w *walker) value(to sink) error {
+// value passes one value of any kind to the sink, in pieces.
+func (w *walker) value(dst sink) error {
 	c, err := w.need()
 	if err != nil {
 		return err
 	}
 	if c != '"' && c != '{' && c != '[' {
-		return w.literal(to)
+		return w.literal(dst)
 	}
-	var at position
+	var pos position
 	for {
 		for i, c := range w.unread {
-			if ended, ok := at.advance(c); !ok {
+			if ended, ok := pos.advance(c); !ok {
 				return malformed("brackets do not match, or too many are open")
 			} else if ended {
-				return w.hand(i+1, to)
+				return w.pass(i+1, dst)
 			}
 		}
-		if err := w.hand(len(w.unread), to); err != nil {
+		if err := w.pass(len(w.unread), dst); err != nil {
 			return err
 		}
 		if _, err := w.need(); err != nil {
@@ -147,8 +146,8 @@ func (w *walker) value(to sink) error {
 	}
 }
 
-// literal takes a number, a boolean or null.
-func (w *walker) literal(to sink) error {
+// literal passes a number, a boolean or null.
+func (w *walker) literal(dst sink) error {
 	for length := 0; ; {
 		if _, err := w.need(); err != nil {
 			return err
@@ -161,7 +160,7 @@ func (w *walker) literal(to sink) error {
 		if length += n; ended && length == 0 {
 			return malformed("%q stands where a value should begin", w.unread[0])
 		}
-		if err := w.hand(n, to); err != nil || ended {
+		if err := w.pass(n, dst); err != nil || ended {
 			return err
 		}
 	}
@@ -171,17 +170,16 @@ func inLiteral(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == 'E' || c == '-' || c == '+' || c == '.'
 }
 
-// position is where in a value the walker stands.
+// position is the walker's position in a value.
 type position struct {
 	inText, escaped bool
 	depth           int
-	// objects has a bit for each open bracket, innermost at depth-1: whether it
-	// is a brace.
+	// objects has a bit for each open bracket, set if it is a brace.
 	objects [maxNesting / 64]uint64
 }
 
-// advance goes on by one byte. It tells whether the value ends with it, and is
-// not ok where the byte can't stand there.
+// advance moves past one byte. It reports whether the value ends with it, and whether the
+// byte is allowed there.
 func (p *position) advance(c byte) (ended, ok bool) {
 	switch {
 	case p.escaped:
@@ -211,18 +209,17 @@ func (p *position) advance(c byte) (ended, ok bool) {
 	return p.depth == 0 && !p.inText, true
 }
 
-// errTooLong ends the reading of own keys that take more room than there is.
 var errTooLong = errors.New("own keys are too long")
 
-// The keys of a scope behind its own ones.
+// The keys of a scope after its own ones.
 const (
 	symbolsKey = `"symbols"`
 	scopesKey  = `"scopes"`
 )
 
-// ownKeys takes a scope up to its symbols or scopes. It returns the scope's
-// other keys, from the brace on, and which key comes next, whose colon is taken;
-// empty where the scope has ended. With an error own holds what was read.
+// ownKeys reads a scope up to the colon of its symbols or scopes. It returns the text of the
+// keys before, from the brace, and which key follows, or "" if the scope ends. With an error,
+// own is the text so far.
 func (w *walker) ownKeys(maxBytes int) (own []byte, next string, err error) {
 	keep := func(json []byte) error {
 		n := min(len(json), maxBytes-len(own))
@@ -231,14 +228,14 @@ func (w *walker) ownKeys(maxBytes int) (own []byte, next string, err error) {
 		}
 		return nil
 	}
-	take := func(punctuation string) error {
+	copyLiteral := func(punctuation string) error {
 		if err := w.expect(punctuation); err != nil {
 			return err
 		}
 		return keep([]byte(punctuation))
 	}
 	const first = `{"scope_type":`
-	if err := take(first); err != nil {
+	if err := copyLiteral(first); err != nil {
 		return own, "", err
 	}
 	for {
@@ -249,7 +246,7 @@ func (w *walker) ownKeys(maxBytes int) (own []byte, next string, err error) {
 			return own, "", err
 		}
 		before := len(own)
-		if err := take(","); err != nil {
+		if err := copyLiteral(","); err != nil {
 			return own, "", err
 		}
 		if c, err := w.need(); err != nil {
@@ -261,7 +258,7 @@ func (w *walker) ownKeys(maxBytes int) (own []byte, next string, err error) {
 			return own, "", err
 		}
 		key := string(own[before+1:])
-		if err := take(":"); err != nil {
+		if err := copyLiteral(":"); err != nil {
 			return own, "", err
 		}
 		if key == symbolsKey || key == scopesKey {
