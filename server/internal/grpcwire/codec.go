@@ -2,6 +2,9 @@ package grpcwire
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
+	"weak"
 
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
@@ -10,14 +13,12 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// MaxCallBytes is the longest message that is taken by other services, health and
-// reflection: those may keep it for as long as the stream lasts.
+// MaxCallBytes limits messages to other services, health and reflection, which may keep a
+// message as long as the stream lasts.
 const MaxCallBytes = 4 << 10
 
-// Message is a message as it came: protobuf wire bytes in one piece, valid until
-// Release.
+// Message is a received message as contiguous protobuf wire bytes, valid until Release.
 type Message struct {
-	// Account is whose the message is.
 	Account *memory.Account
 	buffer  mem.Buffer
 }
@@ -30,7 +31,7 @@ func (m *Message) Bytes() []byte {
 	return m.buffer.ReadOnlyData()
 }
 
-// Release gives the bytes back to gRPC. Releasing again does nothing.
+// Release returns the buffer to gRPC. Releasing again does nothing.
 func (m *Message) Release() {
 	if m.buffer != nil {
 		m.Account.Attribute(-m.buffer.Len())
@@ -39,9 +40,8 @@ func (m *Message) Release() {
 	}
 }
 
-// Codec hands a message's bytes over as a *Message, and leaves messages of any other
-// type to gRPC's protobuf codec. It goes by that one's name, because on the wire there
-// is no difference.
+// Codec unmarshals into a *Message without decoding, and leaves other types to gRPC's
+// protobuf codec. It has the same name, because the wire format is the same.
 type Codec struct{ Pool mem.BufferPool }
 
 // Name returns the name of gRPC's protobuf codec.
@@ -52,7 +52,7 @@ func (Codec) Marshal(v any) (mem.BufferSlice, error) {
 	return encoding.GetCodecV2(proto.Name).Marshal(v)
 }
 
-// Unmarshal hands data over to a *Message, or decodes it.
+// Unmarshal passes data to a *Message, or decodes it.
 func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	m, ok := v.(*Message)
 	if !ok {
@@ -65,4 +65,64 @@ func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	m.buffer = data.MaterializeToBuffer(c.Pool)
 	m.Account.Attribute(m.buffer.Len())
 	return nil
+}
+
+// bufferSizes are the sizes of pooled buffers, at most a third of which is unused. gRPC's
+// own choice has none between 4 and 16 KiB, or between 32 KiB and 1 MiB.
+var bufferSizes = []int{
+	256, 1 << 10, 1536, 2 << 10, 3 << 10, 4 << 10, 6 << 10, 8 << 10, 12 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10,
+	64 << 10, 96 << 10, 128 << 10, 192 << 10, 256 << 10, 384 << 10, 512 << 10, 768 << 10, 1 << 20,
+}
+
+// Buffers is a pool of gRPC's receive buffers. It draws those in use from the budget. gRPC
+// drops the buffers of a stream that ends before it is read; they count until the garbage
+// collector finds them.
+type Buffers struct {
+	pool   mem.BufferPool
+	budget *memory.Budget
+	mu     sync.Mutex
+	lent   map[weak.Pointer[[]byte]]loan
+}
+
+type loan struct {
+	bytes   int
+	cleanup runtime.Cleanup
+}
+
+// NewBuffers returns a pool that draws from budget.
+func NewBuffers(budget *memory.Budget) *Buffers {
+	return &Buffers{
+		pool: mem.NewTieredBufferPool(bufferSizes...), budget: budget, lent: map[weak.Pointer[[]byte]]loan{},
+	}
+}
+
+// Get returns a buffer of that length.
+func (b *Buffers) Get(length int) *[]byte {
+	buffer := b.pool.Get(length)
+	key := weak.Make(buffer)
+	bytes := cap(*buffer)
+	b.budget.Draw(bytes)
+	l := loan{bytes: bytes, cleanup: runtime.AddCleanup(buffer, b.end, key)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lent[key] = l
+	return buffer
+}
+
+// Put returns a buffer to the pool.
+func (b *Buffers) Put(buffer *[]byte) {
+	b.end(weak.Make(buffer))
+	b.pool.Put(buffer)
+}
+
+// end ends the loan of a buffer that was returned, or dropped and collected.
+func (b *Buffers) end(key weak.Pointer[[]byte]) {
+	b.mu.Lock()
+	l, lent := b.lent[key]
+	delete(b.lent, key)
+	b.mu.Unlock()
+	if lent {
+		l.cleanup.Stop()
+		b.budget.Draw(-l.bytes)
+	}
 }

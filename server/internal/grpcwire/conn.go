@@ -3,71 +3,69 @@ package grpcwire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
 	"time"
 )
 
-// Limits bounds what a client may have on one connection. All are required.
+// Limits limit one connection. All are required.
 type Limits struct {
-	// Streams is how many streams gRPC lets a client have open
-	// (SETTINGS_MAX_CONCURRENT_STREAMS).
+	// Streams is gRPC's limit of open streams (SETTINGS_MAX_CONCURRENT_STREAMS).
 	Streams int
-	// SmallFrames is how many small frames, of up to 1 KiB, the messages that are
-	// not complete may have come in, all together. For each 256 bytes of those
-	// messages there may be one more.
+	// SmallFrames limits the frames of up to 1 KiB of all incomplete messages. Every 256
+	// bytes of those messages allow one more.
 	SmallFrames int
-	// UpdateBytes is how much gRPC reads of a stream, at most, before it widens the
-	// stream's window: a quarter of that.
+	// UpdateBytes is the most that gRPC reads of a stream before it widens the stream's
+	// window: a quarter of the window.
 	UpdateBytes int
-	// HeaderListBytes is how long gRPC lets the fields of a request be
+	// HeaderListBytes is gRPC's limit of a request's header fields
 	// (SETTINGS_MAX_HEADER_LIST_SIZE).
 	HeaderListBytes int
-	// Patience is how long a client may leave no room for answers, and how long one
+	// Patience limits how long a client may leave no room for answers, and how long one
 	// write may take.
 	Patience time.Duration
 }
 
-// DefaultSmallFrames leaves room for any client that sends a message as it has it,
-// and lets one that sends single bytes hold 260 KiB.
+// DefaultSmallFrames is enough for any client that does not split its messages. A client
+// that sends single bytes can hold 260 KiB.
 const DefaultSmallFrames = 4096
 
-// Budget is what is drawn from. Drawing a negative number gives back.
+// Budget counts memory. Draw may get a negative number.
 type Budget interface {
 	Draw(bytes int)
 }
 
-// Conn is a server's connection that is observed. One goroutine at a time may read,
-// and one write.
+// Conn is an observed connection of a server. One goroutine at a time may read, and one
+// write.
 type Conn struct {
 	net.Conn
 	observer observer
 	refused  func(error)
-	tell     sync.Once
-	rest     []byte // what was read and is not to be handed on yet
+	ended    sync.Once
+	rest     []byte // read from the connection but not yet returned
 }
 
-// Observe returns a connection that reads and writes what conn does, and must be
-// used in its place: closing it closes conn and gives back what was drawn. What is
-// read must be what a client of HTTP/2 sends, in plain text, from the preface on.
+// Observe returns a connection to use instead of conn. Closing it closes conn and returns
+// what was drawn. A client of HTTP/2 must be sending, in plain text, from the preface.
 //
-// Once a client exceeds a limit, refused is called with a [*SmallFramesError], a
-// [*StreamsError], an [*OrderError] or a [*StuckError], and conn is closed. A Read that finds that out
-// returns the error.
+// When the client exceeds a limit, refused is called with a [*SmallFramesError], a
+// [*StreamsError], an [*OrderError] or a [*StuckError], and conn is closed. A Read that
+// detects it returns the error.
 func Observe(conn net.Conn, limits Limits, budget Budget, refused func(error)) *Conn {
 	c := &Conn{Conn: conn, refused: refused}
 	c.observer = observer{
 		limits: limits, budget: budget,
-		answers: answers{connection: firstWindow, initial: firstWindow},
+		answers: answers{connection: initialWindow, initial: initialWindow},
 		stuck:   func() { c.end(&StuckError{Patience: limits.Patience}) },
 	}
 	c.observer.written = sync.NewCond(&c.observer.mu)
 	return c
 }
 
-// Read reads what the client has sent. It hands on few requests at a time, and, while the
-// server can't write, only so much that a bounded number of answers is queued.
+// Read returns only a few requests at a time and, during a write, limits how many answers
+// are queued.
 func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		var n int
@@ -81,19 +79,19 @@ func (c *Conn) Read(p []byte) (int, error) {
 		} else {
 			n, err = c.Conn.Read(p)
 		}
-		taken, ended := c.observer.receive(p[:n])
+		passed, ended := c.observer.receive(p[:n])
 		switch {
 		case ended != nil:
 			c.end(ended)
 			return 0, ended
 		case kept:
-			c.keep(c.rest[taken:])
-		case taken < n:
-			c.keep(bytes.Clone(p[taken:n]))
+			c.keep(c.rest[passed:])
+		case passed < n:
+			c.keep(bytes.Clone(p[passed:n]))
 			err = nil // it comes again
 		}
-		if taken > 0 || n == 0 {
-			return taken, err
+		if passed > 0 || n == 0 {
+			return passed, err
 		}
 	}
 }
@@ -106,34 +104,77 @@ func (c *Conn) keep(rest []byte) {
 	c.observer.keep(cap(rest))
 }
 
-// Write writes what the server sends.
+// Write writes p, which the observer sees first.
 func (c *Conn) Write(p []byte) (int, error) {
-	// First, as writing may take for as long as the client likes.
-	c.observer.send(p)
-	// One that can't be set is of a connection that is closed.
+	c.observer.send(p) // first, because the write may take long
+	// Setting a deadline only fails if the connection is closed.
 	_ = c.SetWriteDeadline(time.Now().Add(c.observer.limits.Patience))
 	n, err := c.Conn.Write(p)
-	_ = c.SetWriteDeadline(time.Time{}) // TLS may have to answer by itself, at any time
+	_ = c.SetWriteDeadline(time.Time{}) // TLS may write by itself at any time
 	c.observer.sent()
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.observer.stuck()
 	case err != nil:
-		_ = c.Close() // so that nothing is read any more that can't be answered
+		_ = c.Close() // reads could not be answered
 	}
 	return n, err
 }
 
-// end closes the connection, and tells why.
+// end reports why and closes the connection.
 func (c *Conn) end(why error) {
-	c.tell.Do(func() {
+	c.ended.Do(func() {
 		c.refused(why)
-		_ = c.Close() // why it is closed says more than how that went
+		_ = c.Close()
 	})
 }
 
-// Close closes the connection. It may be called again, and returns what conn does.
+// Close closes the connection. Closing again returns what conn's Close does.
 func (c *Conn) Close() error {
 	c.observer.close()
 	return c.Conn.Close()
+}
+
+// SmallFramesError means that incomplete messages came in too many small frames.
+type SmallFramesError struct {
+	Frames       int   // of all streams
+	MessageBytes int64 // of those messages so far, with prefixes
+}
+
+func (e *SmallFramesError) Error() string {
+	return fmt.Sprintf("%d bytes of incomplete messages came in %d small frames", e.MessageBytes, e.Frames)
+}
+
+// StreamsError means that the client has far more streams open than it may.
+type StreamsError struct {
+	Streams int
+}
+
+func (e *StreamsError) Error() string {
+	return fmt.Sprintf("%d streams are open", e.Streams)
+}
+
+// OrderError means that a stream was opened out of order or used before it was opened, which
+// is a connection error (RFC 9113, section 5.1). Afterwards it is unknown which stream an
+// answer ends.
+type OrderError struct {
+	Stream uint32
+}
+
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("a frame of stream %d came out of order", e.Stream)
+}
+
+// StuckError means that the client accepted no answers, for Patience, or while it opened
+// Asked streams.
+type StuckError struct {
+	Patience time.Duration
+	Asked    int
+}
+
+func (e *StuckError) Error() string {
+	if e.Asked > 0 {
+		return fmt.Sprintf("%d streams were opened while answers could not be sent", e.Asked)
+	}
+	return fmt.Sprintf("answers could not be sent for %v", e.Patience)
 }

@@ -1,27 +1,27 @@
-// Package grpcwire is what stands between gRPC and the network, and between gRPC and the
-// server. gRPC bounds messages and streams, and not what it holds for them; this package
-// draws that from the budget and ends connections that overdo it. docs/transport.md says
-// for each mechanism why it is there.
+// Package grpcwire sits between gRPC and the network, and between gRPC and the server. gRPC
+// limits messages and streams, but not the memory that it holds for them. This package draws
+// that from the budget and ends connections that hold too much. docs/transport.md says why
+// each mechanism exists.
 //
 //   - [Listener] accepts connections and draws for each.
-//   - [Secured] and [Observing] are the credentials that connections begin with.
-//   - [Observe] watches what client and server send on a connection of HTTP/2 (RFC 9113).
-//   - [Buffers] and [Codec] hand messages over as their bytes.
+//   - [Secured] and [Observing] are the credentials of new connections.
+//   - [Observe] watches both directions of an HTTP/2 connection (RFC 9113).
+//   - [Buffers] and [Codec] pass messages on as bytes.
 //
-// An observed connection draws from the budget, and ends when a client overdoes it:
+// An observed connection draws from the budget for
 //
-//   - A stream, with the fields of its request, is held from its HEADERS until its end
-//     is written, however long the answer waits for that.
-//   - gRPC takes a message's frames from its buffer pool, except small ones: each of
-//     those is an object of its own, at many times its length, until the message is
-//     complete and read. What has been read is known only roughly, from how the server
-//     widens the windows.
-//   - Answers queue up while the client does not read. Reads then wait until a write has
-//     returned, after a bounded number of frames that have gRPC answer.
-//   - A client whose windows leave no room for answers, or that does not read at all, is
-//     given some time.
+//   - each stream with the header fields of its request, from its HEADERS until its end is
+//     written;
+//   - small frames. gRPC takes larger ones from its buffer pool, but allocates each small
+//     one, at many times its length, until its message is complete and read. How much was
+//     read is estimated from the server's window updates;
+//   - answers queued while the client does not read. After a number of frames that gRPC
+//     answers, reads wait for a write to return.
 //
-// Looked at are frame headers, requests' fields, the length in front of each gRPC
-// message, windows and their increments. No byte is changed, and what breaks the
-// protocol is left for gRPC to refuse, unless nobody could count any more.
+// It ends when a client exceeds a limit, or for too long leaves no window for answers or
+// does not read.
+//
+// The package parses frame headers, header fields, the length of each gRPC message, windows
+// and their increments. It changes no byte, and leaves protocol errors to gRPC unless they
+// make counting impossible.
 package grpcwire

@@ -1,9 +1,13 @@
 package grpcwire
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
 
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/logs"
@@ -11,29 +15,27 @@ import (
 )
 
 const (
-	// ConnectionBytes is for a connection, as measured with `make loadtest`: its
-	// goroutines, its tables of headers and streams.
+	// ConnectionBytes is the memory of a connection, as measured with `make loadtest`:
+	// goroutines, and tables of headers and streams.
 	ConnectionBytes = 28 << 10
-	// TLSConnectionBytes is for TLS on top of that, a client's certificate included.
+	// TLSConnectionBytes is the additional memory of TLS with a client certificate.
 	TLSConnectionBytes = 20 << 10
-	// writeBufferBytes is how much the kernel keeps of what a client does not read: far
-	// more than all answers in a round trip, and a fraction of the megabytes that it
-	// would grow to.
+	// writeBufferBytes limits the kernel's buffer for a client that does not read. It is far
+	// more than the answers of a round trip; the kernel's own limit is megabytes.
 	writeBufferBytes = 64 << 10
 )
 
-// Listener takes connections that there is room for, and draws from the budget for
-// each. It closes others at once: a client that is left waiting could not go to
-// another server.
+// Listener accepts connections while there is room, and draws from the budget for each. It
+// closes others at once, so that the client can go to another server.
 type Listener struct {
 	net.Listener
 	Connections *connlimit.Limiter
 	Budget      *memory.Budget
 	Log         *logs.Limiter
-	Bytes       int // that a connection holds
+	Bytes       int // of a connection
 }
 
-// Accept returns the next connection, an [*Accepted].
+// Accept returns an [*Accepted].
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -41,7 +43,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if buffered, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
-			_ = buffered.SetWriteBuffer(writeBufferBytes) // else it is as large as the kernel likes
+			_ = buffered.SetWriteBuffer(writeBufferBytes)
 		}
 		if taken := l.Connections.Take(conn, l.Bytes); taken != nil {
 			return &Accepted{Conn: taken, budget: l.Budget}, nil
@@ -51,8 +53,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// maxReadPause bounds the wait before a read: on the same connection may be what is
-// needed for others to come to their end.
+// maxReadPause limits the wait before a read, because the data may let other streams end.
 const maxReadPause = 500 * time.Millisecond
 
 // Accepted is a connection of a [Listener].
@@ -61,10 +62,37 @@ type Accepted struct {
 	budget *memory.Budget
 }
 
-// Read reads what the client has sent; not as fast as it comes while more is held
-// than there is. What gRPC takes of a message that it has begun to read can't be
-// refused, but it can be left in the kernel until others have given back.
+// Read slows down while the budget is exceeded. What gRPC reads of a message can't be
+// refused, but it can stay in the kernel until others have released memory.
 func (c *Accepted) Read(p []byte) (int, error) {
 	c.budget.AwaitRelief(maxReadPause)
 	return c.Conn.Read(p)
+}
+
+// Line is the AuthInfo of a stream's peer, with its connection.
+type Line struct {
+	credentials.AuthInfo
+	Conn *connlimit.Conn
+}
+
+// ConnOf returns the connection of a stream, or nil if it is unknown.
+func ConnOf(ctx context.Context) *connlimit.Conn {
+	if client, ok := peer.FromContext(ctx); ok {
+		if line, ok := client.AuthInfo.(*Line); ok {
+			return line.Conn
+		}
+	}
+	return nil
+}
+
+// AuthInfoOf returns the AuthInfo of a stream's peer, or nil if it is unknown.
+func AuthInfoOf(ctx context.Context) credentials.AuthInfo {
+	client, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	if line, ok := client.AuthInfo.(*Line); ok {
+		return line.AuthInfo
+	}
+	return client.AuthInfo
 }

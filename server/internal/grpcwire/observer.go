@@ -2,58 +2,56 @@ package grpcwire
 
 import "sync"
 
-// preface is what a client sends first (RFC 9113, section 3.4).
+// preface starts a client's connection (RFC 9113, section 3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 const (
 	// smallBytes is the longest payload that gRPC does not take from its pool.
 	smallBytes = 1 << 10
-	// frameBytes is what gRPC holds of such a frame beside its payload: a slice, an
-	// interface, and what the allocator rounds up by.
+	// frameBytes is gRPC's memory of such a frame besides its payload: a slice, an
+	// interface, and the allocator's rounding.
 	frameBytes = 64
-	// bytesPerFrame is how much of a message makes up for a small frame, so that a
-	// client may go on for as long as its frames are of such a length on average.
+	// bytesPerFrame allows one more small frame per so many bytes of a message, so that
+	// frames of that average length are never too many.
 	bytesPerFrame = 256
-	// streamBytes is what is held here for a stream.
+	// streamBytes is the observer's memory of a stream.
 	streamBytes = 128
-	// endingStreams is how many streams may be open here beside those that are open
-	// for gRPC, which knows of an end earlier: when that is still to be written.
+	// endingStreams allows for streams that gRPC has ended but whose end is not yet
+	// written.
 	endingStreams = 4096
-	// openedStreams is how many requests are handed on at a time. What gRPC has once
-	// been given it works off, also when the connection is long closed and nothing is
-	// drawn for its streams any more.
+	// openedStreams limits the requests passed on at a time. gRPC processes them even after
+	// the connection is closed, when nothing is drawn for its streams.
 	openedStreams = 16
-	// keptStreams is how many streams the table of them is kept for.
+	// keptStreams is the largest table of streams to keep when it is empty.
 	keptStreams = 64
 )
 
-// OpenBytes is what is drawn for a stream beside the fields of its request, until its
-// end is written: for gRPC's stream, its context, a goroutine and the answer.
+// OpenBytes is drawn for a stream, besides its header fields, until its end is written: for
+// gRPC's stream, its context, a goroutine and the answer.
 const OpenBytes = 8 << 10
 
-// observer follows both directions of a connection. It is safe for concurrent
-// use.
+// observer follows both directions of a connection. It is safe for concurrent use.
 type observer struct {
 	limits Limits
 	budget Budget
 
 	mu     sync.Mutex
 	closed bool
-	ended  error // why the connection has to end
+	ended  error // why the connection must end
 
 	// What the client sends:
 
 	greeted int  // bytes of the preface
-	foreign bool // what came is no HTTP/2
+	foreign bool // not HTTP/2
 	in      scanner
 	frame   frame
 	fields  fields
 
-	// streams are those that the client has opened, until it resets them or the server
-	// has written their end: at most limits.Streams and endingStreams.
+	// streams are open until the client resets them or the server has written their end:
+	// at most limits.Streams and endingStreams.
 	streams map[uint32]*stream
 	newest  uint32
-	// recent is the stream of the last frame of data, if that is still open.
+	// recent is the stream of the last frame of data, or nil.
 	recent       *stream
 	recentNumber uint32
 
@@ -61,38 +59,37 @@ type observer struct {
 
 	out     scanner
 	answers answers
-	stuck   func()     // called when the client has left no room for answers for too long
-	written *sync.Cond // that the server has
-	// widened is the stream whose window is, by an increment that comes now; 0: none.
+	stuck   func()     // called when the client leaves no room for answers for too long
+	written *sync.Cond // signals that a write has returned
+	// widened is the stream of the increment being sent; 0 if there is none.
 	widened   uint32
 	increment entry
 
-	// What is held:
+	// Memory:
 
 	held       held
 	beyond     int // of all streams
 	fieldBytes int // of all streams
-	keptBytes  int // read, and not handed on
-	longest    int // of the client's frames without data, for which gRPC keeps room
-	// unweighed is the stream whose backlog has changed since it was weighed. There
-	// is none but while receive runs.
+	keptBytes  int // read but not returned
+	longest    int // frame without data, for which gRPC keeps a buffer
+	// unweighed is a stream whose backlog has changed since weigh, while receive runs.
 	unweighed *stream
 	drawn     int // from the budget
 	capacity  int // of the table of streams
 }
 
-// frame is the client's frame whose payload comes now.
+// frame is the client's current frame.
 type frame struct {
 	header
-	of      *stream // of data; nil: nothing in it is looked at
+	of      *stream // of data; nil if it is ignored
 	unread  bool    // the length of its padding
-	skip    int     // what stands in front of the data
-	data    int     // what is still to come of the data
-	carries int     // all data
+	skip    int     // bytes before the data
+	data    int     // remaining bytes of data
+	carries int     // all bytes of data
 	begins  bool    // a message begins in it
 }
 
-// strip returns what p, which comes next, has of the data.
+// strip returns the data in p, the next part of the payload.
 func (f *frame) strip(p []byte) []byte {
 	if f.unread && len(p) > 0 {
 		f.unread = false
@@ -107,11 +104,10 @@ func (f *frame) strip(p []byte) []byte {
 	return p[n:]
 }
 
-// receive goes on by what the client has sent. It returns how much of that is to be
-// handed on now: all, unless it opens many streams, or too many answers wait for the
-// server to write. The error tells why the connection has to end, and is returned ever
-// after.
-func (o *observer) receive(p []byte) (taken int, err error) {
+// receive processes bytes from the client. It returns how many to pass on now: all, unless
+// they open many streams or too many answers are queued. The error is why the connection
+// must end, and is returned ever after.
+func (o *observer) receive(p []byte) (passed int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	length := len(p)
@@ -137,7 +133,7 @@ func (o *observer) receive(p []byte) (taken int, err error) {
 		}
 		var payload []byte
 		payload, p = o.in.payload(p)
-		o.take(payload)
+		o.payload(payload)
 		if o.in.left == 0 {
 			o.end()
 		}
@@ -148,7 +144,7 @@ func (o *observer) receive(p []byte) (taken int, err error) {
 	return length - len(p), o.ended
 }
 
-// greet takes the rest of the preface from the front of p.
+// greet reads the rest of the preface from p.
 func (o *observer) greet(p []byte) []byte {
 	if o.greeted == len(preface) {
 		return p
@@ -162,7 +158,7 @@ func (o *observer) greet(p []byte) []byte {
 	return p[n:]
 }
 
-// begin goes on by a frame's header.
+// begin processes the header of a frame.
 func (o *observer) begin(h header) {
 	o.frame = frame{header: h, unread: h.has(flagPadded), data: h.length, carries: h.length}
 	o.answers.queue(h, o.limits.HeaderListBytes)
@@ -181,7 +177,7 @@ func (o *observer) begin(h header) {
 		o.fields.begin(h.stream, o.limits.HeaderListBytes)
 		o.open(h)
 	case typeContinuation:
-		o.frame.unread = false // it has no padding, whatever its flags
+		o.frame.unread = false // it can't have padding
 	case typeRSTStream:
 		o.reset(h.stream)
 	case typeData:
@@ -193,22 +189,22 @@ func (o *observer) begin(h header) {
 	}
 }
 
-// take goes on by what has come of the payload of a frame.
-func (o *observer) take(p []byte) {
+// payload processes part of the payload of a frame.
+func (o *observer) payload(p []byte) {
 	f := &o.frame
 	switch {
 	case f.kind == typeHeaders || f.kind == typeContinuation:
-		o.fields.take(f.strip(p))
+		o.fields.receive(f.strip(p))
 	case f.kind == typeSettings && !f.has(flagAck):
 		o.answers.set(p)
 	case f.kind == typeWindowUpdate && f.stream == 0 && f.length == incrementBytes:
 		o.answers.widen(p)
-	case f.of != nil && f.of.take(f.strip(p)):
+	case f.of != nil && f.of.receive(f.strip(p)):
 		f.begins = true
 	}
 }
 
-// end goes on by the end of a frame.
+// end processes the end of a frame.
 func (o *observer) end() {
 	switch f := &o.frame; {
 	case (f.kind == typeHeaders || f.kind == typeContinuation) && f.has(flagEndHeaders):
@@ -222,7 +218,7 @@ func (o *observer) end() {
 	}
 }
 
-// open enters a stream.
+// open adds a stream.
 func (o *observer) open(h header) {
 	if h.stream%2 == 0 { // gRPC ends the connection
 		return
@@ -232,7 +228,7 @@ func (o *observer) open(h header) {
 		return
 	}
 	o.newest = h.stream
-	if o.answers.ask() {
+	if o.answers.openStream() {
 		o.ended = &StuckError{Asked: maxAsked}
 		return
 	}
@@ -255,14 +251,15 @@ func (o *observer) find(number uint32) *stream {
 	return o.recent
 }
 
-// endData goes on by the end of a frame of data.
+// endData processes the end of a frame of data.
 func (o *observer) endData() {
 	f, s := &o.frame, o.frame.of
 	f.of = nil
 	s.backlog.add(f.length, f.carries)
 	switch {
 	case f.has(flagEndStream):
-		o.finish(s)
+		o.held = o.held.minus(s.held)
+		s.held, s.ended = held{}, true
 	case !s.complete() || s.held.messageBytes > 0: // most carry whole messages
 		o.hold(s)
 	}
@@ -272,14 +269,7 @@ func (o *observer) endData() {
 	}
 }
 
-// finish goes on by the client's end of a stream.
-func (o *observer) finish(s *stream) {
-	o.held = o.held.minus(s.held)
-	s.held = held{}
-	s.ended = true
-}
-
-// hold enters what a frame of data adds to an incomplete message.
+// hold counts a frame of data of an incomplete message.
 func (o *observer) hold(s *stream) {
 	f, before := &o.frame, s.held
 	if f.begins || s.complete() {
@@ -298,9 +288,8 @@ func (o *observer) hold(s *stream) {
 	}
 }
 
-// weigh enters what is drawn for the backlog of the stream that is not weighed:
-// frames of an incomplete message are either in that or read, but may be counted in
-// both.
+// weigh updates what is drawn for the backlog of the unweighed stream. Frames of an
+// incomplete message may be in held too; they are drawn once.
 func (o *observer) weigh() {
 	s := o.unweighed
 	if s == nil {
@@ -312,8 +301,8 @@ func (o *observer) weigh() {
 	s.beyond = beyond
 }
 
-// reset drops a stream that the client has reset. gRPC does so only when it comes to
-// that in its queue.
+// reset removes a stream that the client has reset. During a write gRPC still has it in its
+// queue.
 func (o *observer) reset(number uint32) {
 	if s := o.streams[number]; s != nil && o.answers.writing {
 		o.answers.queued += OpenBytes + s.fieldBytes
@@ -321,7 +310,7 @@ func (o *observer) reset(number uint32) {
 	o.forget(number)
 }
 
-// forget drops a stream that has ended.
+// forget removes a stream that has ended.
 func (o *observer) forget(number uint32) {
 	s := o.streams[number]
 	if s == nil {
@@ -345,7 +334,7 @@ func (o *observer) forget(number uint32) {
 	}
 }
 
-// draw draws what is held now.
+// draw draws the difference since the last call.
 func (o *observer) draw() {
 	now := o.held.smallBytes + o.beyond + o.capacity*streamBytes + len(o.streams)*OpenBytes +
 		o.fieldBytes + o.fields.held + o.answers.bytes() + o.keptBytes + o.longest
@@ -355,7 +344,7 @@ func (o *observer) draw() {
 	}
 }
 
-// close gives everything back.
+// close returns all that was drawn.
 func (o *observer) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -2,7 +2,7 @@ package grpcwire
 
 import "time"
 
-// send goes on by what the server is about to write.
+// send processes bytes that the server is about to write.
 func (o *observer) send(p []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -28,7 +28,7 @@ func (o *observer) send(p []byte) {
 	o.watch()
 }
 
-// beginSending goes on by a frame's header.
+// beginSending processes the header of a frame that the server sends.
 func (o *observer) beginSending(h header) {
 	if h.kind == typeData {
 		o.answers.connection -= int64(h.length)
@@ -43,7 +43,7 @@ func (o *observer) beginSending(h header) {
 	}
 }
 
-// sent is called when the server has written.
+// sent is called when a write has returned.
 func (o *observer) sent() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,8 +52,8 @@ func (o *observer) sent() {
 	o.draw()
 }
 
-// awaitSent waits until no more answers are queued than may be. It reports whether the
-// connection is still open.
+// awaitSent waits while too many answers are queued. It reports whether the connection is
+// still open.
 func (o *observer) awaitSent() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -63,7 +63,7 @@ func (o *observer) awaitSent() bool {
 	return !o.closed
 }
 
-// keep says how much is read and not handed on.
+// keep records how much was read but not returned.
 func (o *observer) keep(bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,8 +73,7 @@ func (o *observer) keep(bytes int) {
 	}
 }
 
-// watch has the connection be ended when the client has left no room for answers for
-// too long.
+// watch starts or stops the timer for a client that leaves no room for answers.
 func (o *observer) watch() {
 	switch narrow, timer := o.answers.narrow(), o.answers.timer; {
 	case narrow && timer == nil && !o.closed:
@@ -85,7 +84,7 @@ func (o *observer) watch() {
 	}
 }
 
-// widen goes on by what is sent of an increment.
+// widen processes part of an increment.
 func (o *observer) widen(p []byte) {
 	if _, complete := o.increment.fill(p, incrementBytes); !complete {
 		return
