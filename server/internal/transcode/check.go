@@ -5,21 +5,19 @@ import (
 	"strconv"
 )
 
-// Checked is a message that [Plan.Check] found nothing wrong with. It refers to
-// the bytes that were checked, and is valid as long as they are not changed.
+// Checked is a message without errors. It refers to the bytes that were checked, which must
+// not change.
 type Checked struct {
 	root    *message
 	wire    []byte
 	ordered bool
 }
 
-// Check walks over a message's wire bytes and finds all that can be wrong with
-// it: malformed protobuf, invalid UTF-8, messages nested deeper than maxDepth
-// (the root counts as 1), a required field that is left out, a message field
-// set twice, a number that JSON can't hold. The error is an [*Error].
+// Check checks the wire bytes of a message. Its error is an [*Error]: malformed protobuf,
+// invalid UTF-8, messages nested deeper than maxDepth (the root counts as 1), a missing
+// required field, a message field set twice, or a number that JSON can't represent.
 //
-// As protobuf demands, unknown fields are skipped, and of a scalar set several
-// times the last one counts.
+// As in protobuf, unknown fields are skipped, and the last value of a scalar counts.
 func (p *Plan) Check(wire []byte, maxDepth int) (Checked, error) {
 	c := checker{ordered: true}
 	if err := c.message(p.root, wire, maxDepth); err != nil {
@@ -30,8 +28,8 @@ func (p *Plan) Check(wire []byte, maxDepth int) (Checked, error) {
 
 // checker is the state of one walk.
 type checker struct {
-	// ordered tells that the fields of all messages come by ascending number,
-	// as encoders write them, so that they can be written as they are read.
+	// ordered means that the fields of all messages are in ascending order, as encoders
+	// write them, so that one walk can write them.
 	ordered bool
 }
 
@@ -40,7 +38,7 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 		return &Error{Fault: TooDeep}
 	}
 	var seen uint64
-	var last uint64 // the bit of the field before
+	var last uint64 // bit of the previous field
 	keys := 0
 	for i := 0; i < len(b); {
 		start := i
@@ -68,7 +66,7 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 			}
 			continue
 		}
-		// v is the value, or the length of the value behind it.
+		// v is the value, or its length.
 		if i == len(b) {
 			return f.malformed(m, b[:start])
 		}
@@ -109,7 +107,7 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 			} else {
 				fault = checkEntry(value, depth-1)
 			}
-		case int32Kind, boolKind: // are read above
+		case int32Kind, boolKind: // handled above
 		}
 		if fault != nil {
 			return fault.under(f.step(m, b[:start]))
@@ -122,9 +120,9 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 	return nil
 }
 
-// run checks a run of values of the list f in the message m, and returns the
-// index behind the last. The first lies at b[i:], its tag at b[start:]. A list may
-// come in several runs: then the fields are not in order.
+// run checks consecutive values of the list f in message m, and returns the index after the
+// last. The first is at b[i:], its tag at b[start:]. If a list has several runs, the fields are
+// not in order.
 func (c *checker) run(m *message, f *field, b []byte, start, i, depth int) (int, *Error) {
 	for ; ; start, i = i, i+f.tagBytes {
 		if i == len(b) {
@@ -154,20 +152,20 @@ func (c *checker) run(m *message, f *field, b []byte, start, i, depth int) (int,
 		if fault != nil {
 			return 0, fault.under(f.step(m, b[:start]))
 		}
-		if !f.at(b, i) {
+		if !f.hasTagAt(b, i) {
 			return i, nil
 		}
 	}
 }
 
-// malformed returns the error for a field whose value is cut off; before is what
-// lies in front of it in the message m.
+// malformed returns the error for a truncated field. Before is the part of message m in front
+// of it.
 func (f *field) malformed(m *message, before []byte) *Error {
 	return (&Error{Fault: Malformed}).under(f.step(m, before))
 }
 
-// step names the field in a path: with its ordinal where it is a list. before
-// holds the fields in front of it in the message m.
+// step returns the field's step in a path, with the index if it is a list. Before is the part
+// of message m in front of it.
 func (f *field) step(m *message, before []byte) string {
 	if f.kind == mapKind || !f.list {
 		return f.name

@@ -1,14 +1,12 @@
-// Package transcode turns a scope from protobuf wire bytes into JSON, without
-// building a Go value in between.
+// Package transcode converts scopes from protobuf wire bytes to JSON without building Go
+// values.
 //
-// Start at [Compile], which makes a [Plan] from the descriptor of the root
-// message: the JSON keys, their order and what is written for an absent field
-// all follow from the proto file. [Plan.Check] walks a message once and finds
-// all that can be wrong with it; the [Checked] that it returns then writes JSON
-// that can't fail, piece by piece, into a [Sink], so that a large scope never
-// stands in memory as JSON.
+// Start at [Compile], which compiles the descriptor of the root message to a [Plan]: the
+// proto file determines the keys, their order and the value of absent fields. [Plan.Check]
+// walks a message once and finds all errors. Its result, a [Checked], then writes the JSON in
+// pieces to a [Sink] and can't fail, so a large scope is never in memory as JSON.
 //
-// What is written differs from protobuf's own JSON mapping: keys are the proto
-// names, an absent field is left out, zero, null or refused as its declaration
-// says, and numbers stay numbers. For anything but symbols use protojson.
+// The JSON differs from protobuf's own mapping: keys are proto names, absent fields are
+// omitted, zero, null or refused as declared, and numbers are numbers. Use protojson for
+// anything but symbols.
 package transcode

@@ -2,12 +2,12 @@ package transcode
 
 import "strings"
 
-// Fault is a way in which a message can be wrong.
+// Fault is a kind of error.
 type Fault uint8
 
 // The faults that [Plan.Check] finds.
 const (
-	// Malformed: the bytes are no protobuf message.
+	// Malformed: the bytes are not a protobuf message.
 	Malformed Fault = iota + 1
 	// InvalidUTF8: a string is not valid UTF-8.
 	InvalidUTF8
@@ -43,12 +43,11 @@ func (f Fault) String() string {
 	return "invalid"
 }
 
-// Error says what is wrong with a message, and where.
+// Error is a fault and its place.
 type Error struct {
-	// Fault is what is wrong.
 	Fault Fault
-	// Field is the path to the field from the root message, such as
-	// `scopes[2].symbols[0].name`. It is empty for the root message itself.
+	// Field is the path to the field, such as `scopes[2].symbols[0].name`. It is empty for
+	// the root message.
 	Field string
 }
 
@@ -59,7 +58,7 @@ func (e *Error) Error() string {
 	return e.Field + ": " + e.Fault.String()
 }
 
-// under returns e with its path continued towards the root.
+// under prepends a step to e's path.
 func (e *Error) under(step string) *Error {
 	switch {
 	case e.Field == "":

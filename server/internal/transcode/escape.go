@@ -7,18 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// AppendString appends s to dst as a JSON string in quotes. It is the only way
-// in which a string becomes JSON here. Escaped is what RFC 8259, section 7,
-// demands: quotation mark, backslash and the control characters below U+0020.
-// s should be valid UTF-8; it is copied as it is.
+// AppendString appends s to dst as a JSON string. It escapes only what RFC 8259, section 7,
+// requires: quotation marks, backslashes and control characters below U+0020. s should be valid
+// UTF-8.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	dst = appendEscaped(dst, []byte(s))
 	return append(dst, '"')
 }
 
-// escape holds for each byte what it is written as after a backslash: 0 where
-// it stands for itself, 'u' where only its number will do.
+// escape has each byte's character after the backslash: 0 if it needs no escape, 'u' for \u00XX.
 var escape = func() (t [256]byte) {
 	for c := range 0x20 {
 		t[c] = 'u'
@@ -28,8 +26,8 @@ var escape = func() (t [256]byte) {
 	return t
 }()
 
-// appendPiece appends s as a JSON string in quotes, sixteen bytes at a time. dst
-// must have 6 bytes of capacity left for each of s, and 32 more.
+// appendPiece appends s as a JSON string, sixteen bytes at a time. dst must have a free capacity
+// of 6 bytes for each of s, and 32 more.
 func appendPiece(dst, s []byte) []byte {
 	n := len(dst)
 	out := dst[:cap(dst)]
@@ -72,8 +70,8 @@ func appendShort(dst []byte, x, y uint64, n int) []byte {
 	return dst
 }
 
-// blanks holds what to blank out sixteen bytes with, of which only the first n
-// are of interest: bytes of ones, which are no ASCII and need no escape.
+// blanks are masks for all but the first n of sixteen bytes: bytes of ones, which are not ASCII
+// and need no escape.
 var blanks = func() (t [32][2]uint64) {
 	for n := range t {
 		t[n] = [2]uint64{^uint64(0) << (8 * n), ^uint64(0) << (8 * max(n-8, 0))}
@@ -81,10 +79,9 @@ var blanks = func() (t [32][2]uint64) {
 	return t
 }()
 
-// needsEscape tells whether any of the eight bytes in x must be escaped. Each
-// term sets a byte's high bit where the byte is below 0x20, a quotation mark or
-// a backslash: it underflows in the subtraction. Bytes from 0x80 are cleared,
-// they never need it. A borrow can only add a false alarm behind a true one.
+// needsEscape reports whether any of the eight bytes in x must be escaped. Each term sets the
+// high bit of bytes that underflow: below 0x20, a quotation mark or a backslash. Bytes from 0x80
+// never need an escape and are cleared. A borrow can only add a false alarm after a true one.
 func needsEscape(x uint64) bool {
 	const ones = 0x0101010101010101
 	const high = 0x8080808080808080
@@ -123,12 +120,12 @@ func appendEscapedBytes(dst, s []byte) []byte {
 	return dst
 }
 
-// digits holds the numbers from 00 to 99.
+// digits are the numbers from 00 to 99.
 const digits = "00010203040506070809101112131415161718192021222324252627282930313233343536373839" +
 	"40414243444546474849505152535455565758596061626364656667686970717273747576777879" +
 	"8081828384858687888990919293949596979899"
 
-// pairs holds the same, as little-endian numbers.
+// pairs are the digits as little-endian numbers.
 var pairs = func() (t [100]uint16) {
 	for i := range t {
 		t[i] = binary.LittleEndian.Uint16([]byte(digits[2*i:]))
@@ -136,15 +133,15 @@ var pairs = func() (t [100]uint16) {
 	return t
 }()
 
-// digitCounts holds, by the length of v in bits, what is to be added to v<10000
-// so that the bits from the 16th on count its decimal digits.
+// digitCounts has, by the bit length of v < 10000, a number to add to v so that the bits from the
+// 16th count its decimal digits.
 var digitCounts = [16]uint32{
 	1 << 16, 1 << 16, 1 << 16, 1 << 16, 2<<16 - 10, 2 << 16, 2 << 16, 3<<16 - 100, 3 << 16, 3 << 16,
 	4<<16 - 1000, 4 << 16, 4 << 16, 4 << 16, 4 << 16, 4 << 16,
 }
 
-// appendInt32 appends a number; those of up to four digits, as the numbers of
-// lines are, without a branch that depends on how many. dst must have room.
+// appendInt32 appends a number. Those of up to four digits, like most line numbers, need no
+// branch by their length. dst must have room.
 func appendInt32(dst []byte, v int32) []byte {
 	u := uint32(v)
 	if u >= 10000 {
@@ -156,8 +153,8 @@ func appendInt32(dst []byte, v int32) []byte {
 	return dst[:len(dst)+int(n)]
 }
 
-// appendNumber appends a finite number in the shortest form that reads back as
-// the same one, as ECMAScript's Number::toString and encoding/json write it.
+// appendNumber appends a finite number in the shortest exact form, like ECMAScript's
+// Number::toString and encoding/json.
 func appendNumber(dst []byte, f float64) []byte {
 	abs := f
 	if abs < 0 {
@@ -174,8 +171,8 @@ func appendNumber(dst []byte, f float64) []byte {
 	return dst
 }
 
-// shortASCII tells whether s is of up to 16 bytes, with as many of capacity, and
-// all of it is ASCII. It is small enough for the compiler to put it in line.
+// shortASCII reports whether s has up to 16 bytes, a capacity of 16, and only ASCII. It is small
+// enough to be inlined.
 func shortASCII(s []byte) bool {
 	if len(s) > 16 || cap(s) < 16 {
 		return false
@@ -186,7 +183,7 @@ func shortASCII(s []byte) bool {
 	return (x&^blank[0]|y&^blank[1])&high == 0
 }
 
-// validUTF8 is utf8.Valid, quicker where s is short and ASCII.
+// validUTF8 is utf8.Valid, but faster for short ASCII.
 func validUTF8(s []byte) bool {
 	const high = 0x8080808080808080
 	rest := s

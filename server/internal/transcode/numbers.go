@@ -1,15 +1,13 @@
 package transcode
 
-// Most messages of a scope are pairs of numbers: ranges of lines. A message whose
-// fields are all numbers that are written also when they are zero is walked
-// without looking fields up. What is unusual is left to the general walks.
+// Most messages of a scope are ranges of lines. Messages that only have numbers, written even
+// if they are zero, are walked without looking up fields. Unusual ones are left to the general
+// walks.
 
-// maxNumbers is how many fields such a message may have, so that it fits into
-// Room.
+// maxNumbers limits the fields of such a message, so that it fits into Room.
 const maxNumbers = 16
 
-// plainNumbers tells that b is well formed, has no unknown fields and no field
-// twice, and has them in order.
+// plainNumbers reports whether b is well-formed, and its fields are known, unique and in order.
 func (m *message) plainNumbers(b []byte) bool {
 	i := 0
 	for j := range m.fields {
@@ -34,8 +32,7 @@ func (m *message) plainNumbers(b []byte) bool {
 	return i == len(b)
 }
 
-// numbers writes a message whose fields are all plain numbers. dst must have
-// room.
+// numbers writes a message of numbers. dst must have room.
 func (w *writer) numbers(dst []byte, m *message, b []byte) []byte {
 	start := len(dst)
 	i := 0
@@ -57,7 +54,7 @@ func (w *writer) numbers(dst []byte, m *message, b []byte) []byte {
 		dst = appendInt32(appendKey(dst, f, sep), int32(v))
 		sep = ','
 	}
-	if i != len(b) { // there is more than that
+	if i != len(b) { // unusual
 		return w.inOrder(dst[:start], m, b)
 	}
 	return put(dst, '}')

@@ -8,35 +8,31 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Plan is what [Compile] made of a message descriptor. It is immutable and safe
-// for concurrent use.
+// Plan is a compiled message descriptor. It is immutable.
 type Plan struct {
 	root *message
 }
 
-// Rules say what a descriptor can't: which fields depart from the treatment
-// that follows from their declaration. Fields are named in full, as
-// `symdb.v1.Symbol.type`.
+// Rules are exceptions from the treatment that follows from a field's declaration. Fields have
+// full names, such as `symdb.v1.Symbol.type`.
 type Rules struct {
-	// Null lists `optional` fields that are written as null where absent.
+	// Null lists `optional` fields that are null if they are absent.
 	Null []protoreflect.FullName
-	// Required lists `optional` fields that must be set, though they may be
-	// empty.
+	// Required lists `optional` fields that must be set, but may be empty.
 	Required []protoreflect.FullName
 }
 
-// absence says what becomes of a field that is not on the wire.
+// absence is the treatment of an absent field.
 type absence uint8
 
 const (
-	leftOut  absence = iota // no key: `optional`, repeated and message fields
+	omitted  absence = iota // no key: `optional`, repeated and message fields
 	zero                    // `0` or `false`: plain numbers and booleans
 	null                    // `null`: Rules.Null
 	required                // refused: Rules.Required
-	nonEmpty                // refused, and so is an empty one: plain strings
+	nonEmpty                // refused, even if only empty: plain strings
 )
 
-// kind says how a field's value is read and written.
 type kind uint8
 
 const (
@@ -47,48 +43,44 @@ const (
 	mapKind // map<string, google.protobuf.Value>, written into the object around it
 )
 
-// field is one field of a message.
 type field struct {
-	kind   kind
-	list   bool
-	absent absence
-	bit    uint64 // 1 << its index in message.fields, for sets of fields
-	// tag is the tag as it travels.
-	tag      [2]byte
+	kind     kind
+	list     bool
+	absent   absence
+	bit      uint64  // 1 << its index in message.fields, for sets of fields
+	tag      [2]byte // encoded
 	tagBytes int
-	// key is `{"name":`. It is copied at its full length, and then cut.
+	// key is `{"name":`. It is copied in full, and then cut.
 	key      [maxKeyBytes]byte
 	keyBytes int
 	child    *message
 	name     string
 }
 
-// message is the table of one message's fields.
 type message struct {
-	fields   []field        // ascending by field number
-	byTag    [maxTag]*field // nil: none of that number and wire type
-	numbers  bool           // all fields are plain numbers: see numbers.go
-	filled   uint64         // fields that are written also when they are absent
+	fields   []field        // by field number
+	byTag    [maxTag]*field // by number and wire type
+	numbers  bool           // see numbers.go
+	filled   uint64         // fields that are written even if they are absent
 	demanded uint64         // fields that must not be absent
 }
 
 const (
-	// maxNumber bounds field numbers, so that finding a field is one load.
+	// maxNumber limits field numbers, so that a lookup is one load.
 	maxNumber = 127
 	maxTag    = (maxNumber + 1) << 3
-	// maxFields is how many bits a set of fields has.
+	// maxFields is the size of a set of fields.
 	maxFields = 64
-	// maxKeyBytes bounds a rendered key.
+	// maxKeyBytes limits a rendered key.
 	maxKeyBytes = 32
 )
 
-// Compile makes a plan for the message that desc describes and all messages
-// below it. It fails on a declaration that the transcoder has no treatment for,
-// naming the field.
+// Compile returns a plan for desc and all messages below it. Its error names the field whose
+// declaration is not supported.
 //
-// Supported are string, int32, bool and message fields; lists of strings and
-// messages; and one map<string, google.protobuf.Value> a message, whose entries
-// become keys beside the fields. Numbers go up to 127, the map has the highest.
+// A message may have string, int32, bool and message fields, lists of strings and messages, and
+// one map<string, google.protobuf.Value>, whose entries become keys like the fields. Numbers
+// go up to 127; the map has the highest.
 func Compile(desc protoreflect.MessageDescriptor, rules Rules) (*Plan, error) {
 	c := compiler{rules: rules, done: map[protoreflect.FullName]*message{}}
 	root, err := c.message(desc)
@@ -138,7 +130,7 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 		f.bit = 1 << i
 		m.fields = append(m.fields, f)
 		switch f.absent {
-		case leftOut:
+		case omitted:
 		case zero, null:
 			m.filled |= 1 << i
 		case required, nonEmpty:
@@ -193,7 +185,7 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 		return f, fmt.Errorf("%s %s is not supported", fd.Cardinality(), fd.Kind())
 	}
 	if f.list || fd.HasPresence() {
-		f.absent = leftOut
+		f.absent = omitted
 	}
 	switch {
 	case slices.Contains(c.rules.Null, fd.FullName()):
@@ -204,8 +196,7 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 	return f, nil
 }
 
-// lookup returns the field that a tag stands for, or nil where the message has
-// none of that number and wire type, so that the tag's value is to be skipped.
+// lookup returns the field of a tag, or nil if there is none of that number and wire type.
 func (m *message) lookup(tag uint64) *field {
 	if tag >= maxTag {
 		return nil
@@ -213,16 +204,54 @@ func (m *message) lookup(tag uint64) *field {
 	return m.byTag[tag]
 }
 
-// at tells whether the field's tag, as encoders write it, lies at b[i:].
-func (f *field) at(b []byte, i int) bool {
+// hasTagAt reports whether the field's tag is at b[i:].
+func (f *field) hasTagAt(b []byte, i int) bool {
 	return i < len(b) && b[i] == f.tag[0] && (f.tagBytes == 1 || i+1 < len(b) && b[i+1] == f.tag[1])
 }
 
-// wireType returns how the values of a kind travel. All of them begin with a
-// varint: the value itself, or the length of what follows.
+// wireType returns the wire type of a kind. All values start with a varint: the value or its
+// length.
 func (k kind) wireType() protowire.Type {
 	if k == int32Kind || k == boolKind {
 		return protowire.VarintType
 	}
 	return protowire.BytesType
+}
+
+// varint reads the varint at b[i:] and returns the index after it, or -1 if there is none. The
+// walks read varints of one byte themselves; most others have two.
+func varint(b []byte, i int) (uint64, int) {
+	if i+1 < len(b) && b[i] >= 0x80 && b[i+1] < 0x80 {
+		return uint64(b[i]&0x7f) | uint64(b[i+1])<<7, i + 2
+	}
+	v, n := protowire.ConsumeVarint(b[i:])
+	if n < 0 {
+		return 0, -1
+	}
+	return v, i + n
+}
+
+// bytesAt reads a length at b[i:] and returns the bytes after it and the index after those, or
+// -1 if b is too short.
+func bytesAt(b []byte, i int) ([]byte, int) {
+	n, i := varint(b, i)
+	if i < 0 || n > uint64(len(b)-i) {
+		return nil, -1
+	}
+	end := i + int(n)
+	return b[i:end], end
+}
+
+// skip returns the index after the value of an unknown tag, or -1 if it is malformed.
+func skip(b []byte, i int, tag uint64) int {
+	number := tag >> 3
+	if number == 0 || number > uint64(protowire.MaxValidNumber) {
+		return -1
+	}
+
+	n := protowire.ConsumeFieldValue(protowire.Number(number), protowire.Type(tag&7), b[i:])
+	if n < 0 {
+		return -1
+	}
+	return i + n
 }

@@ -13,9 +13,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// The well-known types of google/protobuf/struct.proto that hold any JSON
-// value, and the tags of their fields. An entry of a map is a message of a key
-// and a value, be it a map of ours or the one inside Struct.
+// The tags of google/protobuf/struct.proto, whose messages hold any JSON value. An entry of a
+// map, also of that inside Struct, is a message of a key and a value.
 const (
 	valueName = protoreflect.FullName("google.protobuf.Value")
 
@@ -32,15 +31,15 @@ const (
 	entryValueTag  = 2<<3 | uint64(protowire.BytesType)
 )
 
-// maxEntries bounds how many keys a map may have, because they are sorted.
+// maxEntries limits the keys of a map, because they are sorted.
 const maxEntries = 1024
 
-// entry is one key of a map and its google.protobuf.Value.
+// entry is a key of a map and its google.protobuf.Value.
 type entry struct {
 	key, value []byte
 }
 
-// checkEntry finds what is wrong with an entry of a map.
+// checkEntry checks an entry of a map.
 func checkEntry(b []byte, depth int) *Error {
 	var e entry
 	found := false
@@ -73,13 +72,13 @@ func checkEntry(b []byte, depth int) *Error {
 	return nil
 }
 
-// step names the entry in a path.
+// step returns the entry's step in a path.
 func (e entry) step() string {
 	const maxKey = 64
 	return "[" + strconv.Quote(string(e.key[:min(len(e.key), maxKey)])) + "]"
 }
 
-// checkValue finds what is wrong with a google.protobuf.Value.
+// checkValue checks a google.protobuf.Value.
 func checkValue(b []byte, depth int) *Error {
 	var seen, last uint64
 	for i := 0; i < len(b); {
@@ -132,7 +131,7 @@ func checkValue(b []byte, depth int) *Error {
 	return nil
 }
 
-// checkItems finds what is wrong with a google.protobuf.Struct or ListValue.
+// checkItems checks a google.protobuf.Struct or ListValue.
 func checkItems(b []byte, isStruct bool, depth int) *Error {
 	if depth <= 0 {
 		return &Error{Fault: TooDeep}
@@ -143,7 +142,7 @@ func checkItems(b []byte, isStruct bool, depth int) *Error {
 		if tag, i = varint(b, i); i < 0 {
 			return &Error{Fault: Malformed}
 		}
-		if tag != structEntryTag { // the same number as that of a list's value
+		if tag != structEntryTag { // equals listValueTag
 			if i = skip(b, i, tag); i < 0 {
 				return &Error{Fault: Malformed}
 			}
@@ -168,10 +167,9 @@ func checkItems(b []byte, isStruct bool, depth int) *Error {
 	return nil
 }
 
-// entries writes the entries of the map f, which lie in the wire bytes b of
-// message m, as keys of the object that is open, sorted. A key that is one of
-// the fields written already is left out. sep goes before the first key; what
-// goes before the next one is returned.
+// entries writes the entries of the map f of message m as sorted keys of the open object. It
+// omits keys of fields that are written. Sep precedes the first key; the separator of the next
+// one is returned.
 func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uint64, sep byte) ([]byte, byte) {
 	base := w.borrow()
 	for i := range m.occurrences(f, b) {
@@ -190,7 +188,7 @@ func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uin
 	return dst, sep
 }
 
-// has tells whether key is the name of a field in the set.
+// has reports whether key is the name of a field in the set.
 func (m *message) has(set uint64, key []byte) bool {
 	for i := range m.fields {
 		if set&(1<<i) != 0 && m.fields[i].name == string(key) {
@@ -231,7 +229,7 @@ func (w *writer) entry(dst []byte, e entry, sep byte) []byte {
 	return w.json(w.room(dst), e.value)
 }
 
-// json writes a google.protobuf.Value: the one of its fields that comes last.
+// json writes a google.protobuf.Value, whose last field counts.
 func (w *writer) json(dst, b []byte) []byte {
 	var last uint64
 	at := 0
@@ -305,8 +303,7 @@ func numberAt(b []byte, i int) float64 {
 
 var scratchPool = sync.Pool{New: func() any { return new([]entry) }}
 
-// borrow makes sure that there is scratch space, and returns how much of it is
-// in use by the maps around.
+// borrow returns how much of the scratch space outer maps use.
 func (w *writer) borrow() int {
 	if w.scratch == nil {
 		w.scratch, _ = scratchPool.Get().(*[]entry)
@@ -314,7 +311,7 @@ func (w *writer) borrow() int {
 	return len(*w.scratch)
 }
 
-// release gives the scratch space back, pointing at nothing.
+// release clears the scratch space and returns it to the pool.
 func (w *writer) release() {
 	if w.scratch == nil {
 		return
@@ -326,9 +323,8 @@ func (w *writer) release() {
 	w.scratch = nil
 }
 
-// sort sorts the entries from base by key, so that the order in which a map's
-// entries travel, which protobuf leaves open, does not show. Of entries with
-// the same key all but the last lose their value.
+// sort sorts the entries from base by key, because protobuf does not define their order on the
+// wire. It clears the values of all but the last entry of a key.
 func (w *writer) sort(base int) {
 	all := (*w.scratch)[base:]
 	slices.SortStableFunc(all, func(a, b entry) int { return bytes.Compare(a.key, b.key) })

@@ -1,28 +1,28 @@
 package transcode
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
-// Room is how many bytes a [Sink] must leave free for the next piece of JSON:
-// a key, pieceBytes of a string in its longest escaped form, and punctuation.
+// Room is the free capacity that a [Sink] must leave for the next piece of JSON: a key,
+// pieceBytes of a string in the longest escaped form, and punctuation.
 const Room = 1024
 
-// pieceBytes is how much of a string is written between two looks at the room
-// left. It does not depend on how much room there is, so that the same scope is
-// always cut into the same pieces.
+// pieceBytes is how much of a string is written between two checks of the room. It is
+// constant, so that a scope is always cut into the same pieces.
 const pieceBytes = 128
 
-// Sink takes the JSON that a scope is written as.
+// Sink receives the JSON of a scope.
 type Sink interface {
-	// Drain is called when fewer than Room bytes of JSON's capacity are left.
-	// It takes what has been written and returns the slice to go on appending
-	// to, with Room bytes or more of free capacity. That may be the same JSON in
-	// a larger buffer, or an empty one.
+	// Drain is called when fewer than Room bytes of json's capacity are free. It returns
+	// the slice to append to next, with at least Room bytes free: json in a larger buffer,
+	// or an empty slice.
 	Drain(json []byte) []byte
 }
 
-// AppendTo appends the message as one JSON object to dst, which goes to the
-// sink whenever it runs out of room, and returns what the sink has not got. It
-// can't fail. dst may have any capacity.
+// AppendTo appends the message to dst as a JSON object. It drains dst to the sink when it
+// runs out of room, and returns the rest. It can't fail. dst may have any capacity.
 func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
 	w := writer{sink: sink}
 	if c.ordered {
@@ -37,7 +37,7 @@ func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
 // writer is the state of one walk.
 type writer struct {
 	sink    Sink
-	scratch *[]entry // of maps; nil until the first one
+	scratch *[]entry // for maps; nil until the first
 }
 
 func (w *writer) room(dst []byte) []byte {
@@ -47,8 +47,7 @@ func (w *writer) room(dst []byte) []byte {
 	return dst
 }
 
-// inOrder writes a message whose fields come by ascending number, and each list
-// in one run.
+// inOrder writes a message whose fields are in ascending order, each list in one run.
 func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 	var written uint64
 	sep := byte('{')
@@ -79,7 +78,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 			dst, i = w.run(dst, f, b, i)
 			continue
 		}
-		// v is the value, or the length of the value behind it.
+		// v is the value, or its length.
 		v := uint64(b[i])
 		if i++; v >= 0x80 {
 			v, i = varint(b, i-1)
@@ -104,7 +103,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 			dst = appendInt32(dst, int32(v))
 		case boolKind:
 			dst = appendBool(dst, v != 0)
-		case mapKind: // is written above
+		case mapKind: // handled above
 		}
 	}
 	dst = w.room(dst)
@@ -115,8 +114,8 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 	return closeObject(dst, sep)
 }
 
-// run writes the run of values of the list f of which the first lies at b[i:],
-// and returns the index behind the last. dst must have room.
+// run writes consecutive values of the list f, the first at b[i:], and returns the index after
+// the last. dst must have room.
 func (w *writer) run(dst []byte, f *field, b []byte, i int) ([]byte, int) {
 	dst = put(dst, '[')
 	for {
@@ -135,7 +134,7 @@ func (w *writer) run(dst []byte, f *field, b []byte, i int) ([]byte, int) {
 			dst = w.inOrder(dst, f.child, value)
 		}
 		dst = w.room(dst)
-		if !f.at(b, i) {
+		if !f.hasTagAt(b, i) {
 			return put(dst, ']'), i
 		}
 		dst = put(dst, ',')
@@ -143,7 +142,7 @@ func (w *writer) run(dst []byte, f *field, b []byte, i int) ([]byte, int) {
 	}
 }
 
-// string writes s in quotes. It needs room for a piece when it is called.
+// string writes s in quotes. dst must have room.
 func (w *writer) string(dst, s []byte) []byte {
 	if len(s) <= pieceBytes {
 		return appendPiece(dst, s)
@@ -161,7 +160,7 @@ func (w *writer) longString(dst, s []byte) []byte {
 	return append(w.room(dst), '"')
 }
 
-// absent writes the fields of the set, none of which is on the wire.
+// absent writes the absent fields in the set.
 func (w *writer) absent(dst []byte, m *message, set uint64, sep byte) []byte {
 	for i := range m.fields {
 		if set&(1<<i) == 0 {
@@ -199,7 +198,7 @@ func put(dst []byte, c byte) []byte {
 	return dst
 }
 
-// closeObject ends an object; sep is what its next key would have begun with.
+// closeObject ends an object. Sep is the separator of its next key.
 func closeObject(dst []byte, sep byte) []byte {
 	if sep == '{' {
 		dst = put(dst, '{')
@@ -212,4 +211,76 @@ func appendBool(dst []byte, v bool) []byte {
 		return append(dst, "true"...)
 	}
 	return append(dst, "false"...)
+}
+
+// disordered writes a message whose fields may be in any order, with one walk per field.
+// Generated encoders do not write such messages.
+func (w *writer) disordered(dst []byte, m *message, b []byte) []byte {
+	var written uint64
+	sep := byte('{')
+	for j := range m.fields {
+		f := &m.fields[j]
+		if f.kind == mapKind {
+			dst, sep = w.entries(dst, m, f, b, written, sep)
+			continue
+		}
+		n, last := 0, -1
+		for i := range m.occurrences(f, b) {
+			n, last = n+1, i
+			if !f.list {
+				continue
+			}
+			dst = w.room(dst)
+			if n == 1 {
+				dst = append(appendKey(dst, f, sep), '[')
+			} else {
+				dst = append(dst, ',')
+			}
+			dst = w.value(dst, f, b, i)
+		}
+		switch {
+		case n == 0 && m.filled&(1<<j) == 0:
+			continue
+		case n == 0:
+			dst = w.absent(dst, m, 1<<j, sep)
+		case f.list:
+			dst = append(w.room(dst), ']')
+		default:
+			dst = appendKey(w.room(dst), f, sep)
+			dst = w.value(dst, f, b, last)
+		}
+		written |= 1 << j
+		sep = ','
+	}
+	return closeObject(w.room(dst), sep)
+}
+
+// value writes the value of f at b[i:].
+func (w *writer) value(dst []byte, f *field, b []byte, i int) []byte {
+	if f.kind == stringKind || f.kind == messageKind {
+		s, _ := bytesAt(b, i)
+		if f.kind == messageKind {
+			return w.disordered(dst, f.child, s)
+		}
+		return w.string(dst, s)
+	}
+	v, _ := varint(b, i)
+	if f.kind == boolKind {
+		return appendBool(dst, v != 0)
+	}
+	return appendInt32(dst, int32(v))
+}
+
+// occurrences yields the indexes after the tags of field f in the checked wire bytes b of
+// message m.
+func (m *message) occurrences(f *field, b []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; i < len(b); {
+			tag, value := varint(b, i)
+			if m.lookup(tag) == f && !yield(value) {
+				return
+			}
+			i = skip(b, value, tag)
+		}
+	}
 }
