@@ -1,29 +1,23 @@
-// Package devintake is an intake to develop and test against: an
-// [http.Handler] that checks every batch strictly, stores what it accepted and
-// shows it.
+// Package devintake is an intake for development and tests: an [http.Handler] that checks
+// every batch strictly, and stores and shows those that it accepts.
 //
-// Start at [New]; an [Intake] is mounted on any HTTP server. A batch is one
-// POST, to any path, of a multipart/form-data body with two parts: the gzipped
-// envelope and the event. What breaks the contract is refused with 400 and a
-// JSON body that says why, and leaves nothing behind:
+// Start at [New]. A batch is one POST, to any path, of a multipart/form-data body with two
+// parts: the gzipped envelope and the event. An invalid batch is not stored. The answer is 400
+// with the reason as JSON:
 //
 //	{"status":400,"path":"/symdb/v1/input","reason":"file: scopes[3].symbols[0].type: the key is missing"}
 //
-// 405 answers a method other than POST, 409 a batch number that is taken by
-// other bytes, 413 what is over a size limit, 500 a store that can't write.
-// Everything else is accepted with 202.
+// It is 405 for a method other than POST, 409 for a batch number stored with other bytes, 413
+// for a batch over a size limit, and 500 if the store can't write. A valid batch gets 202.
 //
-// What can be told only from several batches is never a reason to refuse one,
-// because batches may arrive late: holes, batches above the final one, more
-// than one final and metadata that differs are derived from what is stored,
-// each time it is looked at. See [Violation] and the Complete field of
-// [Upload].
+// Batches may arrive late, so one is never refused because of others. Holes, batches after the
+// final one, several final ones and differing metadata are computed from the stored batches
+// when they are shown. See [Violation] and Upload.Complete.
 //
-// GET /uploads lists the uploads, GET /uploads/{id} shows one with its batches,
-// GET /uploads/{id}/batches/{n} gives a batch's gzip as it came.
+// GET /uploads lists the uploads, GET /uploads/{id} shows one with its batches, and GET
+// /uploads/{id}/batches/{n} returns the gzip of a batch.
 //
-// The package is written from the protocol alone and shares no code with the
-// server it checks. It is not for production: it keeps an entry for every batch
-// it ever accepted, knows no authentication, and does not sync what it writes.
-// It sets no timeouts either; those belong to the http.Server it runs in.
+// The package is written from the protocol alone and shares no code with the server. It is not
+// for production: it never forgets a batch, has no authentication, and does not sync its files.
+// Timeouts are up to the http.Server.
 package devintake

@@ -10,13 +10,13 @@ import (
 	"net/http"
 )
 
-// metadata is what all batches of an upload have in common.
+// metadata is common to all batches of an upload.
 type metadata struct {
 	uploadID, service, env, version, language string
 	hasEnv                                    bool
 }
 
-// envelope is what is kept of a batch once its scopes are checked.
+// envelope describes a batch whose scopes were checked.
 type envelope struct {
 	metadata
 	batchNum   int
@@ -49,8 +49,7 @@ var eventFields = []field{
 	{"attachmentSize", kindInt64, true},
 }
 
-// readFile checks the file part: one gzip member, nothing after it, and the
-// envelope inside. It reads to the end where it finds nothing wrong.
+// readFile checks the file part: one gzip member with an envelope, and nothing after it.
 func (in *Intake) readFile(file io.Reader) (envelope, error) {
 	compressed := bufio.NewReaderSize(file, scanBufferBytes)
 	member, err := gzip.NewReader(compressed)
@@ -73,8 +72,7 @@ func (in *Intake) readFile(file io.Reader) (envelope, error) {
 	return env, nil
 }
 
-// limitedReader fails once more than left bytes come, and says of its source's
-// errors that they are about decompression.
+// limitedReader fails after left bytes. It marks its source's errors as decompression errors.
 type limitedReader struct {
 	src  io.Reader
 	left int64
@@ -96,24 +94,24 @@ func gzipError(err error) error {
 	return fmt.Errorf("decompress: %w", err)
 }
 
-// checkEnvelope reads an envelope to the end of the stream. Unless deep is set
-// it looks no further into scopes than that they are objects.
+// checkEnvelope reads an envelope to the end of the stream. Unless deep is set, it only checks
+// that scopes are objects.
 func checkEnvelope(raw io.Reader, deep bool) (envelope, error) {
 	s := newScanner(raw)
 	var env envelope
 	err := s.fields(envelopeFields, true, func(f *field) (err error) {
 		switch f.name {
 		case "service":
-			env.service, err = s.keptName()
+			env.service, err = s.readName()
 		case "env":
 			env.hasEnv = true
-			env.env, err = s.kept()
+			env.env, err = s.readString()
 		case "version":
-			env.version, err = s.kept()
+			env.version, err = s.readString()
 		case "language":
-			env.language, err = s.keptName()
+			env.language, err = s.readName()
 		case "upload_id":
-			env.uploadID, err = s.kept()
+			env.uploadID, err = s.readString()
 			if err == nil && !isUUID(env.uploadID) {
 				err = violate("%q is not a UUID", cut(env.uploadID))
 			}
@@ -156,23 +154,23 @@ func (s *scanner) rootScopes(deep bool) (int, error) {
 	return count, err
 }
 
-// kept takes a string and returns it.
-func (s *scanner) kept() (string, error) {
+// readString reads a string and returns it.
+func (s *scanner) readString() (string, error) {
 	_, err := s.str(true)
 	return string(s.text), err
 }
 
-// keptName is kept for a string that may not be empty.
-func (s *scanner) keptName() (string, error) {
-	text, err := s.kept()
+// readName reads a string that must not be empty.
+func (s *scanner) readName() (string, error) {
+	text, err := s.readString()
 	if err == nil && text == "" {
 		err = violate("is empty")
 	}
 	return text, err
 }
 
-// checkEvent checks that an event agrees with its envelope and with the length
-// of the file part, and returns the runtime id.
+// checkEvent checks an event against its envelope and the length of the file part, and returns
+// the runtime ID.
 func checkEvent(event []byte, env envelope, fileBytes int64) (string, error) {
 	s := newScanner(bytes.NewReader(event))
 	var runtimeID string
@@ -187,7 +185,7 @@ func checkEvent(event []byte, env envelope, fileBytes int64) (string, error) {
 		case "language":
 			err = s.equal(env.language)
 		case "runtimeId":
-			runtimeID, err = s.kept()
+			runtimeID, err = s.readString()
 		case "type":
 			err = s.equal("symdb")
 		case "uploadId":
@@ -211,7 +209,7 @@ func checkEvent(event []byte, env envelope, fileBytes int64) (string, error) {
 }
 
 func (s *scanner) equal(want string) error {
-	got, err := s.kept()
+	got, err := s.readString()
 	if err == nil && got != want {
 		err = violate("is %q, want %q", cut(got), cut(want))
 	}

@@ -19,64 +19,52 @@ const (
 	maxEventBytes       = 64 << 10
 )
 
-// Options are an intake's settings. The zero value stores in memory, checks
-// everything and takes the default limits.
+// Options are the settings of an intake. The zero value stores in memory, checks everything and
+// has the default limits.
 type Options struct {
-	// Dir is where batches are stored, as <upload_id>/<batch_num>.json.gz and
-	// <batch_num>.event.json; it is made if need be. What it holds already is
-	// checked and taken over. One intake at a time may use it. Empty: batches
-	// are kept in memory.
+	// Dir is the directory to store batches in, as <upload_id>/<batch_num>.json.gz and
+	// <batch_num>.event.json. It is created if needed. Batches that are in it are checked and
+	// loaded. Only one intake may use it. If empty, batches are kept in memory.
 	Dir string
 	// MaxBodyBytes limits a request's body. Default 64 MiB.
 	MaxBodyBytes int64
 	// MaxRawBytes limits a batch's envelope after decompression. Default 1 GiB.
 	MaxRawBytes int64
-	// BodyTimeout is how long a request may take to arrive, behind its headers.
-	// Default one minute.
+	// BodyTimeout limits the time in which a request's body arrives. Default one minute.
 	BodyTimeout time.Duration
-	// SkipScopeCheck leaves it at checking that scopes are JSON objects, for
-	// load tests; whatever is around them is checked all the same.
+	// SkipScopeCheck only checks that scopes are JSON objects, for load tests. All else is
+	// checked.
 	SkipScopeCheck bool
-	// OnBatch is called for every accepted batch, repeats included, after it is
-	// stored and before it is answered; from several goroutines at once. Nil: no
-	// call.
+	// OnBatch is called for every accepted batch, including repeats, after it is stored and
+	// before it is answered. It must be safe for concurrent use. It may be nil.
 	OnBatch func(Receipt)
-	// OnRefusal is called for every refused request, before it is answered;
-	// from several goroutines at once. Nil: no call.
+	// OnRefusal is called for every refused request, before it is answered. It must be safe
+	// for concurrent use. It may be nil.
 	OnRefusal func(Refusal)
 }
 
-// Receipt says what one accepted request brought. It is also the body of the
-// answer.
+// Receipt describes one accepted request. It is also the body of the answer.
 type Receipt struct {
-	// Path is the path of the request's URL.
-	Path string `json:"path"`
-	// UploadID is the upload's UUID as the batch spells it.
-	UploadID string `json:"upload_id"`
-	// RuntimeID is the runtimeId of the event.
+	Path      string `json:"path"`      // of the URL
+	UploadID  string `json:"upload_id"` // as the batch spells it
 	RuntimeID string `json:"runtime_id"`
-	// Service, Env, Version and Language are the envelope's. Env is empty where
-	// the envelope has none.
-	Service  string `json:"service"`
-	Env      string `json:"env,omitempty"`
-	Version  string `json:"version"`
-	Language string `json:"language"`
-	// BatchNum counts from 1.
-	BatchNum int `json:"batch_num"`
-	// Final is set in the batch that calls itself the upload's last.
-	Final bool `json:"final"`
+	Service   string `json:"service"`
+	Env       string `json:"env,omitempty"` // empty if there is none
+	Version   string `json:"version"`
+	Language  string `json:"language"`
+	BatchNum  int    `json:"batch_num"` // from 1
+	Final     bool   `json:"final"`
 	// ScopeCount is the number of root scopes.
 	ScopeCount int `json:"scope_count"`
-	// RawBytes is the envelope's size as JSON.
-	RawBytes int64 `json:"raw_bytes"`
-	// CompressedBytes is the envelope's size as gzip.
+	// RawBytes is the envelope's size as JSON, CompressedBytes as gzip.
+	RawBytes        int64 `json:"raw_bytes"`
 	CompressedBytes int64 `json:"compressed_bytes"`
-	// Repeat is set where the batch was stored before with the same bytes.
+	// Repeat is set if the batch was already stored with the same bytes.
 	Repeat bool `json:"repeat"`
 }
 
-// Intake is an http.Handler that checks and stores batches. It is safe for use
-// by several goroutines. It starts none and needs no closing.
+// Intake is an http.Handler that checks and stores batches. It is safe for concurrent use,
+// starts no goroutines and needs no closing.
 type Intake struct {
 	opts     Options
 	listing  http.Handler
@@ -87,8 +75,8 @@ type Intake struct {
 	order   []*upload          // by arrival
 }
 
-// New returns an intake. It fails on a negative limit, and where Options.Dir
-// can't be used or holds a batch that breaks the contract.
+// New returns an intake. It fails if a limit is negative, or Options.Dir can't be used or has an
+// invalid batch.
 func New(opts Options) (*Intake, error) {
 	if opts.MaxBodyBytes < 0 {
 		return nil, fmt.Errorf("options: MaxBodyBytes is %d, below zero", opts.MaxBodyBytes)
@@ -118,16 +106,15 @@ func New(opts Options) (*Intake, error) {
 	return in, nil
 }
 
-// RefusalCount returns the number of requests refused so far.
+// RefusalCount returns the number of refused requests.
 func (in *Intake) RefusalCount() int {
 	return int(in.refusals.Load())
 }
 
-// ServeHTTP answers GET and HEAD on /uploads and below with what is stored;
-// every other request is taken for a batch.
+// ServeHTTP answers GET and HEAD on /uploads and below from the store. Any other request is a
+// batch.
 func (in *Intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The server ends the deadline with the request. Where it knows none, as in a
-	// test without a connection, there is none.
+	// The deadline ends with the request. Without a connection, as in a test, there is none.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(in.opts.BodyTimeout))
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if reads && (r.URL.Path == "/uploads" || strings.HasPrefix(r.URL.Path, "/uploads/")) {
@@ -158,25 +145,22 @@ func (in *Intake) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if refusal.Status == http.StatusRequestEntityTooLarge || refusal.Status == http.StatusRequestTimeout {
 		w.Header().Set("Connection", "close")
 	} else {
-		// A client that is still writing would see a reset connection in place
-		// of the answer. The limits of the body and of its time bound this.
+		// Otherwise a client that is still writing would see a reset connection instead of the
+		// answer. The limits of the body apply.
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
 	writeJSON(w, refusal.Status, refusal)
 }
 
-// Refusal says why a request was not accepted. It is also the body of the
-// answer.
+// Refusal says why a request was refused. It is also the body of the answer.
 type Refusal struct {
-	// Status is the HTTP status of the answer.
-	Status int `json:"status"`
-	// Path is the path of the request's URL.
-	Path string `json:"path"`
-	// Reason names the part, the place in it and the rule that is broken.
+	Status int    `json:"status"` // of the answer
+	Path   string `json:"path"`   // of the URL
+	// Reason names the part, the place in it and the broken rule.
 	Reason string `json:"reason"`
 }
 
-// statusError is a refusal whose status is not left to refusalOf.
+// statusError is a refusal with its status.
 type statusError struct {
 	status int
 	reason string
@@ -188,7 +172,7 @@ func refuse(status int, format string, args ...any) error {
 	return &statusError{status: status, reason: fmt.Sprintf(format, args...)}
 }
 
-// storeError is a failure of the intake's own, not of the request.
+// storeError is a failure of the store.
 type storeError struct{ err error }
 
 func (e *storeError) Error() string { return "store: " + e.err.Error() }

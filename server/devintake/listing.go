@@ -1,8 +1,12 @@
 package devintake
 
 import (
+	"compress/gzip"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 )
@@ -11,7 +15,7 @@ import (
 type Listing struct {
 	// Uploads are in order of arrival, without their batches.
 	Uploads []Upload `json:"uploads"`
-	// RefusalCount is the number of requests refused so far.
+	// RefusalCount is the number of refused requests.
 	RefusalCount int `json:"refusal_count"`
 }
 
@@ -63,7 +67,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusNotFound, Refusal{Status: http.StatusNotFound, Path: r.URL.Path, Reason: "nothing is stored here"})
 }
 
-// writeJSON answers. That the client is gone by then is nobody's concern.
+// writeJSON writes an answer. It ignores errors, because the client may be gone.
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -71,4 +75,69 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(value)
+}
+
+// ErrUnknownUpload means that no batch of the upload is stored.
+var ErrUnknownUpload = errors.New("unknown upload")
+
+// Scopes yields the root scopes of an upload as JSON, in the order of the batches that are
+// stored when it starts. The caller owns each scope. The first error ends the sequence. It is
+// ErrUnknownUpload if there is no such upload.
+func (in *Intake) Scopes(uploadID string) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		upload, ok := in.Upload(uploadID)
+		if !ok {
+			yield(nil, fmt.Errorf("%w %s", ErrUnknownUpload, uploadID))
+			return
+		}
+		for _, batch := range upload.Batches {
+			for scope, err := range batch.Scopes() {
+				if !yield(scope, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Scopes yields the root scopes of one batch, like [Intake.Scopes].
+func (b Batch) Scopes() iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		if err := b.scopes(yield); err != nil {
+			yield(nil, fmt.Errorf("batch %d: %w", b.BatchNum, err))
+		}
+	}
+}
+
+// scopes returns nil at the end, or if yield returns false.
+func (b Batch) scopes(yield func(json.RawMessage, error) bool) error {
+	file, err := b.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	raw, err := gzip.NewReader(file)
+	if err != nil {
+		return fmt.Errorf("decompress: %w", err)
+	}
+	decoder := json.NewDecoder(raw)
+	// Only keys, strings and numbers precede the scopes.
+	for token := json.Token(nil); token != json.Delim('['); {
+		if token, err = decoder.Token(); err != nil {
+			return fmt.Errorf("envelope: %w", err)
+		}
+	}
+	for decoder.More() {
+		var scope json.RawMessage
+		if err := decoder.Decode(&scope); err != nil {
+			return fmt.Errorf("envelope: %w", err)
+		}
+		if !yield(scope, nil) {
+			return nil
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return fmt.Errorf("envelope: %w", err)
+	}
+	return nil
 }

@@ -12,14 +12,13 @@ import (
 	"strings"
 )
 
-// The two routes that have headers of their own. Any other path is held to the
-// rules that are common to both.
+// The two routes with headers of their own. Any other path has only the common rules.
 const (
 	agentPath  = "/symdb/v1/input"
 	directPath = "/api/v2/debugger"
 )
 
-// A part's headers, byte for byte.
+// partHeaders are the exact headers of a part.
 type partHeaders struct{ name, disposition, contentType string }
 
 var (
@@ -74,8 +73,7 @@ func (in *Intake) receive(w http.ResponseWriter, r *http.Request) (Receipt, erro
 	return receipt, err
 }
 
-// checkRequest checks all that comes before the body, and returns the boundary
-// between its parts.
+// checkRequest checks method and headers, and returns the boundary of the parts.
 func (in *Intake) checkRequest(r *http.Request) (string, error) {
 	if r.Method != http.MethodPost {
 		return "", refuse(http.StatusMethodNotAllowed, "method %s: a batch is sent by POST", r.Method)
@@ -113,7 +111,7 @@ func (in *Intake) checkRequest(r *http.Request) (string, error) {
 	return params["boundary"], err
 }
 
-// checkTags checks the agent route's additional tags, which may be absent.
+// checkTags checks the optional tags of the agent route.
 func checkTags(r *http.Request) error {
 	const name = "X-Datadog-Additional-Tags"
 	if len(r.Header.Values(name)) == 0 {
@@ -131,8 +129,7 @@ func checkTags(r *http.Request) error {
 	return nil
 }
 
-// checkDirect checks what the backend wants of those who come without an agent.
-// The key itself never shows up in a reason.
+// checkDirect checks the headers that the backend requires. Reasons do not quote the key.
 func checkDirect(r *http.Request) error {
 	for _, name := range []string{"DD-API-KEY", "DD-EVP-ORIGIN"} {
 		if _, err := soleHeader(r, name); err != nil {
@@ -186,7 +183,7 @@ func nextPart(parts *multipart.Reader, want partHeaders) (*multipart.Part, error
 	return part, nil
 }
 
-// noMoreParts checks that the closing boundary follows, and is the end.
+// noMoreParts checks that the body ends with the closing boundary.
 func noMoreParts(parts *multipart.Reader, whole *tailReader, boundary string) error {
 	_, err := parts.NextRawPart()
 	if err == nil {
@@ -204,8 +201,8 @@ func noMoreParts(parts *multipart.Reader, whole *tailReader, boundary string) er
 	return nil
 }
 
-// tailReader remembers the last bytes that were read: more than a boundary, of
-// at most 70 characters (RFC 2046, section 5.1.1), and what is around it.
+// tailReader keeps the last bytes that were read: enough for a boundary of 70 characters (RFC
+// 2046, section 5.1.1) with its delimiters.
 type tailReader struct {
 	src  io.Reader
 	tail []byte
@@ -238,7 +235,7 @@ func isUUID(s string) bool {
 	return true
 }
 
-// cut bounds what a reason repeats of a request.
+// cut shortens a quotation of the request.
 func cut(s string) string {
 	const maxBytes = 100
 	if len(s) <= maxBytes {

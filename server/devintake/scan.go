@@ -14,7 +14,7 @@ const (
 	maxNesting      = 2048
 )
 
-// violation is what breaks a rule in a JSON text, and where.
+// violation is a broken rule in a JSON text, and its place.
 type violation struct {
 	path   []string // innermost first
 	reason string
@@ -47,24 +47,23 @@ func withinElement(err error, i int) error {
 	return err
 }
 
-// scanner reads one JSON text (RFC 8259) from a stream and holds no more of it
-// than a buffer and the last key or short string. It is stricter than
-// encoding/json: invalid UTF-8 and lone surrogates are errors. An error of the
-// stream is returned as it is, what is wrong with the text as a violation.
+// scanner reads one JSON text (RFC 8259) from a stream. It only holds a buffer and the last key
+// or short string. Unlike encoding/json it rejects invalid UTF-8 and lone surrogates. Errors in
+// the text are violations; errors of the stream are returned unchanged.
 type scanner struct {
 	src        io.Reader
 	srcErr     error
 	buf        []byte
 	start, end int
 	depth      int
-	text       []byte // the last string kept, or number
+	text       []byte // the last kept string, or number
 }
 
 func newScanner(src io.Reader) *scanner {
 	return &scanner{src: src, buf: make([]byte, scanBufferBytes)}
 }
 
-// fill makes n unread bytes available, and reports whether there were as many.
+// fill makes n unread bytes available, and reports whether there are as many.
 func (s *scanner) fill(n int) bool {
 	if s.end-s.start >= n {
 		return true
@@ -86,7 +85,7 @@ func (s *scanner) ended() error {
 	return s.srcErr
 }
 
-// peek returns the first byte of the next token without taking it.
+// peek returns the first byte of the next token without consuming it.
 func (s *scanner) peek() (byte, error) {
 	for {
 		for ; s.start < s.end; s.start++ {
@@ -102,7 +101,7 @@ func (s *scanner) peek() (byte, error) {
 	}
 }
 
-// finish reads the stream to its end, in which nothing but white space may be.
+// finish checks that only white space follows.
 func (s *scanner) finish() error {
 	if _, err := s.peek(); err == nil {
 		return violate("something follows the end of the JSON")
@@ -113,7 +112,7 @@ func (s *scanner) finish() error {
 	return s.srcErr
 }
 
-// begin takes the byte that a value of the kind wanted begins with.
+// begin consumes the first byte of a value.
 func (s *scanner) begin(c byte, want string) error {
 	got, err := s.peek()
 	if err != nil {
@@ -145,8 +144,7 @@ func kindOf(c byte) string {
 	}
 }
 
-// object calls visit at the value of each key; visit takes the value. The key is
-// valid until visit reads.
+// object calls visit at each value; visit must consume it. The key is valid until visit reads.
 func (s *scanner) object(visit func(key []byte) error) error {
 	if err := s.begin('{', "an object"); err != nil {
 		return err
@@ -162,7 +160,7 @@ func (s *scanner) object(visit func(key []byte) error) error {
 	})
 }
 
-// array calls visit at each element; visit takes it. It returns their number.
+// array calls visit at each element; visit must consume it. It returns the number of elements.
 func (s *scanner) array(visit func(i int) error) (int, error) {
 	if err := s.begin('[', "an array"); err != nil {
 		return 0, err
@@ -209,7 +207,7 @@ func (s *scanner) elements(closing byte, visit func(i int) error) error {
 	}
 }
 
-// skip takes any value and checks its syntax.
+// skip consumes any value and checks its syntax.
 func (s *scanner) skip() error {
 	c, err := s.peek()
 	if err != nil {

@@ -4,9 +4,9 @@ package devintake
 type kind uint8
 
 const (
-	kindString       kind = iota
-	kindName              // a string that is not empty
-	kindStringOrNull      // null where there is none
+	kindString kind = iota
+	kindName        // a string that is not empty
+	kindStringOrNull
 	kindBool
 	kindInt32
 	kindInt64
@@ -51,8 +51,7 @@ var rangeFields = []field{
 	{"end", kindInt32, true},
 }
 
-// specificsFields are the keys of language_specifics that have a type. They may
-// come in any order, among keys that have none.
+// specificsFields are the typed keys of language_specifics. They and others may be in any order.
 var specificsFields = []field{
 	{"agent_version", kindString, false},
 	{"go_qualified_name", kindString, false},
@@ -75,15 +74,14 @@ var specificsFields = []field{
 	{"prepended_modules", kindStrings, false},
 }
 
-// maxOpenKeyBytes bounds what is remembered of one language_specifics to find
-// keys that occur twice.
+// maxOpenKeyBytes limits the keys of one language_specifics, which are kept to find duplicates.
 const maxOpenKeyBytes = 1 << 20
 
 func (s *scanner) scope() error {
 	return s.fields(scopeFields, true, s.value)
 }
 
-// value takes a value of a scope or of what is in it.
+// value checks a value of a scope, or of something in it.
 func (s *scanner) value(f *field) error {
 	var err error
 	switch f.kind {
@@ -124,7 +122,7 @@ func (s *scanner) rangeElement(int) error  { return s.fields(rangeFields, true, 
 func (s *scanner) symbolElement(int) error { return s.fields(symbolFields, true, s.value) }
 func (s *scanner) scopeElement(int) error  { return s.scope() }
 
-// some takes an array that would be left out if it were empty.
+// some checks an array that must not be empty.
 func (s *scanner) some(visit func(i int) error) error {
 	count, err := s.array(visit)
 	if err == nil && count == 0 {
@@ -150,8 +148,8 @@ func (s *scanner) stringOrNull() error {
 	return err
 }
 
-// fields takes an object of the keys in table, none of them twice, in the
-// table's order where ordered is set.
+// fields checks an object that has the keys in table, each at most once, and in the table's order
+// if ordered is set.
 func (s *scanner) fields(table []field, ordered bool, visit func(*field) error) error {
 	var seen uint32
 	next := 0
@@ -197,7 +195,7 @@ func indexOf(table []field, key []byte) int {
 	return -1
 }
 
-// specifics takes a language_specifics object.
+// specifics checks a language_specifics object.
 func (s *scanner) specifics() error {
 	var seen uint32
 	var open map[string]struct{}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -27,7 +28,7 @@ type body struct {
 	path  string
 }
 
-// Open opens the batch's gzip as it came.
+// Open opens the gzip of the batch.
 func (b Batch) Open() (io.ReadCloser, error) {
 	if b.body.path == "" {
 		return io.NopCloser(bytes.NewReader(b.body.bytes)), nil
@@ -39,8 +40,7 @@ func (b Batch) Open() (io.ReadCloser, error) {
 	return file, nil
 }
 
-// Gzip returns the batch's gzip as it came, of at most Options.MaxBodyBytes. Not
-// to be changed.
+// Gzip returns the gzip of the batch, which the caller must not change.
 func (b Batch) Gzip() ([]byte, error) {
 	if b.body.path == "" {
 		return b.body.bytes, nil
@@ -52,7 +52,7 @@ func (b Batch) Gzip() ([]byte, error) {
 	return compressed, nil
 }
 
-// meter measures what is written to it.
+// meter counts and hashes what is written to it.
 type meter struct {
 	hash hash.Hash
 	size int64
@@ -68,8 +68,8 @@ func (m *meter) Write(p []byte) (int, error) {
 
 func (m *meter) sum() sum { return sum(m.hash.Sum(nil)) }
 
-// spool takes a file part while it is checked: in memory, or in a temporary
-// file where there is a directory.
+// spool holds a file part while it is checked: in a temporary file if there is a directory, else
+// in memory.
 type spool struct {
 	*meter
 	dir    string
@@ -105,8 +105,8 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// keep stores what is spooled, and the event beside it, under the batch's name.
-// The gzip comes last: where it is there, the batch is whole.
+// keep stores the gzip and the event of a batch. The gzip comes last: if it exists, the batch is
+// complete.
 func (s *spool) keep(key string, batchNum int, event []byte) (body, error) {
 	if s.file == nil {
 		return body{bytes: bytes.Clone(s.memory.Bytes())}, nil
@@ -135,7 +135,7 @@ func (s *spool) rename(path string, event []byte) error {
 	return os.Rename(s.file.Name(), path+fileSuffix)
 }
 
-// discard removes what was not kept; after keep it does nothing.
+// discard removes the temporary file. After keep it does nothing.
 func (s *spool) discard() {
 	if s.file != nil {
 		_ = s.file.Close()
@@ -143,7 +143,7 @@ func (s *spool) discard() {
 	}
 }
 
-// accept stores a checked batch, unless it is stored already.
+// accept stores a checked batch unless it is already stored.
 func (in *Intake) accept(env envelope, runtimeID string, spooled *spool, event []byte) (Receipt, error) {
 	receipt := Receipt{
 		UploadID:        env.uploadID,
@@ -180,4 +180,76 @@ func (in *Intake) accept(env envelope, runtimeID string, spooled *spool, event [
 	arrived.snapshot.body = kept
 	in.add(key, arrived)
 	return receipt, nil
+}
+
+// load loads and checks the batches in the directory.
+func (in *Intake) load() error {
+	dir := in.opts.Dir
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		switch {
+		case strings.HasPrefix(entry.Name(), tempPrefix) && entry.Type().IsRegular():
+			err = os.Remove(filepath.Join(dir, entry.Name()))
+		case entry.IsDir() && isUUID(entry.Name()):
+			err = in.loadUpload(entry.Name())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *Intake) loadUpload(name string) error {
+	entries, err := os.ReadDir(filepath.Join(in.opts.Dir, name))
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		num, ok := strings.CutSuffix(entry.Name(), fileSuffix)
+		if !ok {
+			continue
+		}
+		b, err := in.loadBatch(filepath.Join(in.opts.Dir, name, num))
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(name, entry.Name()), err)
+		}
+		if uploadKey(b.uploadID) != name || strconv.Itoa(b.batchNum) != num {
+			return fmt.Errorf("%s: holds batch %d of upload %s",
+				filepath.Join(name, entry.Name()), b.batchNum, b.uploadID)
+		}
+		in.add(name, b)
+	}
+	return nil
+}
+
+// loadBatch checks the two files of a batch, given their path without suffix.
+func (in *Intake) loadBatch(path string) (*batch, error) {
+	event, err := os.ReadFile(filepath.Clean(path + eventSuffix))
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(filepath.Clean(path + fileSuffix))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	read := newMeter()
+	env, err := in.readFile(io.TeeReader(file, read))
+	if err != nil {
+		return nil, err
+	}
+	runtimeID, err := checkEvent(event, env, read.size)
+	if err != nil {
+		return nil, fmt.Errorf("event: %w", err)
+	}
+	b := newBatch(env, runtimeID, read, event)
+	b.snapshot.body = body{path: path + fileSuffix}
+	return b, nil
 }

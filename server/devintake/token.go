@@ -12,7 +12,7 @@ const (
 	maxDigits    = 32
 )
 
-// word takes a literal.
+// word consumes a literal.
 func (s *scanner) word(word string) error {
 	s.fill(len(word))
 	got := s.buf[s.start:min(s.end, s.start+len(word))]
@@ -27,7 +27,7 @@ func (s *scanner) word(word string) error {
 	}
 }
 
-// integer takes a number without fraction or exponent that fits bits.
+// integer reads a number without fraction or exponent that fits bits.
 func (s *scanner) integer(bits int) (int64, error) {
 	c, err := s.peek()
 	if err != nil {
@@ -47,22 +47,22 @@ func (s *scanner) integer(bits int) (int64, error) {
 	return n, nil
 }
 
-// number takes a number and reports whether it has neither fraction nor
-// exponent. Its beginning is in text.
+// number reads a number and reports whether it has neither fraction nor exponent. Its start is in
+// text.
 func (s *scanner) number() (whole bool, err error) {
 	s.text = s.text[:0]
-	s.take("-")
-	leadingZero := s.take("0")
+	s.accept("-")
+	leadingZero := s.accept("0")
 	digits := s.digits()
 	malformed := leadingZero && digits > 0 || !leadingZero && digits == 0
 	whole = true
-	if s.take(".") {
+	if s.accept(".") {
 		whole = false
 		malformed = malformed || s.digits() == 0
 	}
-	if s.take("eE") {
+	if s.accept("eE") {
 		whole = false
-		s.take("+-")
+		s.accept("+-")
 		malformed = malformed || s.digits() == 0
 	}
 	if !malformed {
@@ -78,14 +78,14 @@ func (s *scanner) number() (whole bool, err error) {
 }
 
 func (s *scanner) digits() (count int) {
-	for s.take("0123456789") {
+	for s.accept("0123456789") {
 		count++
 	}
 	return count
 }
 
-// take takes the next byte if it is one of those in set.
-func (s *scanner) take(set string) bool {
+// accept consumes the next byte if it is in set.
+func (s *scanner) accept(set string) bool {
 	if !s.fill(1) || strings.IndexByte(set, s.buf[s.start]) < 0 {
 		return false
 	}
@@ -96,9 +96,8 @@ func (s *scanner) take(set string) bool {
 	return true
 }
 
-// str takes a string and returns its length in bytes as it stands in the JSON.
-// Where keep is set the string is in text, and may have no more than
-// maxTextBytes.
+// str reads a string and returns its length in bytes as written. If keep is set, the string is in
+// text, and is limited to maxTextBytes.
 func (s *scanner) str(keep bool) (int, error) {
 	if err := s.begin('"', "a string"); err != nil {
 		return 0, err
@@ -136,7 +135,7 @@ func (s *scanner) str(keep bool) (int, error) {
 	}
 }
 
-// plainRun returns how many bytes of a string stand for themselves.
+// plainRun returns the number of leading bytes that need no decoding.
 func plainRun(b []byte) int {
 	for i, c := range b {
 		if !plain[c] {
@@ -153,8 +152,8 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// character decodes the escape or multibyte character at the start of the
-// buffer, and leaves it there.
+// character decodes the escape or multibyte character at the start of the buffer without consuming
+// it.
 func (s *scanner) character() (r rune, size int, err error) {
 	switch c := s.buf[s.start]; {
 	case c == '\\':
@@ -174,7 +173,7 @@ func (s *scanner) character() (r rune, size int, err error) {
 	}
 }
 
-// escape decodes the escape at the start of the buffer, and leaves it there.
+// escape decodes the escape at the start of the buffer without consuming it.
 func (s *scanner) escape() (rune, int, error) {
 	if !s.fill(2) {
 		return 0, 0, s.ended()
@@ -211,7 +210,7 @@ func (s *scanner) escape() (rune, int, error) {
 	return r, 12, nil
 }
 
-// hex decodes the \uXXXX at an offset in the buffer.
+// hex decodes the \uXXXX at an offset of the buffer.
 func (s *scanner) hex(offset int) (rune, error) {
 	if !s.fill(offset + 6) {
 		return 0, s.ended()

@@ -10,40 +10,35 @@ import (
 	"strings"
 )
 
-// Upload is a snapshot of what is stored of one upload. Its metadata is that of
-// the stored batch with the lowest number.
+// Upload is a snapshot of one stored upload. Its metadata is that of the batch with the lowest
+// number.
 type Upload struct {
-	UploadID  string `json:"upload_id"`
-	RuntimeID string `json:"runtime_id"`
-	Service   string `json:"service"`
-	// Env is empty where the envelope has none.
-	Env      string `json:"env,omitempty"`
-	Version  string `json:"version"`
-	Language string `json:"language"`
-	// BatchCount is the number of batches stored.
-	BatchCount int `json:"batch_count"`
-	// ScopeCount is the number of root scopes; a root that comes twice counts
-	// twice.
+	UploadID   string `json:"upload_id"`
+	RuntimeID  string `json:"runtime_id"`
+	Service    string `json:"service"`
+	Env        string `json:"env,omitempty"` // empty if there is none
+	Version    string `json:"version"`
+	Language   string `json:"language"`
+	BatchCount int    `json:"batch_count"`
+	// ScopeCount is the number of root scopes, including repeated ones.
 	ScopeCount int `json:"scope_count"`
-	// RawBytes is the size of all envelopes as JSON.
-	RawBytes int64 `json:"raw_bytes"`
-	// CompressedBytes is the size of all envelopes as gzip.
+	// RawBytes is the size of all envelopes as JSON, CompressedBytes as gzip.
+	RawBytes        int64 `json:"raw_bytes"`
 	CompressedBytes int64 `json:"compressed_bytes"`
-	// Complete is set where exactly one batch is final, it has the highest
-	// number, and no number below it is missing.
+	// Complete is set if exactly one batch is final, it has the highest number, and no number
+	// below it is missing.
 	Complete bool `json:"complete"`
-	// FinalBatchNum is the highest number of a final batch; 0 without one.
+	// FinalBatchNum is the highest number of a final batch; 0 if there is none.
 	FinalBatchNum int `json:"final_batch_num"`
 	// RepeatCount is how many times a stored batch came again.
 	RepeatCount int `json:"repeat_count"`
-	// Violations is what is wrong with the upload as a whole, by the state it is
-	// in now: a hole is gone once the batch that was late is there.
+	// Violations are those of the current state: a hole is gone when the late batch arrives.
 	Violations []Violation `json:"violations"`
-	// Batches are the batches by number. [Intake.Uploads] leaves them out.
+	// Batches are ordered by number. [Intake.Uploads] omits them.
 	Batches []Batch `json:"batches,omitempty"`
 }
 
-// ViolationKind says which rule about an upload as a whole is broken.
+// ViolationKind is a broken rule about an upload as a whole.
 type ViolationKind string
 
 // The kinds of violations.
@@ -56,19 +51,18 @@ const (
 	SeveralFinals ViolationKind = "several_finals"
 	// AfterFinal: a batch has a higher number than one that is final.
 	AfterFinal ViolationKind = "after_final"
-	// MetadataDiffers: the batches don't agree about service, env, version,
-	// language, runtime id or the spelling of the upload id.
+	// MetadataDiffers: the batches differ in service, env, version, language, runtime ID or the
+	// spelling of the upload ID.
 	MetadataDiffers ViolationKind = "metadata_differs"
 )
 
-// Violation is what is wrong with an upload as a whole.
+// Violation is a broken rule about an upload as a whole.
 type Violation struct {
 	Kind ViolationKind `json:"kind"`
-	// BatchNum is the batch at which it shows: the first one that is missing,
-	// conflicting, final too many, after the final one or different.
-	BatchNum int `json:"batch_num"`
-	// Text says it in words.
-	Text string `json:"text"`
+	// BatchNum is the first batch that is missing, conflicting, a second final one, after the
+	// final one, or different.
+	BatchNum int    `json:"batch_num"`
+	Text     string `json:"text"`
 }
 
 // Batch is a snapshot of one stored batch.
@@ -76,17 +70,16 @@ type Batch struct {
 	BatchNum   int  `json:"batch_num"`
 	Final      bool `json:"final"`
 	ScopeCount int  `json:"scope_count"`
-	// RawBytes is the envelope's size as JSON.
-	RawBytes int64 `json:"raw_bytes"`
-	// CompressedBytes is the envelope's size as gzip.
+	// RawBytes is the envelope's size as JSON, CompressedBytes as gzip.
+	RawBytes        int64 `json:"raw_bytes"`
 	CompressedBytes int64 `json:"compressed_bytes"`
-	// SHA256 is the hash of the gzip, in hexadecimal.
+	// SHA256 is the hash of the gzip in hexadecimal.
 	SHA256 string `json:"sha256"`
 	// RepeatCount is how many times it came again with the same bytes.
 	RepeatCount int `json:"repeat_count"`
 	// ConflictCount is how many times it came again with other bytes.
 	ConflictCount int `json:"conflict_count"`
-	// Event is the event as it came. Not to be changed.
+	// Event is the event as received. It must not be changed.
 	Event json.RawMessage `json:"event"`
 
 	body body
@@ -124,7 +117,7 @@ func newBatch(env envelope, runtimeID string, file *meter, event []byte) *batch 
 	}
 }
 
-// find returns a stored batch or nil. Intake.mu is held.
+// find returns a stored batch or nil. The caller must hold Intake.mu.
 func (in *Intake) find(key string, batchNum int) *batch {
 	if u, ok := in.uploads[key]; ok {
 		return u.batches[batchNum]
@@ -132,7 +125,7 @@ func (in *Intake) find(key string, batchNum int) *batch {
 	return nil
 }
 
-// add adds a batch. Intake.mu is held.
+// add adds a batch. The caller must hold Intake.mu.
 func (in *Intake) add(key string, b *batch) {
 	u, ok := in.uploads[key]
 	if !ok {
@@ -143,7 +136,7 @@ func (in *Intake) add(key string, b *batch) {
 	u.batches[b.batchNum] = b
 }
 
-// uploadKey is how an upload is found: a UUID is the same in either case.
+// uploadKey returns the key of an upload. The case of a UUID does not matter.
 func uploadKey(uploadID string) string { return strings.ToLower(uploadID) }
 
 func (u *upload) view(withBatches bool) Upload {
@@ -178,8 +171,7 @@ func (u *upload) view(withBatches bool) Upload {
 	return view
 }
 
-// violations looks at the batches by number; no clock and no order of arrival
-// comes into it.
+// violations depends on the stored batches only, not on the order of arrival.
 func (u *upload) violations(nums []int) []Violation {
 	found := []Violation{}
 	add := func(kind ViolationKind, num int, format string, args ...any) {
@@ -218,7 +210,7 @@ func (u *upload) violations(nums []int) []Violation {
 	return found
 }
 
-// Uploads returns what is stored, in order of arrival, without the batches.
+// Uploads returns all uploads in order of arrival, without their batches.
 func (in *Intake) Uploads() []Upload {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -229,7 +221,7 @@ func (in *Intake) Uploads() []Upload {
 	return views
 }
 
-// Upload returns one upload with its batches, and whether there is one.
+// Upload returns an upload with its batches, and whether it exists.
 func (in *Intake) Upload(uploadID string) (Upload, bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -240,7 +232,7 @@ func (in *Intake) Upload(uploadID string) (Upload, bool) {
 	return u.view(true), true
 }
 
-// Batch returns one batch of an upload, and whether there is one.
+// Batch returns a batch of an upload, and whether it exists.
 func (in *Intake) Batch(uploadID string, batchNum int) (Batch, bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
