@@ -18,6 +18,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -155,21 +156,6 @@ func TestReflectionAsksForCredentials(t *testing.T) {
 	}
 }
 
-// eventually tries until it is done, or patience ends.
-func eventually(t *testing.T, text string, done func() bool) {
-	t.Helper()
-	ctx := testbed.Context(t)
-	ticker := time.NewTicker(2 * time.Millisecond)
-	defer ticker.Stop()
-	for !done() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.Fatalf("waited for %s", text)
-		}
-	}
-}
-
 // TestTokensAreReplaced has the file of tenants be replaced while uploads run: who
 // is gone is ended, others are not, and a file that is not in order changes
 // nothing.
@@ -204,19 +190,19 @@ func TestTokensAreReplaced(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "both to have begun", func() bool { return posted(stays.id) == 1 && posted(goes.id) == 1 })
+	wait.Equal(t, "both to have begun", func() [2]int { return [2]int{posted(stays.id), posted(goes.id)} }, [2]int{1, 1})
 
 	good := file.lines
 	file.lines = []string{"- {name: ", "\x00 broken"}
 	file.write(t)
-	waitLogged(t, bed.Server, "invalid tenants file")
+	bed.Server.AwaitLogged(t, "invalid tenants file")
 	if err := once(t, as(t, bed, going), testbed.NewMetadata()); err != nil {
 		t.Errorf("a broken file has revoked a token: %v", err)
 	}
 
 	file.lines = good[:1]
 	added := file.add(t, "comes")
-	eventually(t, "the new token to be taken", func() bool { return once(t, as(t, bed, added), testbed.NewMetadata()) == nil })
+	wait.Equal(t, "the new token to be taken", func() error { return once(t, as(t, bed, added), testbed.NewMetadata()) }, nil)
 	bed.RequireStatus(t, once(t, as(t, bed, going), testbed.NewMetadata()), codes.Unauthenticated, "UNAUTHENTICATED")
 	_, err := goes.CloseAndReceive() // what was revoked ends, by whatever comes first
 	if status.Code(err) != codes.Unauthenticated {
@@ -303,7 +289,7 @@ func TestTenantsKeepToTheirServices(t *testing.T) {
 	}
 	file.lines[0] = strings.Replace(file.lines[0], "[shop, ", "[bank, ", 1)
 	file.write(t)
-	eventually(t, "the new services", func() bool { return upload(shop, "bank") == nil })
+	wait.Equal(t, "the new services", func() error { return upload(shop, "bank") }, nil)
 	bed.RequireDenied(t, upload(shop, "shop"), "metadata.service")
 }
 
@@ -365,7 +351,7 @@ func TestTenantLimit(t *testing.T) {
 	bed := testbed.New(t, testbed.Options{Configure: file.configure(threshold(0)), Fault: gate.Fault})
 	done := make(chan error, 1)
 	go func() { done <- once(t, as(t, bed, few), testbed.NewMetadata()) }()
-	testbed.Receive(t, gate.Entered, "the first upload's batch")
+	wait.Receive(t, gate.Entered, "the first upload's batch")
 	md := testbed.NewMetadata()
 	md.Service = "another-service"
 	st := bed.RequireStatus(t, once(t, as(t, bed, few), md), codes.ResourceExhausted, "OVERLOADED")
@@ -376,7 +362,7 @@ func TestTenantLimit(t *testing.T) {
 	if err := once(t, as(t, bed, many), md); err != nil {
 		t.Errorf("another tenant: %v", err)
 	}
-	if err := testbed.Receive(t, done, "the first upload"); err != nil {
+	if err := wait.Receive(t, done, "the first upload"); err != nil {
 		t.Error(err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 	"github.com/scopegate/scopegate/integration/internal/rawh2"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // What a server process under attack must keep to.
@@ -170,14 +171,7 @@ func (s *assaulted) leave() {
 // awaitRest waits until the server holds no more than before.
 func (s *assaulted) awaitRest(t *testing.T, before reading) {
 	t.Helper()
-	var now reading
-	defer func() {
-		if t.Failed() {
-			t.Logf("before: %+v; after: %+v", before, now)
-		}
-	}()
-	eventually(t, "the server to let go of what the attack was about", func() bool {
-		now = s.scrape(t)
+	wait.Until(t, fmt.Sprintf("the server to rest as before: %+v", before), func() reading { return s.scrape(t) }, func(now reading) bool {
 		return now.drawn <= before.drawn+restDrawnBytes && now.goroutines <= before.goroutines+restGoroutines
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -113,7 +114,7 @@ func TestSlowIntakeSlowsClient(t *testing.T) {
 		}
 		sent <- nil
 	}()
-	testbed.Receive(t, gate.Entered, "the first batch")
+	wait.Receive(t, gate.Entered, "the first batch")
 	// That a Send has stopped shows only by its taking long; a slow machine lets
 	// this end early, with fewer scopes taken.
 	for waiting := true; waiting; {
@@ -130,7 +131,7 @@ func TestSlowIntakeSlowsClient(t *testing.T) {
 		t.Errorf("%d batches travel at the same time, want 1", n)
 	}
 	gate.Open()
-	if err := testbed.Receive(t, sent, "the sender"); err != nil {
+	if err := wait.Receive(t, sent, "the sender"); err != nil {
 		t.Fatal(err)
 	}
 	summary, err := up.CloseAndReceive()
@@ -214,18 +215,18 @@ func TestClientGoesAway(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				testbed.Receive(t, accepted, "the first batch")
+				wait.Receive(t, accepted, "the first batch")
 				if held > 0 {
-					testbed.Receive(t, gate.Entered, "the second batch")
+					wait.Receive(t, gate.Entered, "the second batch")
 				} else {
-					testbed.Receive(t, accepted, "the second batch")
+					wait.Receive(t, accepted, "the second batch")
 				}
 				leave(t, a)
 				if _, err := up.CloseAndReceive(); err == nil {
 					t.Error("the upload succeeded")
 				}
 				if held > 0 {
-					testbed.Receive(t, gate.BrokenOff, "the batch to be broken off")
+					wait.Receive(t, gate.BrokenOff, "the batch to be broken off")
 				}
 				gate.Open()
 				requireServing(t, bed)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scopegate/scopegate/integration/internal/rawh2"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // TestHostileGarbage sends bytes that are no HTTP/2, from ever later on.
@@ -299,7 +300,7 @@ func TestHostileOverflow(t *testing.T) {
 			stream := openUpload(t, conn, metadata)
 			stream.Data(t, sent[:3*(scopeBytes+1<<10)], frameBytes)
 			conn.Flush()
-			testbed.Receive(t, gate.Entered, "the first batch")
+			wait.Receive(t, gate.Entered, "the first batch")
 			streams = append(streams, stream)
 		}
 		siege.requireWithin(t, connBytes+streamCount*(streamBytes+openBatchBytes+windowBytes+4*scopeBytes), connGoroutines+streamCount*8)

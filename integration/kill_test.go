@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // fleet is the servers that a client knows, as they come and go.
@@ -230,7 +231,7 @@ func TestRollingRestart(t *testing.T) {
 			}
 		})
 	}
-	testbed.Receive(t, begun, "uploads to run")
+	wait.Receive(t, begun, "uploads to run")
 	for range replacements {
 		next := testbed.StartProcess(t, intake.URL(), "127.0.0.1:0", arguments...)
 		servers.are(next.Address)

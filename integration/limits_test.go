@@ -17,6 +17,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -168,9 +169,9 @@ func TestClientComesBack(t *testing.T) {
 			metadata, scopes := testbed.NewMetadata(), testbed.NewSource(7).Functions(3)
 			done := make(chan error, 1)
 			go func() { done <- upload(ctx, bed.Client, metadata, scopes) }()
-			bed.RequireStatus(t, testbed.Receive(t, refused, "the refusal"), codes.ResourceExhausted, "OVERLOADED")
+			bed.RequireStatus(t, wait.Receive(t, refused, "the refusal"), codes.ResourceExhausted, "OVERLOADED")
 			finish(t, first)
-			if err := testbed.Receive(t, done, "the upload"); err != nil {
+			if err := wait.Receive(t, done, "the upload"); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := bed.Intake.Verify(metadata.GetUploadId(), metadata, scopes); err != nil {
@@ -242,7 +243,7 @@ func TestStoppedClientIsNotSlow(t *testing.T) {
 		journey, err := testbed.Resuming{Conn: bed.Conn}.Pull(testbed.Context(t), metadata, scopes)
 		done <- result{journey, err}
 	}()
-	testbed.Receive(t, gate.Entered, "the first batch")
+	wait.Receive(t, gate.Entered, "the first batch")
 	select {
 	case <-time.After(3 * idle):
 	case post := <-gate.BrokenOff:
@@ -252,7 +253,7 @@ func TestStoppedClientIsNotSlow(t *testing.T) {
 		t.Errorf("%d posts while the intake did not answer, want 1", len(posts))
 	}
 	gate.Open()
-	r := testbed.Receive(t, done, "the upload")
+	r := wait.Receive(t, done, "the upload")
 	if r.err != nil || r.journey.Streams != 1 {
 		t.Fatalf("%v after %d streams, the first of which failed with %v", r.err, r.journey.Streams, r.journey.Failures)
 	}

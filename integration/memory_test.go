@@ -8,6 +8,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -131,7 +132,7 @@ func TestPausedClients(t *testing.T) {
 		defer close(all)
 		paused.Wait()
 	}()
-	testbed.Receive(t, all, "all clients to pause")
+	wait.Receive(t, all, "all clients to pause")
 	deliver := testbed.Resuming{Conn: bed.Conn}.Pull
 	_, err := testbed.Deliver(ctx, bed.Intake, deliver, noise(1000, scopesEach, scopeBytes))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -75,17 +76,17 @@ func TestLogOfAnOutage(t *testing.T) {
 			for range uploads {
 				go func() { ended <- once(t, uploading, testbed.NewMetadata()) }()
 			}
-			waitLogged(t, bed.Server, lineDown)
+			bed.Server.AwaitLogged(t, lineDown)
 			if n := bed.Server.Logged("upload ended"); n > 0 {
 				t.Errorf("%d uploads have ended before", n)
 			}
 			trouble.over.Store(true)
 			for range uploads {
-				if err := testbed.Receive(t, ended, "an upload"); err != nil {
+				if err := wait.Receive(t, ended, "an upload"); err != nil {
 					t.Error(err)
 				}
 			}
-			waitLogged(t, bed.Server, lineBack)
+			bed.Server.AwaitLogged(t, lineBack)
 			for _, line := range []string{lineDown, lineBack} {
 				if n := bed.Server.Logged(line); n != 1 {
 					t.Errorf("%d times %s", n, line)
@@ -117,16 +118,10 @@ func TestLogOfAnAdditionalIntakesOutage(t *testing.T) {
 	}})
 	bed.Upload(t, testbed.NewMetadata(), testbed.NewSource(1).Functions(3))
 	whose := " intake=http://" + away.Address() + " additional=2 failed_attempts="
-	waitLogged(t, bed.Server, lineDown+whose+"1 http_status=503 error=away reason=throttled")
+	bed.Server.AwaitLogged(t, lineDown+whose+"1 http_status=503 error=away reason=throttled")
 	trouble.over.Store(true)
 	bed.Stop(t) // which waits for it
 	if bed.Server.Logged(lineBack+whose) != 1 || bed.Server.Logged(lineDown) != 1 || bed.Server.Logged(lineBack) != 1 {
 		t.Error("the log does not tell of its outage, or of another one")
 	}
-}
-
-// waitLogged waits until a server has logged a text.
-func waitLogged(t *testing.T, s *testbed.Server, text string) {
-	t.Helper()
-	eventually(t, "the log to have "+text, func() bool { return s.Logged(text) > 0 })
 }

@@ -34,8 +34,8 @@ func TestFilesBecomePipes(t *testing.T) {
 			if err := syscall.Mkfifo(path, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			waitLogged(t, bed.Server, "invalid tenants file")
-			waitLogged(t, bed.Server, "a pipe, not a regular file")
+			bed.Server.AwaitLogged(t, "invalid tenants file")
+			bed.Server.AwaitLogged(t, "a pipe, not a regular file")
 			if err := once(t, as(t, bed, token), testbed.NewMetadata()); err != nil {
 				t.Error(err)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // startUpload begins an upload and returns it when its first batch is held at
@@ -32,23 +33,20 @@ func startUpload(
 			t.Fatal(err)
 		}
 	}
-	testbed.Receive(t, gate.Entered, "the first batch")
+	wait.Receive(t, gate.Entered, "the first batch")
 	return up
 }
 
 // waitUntilClosed returns when the server takes no connection any more.
 func waitUntilClosed(t *testing.T, bed *testbed.Bed) {
 	t.Helper()
-	for ctx := testbed.Context(t); ; {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", bed.Server.Target())
-		if ctx.Err() != nil {
-			t.Fatal("the server still takes connections")
+	wait.Until(t, "the server to take no connection", func() error {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", bed.Server.Target())
+		if err == nil {
+			_ = conn.Close()
 		}
-		if err != nil {
-			return
-		}
-		_ = conn.Close()
-	}
+		return err
+	}, func(err error) bool { return err != nil })
 }
 
 func TestShutdownWaitsForUpload(t *testing.T) {
@@ -77,10 +75,10 @@ func TestShutdownWaitsForUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	bed.Intake.RequireDelivered(t, summary, metadata, scopes)
-	if err := testbed.Receive(t, stopped, "Shutdown"); err != nil {
+	if err := wait.Receive(t, stopped, "Shutdown"); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if err := testbed.Receive(t, bed.Server.Served, "Serve"); err != nil {
+	if err := wait.Receive(t, bed.Server.Served, "Serve"); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
@@ -101,8 +99,8 @@ func TestShutdownBreaksOff(t *testing.T) {
 	if status.Code(err) != codes.Unavailable || !errors.Is(err, client.ErrUpload) {
 		t.Errorf("%v, want UNAVAILABLE that wraps client.ErrUpload", err)
 	}
-	testbed.Receive(t, gate.BrokenOff, "the batch to be broken off")
-	if err := testbed.Receive(t, bed.Server.Served, "Serve"); err != nil {
+	wait.Receive(t, gate.BrokenOff, "the batch to be broken off")
+	if err := wait.Receive(t, bed.Server.Served, "Serve"); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 	bed.Stop(t)
@@ -185,7 +183,7 @@ func TestShutdownWhileStreamsBegin(t *testing.T) {
 			}
 		})
 	}
-	testbed.Receive(t, begun, "an upload")
+	wait.Receive(t, begun, "an upload")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = bed.Server.Shutdown(ctx) // it is the clients' side that is looked at
@@ -229,7 +227,7 @@ func TestTerminateAfterSwitchingProtocols(t *testing.T) {
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- p.Terminate() }()
-			if err := testbed.Receive(t, ended, "the process to end"); err != nil {
+			if err := wait.Receive(t, ended, "the process to end"); err != nil {
 				t.Error(err)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scopegate/scopegate/integration/internal/rawh2"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // What a hostile client may make the server hold, beside what it has sent.
@@ -123,15 +124,9 @@ func (s *siege) lift(t *testing.T, conns ...*rawh2.Conn) {
 	for _, conn := range conns {
 		conn.Close()
 	}
-	ctx := testbed.Context(t)
 	allowed := restBytes + s.ran*goneBytes
-	more := measure().minus(s.before)
-	for ; more.bytes > allowed || more.goroutines > restGoroutines; more = measure().minus(s.before) {
-		if ctx.Err() != nil {
-			t.Fatalf("the attack is over, but the server still holds %v more than before", more)
-		}
-		runtime.Gosched()
-	}
+	wait.Until(t, "the server to let go of what it held for the attack", func() usage { return measure().minus(s.before) },
+		func(more usage) bool { return more.bytes <= allowed && more.goroutines <= restGoroutines })
 	requireServing(t, s.Bed)
 }
 

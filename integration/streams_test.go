@@ -14,6 +14,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -50,7 +51,7 @@ func TestAgedBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	testbed.Receive(t, arrived, "the aged batch")
+	wait.Receive(t, arrived, "the aged batch")
 	summary, err := up.CloseAndReceive()
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +141,7 @@ func TestStreamIsGivenBack(t *testing.T) {
 			end: func(t *testing.T, bed *testbed.Bed, arrived <-chan struct{}) {
 				t.Helper()
 				// Before its metadata is read, a stream has no progress.
-				testbed.Receive(t, arrived, "the first batch")
+				wait.Receive(t, arrived, "the first batch")
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				_ = bed.Server.Shutdown(ctx) // it is the client's side that is looked at

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -76,9 +77,7 @@ func TestStuckIntake(t *testing.T) {
 			counts.add(journey, bed.Intake, 0)
 		})
 	}
-	eventually(t, "all uploads to have begun", func() bool {
-		return values(t, bed.Server.Metrics)["scopegate_uploads_in_flight"] == float64(uploads)
-	})
+	wait.Equal(t, "all uploads to have begun", func() float64 { return values(t, bed.Server.Metrics)["scopegate_uploads_in_flight"] }, float64(uploads))
 	<-time.After(stuck / 4)
 	early := heapBytes()
 	most := early

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // TestTerminateWithStuckLog has nobody read the server's log, which is a full pipe:
@@ -51,7 +52,7 @@ func TestTerminateWithStuckLog(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- process.Wait() }()
 	var status *exec.ExitError
-	if err := testbed.Receive(t, ended, "the process to end"); err != nil && !errors.As(err, &status) {
+	if err := wait.Receive(t, ended, "the process to end"); err != nil && !errors.As(err, &status) {
 		t.Error(err)
 	}
 }

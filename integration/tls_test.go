@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +22,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 	"github.com/scopegate/scopegate/integration/pki"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -104,14 +104,8 @@ func (s *secure) serial(t *testing.T, config *tls.Config) *big.Int {
 // await waits until new connections are shown the pair.
 func (s *secure) await(t *testing.T, pair pki.Pair, config *tls.Config) {
 	t.Helper()
-	for ctx := testbed.Context(t); ; {
-		if got := s.serial(t, config); got != nil && got.Cmp(pair.Serial) == 0 {
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatal("the new certificate was never shown")
-		}
-	}
+	wait.Until(t, "the certificate "+pair.Serial.String()+" to be shown", func() *big.Int { return s.serial(t, config) },
+		func(got *big.Int) bool { return got != nil && got.Cmp(pair.Serial) == 0 })
 }
 
 func trusting(authority *pki.Authority, pairs ...tls.Certificate) *tls.Config {
@@ -197,7 +191,7 @@ func TestTLSHandshakes(t *testing.T) {
 			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the client sees %v, want %q", err, test.want)
 			}
-			waitLogged(t, s.Server, test.logged)
+			s.Server.AwaitLogged(t, test.logged)
 		})
 	}
 }
@@ -213,7 +207,7 @@ func TestPlaintextMeetsTLS(t *testing.T) {
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("a plaintext client sees %v", err)
 	}
-	waitLogged(t, s.Server, "first record does not look like a TLS handshake")
+	s.Server.AwaitLogged(t, "first record does not look like a TLS handshake")
 	plain := &secure{Server: testbed.StartServer(t, s.intake.URL(), nil, nil), intake: s.intake}
 	err = plain.upload(t, plain.dial(t, credentials.NewTLS(trusting(authority))))
 	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "first record does not look like a TLS handshake") {
@@ -283,9 +277,7 @@ func TestCertificatesAreReplacedUnderTraffic(t *testing.T) {
 		s.show(t, pair)
 		s.await(t, pair, config)
 		send()
-		for uploaded.Load() == before && !t.Failed() {
-			runtime.Gosched()
-		}
+		wait.Until(t, "another upload", uploaded.Load, func(now int64) bool { return now > before || t.Failed() })
 	}
 	close(stop)
 	working.Wait()
@@ -310,7 +302,7 @@ func TestUselessCertificateKeepsOld(t *testing.T) {
 	pair := authority.Issue(t, "server")
 	s := newSecure(t, pair, nil, nil, tls.VersionTLS13)
 	pki.Write(t, s.dir, "tls.crt", []byte("garbage"))
-	waitLogged(t, s.Server, "level=ERROR msg=\"new TLS files can't be used")
+	s.Server.AwaitLogged(t, "level=ERROR msg=\"new TLS files can't be used")
 	s.await(t, pair, config)
 	if err := s.upload(t, s.dial(t, credentials.NewTLS(config))); err != nil {
 		t.Error(err)
@@ -337,11 +329,9 @@ func TestAuthorityIsReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.admit(t, after)
-			for ctx := testbed.Context(t); s.upload(t, s.dial(t, credentials.NewTLS(admitted))) != nil; {
-				if ctx.Err() != nil {
-					t.Fatal("clients of the new authority are not let in")
-				}
-			}
+			wait.Equal(t, "clients of the new authority to be let in", func() error {
+				return s.upload(t, s.dial(t, credentials.NewTLS(admitted)))
+			}, nil)
 			if err := s.upload(t, s.dial(t, credentials.NewTLS(revoked))); status.Code(err) != codes.Unavailable {
 				t.Errorf("a client of the authority before: %v", err)
 			}

@@ -41,9 +41,7 @@ func TestSmallFramesAreDrawn(t *testing.T) {
 		grpcwire.ConnectionBytes+grpcwire.OpenBytes+upload.StreamBytes+writeBytes)
 	client.single(t, count)
 	client.settle(t)
-	await(t, "small frames to be drawn", func() bool {
-		return server.drawnBytes() >= before+count*(1+frameBytes)-slackBytes
-	})
+	server.awaitDrawn(t, before+count*(1+frameBytes)-slackBytes)
 	client.flush(t, client.WriteRSTStream(1, http2.ErrCodeCancel))
 	client.settle(t)
 	requireDrawn(t, server.budget, before)
@@ -59,7 +57,7 @@ func TestSmallFramesEndConnection(t *testing.T) {
 	hostile.single(t, grpcwire.DefaultSmallFrames+100)
 	awaitEnd(t, hostile)
 	other.settle(t)
-	await(t, "a log line", func() bool { return server.log.Count("small frames") == 1 })
+	server.log.Await(t, "small frames")
 }
 
 // TestUnreadMessagesAreDrawn has a handler read nothing, and then all, of what a

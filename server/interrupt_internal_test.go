@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
@@ -24,7 +25,7 @@ func (w *watched) beginAndStop(t *testing.T) uploading {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the stream", func() bool { return w.uploads.InFlight() == 1 })
+	wait.Equal(t, "the stream", w.uploads.InFlight, 1)
 	w.uploads.Stop()
 	return stream
 }
@@ -59,10 +60,10 @@ func TestAgeBeforeMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the stream to be old", func() bool {
-		open, _ := w.uploads.Notable(1)
-		return len(open) == 1 && time.Since(open[0].Began) > 200*time.Millisecond
-	})
+	wait.Until(t, "the stream to be old", func() []upload.Snapshot { open, _ := w.uploads.Notable(1); return open },
+		func(open []upload.Snapshot) bool {
+			return len(open) == 1 && time.Since(open[0].Began) > 200*time.Millisecond
+		})
 	introduce(t, stream, "shop")
 	requireProgress(t, w.requireGivenBack(t, stream, codes.Unavailable, upload.ReasonConnectionAge))
 }
@@ -85,11 +86,11 @@ func TestRevokedBeforeItsEnd(t *testing.T) {
 	send(t, stream, 2)
 	<-arrived
 	writeTenants(t, path, "tenants: [{name: shop, certificates: [shop.example.com]}]")
-	await(t, "the token to be gone", func() bool {
+	wait.Until(t, "the token to be gone", func() error {
 		w.access.Look()
 		_, err := w.access.Authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
-		return err != nil
-	})
+		return err
+	}, func(err error) bool { return err != nil })
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}

@@ -151,9 +151,8 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	if _, err := upload(); status.Code(err) != codes.Unavailable {
 		t.Errorf("a connection more than there may be: %v", err)
 	}
-	await(t, "log lines", func() bool {
-		return server.log.Count("to make room for others") > 0 && server.log.Count("connection refused") > 0
-	})
+	server.log.Await(t, "to make room for others")
+	server.log.Await(t, "connection refused")
 	for _, stream := range uploads {
 		send(t, stream, 1)
 		if _, err := stream.CloseAndRecv(); err != nil {

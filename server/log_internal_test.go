@@ -25,5 +25,8 @@ func TestWrongMetadataIsLogged(t *testing.T) {
 	if err := stream.RecvMsg(&symdbv1.UploadScopesResponse{}); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("%v, want INVALID_ARGUMENT", err)
 	}
-	await(t, "a log line", func() bool { return server.log.Count("level=WARN") == 1 && server.log.Count("service=shop") == 1 })
+	server.log.Await(t, "level=WARN")
+	if n, of := server.log.Count("level=WARN"), server.log.Count("service=shop"); n != 1 || of != 1 {
+		t.Errorf("%d warnings, %d of the service; want one, of it:\n%s", n, of, server.log.String())
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
@@ -100,21 +101,7 @@ func send(t *testing.T, stream uploading, count int) {
 // await waits until the server's snapshot is as wanted, and returns it.
 func (w *watched) await(t *testing.T, what string, as func(admin.Snapshot) bool) admin.Snapshot {
 	t.Helper()
-	ticker := time.NewTicker(2 * time.Millisecond)
-	defer ticker.Stop()
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	for {
-		s := w.snapshot()
-		if as(s) {
-			return s
-		}
-		select {
-		case <-ticker.C:
-		case <-limit.C:
-			t.Fatalf("waited for %s: %+v", what, s)
-		}
-	}
+	return wait.Until(t, what, w.snapshot, as)
 }
 
 // inState tells whether the only upload is in that state.

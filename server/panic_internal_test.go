@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
@@ -114,7 +115,7 @@ func TestPanicIsInTheLedger(t *testing.T) {
 			if _, err := stream.CloseAndRecv(); status.Code(err) != codes.Internal {
 				t.Errorf("%v, want INTERNAL", err)
 			}
-			await(t, "the stream's end", func() bool { return r.uploads.InFlight() == 0 })
+			wait.Equal(t, "the stream's end", r.uploads.InFlight, 0)
 			counts := &r.uploads.Counts
 			sealed := counts.BatchesSealed.Load()
 			ended := counts.BatchesAccepted.Load() + counts.BatchesRefused.Load() + counts.BatchesGivenBack.Load()

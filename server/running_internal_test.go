@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/integration/logged"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -60,24 +61,24 @@ func run(t *testing.T, configure ...func(*Config)) *running {
 	return r
 }
 
-// await returns when it is so.
+// await is wait.Until of what shows no more than whether it is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !so(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-	}
+	wait.Equal(t, what, so, true)
+}
+
+// awaitDrawn waits until at least that is drawn.
+func (r *running) awaitDrawn(t *testing.T, least int64) {
+	t.Helper()
+	wait.Until(t, fmt.Sprintf("at least %d drawn bytes", least), r.drawnBytes, func(drawn int64) bool { return drawn >= least })
 }
 
 // requireDrawn waits until no more than that is drawn: buffers that gRPC drops count
 // until the garbage collector has found them.
 func requireDrawn(t *testing.T, budget *memory.Budget, most int64) {
 	t.Helper()
-	await(t, fmt.Sprintf("at most %d drawn bytes", most), func() bool {
-		runtime.GC()
-		return budget.DrawnBytes() <= most
-	})
+	wait.Until(t, fmt.Sprintf("at most %d drawn bytes", most), func() int64 { runtime.GC(); return budget.DrawnBytes() },
+		func(drawn int64) bool { return drawn <= most })
 }
 
 // writeBytes is what is drawn for a connection while the server writes to it.
@@ -85,13 +86,10 @@ const writeBytes = 32 << 10
 
 // drawnAtRest returns what is drawn beyond base once the server writes nothing: less
 // than that.
-func drawnAtRest(t *testing.T, budget *memory.Budget, base, less int64) (drawn int64) {
+func drawnAtRest(t *testing.T, budget *memory.Budget, base, less int64) int64 {
 	t.Helper()
-	await(t, fmt.Sprintf("less than %d drawn bytes", less), func() bool {
-		drawn = budget.DrawnBytes() - base
-		return drawn < less
-	})
-	return drawn
+	return wait.Until(t, fmt.Sprintf("less than %d drawn bytes", less), func() int64 { return budget.DrawnBytes() - base },
+		func(drawn int64) bool { return drawn < less })
 }
 
 func (r *running) drawnBytes() int64 { return r.budget.DrawnBytes() }

@@ -14,6 +14,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/pki"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
@@ -60,14 +61,12 @@ func TestSmallFramesWithinTLS(t *testing.T) {
 	}
 	hostile.single(t, count)
 	hostile.settle(t)
-	await(t, "small frames to be drawn", func() bool {
-		return server.drawnBytes() >= before+count*(1+frameBytes)-slackBytes
-	})
+	server.awaitDrawn(t, before+count*(1+frameBytes)-slackBytes)
 	hostile.writeSingle(t, grpcwire.DefaultSmallFrames)
 	_, _ = hostile.out.WriteTo(hostile.Conn) // the server may close before all of it is written
 	awaitEnd(t, hostile)
 	other.settle(t)
-	await(t, "a log line", func() bool { return server.log.Count("small frames") == 1 })
+	server.log.Await(t, "small frames")
 }
 
 // TestLongHandshakeIsDrawn sends the beginning of a ClientHello that does not end.
@@ -83,12 +82,11 @@ func TestLongHandshakeIsDrawn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := before + grpcwire.ConnectionBytes + grpcwire.TLSConnectionBytes + recordCount*(5+recordBytes)
-	await(t, "what was sent to be drawn", func() bool { return server.drawnBytes() >= want })
+	server.awaitDrawn(t, before+grpcwire.ConnectionBytes+grpcwire.TLSConnectionBytes+recordCount*(5+recordBytes))
 	// The server may close before all of it is written.
 	_, _ = conn.Write(hello)
 	awaitEnd(t, conn)
-	await(t, "a log line", func() bool { return server.log.Count("the handshake is longer than 64 KiB") == 1 })
+	server.log.Await(t, "the handshake is longer than 64 KiB")
 }
 
 // helloRecord returns a record of a ClientHello of 64 KiB.
@@ -110,7 +108,8 @@ func TestHandshakesMakeRoom(t *testing.T) {
 	for range connCount {
 		_, _ = dialTCP(t, server.address).Write(hello) // it may make room for the next one already
 	}
-	await(t, "room to be made", func() bool { return server.connections.Counts().Evicted > connCount/3 })
+	wait.Until(t, "room to be made", func() int64 { return server.connections.Counts().Evicted },
+		func(evicted int64) bool { return evicted > connCount/3 })
 	conn, err := grpc.NewClient(server.address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 		RootCAs: authority.Pool(), ServerName: "localhost", MinVersion: tls.VersionTLS13,
 	})))
@@ -143,7 +142,7 @@ func TestPlainClientOfTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitEnd(t, conn)
-	await(t, "a log line", func() bool { return server.log.Count("does not look like a TLS handshake") == 1 })
+	server.log.Await(t, "does not look like a TLS handshake")
 }
 
 // TestTLSSettings has settings refused, with the names and values.

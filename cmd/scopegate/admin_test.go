@@ -18,6 +18,7 @@ import (
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // startServe runs serve with an admin port, and returns it and the two addresses.
@@ -57,13 +58,7 @@ func get(t *testing.T, address, path string) (status int, body string) {
 // waitForStatus asks until the path answers so.
 func waitForStatus(t *testing.T, address, path string, want int) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for time.Now().Before(deadline) {
-		if status, _ := get(t, address, path); status == want {
-			return
-		}
-	}
-	t.Fatalf("%s never answers %d", path, want)
+	wait.Equal(t, "the status of "+path, func() int { status, _ := get(t, address, path); return status }, want)
 }
 
 // The admin port shows what the server does, and none of its secrets; it goes on

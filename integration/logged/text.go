@@ -5,6 +5,9 @@ package logged
 import (
 	"strings"
 	"sync"
+	"testing"
+
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // Text is all that was written to it. Its zero value is empty and ready. It is safe
@@ -30,3 +33,9 @@ func (x *Text) String() string {
 
 // Count returns how often part is in it.
 func (x *Text) Count(part string) int { return strings.Count(x.String(), part) }
+
+// Await waits until part is in it.
+func (x *Text) Await(tb testing.TB, part string) {
+	tb.Helper()
+	_ = wait.Until(tb, "a log with "+part, x.String, func(log string) bool { return strings.Contains(log, part) })
+}

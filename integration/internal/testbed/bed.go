@@ -156,18 +156,3 @@ func Context(tb testing.TB) context.Context {
 	tb.Cleanup(cancel)
 	return ctx
 }
-
-// Receive returns what the channel brings; the test fails when patience ends
-// first. The text says what is waited for.
-func Receive[T any](tb testing.TB, channel <-chan T, text string) T {
-	tb.Helper()
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
-	select {
-	case value := <-channel:
-		return value
-	case <-timeout.C:
-		tb.Fatalf("waited %v for %s", patience, text)
-		panic("unreachable")
-	}
-}

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -87,6 +89,16 @@ func (s *Server) Logged(text string) int {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
 	return bytes.Count(s.log.text.Bytes(), []byte(text))
+}
+
+// AwaitLogged waits until the server has logged a text.
+func (s *Server) AwaitLogged(tb testing.TB, text string) {
+	tb.Helper()
+	wait.Until(tb, "a log with "+text, func() string {
+		s.log.mu.Lock()
+		defer s.log.mu.Unlock()
+		return s.log.text.String()
+	}, func(log string) bool { return strings.Contains(log, text) })
 }
 
 func (s *Server) stop(tb testing.TB) {

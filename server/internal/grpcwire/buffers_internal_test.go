@@ -4,8 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -56,13 +56,7 @@ func TestDroppedBuffers(t *testing.T) {
 		b.Put(b.Get(20 << 10))
 		b.Get(30 << 10)
 	}
-	for deadline := time.Now().Add(time.Minute); budget.DrawnBytes() > want && time.Now().Before(deadline); {
-		runtime.GC()
-		runtime.Gosched()
-	}
-	if budget.DrawnBytes() != want {
-		t.Errorf("%d drawn, want %d", budget.DrawnBytes(), want)
-	}
+	wait.Equal(t, "what was dropped to be given back", func() int64 { runtime.GC(); return budget.DrawnBytes() }, want)
 	b.Put(kept)
 	if budget.DrawnBytes() != 0 {
 		t.Errorf("%d drawn, want none", budget.DrawnBytes())

@@ -3,12 +3,12 @@ package intake
 import (
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
@@ -37,12 +37,7 @@ func TestSendersTakeTurns(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		for { // until it waits
-			if s := client.State(); s.Posting == 1 && s.Waiting == waiting {
-				return
-			}
-			runtime.Gosched()
-		}
+		wait.Until(t, "a batch to wait", client.State, func(s State) bool { return s.Posting == 1 && s.Waiting == waiting })
 	}
 	for i := range noisy {
 		begin(Sender{Caller: "noisy", AdditionalTags: "noisy"}, string(rune('a'+i)), i)

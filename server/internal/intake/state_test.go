@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
@@ -36,13 +37,7 @@ func TestState(t *testing.T) {
 		})
 	}
 	<-arrived
-	for client.State().Waiting == 0 {
-		<-time.After(time.Millisecond)
-	}
-	want := intake.State{Health: intake.Up, Connections: 1, MaxConnections: 1, Posting: 1, Waiting: 1}
-	if got := client.State(); got != want {
-		t.Errorf("while one waits: %+v, want %+v", got, want)
-	}
+	wait.Equal(t, "one to wait", client.State, intake.State{Health: intake.Up, Connections: 1, MaxConnections: 1, Posting: 1, Waiting: 1})
 	answer <- struct{}{}
 	<-arrived
 	answer <- struct{}{}
@@ -51,13 +46,7 @@ func TestState(t *testing.T) {
 		t.Errorf("at the end: %+v, want no batch", got)
 	}
 	client.Close()
-	deadline := time.Now().Add(time.Minute)
-	for client.State().Connections != 0 && time.Now().Before(deadline) {
-		<-time.After(time.Millisecond)
-	}
-	if n := client.State().Connections; n != 0 {
-		t.Errorf("%d connections after Close, want 0", n)
-	}
+	wait.Equal(t, "no connections after Close", func() int { return client.State().Connections }, 0)
 }
 
 // A Retry-After makes an intake throttled, failures without one make it down.

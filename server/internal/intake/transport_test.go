@@ -10,7 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // TestReplacedTransportKeepsNoConnection has a transport replaced by another request
@@ -57,9 +58,5 @@ func TestReplacedTransportKeepsNoConnection(t *testing.T) {
 	if err := resp.Body.Close(); err != nil {
 		t.Error(err)
 	}
-	select {
-	case <-closed:
-	case <-time.After(30 * time.Second):
-		t.Error("its connection is still open")
-	}
+	wait.Receive(t, closed, "its connection to be closed")
 }
