@@ -225,7 +225,7 @@ check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/
 	@rm -rf $(TMP)/generated
 	$(BUF) generate --output $(TMP)/generated
 	@git --no-pager diff --no-index --exit-code gen $(TMP)/generated/gen || { echo "gen/ is stale: run make generate"; exit 1; }
-	go test -count=1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./cmd/scopegate
+	go test -count=1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./integration/repository
 
 # What can't be checked here is named, and counts as nothing.
 .PHONY: check-deploy
@@ -286,7 +286,7 @@ protos: $(BUF) ## Check the layout of proto/ and build bin/symdb.v1.binpb, a des
 .PHONY: generate
 generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from proto/, and the tables of settings and metrics from the code
 	$(BUF) generate
-	go test -count=1 -parallel 1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./cmd/scopegate -update
+	go test -count=1 -parallel 1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./integration/repository -update
 
 .PHONY: fmt
 fmt: $(GOFUMPT) $(BUF) ## Format Go and proto files

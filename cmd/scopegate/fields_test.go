@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,6 +17,33 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
 )
+
+// newParser returns a parser of the command line, and what it takes values from: no
+// variables.
+func newParser(tb testing.TB) (*kong.Kong, *settings.Sources) {
+	tb.Helper()
+	sources := settings.NewSources(noVariables)
+	parser, err := kong.New(new(grammar), append(sources.Options(),
+		kong.Vars{"version": ""}, kong.BindTo(tb.Context(), (*context.Context)(nil)))...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return parser, sources
+}
+
+// serveModel is kong's model of the command serve, and its variables.
+func serveModel(tb testing.TB) (*kong.Node, *settings.Sources) {
+	tb.Helper()
+	parser, sources := newParser(tb)
+	i := slices.IndexFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == "serve" })
+	return parser.Model.Children[i], sources
+}
+
+func serveFlags(tb testing.TB) []*kong.Flag {
+	tb.Helper()
+	serve, _ := serveModel(tb)
+	return serve.Flags
+}
 
 // configFields are the paths of all settings in a type, and of those below it.
 func configFields(of reflect.Type, path string) []string {

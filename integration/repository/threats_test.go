@@ -1,4 +1,4 @@
-package main
+package repository_test
 
 import (
 	"io/fs"
@@ -16,13 +16,10 @@ func TestThreatsNameTheirTests(t *testing.T) {
 	exists := testNames(t, "../..")
 	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`")
 	for path, least := range map[string]int{"../../docs/security.md": 60, "../../docs/transport.md": 12} {
-		document, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, table, cut := strings.Cut(string(document), "\n## Threats\n")
+		document := read(t, path)
+		_, table, cut := strings.Cut(document, "\n## Threats\n")
 		if !cut {
-			table = string(document)
+			table = document
 		}
 		count := 0
 		for row := range strings.Lines(table) {

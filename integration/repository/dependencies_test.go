@@ -1,8 +1,7 @@
-package main
+package repository_test
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -55,11 +54,7 @@ func directly(t *testing.T, goMod string) []string {
 // explainedDependencies returns the modules in the table of docs/architecture.md.
 func explainedDependencies(t *testing.T) []string {
 	t.Helper()
-	document, err := os.ReadFile("../../docs/architecture.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, found := strings.Cut(string(document), "\n## Dependencies\n")
+	_, table, found := strings.Cut(read(t, "../../docs/architecture.md"), "\n## Dependencies\n")
 	if !found {
 		t.Fatal("docs/architecture.md has no section on dependencies")
 	}
