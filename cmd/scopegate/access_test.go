@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -16,19 +15,6 @@ import (
 
 // canary is in every secret of a test. It must show up nowhere.
 const canary = "canary5b1e"
-
-func TestToken(t *testing.T) {
-	t.Parallel()
-	first, second := execute(t, "", "token"), execute(t, "", "token", "--expires-in", "24h")
-	form := regexp.MustCompile(`^(sgt_[A-Z2-7]{26})\n- \{sha256: [0-9a-f]{64}(, expires: \S+)?\}\n$`)
-	if first.code != 0 || second.code != 0 || first.stdout == second.stdout ||
-		!form.MatchString(first.stdout) || !form.MatchString(second.stdout) || !strings.Contains(second.stdout, "expires") {
-		t.Errorf("%+v\n%+v", first, second)
-	}
-	if got := execute(t, "", "token", "--expires-in=-1h"); got.code != exitUsage {
-		t.Errorf("%+v", got)
-	}
-}
 
 // TestTokenUpload has what `scopegate token` prints be what server and client take.
 func TestTokenUpload(t *testing.T) {
@@ -65,54 +51,6 @@ func TestTokenUpload(t *testing.T) {
 		}
 	}
 	gate.stop()
-}
-
-// TestHelpTellsNoSecret has the variables be set while help is asked for.
-func TestHelpTellsNoSecret(t *testing.T) {
-	t.Parallel()
-	everything := func(string) string { return canary }
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"upload", "--help"}, {"intake", "--help"}, {"token", "--help"}} {
-		got := executeWith(t, everything, "", args...)
-		if got.code != exitOK || strings.Contains(got.stdout+got.stderr, canary) || !strings.Contains(got.stdout, "Usage") {
-			t.Errorf("%v: %d\n%s%s", args, got.code, got.stdout, got.stderr)
-		}
-	}
-}
-
-// TestWrongSettingsTellNoSecret has serve be configured wrongly, with secrets in
-// what is wrong.
-func TestWrongSettingsTellNoSecret(t *testing.T) {
-	t.Parallel()
-	keys := func(name string) string {
-		if strings.HasSuffix(name, "API_KEY") {
-			return canary + "\n" + canary
-		}
-		return ""
-	}
-	good := "http://u:" + canary + "@127.0.0.1:1/?k=" + canary
-	for name, args := range map[string][]string{
-		"URL":                {"--intake-url", "http://u:" + canary + "@ho st/%zz"},
-		"scheme":             {"--intake-url", "ftp://u:" + canary + "@host/"},
-		"key":                {"--intake-url", good},
-		"key file":           {"--intake-url", good, "--api-key-file", file(t, canary+" "+canary)},
-		"no key file":        {"--intake-url", good, "--api-key-file", "/nowhere"},
-		"additional":         {"--intake-url", good, "--additional-intake", "http://u:" + canary + "@h st/"},
-		"additional's key":   {"--intake-url", good, "--additional-intake", good + " " + file(t, canary+" "+canary)},
-		"tenants":            {"--intake-url", good, "--tenants-file", file(t, "tenants: [{name: a, token: "+canary+"}]")},
-		"tenants' hash":      {"--intake-url", good, "--tenants-file", file(t, "tenants: [{name: a, tokens: [{sha256: "+canary+"}]}]")},
-		"tenant's intake":    {"--intake-url", good, "--tenants-file", file(t, "tenants: [{name: a, certificates: [b], intake: {url: \"http://u:"+canary+"@h st\"}}]")},
-		"no tenants":         {"--intake-url", good, "--tenants-file", "/nowhere"},
-		"queue is too large": {"--intake-url", good, "--additional-intake", good, "--additional-queue", "10GiB"},
-	} {
-		getenv := noVariables
-		if name == "key" {
-			getenv = keys
-		}
-		got := executeWith(t, getenv, "", append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-		if got.code != exitUsage || strings.Contains(got.stdout+got.stderr, canary) {
-			t.Errorf("%s: %d %s%s", name, got.code, got.stdout, got.stderr)
-		}
-	}
 }
 
 // TestHostileNamesInTheLog has a client write what would be lines of the log, and

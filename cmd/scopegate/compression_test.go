@@ -54,10 +54,6 @@ func TestUploadCompression(t *testing.T) {
 			t.Errorf("--compression %s: grpc-encoding is %q", flag, got)
 		}
 	}
-	if got := execute(t, line, append(upload, "--compression", "brotli", "-")...); got.code != exitUsage {
-		t.Errorf("--compression brotli: %+v", got)
-	}
-
 	s := newStack(t)
 	for _, flag := range []string{"gzip", "zstd"} {
 		got := execute(t, line, "upload", "--server", s.server, "--service", "shop", "--language", "ruby", "--compression", flag, "-")

@@ -154,10 +154,3 @@ func TestKeysInVariables(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
-
-func TestMistypedNameIsShown(t *testing.T) {
-	t.Parallel()
-	if got := execute(t, "", "upload", "--service", "a", "--language", "b", "no-such-program"); !strings.Contains(got.stderr, "no-such-program") {
-		t.Errorf("got %+v, want the name", got)
-	}
-}

@@ -2,12 +2,8 @@ package main
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
-	"github.com/scopegate/scopegate/server"
 )
 
 // row returns the fields of a setting's line in the output of --check.
@@ -20,49 +16,6 @@ func (r result) row(t *testing.T, name string) []string {
 	}
 	t.Fatalf("no setting %s in %+v", name, r)
 	return nil
-}
-
-func TestPrecedenceOfSettings(t *testing.T) {
-	t.Parallel()
-	path := file(t, `# all of this is used, or overridden
-max-depth: 10
-max-scope-bytes: 2097152
-flush-threshold: 3MiB
-idle-timeout: 40s
-log-format: json
-listen:
-  - 127.0.0.1:1234
-  - unix:///tmp/a,b
-`)
-	got := executeWith(t, variables(map[string]string{
-		"SCOPEGATE_CONFIG": path, "SCOPEGATE_MAX_DEPTH": "20", "SCOPEGATE_FLUSH_THRESHOLD": "4MiB",
-	}), "", "serve", "--check", "--flush-threshold", "5MiB", "--log-level", "warn")
-	if got.code != exitOK {
-		t.Fatalf("%+v", got)
-	}
-	for name, want := range map[string][]string{
-		"config":          {path, "SCOPEGATE_CONFIG"},
-		"max-depth":       {"20", "SCOPEGATE_MAX_DEPTH"},
-		"flush-threshold": {"5MiB", "flag"},
-		"max-scope-bytes": {"2MiB", path + ":3"},
-		"idle-timeout":    {"40s", path + ":5"},
-		"log-format":      {"json", path + ":6"},
-		"listen":          {"127.0.0.1:1234,unix:///tmp/a,b", path + ":7"},
-		"chunk-bytes":     {settings.Size(server.DefaultConfig().ChunkBytes).String(), "default"},
-	} {
-		if row := got.row(t, name); !slices.Equal(row, want) {
-			t.Errorf("%s: got %q, want %q", name, row, want)
-		}
-	}
-}
-
-func TestConfigFileOfFlagWinsOverVariable(t *testing.T) {
-	t.Parallel()
-	got := executeWith(t, variables(map[string]string{"SCOPEGATE_CONFIG": file(t, "max-depth: 5")}), "",
-		"serve", "--check", "--config", file(t, "max-depth: 6"))
-	if row := got.row(t, "max-depth"); row[0] != "6" {
-		t.Errorf("max-depth is %q", row)
-	}
 }
 
 func TestConfigFileWithoutSettings(t *testing.T) {
@@ -151,14 +104,6 @@ func TestConfigFileErrorsTellNoSecrets(t *testing.T) {
 		if got.code != exitUsage || strings.Contains(got.stderr+got.stdout, "canary") {
 			t.Errorf("%q: %+v", content, got)
 		}
-	}
-}
-
-func TestVariableOfWrongTypeIsNamed(t *testing.T) {
-	t.Parallel()
-	got := executeWith(t, variables(map[string]string{"SCOPEGATE_MAX_DEPTH": "deep"}), "", "serve", "--check")
-	if got.code != exitUsage || !strings.Contains(got.stderr, "SCOPEGATE_MAX_DEPTH: ") {
-		t.Errorf("%+v", got)
 	}
 }
 

@@ -14,27 +14,6 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// TestServeRefusesPlaintext listens where other hosts could read along.
-func TestServeRefusesPlaintext(t *testing.T) {
-	t.Parallel()
-	for name, address := range map[string]string{
-		"all": "0.0.0.0:0", "all, IPv6": "[::]:0", "no host": ":0", "another address": "192.0.2.1:0",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := execute(t, "", "serve", "--listen", "127.0.0.1:0", "--listen", address, "--intake-url", "http://127.0.0.1:1/")
-			if got.code != exitUsage || got.stdout != "" {
-				t.Errorf("%+v", got)
-			}
-			for _, want := range []string{address, "--tls-cert", "--insecure-listen", "unix socket"} {
-				if !strings.Contains(got.stderr, want) {
-					t.Errorf("no %s in %s", want, got.stderr)
-				}
-			}
-		})
-	}
-}
-
 // TestServeSaysPlaintext allows it, and has it said.
 func TestServeSaysPlaintext(t *testing.T) {
 	t.Parallel()
@@ -199,6 +178,8 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 		"no key":           {[]string{"--tls-cert", cert}, "has no key"},
 		"another's key":    {[]string{"--tls-cert", cert, "--tls-key", otherKey}, "does not match"},
 		"no file":          {[]string{"--tls-cert", cert, "--tls-key", dir + "/none"}, "no such file"},
+		"no file, checked": {[]string{"--tls-cert", dir + "/none", "--tls-key", key, "--check"}, "no such file"},
+		"other, checked":   {[]string{"--tls-cert", cert, "--tls-key", otherKey, "--check"}, "does not match"},
 		"expired":          {[]string{"--tls-cert", oldCert, "--tls-key", oldKey}, "it expired at"},
 		"no client CA":     {[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", key}, "PRIVATE KEY"},
 		"version":          {[]string{"--tls-min-version", "1.1"}, "the value is none of 1.2, 1.3"},

@@ -1,28 +1,9 @@
 package main
 
 import (
-	"runtime"
 	"runtime/debug"
-	"strings"
 	"testing"
 )
-
-func TestVersion(t *testing.T) {
-	t.Parallel()
-	b := thisBuild()
-	got := execute(t, "", "version")
-	for _, want := range []string{
-		"scopegate " + b.version + "\n", "\ncommit    " + b.commit + "\n", "\ngo        " + runtime.Version() + "\n",
-		"\nplatform  " + runtime.GOOS + "/" + runtime.GOARCH + "\n",
-	} {
-		if got.code != exitOK || !strings.Contains(got.stdout, want) {
-			t.Errorf("got %+v, want %q", got, want)
-		}
-	}
-	if got := execute(t, "", "--version"); got.code != exitOK || got.stdout != b.version+"\n" {
-		t.Errorf("%+v", got)
-	}
-}
 
 func TestBuildOf(t *testing.T) {
 	t.Parallel()
