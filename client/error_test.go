@@ -145,7 +145,7 @@ func TestStatusAtTheEnd(t *testing.T) {
 	}, client.WithoutResume())
 	_, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
 	if !errors.Is(err, client.ErrUpload) || status.Code(err) != codes.Unavailable {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v and %v", err, client.ErrUpload, codes.Unavailable)
 	}
 }
 

@@ -85,7 +85,7 @@ func TestPullUnderFaults(t *testing.T) {
 			}
 			b.checkWhole(summary.GetUploadId(), names)
 			if batches := b.count(summary.GetUploadId()); int(summary.GetBatchCount()) != batches {
-				t.Errorf("summary counts %d batches of %d", summary.GetBatchCount(), batches)
+				t.Errorf("summary counts %d batches of %d, want %v", summary.GetBatchCount(), batches, batches)
 			}
 		})
 	}
@@ -156,7 +156,7 @@ func addAll(ctx context.Context, t *testing.T, u *client.Uploader, scopes []*sym
 					t.Errorf("Add: %v", err)
 				}
 				if stats := balanced(t, u); stats.HeldBytes > maxHeldBytes {
-					t.Errorf("%d bytes held", stats.HeldBytes)
+					t.Errorf("%d bytes held, want at most %v", stats.HeldBytes, maxHeldBytes)
 				}
 				if j%7 == 0 {
 					if err := u.Flush(ctx); err != nil {
@@ -216,7 +216,7 @@ func TestGoesOnAtSecondAddress(t *testing.T) {
 	}
 	summary, err := c.UploadScopes(uploadIn(t), metadata(), scopes)
 	if err != nil || summary.GetScopeCount() != 20 {
-		t.Fatalf("%v, %v", summary, err)
+		t.Fatalf("%v, %v, want 20 scopes", summary, err)
 	}
 	if events.Load() == 0 {
 		t.Error("no retry")

@@ -27,7 +27,7 @@ func TestOwnSymbolsAtShutdown(t *testing.T) {
 	shutDown()
 	wait()
 	if logged.Len() > 0 {
-		t.Errorf("logged %s", &logged)
+		t.Errorf("logged %s, want none", &logged)
 	}
 }
 
@@ -73,11 +73,11 @@ func TestOwnSymbolsAreJittered(t *testing.T) {
 			delay := time.Since(began)
 			seen[delay] = true
 			if delay > time.Minute {
-				t.Errorf("it began after %v", delay)
+				t.Errorf("it began after %v, want at most %v", delay, time.Minute)
 			}
 		}
 		if len(seen) < 10 {
-			t.Errorf("20 uploads began after %v", seen)
+			t.Errorf("20 uploads began after %v, want at least 10", seen)
 		}
 	})
 }
@@ -114,7 +114,7 @@ func TestPaced(t *testing.T) {
 			count, last = count+1, err
 		}
 		if count != 2 || !errors.Is(last, context.Canceled) {
-			t.Errorf("after its context's end it yielded %d more, at last %v", count-1, last)
+			t.Errorf("after its context's end it yielded %d more, at last %v, want count 2 and %v", count-1, last, context.Canceled)
 		}
 	})
 }

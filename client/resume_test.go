@@ -57,7 +57,7 @@ func TestResumeKnownProgress(t *testing.T) {
 	}
 	checkTranscript(t, s, "0f a b c d e", "3f c d e", "3f c d e", "4f d e")
 	if summary.GetUploadId() != testID || summary.GetScopeCount() != 5 || summary.GetBatchCount() != 4 || summary.GetRawBytes() != 100 {
-		t.Errorf("summary %v", summary)
+		t.Errorf("summary %v, want UploadId %v, ScopeCount 5, BatchCount 4 and RawBytes 100", summary, testID)
 	}
 	if len(events) != 3 || events[0].FailureCount != 0 || events[1].FailureCount != 1 || events[2].FailureCount != 0 ||
 		events[2].AcceptedScopeCount != 3 || events[2].FirstBatchNum != 4 || events[2].StartsOver {
@@ -92,7 +92,7 @@ func TestResumeInsideScope(t *testing.T) {
 	streams := s.sent()
 	first, second := streams[0].scopes, streams[1].scopes
 	if len(first) < 8 || len(second) != len(first)-3 || summary.GetScopeCount() != int64(len(first)) {
-		t.Fatalf("%d messages, then %d; summary %v", len(first), len(second), summary)
+		t.Fatalf("%d messages, then %d; summary %v, want at least 8 first, %v second and ScopeCount %v", len(first), len(second), summary, len(first)-3, int64(len(first)))
 	}
 	for i, message := range second {
 		if message.String() != first[i+3].String() {
@@ -118,7 +118,7 @@ func TestResumeUnread(t *testing.T) {
 		t.Errorf("events %+v", events)
 	}
 	if summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
-		t.Errorf("summary %v", summary)
+		t.Errorf("summary %v, want UploadId %v and ScopeCount 3", summary, testID)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestResumeFindsNoConnection(t *testing.T) {
 			u := &unreachable{script: s, ordinal: test.ordinal}
 			summary, events, err := pullFrom(t, u, test.md, sequence(scope("a"), scope("b"), scope("c")))
 			if err != nil || summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
-				t.Fatalf("%v, %v", summary, err)
+				t.Fatalf("%v, %v, want UploadId %v and ScopeCount 3", summary, err, testID)
 			}
 			checkTranscript(t, s, test.want...)
 			if len(events) != 2 || events[0].StartsOver || events[1].StartsOver {
@@ -205,7 +205,7 @@ func TestResumeSingleBatch(t *testing.T) {
 	md.SingleBatch, md.MoreFollows, md.FirstBatchNum = true, true, 4
 	summary, _, err := pull(t, s, md, sequence(scope("a")))
 	if err != nil || summary.GetUploadId() != testID || summary.GetBatchCount() != 1 {
-		t.Fatalf("%v, %v", summary, err)
+		t.Fatalf("%v, %v, want UploadId %v and BatchCount 1", summary, err, testID)
 	}
 	checkTranscript(t, s, "4 a", "4 a")
 }
@@ -292,7 +292,7 @@ func TestResumeEndsBeforeItsTime(t *testing.T) {
 		began := time.Now()
 		_, err := client.New(s).UploadScopes(ctx, identified(), sequence(scope("a")))
 		if status.Code(err) != codes.Unavailable || len(s.sent()) != 1 || time.Since(began) > 0 {
-			t.Errorf("got %v after %d streams and %v", err, len(s.sent()), time.Since(began))
+			t.Errorf("got %v after %d streams and %v, want %v, 1 sent and none", err, len(s.sent()), time.Since(began), codes.Unavailable)
 		}
 	})
 }
@@ -303,7 +303,7 @@ func TestResumeGivesUp(t *testing.T) {
 	s := &script{answer: func(context.Context, sentStream) error { return down }}
 	_, events, err := pull(t, s, identified(), sequence(scope("a")))
 	if !errors.Is(err, client.ErrUpload) || len(s.sent()) != client.DefaultMaxAttempts {
-		t.Errorf("got %v after %d streams", err, len(s.sent()))
+		t.Errorf("got %v after %d streams, want %v and %v sent", err, len(s.sent()), client.ErrUpload, client.DefaultMaxAttempts)
 	}
 	limit := client.DefaultFirstBackoff
 	for i, e := range events {
@@ -322,7 +322,7 @@ func TestResumeErrorSaysWhere(t *testing.T) {
 	)}
 	_, _, err := pull(t, s, identified(), sequence(scope("a"), scope("b"), scope("c")))
 	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "after 2 scopes") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v and %q in it", err, codes.InvalidArgument, "after 2 scopes")
 	}
 }
 
@@ -367,7 +367,7 @@ func TestSequenceChanged(t *testing.T) {
 			}
 			_, _, err := pull(t, s, identified(), scopes)
 			if !errors.Is(err, client.ErrSequenceChanged) || !errors.Is(err, client.ErrUpload) || len(s.sent()) != 1 {
-				t.Errorf("got %v after %d streams", err, len(s.sent()))
+				t.Errorf("got %v after %d streams, want %v, %v and 1 sent", err, len(s.sent()), client.ErrSequenceChanged, client.ErrUpload)
 			}
 		})
 	}
@@ -387,7 +387,7 @@ func TestSequenceErrorIsNotRetried(t *testing.T) {
 	}
 	_, _, err := pull(t, s, metadata(), scopes)
 	if !errors.Is(err, inner) || passCount != 1 {
-		t.Errorf("got %v after %d passes", err, passCount)
+		t.Errorf("got %v after %d passes, want %v and passCount 1", err, passCount, inner)
 	}
 }
 
@@ -433,7 +433,7 @@ func TestCutShortIsNotEnded(t *testing.T) {
 	conn := &lost{}
 	_, err := client.New(conn, client.WithoutResume()).UploadScopes(t.Context(), metadata(), sequence(scope("a"), scope("b")))
 	if status.Code(err) != codes.Unavailable {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, codes.Unavailable)
 	}
 	if conn.ended {
 		t.Error("the sending side was ended before everything was sent")

@@ -82,7 +82,7 @@ func TestUploaderScopeInvalid(t *testing.T) {
 				closeWell(t, u, test.accepted, test.batches)
 				checkTranscript(t, s, test.want...)
 				if stats := balanced(t, u); stats.Refused != int64(len(test.add))-test.accepted {
-					t.Errorf("%+v", stats)
+					t.Errorf("%+v, want Refused %v", stats, int64(len(test.add))-test.accepted)
 				}
 			})
 		})
@@ -109,7 +109,7 @@ func TestUploaderCarrier(t *testing.T) {
 		checkTranscript(t, s, "1 a", "2f bad", "2f a")
 		last := s.sent()[2].scopes[0]
 		if last.GetScopeType() != "package" || last.GetEndLine() != 7 || len(last.GetScopes())+len(last.GetSymbols()) != 0 {
-			t.Errorf("carrier %v", last)
+			t.Errorf("carrier %v, want ScopeType %q, EndLine 7 and 0", last, "package")
 		}
 	})
 }
@@ -120,7 +120,7 @@ func TestUploaderAllRefused(t *testing.T) {
 		_, u := push(t, invalid(t), client.UploaderOptions{})
 		add(t, u, "bad1", "bad2")
 		if _, err := u.Close(t.Context()); status.Code(err) != codes.InvalidArgument {
-			t.Errorf("Close: %v", err)
+			t.Errorf("Close: %v, want %v", err, codes.InvalidArgument)
 		}
 	})
 }

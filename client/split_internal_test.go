@@ -123,7 +123,7 @@ func checkSplit(t interface {
 			return
 		}
 		if size := proto.Size(scopeRequest(part)); size > maxBytes {
-			t.Fatalf("part %d has %d bytes, limit %d", len(parts), size, maxBytes)
+			t.Fatalf("part %d has %d bytes, limit %d, want at most %v", len(parts), size, maxBytes, maxBytes)
 		}
 		parts = append(parts, part)
 		copied := proto.CloneOf(part)

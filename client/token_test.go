@@ -74,7 +74,7 @@ func TestWithToken(t *testing.T) {
 				t.Errorf("%s: %v, want UNAUTHENTICATED, for good", name, err)
 			}
 			if len(shown) != 0 {
-				t.Errorf("%s: %v was sent", name, <-shown)
+				t.Errorf("%s: %v was sent, want 0", name, <-shown)
 			}
 			continue
 		}

@@ -68,7 +68,7 @@ func TestUploadScopes(t *testing.T) {
 		t.Errorf("upload id %q: %v", got.metadata.GetUploadId(), err)
 	}
 	if summary.GetUploadId() != got.metadata.GetUploadId() || summary.GetScopeCount() != 3 {
-		t.Errorf("summary %v", summary)
+		t.Errorf("summary %v, want UploadId %v and ScopeCount 3", summary, got.metadata.GetUploadId())
 	}
 	want := []*symdbv1.Scope{scope("a"), scope("b", scope("b1")), scope("a")}
 	for i, s := range got.scopes {
@@ -90,7 +90,7 @@ func TestUploadID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if upload.ID() != md.GetUploadId() {
-		t.Errorf("ID is %q", upload.ID())
+		t.Errorf("ID is %q, want %v", upload.ID(), md.GetUploadId())
 	}
 	if _, err := upload.CloseAndReceive(); err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func TestLargeScopeIsSplit(t *testing.T) {
 			t.Errorf("part %d: name %q, %d symbols", i, s.GetName(), len(s.GetSymbols()))
 		}
 		if size := got.bytes[i+1]; size > maxBytes {
-			t.Errorf("part %d: %d bytes", i, size)
+			t.Errorf("part %d: %d bytes, want at most %v", i, size, maxBytes)
 		}
 		children += len(s.GetScopes())
 	}
@@ -129,7 +129,7 @@ func TestLargeScopeIsSplit(t *testing.T) {
 		t.Errorf("%d children arrived, want 1000", children)
 	}
 	if last := got.scopes[len(got.scopes)-1].GetName(); last != "after" {
-		t.Errorf("the last scope is %q", last)
+		t.Errorf("the last scope is %q, want %q", last, "after")
 	}
 }
 

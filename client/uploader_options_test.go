@@ -27,7 +27,7 @@ func TestUploaderInput(t *testing.T) {
 			t.Error("a scope larger than a message was taken")
 		}
 		if stats := balanced(t, u); stats.Added != 0 || stats.HeldBytes != 0 {
-			t.Errorf("%+v", stats)
+			t.Errorf("%+v, want Added 0 and HeldBytes 0", stats)
 		}
 	})
 }
@@ -46,7 +46,7 @@ func TestNewUploaderRefuses(t *testing.T) {
 		"WhenFull":       {WhenFull: 7},
 	} {
 		if _, err := client.NewUploader(c, identified(), options); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want %q in it", name, err, name)
 		}
 	}
 }

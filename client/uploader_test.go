@@ -32,7 +32,7 @@ func push(
 	t.Cleanup(func() {
 		u.Abandon()
 		if stats := balanced(t, u); stats.Held != 0 || stats.HeldBytes != 0 {
-			t.Errorf("after the end %+v", stats)
+			t.Errorf("after the end %+v, want Held 0 and HeldBytes 0", stats)
 		}
 		checkStreams(t, s.sent())
 	})
@@ -101,7 +101,7 @@ func TestUploaderAge(t *testing.T) {
 		pass(time.Minute)
 		checkTranscript(t, s, "1 a")
 		if waited := s.sent()[0].at.Sub(began); waited != client.DefaultThresholdAge {
-			t.Errorf("sent after %v", waited)
+			t.Errorf("sent after %v, want %v", waited, client.DefaultThresholdAge)
 		}
 		add(t, u, "c")
 		synctest.Wait()
@@ -109,7 +109,7 @@ func TestUploaderAge(t *testing.T) {
 		closeWell(t, u, 3, 3)
 		checkTranscript(t, s, "1 a", "2 b", "3f c")
 		if err := u.Add(t.Context(), scope("d")); !errors.Is(err, client.ErrEnded) {
-			t.Errorf("Add after Close: %v", err)
+			t.Errorf("Add after Close: %v, want %v", err, client.ErrEnded)
 		}
 	})
 }
@@ -152,7 +152,7 @@ func TestUploaderFlush(t *testing.T) {
 		add(t, u, "a", "b", "c")
 		began := time.Now()
 		if err := u.Flush(t.Context()); err != nil || time.Since(began) > 0 {
-			t.Errorf("Flush: %v after %v", err, time.Since(began))
+			t.Errorf("Flush: %v after %v, want none", err, time.Since(began))
 		}
 		checkTranscript(t, s, "1 a b")
 		add(t, u, "d")
@@ -172,7 +172,7 @@ func TestUploaderFlushEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		if err := u.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Flush: %v", err)
+			t.Errorf("Flush: %v, want %v", err, context.DeadlineExceeded)
 		}
 	})
 }
@@ -192,7 +192,7 @@ func TestUploaderRepeats(t *testing.T) {
 		closeWell(t, u, 2, 2)
 		checkTranscript(t, s, "1 a", "1 a", "1 a", "2f b", "2f b")
 		if got := u.Stats().FailureCount; got != 3 {
-			t.Errorf("%d failures counted", got)
+			t.Errorf("%d failures counted, want 3", got)
 		}
 		if len(events) != 3 || events[1].FailureCount != 2 || events[2].FirstBatchNum != 2 || events[2].AcceptedScopeCount != 1 || events[0].StartsOver {
 			t.Errorf("events %+v", events)
@@ -209,7 +209,7 @@ func TestUploaderObeysRetryInfo(t *testing.T) {
 		closeWell(t, u, 1, 1)
 		streams := s.sent()
 		if waited := streams[1].at.Sub(streams[0].at); waited < time.Minute || waited > time.Minute+client.DefaultFirstBackoff {
-			t.Errorf("waited %v", waited)
+			t.Errorf("waited %v, want at least %v and at most %v", waited, time.Minute, time.Minute+client.DefaultFirstBackoff)
 		}
 	})
 }
@@ -234,7 +234,7 @@ func TestUploaderCloseCutsWaitShort(t *testing.T) {
 		began := time.Now()
 		closeWell(t, u, 2, 2)
 		if time.Since(began) > 0 {
-			t.Errorf("Close took %v", time.Since(began))
+			t.Errorf("Close took %v, want none", time.Since(began))
 		}
 		checkTranscript(t, s, "1 a", "1 a", "2f b")
 	})
@@ -251,13 +251,13 @@ func TestUploaderCloseDeadline(t *testing.T) {
 		defer cancel()
 		_, err := u.Close(ctx)
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrUpload) || !strings.Contains(err.Error(), "close uploader") {
-			t.Errorf("Close: %v", err)
+			t.Errorf("Close: %v, want %v, %v and %q in it", err, context.DeadlineExceeded, client.ErrUpload, "close uploader")
 		}
 		if _, again := u.Close(t.Context()); again != err { //nolint:errorlint // the very same error is meant
 			t.Errorf("Close again: %v", again)
 		}
 		if stats := balanced(t, u); stats.Dropped != 3 {
-			t.Errorf("%+v", stats)
+			t.Errorf("%+v, want Dropped 3", stats)
 		}
 	})
 }
@@ -280,16 +280,16 @@ func TestUploaderPermanent(t *testing.T) {
 				s, u := push(t, answer, client.UploaderOptions{}, client.WithMaxAttempts(4))
 				add(t, u, "a", "b")
 				if err := u.Flush(t.Context()); status.Code(err) != test.code {
-					t.Errorf("Flush: %v", err)
+					t.Errorf("Flush: %v, want %v", err, test.code)
 				}
 				if err := u.Add(t.Context(), scope("c")); status.Code(err) != test.code {
-					t.Errorf("Add: %v", err)
+					t.Errorf("Add: %v, want %v", err, test.code)
 				}
 				if _, err := u.Close(t.Context()); status.Code(err) != test.code {
-					t.Errorf("Close: %v", err)
+					t.Errorf("Close: %v, want %v", err, test.code)
 				}
 				if stats := balanced(t, u); stats.Dropped != 2 || len(s.sent()) != test.streamCount {
-					t.Errorf("%+v after %d streams", stats, len(s.sent()))
+					t.Errorf("%+v after %d streams, want Dropped 2 and %v sent", stats, len(s.sent()), test.streamCount)
 				}
 			})
 		})
@@ -331,18 +331,18 @@ func TestUploaderBlocks(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("no patience"))
 		defer cancel()
 		if err := u.Add(ctx, scope(payload)); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no patience") {
-			t.Errorf("Add: %v", err)
+			t.Errorf("Add: %v, want %v and %q in it", err, context.DeadlineExceeded, "no patience")
 		}
 		close(accept)
 		for range 10 {
 			add(t, u, payload)
 			if stats := balanced(t, u); stats.HeldBytes > options.MaxHeldBytes {
-				t.Errorf("%d bytes held", stats.HeldBytes)
+				t.Errorf("%d bytes held, want at most %v", stats.HeldBytes, options.MaxHeldBytes)
 			}
 		}
 		summary, err := u.Close(t.Context())
 		if err != nil || summary.GetScopeCount() != 12 {
-			t.Errorf("Close: %v, %v", summary, err)
+			t.Errorf("Close: %v, %v, want 12 scopes", summary, err)
 		}
 	})
 }
@@ -363,7 +363,7 @@ func TestUploaderBlockedAddEnds(t *testing.T) {
 		synctest.Wait()
 		go u.Abandon()
 		if err := <-blocked; !errors.Is(err, client.ErrAbandoned) {
-			t.Errorf("Add: %v", err)
+			t.Errorf("Add: %v, want %v", err, client.ErrAbandoned)
 		}
 	})
 }
@@ -396,12 +396,12 @@ func TestUploaderDrops(t *testing.T) {
 		}
 		stats := balanced(t, u)
 		if stats.Held != 4 || stats.HeldBytes > options.MaxHeldBytes || stats.Dropped != 6+10 {
-			t.Errorf("%+v", stats)
+			t.Errorf("%+v, want Held 4, HeldBytes at most %v and Dropped %v", stats, options.MaxHeldBytes, 6+10)
 		}
 		close(up)
 		summary, err := u.Close(t.Context())
 		if err != nil || summary.GetScopeCount() != 4 {
-			t.Errorf("Close: %v, %v", summary, err)
+			t.Errorf("Close: %v, %v, want 4 scopes", summary, err)
 		}
 	})
 }
@@ -423,7 +423,7 @@ func TestUploaderAttemptTimeout(t *testing.T) {
 		add(t, u, "a")
 		closeWell(t, u, 1, 1)
 		if took := time.Since(began); took < time.Minute || took > 2*time.Minute {
-			t.Errorf("took %v", took)
+			t.Errorf("took %v, want at least %v and at most %v", took, time.Minute, 2*time.Minute)
 		}
 		checkTranscript(t, s, "1f a", "1f a")
 	})

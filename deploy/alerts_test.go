@@ -29,7 +29,7 @@ func documented(t *testing.T) map[string]string {
 		}
 	}
 	if len(metrics) < 40 {
-		t.Fatalf("the table has %d metrics", len(metrics))
+		t.Fatalf("the table has %d metrics, want at least 40", len(metrics))
 	}
 	return metrics
 }

@@ -39,7 +39,7 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 	stages := readDockerfile(t)
 	last := stages[len(stages)-1]
 	if len(stages) != 2 || last.BaseName != "scratch" {
-		t.Fatalf("the image is made of %d stages, and begins with %s", len(stages), last.BaseName)
+		t.Fatalf("the image is made of %d stages, and begins with %s, want 2 stages and BaseName %q", len(stages), last.BaseName, "scratch")
 	}
 	var exposed []string
 	for _, command := range last.Commands {
@@ -65,7 +65,7 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 			exposed = command.Ports
 		case *instructions.CopyCommand:
 			if command.From != stages[0].Name {
-				t.Errorf("%q come from %q", command.SourcePaths, command.From)
+				t.Errorf("%q come from %q, want %v", command.SourcePaths, command.From, stages[0].Name)
 			}
 		case *instructions.StopSignalCommand:
 		default:
@@ -74,10 +74,10 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 	}
 	c := readCluster(t)
 	if want := []string{strconv.Itoa(int(c.port(t, "grpc"))), strconv.Itoa(int(c.port(t, "admin")))}; !slices.Equal(exposed, want) {
-		t.Errorf("the image exposes %q, the pods have %q", exposed, want)
+		t.Errorf("the image exposes %q, the pods have %q, want %v", exposed, want, want)
 	}
 	if user := c.deployment.Spec.Template.Spec.SecurityContext.RunAsUser; *user != 65532 {
-		t.Errorf("the pods run as %d", *user)
+		t.Errorf("the pods run as %d, want 65532", *user)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestImageIsBuiltWithThisGo(t *testing.T) {
 		}
 	}
 	if !strings.HasPrefix(base, "golang:"+minor+".") {
-		t.Errorf("the image is built with %s, go.mod asks for %s", base, minor)
+		t.Errorf("the image is built with %s, go.mod asks for %s, want %q at its beginning", base, minor, "golang:"+minor+".")
 	}
 }
 

@@ -98,7 +98,7 @@ func (c *cluster) container(t *testing.T) core.Container {
 	t.Helper()
 	containers := c.deployment.Spec.Template.Spec.Containers
 	if len(containers) != 1 {
-		t.Fatalf("there are %d containers", len(containers))
+		t.Fatalf("there are %d containers, want 1", len(containers))
 	}
 	return containers[0]
 }
@@ -131,7 +131,7 @@ func TestManifestsAreAllApplied(t *testing.T) {
 		want[i] = filepath.Base(want[i])
 	}
 	if !slices.Equal(c.kustomization.Resources, want) {
-		t.Errorf("the kustomization has %q, the folder %q", c.kustomization.Resources, want)
+		t.Errorf("the kustomization has %q, the folder %q, want %v", c.kustomization.Resources, want, want)
 	}
 }
 
@@ -153,20 +153,20 @@ func TestManifestsSelectThePods(t *testing.T) {
 	}
 	target := c.autoscaler.Spec.ScaleTargetRef
 	if target.Kind != c.deployment.Kind || target.Name != c.deployment.Name || target.APIVersion != c.deployment.APIVersion {
-		t.Errorf("the autoscaler scales %+v", target)
+		t.Errorf("the autoscaler scales %+v, want Kind %v, Name %v and APIVersion %v", target, c.deployment.Kind, c.deployment.Name, c.deployment.APIVersion)
 	}
 	if c.deployment.Spec.Replicas != nil {
 		t.Error("applying the deployment would undo what the autoscaler did")
 	}
 	if got := c.deployment.Spec.Template.Spec.ServiceAccountName; got != c.account.Name {
-		t.Errorf("the pods' service account is %q", got)
+		t.Errorf("the pods' service account is %q, want %v", got, c.account.Name)
 	}
 	monitored := labels.SelectorFromSet(c.monitor.Spec.Selector.MatchLabels)
 	if !monitored.Matches(labels.Set(c.admin.Labels)) || monitored.Matches(labels.Set(c.service.Labels)) {
 		t.Error("the service monitor does not select the admin service alone")
 	}
 	if c.monitor.Spec.Endpoints[0].Port != c.admin.Spec.Ports[0].Name {
-		t.Errorf("the service monitor asks the port %q", c.monitor.Spec.Endpoints[0].Port)
+		t.Errorf("the service monitor asks the port %q, want %v", c.monitor.Spec.Endpoints[0].Port, c.admin.Spec.Ports[0].Name)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestManifestsAgreeOnPorts(t *testing.T) {
 	for _, service := range []core.Service{c.service, c.admin} {
 		port := service.Spec.Ports[0]
 		if c.port(t, port.TargetPort.StrVal) != port.Port || service.Spec.ClusterIP != core.ClusterIPNone {
-			t.Errorf("the service %s has %+v", service.Name, service.Spec)
+			t.Errorf("the service %s has %+v, want %v and ClusterIP %v", service.Name, service.Spec, port.Port, core.ClusterIPNone)
 		}
 	}
 	for i, name := range []string{"grpc", "admin"} {
@@ -280,7 +280,7 @@ func TestPodsStopInTime(t *testing.T) {
 	grace := c.check(t).duration(t, "shutdown-grace")
 	given := time.Duration(*c.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
 	if given < before+grace+rest {
-		t.Errorf("pods are killed after %v, and need %v, %v and %v", given, before, grace, rest)
+		t.Errorf("pods are killed after %v, and need %v, %v and %v, want at least %v", given, before, grace, rest, before+grace+rest)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestUnitIsValid(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scopegate.service")
 	write(t, path, []byte(strings.ReplaceAll(read(t, unitPath), "/usr/bin/scopegate", binary)))
 	if out := systemdAnalyze(t, "verify", "--man=no", path); out != "" {
-		t.Errorf("systemd-analyze verify says %s", out)
+		t.Errorf("systemd-analyze verify says %s, want none", out)
 	}
 }
 
@@ -84,11 +84,11 @@ func TestUnitAgreesWithItsConfiguration(t *testing.T) {
 		t.Errorf("the service is killed after %v, and needs %v: %v", stop, grace, err)
 	}
 	if got := filepath.Join("/var/cache", options["CacheDirectory"]); found["spool-dir"] != got {
-		t.Errorf("the spool is %s, the service may write to %s", found["spool-dir"], got)
+		t.Errorf("the spool is %s, the service may write to %s, want %v", found["spool-dir"], got, got)
 	}
 	fields := strings.Fields(options["ExecStart"])
 	if fields[0] != "/usr/bin/scopegate" || fields[1] != "serve" {
-		t.Errorf("ExecStart is %q", fields)
+		t.Errorf("ExecStart is %q, want %q and %q", fields, "/usr/bin/scopegate", "serve")
 	}
 	checkFlags(t, fields)
 }

@@ -119,7 +119,7 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	if posts := bed.Intake.Posts(); len(posts) != 0 {
-		t.Errorf("%d batches reached the intake", len(posts))
+		t.Errorf("%d batches reached the intake, want 0", len(posts))
 	}
 	if err := once(t, as(t, bed, good), testbed.NewMetadata()); err != nil {
 		t.Errorf("with the token: %v", err)
@@ -247,7 +247,7 @@ func TestUploadBelongsToTenant(t *testing.T) {
 		err := once(t, as(t, bed, b), stolen)
 		bed.RequireStatus(t, err, codes.PermissionDenied, "PERMISSION_DENIED")
 		if n := len(bed.Intake.Posts()); n != posts {
-			t.Errorf("%s: %d batches reached the intake", name, n-posts)
+			t.Errorf("%s: %d batches reached the intake, want %v", name, n-posts, posts)
 		}
 	}
 	md.MoreFollows, md.FirstBatchNum = false, 2
@@ -280,7 +280,7 @@ func TestTenantsKeepToTheirServices(t *testing.T) {
 	}
 	bed.RequireInvalid(t, upload(shop, ""), "METADATA_INVALID", "metadata.service")
 	if n := len(bed.Intake.Posts()); n != posts {
-		t.Errorf("%d batches reached the intake", n-posts)
+		t.Errorf("%d batches reached the intake, want %v", n-posts, posts)
 	}
 	for _, service := range []string{"bank", "shop"} { // one without a list may use any
 		if err := upload(free, service); err != nil {
@@ -322,7 +322,7 @@ func TestTenantsHaveTheirOwn(t *testing.T) {
 					continue
 				}
 				if in != intakes[name] {
-					t.Errorf("a batch of %s is at the intake of %s", name, owner)
+					t.Errorf("a batch of %s is at the intake of %s, want %v", name, owner, intakes[name])
 				}
 				wantKey, wantTags := testbed.Canary+"key-"+name, "team:"+name
 				if in == bed.Intake {

@@ -65,7 +65,7 @@ func TestAdditionalIntakes(t *testing.T) {
 	taking.RequireDelivered(t, summary, metadata, scopes)
 	for _, post := range taking.Posts() {
 		if post.Header.Get("DD-API-KEY") != "additional-"+testbed.Canary || post.Header.Get("X-Datadog-Additional-Tags") != "team:server" {
-			t.Errorf("headers %v", post.Header)
+			t.Errorf("headers %v, want %v and %q", post.Header, "additional-"+testbed.Canary, "team:server")
 		}
 	}
 	for _, want := range []struct{ intake, outcome string }{{"1", "accepted"}, {"2", "refused"}} {
@@ -128,7 +128,7 @@ func TestAdditionalIntakesAreNotForTenants(t *testing.T) {
 	}
 	for _, post := range posts {
 		if ids[post.UploadID] != "plain" {
-			t.Errorf("the additional intake got a batch of %s", ids[post.UploadID])
+			t.Errorf("the additional intake got a batch of %s, want %q", ids[post.UploadID], "plain")
 		}
 	}
 }

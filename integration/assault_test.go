@@ -114,10 +114,10 @@ func assail(t *testing.T, a assault) {
 		t.Errorf("at most %d bytes were resident, allowed are %d", usage.PeakBytes, assaultPeakBytes)
 	}
 	if len(v.failures) > 0 {
-		t.Errorf("%d of the victim's uploads failed, the first: %v", len(v.failures), v.failures[0])
+		t.Errorf("%d of the victim's uploads failed, the first: %v, want none", len(v.failures), v.failures[0])
 	}
 	if s.scrapes.failed > 0 {
-		t.Errorf("%d requests for the metrics failed", s.scrapes.failed)
+		t.Errorf("%d requests for the metrics failed, want none", s.scrapes.failed)
 	}
 	if allowed := assaultGrace + 5*time.Second*time.Duration(count(10, 1)); ended > allowed { // short, beside other tests
 		t.Errorf("the server took %v to stop (%v), allowed are %v", ended, ending, allowed)

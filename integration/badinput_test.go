@@ -260,7 +260,7 @@ func TestAtTheLimit(t *testing.T) {
 	metadata.Service, metadata.Env, metadata.Version, metadata.Language, metadata.RuntimeId = longest, new(longest), longest, longest, longest
 	metadata.ProtoReflect().SetUnknown(text(99, strings.Repeat("u", maxMetadataBytes-proto.Size(metadata)-4)))
 	if size := proto.Size(metadata); size != maxMetadataBytes {
-		t.Fatalf("metadata of %d bytes", size)
+		t.Fatalf("metadata of %d bytes, want %v", size, maxMetadataBytes)
 	}
 	bed := testbed.New(t, testbed.Options{Configure: smallLimits})
 	largest := sizedScope(t, maxScopeBytes)

@@ -263,7 +263,7 @@ func TestHostileBombsBeyondMemory(t *testing.T) {
 				}
 				t.Log(ended)
 				if ended[codes.OK]+ended[codes.ResourceExhausted] != streamCount {
-					t.Errorf("streams ended with %v", ended)
+					t.Errorf("streams ended with %v, want %v", ended, streamCount)
 				}
 			})
 			if more := peak - before.bytes; more > allowed {

@@ -30,7 +30,7 @@ func TestOneScope(t *testing.T) {
 
 	post := bed.Intake.Posts()[0]
 	if post.Path != "/symdb/v1/input" || post.Header.Get("DD-API-KEY") != testbed.Canary {
-		t.Errorf("posted to %q with header %v", post.Path, post.Header)
+		t.Errorf("posted to %q with header %v, want Path %q and %v", post.Path, post.Header, "/symdb/v1/input", testbed.Canary)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestUploadIDInHeader(t *testing.T) {
 				t.Fatal(err)
 			}
 			if summary.GetUploadId() != told[0] {
-				t.Errorf("summary tells %q, the header %q", summary.GetUploadId(), told[0])
+				t.Errorf("summary tells %q, the header %q, want %v", summary.GetUploadId(), told[0], told[0])
 			}
 			bed.Intake.RequireDelivered(t, summary, metadata, []*symdbv1.Scope{scope})
 		})

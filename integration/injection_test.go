@@ -50,7 +50,7 @@ func TestTextsInjectNothing(t *testing.T) {
 			}
 			for _, line := range []string{"\ntime=2020", "\n{\"level\"", "x\x1b", "\x07", "\x00", "\u009b", "\nlevel=ERROR", " level=ERROR msg=\"" + injected} {
 				if bed.Server.Logged(line) > 0 {
-					t.Errorf("the log has %q", line)
+					t.Errorf("the log has %q, want none", line)
 				}
 			}
 			bed.Stop(t)

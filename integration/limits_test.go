@@ -38,7 +38,7 @@ func admitted(ctx context.Context, t *testing.T, bed *testbed.Bed, service strin
 	}
 	header, err := stream.Header()
 	if err != nil || len(header.Get("scopegate-upload-id")) != 1 {
-		t.Fatalf("header %v, %v", header, err)
+		t.Fatalf("header %v, %v, want 1", header, err)
 	}
 	return stream
 }
@@ -255,7 +255,7 @@ func TestStoppedClientIsNotSlow(t *testing.T) {
 	gate.Open()
 	r := wait.Receive(t, done, "the upload")
 	if r.err != nil || r.journey.Streams != 1 {
-		t.Fatalf("%v after %d streams, the first of which failed with %v", r.err, r.journey.Streams, r.journey.Failures)
+		t.Fatalf("%v after %d streams, the first of which failed with %v, want 1", r.err, r.journey.Streams, r.journey.Failures)
 	}
 	if err := bed.Intake.VerifyJourney(r.journey, metadata, scopes); err != nil {
 		t.Error(err)

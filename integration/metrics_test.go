@@ -122,10 +122,10 @@ func TestMetrics(t *testing.T) {
 		"scopegate_upload_duration_seconds{code=OK}": 1,
 	})
 	if batches < 3 {
-		t.Errorf("%v batches are no test of several", batches)
+		t.Errorf("%v batches are no test of several, want at least 3", batches)
 	}
 	if received := got["scopegate_bytes_total{stage=received}"]; received < scopes*2<<10 {
-		t.Errorf("%v bytes received of %d scopes of 2 KiB", received, scopes)
+		t.Errorf("%v bytes received of %d scopes of 2 KiB, want at least %v", received, scopes, scopes*2<<10)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	all.Wait()
 	after := values(t, bed.Server.Metrics)
 	if len(after) != len(before) {
-		t.Errorf("%d series, %d before", len(after), len(before))
+		t.Errorf("%d series, %d before, want %v", len(after), len(before), len(before))
 	}
 	for name := range after {
 		if strings.Contains(name, word) {

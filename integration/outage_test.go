@@ -78,7 +78,7 @@ func TestLogOfAnOutage(t *testing.T) {
 			}
 			bed.Server.AwaitLogged(t, lineDown)
 			if n := bed.Server.Logged("upload ended"); n > 0 {
-				t.Errorf("%d uploads have ended before", n)
+				t.Errorf("%d uploads have ended before, want none", n)
 			}
 			trouble.over.Store(true)
 			for range uploads {
@@ -89,7 +89,7 @@ func TestLogOfAnOutage(t *testing.T) {
 			bed.Server.AwaitLogged(t, lineBack)
 			for _, line := range []string{lineDown, lineBack} {
 				if n := bed.Server.Logged(line); n != 1 {
-					t.Errorf("%d times %s", n, line)
+					t.Errorf("%d times %s, want 1", n, line)
 				}
 				if bed.Server.Logged(line+" intake=http://"+address+" ") != 1 {
 					t.Errorf("%s does not tell whose", line)

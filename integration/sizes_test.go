@@ -159,7 +159,7 @@ func TestSingleBatchTooLong(t *testing.T) {
 		[]*symdbv1.Scope{control(500 << 10), control(500 << 10), testbed.NewSource(81).Function()})
 	requireLimit(t, bed, err, "max_batch_raw_bytes")
 	if posts := bed.Intake.Posts(); len(posts) > 0 {
-		t.Errorf("%d batches were sent", len(posts))
+		t.Errorf("%d batches were sent, want none", len(posts))
 	}
 }
 

@@ -95,7 +95,7 @@ func TestSeveralStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		if middle.GetBatchCount() != 1 || middle.GetScopeCount() != 4 {
-			t.Fatalf("the single batch: %v", middle)
+			t.Fatalf("the single batch: %v, want BatchCount 1 and ScopeCount 4", middle)
 		}
 	}
 	bed.Intake.RequireNoFinal(t, metadata.GetUploadId())

@@ -95,6 +95,6 @@ func TestStuckIntake(t *testing.T) {
 		uploads, stuck, float64(before)/mebibyte, float64(early)/mebibyte, float64(most)/mebibyte,
 		posts, time.Since(back).Round(time.Millisecond), &counts)
 	if most > early+early/4+4*mebibyte {
-		t.Errorf("the heap grew from %d to %d bytes", early, most)
+		t.Errorf("the heap grew from %d to %d bytes, want at most %v", early, most, early+early/4+4*mebibyte)
 	}
 }

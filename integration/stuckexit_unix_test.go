@@ -68,7 +68,7 @@ func fillPipe(t *testing.T, fifo string) {
 		_, err = syscall.Write(fd, make([]byte, 1)) // so that no room is left
 	}
 	if !errors.Is(err, syscall.EAGAIN) {
-		t.Fatalf("fill the pipe: %v", err)
+		t.Fatalf("fill the pipe: %v, want %v", err, syscall.EAGAIN)
 	}
 	if err := syscall.Close(fd); err != nil {
 		t.Fatal(err)

@@ -205,13 +205,13 @@ func TestPlaintextMeetsTLS(t *testing.T) {
 	s := newSecure(t, pair, authority, nil, tls.VersionTLS13)
 	err := s.upload(t, s.dial(t, insecure.NewCredentials()))
 	if status.Code(err) != codes.Unavailable {
-		t.Errorf("a plaintext client sees %v", err)
+		t.Errorf("a plaintext client sees %v, want %v", err, codes.Unavailable)
 	}
 	s.Server.AwaitLogged(t, "first record does not look like a TLS handshake")
 	plain := &secure{Server: testbed.StartServer(t, s.intake.URL(), nil, nil), intake: s.intake}
 	err = plain.upload(t, plain.dial(t, credentials.NewTLS(trusting(authority))))
 	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "first record does not look like a TLS handshake") {
-		t.Errorf("a TLS client of a plaintext port sees %v", err)
+		t.Errorf("a TLS client of a plaintext port sees %v, want %v and %q in it", err, codes.Unavailable, "first record does not look like a TLS handshake")
 	}
 	dir, err := os.MkdirTemp("", "scopegate") //nolint:usetesting // t.TempDir's name can be too long for a socket's address
 	if err != nil {
@@ -333,7 +333,7 @@ func TestAuthorityIsReplaced(t *testing.T) {
 				return s.upload(t, s.dial(t, credentials.NewTLS(admitted)))
 			}, nil)
 			if err := s.upload(t, s.dial(t, credentials.NewTLS(revoked))); status.Code(err) != codes.Unavailable {
-				t.Errorf("a client of the authority before: %v", err)
+				t.Errorf("a client of the authority before: %v, want %v", err, codes.Unavailable)
 			}
 			if err := s.upload(t, open); err != nil {
 				t.Errorf("in the connection that was open: %v", err)

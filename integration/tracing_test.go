@@ -111,7 +111,7 @@ func requireAttributes(t *testing.T, spans tracetest.SpanStubs, summary *symdbv1
 			switch a.Key {
 			case "scopegate.upload_id":
 				if a.Value.AsString() != summary.GetUploadId() {
-					t.Errorf("a span says upload %s", a.Value.AsString())
+					t.Errorf("a span says upload %s, want %v", a.Value.AsString(), summary.GetUploadId())
 				}
 			case "scopegate.batch.gzip_bytes":
 				bytes += a.Value.AsInt64()
@@ -125,7 +125,7 @@ func requireAttributes(t *testing.T, spans tracetest.SpanStubs, summary *symdbv1
 		}
 	}
 	if bytes != summary.GetCompressedBytes() || scopes != summary.GetScopeCount() {
-		t.Errorf("spans say %d bytes and %d scopes, the summary %v", bytes, scopes, summary)
+		t.Errorf("spans say %d bytes and %d scopes, the summary %v, want bytes %v and scopes %v", bytes, scopes, summary, summary.GetCompressedBytes(), summary.GetScopeCount())
 	}
 }
 

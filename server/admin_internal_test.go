@@ -40,11 +40,11 @@ func TestAdminPortMakesRoom(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				t.Errorf("health: %s", resp.Status)
+				t.Errorf("health: %s, want %v", resp.Status, http.StatusOK)
 			}
 			// All others came before.
 			if drawn := server.drawnBytes() - before; drawn > adminConnections/2*adminConnectionBytes {
-				t.Errorf("%d bytes are drawn", drawn)
+				t.Errorf("%d bytes are drawn, want at most %v", drawn, adminConnections/2*adminConnectionBytes)
 			}
 		})
 	}

@@ -167,7 +167,7 @@ func TestOrdinaryClients(t *testing.T) {
 			}))
 			health, err := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
 			if err != nil || health.GetStatus() != healthv1.HealthCheckResponse_SERVING {
-				t.Fatalf("health: %v, %v", health, err)
+				t.Fatalf("health: %v, %v, want %v", health, err, healthv1.HealthCheckResponse_SERVING)
 			}
 			const scopeCount = 20
 			stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(t.Context())

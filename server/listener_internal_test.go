@@ -67,7 +67,7 @@ func TestListener(t *testing.T) {
 			t.Error("a connection more than there may be is open")
 		}
 		if open.Counts().Open != limit || budget.DrawnBytes() != limit*grpcwire.ConnectionBytes {
-			t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
+			t.Errorf("%d open, %d drawn, want Open %v and DrawnBytes %v", open.Counts().Open, budget.DrawnBytes(), limit, limit*grpcwire.ConnectionBytes)
 		}
 	}
 	var conns []net.Conn
@@ -84,7 +84,7 @@ func TestListener(t *testing.T) {
 		t.Errorf("closed again: %v", err)
 	}
 	if open.Counts().Open != limit-1 || budget.DrawnBytes() != (limit-1)*grpcwire.ConnectionBytes {
-		t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
+		t.Errorf("%d open, %d drawn, want Open %v and DrawnBytes %v", open.Counts().Open, budget.DrawnBytes(), limit-1, (limit-1)*grpcwire.ConnectionBytes)
 	}
 	peer := dial(1)
 	conns[0] = <-accepted
@@ -101,7 +101,7 @@ func TestListener(t *testing.T) {
 		}
 	}
 	if open.Counts().Open != 0 || budget.DrawnBytes() != 0 {
-		t.Errorf("%d open, %d drawn", open.Counts().Open, budget.DrawnBytes())
+		t.Errorf("%d open, %d drawn, want Open 0 and DrawnBytes 0", open.Counts().Open, budget.DrawnBytes())
 	}
 }
 

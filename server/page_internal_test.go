@@ -149,7 +149,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 		return s.Uploads[0].AcceptedBatches == 2 && s.Uploads[0].State == "receiving"
 	})
 	if u := s.Uploads[0]; u.BatchNum != 3 {
-		t.Errorf("%+v", u)
+		t.Errorf("%+v, want BatchNum 3", u)
 	}
 	summary, err := stream.CloseAndRecv()
 	if err != nil {
@@ -220,7 +220,7 @@ func TestSnapshotOfRefusedUploads(t *testing.T) {
 	}
 	s := w.await(t, "the refusal", func(s admin.Snapshot) bool { return len(s.Finished) == 1 })
 	if f := s.Finished[0]; f.Version != "second" || f.Code != "ResourceExhausted" || f.Reason != "OVERLOADED" {
-		t.Errorf("%+v", f)
+		t.Errorf("%+v, want Version %q, Code %q and Reason %q", f, "second", "ResourceExhausted", "OVERLOADED")
 	}
 	w.sample(time.Now())
 	if last := w.snapshot().History[0]; last.RefusedUploads != 1 || last.Uploads != 1 || last.DrawnBytes == 0 || last.ReceivedBytes == 0 {
@@ -248,7 +248,7 @@ func TestSnapshotWhileAllIsInMotion(t *testing.T) {
 				default:
 				}
 				if s := w.snapshot(); len(s.Uploads) != s.UploadCount {
-					t.Errorf("%d of %d uploads", len(s.Uploads), s.UploadCount)
+					t.Errorf("%d of %d uploads, want %v", len(s.Uploads), s.UploadCount, s.UploadCount)
 				}
 				w.sample(time.Now())
 				page.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
@@ -297,7 +297,7 @@ func TestStatusPageEndsWithTheServer(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	w.StatusPage().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 	if recorder.Code != http.StatusOK {
-		t.Errorf("the page answers %d afterwards", recorder.Code)
+		t.Errorf("the page answers %d afterwards, want %v", recorder.Code, http.StatusOK)
 	}
 	if !w.snapshot().Server.Stopping {
 		t.Error("the server is not told to stop")
@@ -313,6 +313,6 @@ func TestStatusPageOfAServerThatHasStopped(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	w.StatusPage().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events", nil))
 	if recorder.Code != http.StatusServiceUnavailable {
-		t.Errorf("events: %d", recorder.Code)
+		t.Errorf("events: %d, want %v", recorder.Code, http.StatusServiceUnavailable)
 	}
 }

@@ -36,7 +36,7 @@ func TestWatchersBeyondMemory(t *testing.T) {
 		t.Error(err)
 	}
 	if drawn := s.budget.DrawnBytes() - before; drawn < upload.StreamBytes {
-		t.Errorf("%d bytes are drawn for it", drawn)
+		t.Errorf("%d bytes are drawn for it, want at least %v", drawn, upload.StreamBytes)
 	}
 	excess := int(s.budget.LimitBytes())
 	s.budget.Draw(excess)

@@ -159,7 +159,7 @@ func TestWindow(t *testing.T) {
 	for log, want := range map[byte]bool{10: true, 21: true, 23: true, 24: false, 31: false, 41: false} {
 		_, err := decompress(compression.Zstd, window(log), 1<<20)
 		if taken := err == nil; taken != want {
-			t.Errorf("window of 2^%d bytes: %v", log, err)
+			t.Errorf("window of 2^%d bytes: %v, want %v", log, err, want)
 		}
 	}
 }
@@ -183,7 +183,7 @@ func TestDecoderBytes(t *testing.T) {
 			for range 2 * runtime.GOMAXPROCS(0) {
 				users.Go(func() {
 					if got, err := decompress(name, bomb, 1<<20); err != nil || len(got) != 1<<20 {
-						t.Errorf("%d bytes, %v", len(got), err)
+						t.Errorf("%d bytes, %v, want %v", len(got), err, 1<<20)
 					}
 					if name == compression.Zstd {
 						if _, err := decompress(name, window(23), 1<<20); err != nil {
@@ -194,7 +194,7 @@ func TestDecoderBytes(t *testing.T) {
 			}
 			users.Wait()
 			if held := heap() - before; held > said {
-				t.Errorf("decoders hold %d bytes, said to be at most %d", held, said)
+				t.Errorf("decoders hold %d bytes, said to be at most %d, want at most %v", held, said, said)
 			}
 			runtime.KeepAlive(bomb)
 		})

@@ -24,7 +24,7 @@ func TestBinaryTellsItsModule(t *testing.T) {
 		t.Errorf("Service() = %q, want the module's last element that is no version", got)
 	}
 	if got := b.ModulePath(); got != programModule {
-		t.Errorf("ModulePath() = %q", got)
+		t.Errorf("ModulePath() = %q, want %v", got, programModule)
 	}
 	if got := b.Version(); got != "" {
 		t.Errorf("Version() = %q for a build without version control", got)
@@ -38,7 +38,7 @@ func TestOptionsSelectPackages(t *testing.T) {
 	t.Parallel()
 	own := []string{asmPackage, kindsPackage, plainPackage, shapePackage, "main"}
 	if got := slices.Sorted(maps.Keys(mainModule(t))); !slices.Equal(got, own) {
-		t.Errorf("packages of the main module: %v", got)
+		t.Errorf("packages of the main module: %v, want %v", got, own)
 	}
 	all := everything(t)
 	for _, name := range append(own, "runtime") {
@@ -70,11 +70,11 @@ func TestAgentVersionIsOnRootScopesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := scope.GetLanguageSpecifics().GetAgentVersion(); got != "1.2.3" {
-			t.Errorf("%s: agent_version = %q", scope.GetName(), got)
+			t.Errorf("%s: agent_version = %q, want %q", scope.GetName(), got, "1.2.3")
 		}
 		for _, s := range scope.GetScopes() {
 			if s.GetLanguageSpecifics().GetAgentVersion() != "" {
-				t.Errorf("%s has an agent_version", s.GetName())
+				t.Errorf("%s has an agent_version, want none", s.GetName())
 			}
 		}
 	}
@@ -236,11 +236,11 @@ func TestOtherSystems(t *testing.T) {
 			b := open(t, path, gosym.MainModuleOnly())
 			got := packages(t, b)
 			if len(got) != len(want) {
-				t.Fatalf("packages: %v", slices.Sorted(maps.Keys(got)))
+				t.Fatalf("packages: %v, want %v", slices.Sorted(maps.Keys(got)), len(want))
 			}
 			for name, scope := range want {
 				if g, w := outline(got[name]), outline(scope); g != w {
-					t.Errorf("package %s:\n%s\non this system:\n%s", name, g, w)
+					t.Errorf("package %s, want %v:\n%s\non this system:\n%s", name, w, g, w)
 				}
 			}
 			total := symbol(t, child(t, got["main"], "function", "blocks"), "total")
@@ -248,7 +248,7 @@ func TestOtherSystems(t *testing.T) {
 				t.Error("no location lists were read")
 			}
 			if got := b.Service(); got != "program" {
-				t.Errorf("Service() = %q", got)
+				t.Errorf("Service() = %q, want %q", got, "program")
 			}
 		})
 	}

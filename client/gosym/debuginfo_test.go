@@ -29,7 +29,7 @@ func TestLineTableOfManyFiles(t *testing.T) {
 		s := synthetic(1)
 		s.line = lineHeader(counts[0], counts[1])
 		if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
-			t.Errorf("%d folders, %d files: %v", counts[0], counts[1], err)
+			t.Errorf("%d folders, %d files: %v, want %v", counts[0], counts[1], err, ErrTooLarge)
 		}
 	}
 	s := synthetic(1)
@@ -57,11 +57,11 @@ func TestTablesThatOverlap(t *testing.T) {
 		s.info = append(s.info, unitOf(5*i)...)
 	}
 	if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("tables within each other: %v", err)
+		t.Errorf("tables within each other: %v, want %v", err, ErrTooLarge)
 	}
 	s.info = bytes.Repeat(unitOf(0), tables)
 	if _, err := s.scopes(); !errors.Is(err, ErrNotGo) {
-		t.Errorf("one table for all units: %v", err)
+		t.Errorf("one table for all units: %v, want %v", err, ErrNotGo)
 	}
 }
 
@@ -70,12 +70,12 @@ func TestManyUnits(t *testing.T) {
 	s := synthetic(1)
 	s.info = bytes.Repeat(unitOf(0), maxUnits+1)
 	if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("%d units: %v", maxUnits+1, err)
+		t.Errorf("%d units: %v, want %v", maxUnits+1, err, ErrTooLarge)
 	}
 	s = synthetic(1)
 	s.abbrev = make([]byte, maxAbbrevBytes+1)
 	if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("%d bytes of abbreviations: %v", len(s.abbrev), err)
+		t.Errorf("%d bytes of abbreviations: %v, want %v", len(s.abbrev), err, ErrTooLarge)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestManyEntries(t *testing.T) {
 	}
 	entries := within(synthetic(1), bytes.Repeat([]byte{abBase, 0}, maxTreeFields/2+1)) // of one field each
 	if _, err := entries.scopes(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("many entries: %v", err)
+		t.Errorf("many entries: %v, want %v", err, ErrTooLarge)
 	}
 	// Attributes of the form flag_present take no byte of .debug_info.
 	flags := synthetic(1)
@@ -100,7 +100,7 @@ func TestManyEntries(t *testing.T) {
 	flags.abbrev = append(flags.abbrev[:len(flags.abbrev)-1], ab, 0x34, 0)
 	flags.abbrev = append(append(flags.abbrev, bytes.Repeat([]byte{0x3f, 0x19}, fields)...), 0, 0, 0)
 	if _, err := within(flags, bytes.Repeat([]byte{ab}, maxTreeFields/fields+1)).scopes(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("many fields: %v", err)
+		t.Errorf("many fields: %v, want %v", err, ErrTooLarge)
 	}
 	rows := synthetic(1)
 	program := bytes.Repeat([]byte{0x21, 0x1f}, maxUnitRows/2+1) // special opcodes: one line on, one line back
@@ -108,7 +108,7 @@ func TestManyEntries(t *testing.T) {
 	rows.line = append(rows.line, 0, 1, 1)
 	binary.LittleEndian.PutUint32(rows.line, uint32(len(rows.line)-4))
 	if _, err := rows.scopes(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("many rows: %v", err)
+		t.Errorf("many rows: %v, want %v", err, ErrTooLarge)
 	}
 }
 
@@ -119,6 +119,6 @@ func TestLongNames(t *testing.T) {
 		t.Error(err)
 	}
 	if err := names.checkSize(1); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("long names: %v", err)
+		t.Errorf("long names: %v, want %v", err, ErrTooLarge)
 	}
 }

@@ -144,7 +144,7 @@ func TestOnlyWhatWasWritten(t *testing.T) {
 	}
 	const assembly = "package ASM\n  function Twice\n    arg n int\n    arg ~r0 int\n"
 	if got := strings.ReplaceAll(outline(all[asmPackage]), asmPackage, "ASM"); got != assembly {
-		t.Errorf("assembly:\n%s", got)
+		t.Errorf("assembly, want %v:\n%s", assembly, got)
 	}
 }
 
@@ -220,7 +220,7 @@ func TestOtherFilesLines(t *testing.T) {
 	check = func(s *symdbv1.Scope) {
 		for _, y := range s.GetSymbols() {
 			if y.GetLine() > last {
-				t.Errorf("%s is declared in line %d", y.GetName(), y.GetLine())
+				t.Errorf("%s is declared in line %d, want at most %v", y.GetName(), y.GetLine(), last)
 			}
 		}
 		for _, inner := range s.GetScopes() {

@@ -53,7 +53,7 @@ func TestLocationLists(t *testing.T) {
 			}
 			for _, offset := range []int64{-1, int64(len(tt.list)), 1 << 40} {
 				if got := l.list(nil, u, offset); len(got) > 0 {
-					t.Errorf("at %d: %#x", offset, got)
+					t.Errorf("at %d: %#x, want none", offset, got)
 				}
 			}
 		})
@@ -80,7 +80,7 @@ func TestEveryPieceIsLocated(t *testing.T) {
 		"\x03\x00\x00\x00\x00\x00\x00\x00": false, // never written by the Go compiler
 	} {
 		if got := complete([]byte(expression)); got != want {
-			t.Errorf("%x: complete: %v", expression, got)
+			t.Errorf("%x: complete: %v, want %v", expression, got, want)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func FuzzLocationList(f *testing.F) {
 		l := &locations{loclists: section, loc: section, addr: section, order: binary.BigEndian}
 		u := &unit{lowPC: 1, addrBase: addrBase, addrBytes: addrBytes % 16, hasLoclists: lists}
 		if got := l.list(nil, u, 0); len(got) > len(section) {
-			t.Errorf("%d ranges of %d bytes", len(got), len(section))
+			t.Errorf("%d ranges of %d bytes, want at most %v", len(got), len(section), len(section))
 		}
 	})
 }

@@ -43,7 +43,7 @@ func TestTheLongestModulePathOwnsAPackage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := tt.module.owns(tt.pkg); got != tt.want {
-			t.Errorf("%s owns %s: %v", tt.module.path, tt.pkg, got)
+			t.Errorf("%s owns %s: %v, want %v", tt.module.path, tt.pkg, got, tt.want)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func TestCompilerMade(t *testing.T) {
 		"_Cfunc_CString": true, "_cgo_cmalloc": true, "_cgo_cmalloc.func1": true, "_cgo_panic": false, "_cgoexp_1_f": true,
 	} {
 		if got := compilerMade(name, func(name string) bool { return name == "T" }); got != want {
-			t.Errorf("%s: got %v", name, got)
+			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
 	}
 }
@@ -195,7 +195,7 @@ func FuzzNames(f *testing.F) {
 			t.Errorf("%q: %q in %q", name, own, outer)
 		}
 		if around, _ := declaredIn(rest, func(string) bool { return false }); !strings.HasPrefix(rest, around) {
-			t.Errorf("%q: lies in %q", name, around)
+			t.Errorf("%q: lies in %q, want %q at its beginning", name, around, around)
 		}
 		copiedFunction(rest, func(string) bool { return true })
 	})

@@ -114,7 +114,7 @@ func judge(t *testing.T, report *oracle.Report) {
 	report.Wrongs(&b)
 	t.Log("\n" + b.String())
 	if n := report.Wrong(); n > 0 {
-		t.Errorf("%d findings", n)
+		t.Errorf("%d findings, want none", n)
 	}
 }
 

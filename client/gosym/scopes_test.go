@@ -106,7 +106,7 @@ func TestOutline(t *testing.T) {
 		t.Errorf("types of shape:\n%s", got)
 	}
 	if got := strings.Join(functions, " "); got != "All All.func1 All.func2 Map[...] each measure" {
-		t.Errorf("functions of shape: %s", got)
+		t.Errorf("functions of shape: %s, want %q", got, "All All.func1 All.func2 Map[...] each measure")
 	}
 }
 
@@ -191,7 +191,7 @@ func TestLines(t *testing.T) {
 		t.Run(tt.scope.GetName(), func(t *testing.T) {
 			t.Parallel()
 			if got := tt.scope.GetSourceFile(); got != programModule+"/"+tt.file {
-				t.Errorf("source file %s", got)
+				t.Errorf("source file %s, want %v", got, programModule+"/"+tt.file)
 			}
 			if got := tt.scope.GetStartLine(); got != tt.start {
 				t.Errorf("start line %d, want %d", got, tt.start)
@@ -244,8 +244,7 @@ func TestBlocksNest(t *testing.T) {
 	}{{blocks, loop, lines["loop"]}, {loop, body, lines["loop-end"]}, {body, inner, lines["rest-used"]}} {
 		outer, inner := tt.scope, tt.inner
 		if inner.GetStartLine() < outer.GetStartLine() || inner.GetEndLine() > outer.GetEndLine() {
-			t.Errorf("block of lines %d to %d lies in one of lines %d to %d",
-				inner.GetStartLine(), inner.GetEndLine(), outer.GetStartLine(), outer.GetEndLine())
+			t.Errorf("block of lines %d to %d lies in one of lines %d to %d, want StartLine at least %v and EndLine at most %v", inner.GetStartLine(), inner.GetEndLine(), outer.GetStartLine(), outer.GetEndLine(), outer.GetStartLine(), outer.GetEndLine())
 		}
 		if tt.line < inner.GetStartLine() || tt.line > inner.GetEndLine() {
 			t.Errorf("line %d is not in the block of lines %d to %d", tt.line, inner.GetStartLine(), inner.GetEndLine())

@@ -180,7 +180,7 @@ func TestOpenRefusesOversizedSections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if err := openBytes(t, file); !errors.Is(err, gosym.ErrTooLarge) {
-				t.Errorf("a file of %d bytes: %v", len(file), err)
+				t.Errorf("a file of %d bytes: %v, want %v", len(file), err, gosym.ErrTooLarge)
 			}
 		})
 	}

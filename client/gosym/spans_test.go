@@ -22,7 +22,7 @@ func TestSpansAgreeWithSets(t *testing.T) {
 		if got, want := covers(spansA, spansB), !slices.ContainsFunc(b, func(x int32) bool {
 			return !slices.Contains(a, x)
 		}); got != want {
-			t.Fatalf("%v covers %v: %v", spansA, spansB, got)
+			t.Fatalf("%v covers %v: %v, want %v", spansA, spansB, got, want)
 		}
 		late := slices.DeleteFunc(slices.Clone(a), func(x int32) bool { return x < first })
 		if got, want := from(spansA, first), spansOf(late); !slices.Equal(got, want) {

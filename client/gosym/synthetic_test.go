@@ -217,7 +217,7 @@ func TestDeepBlocksAreFlattened(t *testing.T) {
 			t.Fatalf("%d blocks: %v", blocks, err)
 		}
 		if got := depth(scopes[0]); got > 2+maxBlockDepth {
-			t.Errorf("%d blocks: scopes nest %d deep", blocks, got)
+			t.Errorf("%d blocks: scopes nest %d deep, want at most %v", blocks, got, 2+maxBlockDepth)
 		}
 		var b strings.Builder
 		short(&b, scopes[0])
@@ -260,7 +260,7 @@ func TestDamagedSections(t *testing.T) {
 		scopes, err := s.scopes()
 		for _, scope := range scopes {
 			if depth(scope) > 3+maxBlockDepth {
-				t.Fatalf("scopes nest %d deep; error %v", depth(scope), err)
+				t.Fatalf("scopes nest %d deep; error %v, want at most %v", depth(scope), err, 3+maxBlockDepth)
 			}
 		}
 	}
@@ -275,7 +275,7 @@ func FuzzSections(f *testing.F) {
 		scopes, err := sections{abbrev, info, line, lists, addr}.scopes()
 		for _, scope := range scopes {
 			if depth(scope) > 3+maxBlockDepth {
-				t.Errorf("scopes nest %d deep; error %v", depth(scope), err)
+				t.Errorf("scopes nest %d deep; error %v, want at most %v", depth(scope), err, 3+maxBlockDepth)
 			}
 		}
 	})

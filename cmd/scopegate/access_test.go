@@ -33,7 +33,7 @@ func TestTokenUpload(t *testing.T) {
 		"variable": executeWith(t, variable, line, upload...),
 	} {
 		if got.code != exitOK {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: %+v, want code %v", name, got, exitOK)
 		}
 	}
 	for name, got := range map[string]result{
@@ -98,7 +98,7 @@ func TestHostileNamesInTheLog(t *testing.T) {
 	t.Cleanup(func() {
 		for i, header := range headers {
 			if tags := header.Values("X-Datadog-Additional-Tags"); len(tags) != 1 || tags[0] != "a:b" || header.Get("DD-API-KEY") != "" {
-				t.Errorf("headers %v", header)
+				t.Errorf("headers %v, want 1 tags, %q and none", header, "a:b")
 			}
 			if strings.Contains(bodies[i], "DD-API-KEY: forged\r\n") || strings.Count(bodies[i], "Content-Disposition") != 2 {
 				t.Errorf("the body has another part: %q", bodies[i])
@@ -124,7 +124,7 @@ func TestOpenServerIsToldOf(t *testing.T) {
 		gate.address()
 		gate.stop()
 		if got := strings.Contains(gate.stderr.String(), "everybody who reaches the server may upload"); got != test.want {
-			t.Errorf("%v: told: %v\n%s", test.args, got, gate.stderr.String())
+			t.Errorf("%v: told: %v, want %v\n%s", test.args, got, test.want, gate.stderr.String())
 		}
 	}
 }
@@ -142,6 +142,6 @@ func TestAdditionalIntakeFlag(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if u, err := url.Parse(got.Intakes[1].URL); err != nil || u.Host != "b.example" {
-		t.Errorf("%v, %v", u, err)
+		t.Errorf("%v, %v, want %q", u, err, "b.example")
 	}
 }

@@ -90,11 +90,11 @@ func TestAdminPort(t *testing.T) {
 	s.cancel()
 	waitForStatus(t, admin, "/readyz", http.StatusServiceUnavailable)
 	if status, body := get(t, admin, "/metrics"); status != http.StatusOK || !strings.Contains(body, "\nscopegate_ready 0\n") {
-		t.Errorf("/metrics while the server stops: %d", status)
+		t.Errorf("/metrics while the server stops: %d, want status %v and %q in it", status, http.StatusOK, "\nscopegate_ready 0\n")
 	}
 	giveUp()
 	if code := s.stop(); code != exitOK {
-		t.Errorf("exit code %d", code)
+		t.Errorf("exit code %d, want %v", code, exitOK)
 	}
 	if strings.Contains(s.stderr.String(), canary) {
 		t.Errorf("there is a secret in the log: %s", s.stderr.String())
@@ -157,7 +157,7 @@ func TestAdminForOthers(t *testing.T) {
 			t.Errorf("no warning in %s", s.stderr.String())
 		}
 		if status, _ := get(t, admin, "/metrics"); status != http.StatusOK {
-			t.Errorf("/metrics: %d", status)
+			t.Errorf("/metrics: %d, want %v", status, http.StatusOK)
 		}
 		for _, path := range []string{"/", "/debug/pprof/heap"} {
 			if status, _ := get(t, admin, path); status != test.want {
@@ -179,7 +179,7 @@ func TestAdminAddressInUse(t *testing.T) {
 	address := taken.Addr().String()
 	got := execute(t, "", "serve", "--listen", "127.0.0.1:0", "--admin-listen", address, "--intake-url", "http://127.0.0.1:1/")
 	if got.code != exitFailure || !strings.Contains(got.stderr, "admin address") || !strings.Contains(got.stderr, "in use") {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %v, %q in it and %q in it", got, exitFailure, "admin address", "in use")
 	}
 	var log bytes.Buffer
 	l, err := listenIfFree(t.Context(), address, slog.New(slog.NewTextHandler(&log, nil)))
@@ -188,7 +188,7 @@ func TestAdminAddressInUse(t *testing.T) {
 	}
 	got = execute(t, "", "serve", "--listen", "127.0.0.1:0", "--admin-listen", "6060", "--intake-url", "http://127.0.0.1:1/")
 	if got.code != exitUsage {
-		t.Errorf("a port alone: %+v", got)
+		t.Errorf("a port alone: %+v, want code %v", got, exitUsage)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestLogIsBounded(t *testing.T) {
 	log := s.stderr.String()
 	lines := strings.Count(log, `msg="upload ended"`)
 	if most := limit * (2 + int(took/time.Second)); lines > most {
-		t.Errorf("%d lines in %v, limit %d", lines, took, limit)
+		t.Errorf("%d lines in %v, limit %d, want at most %v", lines, took, limit, most)
 	}
 	var left int
 	for _, found := range regexp.MustCompile(`of="upload ended" count=(\d+) reason=STREAM_INVALID`).FindAllStringSubmatch(log, -1) {
@@ -229,7 +229,7 @@ func TestLogIsBounded(t *testing.T) {
 		left += n
 	}
 	if lines+left != uploads {
-		t.Errorf("%d lines and %d left out of %d uploads:\n%.2000s", lines, left, uploads, log)
+		t.Errorf("%d lines and %d left out of %d uploads, want %v:\n%.2000s", lines, left, uploads, uploads, log)
 	}
 	if strings.Contains(log, "\nb") {
 		t.Error("a service's name has begun a line")
@@ -252,7 +252,7 @@ func TestWantsTraces(t *testing.T) {
 	} {
 		of := otelVariables{getenv: variables(test.of), discarded: func(string, string) {}}
 		if got := of.wantsTraces(); got != test.want {
-			t.Errorf("%v: %v", test.of, got)
+			t.Errorf("%v: %v, want %v", test.of, got, test.want)
 		}
 	}
 }
@@ -287,7 +287,7 @@ func TestTracesAreExported(t *testing.T) {
 	}
 	_ = c.Close()
 	if code := s.stop(); code != exitOK {
-		t.Errorf("exit code %d", code)
+		t.Errorf("exit code %d, want %v", code, exitOK)
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -300,6 +300,6 @@ func TestTracesAreExported(t *testing.T) {
 		t.Error("there is a secret in what is exported")
 	}
 	if !strings.Contains(s.stderr.String(), "trace_id=") {
-		t.Errorf("the log names no trace: %s", s.stderr.String())
+		t.Errorf("the log names no trace: %s, want %q in it", s.stderr.String(), "trace_id=")
 	}
 }

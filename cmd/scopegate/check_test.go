@@ -28,13 +28,13 @@ func TestCheckNeitherListensNorContacts(t *testing.T) {
 	got := execute(t, "", "serve", "--check", "--intake-url", web.URL, "--spool-dir", t.TempDir(),
 		"--listen", taken.Addr().String(), "--listen", settings.UnixScheme+socket)
 	if got.code != exitOK || !strings.HasSuffix(got.stdout, "\nok: the server would start\n") {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %v and %q at its end", got, exitOK, "\nok: the server would start\n")
 	}
 	if _, err := os.Stat(socket); !os.IsNotExist(err) {
 		t.Errorf("a socket was made: %v", err)
 	}
 	if n := requests.Load(); n != 0 {
-		t.Errorf("the intake got %d requests", n)
+		t.Errorf("the intake got %d requests, want 0", n)
 	}
 }
 

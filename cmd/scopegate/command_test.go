@@ -139,7 +139,7 @@ func serveTo(t *testing.T, intake http.Handler) string {
 		"--batch-deadline", "2s")
 	t.Cleanup(func() {
 		if code := command.stop(); code != exitOK {
-			t.Errorf("serve: exit code %d, %s", code, command.stderr.String())
+			t.Errorf("serve: exit code %d, %s, want %v", code, command.stderr.String(), exitOK)
 		}
 	})
 	return command.address()

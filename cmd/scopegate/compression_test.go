@@ -51,14 +51,14 @@ func TestUploadCompression(t *testing.T) {
 	for flag, want := range map[string]string{"none": "", "gzip": "gzip", "zstd": "zstd"} {
 		execute(t, line, append(upload, "--compression", flag, "-")...)
 		if got := <-seen; got != want {
-			t.Errorf("--compression %s: grpc-encoding is %q", flag, got)
+			t.Errorf("--compression %s: grpc-encoding is %q, want %v", flag, got, want)
 		}
 	}
 	s := newStack(t)
 	for _, flag := range []string{"gzip", "zstd"} {
 		got := execute(t, line, "upload", "--server", s.server, "--service", "shop", "--language", "ruby", "--compression", flag, "-")
 		if got.code != exitOK {
-			t.Errorf("--compression %s: %+v", flag, got)
+			t.Errorf("--compression %s: %+v, want code %v", flag, got, exitOK)
 		}
 	}
 }

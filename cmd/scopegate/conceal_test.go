@@ -151,6 +151,6 @@ func TestKeysInVariables(t *testing.T) {
 	}
 	// What is not used may be anything.
 	if got := executeWith(t, variables(map[string]string{"SCOPEGATE_API_KEY": "\ufeffkey\r\n", "DD_API_KEY": several}), "", check...); got.code != exitOK {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %v", got, exitOK)
 	}
 }

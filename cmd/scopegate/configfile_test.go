@@ -22,7 +22,7 @@ func TestConfigFileWithoutSettings(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"", "\n", "# nothing\n", "---\n", "{}\n"} {
 		if got := execute(t, "", "serve", "--check", "--config", file(t, content)); got.code != exitOK {
-			t.Errorf("%q: %+v", content, got)
+			t.Errorf("%q: %+v, want code %v", content, got, exitOK)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func TestConfigFileIsRefused(t *testing.T) {
 	}
 	missing := filepath.Join(t.TempDir(), "none.yaml")
 	if got := execute(t, "", "serve", "--config", missing); got.code != exitUsage || !strings.Contains(got.stderr, missing) {
-		t.Errorf("missing file: %+v", got)
+		t.Errorf("missing file: %+v, want code %v and %q in it", got, exitUsage, missing)
 	}
 }
 

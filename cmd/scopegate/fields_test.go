@@ -175,7 +175,7 @@ func TestNegativeSettingsAreRefused(t *testing.T) {
 		{execute(t, "", "serve", "--config", path), inFile},
 	} {
 		if test.got.code != exitUsage || test.got.stdout != "" {
-			t.Errorf("%+v", test.got)
+			t.Errorf("%+v, want code %v and no stdout", test.got, exitUsage)
 		}
 		for _, want := range test.want {
 			if !strings.Contains(test.got.stderr, want) {

@@ -36,7 +36,7 @@ func TestByteOrderMarks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := execute(t, "", append(test.args, file(t, textfile.BOM+test.text))...); got.code != exitOK {
-				t.Errorf("%+v", got)
+				t.Errorf("%+v, want code %v", got, exitOK)
 			}
 			got := execute(t, "", append(test.args, file(t, utf16(test.text)))...)
 			if got.code == exitOK || !strings.Contains(got.stderr, "UTF-16") {
@@ -46,7 +46,7 @@ func TestByteOrderMarks(t *testing.T) {
 	}
 	for text, code := range map[string]int{textfile.BOM + line: exitOK, utf16(line): exitInput} {
 		if got := execute(t, text, append(upload, "-")...); got.code != code {
-			t.Errorf("from stdin: %+v", got)
+			t.Errorf("from stdin: %+v, want %v", got, code)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestNumbersAreDecimal(t *testing.T) {
 			case way == "variable" && text == "": // it is not set
 			case want == "":
 				if got.code != exitUsage || !strings.Contains(got.stderr, "is not a whole number in decimal digits") {
-					t.Errorf("%s %q: %+v", way, text, got)
+					t.Errorf("%s %q: %+v, want code %v and %q in it", way, text, got, exitUsage, "is not a whole number in decimal digits")
 				}
 			default:
 				if row := got.row(t, "log-limit"); row[0] != want {

@@ -91,7 +91,7 @@ func TestSignalEndsReading(t *testing.T) {
 			go func() { code <- run(ctx, args, strings.NewReader(""), &stdout, &stderr, noVariables) }()
 			cancel()
 			if got := <-code; got != exitInterrupted {
-				t.Errorf("exit code %d\n%s%s", got, stdout.String(), stderr.String())
+				t.Errorf("exit code %d, want %v\n%s%s", got, exitInterrupted, stdout.String(), stderr.String())
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func TestConnectionsAgainstFiles(t *testing.T) {
 		f.limitConnections(t.Context(), test.files, &s, slog.New(slog.NewTextHandler(&log, nil)))
 		lowered := test.want != test.asked
 		if f.MaxConnections != test.want || (s.Source == "RLIMIT_NOFILE") != lowered || strings.Contains(log.String(), "level=WARN") != lowered {
-			t.Errorf("%+v: %d connections, %+v, log: %s", test, f.MaxConnections, s, log.String())
+			t.Errorf("%+v: %d connections, %+v, log: %s, want MaxConnections %v, %v and %v", test, f.MaxConnections, s, log.String(), test.want, lowered, lowered)
 		}
 	}
 }

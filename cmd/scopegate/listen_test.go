@@ -48,7 +48,7 @@ func TestListenReplacesStaleSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := addressOf(l); got != settings.UnixScheme+path {
-		t.Errorf("address is %s", got)
+		t.Errorf("address is %s, want %v", got, settings.UnixScheme+path)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestListenSparesSocketInUse(t *testing.T) {
 	defer l.Close()
 	if _, err := listenAll(t.Context(), []string{"127.0.0.1:0", settings.UnixScheme + path}); err == nil ||
 		!strings.Contains(err.Error(), "another process listens there") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %q in it", err, "another process listens there")
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the socket file in use is gone: %v", err)
@@ -82,10 +82,10 @@ func TestListenSparesOtherFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := listen(t.Context(), settings.UnixScheme+path); err == nil || !strings.Contains(err.Error(), "not a socket") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %q in it", err, "not a socket")
 	}
 	if content, err := os.ReadFile(path); err != nil || string(content) != "precious" {
-		t.Errorf("the file is %q, %v", content, err)
+		t.Errorf("the file is %q, %v, want %q", content, err, "precious")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestListenRefusesAddresses(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"", "8080", "unix://relative", "unix:///no/such/folder/s"} {
 		if l, err := listen(t.Context(), address); err == nil {
-			t.Errorf("%q: listens on %s", address, addressOf(l))
+			t.Errorf("%q: listens on %s, want an error", address, addressOf(l))
 			_ = l.Close()
 		}
 	}

@@ -51,7 +51,7 @@ func TestOutputIsInOrder(t *testing.T) {
 	for i := range 100 {
 		line := fmt.Sprintln("line", i)
 		if n, err := io.WriteString(o, line); n != len(line) || err != nil {
-			t.Fatalf("%d, %v", n, err)
+			t.Fatalf("%d, %v, want %v", n, err, len(line))
 		}
 		if got := r.read(); got != line {
 			t.Fatalf("got %q, want %q", got, line)
@@ -70,11 +70,11 @@ func TestOutputWithoutReader(t *testing.T) {
 	r.setGone(false)
 	fmt.Fprint(o, "read\n")
 	if got := r.read(); got != "(3 lines not shown: nobody read them)\nread\n" {
-		t.Errorf("%q", got)
+		t.Errorf("%q, want %q", got, "(3 lines not shown: nobody read them)\nread\n")
 	}
 	fmt.Fprint(o, "read\n")
 	if got := r.read(); got != "read\n" {
-		t.Errorf("%q", got)
+		t.Errorf("%q, want %q", got, "read\n")
 	}
 }
 
@@ -94,7 +94,7 @@ func TestOutputWithStuckReader(t *testing.T) {
 			logger.Info("line", "number", i, "padding", strings.Repeat("x", 100))
 		}
 		if waited := time.Since(began); waited != outputPatience {
-			t.Errorf("%d lines took %v", lines, waited)
+			t.Errorf("%d lines took %v, want %v", lines, waited, outputPatience)
 		}
 		o.mu.Lock()
 		held, lost := len(o.pending), o.lost
@@ -113,7 +113,7 @@ func TestOutputWithStuckReader(t *testing.T) {
 		text := <-read
 		want := fmt.Sprintf(`"msg":"log lines were lost, because nobody read the log","count":%d}`, lost)
 		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != lines-lost+2 || !strings.Contains(text, `"msg":"last"`) {
-			t.Errorf("read %d lines, with the note %d times", strings.Count(text, "\n"), strings.Count(text, want))
+			t.Errorf("read %d lines, with the note %d times, want 1, %v and %q in it", strings.Count(text, "\n"), strings.Count(text, want), lines-lost+2, `"msg":"last"`)
 		}
 	})
 }

@@ -49,7 +49,7 @@ func command(t *testing.T) string {
 func TestProcessPrintsVersion(t *testing.T) {
 	t.Parallel()
 	if out, err := exec.CommandContext(t.Context(), command(t), "--version").Output(); err != nil || string(out) != "tested\n" {
-		t.Errorf("version: %s, %v", out, err)
+		t.Errorf("version: %s, %v, want %q", out, err, "tested\n")
 	}
 }
 
@@ -126,7 +126,7 @@ func TestProcessOutlivesItsReaders(t *testing.T) {
 			for range 2 {
 				got := execute(t, line, "upload", "--server", address, "--service", "shop", "--language", "ruby", "-")
 				if got.code != exitOK {
-					t.Errorf("%+v", got)
+					t.Errorf("%+v, want code %v", got, exitOK)
 				}
 			}
 			for _, process := range []*exec.Cmd{serve, intake} {
@@ -167,11 +167,11 @@ func TestUploadOutlivesItsReaders(t *testing.T) {
 		}
 		_ = process.Run()
 		if got := process.ProcessState.ExitCode(); got != test.code {
-			t.Errorf("%v: %v", args, process.ProcessState)
+			t.Errorf("%v: %v, want %v", args, process.ProcessState, test.code)
 		}
 	}
 	if n := len(s.intake.Uploads()); n != 3 {
-		t.Errorf("%d uploads arrived", n)
+		t.Errorf("%d uploads arrived, want 3", n)
 	}
 }
 
@@ -314,10 +314,10 @@ func TestProcessMayNotMakeSocket(t *testing.T) {
 		_ = process.Run()
 		output[i] = stderr.String()
 		if process.ProcessState.ExitCode() != exitUsage || !strings.Contains(output[i], "write to "+folder+": permission denied") {
-			t.Errorf("%v: %v, %s", args, process.ProcessState, output[i])
+			t.Errorf("%v: %v, %s, want ExitCode %v and %q in it", args, process.ProcessState, output[i], exitUsage, "write to "+folder+": permission denied")
 		}
 	}
 	if output[0] != output[1] {
-		t.Errorf("--check says %s\nserve says %s", output[0], output[1])
+		t.Errorf("--check says %s, want %v\nserve says %s", output[0], output[1], output[1])
 	}
 }

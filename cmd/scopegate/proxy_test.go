@@ -71,7 +71,7 @@ func TestProxyIsRefused(t *testing.T) {
 			}
 			got := execute(t, "", args...)
 			if got.code != exitUsage || !strings.Contains(got.stderr, name+" is not the address of a proxy") {
-				t.Errorf("%s, %s: %+v", name, args[0], got)
+				t.Errorf("%s, %s: %+v, want code %v and %q in it", name, args[0], got, exitUsage, name+" is not the address of a proxy")
 			}
 			if strings.Contains(got.stdout+got.stderr, canary) {
 				t.Errorf("a password is told: %+v", got)

@@ -63,7 +63,7 @@ func TestReportNamesTheLastUpload(t *testing.T) {
 	}
 	var report uploading.Report
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
-		t.Fatalf("%v: %+v", err, got)
+		t.Fatalf("%v: %+v, want code %v", err, got, exitOK)
 	}
 	if len(f.ids) != 2 || f.ids[0] == f.ids[1] || report.UploadID != f.ids[1] {
 		t.Errorf("upload %s is reported of %v", report.UploadID, f.ids)

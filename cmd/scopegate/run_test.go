@@ -105,20 +105,20 @@ func TestIntake(t *testing.T) {
 	go func() { printed <- intake.line() }()
 	got := execute(t, line, "upload", "--server", serve.address(), "--service", "shop", "--language", "ruby", "-")
 	if got.code != exitOK {
-		t.Fatalf("%+v", got)
+		t.Fatalf("%+v, want code %v", got, exitOK)
 	}
 	if line := <-printed; !strings.HasPrefix(line, "batch 1 of ") || !strings.HasSuffix(line, ", final") {
-		t.Errorf("printed %q", line)
+		t.Errorf("printed %q, want %q at its beginning and %q at its end", line, "batch 1 of ", ", final")
 	}
 	_, uploads := get(t, address, "/uploads")
 	var listing devintake.Listing
 	if err := json.Unmarshal([]byte(uploads), &listing); err != nil || len(listing.Uploads) != 1 {
-		t.Errorf("GET /uploads: %+v, %v", listing, err)
+		t.Errorf("GET /uploads: %+v, %v, want 1", listing, err)
 	}
 	if serve.stop() != exitOK || intake.stop() != exitOK {
 		t.Error("not stopped in order")
 	}
 	if found, err := filepath.Glob(filepath.Join(dir, "*", "1.json.gz")); err != nil || len(found) != 1 {
-		t.Errorf("stored %v, %v", found, err)
+		t.Errorf("stored %v, %v, want 1", found, err)
 	}
 }

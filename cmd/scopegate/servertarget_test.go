@@ -27,7 +27,7 @@ func TestServerTargets(t *testing.T) {
 		}
 	}
 	if got, err := uploading.Targets("--server", []string{"[fe80::1%eth0]:1", "b:2"}); err != nil || got[0] != "[fe80::1%eth0]:1" || got[1] != "b:2" {
-		t.Errorf("%v, %v", got, err)
+		t.Errorf("%v, %v, want %q and %q", got, err, "[fe80::1%eth0]:1", "b:2")
 	}
 }
 

@@ -32,7 +32,7 @@ func TestServeSaysPlaintext(t *testing.T) {
 			serve := startCommand(t, noVariables, append([]string{"serve", "--intake-url", "http://127.0.0.1:1/"}, test.args...)...)
 			serve.address()
 			if code := serve.stop(); code != exitOK {
-				t.Errorf("exit code %d", code)
+				t.Errorf("exit code %d, want %v", code, exitOK)
 			}
 			said := strings.Count(serve.stderr.String(), "level=WARN msg=\"PLAINTEXT")
 			if test.loud != (said == 1) || said > 1 {

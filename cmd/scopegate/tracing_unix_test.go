@@ -55,7 +55,7 @@ func TestTracesDiscardVariables(t *testing.T) {
 			name, _, _ := strings.Cut(of[0], "=")
 			got := checkWithVariables(t, of...)
 			if got.code != exitOK || strings.Count(got.stderr, "level=WARN") != 1 || !strings.Contains(got.stderr, " variable="+name+" ") {
-				t.Errorf("%+v", got)
+				t.Errorf("%+v, want code %v, 1 and %q in it", got, exitOK, " variable="+name+" ")
 			}
 			if strings.Contains(got.stderr, "canary") {
 				t.Errorf("it is repeated: %s", got.stderr)
@@ -118,7 +118,7 @@ func TestServiceOfDiscardedAttributes(t *testing.T) {
 			discarded: func(string, string) {},
 		}
 		if got, _ := v.resource(t.Context()).Set().Value("service.name"); got.AsString() != want {
-			t.Errorf("%q: the service is %q", of, got.AsString())
+			t.Errorf("%q: the service is %q, want %v", of, got.AsString(), want)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestUploadOfLines(t *testing.T) {
 	}
 	got := execute(t, "", args...)
 	if got.code != exitOK || !strings.Contains(got.stdout, "uploaded shop 1.2: 2 scopes in 1 batch") || got.stderr != "" {
-		t.Fatalf("%+v", got)
+		t.Fatalf("%+v, want code %v, %q in it and no stderr", got, exitOK, "uploaded shop 1.2: 2 scopes in 1 batch")
 	}
 	upload, ok := s.intake.Upload(id)
 	if !ok || !upload.Complete || upload.ScopeCount != 2 || upload.Service != "shop" || upload.Env != "test" ||
@@ -47,7 +47,7 @@ func TestDocumentOfNDJSON(t *testing.T) {
 	example, _, _ := strings.Cut(rest, "```")
 	args := []string{"upload", "--server", newStack(t).server, "--service", "shop", "--language", "ruby", "-"}
 	if got := execute(t, example, args...); got.code != exitOK || !strings.Contains(got.stdout, "uploaded shop: 2 scopes in 1 batch") {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %v and %q in it", got, exitOK, "uploaded shop: 2 scopes in 1 batch")
 	}
 	symbol := `{"name":"x","symbol_type":"arg"},`
 	wrong := `{"scope_type":"a","scopes":[{"scope_type":"b","symbols":[` + strings.Repeat(symbol, 3) + `{"line":"7"}]}]}`
@@ -65,7 +65,7 @@ func TestUploadOfLinesWithByteOrderMark(t *testing.T) {
 	marked := textfile.BOM + line + textfile.BOM + line
 	for _, got := range []result{execute(t, marked, append(args, "-")...), execute(t, "", append(args, file(t, marked))...)} {
 		if got.code != exitOK || !strings.Contains(got.stdout, "2 scopes in 1 batch") {
-			t.Errorf("%+v", got)
+			t.Errorf("%+v, want code %v and %q in it", got, exitOK, "2 scopes in 1 batch")
 		}
 	}
 }
@@ -87,10 +87,10 @@ func TestUploadOfBinaryToSocket(t *testing.T) {
 	address := serve.address()
 	got := execute(t, "", "upload", "--server", address, "--main-module", withDWARF)
 	if got.code != exitOK || !strings.Contains(got.stdout, "1 scope in 1 batch") {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %v and %q in it", got, exitOK, "1 scope in 1 batch")
 	}
 	if code := serve.stop(); code != exitOK {
-		t.Errorf("serve: exit code %d", code)
+		t.Errorf("serve: exit code %d, want %v", code, exitOK)
 	}
 	if log := serve.stderr.String(); !strings.Contains(log, `"chosen_by":"DD_TRACE_AGENT_URL"`) {
 		t.Errorf("the log does not say which intake was taken and why: %s", log)
@@ -118,10 +118,10 @@ func TestServeToSocketWithEscapes(t *testing.T) {
 	serve := startCommand(t, variables(map[string]string{"DD_TRACE_AGENT_URL": agent.String()}), "serve", "--listen", "127.0.0.1:0")
 	got := execute(t, line, "upload", "--server", serve.address(), "--service", "shop", "--language", "ruby", "-")
 	if got.code != exitOK || len(in.Uploads()) != 1 {
-		t.Errorf("%+v, %v", got, in.Uploads())
+		t.Errorf("%+v, %v, want code %v and 1 Uploads", got, in.Uploads(), exitOK)
 	}
 	if code := serve.stop(); code != exitOK {
-		t.Errorf("serve: exit code %d", code)
+		t.Errorf("serve: exit code %d, want %v", code, exitOK)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestUploadIsInterrupted(t *testing.T) {
 	}
 	cancel()
 	if got := <-code; got != exitInterrupted {
-		t.Errorf("exit code %d", got)
+		t.Errorf("exit code %d, want code %v", got, exitInterrupted)
 	}
 	for _, upload := range s.intake.Uploads() {
 		t.Errorf("the intake has %+v", upload)
@@ -168,6 +168,6 @@ func TestUploadTimesOut(t *testing.T) {
 	var stderr bytes.Buffer
 	args := []string{"upload", "--service", "shop", "--language", "ruby", "--timeout", "1ms", "-"}
 	if code := run(t.Context(), args, stuck, io.Discard, &stderr, noVariables); code != exitDelivery {
-		t.Errorf("exit code %d: %s", code, stderr.String())
+		t.Errorf("exit code %d: %s, want %v", code, stderr.String(), exitDelivery)
 	}
 }

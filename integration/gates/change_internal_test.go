@@ -87,7 +87,7 @@ func TestCompareKeepsPairs(t *testing.T) {
 	base, candidate := []float64{300, 100, 200}, []float64{330, 110, 220}
 	first, again := compare(base, candidate, false), compare(base, candidate, false)
 	if first != again || base[0] != 300 || candidate[0] != 330 {
-		t.Errorf("first %+v, then %+v, of %v and %v", first, again, base, candidate)
+		t.Errorf("first %+v, then %+v, of %v and %v, want first %v, 300 and 330", first, again, base, candidate, again)
 	}
 }
 

@@ -83,14 +83,14 @@ func TestShortForm(t *testing.T) {
 	}
 	rep := r.judge(all)
 	if brokenBounds, _ := rep.failures(); brokenBounds > 0 {
-		t.Errorf("%+v", rep.bounds)
+		t.Errorf("%+v, want none", rep.bounds)
 	}
 	if len(all) != 3 || len(rep.bounds) != 13 || len(rep.changes) != 12 {
-		t.Errorf("%d experiments, %d bounds, %d changes", len(all), len(rep.bounds), len(rep.changes))
+		t.Errorf("%d experiments, %d bounds, %d changes, want 3, 13 bounds and 12 changes", len(all), len(rep.bounds), len(rep.changes))
 	}
 	for _, found := range all {
 		if len(found.base) != 2 || len(found.candidate) != 2 {
-			t.Errorf("%s: %d and %d replicates", found.experiment.name, len(found.base), len(found.candidate))
+			t.Errorf("%s: %d and %d replicates, want 2 base and 2 candidate", found.experiment.name, len(found.base), len(found.candidate))
 		}
 		for _, m := range slices.Concat(found.base, found.candidate) {
 			if m.peakBytes < 1<<20 || m.deliveredBytes == 0 || m.ingressTook <= 0 || m.egressTook <= 0 || m.peakConnections < 1 {
@@ -100,11 +100,11 @@ func TestShortForm(t *testing.T) {
 	}
 	for _, m := range all[1].candidate {
 		if m.egressTook < slow.intake.Delay {
-			t.Errorf("a slow intake took %v", m.egressTook)
+			t.Errorf("a slow intake took %v, want at least %v", m.egressTook, slow.intake.Delay)
 		}
 	}
 	if notes := strings.Join(rep.notes, "\n"); !strings.Contains(notes, "slow: the base has no --not-yet-there=1") {
-		t.Errorf("notes: %s", notes)
+		t.Errorf("notes: %s, want %q in it", notes, "slow: the base has no --not-yet-there=1")
 	}
 }
 

@@ -104,7 +104,7 @@ func TestJudge(t *testing.T) {
 			}
 			brokenBounds, worseCount := rep.failures()
 			if brokenBounds != len(test.broken) || worseCount != len(test.worse) {
-				t.Errorf("%d broken, %d worse", brokenBounds, worseCount)
+				t.Errorf("%d broken, %d worse, want brokenBounds %v and worseCount %v", brokenBounds, worseCount, len(test.broken), len(test.worse))
 			}
 		})
 	}

@@ -52,7 +52,7 @@ func goesOn(t *testing.T, p *producer) {
 		t.Errorf("%d streams: nothing was gone on with", result.Streams)
 	}
 	if uploads := bed.intake.Store.Uploads(); len(uploads) != 1 {
-		t.Errorf("%d uploads at the intake: it started over", len(uploads))
+		t.Errorf("%d uploads at the intake: it started over, want 1", len(uploads))
 	}
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
 }
@@ -167,7 +167,7 @@ func seesTheEarlyEnd(t *testing.T, p *producer) {
 		Status: "INVALID_ARGUMENT", Reason: "SCOPE_INVALID", Field: "scope[" + strconv.Itoa(ordinal) + "].symbols[0].symbol_type",
 	})
 	if got.Messages > 150_000 {
-		t.Errorf("%d messages: it went on after the end", got.Messages)
+		t.Errorf("%d messages: it went on after the end, want at most 150000", got.Messages)
 	}
 	bed.intake.RequireNoFinal(t, got.UploadID)
 }
@@ -188,7 +188,7 @@ func seesTooLarge(t *testing.T, p *producer) {
 		})
 	}
 	if uploads := bed.intake.Store.Uploads(); len(uploads) > 0 {
-		t.Errorf("%d uploads at the intake", len(uploads))
+		t.Errorf("%d uploads at the intake, want none", len(uploads))
 	}
 }
 
@@ -228,7 +228,7 @@ func keepsItsDeadline(t *testing.T, p *producer) {
 		t.Errorf("the upload ended with %+v, want DEADLINE_EXCEEDED", *got)
 	}
 	if got.Seconds < 3.5 || got.Seconds > 15 {
-		t.Errorf("it took %v s, the deadline was 4 s", got.Seconds)
+		t.Errorf("it took %v s, the deadline was 4 s, want at least 3.5 and at most 15", got.Seconds)
 	}
 	bed.intake.RequireNoFinal(t, got.UploadID)
 	select {

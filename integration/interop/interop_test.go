@@ -177,8 +177,7 @@ func requireDelivered(t *testing.T, p *producer, bed *bed) {
 		row.rawBytes, row.batches = upload.RawBytes, upload.BatchCount
 	}
 	if result.Scopes != len(sent) || result.Messages != len(got) {
-		t.Errorf("the producer tells of %d scopes and %d messages, %d and %d were written down and arrived",
-			result.Scopes, result.Messages, len(sent), len(got))
+		t.Errorf("the producer tells of %d scopes and %d messages, %d and %d were written down and arrived, want Scopes %v and Messages %v", result.Scopes, result.Messages, len(sent), len(got), len(sent), len(got))
 	}
 	if result.Messages > result.Scopes { // some roots were split
 		sent, got = testbed.MergeRoots(sent), testbed.MergeRoots(got)

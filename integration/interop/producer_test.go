@@ -148,7 +148,7 @@ func (r *run) mustSucceed(t *testing.T) *result {
 	t.Helper()
 	got := r.wait(t)
 	if got.Status != "OK" {
-		t.Fatalf("the upload ended with %+v\n%s", *got, r.stderr.Bytes())
+		t.Fatalf("the upload ended with %+v, want %q\n%s", *got, "OK", r.stderr.Bytes())
 	}
 	return got
 }

@@ -54,6 +54,6 @@ func goesBitByBit(t *testing.T, p *producer) {
 		t.Error("the batch whose answer was lost did not come again")
 	}
 	if result.Streams < upload.BatchCount+3 {
-		t.Errorf("%d streams for %d batches: what was the trouble?", result.Streams, upload.BatchCount)
+		t.Errorf("%d streams for %d batches: what was the trouble?, want at least %v", result.Streams, upload.BatchCount, upload.BatchCount+3)
 	}
 }

@@ -65,7 +65,7 @@ func TestScenarios(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios() {
 		if s.uploads%s.atOnce != 0 || s.atOnce%s.connections != 0 {
-			t.Errorf("%s: %d uploads, %d at once, %d connections", s.name, s.uploads, s.atOnce, s.connections)
+			t.Errorf("%s: %d uploads, %d at once, %d connections, want 0 and 0", s.name, s.uploads, s.atOnce, s.connections)
 		}
 	}
 }

@@ -41,13 +41,13 @@ func TestListing(t *testing.T) {
 	} {
 		rec := get(t, in, path)
 		if got := rec.Header().Get("Content-Type"); got != "application/json" {
-			t.Errorf("%s: content type %s", path, got)
+			t.Errorf("%s: content type %s, want %q", path, got, "application/json")
 		}
 		golden(t, name, rec.Body.Bytes())
 	}
 	for _, path := range []string{"/uploads/x", "/uploads/x/batches/1", "/uploads/" + uploadID + "/batches/x", "/uploads/x/y"} {
 		if rec := get(t, in, path); rec.Code != http.StatusNotFound {
-			t.Errorf("%s: status %d", path, rec.Code)
+			t.Errorf("%s: status %d, want %v", path, rec.Code, http.StatusNotFound)
 		}
 	}
 	rec := get(t, in, "/uploads/"+uploadID+"/batches/1")

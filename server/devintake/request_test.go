@@ -120,7 +120,7 @@ func reasonOf(tb testing.TB, rec *httptest.ResponseRecorder) string {
 		tb.Fatalf("body %q: %v", rec.Body, err)
 	}
 	if refusal.Status != rec.Code {
-		tb.Errorf("body says status %d, header %d", refusal.Status, rec.Code)
+		tb.Errorf("body says status %d, header %d, want %v", refusal.Status, rec.Code, rec.Code)
 	}
 	return refusal.Reason
 }
@@ -132,7 +132,7 @@ func TestAccepts(t *testing.T) {
 	req := batchRequest(uploadID, 1, true)
 	rec := req.send(t, in)
 	if rec.Code != http.StatusAccepted {
-		t.Fatalf("status %d: %s", rec.Code, rec.Body)
+		t.Fatalf("status %d: %s, want %v", rec.Code, rec.Body, http.StatusAccepted)
 	}
 	want := devintake.Receipt{
 		Path: "/symdb/v1/input", UploadID: uploadID, RuntimeID: "r-1",
@@ -171,7 +171,7 @@ func TestAcceptsRoutes(t *testing.T) {
 			req := batchRequest(uploadID, 1, true)
 			change(req)
 			if rec := req.send(t, newIntake(t, devintake.Options{})); rec.Code != http.StatusAccepted {
-				t.Errorf("status %d: %s", rec.Code, rec.Body)
+				t.Errorf("status %d: %s, want %v", rec.Code, rec.Body, http.StatusAccepted)
 			}
 		})
 	}
@@ -312,10 +312,10 @@ func TestRefuses(t *testing.T) {
 				t.Errorf("%d %q, want %d %q", rec.Code, reason, test.status, test.reason)
 			}
 			if len(in.Uploads()) != 0 || len(filesIn(t, dir)) != 0 {
-				t.Errorf("stored %v %v", in.Uploads(), filesIn(t, dir))
+				t.Errorf("stored %v %v, want no Uploads and 0", in.Uploads(), filesIn(t, dir))
 			}
 			if len(refusals) != 1 || in.RefusalCount() != 1 {
-				t.Errorf("refusals %v, counted %d", refusals, in.RefusalCount())
+				t.Errorf("refusals %v, counted %d, want 1 refusals and RefusalCount 1", refusals, in.RefusalCount())
 			}
 		})
 	}
@@ -345,7 +345,7 @@ func TestLimits(t *testing.T) {
 	}
 	for _, opts := range []devintake.Options{{MaxBodyBytes: -1}, {MaxRawBytes: -1}} {
 		if _, err := devintake.New(opts); err == nil {
-			t.Errorf("New(%+v) takes a negative limit", opts)
+			t.Errorf("New(%+v) takes a negative limit, want an error", opts)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func TestNesting(t *testing.T) {
 	}
 	_, err := devintake.CheckEnvelope(strings.NewReader(envelopeOf(uploadID, 1, true, nested(100_000))))
 	if err == nil || !strings.HasSuffix(err.Error(), "nested deeper than 2048") {
-		t.Errorf("error %.100v", err)
+		t.Errorf("error %.100v, want %q at its end", err, "nested deeper than 2048")
 	}
 }
 
@@ -121,7 +121,7 @@ func TestOpenKeysAreBounded(t *testing.T) {
 	scope.WriteString(`}}`)
 	_, err := devintake.CheckEnvelope(strings.NewReader(envelopeOf(uploadID, 1, true, scope.String())))
 	if err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes of keys") {
-		t.Errorf("error %.100v", err)
+		t.Errorf("error %.100v, want %q in it", err, "more than 1048576 bytes of keys")
 	}
 }
 
@@ -129,9 +129,9 @@ func TestSkipScopeCheck(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t, devintake.Options{SkipScopeCheck: true})
 	if rec := batchRequest(uploadID, 1, true, `{"any":"thing"}`).send(t, in); rec.Code != http.StatusAccepted {
-		t.Errorf("status %d: %s", rec.Code, rec.Body)
+		t.Errorf("status %d: %s, want %v", rec.Code, rec.Body, http.StatusAccepted)
 	}
 	if rec := batchRequest(uploadID, 2, true, `7`).send(t, in); rec.Code != http.StatusBadRequest {
-		t.Errorf("status %d: %s", rec.Code, rec.Body)
+		t.Errorf("status %d: %s, want %v", rec.Code, rec.Body, http.StatusBadRequest)
 	}
 }

@@ -79,7 +79,7 @@ func TestBodiesMustArrive(t *testing.T) {
 			_ = conn.Close()
 			<-ended
 			if in.RefusalCount() != 1 {
-				t.Errorf("%d refusals", in.RefusalCount())
+				t.Errorf("%d refusals, want 1", in.RefusalCount())
 			}
 		})
 	}

@@ -37,7 +37,7 @@ func filesIn(tb testing.TB, dir string) []string {
 func mustAccept(tb testing.TB, in http.Handler, req *request) {
 	tb.Helper()
 	if rec := req.send(tb, in); rec.Code != http.StatusAccepted {
-		tb.Fatalf("status %d: %s", rec.Code, rec.Body)
+		tb.Fatalf("status %d: %s, want %v", rec.Code, rec.Body, http.StatusAccepted)
 	}
 }
 
@@ -132,13 +132,13 @@ func TestRepeatAndConflict(t *testing.T) {
 		for _, req := range []*request{otherFile, otherEvent} {
 			rec := req.send(t, in)
 			if reason := reasonOf(t, rec); rec.Code != http.StatusConflict || reason != "batch 1 of upload "+uploadID+" is stored with other bytes" {
-				t.Errorf("%d %q", rec.Code, reason)
+				t.Errorf("%d %q, want Code %v and reason %v", rec.Code, reason, http.StatusConflict, "batch 1 of upload "+uploadID+" is stored with other bytes")
 			}
 		}
 		upload, _ := in.Upload(uploadID)
 		want := []string{"conflict 1: batch 1 came again with other bytes (2 times)"}
 		if got := violationsOf(upload); !slices.Equal(got, want) {
-			t.Errorf("violations %q", got)
+			t.Errorf("violations %q, want %v", got, want)
 		}
 		if upload.RepeatCount != 2 || upload.BatchCount != 1 || upload.ScopeCount != 1 || !upload.Complete || upload.Batches[0].ConflictCount != 2 {
 			t.Errorf("upload %+v", upload)
@@ -160,7 +160,7 @@ func TestStoresInDir(t *testing.T) {
 	}
 	want := []string{uploadID + "/1.event.json", uploadID + "/1.json.gz", uploadID + "/2.event.json", uploadID + "/2.json.gz"}
 	if got := filesIn(t, dir); !slices.Equal(got, want) {
-		t.Errorf("files %q", got)
+		t.Errorf("files %q, want %v", got, want)
 	}
 	file, err := os.Open(filepath.Join(dir, uploadID, "2.json.gz"))
 	if err != nil {
@@ -172,7 +172,7 @@ func TestStoresInDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, err := io.ReadAll(raw); err != nil || string(text) != requests[1].envelope {
-		t.Errorf("%s, %v", text, err)
+		t.Errorf("%s, %v, want %v", text, err, requests[1].envelope)
 	}
 
 	if err := os.WriteFile(filepath.Join(dir, ".incoming-7"), []byte("left over"), 0o600); err != nil {
@@ -185,11 +185,11 @@ func TestStoresInDir(t *testing.T) {
 		t.Errorf("after loading\n%+v, want\n%+v", after, before)
 	}
 	if got := filesIn(t, dir); !slices.Equal(got, want) {
-		t.Errorf("files %q", got)
+		t.Errorf("files %q, want %v", got, want)
 	}
 	mustAccept(t, again, requests[0])
 	if upload, _ := again.Upload(uploadID); upload.RepeatCount != 1 {
-		t.Errorf("upload %+v", upload)
+		t.Errorf("upload %+v, want RepeatCount 1", upload)
 	}
 }
 
@@ -217,7 +217,7 @@ func TestRefusesDamagedDir(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := devintake.New(devintake.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), uploadID) {
-				t.Errorf("error %v", err)
+				t.Errorf("error %v, want %q in it", err, uploadID)
 			}
 		})
 	}
@@ -231,7 +231,7 @@ func TestStoreFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rec := batchRequest(uploadID, 1, true).send(t, in); rec.Code != http.StatusInternalServerError || len(in.Uploads()) != 0 {
-		t.Errorf("status %d: %s", rec.Code, rec.Body)
+		t.Errorf("status %d: %s, want Code %v and no Uploads", rec.Code, rec.Body, http.StatusInternalServerError)
 	}
 }
 
@@ -257,7 +257,7 @@ func TestScopes(t *testing.T) {
 	}
 	for scope, err := range in.Scopes(uploadID) {
 		if err != nil || string(scope) != want[0] {
-			t.Errorf("scope %s, %v", scope, err)
+			t.Errorf("scope %s, %v, want %v", scope, err, want[0])
 		}
 		break
 	}
@@ -289,7 +289,7 @@ func TestConcurrentUploads(t *testing.T) {
 						return
 					}
 					if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusAccepted {
-						t.Errorf("status %d, %v", res.StatusCode, err)
+						t.Errorf("status %d, %v, want %v", res.StatusCode, err, http.StatusAccepted)
 					}
 					_ = res.Body.Close()
 				}
@@ -299,7 +299,7 @@ func TestConcurrentUploads(t *testing.T) {
 	group.Wait()
 	all := in.Uploads()
 	if len(all) != uploads || in.RefusalCount() != 0 {
-		t.Fatalf("%d uploads, %d refusals", len(all), in.RefusalCount())
+		t.Fatalf("%d uploads, %d refusals, want %v and RefusalCount 0", len(all), in.RefusalCount(), uploads)
 	}
 	for _, upload := range all {
 		if !upload.Complete || upload.BatchCount != batches || upload.RepeatCount != batches || len(upload.Violations) != 0 {

@@ -76,7 +76,7 @@ func TestReadOnceOfPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	if content := <-got; content != "content, more" {
-		t.Errorf("got %q", content)
+		t.Errorf("got %q, want %q", content, "content, more")
 	}
 }
 
@@ -100,6 +100,6 @@ func TestReadOnceDoesNotHang(t *testing.T) {
 		t.Errorf("a device without an end: %v", err)
 	}
 	if got, err := textfile.ReadOnce(t.Context(), "/dev/null", limit); err != nil || len(got) != 0 {
-		t.Errorf("no file: %q, %v", got, err)
+		t.Errorf("no file: %q, %v, want 0", got, err)
 	}
 }

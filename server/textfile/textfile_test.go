@@ -115,7 +115,7 @@ func TestPathsThatMayBeSecrets(t *testing.T) {
 		}
 	}
 	if got := textfile.Name(there); got != there {
-		t.Errorf("a file that is there is shown as %q", got)
+		t.Errorf("a file that is there is shown as %q, want %v", got, there)
 	}
 }
 

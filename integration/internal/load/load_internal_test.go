@@ -23,11 +23,11 @@ func TestReadStatus(t *testing.T) {
 	var u Usage
 	err := u.readStatus(strings.NewReader("Name:\ta b\nVmPeak:\t  9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n"))
 	if err != nil || u.PeakBytes != 2<<20 {
-		t.Errorf("%+v, %v", u, err)
+		t.Errorf("%+v, %v, want PeakBytes %v", u, err, 2<<20)
 	}
 	for _, wrong := range []string{"VmHWM:\tmuch\n", "Name:\ta\n"} {
 		if err := u.readStatus(strings.NewReader(wrong)); err == nil {
-			t.Errorf("%q was taken", wrong)
+			t.Errorf("%q was taken, want an error", wrong)
 		}
 	}
 }

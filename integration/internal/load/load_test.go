@@ -89,11 +89,11 @@ func TestDelivery(t *testing.T) {
 			sent := payload(t)
 			seen, err := load.Run(t.Context(), load.Plan{Uploads: 6, AtOnce: 3, Connections: 2}, sent, listener.Addr().String())
 			if err != nil || len(seen.Failures) > 0 || len(seen.Latencies) != 6 {
-				t.Fatalf("%+v, %v", seen, err)
+				t.Fatalf("%+v, %v, want no Failures and 6 Latencies", seen, err)
 			}
 			d := in.Delivered(sent, sent.JSONBytes)
 			if d.WholeCount != 6 || d.Flaw != "" || d.PeakConnections < 1 || d.PeakConnections > 6 {
-				t.Errorf("%+v", d)
+				t.Errorf("%+v, want WholeCount 6, no Flaw, PeakConnections at least 1 and PeakConnections at most 6", d)
 			}
 			if (d.TurnedAwayCount > 0) != (opts.Outage > 0) {
 				t.Errorf("%d POSTs met the outage", d.TurnedAwayCount)
@@ -101,7 +101,7 @@ func TestDelivery(t *testing.T) {
 			// Six uploads, three at a time, wait for two answers one after the other.
 			took := d.LastAccepted.Sub(seen.Began)
 			if took < 2*opts.Delay || took < opts.Outage || took > seen.Took || seen.SentAfter > seen.Took {
-				t.Errorf("accepted after %v, sent after %v, took %v", took, seen.SentAfter, seen.Took)
+				t.Errorf("accepted after %v, sent after %v, took %v, want at least %v, at least %v, at most %v and SentAfter at most %v", took, seen.SentAfter, seen.Took, 2*opts.Delay, opts.Outage, seen.Took, seen.Took)
 			}
 			if other := in.Delivered(sent, sent.JSONBytes+1000); other.WholeCount != 0 || other.Flaw == "" {
 				t.Errorf("another length: %+v", other)
@@ -197,7 +197,7 @@ func TestRunRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	if seen.RetryCount != 3 || len(seen.Failures) != 1 || len(seen.Latencies) != 4 {
-		t.Errorf("%+v", seen)
+		t.Errorf("%+v, want RetryCount 3, 1 Failures and 4 Latencies", seen)
 	}
 	if _, received := s.counts(); received != 7*len(sent.Messages) {
 		t.Errorf("%d messages came, want %d", received, 7*len(sent.Messages))
@@ -224,20 +224,20 @@ func TestRunHolds(t *testing.T) {
 			case <-t.Context().Done():
 			}
 			if open, received := s.counts(); open != 20 || received != s.expected {
-				t.Errorf("%d streams are open, %d messages came", open, received)
+				t.Errorf("%d streams are open, %d messages came, want open 20 and received %v", open, received, s.expected)
 			}
 			return nil
 		},
 	}
 	seen, err := load.Run(t.Context(), plan, sent, s.serve(t))
 	if err != nil || len(seen.Failures) > 0 || len(seen.Latencies) != 20 {
-		t.Fatalf("%+v, %v", seen, err)
+		t.Fatalf("%+v, %v, want no Failures and 20 Latencies", seen, err)
 	}
 	if !slices.Equal(stages, []string{"settled", "held"}) {
 		t.Errorf("stages: %v", stages)
 	}
 	if seen.Took < plan.Settle+plan.Hold || seen.SentAfter > seen.Took-plan.Settle-plan.Hold {
-		t.Errorf("took %v, sent after %v", seen.Took, seen.SentAfter)
+		t.Errorf("took %v, sent after %v, want Took at least %v and SentAfter at most %v", seen.Took, seen.SentAfter, plan.Settle+plan.Hold, seen.Took-plan.Settle-plan.Hold)
 	}
 }
 
@@ -253,6 +253,6 @@ func TestRunEnds(t *testing.T) {
 		return nil
 	}
 	if seen, err := load.Run(ctx, settled, payload(t), (&scripted{}).serve(t)); err == nil {
-		t.Errorf("%+v", seen)
+		t.Errorf("%+v, want an error", seen)
 	}
 }

@@ -55,7 +55,7 @@ func openTestAccess(t *testing.T) (a *Access, path string, log *bytes.Buffer) {
 	t.Cleanup(func() {
 		routes.Close()
 		if drawn := budget.DrawnBytes() - int64(routes.Own.drawnBytes); drawn%tenant.OwnedBytes != 0 || drawn > 10*tenant.OwnedBytes {
-			t.Errorf("%d bytes are still drawn", drawn)
+			t.Errorf("%d bytes are still drawn, want 0 and drawn at most %v", drawn, 10*tenant.OwnedBytes)
 		}
 		budget.Close()
 	})
@@ -175,10 +175,10 @@ func TestRoutesFollowTenants(t *testing.T) {
 	}
 	replace("tenants: [{name: shop, certificates: [shop.example.com]}]")
 	if _, err := a.Admit(ctx); !errors.Is(err, ErrUnauthenticated) {
-		t.Errorf("who was let in before: %v", err)
+		t.Errorf("who was let in before: %v, want %v", err, ErrUnauthenticated)
 	}
 	if err := a.Revoked(first); !errors.Is(err, ErrUnauthenticated) {
-		t.Errorf("who is at it: %v", err)
+		t.Errorf("who is at it: %v, want %v", err, ErrUnauthenticated)
 	}
 	replace("tenants: [{name: other, tokens: [{sha256: %HASH%}]}]")
 	if err := a.Revoked(first); !errors.Is(err, ErrUnauthenticated) {

@@ -85,11 +85,11 @@ func TestEventsCarryWhatHasChanged(t *testing.T) {
 		v := visit(t, p)
 		first := v.next(t)
 		if got := v.header.Get("Content-Type"); got != "text/event-stream" {
-			t.Errorf("content type %q", got)
+			t.Errorf("content type %q, want %q", got, "text/event-stream")
 		}
 		page := serve(t, p, http.MethodGet, "/").Body.String()
 		if strings.Count(page, "data-live=") != len(first) {
-			t.Errorf("%d fragments at first, %d in the page", len(first), strings.Count(page, "data-live="))
+			t.Errorf("%d fragments at first, %d in the page, want %v", len(first), strings.Count(page, "data-live="), len(first))
 		}
 		for name, html := range first {
 			wellFormed(t, "<div>"+html+"</div>")
@@ -103,10 +103,10 @@ func TestEventsCarryWhatHasChanged(t *testing.T) {
 		current.Store(&refusing)
 		changed := v.next(t)
 		if !strings.Contains(changed["problems"], "Memory is full") || changed["uploads"] != "" {
-			t.Errorf("changed: %v", changed)
+			t.Errorf("changed: %v, want %q in it and none", changed, "Memory is full")
 		}
 		if took := time.Since(begin); took != admin.Refresh {
-			t.Errorf("after %v", took)
+			t.Errorf("after %v, want %v", took, admin.Refresh)
 		}
 		// While nothing changes there is a sign of life nevertheless.
 		begin = time.Now()
@@ -114,7 +114,7 @@ func TestEventsCarryWhatHasChanged(t *testing.T) {
 			t.Errorf("again: %v", again)
 		}
 		if took := time.Since(begin); took < 10*time.Second || took > 20*time.Second {
-			t.Errorf("a sign of life after %v", took)
+			t.Errorf("a sign of life after %v, want at least %v and at most %v", took, 10*time.Second, 20*time.Second)
 		}
 		v.leave()
 	})
@@ -135,7 +135,7 @@ func TestListenersAreBounded(t *testing.T) {
 			t.Errorf("one too many: %d", resp.Code)
 		}
 		if resp := serve(t, p, http.MethodGet, "/"); resp.Code != http.StatusOK {
-			t.Errorf("the page itself: %d", resp.Code)
+			t.Errorf("the page itself: %d, want %v", resp.Code, http.StatusOK)
 		}
 		visitors[0].leave()
 		another := visit(t, p)
@@ -166,10 +166,10 @@ func TestCloseEndsEvents(t *testing.T) {
 		t.Errorf("the stream did not end in order: %v", err)
 	}
 	if resp := serve(t, p, http.MethodGet, "/events"); resp.Code != http.StatusServiceUnavailable {
-		t.Errorf("after that: %d", resp.Code)
+		t.Errorf("after that: %d, want %v", resp.Code, http.StatusServiceUnavailable)
 	}
 	if resp := serve(t, p, http.MethodGet, "/"); resp.Code != http.StatusOK {
-		t.Errorf("the page: %d", resp.Code)
+		t.Errorf("the page: %d, want %v", resp.Code, http.StatusOK)
 	}
 }
 

@@ -47,7 +47,7 @@ func FuzzVisible(f *testing.F) {
 		}
 		// An escape is ten runes at most, and each rune may bear two marks.
 		if n := utf8.RuneCountInString(got); n > most*12+3 {
-			t.Errorf("%d runes", n)
+			t.Errorf("%d runes, want at most %v", n, most*12+3)
 		}
 		for _, r := range got {
 			if r != ' ' && !unicode.IsPrint(r) {
@@ -103,18 +103,18 @@ func TestCountText(t *testing.T) {
 func TestPlotPaths(t *testing.T) {
 	t.Parallel()
 	if got := admin.LinePath([]float64{1}, 1); got != "" {
-		t.Errorf("one value: %q", got)
+		t.Errorf("one value: %q, want none", got)
 	}
 	if got := admin.AreaPath([]float64{0, 0}, 0); got != "" {
-		t.Errorf("all zero: %q", got)
+		t.Errorf("all zero: %q, want none", got)
 	}
 	values := make([]float64, 300)
 	values[299] = 10
 	line := admin.LinePath(values, 10)
 	if !strings.HasPrefix(line, "M0.0 80.0L1.0 80.0") || !strings.HasSuffix(line, "L300.0 2.0") {
-		t.Errorf("from %q to %q", line[:20], line[len(line)-20:])
+		t.Errorf("from %q to %q, want %q at its beginning and %q at its end", line[:20], line[len(line)-20:], "M0.0 80.0L1.0 80.0", "L300.0 2.0")
 	}
 	if got := admin.AreaPath([]float64{5, 10}, 10); got != "M294.9 41.0L300.0 2.0V80H294.9Z" {
-		t.Errorf("area: %q", got)
+		t.Errorf("area: %q, want %q", got, "M294.9 41.0L300.0 2.0V80H294.9Z")
 	}
 }

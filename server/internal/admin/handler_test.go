@@ -83,14 +83,14 @@ func TestPaths(t *testing.T) {
 			r.URL = target
 		})
 		if got.status != test.status || !strings.Contains(got.body, test.text) {
-			t.Errorf("%s: %d, %.200s", test.path, got.status, got.body)
+			t.Errorf("%s: %d, %.200s, want status %v and %q in it", test.path, got.status, got.body, test.status, test.text)
 		}
 		for header, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
 			"Access-Control-Allow-Origin": "", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if value := got.header.Get(header); value != want {
-				t.Errorf("%s: %s is %q", test.path, header, value)
+				t.Errorf("%s: %s is %q, want %v", test.path, header, value, want)
 			}
 		}
 	}
@@ -102,11 +102,11 @@ func TestNotReady(t *testing.T) {
 	cfg.Ready = func() bool { return false }
 	got := request(t, cfg, func(r *http.Request) { r.URL.Path = "/readyz" })
 	if got.status != http.StatusServiceUnavailable {
-		t.Errorf("/readyz: %d", got.status)
+		t.Errorf("/readyz: %d, want %v", got.status, http.StatusServiceUnavailable)
 	}
 	got = request(t, cfg, func(r *http.Request) { r.URL.Path = "/healthz" })
 	if got.status != http.StatusOK {
-		t.Errorf("/healthz: %d", got.status)
+		t.Errorf("/healthz: %d, want %v", got.status, http.StatusOK)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestPage(t *testing.T) {
 	cfg.Page = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) })
 	for _, path := range []string{"/", "/events"} {
 		if got := request(t, cfg, func(r *http.Request) { r.URL.Path = path }); got.body != "page "+path {
-			t.Errorf("%s: %s", path, got.body)
+			t.Errorf("%s: %s, want %v", path, got.body, "page "+path)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestOtherSites(t *testing.T) {
 			r.Header.Set("Sec-Fetch-Mode", test.mode)
 		})
 		if got.status != test.want {
-			t.Errorf("%+v: %d", test, got.status)
+			t.Errorf("%+v: %d, want %v", test, got.status, test.want)
 		}
 	}
 }
@@ -216,7 +216,7 @@ func TestOtherHosts(t *testing.T) {
 		w := httptest.NewRecorder()
 		admin.NewHandler(cfg).ServeHTTP(w, r)
 		if w.Code != test.want {
-			t.Errorf("%+v: %d", test, w.Code)
+			t.Errorf("%+v: %d, want %v", test, w.Code, test.want)
 		}
 	}
 }
@@ -245,7 +245,7 @@ func TestUnixSocket(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
-			t.Errorf("%s: status %d", host, resp.StatusCode)
+			t.Errorf("%s: status %d, want %v", host, resp.StatusCode, http.StatusOK)
 		}
 	}
 }
@@ -307,7 +307,7 @@ func TestHealthChecks(t *testing.T) {
 		"GET /readyz HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n": "400 Bad Request",
 	} {
 		if status, _ := exchange(t, cfg, request); !strings.HasSuffix(status, want) {
-			t.Errorf("%q: %s", request, status)
+			t.Errorf("%q: %s, want %q at its end", request, status, want)
 		}
 	}
 	for _, request := range []string{"GET /readyz HTTP/1.0\r\n\r\n", "OPTIONS /readyz HTTP/1.0\r\n\r\n"} {
@@ -332,7 +332,7 @@ func TestMetricsOfHalfClosedConnection(t *testing.T) {
 	cfg := newConfig(t)
 	if status, rest := exchange(t, cfg, "GET /metrics HTTP/1.0\r\n\r\n"); !strings.HasSuffix(status, "200 OK") ||
 		!strings.Contains(rest, "scopegate_test 0") {
-		t.Errorf("%s\n%s", status, rest)
+		t.Errorf("%s, want %q at its end and %q in it\n%s", status, "200 OK", "scopegate_test 0", rest)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Metrics = slow{cfg.Metrics}
@@ -341,7 +341,7 @@ func TestMetricsOfHalfClosedConnection(t *testing.T) {
 		w := httptest.NewRecorder()
 		admin.NewHandler(cfg).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", http.NoBody))
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "scopegate_test 0") {
-			t.Errorf("%d\n%s", w.Code, w.Body)
+			t.Errorf("%d, want Code %v and %q in it\n%s", w.Code, http.StatusOK, "scopegate_test 0", w.Body)
 		}
 	})
 }
@@ -369,7 +369,7 @@ func TestScrapesWait(t *testing.T) {
 				w := httptest.NewRecorder()
 				handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics", http.NoBody))
 				if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "scopegate_test") {
-					t.Errorf("%d: %s", w.Code, w.Body)
+					t.Errorf("%d: %s, want Code %v and %q in it", w.Code, w.Body, http.StatusOK, "scopegate_test")
 				}
 			})
 		}

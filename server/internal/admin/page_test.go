@@ -99,7 +99,7 @@ func TestHeaders(t *testing.T) {
 			"Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if got := resp.Header().Get(name); got != want {
-				t.Errorf("%s: %s: %q", path, name, got)
+				t.Errorf("%s: %s: %q, want %v", path, name, got, want)
 			}
 		}
 		policy := resp.Header().Get("Content-Security-Policy")
@@ -116,7 +116,7 @@ func TestAssets(t *testing.T) {
 	html := serve(t, p, http.MethodGet, "/").Body.String()
 	links := regexp.MustCompile(`(?:href|src)="([^"#][^"]*)"`).FindAllStringSubmatch(html, -1)
 	if len(links) != 3 {
-		t.Errorf("%d links: %v", len(links), links)
+		t.Errorf("%d links: %v, want 3", len(links), links)
 	}
 	for _, link := range links {
 		resp := serve(t, p, http.MethodGet, "/"+link[1])
@@ -146,7 +146,7 @@ func TestMethodsAndPaths(t *testing.T) {
 		{http.MethodGet, "/assets/page.html.tmpl", 404},
 	} {
 		if resp := serve(t, p, test.method, test.path); resp.Code != test.want {
-			t.Errorf("%s %s: %d", test.method, test.path, resp.Code)
+			t.Errorf("%s %s: %d, want %v", test.method, test.path, resp.Code, test.want)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func TestShowsWhatThereIs(t *testing.T) {
 		}
 	}
 	if got := strings.Count(html, `role="img"`); got != 6 {
-		t.Errorf("%d plots", got)
+		t.Errorf("%d plots, want 6", got)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestHostileTexts(t *testing.T) {
 				Finished: []admin.Finished{{Label: label, Code: text, Reason: text, Detail: text}},
 			})
 			if got, most := strings.Count(html, "<script"), 1; got != most {
-				t.Errorf("%d scripts", got)
+				t.Errorf("%d scripts, want %v", got, most)
 			}
 			if strings.Contains(html, "<img") || strings.Contains(html, "<!-- -->") {
 				t.Error("a text became an element")
@@ -296,7 +296,7 @@ func TestHostileTexts(t *testing.T) {
 				t.Error("something invisible is left in")
 			}
 			if len(html) > 60_000 {
-				t.Errorf("the page has become %d bytes long", len(html))
+				t.Errorf("the page has become %d bytes long, want at most 60000", len(html))
 			}
 		})
 	}
@@ -316,6 +316,6 @@ func TestSnapshotsAreShared(t *testing.T) {
 		serve(t, p, http.MethodGet, "/")
 	}
 	if most := 2 + int(2*time.Since(begin)/admin.Refresh); len(taken) > most {
-		t.Errorf("%d snapshots in %v", len(taken), time.Since(begin))
+		t.Errorf("%d snapshots in %v, want at most %v", len(taken), time.Since(begin), most)
 	}
 }

@@ -22,14 +22,14 @@ func TestFinishedAreTheLastOnes(t *testing.T) {
 	t.Parallel()
 	r := admin.NewRecorder(time.Now())
 	if got := report(r); len(got.Finished)+len(got.History)+len(got.Intake.Failures)+len(got.Intake.Attempts) > 0 {
-		t.Errorf("at first: %+v", got)
+		t.Errorf("at first: %+v, want none", got)
 	}
 	for i := range int64(250) {
 		r.Finish(admin.Finished{Scopes: i, Detail: strings.Repeat("x", 5000), Label: admin.Label{Service: strings.Repeat("y", 5000)}})
 	}
 	got := report(r).Finished
 	if len(got) != 100 || got[0].Scopes != 249 || got[99].Scopes != 150 {
-		t.Errorf("%d, from %d to %d", len(got), got[0].Scopes, got[len(got)-1].Scopes)
+		t.Errorf("%d, from %d to %d, want 100, Scopes 249 and Scopes 150", len(got), got[0].Scopes, got[len(got)-1].Scopes)
 	}
 	if want := 512 + len("…"); len(got[0].Detail) != want || len(got[0].Service) != want {
 		t.Errorf("%d and %d bytes of texts are kept, want %d", len(got[0].Detail), len(got[0].Service), want)
@@ -65,7 +65,7 @@ func TestSamplesAreDifferences(t *testing.T) {
 		r.Sample(begin.Add(time.Duration(i+4)*time.Second), totals, int64(i), 0)
 	}
 	if got := report(r).History; len(got) != 300 || got[299].DrawnBytes != 499 || got[0].DrawnBytes != 200 {
-		t.Errorf("%d samples", len(got))
+		t.Errorf("%d samples, want 300, DrawnBytes 499 and DrawnBytes 200", len(got))
 	}
 }
 
@@ -85,10 +85,10 @@ func TestStreaks(t *testing.T) {
 		}
 		got := attempt(intake.ClassCancelled)
 		if got.FailedInRow != 5 || time.Since(got.FailingSince) != 5*time.Second || len(got.Failures) != 5 {
-			t.Errorf("failing: %+v", got)
+			t.Errorf("failing: %+v, want FailedInRow 5, %v and 5 Failures", got, 5*time.Second)
 		}
 		if got.Failures[0].Class != "throttled" || got.Failures[0].Reason != "throttled" || got.Failures[4].Class != "unavailable" {
-			t.Errorf("failures: %+v", got.Failures)
+			t.Errorf("failures: %+v, want Class %q, Reason %q and Class %q", got.Failures, "throttled", "throttled", "unavailable")
 		}
 		attempt(intake.ClassRefused)
 		if got := attempt(intake.ClassRefused); got.FailedInRow != 0 || !got.FailingSince.IsZero() || got.RefusedInRow != 2 ||
@@ -121,7 +121,7 @@ func TestOutcomesAndLatency(t *testing.T) {
 	}
 	want := admin.Latency{Median: 871 * time.Millisecond, P90: 973 * time.Millisecond, Max: 999 * time.Millisecond, Count: 256}
 	if got.Latency != want { // of the last 256 that were answered
-		t.Errorf("latency: %+v", got.Latency)
+		t.Errorf("latency: %+v, want %v", got.Latency, want)
 	}
 	if len(got.Failures) != 20 || len(got.Failures[0].Reason) != 512+len("…") {
 		t.Errorf("%d failures, want 20 of 512 bytes", len(got.Failures))
@@ -172,9 +172,9 @@ func TestRecorderIsSafe(t *testing.T) {
 		scopes += s.Scopes
 	}
 	if got := report(r).Intake.FailedInRow; got != 800 {
-		t.Errorf("%d attempts in a row", got)
+		t.Errorf("%d attempts in a row, want 800", got)
 	}
 	if scopes < 0 || scopes > 800 {
-		t.Errorf("%d scopes in the last samples", scopes)
+		t.Errorf("%d scopes in the last samples, want at least 0 and at most 800", scopes)
 	}
 }

@@ -79,10 +79,10 @@ func envelopeOf(tb testing.TB, b *batch.Batch) []byte {
 	r.Multistream(false)
 	envelope, err := io.ReadAll(r)
 	if err != nil || source.Len() != 0 {
-		tb.Fatalf("error %v, %d bytes behind the member", err, source.Len())
+		tb.Fatalf("error %v, %d bytes behind the member, want 0", err, source.Len())
 	}
 	if b.RawBytes != int64(len(envelope)) {
-		tb.Errorf("RawBytes %d, but the envelope has %d", b.RawBytes, len(envelope))
+		tb.Errorf("RawBytes %d, but the envelope has %d, want %v", b.RawBytes, len(envelope), int64(len(envelope)))
 	}
 	return envelope
 }

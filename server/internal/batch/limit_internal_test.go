@@ -77,7 +77,7 @@ func TestLimitKnowsWhatIsAccepted(t *testing.T) {
 	limit.accept(200_000, 8<<20)
 	limit.refuse(3<<20, 8<<20)
 	if got := limit.Thresholds(); got.CompressedBytes != 3<<19 {
-		t.Errorf("learned %+v", got)
+		t.Errorf("learned %+v, want %v", got, 3<<19)
 	}
 }
 
@@ -114,20 +114,20 @@ func TestLimitRises(t *testing.T) {
 				limit.refuse(400_000, 400_000*ratio)
 				limit.refuse(400_000, 400_000*ratio) // another upload's, that was filled meanwhile
 				if threshold() != 200_000 {
-					t.Errorf("the threshold fell to %d", threshold())
+					t.Errorf("the threshold fell to %d, want 200000", threshold())
 				}
 			}
 			if count := fill(); count != 256 {
-				t.Errorf("the threshold rose after %d batches", count)
+				t.Errorf("the threshold rose after %d batches, want 256", count)
 			}
 			for _, want := range []int64{800_000, 1_600_000} { // the intake takes larger ones now
 				if count := fill(); count != 8 || threshold() != want {
-					t.Errorf("the threshold rose to %d after %d batches", threshold(), count)
+					t.Errorf("the threshold rose to %d after %d batches, want count 8 and %v", threshold(), count, want)
 				}
 			}
 			limit.accept(8_000_000, 8_000_000*ratio) // a single batch, that heeds no threshold
 			if threshold() != 4_000_000 {
-				t.Errorf("the threshold is %d after a batch of 8,000,000 bytes was accepted", threshold())
+				t.Errorf("the threshold is %d after a batch of 8,000,000 bytes was accepted, want 4000000", threshold())
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func TestLimitFindsTheIntakes(t *testing.T) {
 				if !test.accepts(size, size*ratio) {
 					limit.refuse(size, size*ratio)
 					if refused++; refused > 1000 {
-						t.Fatalf("%d batches were refused, of %d", refused, turn)
+						t.Fatalf("%d batches were refused, of %d, want at most 1000", refused, turn)
 					}
 					continue
 				}
@@ -226,7 +226,7 @@ func TestLimitConcurrently(t *testing.T) {
 	}
 	learners.Wait()
 	if got := limit.Thresholds().CompressedBytes; got != 20<<10 {
-		t.Errorf("the threshold is %d", got)
+		t.Errorf("the threshold is %d, want %v", got, 20<<10)
 	}
 }
 

@@ -110,11 +110,11 @@ func TestParkedBatches(t *testing.T) {
 			resume(t, a)
 			seal()
 			if batches < 3 {
-				t.Errorf("%d batches", batches)
+				t.Errorf("%d batches, want at least 3", batches)
 			}
 			wantDrawn(t, account, 0, "released")
 			if store.UsedBytes() != 0 {
-				t.Errorf("%d bytes are on disk", store.UsedBytes())
+				t.Errorf("%d bytes are on disk, want 0", store.UsedBytes())
 			}
 		})
 	}
@@ -133,7 +133,7 @@ func TestParkOrResumeFails(t *testing.T) {
 	}
 	defer small.Close()
 	if err := a.Park(small); !errors.Is(err, spool.ErrFull) {
-		t.Errorf("no room: error %v", err)
+		t.Errorf("no room: error %v, want %v", err, spool.ErrFull)
 	}
 	store := openSpool(t)
 	park(t, a, store)
@@ -143,7 +143,7 @@ func TestParkOrResumeFails(t *testing.T) {
 	}
 	a.Discard()
 	if store.UsedBytes() != 0 || small.UsedBytes() != 0 {
-		t.Errorf("discarded: %d and %d bytes are on disk", store.UsedBytes(), small.UsedBytes())
+		t.Errorf("discarded: %d and %d bytes are on disk, want UsedBytes 0 and UsedBytes 0", store.UsedBytes(), small.UsedBytes())
 	}
 
 	a.Add(named(t, "a"))
@@ -153,13 +153,13 @@ func TestParkOrResumeFails(t *testing.T) {
 	}
 	for range 2 {
 		if err := a.Resume(); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("closed: error %v", err)
+			t.Errorf("closed: error %v, want %v", err, os.ErrClosed)
 		}
 		wantDrawn(t, account, 0, "not resumed")
 	}
 	a.Discard()
 	if store.UsedBytes() != 0 {
-		t.Errorf("discarded: %d bytes are in use", store.UsedBytes())
+		t.Errorf("discarded: %d bytes are in use, want 0", store.UsedBytes())
 	}
 }
 
@@ -211,7 +211,7 @@ func TestSpilledBatch(t *testing.T) {
 	}
 	wantDrawn(t, account, 0, "released")
 	if store.UsedBytes() != 0 {
-		t.Errorf("%d bytes are on disk after Release", store.UsedBytes())
+		t.Errorf("%d bytes are on disk after Release, want 0", store.UsedBytes())
 	}
 }
 

@@ -191,7 +191,7 @@ func TestUnsplittable(t *testing.T) {
 				t.Fatalf("%d parts, error %v", len(parts), err)
 			}
 			if !slices.Equal(unsplittable.Path, test.want) || unsplittable.Limits != test.limits {
-				t.Errorf("got %+v", unsplittable)
+				t.Errorf("got %+v, want %v and Limits %v", unsplittable, test.want, test.limits)
 			}
 			if test.text != "" && err.Error() != test.text {
 				t.Errorf("got  %s\nwant %s", err, test.text)
@@ -234,7 +234,7 @@ func TestMalformed(t *testing.T) {
 			whole := sealed(scopes, 1).Number(3, true)
 			limits := batch.Limits{RawBytes: envelopeBytes + 100}
 			if parts, err := whole.Split(pools[0], limits); !errors.Is(err, batch.ErrMalformed) {
-				t.Errorf("%d parts, error %v", len(parts), err)
+				t.Errorf("%d parts, error %v, want %v", len(parts), err, batch.ErrMalformed)
 			}
 		})
 	}
@@ -253,7 +253,7 @@ func TestSplitOfSpoiledBody(t *testing.T) {
 	}
 	store.spoil = true
 	if parts, err := whole.Split(pools[0], batch.Limits{}); !errors.Is(err, gzip.ErrChecksum) {
-		t.Errorf("%d parts, error %v", len(parts), err)
+		t.Errorf("%d parts, error %v, want %v", len(parts), err, gzip.ErrChecksum)
 	}
 }
 
@@ -286,7 +286,7 @@ func TestNumber(t *testing.T) {
 		for _, final := range []bool{false, true} {
 			b := unnumbered.Number(num, final)
 			if got, err := scopesOf(b); got != scopes || err != nil {
-				t.Errorf("batch %d, final %v: got %s, error %v", num, final, got, err)
+				t.Errorf("batch %d, final %v: got %s, error %v, want %v", num, final, got, err, scopes)
 			}
 			if b.Num != num || b.Final != final || b.ScopeCount != 1 {
 				t.Errorf("got %+v, want number %d, final %v", b, num, final)

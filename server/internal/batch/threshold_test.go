@@ -77,7 +77,7 @@ func TestEveryScopeByItself(t *testing.T) {
 				t.Fatalf("threshold %d: a batch with a scope: empty %v, full %v", threshold, a.Empty(), a.Full())
 			}
 			if b := a.Seal(); b.ScopeCount != 1 {
-				t.Errorf("threshold %d: batch %d has %d scopes", threshold, i, b.ScopeCount)
+				t.Errorf("threshold %d: batch %d has %d scopes, want 1", threshold, i, b.ScopeCount)
 			}
 		}
 	}
@@ -110,7 +110,7 @@ func TestExactlyAtThreshold(t *testing.T) {
 			t.Errorf("full at %d: %v; at %d: %v", size, at, size+1, above)
 		}
 		if b.File.Len() != size {
-			t.Errorf("just full at %d, but sealed it has %d", size, b.File.Len())
+			t.Errorf("just full at %d, but sealed it has %d, want %v", size, b.File.Len(), size)
 		}
 	}
 }
@@ -195,7 +195,7 @@ func TestUpload(t *testing.T) {
 		batches := assemble(t, pool, threshold, scopes)
 		again := assemble(t, other, threshold, scopes)
 		if len(again) != len(batches) {
-			t.Fatalf("%d batches, and %d the second time", len(batches), len(again))
+			t.Fatalf("%d batches, and %d the second time, want %v", len(batches), len(again), len(batches))
 		}
 		var got []string
 		for i, b := range batches {

@@ -40,7 +40,7 @@ func TestCutFiles(t *testing.T) {
 		within := bytes.TrimSpace(head)
 		headGood := len(within) > len(text) && (bytes.HasSuffix(within, bytes.TrimSpace(one)) || bytes.HasSuffix(within, bytes.TrimSpace(two)))
 		if err := asAuthorities(head); (err == nil) != headGood {
-			t.Errorf("cut at %d of %d: %v", n, len(whole), err)
+			t.Errorf("cut at %d of %d: %v, want %v", n, len(whole), err, headGood)
 		}
 		if err := asChain(head); (err == nil) != (headGood || n == 0) {
 			t.Errorf("a chain, cut at %d of %d: %v", n, len(whole), err)

@@ -162,7 +162,7 @@ func TestReplacedFiles(t *testing.T) {
 					t.Error("the authority is the one before")
 				}
 				if got := store.log.Count("TLS files loaded"); got != 2 || store.log.Count("level=ERROR") != 0 {
-					t.Errorf("loaded %d times: %s", got, store.log.String())
+					t.Errorf("loaded %d times: %s, want 2 and 0", got, store.log.String())
 				}
 			})
 		})
@@ -310,10 +310,10 @@ func TestOpenFails(t *testing.T) {
 		})
 	}
 	if _, err := certs.Open(certs.Files{CA: filepath.Join(t.TempDir(), "none")}, build, nil); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no file: %v", err)
+		t.Errorf("no file: %v, want %v", err, os.ErrNotExist)
 	}
 	if _, err := certs.Open(certs.Files{CA: t.TempDir()}, build, nil); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-		t.Errorf("a folder: %v", err)
+		t.Errorf("a folder: %v, want %q in it", err, "not a regular file")
 	}
 	bundle := newFolder(t, good, append(expired.Cert, authority.PEM...))
 	if _, err := certs.Open(bundle.files, build, slog.New(slog.DiscardHandler)); err != nil {
@@ -356,6 +356,6 @@ func TestSoonAtStart(t *testing.T) {
 	store := follow(t, f.files)
 	defer store.Close()
 	if store.log.Count("expires soon") != 1 {
-		t.Errorf("not warned: %s", store.log.String())
+		t.Errorf("not warned: %s, want 1", store.log.String())
 	}
 }

@@ -90,7 +90,7 @@ func (a *accounted) spill(t *rapid.T, i, room int) {
 	freed, _ := a.finished[i].Spill(a.store)
 	moved := (a.store.count() - blocks) * encode.SegmentBytes
 	if freed != moved || before-a.account.balance() != moved {
-		t.Errorf("%d bytes freed, %d given back, %d moved", freed, before-a.account.balance(), moved)
+		t.Errorf("%d bytes freed, %d given back, %d moved, want freed %v and %v", freed, before-a.account.balance(), moved, moved, moved)
 	}
 }
 
@@ -122,7 +122,7 @@ func (a *accounted) check(t *rapid.T) {
 		t.Fatalf("%d bytes are drawn, %d are held; negative: %v", a.account.balance(), held, a.account.negative)
 	}
 	if a.store.count() != blocks {
-		t.Fatalf("%d blocks are stored, %d are known", a.store.count(), blocks)
+		t.Fatalf("%d blocks are stored, %d are known, want %v", a.store.count(), blocks, blocks)
 	}
 	if encode.Shared(a.finished...) {
 		t.Fatal("a segment is used twice")

@@ -56,7 +56,7 @@ func member(tb testing.TB, pool *encode.Pool, input []byte) []byte {
 func write(tb testing.TB, m *encode.Member, input []byte) {
 	tb.Helper()
 	if n, err := m.Write(input); n != len(input) || err != nil {
-		tb.Fatalf("Write: %d, %v", n, err)
+		tb.Fatalf("Write: %d, %v, want %v", n, err, len(input))
 	}
 }
 
@@ -74,7 +74,7 @@ func decoded(tb testing.TB, compressed []byte) []byte {
 		tb.Fatal(err)
 	}
 	if source.Len() != 0 {
-		tb.Fatalf("%d bytes behind the member", source.Len())
+		tb.Fatalf("%d bytes behind the member, want 0", source.Len())
 	}
 	return out
 }
@@ -163,7 +163,7 @@ func appendSplit(tb testing.TB, m *encode.Member, rng *rand.Rand, input []byte) 
 	for len(input) > 0 {
 		if cap(tail)-len(tail) < transcode.Room {
 			if tail = m.Drain(tail); cap(tail)-len(tail) < transcode.Room {
-				tb.Fatalf("room for %d bytes behind Drain", cap(tail)-len(tail))
+				tb.Fatalf("room for %d bytes behind Drain, want at least %v", cap(tail)-len(tail), transcode.Room)
 			}
 		}
 		n := min(len(input), rng.IntN(transcode.Room))
@@ -218,7 +218,7 @@ func TestLengths(t *testing.T) {
 			m := pool.NewMember(nil)
 			appendSplit(t, m, rand.New(rand.NewPCG(uint64(n), 0)), input)
 			if got := m.RawBytes(); got != int64(n) {
-				t.Errorf("%s, %d: RawBytes %d", name, n, got)
+				t.Errorf("%s, %d: RawBytes %d, want %v", name, n, got, int64(n))
 			}
 			wantMember(t, bytesOf(t, m.Finish()), input)
 		}
@@ -278,7 +278,7 @@ func TestCounts(t *testing.T) {
 	}
 	write(t, m, scopes(1, 5000))
 	if m.RawBytes() != 5000 || m.TailBytes() != 5000 || m.CompressedBytes() != 0 {
-		t.Errorf("raw %d, tail %d, compressed %d", m.RawBytes(), m.TailBytes(), m.CompressedBytes())
+		t.Errorf("raw %d, tail %d, compressed %d, want RawBytes 5000, TailBytes 5000 and CompressedBytes 0", m.RawBytes(), m.TailBytes(), m.CompressedBytes())
 	}
 	m.Compress()
 	before := m.CompressedBytes()
@@ -304,7 +304,7 @@ func TestNoiseGrowsLittle(t *testing.T) {
 		for _, settings := range shapes(level)[1:3] {
 			compressed := member(t, newPool(t, settings), input)
 			if over := len(compressed) - len(input); over > 300 {
-				t.Errorf("%s: %d bytes more", describe(settings), over)
+				t.Errorf("%s: %d bytes more, want at most 300", describe(settings), over)
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func TestMemoryBound(t *testing.T) {
 					t.Fatalf("holds %d bytes, more than %d", got, bound)
 				}
 				if m.TailBytes() > s.ChunkBytes || m.window > s.WindowBytes {
-					t.Fatalf("tail of %d bytes, window of %d", m.TailBytes(), m.window)
+					t.Fatalf("tail of %d bytes, window of %d, want TailBytes at most %v and window at most %v", m.TailBytes(), m.window, s.ChunkBytes, s.WindowBytes)
 				}
 			}
 			m.Discard()
@@ -72,7 +72,7 @@ func TestSmallMemberIsSmall(t *testing.T) {
 	}
 	_, _ = m.Write(make([]byte, minBufferBytes))
 	if cap(m.buffer) != minBufferBytes {
-		t.Errorf("%d bytes are held in %d", minBufferBytes, cap(m.buffer))
+		t.Errorf("%d bytes are held in %d, want %v", minBufferBytes, cap(m.buffer), minBufferBytes)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestBuffers(t *testing.T) {
 		p.put(make([]byte, 0, largest+1)) // is dropped
 		p.put(make([]byte, 0, 5000))
 		if b := p.get(5000); cap(b) < 5000 {
-			t.Errorf("largest %d: a buffer of odd size was kept: %d", largest, cap(b))
+			t.Errorf("largest %d: a buffer of odd size was kept: %d, want at least 5000", largest, cap(b))
 		}
 	}
 }

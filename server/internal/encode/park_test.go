@@ -47,7 +47,7 @@ func TestParkOnlyEndsChunks(t *testing.T) {
 							m.RawBytes(), m.TailBytes(), m.CompressedBytes(), len(input), same.CompressedBytes())
 					}
 					if account.balance() != 0 {
-						t.Errorf("parked, it holds %d bytes", account.balance())
+						t.Errorf("parked, it holds %d bytes, want 0", account.balance())
 					}
 					if err := m.Unpark(); err != nil {
 						t.Fatal(err)
@@ -182,7 +182,7 @@ func TestParkFails(t *testing.T) {
 				h := halves.begin(t)
 				h.store.room = room
 				if err := h.m.Park(h.store); !errors.Is(err, errNoRoom) {
-					t.Errorf("%s: room for %d: error %v", describe(settings), room, err)
+					t.Errorf("%s: room for %d: error %v, want %v", describe(settings), room, err, errNoRoom)
 				}
 				h.wantLeft(t, h.m.HeldBytes(), h.m.Blocks())
 				act(h)
@@ -217,7 +217,7 @@ func TestUnparkFails(t *testing.T) {
 				}
 				failed++
 				if !errors.Is(err, errBroken) {
-					t.Errorf("%s: %d reads: error %v", describe(settings), reads, err)
+					t.Errorf("%s: %d reads: error %v, want %v", describe(settings), reads, err, errBroken)
 				}
 				h.wantLeft(t, 0, blocks)
 				if err := h.m.Park(h.store); err != nil {
@@ -281,7 +281,7 @@ func TestParkEmpty(t *testing.T) {
 			t.Fatal(err)
 		}
 		if store.count() != 0 || account.balance() != 0 || m.RawBytes() != 0 {
-			t.Errorf("%d: %d blocks, %d bytes, %d raw", i, store.count(), account.balance(), m.RawBytes())
+			t.Errorf("%d: %d blocks, %d bytes, %d raw, want count 0, balance 0 and RawBytes 0", i, store.count(), account.balance(), m.RawBytes())
 		}
 		if err := m.Unpark(); err != nil {
 			t.Fatal(err)
@@ -304,7 +304,7 @@ func TestParkSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	if store.count() != 1 {
-		t.Errorf("%d blocks", store.count())
+		t.Errorf("%d blocks, want 1", store.count())
 	}
 	if err := m.Unpark(); err != nil {
 		t.Fatal(err)
@@ -332,7 +332,7 @@ func TestParkWhileAppending(t *testing.T) {
 		t.Fatal(err)
 	}
 	if pool.FreeCompressors() != 1 || m.HeldBytes() != 0 || m.RawBytes() != int64(taken) {
-		t.Errorf("%d compressors free, %d bytes held, %d of %d raw", pool.FreeCompressors(), m.HeldBytes(), m.RawBytes(), taken)
+		t.Errorf("%d compressors free, %d bytes held, %d of %d raw, want FreeCompressors 1, HeldBytes 0 and RawBytes %v", pool.FreeCompressors(), m.HeldBytes(), m.RawBytes(), taken, int64(taken))
 	}
 	if err := m.Unpark(); err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ func TestSegmentsReader(t *testing.T) {
 	for _, n := range []int{1, 1000, 16<<10 - 33, 16 << 10, 50_000, 200_000} {
 		s, want := finished(t, pool, n)
 		if s.Len() != len(want) {
-			t.Errorf("Len %d, but %d bytes were read", s.Len(), len(want))
+			t.Errorf("Len %d, but %d bytes were read, want %v", s.Len(), len(want), len(want))
 		}
 		if len(want) < 60_000 { // reads byte by byte
 			if err := iotest.TestReader(struct{ io.Reader }{s.NewReader()}, want); err != nil {
@@ -50,7 +50,7 @@ func TestSegmentsReader(t *testing.T) {
 			t.Errorf("read in two parts: other bytes, error %v", err)
 		}
 		if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-			t.Errorf("Read at the end: %d, %v", n, err)
+			t.Errorf("Read at the end: %d, %v, want 0 and %v", n, err, io.EOF)
 		}
 		s.Release()
 	}
@@ -94,7 +94,7 @@ func TestReleaseTwice(t *testing.T) {
 	s, _ := finished(t, pool, 50_000)
 	s.Release()
 	if s.Len() != 0 {
-		t.Errorf("Len %d after Release", s.Len())
+		t.Errorf("Len %d after Release, want 0", s.Len())
 	}
 	// Were a segment given back twice, two of these would share it.
 	s.Release()

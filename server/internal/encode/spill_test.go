@@ -45,7 +45,7 @@ func TestSpill(t *testing.T) {
 		segments := (n + segment - 1) / segment
 		wantSpilled(t, s, store, segments)
 		if s.Len() != n || s.HeldBytes() != 0 || store.count() != segments {
-			t.Errorf("%d bytes: Len %d, held %d, %d blocks", n, s.Len(), s.HeldBytes(), store.count())
+			t.Errorf("%d bytes: Len %d, held %d, %d blocks, want Len %v, HeldBytes 0 and count %v", n, s.Len(), s.HeldBytes(), store.count(), n, segments)
 		}
 		if err := iotest.TestReader(struct{ io.Reader }{s.NewReader()}, want); err != nil {
 			t.Error(err)
@@ -53,7 +53,7 @@ func TestSpill(t *testing.T) {
 		wantSpilled(t, s, store, 0)
 		s.Release()
 		if store.count() != 0 || s.Len() != 0 {
-			t.Errorf("%d blocks, Len %d after Release", store.count(), s.Len())
+			t.Errorf("%d blocks, Len %d after Release, want count 0 and Len 0", store.count(), s.Len())
 		}
 		wantSpilled(t, s, store, 0)
 	}
@@ -68,7 +68,7 @@ func TestSpillFails(t *testing.T) {
 		first.room = room
 		freed, err := s.Spill(first)
 		if freed != room*encode.SegmentBytes || !errors.Is(err, errNoRoom) {
-			t.Errorf("%d bytes freed, error %v", freed, err)
+			t.Errorf("%d bytes freed, error %v, want freed %v and %v", freed, err, room*encode.SegmentBytes, errNoRoom)
 		}
 		wantBytes(t, s, want)
 		wantSpilled(t, s, second, 5-room)
@@ -93,10 +93,10 @@ func TestStoreReadFails(t *testing.T) {
 	wantSpilled(t, s, store, (s.Len()+encode.SegmentBytes-1)/encode.SegmentBytes)
 	store.reads = 0
 	if n, err := r.Read(make([]byte, 100)); n != 0 || !errors.Is(err, errBroken) {
-		t.Errorf("%d bytes, error %v", n, err)
+		t.Errorf("%d bytes, error %v, want 0 and %v", n, err, errBroken)
 	}
 	if _, err := gzip.NewReader(s.NewReader()); !errors.Is(err, errBroken) {
-		t.Errorf("through gzip: error %v", err)
+		t.Errorf("through gzip: error %v, want %v", err, errBroken)
 	}
 	store.reads = -1
 	if rest, err := io.ReadAll(r); err != nil || !bytes.Equal(rest, want[10:]) {
@@ -146,7 +146,7 @@ func TestReleaseWhileSegmentMoves(t *testing.T) {
 			}
 			s.Release()
 			if got := account.balance(); got != encode.SegmentBytes {
-				t.Errorf("%d bytes are drawn while a segment moves", got)
+				t.Errorf("%d bytes are drawn while a segment moves, want %v", got, encode.SegmentBytes)
 			}
 			s.Release()
 		}

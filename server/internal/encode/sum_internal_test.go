@@ -31,7 +31,7 @@ func TestJoinSumsOfLongInput(t *testing.T) {
 		bBytes, cBytes := length.Draw(t, "length of b"), length.Draw(t, "length of c")
 		got := joinSums(joinSums(a, b, bBytes), c, cBytes)
 		if want := joinSums(a, joinSums(b, c, cBytes), bBytes+cBytes); got != want {
-			t.Errorf("(a b) c: %08x, a (b c): %08x", got, want)
+			t.Errorf("(a b) c: %08x, a (b c): %08x, want %v", got, want, want)
 		}
 	})
 }

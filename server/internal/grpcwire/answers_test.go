@@ -93,7 +93,7 @@ func TestFields(t *testing.T) {
 				}
 				o.send(t, headers(t, 1, true))
 				if got := o.purse.drawnBytes() - streamBytes - longest; got != 0 {
-					t.Errorf("%d bytes are drawn when the server has ended the stream", got)
+					t.Errorf("%d bytes are drawn when the server has ended the stream, want 0", got)
 				}
 				o.end(t)
 			}
@@ -220,7 +220,7 @@ func TestUnreadAnswer(t *testing.T) {
 		defer client.Close()
 		began := time.Now()
 		if _, err := conn.Write(headers(t, 1, true)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("write: %v", err)
+			t.Errorf("write: %v, want %v", err, os.ErrDeadlineExceeded)
 		}
 		if took := time.Since(began); took != limits.Patience {
 			t.Errorf("it took %v, want %v", took, limits.Patience)
@@ -229,7 +229,7 @@ func TestUnreadAnswer(t *testing.T) {
 			t.Errorf("refused with %v", stuck)
 		}
 		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) {
-			t.Errorf("read: %v", err)
+			t.Errorf("read: %v, want %v", err, io.ErrClosedPipe)
 		}
 		p.requireSettled(t)
 	})
@@ -298,7 +298,7 @@ func TestReadsWait(t *testing.T) {
 					t.Errorf("%d bytes are handed on, want about %d", first, want)
 				}
 				if drawn := p.drawnBytes(); drawn > 2*queuedBytes+openBytes+streamBytes+8<<10+32<<10 {
-					t.Errorf("%d bytes are drawn", drawn)
+					t.Errorf("%d bytes are drawn, want at most %v", drawn, 2*queuedBytes+openBytes+streamBytes+8<<10+32<<10)
 				}
 				if _, err := io.ReadFull(client, make([]byte, len(ping))); err != nil {
 					t.Error(err)

@@ -63,7 +63,7 @@ func TestDroppedBuffers(t *testing.T) {
 	}
 	runtime.KeepAlive(kept)
 	if count := len(b.lent); count != 0 {
-		t.Errorf("%d loans are remembered", count)
+		t.Errorf("%d loans are remembered, want 0", count)
 	}
 }
 

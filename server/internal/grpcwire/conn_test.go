@@ -210,7 +210,7 @@ func TestManyStreamsInTurn(t *testing.T) {
 			o.send(t, reset(t, 2*i+1))
 		}
 		if got := o.purse.drawnBytes(); got != streamBytes {
-			t.Fatalf("%d bytes are drawn after stream %d", got, 2*i+1)
+			t.Fatalf("%d bytes are drawn after stream %d, want %v", got, 2*i+1, streamBytes)
 		}
 	}
 	o.end(t)
@@ -229,7 +229,7 @@ func TestTableIsGivenBack(t *testing.T) {
 		o.send(t, reset(t, 2*i+1))
 	}
 	if got := o.purse.drawnBytes(); got != 0 {
-		t.Errorf("%d bytes are drawn for no stream", got)
+		t.Errorf("%d bytes are drawn for no stream, want 0", got)
 	}
 	o.end(t)
 }
@@ -270,7 +270,7 @@ func TestNotHTTP2(t *testing.T) {
 			o := observe(limits)
 			o.receive(t, []byte(greeting), frames)
 			if got := o.purse.drawnBytes(); got != 0 {
-				t.Errorf("%d bytes are drawn", got)
+				t.Errorf("%d bytes are drawn, want 0", got)
 			}
 			o.end(t)
 		})

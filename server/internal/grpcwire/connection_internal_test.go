@@ -32,7 +32,7 @@ func TestReadsPauseBeyondMemory(t *testing.T) {
 			t.Helper()
 			began := time.Now()
 			if got, err := conn.Read(make([]byte, n)); got != n || err != nil {
-				t.Errorf("read %d bytes: %v", got, err)
+				t.Errorf("read %d bytes: %v, want %v", got, err, n)
 			}
 			if took := time.Since(began); took < soonest || took > latest {
 				t.Errorf("it took %v, want %v to %v", took, soonest, latest)

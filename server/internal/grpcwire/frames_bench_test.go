@@ -99,6 +99,6 @@ func TestReadAllocatesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	}); count != 0 {
-		t.Errorf("%v allocations a read", count)
+		t.Errorf("%v allocations a read, want 0", count)
 	}
 }

@@ -181,7 +181,7 @@ func TestAgainstModel(t *testing.T) {
 				break
 			}
 			if table := o.purse.drawnBytes() - held; table < len(m.open)*streamBytes || table > int(m.next/2)*streamBytes {
-				t.Fatalf("%d bytes are drawn beside the %d that are held, with %d streams open", table, held, len(m.open))
+				t.Fatalf("%d bytes are drawn beside the %d that are held, with %d streams open, want at least %v and at most %v", table, held, len(m.open), len(m.open)*streamBytes, int(m.next/2)*streamBytes)
 			}
 		}
 		o.end(t)

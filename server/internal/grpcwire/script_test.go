@@ -40,7 +40,7 @@ func (p *purse) requireSettled(tb rapid.TB) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.drawn != 0 || p.lowest != 0 {
-		tb.Errorf("%d bytes are drawn at the end, and were %d at the lowest", p.drawn, p.lowest)
+		tb.Errorf("%d bytes are drawn at the end, and were %d at the lowest, want drawn 0 and lowest 0", p.drawn, p.lowest)
 	}
 }
 

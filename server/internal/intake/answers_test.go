@@ -120,7 +120,7 @@ func TestAnswersEnd(t *testing.T) {
 					t.Errorf("Forward returned %v", err)
 				}
 				if took := time.Since(begin); took > 2*timeout {
-					t.Errorf("it took %v", took)
+					t.Errorf("it took %v, want at most %v", took, 2*timeout)
 				}
 				client.Close()
 				handling.Wait()
@@ -153,7 +153,7 @@ func TestSwitchingProtocolsWithinTLS(t *testing.T) {
 		})
 		failed := failure(t, client, t.Context())
 		if took := seen.all()[0].Duration; failed.HTTPStatus != http.StatusSwitchingProtocols || took > 0 {
-			t.Errorf("%v after %v", failed, took)
+			t.Errorf("%v after %v, want HTTPStatus %v and none", failed, took, http.StatusSwitchingProtocols)
 		}
 		close(ended)
 		client.Close()

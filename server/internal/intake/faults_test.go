@@ -236,10 +236,10 @@ func TestPermanentAnswers(t *testing.T) {
 				t.Errorf("%v after %d visits, in doubt %v, too large %v", failed, visits, failed.InDoubt(), failed.TooLarge())
 			}
 			if !strings.HasPrefix(failed.Answer, "line one   line twoxxx") || len(failed.Answer) > 512 {
-				t.Errorf("answer %q", failed.Answer)
+				t.Errorf("answer %q, want %q at its beginning and at most 512 Answer", failed.Answer, "line one   line twoxxx")
 			}
 			if failed.RetryAfter != 3*time.Second {
-				t.Errorf("retry after %v", failed.RetryAfter)
+				t.Errorf("retry after %v, want %v", failed.RetryAfter, 3*time.Second)
 			}
 		})
 	}
@@ -335,7 +335,7 @@ func TestHTTP2(t *testing.T) {
 	var visits atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
-			t.Errorf("%s", r.Proto)
+			t.Errorf("%s, want 2", r.Proto)
 		}
 		if visits.Add(1) == 1 {
 			_, _ = io.Copy(io.Discard, r.Body)

@@ -145,7 +145,7 @@ func failure(t *testing.T, client *intake.Client, ctx context.Context) *intake.E
 		t.Fatalf("Forward returned %v", err)
 	}
 	if failed.BatchNum != 7 {
-		t.Errorf("error is of batch %d", failed.BatchNum)
+		t.Errorf("error is of batch %d, want 7", failed.BatchNum)
 	}
 	return failed
 }

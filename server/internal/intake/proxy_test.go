@@ -152,7 +152,7 @@ func TestProxy(t *testing.T) {
 			}
 			out, err := child.CombinedOutput()
 			if err != nil || !strings.Contains(string(out), test.want) {
-				t.Errorf("%v: %s", err, out)
+				t.Errorf("%v: %s, want %q in it", err, out, test.want)
 			}
 			if strings.Contains(string(out), token) {
 				t.Errorf("the proxy's password was printed: %s", out)

@@ -175,7 +175,7 @@ func TestAnswerHeadersAreBounded(t *testing.T) {
 				client.Close()
 				handling.Wait()
 				if sent < 60<<10 || sent > mostBytes || !strings.Contains(failed.Error(), "headers exceeded 65536 bytes") {
-					t.Errorf("%d bytes of headers were read: %v", sent, failed)
+					t.Errorf("%d bytes of headers were read: %v, want sent at least %v, sent at most %v and %q in it", sent, failed, 60<<10, mostBytes, "headers exceeded 65536 bytes")
 				}
 			})
 		})
@@ -207,7 +207,7 @@ func TestAnswerHeadersAreBoundedHTTP2(t *testing.T) {
 			}, intake.OnAttempt(seen.add))
 			err := client.Forward(t.Context(), smallBatch())
 			if (err == nil) != test.ok {
-				t.Errorf("Forward returned %v", err)
+				t.Errorf("Forward returned %v, want %v", err, test.ok)
 			}
 			if a := seen.all()[0]; !test.ok && a.Class != intake.ClassBroken {
 				t.Errorf("%+v", a)

@@ -72,7 +72,7 @@ func TestTagList(t *testing.T) {
 		err = client.ForwardFor(t.Context(), Sender{}, &b)
 		client.Close()
 		if got := <-sent; err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q is sent as %q, %v", tags, got, err)
+			t.Errorf("%q is sent as %q, %v, want %v", tags, got, err, want)
 		}
 	}
 }

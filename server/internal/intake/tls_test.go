@@ -110,7 +110,7 @@ func TestTLS(t *testing.T) {
 			count, _, _ := in.seen()
 			if test.want == "" {
 				if err != nil || count != 1 {
-					t.Errorf("%v, and %d POSTs arrived", err, count)
+					t.Errorf("%v, and %d POSTs arrived, want 1", err, count)
 				}
 				return
 			}

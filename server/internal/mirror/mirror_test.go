@@ -112,7 +112,7 @@ func TestBounds(t *testing.T) {
 		taking.require(t, offered, 0, 0)
 		hanging.require(t, 0, 0, offered-room)
 		if upload.held.Load() != 0 {
-			t.Errorf("%d bytes are still the upload's", upload.held.Load())
+			t.Errorf("%d bytes are still the upload's, want 0", upload.held.Load())
 		}
 		if most := drawn.most.Load(); most < room*fileBytes || most > (room+2)*(fileBytes+2*encode.SegmentBytes) {
 			t.Errorf("%d bytes were held at most, want about those of %d batches", most, room)
@@ -121,7 +121,7 @@ func TestBounds(t *testing.T) {
 		synctest.Wait()
 		hanging.require(t, 0, 0, offered)
 		if drawn.held.Load() != 0 {
-			t.Errorf("%d bytes are held after the time for it", drawn.held.Load())
+			t.Errorf("%d bytes are held after the time for it, want 0", drawn.held.Load())
 		}
 		m.Offer(intake.Sender{}, noise(t, &upload, 0)) // there is room again
 		m.Close(ended(t))
@@ -168,7 +168,7 @@ func TestOutcomes(t *testing.T) {
 			m.Close(t.Context())
 			got.require(t, test.accepted, test.refused, test.dropped)
 			if drawn.held.Load() != 0 {
-				t.Errorf("%d bytes are held", drawn.held.Load())
+				t.Errorf("%d bytes are held, want 0", drawn.held.Load())
 			}
 		})
 	}
@@ -263,7 +263,7 @@ func TestSqueeze(t *testing.T) {
 				t.Errorf("%d blocks are left in the store", len(spool.blocks))
 			}
 			if drawn.held.Load() != 0 {
-				t.Errorf("%d bytes are held", drawn.held.Load())
+				t.Errorf("%d bytes are held, want 0", drawn.held.Load())
 			}
 		})
 	}
@@ -292,7 +292,7 @@ func TestCloseDrains(t *testing.T) {
 		slow.require(t, offered, 0, 0)
 		hanging.require(t, 0, 0, offered)
 		if drawn.held.Load() != 0 {
-			t.Errorf("%d bytes are held", drawn.held.Load())
+			t.Errorf("%d bytes are held, want 0", drawn.held.Load())
 		}
 	})
 }
@@ -319,7 +319,7 @@ func TestRealClient(t *testing.T) {
 	m.Close(t.Context())
 	got.require(t, 5, 0, 0)
 	if posted.Load() < 5*fileBytes {
-		t.Errorf("%d bytes were posted", posted.Load())
+		t.Errorf("%d bytes were posted, want at least %v", posted.Load(), 5*fileBytes)
 	}
 }
 

@@ -16,7 +16,7 @@ func TestParse(t *testing.T) {
 	} {
 		got, err := secret.Parse(text)
 		if err != nil || got.Reveal() != want {
-			t.Errorf("%.20q: got %.20q, %v", text, got.Reveal(), err)
+			t.Errorf("%.20q: got %.20q, %v, want %v", text, got.Reveal(), err, want)
 		}
 	}
 	for text, want := range map[string]string{

@@ -81,6 +81,6 @@ func TestRedactor(t *testing.T) {
 		}
 	}
 	if r.LongestBytes() != len("k%2F12") {
-		t.Errorf("the longest has %d bytes", r.LongestBytes())
+		t.Errorf("the longest has %d bytes, want %v", r.LongestBytes(), len("k%2F12"))
 	}
 }

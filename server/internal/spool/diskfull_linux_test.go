@@ -36,7 +36,7 @@ func fillDisk(t *testing.T, dir string) {
 		t.Helper()
 		for range 3 {
 			if _, err := s.Put(block(9)); !errors.Is(err, syscall.ENOSPC) {
-				t.Fatalf("put to a full disk: error %v", err)
+				t.Fatalf("put to a full disk: error %v, want %v", err, syscall.ENOSPC)
 			}
 		}
 		for i := range byte(room) {
@@ -56,6 +56,6 @@ func fillDisk(t *testing.T, dir string) {
 		s.Free(i)
 	}
 	if got := freeBlocks(); got != empty {
-		t.Errorf("%d blocks of the disk are free, %d were at first", got, empty)
+		t.Errorf("%d blocks of the disk are free, %d were at first, want %v", got, empty, empty)
 	}
 }

@@ -103,7 +103,7 @@ func TestModel(t *testing.T) {
 			id, err := s.Put(block(seed))
 			if int64(len(m.used)) == m.most {
 				if !errors.Is(err, spool.ErrFull) {
-					t.Fatalf("put to %d of %d: error %v", len(m.used), m.most, err)
+					t.Fatalf("put to %d of %d: error %v, want %v", len(m.used), m.most, err, spool.ErrFull)
 				}
 				return
 			}

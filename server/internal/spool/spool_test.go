@@ -63,11 +63,11 @@ func TestFileHasNoName(t *testing.T) {
 	s := open(t, dir, 10)
 	id := put(t, s, 1)
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
-		t.Errorf("the directory has %v, error %v", entries, err)
+		t.Errorf("the directory has %v, error %v, want 0", entries, err)
 	}
 	wantBlock(t, s, id, 1)
 	if s.Mode() != 0o600 {
-		t.Errorf("the file has mode %o", s.Mode())
+		t.Errorf("the file has mode %o, want 0o600", s.Mode())
 	}
 }
 
@@ -84,7 +84,7 @@ func TestCloseRemovesName(t *testing.T) {
 		t.Errorf("closed: %v, error %v", file.closed, err)
 	}
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the file is still there: %v", err)
+		t.Errorf("the file is still there: %v, want %v", err, fs.ErrNotExist)
 	}
 	if err := s.Close(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing to remove: error %v", err)
@@ -102,14 +102,14 @@ func TestClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.Put(block(2)); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("Put: %v", err)
+		t.Errorf("Put: %v, want %v", err, os.ErrClosed)
 	}
 	if err := s.ReadAt(make([]byte, 1), id, 0); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("ReadAt: %v", err)
+		t.Errorf("ReadAt: %v, want %v", err, os.ErrClosed)
 	}
 	s.Free(id)
 	if err := s.Close(); !errors.Is(err, os.ErrClosed) || s.UsedBytes() != 0 {
-		t.Errorf("Close: %v, %d bytes are used", err, s.UsedBytes())
+		t.Errorf("Close: %v, %d bytes are used, want %v and UsedBytes 0", err, s.UsedBytes(), os.ErrClosed)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestWrongArguments(t *testing.T) {
 	s := open(t, t.TempDir(), 4)
 	for _, n := range []int{0, 1, spool.BlockBytes - 1, spool.BlockBytes + 1} {
 		if _, err := s.Put(make([]byte, n)); err == nil || s.UsedBytes() != 0 {
-			t.Errorf("Put of %d bytes: error %v, %d are used", n, err, s.UsedBytes())
+			t.Errorf("Put of %d bytes: error %v, %d are used, want 0", n, err, s.UsedBytes())
 		}
 	}
 	id := put(t, s, 1)
@@ -177,7 +177,7 @@ func TestReadError(t *testing.T) {
 	s := spool.OnFile(file, "", spool.BlockBytes)
 	id := put(t, s, 1)
 	if err := s.ReadAt(make([]byte, 1), id, 0); !errors.Is(err, syscall.EIO) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v", err, syscall.EIO)
 	}
 	file.readErr = nil
 	wantBlock(t, s, id, 1)
@@ -190,7 +190,7 @@ func TestTruncateFails(t *testing.T) {
 	s := spool.OnFile(file, "", spool.BlockBytes)
 	s.Free(put(t, s, 1))
 	if s.UsedBytes() != 0 || len(file.bytes) != spool.BlockBytes {
-		t.Errorf("%d bytes are used, the file has %d", s.UsedBytes(), len(file.bytes))
+		t.Errorf("%d bytes are used, the file has %d, want UsedBytes 0 and %v bytes", s.UsedBytes(), len(file.bytes), spool.BlockBytes)
 	}
 	wantBlock(t, s, put(t, s, 2), 2)
 }
@@ -242,7 +242,7 @@ func TestConcurrently(t *testing.T) {
 	}
 	all.Wait()
 	if s.UsedBytes() != 0 {
-		t.Errorf("%d bytes are used", s.UsedBytes())
+		t.Errorf("%d bytes are used, want 0", s.UsedBytes())
 	}
 }
 
@@ -327,14 +327,14 @@ func TestSegments(t *testing.T) {
 	// There are more segments than the spool has room for.
 	freed, err := file.Spill(s)
 	if freed != 20*spool.BlockBytes || s.UsedBytes() != 20*spool.BlockBytes || !errors.Is(err, spool.ErrFull) {
-		t.Errorf("%d bytes freed, %d used, error %v", freed, s.UsedBytes(), err)
+		t.Errorf("%d bytes freed, %d used, error %v, want freed %v, UsedBytes %v and %v", freed, s.UsedBytes(), err, 20*spool.BlockBytes, 20*spool.BlockBytes, spool.ErrFull)
 	}
 	if got, err := io.ReadAll(file.NewReader()); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("other bytes, error %v", err)
 	}
 	file.Release()
 	if s.UsedBytes() != 0 {
-		t.Errorf("%d bytes are used after Release", s.UsedBytes())
+		t.Errorf("%d bytes are used after Release, want 0", s.UsedBytes())
 	}
 }
 

@@ -56,7 +56,7 @@ tenants:
 		t.Fatal(err)
 	}
 	if len(paths) != 2 || paths[0] != path || paths[1] != keyPath {
-		t.Errorf("paths %q", paths)
+		t.Errorf("paths %q, want 2 paths, %v and %v", paths, path, keyPath)
 	}
 	shop, bank := table.Tenants()[0], table.Tenants()[1]
 	if shop.Name != "shop" || shop.Uploads != 5 || shop.Bytes != 1<<20 || shop.AdditionalTags != "team:shop,tier:1" ||
@@ -75,14 +75,14 @@ tenants:
 	} {
 		owner, credential, err := table.ByToken(token, now)
 		if owner != want.owner || !errors.Is(err, want.err) {
-			t.Errorf("token %q: %v, %v", token, owner, err)
+			t.Errorf("token %q: %v, %v, want owner %v and %v", token, owner, err, want.owner, want.err)
 		}
 		if again, err := table.Owner(credential, now); again != want.owner || !errors.Is(err, want.err) {
 			t.Errorf("token %q, again: %v, %v", token, again, err)
 		}
 	}
 	if _, _, err := table.ByToken("new", now.Add(time.Second)); !errors.Is(err, tenant.ErrExpired) {
-		t.Errorf("expired: %v", err)
+		t.Errorf("expired: %v, want %v", err, tenant.ErrExpired)
 	}
 	for _, test := range []struct {
 		leaf x509.Certificate
@@ -233,7 +233,7 @@ func TestReadRefuses(t *testing.T) {
 		})
 	}
 	if _, _, err := tenant.Read(filepath.Join(t.TempDir(), "missing")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%v", err)
+		t.Errorf("%v, want %v", err, os.ErrNotExist)
 	}
 }
 
@@ -278,14 +278,14 @@ func TestScalarsCountByTheirText(t *testing.T) {
 			t.Errorf("%s is read as %q, %q, %q", name, got.Name, got.AdditionalTags, got.Intake.URL)
 		}
 		if owner, _, err := table.ByCertificate(&x509.Certificate{DNSNames: []string{want}}); owner != got || err != nil {
-			t.Errorf("the certificate %s: %v", name, err)
+			t.Errorf("the certificate %s: %v, want %v", name, err, got)
 		}
 	}
 	for text, want := range map[string]int{"0": 0, "5": 5, "010": 10, "0009": 9, "'7'": 7, "\"08\"": 8, "2147483647": 1<<31 - 1} {
 		table, _, err := tenant.Read(write(t, fmt.Sprintf(
 			"tenants: [{name: a, certificates: [x], max_uploads: %[1]s, max_bytes: %[1]s}]", text)))
 		if err != nil || table.Tenants()[0].Uploads != want || table.Tenants()[0].Bytes != int64(want) {
-			t.Errorf("%s: %v, %v", text, table, err)
+			t.Errorf("%s: %v, %v, want Uploads %v and Bytes %v", text, table, err, want, int64(want))
 		}
 	}
 	for text, want := range map[string]string{
@@ -304,7 +304,7 @@ func TestScalarsCountByTheirText(t *testing.T) {
 			t.Errorf("%s: before: %v", text, err)
 		}
 		if _, _, err := table.ByToken("x", at); !errors.Is(err, tenant.ErrExpired) {
-			t.Errorf("%s: then: %v", text, err)
+			t.Errorf("%s: then: %v, want %v", text, err, tenant.ErrExpired)
 		}
 	}
 }
@@ -338,7 +338,7 @@ func TestFormsOfTheFile(t *testing.T) {
 		}
 		for _, leaf := range []string{"x", "y"} {
 			if owner, _, err := table.ByCertificate(&x509.Certificate{DNSNames: []string{leaf}}); err != nil || owner.Name != "a" {
-				t.Errorf("%s: certificate %s: %v", name, leaf, err)
+				t.Errorf("%s: certificate %s: %v, want %q", name, leaf, err, "a")
 			}
 		}
 	}
@@ -439,11 +439,11 @@ func TestManyTokens(t *testing.T) {
 	table := manyTokens(t, count)
 	for i := range count {
 		if owner, _, err := table.ByToken(fmt.Sprint("token", i), time.Now()); err != nil || owner.Name != "a" {
-			t.Fatalf("token %d: %v", i, err)
+			t.Fatalf("token %d: %v, want %q", i, err, "a")
 		}
 	}
 	if _, _, err := table.ByToken(fmt.Sprint("token", count), time.Now()); !errors.Is(err, tenant.ErrUnknown) {
-		t.Errorf("one more: %v", err)
+		t.Errorf("one more: %v, want %v", err, tenant.ErrUnknown)
 	}
 }
 

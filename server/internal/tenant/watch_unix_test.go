@@ -85,7 +85,7 @@ func TestReadDoesNotHang(t *testing.T) {
 	}
 	for _, path := range []string{pipe, "/dev/zero", t.TempDir()} {
 		if _, _, err := tenant.NewWatcher(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-			t.Errorf("%s: %v", path, err)
+			t.Errorf("%s: %v, want %q in it", path, err, "not a regular file")
 		}
 	}
 }

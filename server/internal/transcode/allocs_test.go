@@ -29,7 +29,7 @@ func TestNoAllocations(t *testing.T) {
 			checked.AppendTo(sink.buffer[:0], sink)
 		})
 		if allocs != 0 {
-			t.Errorf("%s: %v allocations", name, allocs)
+			t.Errorf("%s: %v allocations, want 0", name, allocs)
 		}
 	}
 }

@@ -215,7 +215,7 @@ func TestValueDepth(t *testing.T) {
 			}
 			// The scope and its specifics are the first two.
 			if taken < maxDepth-3 || taken > maxDepth {
-				t.Errorf("values nested up to %d deep are taken with a limit of %d", taken, maxDepth)
+				t.Errorf("values nested up to %d deep are taken with a limit of %d, want at least %v and at most %v", taken, maxDepth, maxDepth-3, maxDepth)
 			}
 		})
 	}

@@ -41,7 +41,7 @@ func TestEscapeInEveryPlace(t *testing.T) {
 				got := transcode.AppendString(nil, s)
 				var back string
 				if err := json.Unmarshal(got, &back); err != nil || back != s {
-					t.Fatalf("%q is written as %s: %v", s, got, err)
+					t.Fatalf("%q is written as %s: %v, want %v", s, got, err, s)
 				}
 			}
 		}
@@ -50,7 +50,7 @@ func TestEscapeInEveryPlace(t *testing.T) {
 	for r := rune(0x80); r < 0x3000; r++ {
 		s := "abc" + string(r) + "defgh" + string(r)
 		if got := string(transcode.AppendString(nil, s)); got != `"`+s+`"` {
-			t.Fatalf("%q is written as %s", s, got)
+			t.Fatalf("%q is written as %s, want %v", s, got, `"`+s+`"`)
 		}
 	}
 }

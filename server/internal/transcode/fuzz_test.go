@@ -32,7 +32,7 @@ func FuzzAppendString(f *testing.F) {
 		}
 		var back string
 		if err := json.Unmarshal(quoted, &back); err != nil || back != s {
-			t.Fatalf("%q is written as %s, and read as %q, error %v", s, quoted, back, err)
+			t.Fatalf("%q is written as %s, and read as %q, error %v, want %v", s, quoted, back, err, s)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func goldenNames(tb testing.TB) []string {
 	tb.Helper()
 	paths, err := filepath.Glob("testdata/*.textproto")
 	if err != nil || len(paths) < 7 {
-		tb.Fatalf("%d cases in testdata, error %v", len(paths), err)
+		tb.Fatalf("%d cases in testdata, error %v, want at least 7", len(paths), err)
 	}
 	for i, path := range paths {
 		paths[i] = strings.TrimSuffix(filepath.Base(path), ".textproto")

@@ -160,7 +160,7 @@ func TestScopesReadsLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		if scope.GetName() != "a" || scope.GetEndLine() != 9 {
-			t.Errorf("got %v", scope)
+			t.Errorf("got %v, want Name %q and EndLine 9", scope, "a")
 		}
 		count++
 	}
@@ -200,7 +200,7 @@ func TestScopesReturnsReadErrors(t *testing.T) {
 		count++
 	}
 	if count != 2 || !errors.Is(last, broken) {
-		t.Errorf("got %d elements, the last is %v", count, last)
+		t.Errorf("got %d elements, the last is %v, want count 2 and %v", count, last, broken)
 	}
 }
 

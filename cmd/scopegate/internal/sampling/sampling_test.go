@@ -77,14 +77,14 @@ func TestBounded(t *testing.T) {
 		handler.Flush()
 		shown := strings.Count(text.String(), "msg=\"message ")
 		if shown > 65*limit {
-			t.Errorf("%d of %d lines went through", shown, lines)
+			t.Errorf("%d of %d lines went through, want at most %v", shown, lines, 65*limit)
 		}
 		var left int
 		if _, err := fmt.Sscanf(text.String()[strings.LastIndex(text.String(), "of="):], "of=other count=%d", &left); err != nil {
 			t.Fatalf("%v in %s", err, text)
 		}
 		if shown+left != lines {
-			t.Errorf("%d shown and %d left out of %d", shown, left, lines)
+			t.Errorf("%d shown and %d left out of %d, want %v", shown, left, lines, lines)
 		}
 	})
 }
@@ -111,7 +111,7 @@ func TestBytesAreBounded(t *testing.T) {
 			}
 			for _, want := range []string{"reason=A", "reason=B", "reason=C", "msg=another"} {
 				if !strings.Contains(text.String(), want) {
-					t.Errorf("%s: no line has %s", name, want)
+					t.Errorf("%s: no line has %s, want %q in it", name, want, want)
 				}
 			}
 			handler.Flush()

@@ -17,7 +17,7 @@ func TestSize(t *testing.T) {
 		}
 		var again Size
 		if err := again.UnmarshalText([]byte(got.String())); err != nil || again != got {
-			t.Errorf("%d: its text %q is read as %d, %v", got, got, again, err)
+			t.Errorf("%d: its text %q is read as %d, %v, want %v", got, got, again, err, got)
 		}
 	}
 	for _, text := range []string{"", "MiB", "2.5MiB", "2TiB", "x", "9223372036854775807KiB", "1e6", "99999999999999999999"} {

@@ -135,7 +135,7 @@ func TestUploadOfParts(t *testing.T) {
 	result, err := verify.Upload(metadata, sequence(sent()),
 		batches(t, envelope(t, 1, false, p[0], p[1]), envelope(t, 2, true, p[2], p[3])))
 	if err != nil || result.ScopeCount != 2 || result.PartCount != 4 || result.BatchCount != 2 {
-		t.Errorf("got %+v, %v", result, err)
+		t.Errorf("got %+v, %v, want ScopeCount 2, PartCount 4 and BatchCount 2", result, err)
 	}
 }
 
@@ -240,7 +240,7 @@ func TestUploadReturnsErrorsOfTheSequence(t *testing.T) {
 	scopes := func(yield func(*symdbv1.Scope, error) bool) { yield(nil, broken) }
 	_, err := verify.Upload(metadata, scopes, batches(t, envelope(t, 1, true, sent()...)))
 	if !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, broken)
 	}
 }
 
