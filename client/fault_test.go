@@ -137,7 +137,8 @@ func TestPushUnderFaults(t *testing.T) {
 			}
 			if stats.Held+stats.Dropped != 0 || stats.Refused != int64(badCount) || refusedCount.Load() != int64(badCount) ||
 				summary.GetScopeCount() != stats.Accepted || int(summary.GetBatchCount()) != b.count(u.ID()) {
-				t.Errorf("%+v, summary %v", stats, summary)
+				t.Errorf("%+v, summary %v, %d told to be refused; want all accepted but %d, in %d batches",
+					stats, summary, refusedCount.Load(), badCount, b.count(u.ID()))
 			}
 			b.checkWholeButCarrier(u.ID(), names)
 		})

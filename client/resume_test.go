@@ -12,10 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/scopegate/scopegate/client"
@@ -28,6 +31,14 @@ func pull(
 ) (summary *symdbv1.UploadScopesResponse, events []client.RetryEvent, err error) {
 	t.Helper()
 	return pullFrom(t, s, md, scopes, options...)
+}
+
+// requireEvents compares all of events but what differs from one run to the next.
+func requireEvents(t *testing.T, got []client.RetryEvent, want ...client.RetryEvent) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(client.RetryEvent{}, "Err", "Wait", "UploadID")); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
 }
 
 func pullFrom(
@@ -56,13 +67,14 @@ func TestResumeKnownProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkTranscript(t, s, "0f a b c d e", "3f c d e", "3f c d e", "4f d e")
-	if summary.GetUploadId() != testID || summary.GetScopeCount() != 5 || summary.GetBatchCount() != 4 || summary.GetRawBytes() != 100 {
-		t.Errorf("summary %v, want UploadId %v, ScopeCount 5, BatchCount 4 and RawBytes 100", summary, testID)
+	want := &symdbv1.UploadScopesResponse{UploadId: testID, ScopeCount: 5, BatchCount: 4, RawBytes: 100}
+	if diff := cmp.Diff(want, summary, protocmp.Transform(), protocmp.IgnoreFields(want, "compressed_bytes")); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
 	}
-	if len(events) != 3 || events[0].FailureCount != 0 || events[1].FailureCount != 1 || events[2].FailureCount != 0 ||
-		events[2].AcceptedScopeCount != 3 || events[2].FirstBatchNum != 4 || events[2].StartsOver {
-		t.Errorf("events %+v", events)
-	}
+	requireEvents(t, events,
+		client.RetryEvent{AcceptedScopeCount: 2, FirstBatchNum: 3},
+		client.RetryEvent{AcceptedScopeCount: 2, FirstBatchNum: 3, FailureCount: 1},
+		client.RetryEvent{AcceptedScopeCount: 3, FirstBatchNum: 4})
 	if streams := s.sent(); streams[1].at.Sub(streams[0].at) < time.Minute {
 		t.Error("RetryInfo was not obeyed")
 	}
@@ -114,9 +126,9 @@ func TestResumeUnread(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkTranscript(t, s, "0f a b c", "2f b c", "2f b c")
-	if len(events) != 2 || events[1].StartsOver || events[1].FailureCount != 1 || events[1].AcceptedScopeCount != 1 {
-		t.Errorf("events %+v", events)
-	}
+	requireEvents(t, events,
+		client.RetryEvent{AcceptedScopeCount: 1, FirstBatchNum: 2},
+		client.RetryEvent{AcceptedScopeCount: 1, FirstBatchNum: 2, FailureCount: 1})
 	if summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
 		t.Errorf("summary %v, want UploadId %v and ScopeCount 3", summary, testID)
 	}
@@ -146,8 +158,9 @@ func TestResumeUnknownProgress(t *testing.T) {
 			if id := s.sent()[1].md.GetUploadId(); id == testID || id != summary.GetUploadId() {
 				t.Errorf("started over under %s, summary %v", id, summary)
 			}
-			if len(events) != 1 || !events[0].StartsOver || events[0].FirstBatchNum != 1 || summary.GetScopeCount() != 2 {
-				t.Errorf("events %+v, summary %v", events, summary)
+			requireEvents(t, events, client.RetryEvent{StartsOver: true, FirstBatchNum: 1, FailureCount: 1})
+			if summary.GetScopeCount() != 2 {
+				t.Errorf("summary %v, want 2 scopes", summary)
 			}
 		})
 	}
@@ -231,7 +244,7 @@ func TestResumeIsRefused(t *testing.T) {
 			s := &script{answer: failing(test.answered)}
 			_, events, err := pull(t, s, test.md, sequence(scope("a"), scope("b")), test.options...)
 			if status.Code(err) != status.Code(test.answered) || len(events) != 0 || len(s.sent()) != 1 {
-				t.Errorf("got %v after %d streams and %d events", err, len(s.sent()), len(events))
+				t.Errorf("got %v after %d streams and %d events, want %v after 1 and 0", err, len(s.sent()), len(events), test.answered)
 			}
 		})
 	}

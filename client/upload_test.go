@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -144,8 +145,9 @@ func TestScopeTooLarge(t *testing.T) {
 	if !ok || errors.Is(err, client.ErrUpload) {
 		t.Fatalf("got %v, want a ScopeTooLargeError that is no ErrUpload", err)
 	}
-	if tooLarge.Name != huge.GetName() || tooLarge.Root != "root" || tooLarge.MaxBytes != 512 || tooLarge.Bytes <= 512 {
-		t.Errorf("got %+v", tooLarge)
+	want := &client.ScopeTooLargeError{ScopeType: huge.GetScopeType(), Name: huge.GetName(), Root: "root", Bytes: tooLarge.Bytes, MaxBytes: 512}
+	if diff := cmp.Diff(want, tooLarge); diff != "" || tooLarge.Bytes <= 512 {
+		t.Errorf("error (-want +got), and of more than 512 bytes:\n%s", diff)
 	}
 	if got := <-records; errors.Is(got.end, io.EOF) {
 		t.Error("the server saw a complete upload")

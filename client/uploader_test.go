@@ -194,9 +194,10 @@ func TestUploaderRepeats(t *testing.T) {
 		if got := u.Stats().FailureCount; got != 3 {
 			t.Errorf("%d failures counted, want 3", got)
 		}
-		if len(events) != 3 || events[1].FailureCount != 2 || events[2].FirstBatchNum != 2 || events[2].AcceptedScopeCount != 1 || events[0].StartsOver {
-			t.Errorf("events %+v", events)
-		}
+		requireEvents(t, events,
+			client.RetryEvent{FirstBatchNum: 1, FailureCount: 1},
+			client.RetryEvent{FirstBatchNum: 1, FailureCount: 2},
+			client.RetryEvent{FirstBatchNum: 2, FailureCount: 1, AcceptedScopeCount: 1})
 	})
 }
 

@@ -2,10 +2,10 @@ package integration_test
 
 import (
 	"path/filepath"
-	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -149,8 +149,8 @@ func TestHugeScopeInSeveralMessages(t *testing.T) {
 	for _, scope := range scopes {
 		want = append(want, testbed.ScopeJSON(scope))
 	}
-	if got = testbed.MergeRoots(got); !reflect.DeepEqual(got, want) {
-		t.Errorf("what arrived in %d parts, merged, is not what was sent", summary.GetScopeCount())
+	if diff := cmp.Diff(want, testbed.MergeRoots(got)); diff != "" {
+		t.Errorf("what arrived in %d parts, merged, is not what was sent (-want +got):\n%s", summary.GetScopeCount(), diff)
 	}
 }
 

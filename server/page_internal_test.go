@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -116,7 +118,7 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	s := w.snapshot()
 	if s.Server.Version != "v9" || s.Server.Stopping || s.UploadCount != 0 || s.Memory.LimitBytes == 0 || s.Memory.DrawnBytes == 0 ||
 		s.Intake.State != intake.Up || !strings.HasPrefix(s.Intake.Host, "http://127.0.0.1:") {
-		t.Errorf("at first: %+v", s)
+		t.Errorf("at first: %+v, want version v9, no upload, and an open intake", s)
 	}
 	silent, err := w.client.UploadScopes(t.Context())
 	if err != nil {
@@ -132,14 +134,12 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 
 	stream := w.begin(t, "shop")
 	s = w.await(t, "an upload", inState("receiving"))
-	if u := s.Uploads[0]; u.Service != "shop" || u.Version != "1" || u.Language != "go" || len(u.UploadID) != 36 ||
-		u.BatchNum != 1 || u.ReceivedBytes == 0 || u.Scopes != 0 || u.Stuck {
-		t.Errorf("%+v", u)
-	}
+	requireUpload(t, s, admin.Upload{BatchNum: 1})
 	send(t, stream, 2) // the first of them fills a batch
 	s = w.await(t, "a batch on its way", inState("receiving; forwarding batch 1"))
-	if u := s.Uploads[0]; u.BatchNum != 2 || u.Scopes != 2 || u.JSONBytes == 0 || u.GzipBytes == 0 || u.AcceptedBatches != 0 {
-		t.Errorf("%+v", u)
+	requireUpload(t, s, admin.Upload{BatchNum: 2, Scopes: 2})
+	if u := s.Uploads[0]; u.JSONBytes == 0 || u.GzipBytes == 0 {
+		t.Errorf("%+v, want bytes of JSON and of gzip", u)
 	}
 	w.await(t, "the POST", func(s admin.Snapshot) bool { return s.Intake.Posting == 1 && len(s.Intake.Attempts) == 0 })
 	send(t, stream, 1)
@@ -148,17 +148,19 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	s = w.await(t, "two batches accepted", func(s admin.Snapshot) bool {
 		return s.Uploads[0].AcceptedBatches == 2 && s.Uploads[0].State == "receiving"
 	})
-	if u := s.Uploads[0]; u.BatchNum != 3 {
-		t.Errorf("%+v, want BatchNum 3", u)
-	}
+	requireUpload(t, s, admin.Upload{BatchNum: 3, Scopes: 3, AcceptedBatches: 2})
 	summary, err := stream.CloseAndRecv()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s = w.await(t, "the end", func(s admin.Snapshot) bool { return s.UploadCount == 0 })
-	if f := s.Finished[0]; !f.Good || f.Code != "OK" || f.Reason != "" || f.Scopes != 3 || f.AcceptedScopes != 3 || f.Batches != 3 ||
-		f.JSONBytes != summary.GetRawBytes() || f.GzipBytes != summary.GetCompressedBytes() || f.UploadID != summary.GetUploadId() {
-		t.Errorf("finished: %+v, summary: %v", f, summary)
+	want := admin.Finished{
+		Label: admin.Label{UploadID: summary.GetUploadId(), Service: "shop", Version: "1", Language: "go"},
+		Code:  "OK", Good: true, Scopes: 3, AcceptedScopes: 3, Batches: 3,
+		JSONBytes: summary.GetRawBytes(), GzipBytes: summary.GetCompressedBytes(),
+	}
+	if diff := cmp.Diff(want, s.Finished[0], cmpopts.IgnoreFields(want, "Ended", "Took")); diff != "" {
+		t.Errorf("finished (-want +got):\n%s", diff)
 	}
 	counts := &w.uploads.Counts
 	got := []int64{counts.ScopesAccepted.Load(), counts.JSONBytes.Load(), counts.AcceptedGzipBytes.Load()}
@@ -167,6 +169,18 @@ func TestSnapshotFollowsAnUpload(t *testing.T) {
 	}
 	if s.Intake.Attempts[0] != (admin.Outcome{Class: "accepted", Good: true, Count: 3}) || s.Intake.Latency.Count != 3 {
 		t.Errorf("intake: %+v", s.Intake)
+	}
+}
+
+// requireUpload compares the first upload with one of "shop" that has received
+// something.
+func requireUpload(t *testing.T, s admin.Snapshot, want admin.Upload) {
+	t.Helper()
+	got := s.Uploads[0]
+	want.Label = admin.Label{UploadID: got.UploadID, Service: "shop", Version: "1", Language: "go"}
+	ignored := cmpopts.IgnoreFields(want, "Began", "State", "ReceivedBytes", "JSONBytes", "GzipBytes", "HeldBytes")
+	if diff := cmp.Diff(want, got, ignored); diff != "" || len(got.UploadID) != 36 || got.ReceivedBytes == 0 {
+		t.Errorf("upload %q, of which %d bytes were received (-want +got):\n%s", got.UploadID, got.ReceivedBytes, diff)
 	}
 }
 
@@ -193,9 +207,12 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 	s := w.await(t, "an intake that is left alone", func(s admin.Snapshot) bool {
 		return s.Intake.State == intake.Throttled && len(s.Intake.Failures) > 0
 	})
-	if in := s.Intake; in.FailedInRow != 1 || in.FailingSince.IsZero() || time.Until(in.RetryAt) <= 0 ||
-		len(in.Failures) != 1 || in.Failures[0].HTTPStatus != 503 || in.Failures[0].Reason != "away for lunch" || in.Failures[0].BatchNum != 1 {
-		t.Errorf("%+v", in)
+	if in := s.Intake; in.FailedInRow != 1 || in.FailingSince.IsZero() || time.Until(in.RetryAt) <= 0 {
+		t.Errorf("%+v, want one failure in a row, and a time to retry at", in)
+	}
+	failures := []admin.Failure{{Class: "unavailable", HTTPStatus: 503, Reason: "away for lunch", BatchNum: 1, Count: 1}}
+	if diff := cmp.Diff(failures, s.Intake.Failures, cmpopts.IgnoreFields(admin.Failure{}, "At", "Since", "Took")); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
 	}
 	s = w.await(t, "an upload that waits", inState("waiting for the intake, with batch 1"))
 	if !s.Uploads[0].Stuck {
@@ -224,7 +241,7 @@ func TestSnapshotOfRefusedUploads(t *testing.T) {
 	}
 	w.sample(time.Now())
 	if last := w.snapshot().History[0]; last.RefusedUploads != 1 || last.Uploads != 1 || last.DrawnBytes == 0 || last.ReceivedBytes == 0 {
-		t.Errorf("%+v", last)
+		t.Errorf("%+v, want one upload refused and one open", last)
 	}
 	send(t, first, 1)
 	if _, err := first.CloseAndRecv(); err != nil {

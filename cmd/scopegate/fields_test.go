@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
@@ -94,8 +95,9 @@ func TestDefaultsAreTheServers(t *testing.T) {
 	t.Parallel()
 	want := server.DefaultConfig()
 	want.Limits.MemoryBytes = 0 // found when the server starts
-	if got, _ := configured(t); !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
+	got, _ := configured(t)
+	if diff := cmp.Diff(want, got, cmp.Transformer("reveal", server.Secret.Reveal)); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }
 

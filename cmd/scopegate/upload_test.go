@@ -14,6 +14,9 @@ import (
 
 	"github.com/scopegate/scopegate/server/devintake"
 	"github.com/scopegate/scopegate/server/textfile"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestUploadOfLines(t *testing.T) {
@@ -29,9 +32,13 @@ func TestUploadOfLines(t *testing.T) {
 		t.Fatalf("%+v, want code %v, %q in it and no stderr", got, exitOK, "uploaded shop 1.2: 2 scopes in 1 batch")
 	}
 	upload, ok := s.intake.Upload(id)
-	if !ok || !upload.Complete || upload.ScopeCount != 2 || upload.Service != "shop" || upload.Env != "test" ||
-		upload.Version != "1.2" || upload.Language != "ruby" || upload.RuntimeID != "run" {
-		t.Errorf("the intake has %+v", upload)
+	want := devintake.Upload{
+		UploadID: id, RuntimeID: "run", Service: "shop", Env: "test", Version: "1.2", Language: "ruby",
+		BatchCount: 1, ScopeCount: 2, Complete: true, FinalBatchNum: 1,
+	}
+	ignored := cmpopts.IgnoreFields(want, "RawBytes", "CompressedBytes", "Batches")
+	if diff := cmp.Diff(want, upload, ignored, cmpopts.EquateEmpty()); diff != "" || !ok {
+		t.Errorf("the intake's upload (-want +got):\n%s", diff)
 	}
 }
 

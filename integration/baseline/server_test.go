@@ -75,10 +75,10 @@ func TestUploadIsAccepted(t *testing.T) {
 			got, _ := in.Upload(up.ID())
 			if !got.Complete || len(got.Violations) != 0 || got.ScopeCount != test.scopeCount ||
 				got.BatchCount != int(summary.GetBatchCount()) || got.RawBytes != summary.GetRawBytes() {
-				t.Errorf("the intake has %+v, the summary is %v", got, summary)
+				t.Errorf("the intake has %+v, want it complete, with %d scopes, and as the summary says: %v", got, test.scopeCount, summary)
 			}
 			if several := test.nameBytes > 10; several != (got.BatchCount > 1) {
-				t.Errorf("%d batches", got.BatchCount)
+				t.Errorf("%d batches, want several: %v", got.BatchCount, several)
 			}
 		})
 	}

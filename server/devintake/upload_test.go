@@ -71,7 +71,7 @@ func TestDerivedState(t *testing.T) {
 			}
 			upload, ok := in.Upload(uploadID)
 			if !ok || upload.Complete != test.complete || upload.FinalBatchNum != test.final || upload.BatchCount != len(test.nums) {
-				t.Errorf("upload %+v", upload)
+				t.Errorf("upload %+v, want complete %v, final %d, %d batches", upload, test.complete, test.final, len(test.nums))
 			}
 			if got := violationsOf(upload); !slices.Equal(got, test.want) {
 				t.Errorf("violations %q, want %q", got, test.want)
@@ -141,7 +141,7 @@ func TestRepeatAndConflict(t *testing.T) {
 			t.Errorf("violations %q, want %v", got, want)
 		}
 		if upload.RepeatCount != 2 || upload.BatchCount != 1 || upload.ScopeCount != 1 || !upload.Complete || upload.Batches[0].ConflictCount != 2 {
-			t.Errorf("upload %+v", upload)
+			t.Errorf("upload %+v, want one batch of one scope, complete, which came again twice, with other bytes", upload)
 		}
 		batch, _ := in.Batch(uploadID, 1)
 		if compressed, err := batch.Gzip(); err != nil || !bytes.Equal(compressed, gzipped(t, first.envelope)) {
@@ -303,7 +303,7 @@ func TestConcurrentUploads(t *testing.T) {
 	}
 	for _, upload := range all {
 		if !upload.Complete || upload.BatchCount != batches || upload.RepeatCount != batches || len(upload.Violations) != 0 {
-			t.Errorf("upload %+v", upload)
+			t.Errorf("upload %+v, want %d batches, complete, each of which came again", upload, batches)
 		}
 	}
 }

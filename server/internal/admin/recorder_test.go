@@ -8,9 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/scopegate/scopegate/server/internal/admin"
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
 func report(r *admin.Recorder) (s admin.Snapshot) {
@@ -58,8 +60,8 @@ func TestSamplesAreDifferences(t *testing.T) {
 		},
 		{Length: time.Second, Scopes: 2, DrawnBytes: 78, Uploads: 5},
 	}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
-		t.Errorf("got %+v\nwant %+v", got, want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
 	}
 	for i := range 500 {
 		r.Sample(begin.Add(time.Duration(i+4)*time.Second), totals, int64(i), 0)
@@ -84,25 +86,35 @@ func TestStreaks(t *testing.T) {
 			attempt(class)
 		}
 		got := attempt(intake.ClassCancelled)
-		if got.FailedInRow != 5 || time.Since(got.FailingSince) != 5*time.Second || len(got.Failures) != 5 {
-			t.Errorf("failing: %+v, want FailedInRow 5, %v and 5 Failures", got, 5*time.Second)
-		}
-		if got.Failures[0].Class != "throttled" || got.Failures[0].Reason != "throttled" || got.Failures[4].Class != "unavailable" {
-			t.Errorf("failures: %+v, want Class %q, Reason %q and Class %q", got.Failures, "throttled", "throttled", "unavailable")
-		}
+		requireStreak(t, "failing", got, admin.Intake{FailedInRow: 5, FailingSince: time.Now().Add(-5 * time.Second)},
+			"throttled", "timeout", "broken", "unreachable", "unavailable")
 		attempt(intake.ClassRefused)
-		if got := attempt(intake.ClassRefused); got.FailedInRow != 0 || !got.FailingSince.IsZero() || got.RefusedInRow != 2 ||
-			time.Since(got.RefusingSince) != time.Second {
-			t.Errorf("refusing: %+v", got)
-		}
-		if got := attempt(intake.ClassAccepted); got.RefusedInRow != 0 || got.FailedInRow != 0 || len(got.Failures) != 6 {
-			t.Errorf("well again: %+v", got)
-		}
+		requireStreak(t, "refusing", attempt(intake.ClassRefused),
+			admin.Intake{RefusedInRow: 2, RefusingSince: time.Now().Add(-time.Second)},
+			"refused", "throttled", "timeout", "broken", "unreachable", "unavailable")
+		requireStreak(t, "well again", attempt(intake.ClassAccepted), admin.Intake{},
+			"refused", "throttled", "timeout", "broken", "unreachable", "unavailable")
 		attempt(intake.ClassUnavailable)
 		if got := attempt(intake.ClassTooLarge); got.FailedInRow != 0 {
-			t.Errorf("too large: %+v", got)
+			t.Errorf("too large: %d failed in a row, want 0", got.FailedInRow)
 		}
 	})
+}
+
+// requireStreak compares the streaks of an intake, and the classes of its failures,
+// which are their reasons as well.
+func requireStreak(t *testing.T, when string, got, want admin.Intake, failures ...string) {
+	t.Helper()
+	for _, class := range failures {
+		want.Failures = append(want.Failures, admin.Failure{Class: intake.Class(class), Reason: class})
+	}
+	ignored := []cmp.Option{
+		cmpopts.IgnoreFields(admin.Intake{}, "Attempts", "Latency"),
+		cmpopts.IgnoreFields(admin.Failure{}, "At", "Since", "Count", "HTTPStatus", "BatchNum", "Took"),
+	}
+	if diff := cmp.Diff(want, got, ignored...); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", when, diff)
+	}
 }
 
 func TestOutcomesAndLatency(t *testing.T) {
@@ -115,9 +127,9 @@ func TestOutcomesAndLatency(t *testing.T) {
 		r.Attempt(intake.Attempt{Class: intake.ClassUnreachable, Duration: time.Hour, Reason: strconv.Itoa(i) + strings.Repeat("z", 5000)})
 	}
 	got := report(r).Intake
-	if len(got.Attempts) != 2 || got.Attempts[0] != (admin.Outcome{Class: "accepted", Good: true, Count: 1000}) ||
-		got.Attempts[1] != (admin.Outcome{Class: "unreachable", Count: 30}) {
-		t.Errorf("outcomes: %+v", got.Attempts)
+	outcomes := []admin.Outcome{{Class: "accepted", Good: true, Count: 1000}, {Class: "unreachable", Count: 30}}
+	if diff := cmp.Diff(outcomes, got.Attempts); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
 	want := admin.Latency{Median: 871 * time.Millisecond, P90: 973 * time.Millisecond, Max: 999 * time.Millisecond, Count: 256}
 	if got.Latency != want { // of the last 256 that were answered
@@ -138,15 +150,19 @@ func TestFailuresAlikeAreOne(t *testing.T) {
 			<-time.After(time.Second)
 		}
 		got := report(r).Intake.Failures
-		if len(got) != 1 || got[0].Count != 100 || got[0].Since != begin || got[0].At != begin.Add(99*time.Second) || got[0].BatchNum != 99 {
-			t.Errorf("alike: %+v", got)
+		want := []admin.Failure{{
+			At: begin.Add(99 * time.Second), Since: begin, Count: 100,
+			Class: "unavailable", HTTPStatus: 503, Reason: "away", BatchNum: 99,
+		}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("alike (-want +got):\n%s", diff)
 		}
 		for i := range 50 { // the ring goes round
 			r.Attempt(intake.Attempt{Class: intake.ClassUnavailable, HTTPStatus: 500 + i/2})
 		}
 		got = report(r).Intake.Failures
 		if len(got) != 20 || got[0].HTTPStatus != 524 || got[0].Count != 2 || got[19].HTTPStatus != 505 || got[19].Count != 2 {
-			t.Errorf("in pairs: %+v", got)
+			t.Errorf("%d in pairs, want 20, the first 524, the last 505, each twice: %+v", len(got), got)
 		}
 	})
 }

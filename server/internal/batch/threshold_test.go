@@ -236,15 +236,19 @@ func namesIn(t *rapid.T, b *batch.Batch, num int, final bool) []string {
 	if err := json.Unmarshal(b.AppendEvent(nil), &event); err != nil {
 		t.Fatal(err)
 	}
-	if int(b.Num) != num || envelope.BatchNum != num || event.BatchNum != num {
-		t.Errorf("numbers %d, %d, %d; want %d", b.Num, envelope.BatchNum, event.BatchNum, num)
+	type counts struct {
+		numbers                     [3]int  // of batch, envelope and event
+		finals                      [3]bool // of the same
+		attachment, raw, scopeCount int
 	}
-	if b.Final != final || envelope.Final != final || event.Final != final {
-		t.Errorf("batch %d: final is %v, %v, %v; want %v", num, b.Final, envelope.Final, event.Final, final)
+	got := counts{
+		[3]int{int(b.Num), envelope.BatchNum, event.BatchNum},
+		[3]bool{b.Final, envelope.Final, event.Final},
+		event.AttachmentSize, int(b.RawBytes), int(b.ScopeCount),
 	}
-	if event.AttachmentSize != b.File.Len() || b.RawBytes != int64(len(raw)) || int(b.ScopeCount) != len(envelope.Scopes) || b.ScopeCount == 0 {
-		t.Errorf("batch %d: attachmentSize %d of %d, RawBytes %d of %d, ScopeCount %d of %d", num,
-			event.AttachmentSize, b.File.Len(), b.RawBytes, len(raw), b.ScopeCount, len(envelope.Scopes))
+	want := counts{[3]int{num, num, num}, [3]bool{final, final, final}, b.File.Len(), len(raw), len(envelope.Scopes)}
+	if got != want || b.ScopeCount == 0 {
+		t.Errorf("batch %d: got %+v, want %+v", num, got, want)
 	}
 	var names []string
 	for _, scope := range envelope.Scopes {

@@ -265,33 +265,38 @@ func TestAnyOrderOfCalls(t *testing.T) {
 	}
 }
 
+// requireCounts fails the test unless the member has so many bytes in all, in its tail
+// and compressed.
+func requireCounts(t *testing.T, m *encode.Member, raw, tail, compressed int64) {
+	t.Helper()
+	got := [...]int64{int64(m.RawBytes()), int64(m.TailBytes()), int64(m.CompressedBytes())}
+	if want := [...]int64{raw, tail, compressed}; got != want {
+		t.Errorf("raw, tail and compressed: %d, want %d", got, want)
+	}
+}
+
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, encode.DefaultSettings())
 	m := pool.NewMember(nil)
-	if m.RawBytes() != 0 || m.TailBytes() != 0 || m.CompressedBytes() != 0 {
-		t.Error("a new member is not empty")
-	}
+	requireCounts(t, m, 0, 0, 0)
 	m.Compress()
 	if m.CompressedBytes() != 0 {
 		t.Error("nothing was compressed to something")
 	}
 	write(t, m, scopes(1, 5000))
-	if m.RawBytes() != 5000 || m.TailBytes() != 5000 || m.CompressedBytes() != 0 {
-		t.Errorf("raw %d, tail %d, compressed %d, want RawBytes 5000, TailBytes 5000 and CompressedBytes 0", m.RawBytes(), m.TailBytes(), m.CompressedBytes())
-	}
+	requireCounts(t, m, 5000, 5000, 0)
 	m.Compress()
 	before := m.CompressedBytes()
-	if m.RawBytes() != 5000 || m.TailBytes() != 0 || before == 0 || before > 5000 {
-		t.Errorf("raw %d, tail %d, compressed %d", m.RawBytes(), m.TailBytes(), before)
+	requireCounts(t, m, 5000, 0, int64(before))
+	if before == 0 || before > 5000 {
+		t.Errorf("5000 bytes are compressed to %d, want fewer, and some", before)
 	}
 	finished := m.Finish()
 	if finished.Len() != before || finished.RawBytes() != 5000 {
 		t.Errorf("finished: raw %d, compressed %d; want 5000, %d", finished.RawBytes(), finished.Len(), before)
 	}
-	if m.RawBytes() != 0 || m.TailBytes() != 0 || m.CompressedBytes() != 0 {
-		t.Error("a finished member is not empty")
-	}
+	requireCounts(t, m, 0, 0, 0)
 	finished.Release()
 	m.Discard()
 }
@@ -349,8 +354,8 @@ func TestUsedAgain(t *testing.T) {
 	}
 	for name, before := range use {
 		before()
-		if m.RawBytes() != 0 || m.TailBytes() != 0 || m.CompressedBytes() != 0 || len(m.Tail()) != 0 {
-			t.Errorf("%s: not empty", name)
+		if requireCounts(t, m, 0, 0, 0); len(m.Tail()) != 0 {
+			t.Errorf("%s: a tail of %d bytes, want none", name, len(m.Tail()))
 		}
 		write(t, m, input)
 		if got := bytesOf(t, m.Finish()); !bytes.Equal(got, want) {

@@ -233,7 +233,7 @@ func TestPermanentAnswers(t *testing.T) {
 			client := newClient(t, intake.Config{URL: server.URL, APIKey: secret.New("key-of-secrets"), PostTimeout: 10 * time.Second})
 			failed := failure(t, client, t.Context())
 			if failed.HTTPStatus != code || visits != 1 || failed.Attempts != 1 || failed.InDoubt() || failed.TooLarge() != (code == 413) {
-				t.Errorf("%v after %d visits, in doubt %v, too large %v", failed, visits, failed.InDoubt(), failed.TooLarge())
+				t.Errorf("%v after %d visits, in doubt %v, too large %v, want status %d after one, no doubt", failed, visits, failed.InDoubt(), failed.TooLarge(), code)
 			}
 			if !strings.HasPrefix(failed.Answer, "line one   line twoxxx") || len(failed.Answer) > 512 {
 				t.Errorf("answer %q, want %q at its beginning and at most 512 Answer", failed.Answer, "line one   line twoxxx")

@@ -9,11 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/server/internal/secret"
 	"github.com/scopegate/scopegate/server/internal/tenant"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // write writes a file of tenants and returns its path.
@@ -55,13 +59,16 @@ tenants:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(paths) != 2 || paths[0] != path || paths[1] != keyPath {
-		t.Errorf("paths %q, want 2 paths, %v and %v", paths, path, keyPath)
+	if want := []string{path, keyPath}; !slices.Equal(paths, want) {
+		t.Errorf("paths %q, want %q", paths, want)
 	}
 	shop, bank := table.Tenants()[0], table.Tenants()[1]
-	if shop.Name != "shop" || shop.Uploads != 5 || shop.Bytes != 1<<20 || shop.AdditionalTags != "team:shop,tier:1" ||
-		shop.Intake.URL != "https://intake.example/api" || shop.Intake.APIKey.Reveal() != "the-key" || shop.Intake.Connections != 3 {
-		t.Errorf("%+v", shop)
+	want := &tenant.Tenant{
+		Name: "shop", Uploads: 5, Bytes: 1 << 20, AdditionalTags: "team:shop,tier:1",
+		Intake: &tenant.Intake{URL: "https://intake.example/api", APIKey: secret.New("the-key"), Connections: 3},
+	}
+	if diff := cmp.Diff(want, shop, cmp.Transformer("reveal", secret.Secret.Reveal)); diff != "" {
+		t.Errorf("shop (-want +got):\n%s", diff)
 	}
 	if bank.Intake != nil {
 		t.Error("a tenant without an intake has one")
@@ -275,7 +282,7 @@ func TestScalarsCountByTheirText(t *testing.T) {
 		}
 		got := table.Tenants()[0]
 		if got.Name != want || got.AdditionalTags != want || got.Intake.URL != want || !got.Services.Has(want) || got.Services.Has(want+"0") {
-			t.Errorf("%s is read as %q, %q, %q", name, got.Name, got.AdditionalTags, got.Intake.URL)
+			t.Errorf("%s is read as %q, %q, %q, want %q in each", name, got.Name, got.AdditionalTags, got.Intake.URL, want)
 		}
 		if owner, _, err := table.ByCertificate(&x509.Certificate{DNSNames: []string{want}}); owner != got || err != nil {
 			t.Errorf("the certificate %s: %v, want %v", name, err, got)

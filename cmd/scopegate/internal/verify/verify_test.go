@@ -134,8 +134,9 @@ func TestUploadOfParts(t *testing.T) {
 	p := parts()
 	result, err := verify.Upload(metadata, sequence(sent()),
 		batches(t, envelope(t, 1, false, p[0], p[1]), envelope(t, 2, true, p[2], p[3])))
-	if err != nil || result.ScopeCount != 2 || result.PartCount != 4 || result.BatchCount != 2 {
-		t.Errorf("got %+v, %v, want ScopeCount 2, PartCount 4 and BatchCount 2", result, err)
+	want := verify.Result{ScopeCount: 2, PartCount: 4, BatchCount: 2, RawBytes: result.RawBytes, CompressedBytes: result.CompressedBytes}
+	if err != nil || result != want {
+		t.Errorf("got %+v, %v, want %+v", result, err, want)
 	}
 }
 
