@@ -1,15 +1,19 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/net/http/httpproxy"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
@@ -18,30 +22,27 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 )
 
-// Dial returns a client with a connection of its own to target, which
-// [Client.Close] closes. The target is a gRPC name: "host:port",
-// "dns:///host:port", "unix:///path/to/socket". Connecting happens in the
-// background and again after each loss, so that Dial itself fails only on a
-// target or an option that makes no sense.
+// Dial returns a client with its own connection to target, which [Client.Close] closes.
+// The target is a gRPC name: "host:port", "dns:///host:port", "unix:///path/to/socket".
+// The client connects in the background, and again after each loss, so Dial fails only on
+// an invalid target or option.
 //
-// Unless [WithTransportCredentials] says otherwise, the connection is plaintext
-// to a target on this host (a unix socket, "localhost" or a loopback address),
-// and TLS with the system's root certificates to any other. That may be reached
-// through a proxy, which HTTPS_PROXY names; where the value is none, Dial fails.
+// By default the connection is plaintext to a target on this host (a unix socket,
+// "localhost" or a loopback address), and otherwise TLS with the system's root
+// certificates; see [WithTransportCredentials]. Connections to other hosts use the proxy
+// of HTTPS_PROXY, if it is set; Dial fails if it is not a proxy's address.
 func Dial(target string, options ...Option) (*Client, error) {
 	return dial(target, []string{target}, nil, options)
 }
 
-// DialAny returns a client of several servers: each stream goes to the next one
-// that is connected, so that an upload that one server can't finish goes on at
-// another. A target is "host:port" or "unix:///path/to/socket"; for one target
-// alone DialAny is [Dial], and takes each that Dial takes.
+// DialAny returns a client of several servers. Each stream goes to the next server that
+// is connected, so that an upload that fails on one server resumes on another. A target
+// is "host:port" or "unix:///path/to/socket". With a single target, DialAny is [Dial].
 //
-// The connections are secured alike: plaintext where all targets are on this
-// host, TLS where one is not. Each server shows a certificate for the host of its
-// own target, and the authority that calls name is the first target's; with a
-// ServerName in [WithTLS], both are that.
-// A service config given by [WithDialOptions] replaces the choice of the server.
+// By default the connections are plaintext if all targets are on this host, and otherwise
+// TLS. Each server's certificate must be for the host of its target, and the authority of
+// calls is the first target; a ServerName in [WithTLS] replaces both. A service config
+// given by [WithDialOptions] replaces the choice of the server.
 func DialAny(targets []string, options ...Option) (*Client, error) {
 	switch len(targets) {
 	case 0:
@@ -66,7 +67,8 @@ func DialAny(targets []string, options ...Option) (*Client, error) {
 	}, options)
 }
 
-// resolveTarget leaves a host's name to be looked up at each connecting.
+// resolveTarget returns the address of target. A host's name is resolved whenever gRPC
+// connects.
 func resolveTarget(target string) (resolver.Address, error) {
 	if strings.HasPrefix(target, "unix:") || strings.HasPrefix(target, "unix-abstract:") {
 		return resolver.Address{Addr: target, ServerName: "localhost"}, nil
@@ -80,14 +82,13 @@ func resolveTarget(target string) (resolver.Address, error) {
 	return resolver.Address{Addr: target, ServerName: target}, nil
 }
 
-// connecting tries again soon after a server was found gone: how often an upload
-// asks is already held back by the client's own back-off.
+// connecting has a short back-off, because uploads have their own.
 var connecting = grpc.ConnectParams{
 	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
 	MinConnectTimeout: 10 * time.Second,
 }
 
-// dial connects to target, by which the targets are meant.
+// dial connects to target, the gRPC name that stands for targets.
 func dial(target string, targets []string, dialOptions []grpc.DialOption, options []Option) (*Client, error) {
 	if !allLocal(targets) {
 		if err := checkProxy(); err != nil {
@@ -95,11 +96,10 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 		}
 	}
 	s := newSettings(options)
-	secured := s.credentials
-	if secured == nil {
-		secured = defaultCredentials(targets...)
+	if s.credentials == nil {
+		s.credentials = defaultCredentials(targets...)
 	}
-	dialOptions = append(dialOptions, grpc.WithTransportCredentials(secured), grpc.WithConnectParams(connecting))
+	dialOptions = append(dialOptions, grpc.WithTransportCredentials(s.credentials), grpc.WithConnectParams(connecting))
 	if s.serverName != "" {
 		dialOptions = append(dialOptions, grpc.WithAuthority(s.serverName))
 	}
@@ -108,8 +108,7 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 		return nil, fmt.Errorf("dial %q: %w", target, err)
 	}
 	c := New(conn, options...)
-	// A token goes unencrypted only to this host.
-	c.settings.plaintextToken = c.settings.plaintextToken || allLocal(targets)
+	c.settings.plaintextToken = c.settings.plaintextToken || allLocal(targets) // it does not leave this host
 	c.closeConn = sync.OnceValue(conn.Close)
 	return c, nil
 }
@@ -144,4 +143,24 @@ func isLocal(target string) bool {
 	}
 	address, err := netip.ParseAddr(host)
 	return err == nil && address.Unmap().IsLoopback()
+}
+
+// checkProxy fails if the variable for the proxy is not a proxy's address, because gRPC
+// would then connect without the proxy. The error does not contain the value, which may
+// hold a password.
+func checkProxy() error {
+	env := httpproxy.Config{HTTPSProxy: cmp.Or(os.Getenv("HTTPS_PROXY"), os.Getenv("https_proxy"))}
+	if env.HTTPSProxy == "" {
+		return nil
+	}
+	proxy, err := env.ProxyFunc()(&url.URL{Scheme: "https", Host: "server.invalid"})
+	if err != nil || proxy == nil || proxy.Hostname() == "" || strings.HasSuffix(proxy.Host, ":") {
+		name := "HTTPS_PROXY"
+		if os.Getenv(name) == "" {
+			name = "https_proxy"
+		}
+		return errors.New(name + " is not the address of a proxy: it must be host:port or http://host:port; " +
+			"a % in its user or password is written %25")
+	}
+	return nil
 }

@@ -13,21 +13,18 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// ErrUpload is what an error wraps when the upload was in order and its delivery
-// failed: the server could not be reached, was overloaded, stopped or broke, or
-// the intake behind it did. The same upload may succeed later. An error that
-// does not wrap it (wrong input, missing permission, an intake that refuses what it
-// gets, a fault that the server has logged, the caller's context, the caller's own
-// sequence) comes back each time.
+// ErrUpload is wrapped by errors of delivering a valid upload: the server, or the intake
+// behind it, was unreachable, overloaded or stopping, or broke. The same upload may
+// succeed later. Other errors recur: wrong input, missing permission, an intake that
+// refuses the data, a bug that the server has logged, the caller's context or sequence.
 var ErrUpload = errors.New("upload not delivered")
 
 // ErrEnded is returned by [Upload.Send] after [Upload.CloseAndReceive].
 var ErrEnded = errors.New("upload has ended")
 
-// Error is how an upload failed, as a gRPC status. Get at it with errors.As or
-// errors.AsType; status.FromError and status.Code read it too. It wraps
-// [ErrUpload] where the delivery failed, and the error and cause of the upload's
-// context where that ended.
+// Error is the failure of an upload, with a gRPC status, which status.FromError and
+// status.Code return too. It wraps [ErrUpload] if the delivery failed, and the error and
+// cause of the upload's context if that was done.
 type Error struct {
 	operation string
 	status    *status.Status
@@ -39,33 +36,32 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.operation, e.status.Code(), e.status.Message())
 }
 
-// Unwrap returns the errors that errors.Is finds in e, see [Error].
+// Unwrap returns the wrapped errors, see [Error].
 func (e *Error) Unwrap() []error { return e.wrapped }
 
-// GRPCStatus returns the status, as package status of gRPC looks for it.
+// GRPCStatus returns the status, for gRPC's package status.
 func (e *Error) GRPCStatus() *status.Status { return e.status }
 
 // Code returns the code of the status, never codes.OK.
 func (e *Error) Code() codes.Code { return e.status.Code() }
 
-// Reason returns the reason that the server gave in its google.rpc.ErrorInfo,
-// such as INTAKE_TIMEOUT or SCOPE_INVALID, and "" where it gave none, as when
-// the server was not reached.
+// Reason returns the reason in the server's google.rpc.ErrorInfo, such as INTAKE_TIMEOUT
+// or SCOPE_INVALID, or "" if there is none, for example because the server was not
+// reached.
 func (e *Error) Reason() string {
 	return detail[*errdetails.ErrorInfo](e.status).GetReason()
 }
 
-// IntakeFailure returns what went wrong between the server and the intake, or
-// nil where nothing did.
+// IntakeFailure returns the failure between the server and the intake, or nil if there
+// was none.
 func (e *Error) IntakeFailure() *symdbv1.IntakeFailure {
 	return detail[*symdbv1.IntakeFailure](e.status)
 }
 
-// FieldViolations returns the fields that the server found wrong, such as
-// "metadata.upload_id" or "scope[17].symbols[2].name", with a description of
-// each; none where the input was not the reason. The ordinal counts scopes as
-// they were sent in the stream that failed, from 0: a scope that was split counts
-// once for each part.
+// FieldViolations returns the fields that the server refused, such as
+// "metadata.upload_id" or "scope[17].symbols[2].name", with descriptions. The index of a
+// scope counts the scopes sent in the stream that failed, from 0; each part of a split
+// scope counts.
 func (e *Error) FieldViolations() []*errdetails.BadRequest_FieldViolation {
 	return detail[*errdetails.BadRequest](e.status).GetFieldViolations()
 }
@@ -81,7 +77,7 @@ func detail[D any](s *status.Status) D {
 	return none
 }
 
-// receivedError describes an error of the RPC whose context is ctx.
+// receivedError returns the Error for an error of the RPC whose context is ctx.
 func receivedError(ctx context.Context, operation string, err error) *Error {
 	s, ok := status.FromError(err)
 	if !ok {
@@ -98,8 +94,7 @@ func receivedError(ctx context.Context, operation string, err error) *Error {
 	return e
 }
 
-// deadlineSlack allows for a server that also counts the caller's deadline, and
-// is first to report it.
+// deadlineSlack allows for a server that reports the caller's deadline a little early.
 const deadlineSlack = 100 * time.Millisecond
 
 func deadlinePassed(ctx context.Context) bool {
@@ -114,8 +109,8 @@ func contextErrors(ctx context.Context) []error {
 	return []error{ctx.Err(), context.Cause(ctx)}
 }
 
-// localError describes what gRPC refused to send, whose status says nothing
-// about the delivery, though its code be that of one.
+// localError returns the Error for a message that gRPC refused to send. It does not wrap
+// ErrUpload, whatever its code.
 func localError(operation string, err error) *Error {
 	return &Error{operation: operation, status: status.Convert(err), wrapped: []error{err}}
 }
@@ -124,9 +119,8 @@ func inputError(operation, message string) *Error {
 	return &Error{operation: operation, status: status.New(codes.InvalidArgument, message)}
 }
 
-// isDelivery reports whether e is about the delivery, rather than about what was
-// to be delivered or who wanted it, as docs/protocol.md has it. Codes that gRPC does
-// not know are taken as it takes them, for UNKNOWN.
+// isDelivery reports whether e is about the delivery rather than the input or the
+// caller, see docs/protocol.md. Like gRPC, it treats unknown codes as UNKNOWN.
 func (e *Error) isDelivery() bool {
 	switch e.Code() {
 	case codes.OK, codes.InvalidArgument, codes.OutOfRange, codes.NotFound, codes.AlreadyExists,
@@ -135,7 +129,7 @@ func (e *Error) isDelivery() bool {
 	case codes.ResourceExhausted:
 		return e.Reason() != "" // without one it is gRPC's own: a message is too long
 	case codes.Internal:
-		return e.Reason() == "" // with one it is a fault of the server's, to be reported
+		return e.Reason() == "" // with one it is a bug of the server
 	case codes.Unavailable, codes.Aborted, codes.Unknown, codes.DataLoss,
 		codes.Canceled, codes.DeadlineExceeded:
 		return true

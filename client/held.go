@@ -5,24 +5,21 @@ import (
 	"time"
 )
 
-// upkeepBytes is what a held message takes beside its bytes, rounded up.
+// upkeepBytes is the memory that a held message takes in addition to its bytes.
 const upkeepBytes = 64
 
-// heldMessage is a message that is not yet accepted.
 type heldMessage struct {
 	wire  wireRequest
 	added time.Time
-	// ordinal counts the messages of the queue from its beginning.
+	// ordinal is how many messages were pushed before.
 	ordinal int64
 }
 
-// held is the queue of messages that are not yet accepted, oldest first. It knows
-// no clock and does no I/O.
+// held is the queue of messages that are not yet accepted, oldest first.
 type held struct {
 	messages []heldMessage
-	// wireBytes is the sum of the messages without their upkeep.
-	wireBytes int
-	// pushedCount is how many messages the queue has ever had.
+	// wireBytes is the size of the messages without their upkeep.
+	wireBytes   int
 	pushedCount int64
 }
 
@@ -32,8 +29,8 @@ func (h *held) push(wire wireRequest, now time.Time) {
 	h.pushedCount++
 }
 
-// oldest returns the ordinal of the oldest message, or that of the next one where
-// there is none.
+// oldest returns the ordinal of the oldest message, or of the next one to be pushed if
+// the queue is empty.
 func (h *held) oldest() int64 {
 	if len(h.messages) == 0 {
 		return h.pushedCount
@@ -41,7 +38,7 @@ func (h *held) oldest() int64 {
 	return h.messages[0].ordinal
 }
 
-// remove takes the messages from i to before j out, and returns what they took.
+// remove removes the messages i to j-1 and returns the memory that they took.
 func (h *held) remove(i, j int) (freedBytes int) {
 	for _, m := range h.messages[i:j] {
 		h.wireBytes -= len(m.wire)
@@ -54,19 +51,18 @@ func (h *held) remove(i, j int) (freedBytes int) {
 	return freedBytes
 }
 
-// cutting says what is to be cut from a queue, and when.
+// cutting says when to cut a stream from a queue, and how large.
 type cutting struct {
 	thresholdBytes int
 	thresholdAge   time.Duration
-	// urgent cuts what there is, however little.
+	// urgent means regardless of the thresholds.
 	urgent bool
-	// closing cuts the newest message too.
+	// closing means that the newest message is not held back.
 	closing bool
 }
 
-// cut returns how many of the oldest messages make up the next stream, or 0 and
-// how long to wait for the oldest one to come of age; 0 where only a new message
-// can change it.
+// cut returns how many of the oldest messages are the next stream. If there is none yet,
+// it returns 0 and how long to wait for the threshold age, or 0 to wait for a message.
 func (h *held) cut(c cutting, now time.Time) (count int, wait time.Duration) {
 	free, freeBytes := len(h.messages), h.wireBytes
 	if !c.closing && free > 0 {

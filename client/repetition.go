@@ -8,16 +8,14 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// ErrSequenceChanged is returned by [Client.UploadScopes] where the sequence,
-// ranged over again, did not yield the same: it can be ranged over only once (see
-// [WithoutResume]), or comes in another order each time, as that of a map does.
-// The upload has no final batch then. The error also wraps the failure for which
-// the sequence was needed again. Not every such sequence is found out.
+// ErrSequenceChanged is returned by [Client.UploadScopes] if the sequence, ranged over
+// again, yields other scopes: it can be ranged over only once (see [WithoutResume]), or
+// its order varies, like a map's. The upload then has no final batch. The error also
+// wraps the failure that made it range again. Not every change is detected.
 var ErrSequenceChanged = errors.New("the sequence did not yield the same scopes again")
 
-// repetition compares what a sequence yields from pass to pass. Of the first
-// 1, 2, 4, 8 … messages it keeps a sum each, so that it stays small however long
-// the sequence is.
+// repetition checks that each pass over a sequence yields the same messages. It keeps
+// sums of the first 1, 2, 4, 8, … messages, so that it is small for any sequence.
 type repetition struct {
 	sums          []uint64
 	furthestCount int64
@@ -27,20 +25,20 @@ type repetition struct {
 
 func newRepetition() repetition { return repetition{seed: maphash.MakeSeed()} }
 
-// pass begins a pass from the sequence's beginning.
+// pass begins a pass over the sequence.
 func (r *repetition) pass() *pass {
-	p := &pass{of: r}
+	p := &pass{repetition: r}
 	p.sum.SetSeed(r.seed)
 	return p
 }
 
 type pass struct {
-	of    *repetition
-	sum   maphash.Hash
-	count int64
+	repetition *repetition
+	sum        maphash.Hash
+	count      int64
 }
 
-// add takes the next message, and tells whether it may be what came before.
+// add adds the next message, and reports whether it may equal the one of earlier passes.
 func (p *pass) add(message *symdbv1.Scope) bool {
 	p.sum.WriteString(message.GetScopeType())
 	p.sum.WriteString(message.GetName())
@@ -48,24 +46,25 @@ func (p *pass) add(message *symdbv1.Scope) bool {
 		len(message.GetName()), len(message.GetSymbols()), len(message.GetScopes()), int(message.GetEndLine()),
 	})
 	p.count++
-	if p.count > p.of.furthestCount {
-		if p.of.ended {
+	r := p.repetition
+	if p.count > r.furthestCount {
+		if r.ended {
 			return false
 		}
-		p.of.furthestCount = p.count
+		r.furthestCount = p.count
 	}
 	if bits.OnesCount64(uint64(p.count)) != 1 {
 		return true
 	}
-	if i := bits.TrailingZeros64(uint64(p.count)); i < len(p.of.sums) {
-		return p.of.sums[i] == p.sum.Sum64()
+	if i := bits.TrailingZeros64(uint64(p.count)); i < len(r.sums) {
+		return r.sums[i] == p.sum.Sum64()
 	}
-	p.of.sums = append(p.of.sums, p.sum.Sum64())
+	r.sums = append(r.sums, p.sum.Sum64())
 	return true
 }
 
-// end tells whether the sequence may end here.
+// end ends the pass, and reports whether earlier passes ended here too.
 func (p *pass) end() bool {
-	p.of.ended = true
-	return p.count == p.of.furthestCount
+	p.repetition.ended = true
+	return p.count == p.repetition.furthestCount
 }

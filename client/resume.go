@@ -12,23 +12,23 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// delivery brings what a sequence yields to the server, in as many streams as it
-// takes. It counts messages: a scope that is split counts once for each part.
+// delivery uploads a sequence in as many streams as needed. It counts messages: each part
+// of a split scope counts.
 type delivery struct {
 	client *Client
 	scopes iter.Seq2[*symdbv1.Scope, error]
-	// metadata is that of the stream to come.
+	// metadata is for the next stream.
 	metadata *symdbv1.UploadMetadata
 	// begin is the number of the delivery's first batch.
 	begin int32
 	// acceptedCount is how many messages are accepted under metadata's upload_id.
 	acceptedCount int64
 	failureCount  int
-	// failure is the one that the stream in progress makes good for.
+	// failure is why the current stream is needed, nil for the first one.
 	failure    error
 	repetition repetition
 
-	// Of the stream in progress, or of the last one:
+	// State of the current or last stream:
 
 	upload    *Upload
 	sentCount int64
@@ -55,7 +55,7 @@ func (d *delivery) run(ctx context.Context) (*symdbv1.UploadScopesResponse, erro
 		if err == nil {
 			return d.total(summary), nil
 		}
-		failed, ok := err.(*streamError) //nolint:errorlint // one in the sequence's own error is another delivery's
+		failed, ok := err.(*streamError) //nolint:errorlint // a wrapped one is from another delivery, in the sequence
 		if !ok {
 			return nil, err
 		}
@@ -65,15 +65,14 @@ func (d *delivery) run(ctx context.Context) (*symdbv1.UploadScopesResponse, erro
 	}
 }
 
-// streamError marks an error as the stream's, rather than the sequence's.
+// streamError marks an error of the stream, as opposed to one of the sequence.
 type streamError struct{ err error }
 
 func (f *streamError) Error() string { return f.err.Error() }
 func (f *streamError) Unwrap() error { return f.err }
 
-// stream sends, in a stream of its own, the messages behind the accepted ones.
-// A stream that goes on is opened when its first message is found, which may take
-// as long as it took to send those before.
+// stream sends the messages after the accepted ones in one stream. To resume, it opens
+// the stream only at its first message, because finding that may take long.
 func (d *delivery) stream(ctx context.Context) (*symdbv1.UploadScopesResponse, error) {
 	d.upload, d.sentCount, d.closed = nil, 0, false
 	defer func() {
@@ -141,13 +140,13 @@ func (d *delivery) send(ctx context.Context, scopeCount int, message *symdbv1.Sc
 	return nil
 }
 
-// changed tells, beside what is wrong with the sequence, why it was needed again.
+// changed returns the error for a sequence that changed.
 func (d *delivery) changed() error {
 	return fmt.Errorf("%w, as needed after: %w", ErrSequenceChanged, d.failure)
 }
 
-// retry prepares the stream that follows a failed one, and waits for its time. It
-// returns an error where none shall follow.
+// retry prepares the next stream after a failure, and waits until it may begin. It
+// returns an error if the delivery has failed.
 func (d *delivery) retry(ctx context.Context, err error) error {
 	failure, ok := errors.AsType[*Error](err)
 	if !ok || d.client.settings.withoutResume || failure.outlook() == permanent {
@@ -166,7 +165,7 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 		if progress.GetAcceptedScopeCount() > 0 {
 			d.failureCount = 0
 		}
-	case d.sentCount == 0, isUnread(progress): // no connection, for example: the stream was never begun
+	case d.sentCount == 0, isUnread(progress): // nothing was accepted
 		d.failureCount++
 	case d.begin > 1:
 		return d.describe(err)
@@ -177,7 +176,7 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 		d.failureCount++
 	}
 	if d.failureCount >= d.client.settings.maxAttempts {
-		return fmt.Errorf("%d attempts brought nothing further: %w", d.failureCount, err)
+		return fmt.Errorf("%d attempts made no progress: %w", d.failureCount, err)
 	}
 
 	asked, _ := failure.RetryDelay()
@@ -196,8 +195,8 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 	return nil
 }
 
-// isKnown tells whether a failure says how far its stream came. What contradicts
-// what was sent is taken for unknown: that costs a new beginning, and no scope.
+// isKnown reports whether progress can be trusted. If it contradicts what was sent, it
+// can't, and the upload starts over, which loses no scope.
 func (d *delivery) isKnown(progress *symdbv1.UploadProgress) bool {
 	accepted, first := progress.GetAcceptedScopeCount(), max(1, d.metadata.GetFirstBatchNum())
 	switch {
@@ -212,22 +211,21 @@ func (d *delivery) isKnown(progress *symdbv1.UploadProgress) bool {
 	}
 }
 
-// isUnread reports whether the server has given up a stream before it read of what
-// upload it is.
+// isUnread reports whether the server aborted a stream before it read the upload's id.
 func isUnread(progress *symdbv1.UploadProgress) bool {
 	return progress != nil && progress.GetUploadId() == "" && progress.GetAcceptedScopeCount() == 0
 }
 
-// describe says where in the upload the failed stream began, because the server
-// counts scopes from there.
+// describe adds to an error where in the upload the failed stream began, because the
+// server counts scopes from there.
 func (d *delivery) describe(err error) error {
 	if d.acceptedCount == 0 {
 		return err
 	}
-	return fmt.Errorf("after %d scopes accepted of earlier streams: %w", d.acceptedCount, err)
+	return fmt.Errorf("after %d scopes accepted in earlier streams: %w", d.acceptedCount, err)
 }
 
-// total makes the summary of the last stream that of the upload.
+// total turns the summary of the last stream into the summary of the upload.
 func (d *delivery) total(last *symdbv1.UploadScopesResponse) *symdbv1.UploadScopesResponse {
 	last.ScopeCount += d.acceptedCount
 	last.BatchCount += max(1, d.metadata.GetFirstBatchNum()) - d.begin

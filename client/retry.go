@@ -1,7 +1,10 @@
 package client
 
 import (
+	"context"
 	"errors"
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -10,42 +13,40 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// RetryEvent is a failure after which a client goes on by itself, see
-// [WithOnRetry].
+// RetryEvent is a failure after which a client retries, see [WithOnRetry].
 type RetryEvent struct {
 	// Err is the failure, an [*Error].
 	Err error
-	// FailureCount is how many streams in a row have brought nothing further, this
-	// failure included; 0 where scopes of the failed stream are accepted.
+	// FailureCount is how many streams in a row made no progress, including this one. It
+	// is 0 if scopes of the failed stream were accepted.
 	FailureCount int
-	// Wait is how long the client waits now. A waiting [Uploader] that is closed
-	// cuts it short, though never what the server asked for.
+	// Wait is how long the client will wait. Closing an [Uploader] shortens it, but not
+	// below the delay that the server asked for.
 	Wait time.Duration
-	// UploadID is the upload_id of the stream to come.
+	// UploadID is the upload_id of the next stream.
 	UploadID string
-	// StartsOver tells that UploadID is new and that the stream to come begins with
-	// the first scope, because it is not known what of the failed one is accepted.
-	// Never of an [Uploader].
+	// StartsOver reports whether UploadID is new and the next stream begins with the
+	// first scope, because it is unknown which scopes of the failed one were accepted. An
+	// [Uploader] never starts over.
 	StartsOver bool
-	// AcceptedScopeCount is how many scopes are accepted so far under UploadID. A
-	// scope that was split counts once for each part.
+	// AcceptedScopeCount is how many scopes are accepted so far under UploadID. Each part
+	// of a split scope counts.
 	AcceptedScopeCount int64
-	// FirstBatchNum is the number of the first batch of the stream to come.
+	// FirstBatchNum is the number of the first batch of the next stream.
 	FirstBatchNum int32
 }
 
-// Progress returns how far the stream came of which e is the failure, or nil
-// where that is not known.
+// Progress returns how much of the failed stream was accepted, or nil if that is unknown.
 func (e *Error) Progress() *symdbv1.UploadProgress {
 	return detail[*symdbv1.UploadProgress](e.status)
 }
 
-// MaxRetryDelay is the longest that a server can have its clients wait before the
-// next attempt. A scopegate server asks for a minute at most.
+// MaxRetryDelay is the longest delay before the next attempt that a client accepts from a
+// server. A scopegate server asks for at most a minute.
 const MaxRetryDelay = 5 * time.Minute
 
-// RetryDelay returns how long the server asks its clients to wait before the next
-// attempt, at most [MaxRetryDelay], and whether it does.
+// RetryDelay returns the delay before the next attempt that the server asked for, at most
+// [MaxRetryDelay], and whether it asked for one.
 func (e *Error) RetryDelay() (time.Duration, bool) {
 	asked := detail[*errdetails.RetryInfo](e.status)
 	if asked == nil {
@@ -54,20 +55,18 @@ func (e *Error) RetryDelay() (time.Duration, bool) {
 	return min(max(0, asked.GetRetryDelay().AsDuration()), MaxRetryDelay), true
 }
 
-// outlook is what another attempt promises.
+// outlook is whether a failure is expected to recur.
 type outlook int
 
 const (
-	// permanent failures come back each time.
+	// permanent failures recur.
 	permanent outlook = iota
-	// transient failures pass, if nobody knows when.
+	// transient failures pass at some time.
 	transient
-	// doubtful failures carry nothing of the server's: a proxy or the connection
-	// may have failed, or the server in a way that it will each time.
+	// doubtful failures may be either: a proxy or the connection failed, or the server
+	// did without giving a reason.
 	doubtful
 )
-
-const reasonOverloaded = "OVERLOADED"
 
 func (e *Error) outlook() outlook {
 	if !errors.Is(e, ErrUpload) {
@@ -77,7 +76,7 @@ func (e *Error) outlook() outlook {
 	case codes.Unavailable:
 		return transient
 	case codes.ResourceExhausted:
-		if _, asked := e.RetryDelay(); asked || e.Reason() == reasonOverloaded {
+		if _, asked := e.RetryDelay(); asked || e.Reason() == "OVERLOADED" {
 			return transient
 		}
 		return permanent
@@ -92,4 +91,46 @@ func (e *Error) outlook() outlook {
 	default:
 		return permanent
 	}
+}
+
+const (
+	// DefaultFirstBackoff limits the wait after a first failure.
+	DefaultFirstBackoff = 200 * time.Millisecond
+	// DefaultMaxBackoff limits the wait after any failure.
+	DefaultMaxBackoff = 30 * time.Second
+)
+
+// longestBackoff leaves room to add a server's delay.
+const longestBackoff = math.MaxInt64 - MaxRetryDelay - 1
+
+// backoffRange is an exponential back-off with full jitter.
+type backoffRange struct {
+	first, most time.Duration
+}
+
+// draw returns how long to wait after a failure. failureCount is of those before it.
+func (b backoffRange) draw(failureCount int) time.Duration {
+	limit := min(b.most, longestBackoff)
+	if shifted := b.first << min(failureCount, 40); shifted>>min(failureCount, 40) == b.first {
+		limit = min(limit, shifted)
+	}
+	return rand.N(limit + 1) //nolint:gosec // it is not secret
+}
+
+// pause waits. It returns the cause of ctx if that is done first.
+func pause(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// endsBefore reports whether ctx will be done within the wait.
+func endsBefore(ctx context.Context, wait time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= wait
 }

@@ -12,28 +12,27 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// sender is the goroutine of an [Uploader]: it sends one stream after the other,
-// each until it is known what became of it. What is not in the Uploader's own
-// part is touched by it alone.
+// sender is the goroutine of an [Uploader]. It sends one stream at a time, until the
+// stream is accepted. Only it uses the fields that are not the Uploader's.
 type sender struct {
 	*Uploader
 
-	// thresholdBytes becomes lower when a batch was too large.
+	// thresholdBytes is lowered when a batch was too large.
 	thresholdBytes int
 	// batchNum is the number of the next batch.
 	batchNum int32
-	// carrier is the root of the newest accepted scope. It carries the final batch
-	// where the scope held back for that was refused: the backend merges it into
-	// what is there by scope_type and name.
+	// carrier is the root of the newest accepted scope. It becomes the final batch if the
+	// scope held back for that is refused: the backend merges it, by scope_type and name,
+	// with the one that it has.
 	carrier wireRequest
 	// refusal is the last refusal of a scope.
 	refusal error
-	// failure is the last failure, for those who had no time to wait for the end.
+	// failure is the last failure since a stream was accepted.
 	failure error
 }
 
-// flight is the scopes of one stream: the oldest ones held, or else a carrier,
-// which is not held.
+// flight is the scopes of one stream: the oldest held ones, or the carrier, which is not
+// held.
 type flight struct {
 	requests []wireRequest
 	final    bool
@@ -47,7 +46,7 @@ func (s *sender) run(ctx context.Context) {
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 		if s.failure != nil {
-			err = fmt.Errorf("%w; the last failure: %w", err, s.failure)
+			err = fmt.Errorf("%w; last failure: %w", err, s.failure)
 		}
 	}
 	s.mu.Lock()
@@ -59,7 +58,7 @@ func (s *sender) run(ctx context.Context) {
 	s.announce()
 }
 
-// send returns nil when the upload has ended well.
+// send sends streams until the upload has ended. It returns nil on success.
 func (s *sender) send(ctx context.Context) error {
 	for {
 		f, wait, isEmpty := s.next()
@@ -85,8 +84,8 @@ func (s *sender) send(ctx context.Context) error {
 	}
 }
 
-// next cuts the next stream. There is none yet where the flight is nil, and never
-// will be where isEmpty.
+// next cuts the next stream. f is nil if there is none yet; isEmpty means that there will
+// be none.
 func (s *sender) next() (f *flight, wait time.Duration, isEmpty bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,22 +109,20 @@ func (s *sender) next() (f *flight, wait time.Duration, isEmpty bool) {
 
 // idle waits for something to do.
 func (s *sender) idle(ctx context.Context, wait time.Duration) error {
-	var ofAge <-chan time.Time
+	var aged <-chan time.Time
 	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		ofAge = timer.C
+		aged = time.After(wait)
 	}
 	select {
 	case <-s.wake:
-	case <-ofAge:
+	case <-aged:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
-// endEmpty ends an upload that has no scope left to end with.
+// endEmpty ends an upload without held scopes.
 func (s *sender) endEmpty(ctx context.Context) error {
 	if s.carrier != nil {
 		return s.deliver(ctx, &flight{requests: []wireRequest{s.carrier}, final: true})
@@ -133,8 +130,8 @@ func (s *sender) endEmpty(ctx context.Context) error {
 	return s.refusal
 }
 
-// deliver sends a flight until it is accepted, or has lost all its scopes. It may
-// become a smaller one, and then is final no more.
+// deliver sends a flight until it is accepted, or all its scopes are refused. If it gets
+// halved, it is no longer final.
 func (s *sender) deliver(ctx context.Context, f *flight) error {
 	failureCount, doubtCount := 0, 0
 	isClosing := isClosed(s.closing)
@@ -163,7 +160,7 @@ func (s *sender) deliver(ctx context.Context, f *flight) error {
 			return err
 		case doubtful:
 			if doubtCount++; doubtCount >= s.client.settings.maxAttempts {
-				return fmt.Errorf("%d attempts brought nothing further: %w", doubtCount, err)
+				return fmt.Errorf("%d attempts made no progress: %w", doubtCount, err)
 			}
 		case transient:
 		}
@@ -179,7 +176,6 @@ func (s *sender) deliver(ctx context.Context, f *flight) error {
 	return nil
 }
 
-// attempt sends a flight once.
 func (s *sender) attempt(ctx context.Context, f *flight) (*symdbv1.UploadScopesResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.AttemptTimeout)
 	defer cancel()
@@ -199,8 +195,8 @@ func (s *sender) attempt(ctx context.Context, f *flight) (*symdbv1.UploadScopesR
 	return upload.CloseAndReceive()
 }
 
-// outlookOf tells what another attempt promises. The end of an attempt's own time
-// is as good as a lost connection.
+// outlookOf returns the outlook of a failure. The timeout of an attempt is transient, like
+// a lost connection.
 func (s *sender) outlookOf(failure *Error) outlook {
 	if errors.Is(failure, context.DeadlineExceeded) {
 		return transient
@@ -208,8 +204,8 @@ func (s *sender) outlookOf(failure *Error) outlook {
 	return failure.outlook()
 }
 
-// pause waits for the next attempt. The first time that the Uploader is closed it
-// waits no longer than the server asked for.
+// pause waits for the next attempt. If the Uploader is closed during the wait, it waits
+// no longer than the server asked for.
 func (s *sender) pause(
 	ctx context.Context, failure *Error, failureCount int, wasClosing bool,
 ) (cutShort bool, err error) {
@@ -240,7 +236,7 @@ func (s *sender) pause(
 	}
 }
 
-// isAccepted tells whether a stream has failed after its batch was accepted.
+// isAccepted reports whether a stream failed after its batch was accepted.
 func (s *sender) isAccepted(f *flight, failure *Error) bool {
 	progress := failure.Progress()
 	return progress.GetUploadId() == s.ID() &&
@@ -248,7 +244,7 @@ func (s *sender) isAccepted(f *flight, failure *Error) bool {
 		progress.GetNextBatchNum() == s.batchNum+1
 }
 
-// accept counts what is accepted. The summary is nil where the server gave none.
+// accept records that a flight is accepted. The summary is nil if the server sent none.
 func (s *sender) accept(f *flight, summary *symdbv1.UploadScopesResponse) error {
 	count := len(f.requests)
 	carrier, err := rootRequest(f.requests[count-1])

@@ -9,18 +9,11 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// The server's reasons for which a flight goes on as a smaller one. Nothing of a
-// refused single_batch stream was forwarded, so that its number is free.
-const (
-	reasonBatchTooLarge = "BATCH_TOO_LARGE"
-	reasonScopeInvalid  = "SCOPE_INVALID"
-	reasonScopeTooLarge = "SCOPE_TOO_LARGE"
-)
-
-// shrink makes a refused flight smaller where that may help: it leaves out the
-// scopes that are refused, or the second half of too large a batch. The scopes of
-// the smaller one are always some of the refused one, so that not even a
-// refusal after an acceptance that nobody heard of can lose any.
+// shrink makes a refused flight smaller if that may help: it removes the scopes that are
+// refused, or the second half of a batch that is too large. The batch number can be used
+// again, because nothing of a refused single_batch stream was forwarded. Even if an
+// earlier attempt was accepted without the client learning it, no scope is lost, because
+// the smaller flight has only scopes of the refused one.
 func (s *sender) shrink(f *flight, failure *Error) bool {
 	switch {
 	case isBatchTooLarge(failure) && len(f.requests) > 1:
@@ -30,7 +23,7 @@ func (s *sender) shrink(f *flight, failure *Error) bool {
 		s.refuse(f, 0, failure)
 		return true
 	case failure.Code() != codes.InvalidArgument,
-		failure.Reason() != reasonScopeInvalid && failure.Reason() != reasonScopeTooLarge:
+		failure.Reason() != "SCOPE_INVALID" && failure.Reason() != "SCOPE_TOO_LARGE":
 		return false
 	}
 	ordinals := refusedOrdinals(failure, len(f.requests))
@@ -40,14 +33,14 @@ func (s *sender) shrink(f *flight, failure *Error) bool {
 	return len(ordinals) > 0
 }
 
-// isBatchTooLarge tells whether less in a batch may help. An intake's 413 means
-// the same where the server passes it on.
+// isBatchTooLarge reports whether the server, or the intake by a 413, refused the batch as
+// too large.
 func isBatchTooLarge(failure *Error) bool {
-	return failure.Reason() == reasonBatchTooLarge ||
+	return failure.Reason() == "BATCH_TOO_LARGE" ||
 		failure.IntakeFailure().GetHttpStatus() == http.StatusRequestEntityTooLarge
 }
 
-// halve leaves the first half in the flight, the rest to later ones.
+// halve keeps the first half in the flight. The rest follows in later ones.
 func (s *sender) halve(f *flight) {
 	flightBytes := 0
 	for _, request := range f.requests {
@@ -58,7 +51,7 @@ func (s *sender) halve(f *flight) {
 	f.final = false
 }
 
-// refuse leaves the scope at index i out.
+// refuse removes the scope at index i.
 func (s *sender) refuse(f *flight, i int, failure *Error) {
 	refused := RefusedScope{Err: failure}
 	if root, err := rootOf(f.requests[i]); err == nil {
@@ -75,7 +68,7 @@ func (s *sender) refuse(f *flight, i int, failure *Error) {
 	s.options.OnRefused(refused)
 }
 
-// refusedOrdinals returns which scopes of a stream are refused, in rising order.
+// refusedOrdinals returns the indexes of a stream's refused scopes, in ascending order.
 func refusedOrdinals(failure *Error, count int) []int {
 	var ordinals []int
 	for _, violation := range failure.FieldViolations() {

@@ -12,16 +12,13 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// ScopeTooLargeError is returned for a scope that does not fit a message and
-// can't be split further: its own fields and symbols, inside the scopes that
-// enclose it, are larger than [WithMaxMessageBytes] allows. Nothing is wrong
-// with the scope itself; a larger limit may let it pass.
+// ScopeTooLargeError is returned for a scope that does not fit a message and can't be
+// split further: its own fields and symbols, with the scopes that enclose it, are larger
+// than [WithMaxMessageBytes] allows. With a larger limit it may fit.
 type ScopeTooLargeError struct {
-	// ScopeType is the scope_type of the scope.
 	ScopeType string
-	// Name is the name of the scope, "" where it has none.
-	Name string
-	// Root is the name of the root scope that the scope lies in, or is.
+	Name      string
+	// Root is the name of the root scope that contains the scope, or is the scope.
 	Root string
 	// Bytes is the size of the smallest message that the scope would fit.
 	Bytes int
@@ -29,25 +26,22 @@ type ScopeTooLargeError struct {
 	MaxBytes int
 }
 
-// Error names the scope, its root and the two sizes.
 func (e *ScopeTooLargeError) Error() string {
 	return fmt.Sprintf("scope %s %q in root scope %q takes a message of %d bytes without its children, more than the limit of %d",
 		e.ScopeType, e.Name, e.Root, e.Bytes, e.MaxBytes)
 }
 
-// split yields root in parts, each a root scope of which the request takes at
-// most maxBytes. The parts' children, in order, are those of root. A scope that
-// is itself too large for a part is opened: its copy, with the fields it has of
-// itself, lies in each of the parts that have children of it, its symbols in
-// the first of these only. Parts share with root all that they do not open, so
-// neither may be changed while the other is in use; each is built when it is
-// asked for. The same root and limit give the same parts.
+// split yields root in parts, each a root scope whose request takes at most maxBytes. The
+// parts together have root's children, in order. A scope that is too large for a part is
+// opened: each part with some of its children has a copy of its own fields, and the first
+// of these parts its symbols. Parts share unopened scopes with root, so neither may be
+// changed while the other is in use. Each part is built when it is needed. The same root
+// and limit give the same parts.
 //
-// An error is a [*ScopeTooLargeError], and the last that is yielded.
+// An error is a [*ScopeTooLargeError] and ends the sequence.
 func split(root *symdbv1.Scope, maxBytes int) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
-		// This walk alone computes sizes: it leaves in each message its own.
-		proto.Size(root)
+		proto.Size(root) // caches the sizes of all scopes
 		p := packer{maxBytes: maxBytes, yield: yield}
 		if p.open(root) {
 			yield(p.chain[0].copied, nil)
@@ -55,26 +49,26 @@ func split(root *symdbv1.Scope, maxBytes int) iter.Seq2[*symdbv1.Scope, error] {
 	}
 }
 
-// packer fills one part after the other. A part is a chain of open scopes, root
-// first, to whose innermost one children are added.
+// packer fills one part after the other. A part is a chain of open scopes, root first.
+// Children are added to the innermost one.
 type packer struct {
 	maxBytes int
 	yield    func(*symdbv1.Scope, error) bool
 	chain    []openScope
 }
 
-// openScope is a scope that is copied to every part that has children of it.
+// openScope is a scope that is copied to every part with some of its children.
 type openScope struct {
 	source *symdbv1.Scope
-	// repeatedBytes is the size of what each further part repeats of source.
+	// repeatedBytes is the size of the fields that every part repeats.
 	repeatedBytes int
-	// copied is source as it lies in the part being filled; bytes is its size.
+	// copied is the copy in the current part; bytes is its size.
 	copied *symdbv1.Scope
 	bytes  int
 }
 
-// open adds a scope by adding its own fields, then its children one by one. It
-// returns false when no further part is wanted or possible.
+// open adds a scope's own fields, then its children one by one. It returns false to end
+// the sequence of parts.
 func (p *packer) open(scope *symdbv1.Scope) bool {
 	ownBytes := cachedSize(scope)
 	for _, child := range scope.GetScopes() {
@@ -105,8 +99,7 @@ func (p *packer) open(scope *symdbv1.Scope) bool {
 	return true
 }
 
-// pack adds a scope whole, to this part or the next, or else opens it, adds all
-// there is of it, and closes it.
+// pack adds a scope whole, to this part or the next. If it fits neither, pack opens it.
 func (p *packer) pack(scope *symdbv1.Scope) bool {
 	size := cachedSize(scope)
 	switch {
@@ -124,9 +117,8 @@ func (p *packer) pack(scope *symdbv1.Scope) bool {
 	return true
 }
 
-// flush yields the part and begins the next one with what each repeats. It is
-// called only when the next scope fits there and not here, so that no part
-// holds repetitions alone.
+// flush yields the part and begins the next one with the repeated fields. It is called
+// only if the next scope fits there and not here, so that every part has a new scope.
 func (p *packer) flush() bool {
 	if !p.yield(p.chain[0].copied, nil) {
 		return false
@@ -143,7 +135,7 @@ func (p *packer) flush() bool {
 	return true
 }
 
-// add adds a scope of that size to the innermost open one.
+// add adds a scope of that size to the innermost open scope.
 func (p *packer) add(scope *symdbv1.Scope, size int) {
 	if len(p.chain) == 0 {
 		return
@@ -158,7 +150,7 @@ func (p *packer) add(scope *symdbv1.Scope, size int) {
 	}
 }
 
-// fits tells whether the part still takes a scope of that size.
+// fits reports whether a scope of that size fits into the part.
 func (p *packer) fits(size int) bool {
 	added := embeddedSize(size)
 	request := added
@@ -169,8 +161,8 @@ func (p *packer) fits(size int) bool {
 	return request <= p.maxBytes
 }
 
-// sizeAlone returns the size of a request that has nothing but a scope of that
-// size inside what each part repeats.
+// sizeAlone returns the size of a request with a single scope of that size and the
+// repeated fields.
 func (p *packer) sizeAlone(size int) int {
 	for _, open := range slices.Backward(p.chain) {
 		size = open.repeatedBytes + embeddedSize(size)
@@ -192,19 +184,18 @@ func (p *packer) tooLarge(scope *symdbv1.Scope, size int) *ScopeTooLargeError {
 	}
 }
 
-// copyOwn copies what a scope says of itself: all but its symbols and scopes.
-// It goes by the descriptor, so that a field that is new, or unknown to this
-// build, is copied too.
+// copyOwn copies all fields of a scope except symbols and scopes. It uses reflection, to
+// include new and unknown fields.
 func copyOwn(scope *symdbv1.Scope) *symdbv1.Scope {
 	copied := &symdbv1.Scope{}
-	from, to := scope.ProtoReflect(), copied.ProtoReflect()
-	from.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+	source, target := scope.ProtoReflect(), copied.ProtoReflect()
+	source.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		if field.Number() != symbolsField && field.Number() != scopesField {
-			to.Set(field, value)
+			target.Set(field, value)
 		}
 		return true
 	})
-	to.SetUnknown(from.GetUnknown())
+	target.SetUnknown(source.GetUnknown())
 	return copied
 }
 
@@ -214,14 +205,14 @@ var (
 	scopesField  = scopeFields.ByName("scopes").Number()
 )
 
-// cachedSize returns the size that the last proto.Size of scope, or of a scope
-// around it, has computed.
+// cachedSize returns the size of scope, computed by the last proto.Size of it or of a
+// scope that contains it.
 func cachedSize(scope *symdbv1.Scope) int {
 	return proto.MarshalOptions{UseCachedSize: true}.Size(scope)
 }
 
-// embeddedSize returns what a scope of that size takes inside another one or
-// inside a request: in both it has a field number of one byte.
+// embeddedSize returns the size of a scope as a field of another scope or of a request.
+// In both the field's tag has one byte.
 func embeddedSize(size int) int {
 	return 1 + protowire.SizeBytes(size)
 }

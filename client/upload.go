@@ -17,12 +17,11 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Upload is one upload on its way. Its methods must not be called by several
-// goroutines at once, except for [Upload.Cancel] and [Upload.ID]. It ends with
-// the first error, with [Upload.CloseAndReceive] or with [Upload.Cancel], and
-// holds a stream of the connection until then.
+// Upload is an upload in a single stream. Only [Upload.Cancel] and [Upload.ID] may be
+// called concurrently with other methods. An Upload holds a stream of the connection
+// until the first error, [Upload.CloseAndReceive] or [Upload.Cancel].
 type Upload struct {
-	ctx             context.Context //nolint:containedctx // the stream's own, needed to tell why it ended
+	ctx             context.Context //nolint:containedctx // the stream's own: it knows why the stream ended
 	cancel          context.CancelFunc
 	stream          grpc.ClientStreamingClient[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 	id              string
@@ -33,17 +32,15 @@ type Upload struct {
 	err        error
 }
 
-// Upload begins an upload: it opens the stream, waiting for the connection
-// where there is none yet, and sends the metadata. An empty upload_id is
-// replaced by a new random UUID, see [Upload.ID]; the metadata passed in stays
-// as it is. What is wrong with the metadata is the server's to find, so that it
-// may show only in a later call.
+// Upload begins an upload. It opens the stream, waiting for the connection if necessary,
+// and sends the metadata. An empty upload_id is replaced by a new random UUID, see
+// [Upload.ID]; metadata itself is not changed. The server checks the metadata, so an
+// error may be returned only by a later call.
 //
-// The upload ends when ctx does. A caller that may return without
+// The upload is aborted when ctx is done. A caller that may return without
 // [Upload.CloseAndReceive] should defer [Upload.Cancel].
 //
-// It is one stream, as the metadata says it: an Upload does not go on by itself
-// after a failure.
+// An Upload is a single stream and does not resume after a failure.
 func (c *Client) Upload(ctx context.Context, metadata *symdbv1.UploadMetadata) (*Upload, error) {
 	return c.upload(ctx, metadata)
 }
@@ -82,20 +79,19 @@ func (c *Client) upload(
 	return u, nil
 }
 
-// ID returns the upload's id, which is known before anything is sent and the
-// same in every batch that reaches the intake.
+// ID returns the upload_id.
 func (u *Upload) ID() string { return u.id }
 
-// Send sends a root scope, split into several messages where it is larger than
-// [WithMaxMessageBytes] allows. It returns when the messages are handed to the
-// connection, and waits while the server does not read; that the server took
-// the scope is known only from [Upload.CloseAndReceive]. The scope is not
-// changed; it must not be changed by others before Send returns.
+// Send sends a root scope, split into several messages if it is larger than
+// [WithMaxMessageBytes] allows. It blocks while the server does not read. A nil error
+// does not mean that the server has accepted the scope: only [Upload.CloseAndReceive]
+// returns that. Send does not change the scope, which must not be changed until Send
+// returns.
 //
-// Errors are an [*Error], or a [*ScopeTooLargeError], by when parts of the scope
-// may be sent. The first one ends the upload, which is then never final, and is
-// returned by every later call; it may be due to what was sent earlier. After
-// CloseAndReceive, Send returns [ErrEnded].
+// Errors are an [*Error], or a [*ScopeTooLargeError], when parts of the scope may have
+// been sent. The first error may be due to an earlier scope. It ends the upload, which is
+// then never final, and later calls return it again. After CloseAndReceive, Send returns
+// [ErrEnded].
 func (u *Upload) Send(scope *symdbv1.Scope) error {
 	switch {
 	case u.err != nil:
@@ -110,10 +106,10 @@ func (u *Upload) Send(scope *symdbv1.Scope) error {
 	return nil
 }
 
-// CloseAndReceive ends the upload and waits for the server's summary, which
-// comes when the intake has accepted every batch. Its counts are the server's:
-// a scope that was split counts once for each part. Errors are an [*Error], or
-// the one that Send has returned. Called again, it returns the same.
+// CloseAndReceive ends the upload and waits for the server's summary, which the server
+// sends when the intake has accepted every batch. Each part of a split scope counts.
+// Errors are an [*Error], or the one that Send has returned. Called again, it returns the
+// same.
 func (u *Upload) CloseAndReceive() (*symdbv1.UploadScopesResponse, error) {
 	if u.err != nil || u.summary != nil {
 		return u.summary, u.err
@@ -127,10 +123,10 @@ func (u *Upload) CloseAndReceive() (*symdbv1.UploadScopesResponse, error) {
 	return summary, nil
 }
 
-// Cancel breaks the upload off, so that no batch of it is ever marked final, and
-// frees what it holds. A call that is waiting, and every later one, returns an
-// error that wraps context.Canceled. After the upload's end Cancel does nothing,
-// so it can be deferred. It may be called from any goroutine.
+// Cancel aborts the upload, so that none of its batches is ever final, and frees its
+// stream. Blocked and later calls return an error that wraps context.Canceled. After the
+// upload has ended, Cancel does nothing, so it can be deferred. It may be called from any
+// goroutine.
 func (u *Upload) Cancel() { u.cancel() }
 
 func (u *Upload) sendScope(scope *symdbv1.Scope) error {
@@ -145,7 +141,7 @@ func (u *Upload) sendScope(scope *symdbv1.Scope) error {
 	return nil
 }
 
-// sendMessage sends a scope that fits a message.
+// sendMessage sends a scope in one message.
 func (u *Upload) sendMessage(scope *symdbv1.Scope) error {
 	if scope == nil {
 		return inputError(u.sending(), "the scope is nil")
@@ -153,14 +149,13 @@ func (u *Upload) sendMessage(scope *symdbv1.Scope) error {
 	return u.sendRequest(scopeRequest(scope))
 }
 
-// sending names what Send does now, for errors. Scopes are counted from 0.
+// sending returns the current operation, for errors. Scopes are counted from 0.
 func (u *Upload) sending() string {
 	return fmt.Sprintf("send scope %d", u.scopeCount)
 }
 
-// sendRequest sends a request, or a marshalled one as wireRequest. It finds the
-// status that stands behind the io.EOF with which a gRPC stream answers a Send
-// after its end.
+// sendRequest sends a request: an UploadScopesRequest or a wireRequest. If gRPC returns
+// io.EOF, because the stream has ended, sendRequest returns the stream's status.
 func (u *Upload) sendRequest(request any) error {
 	err := u.stream.SendMsg(request)
 	switch {
@@ -175,21 +170,20 @@ func (u *Upload) sendRequest(request any) error {
 	}
 	switch status.Code(err) {
 	case codes.Internal, codes.ResourceExhausted:
-		// gRPC can't encode the message, or finds it larger than it may send.
+		// gRPC can't encode the message, or it is too large.
 		return localError(operation, err)
 	default:
 		return receivedError(u.ctx, operation, err)
 	}
 }
 
-// withoutReplay keeps gRPC from sending again by itself what was sent on a
-// connection that was lost, as it does where the server can't have seen it. What
-// it sends again includes an end of the stream that came after the loss, and an
-// upload that was cut short would look complete.
+// withoutReplay keeps gRPC from replaying a stream on a new connection if the server
+// can't have seen it. gRPC would also replay the end of a stream that was closed after
+// the connection was lost, and a truncated upload would look complete.
 var withoutReplay = grpc.MaxRetryRPCBufferSize(0)
 
-// earlyEnd asks for the status without ending the sending side: what was sent is
-// not the whole upload.
+// earlyEnd receives the status of a stream that the server ended early. It does not close
+// the sending side, because the upload is incomplete.
 func (u *Upload) earlyEnd() error {
 	if err := u.stream.RecvMsg(&symdbv1.UploadScopesResponse{}); err != nil {
 		return receivedError(u.ctx, "upload scopes", err)
@@ -198,16 +192,16 @@ func (u *Upload) earlyEnd() error {
 		status.Error(codes.Internal, "the server answered before the end of the upload"))
 }
 
-// fail keeps the first error, and frees the stream.
+// fail records the first error and frees the stream.
 func (u *Upload) fail(err error) error {
 	u.err = err
 	u.cancel()
 	return err
 }
 
-// messages yields a scope as it is sent: as it is, or in parts where it is larger
-// than a message may be. The same scope and limit give the same messages. An
-// error is a [*ScopeTooLargeError], and the last that is yielded.
+// messages yields a scope, or its parts if it is too large for one message. The same
+// scope and limit give the same messages. An error is a [*ScopeTooLargeError] and ends
+// the sequence.
 func messages(scope *symdbv1.Scope, maxBytes int) iter.Seq2[*symdbv1.Scope, error] {
 	if proto.Size(scopeRequest(scope)) > maxBytes {
 		return split(scope, maxBytes)

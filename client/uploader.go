@@ -16,11 +16,11 @@ import (
 // ErrAbandoned is returned by an [Uploader] after [Uploader.Abandon].
 var ErrAbandoned = errors.New("uploader was abandoned")
 
-// Uploader is the push form of an upload, for scopes that can't be found a second
-// time. It takes scopes one by one and sends them in streams that are one batch
-// each, one after the other. What was not accepted goes again, under the same
-// upload_id and batch number, so that a batch whose answer was lost can be told
-// from a new one. Its methods may be called by several goroutines at once.
+// Uploader is the push form of an upload, for scopes that can't be read again. It takes
+// scopes one by one and sends them in consecutive streams, each a single batch. A batch
+// that was not accepted is sent again under the same upload_id and batch number, so that
+// the backend can recognize one whose answer was lost. An Uploader is safe for concurrent
+// use.
 type Uploader struct {
 	client   *Client
 	metadata *symdbv1.UploadMetadata
@@ -32,28 +32,26 @@ type Uploader struct {
 	sender   sender
 
 	mu        sync.Mutex
-	changed   chan struct{} // closed, and replaced, when waiters shall look again
+	changed   chan struct{} // closed, and replaced, when waiters should check again
 	held      held
-	heldBytes int   // of held, and of what is being added
-	waiting   bool  // somebody found no room
-	flushTo   int64 // ordinal before which all is sent without delay
+	heldBytes int   // of held, and of scopes being added
+	waiting   bool  // an Add found no room
+	flushTo   int64 // messages with lower ordinals are sent without delay
 	stats     UploaderStats
 	summary   *symdbv1.UploadScopesResponse
 	err       error
 }
 
-// NewUploader begins an upload. Nothing is sent before there is a scope; the
-// goroutine that sends is ended by [Uploader.Close] or [Uploader.Abandon], one of
-// which must be called. An empty upload_id is replaced by a new random UUID.
-// first_batch_num, more_follows and single_batch of the metadata are the
-// Uploader's own to set.
+// NewUploader begins an upload. It sends nothing until there is a scope.
+// [Uploader.Close] or [Uploader.Abandon] must be called to end its goroutine. An empty
+// upload_id is replaced by a new random UUID. The Uploader sets first_batch_num,
+// more_follows and single_batch of the metadata itself.
 //
-// Failures that pass (UNAVAILABLE, and RESOURCE_EXHAUSTED by an overloaded server)
-// are waited for as long as it takes, see [WithBackoff]. A failure that
-// carries no word of the server's is given the attempts of [WithMaxAttempts]. A
-// batch refused as too large is sent in halves, a scope that is refused is left
-// out, see [RefusedScope]. Any other failure is permanent: it ends the upload,
-// drops what is held, and is returned from then on.
+// It retries transient failures (UNAVAILABLE, and RESOURCE_EXHAUSTED by an overloaded
+// server) without limit, see [WithBackoff], and failures without a reason from the server
+// up to [WithMaxAttempts]. It halves a batch that is refused as too large, and leaves out
+// a scope that is refused, see [RefusedScope]. Any other failure is permanent: it ends
+// the upload, drops the held scopes, and is returned by later calls.
 func NewUploader(c *Client, metadata *symdbv1.UploadMetadata, options UploaderOptions) (*Uploader, error) {
 	if metadata == nil {
 		return nil, inputError("open uploader", "no metadata")
@@ -83,10 +81,10 @@ func NewUploader(c *Client, metadata *symdbv1.UploadMetadata, options UploaderOp
 	return u, nil
 }
 
-// ID returns the upload's id.
+// ID returns the upload_id.
 func (u *Uploader) ID() string { return u.metadata.GetUploadId() }
 
-// Stats returns what has become of the scopes so far.
+// Stats returns the counts of scopes so far.
 func (u *Uploader) Stats() UploaderStats {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -95,15 +93,15 @@ func (u *Uploader) Stats() UploaderStats {
 	return stats
 }
 
-// Add takes a root scope, marshalled: the caller may change it when Add returns.
-// A scope larger than [WithMaxMessageBytes] allows is split. That Add returns nil
-// means that the scope is held, or, with [DropNewest], dropped; it is delivered
-// when Close says so. Where there is no room, [Block] has Add wait until ctx ends;
-// of a scope that is split, parts may have been taken by then.
+// Add adds a root scope, split if it is larger than [WithMaxMessageBytes] allows. It
+// marshals the scope, which the caller may change afterward. If Add returns nil, the
+// scope is held, or, with [DropNewest], dropped; only Close reports its delivery. If
+// there is no room, [Block] makes Add wait until ctx is done; parts of a split scope may
+// have been added by then.
 //
-// Errors are the context's, a [*ScopeTooLargeError], an [*Error] for a scope that
-// can't be marshalled, the failure that ended the upload, [ErrEnded] after Close
-// and [ErrAbandoned] after Abandon. The scope is not counted then.
+// Errors are the context's, a [*ScopeTooLargeError], an [*Error] for a scope that can't
+// be marshaled, the failure that ended the upload, [ErrEnded] after Close and
+// [ErrAbandoned] after Abandon. The scope is then not counted.
 func (u *Uploader) Add(ctx context.Context, scope *symdbv1.Scope) error {
 	if scope == nil {
 		return inputError("add scope", "the scope is nil")
@@ -140,7 +138,7 @@ func (u *Uploader) Add(ctx context.Context, scope *symdbv1.Scope) error {
 	return nil
 }
 
-// await waits until there is room.
+// await reserves room, and waits until there is some.
 func (u *Uploader) await(ctx context.Context, needBytes int) error {
 	for {
 		u.mu.Lock()
@@ -157,7 +155,7 @@ func (u *Uploader) await(ctx context.Context, needBytes int) error {
 	}
 }
 
-// reserve takes room for what is to be pushed, if there is any.
+// reserve reserves room for messages to be pushed, if there is enough.
 func (u *Uploader) reserve(needBytes int) (bool, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -173,7 +171,7 @@ func (u *Uploader) reserve(needBytes int) (bool, error) {
 	return true, nil
 }
 
-// push holds messages for which there is room, all or none.
+// push holds messages for which room was reserved, all or none.
 func (u *Uploader) push(parts []*symdbv1.Scope, reservedBytes int) error {
 	wires := make([]wireRequest, 0, len(parts))
 	var err error
@@ -212,10 +210,9 @@ func (u *Uploader) drop(count int) {
 	u.stats.Dropped += int64(count)
 }
 
-// Flush sends what is held without waiting for more, and returns when each scope
-// that was added before is accepted, refused or dropped; the newest one is held
-// back all the same. It returns the context's error, or the failure that ended
-// the upload.
+// Flush sends the held scopes without waiting for more, except the newest one, and
+// returns when each of them is accepted, refused or dropped. It returns the context's
+// error, or the failure that ended the upload.
 func (u *Uploader) Flush(ctx context.Context) error {
 	u.mu.Lock()
 	flushTo := max(0, u.held.pushedCount-1)
@@ -240,16 +237,15 @@ func (u *Uploader) Flush(ctx context.Context) error {
 	}
 }
 
-// Close takes no more scopes, sends all that is held, the last stream as the one
-// that ends the upload, and returns when the intake has accepted it. A wait
-// for another attempt is cut short. The summary is the whole upload's; sizes are
-// missing in it of a batch whose answer was lost for good. Where no scope was
-// added there is no upload, and the summary says so with a scope_count of 0.
+// Close accepts no more scopes, sends all held ones, with the last batch final, and
+// returns when the intake has accepted them. It shortens a wait for another attempt. The
+// summary is of the whole upload, without the sizes of batches whose answers were lost.
+// If no scope was added, there is no upload, and the summary's scope_count is 0.
 //
-// When ctx ends first, what is still held is dropped, see [UploaderStats], the
-// upload never has a final batch, and Close returns an error that wraps the
-// context's and the last failure. Where all scopes were refused, Close returns
-// the last refusal. Called again, Close returns the same.
+// If ctx is done first, the held scopes are dropped, see [UploaderStats], the upload has
+// no final batch, and Close returns an error that wraps the context's and the last
+// failure. If all scopes were refused, Close returns the last refusal. Called again,
+// Close returns the same.
 func (u *Uploader) Close(ctx context.Context) (*symdbv1.UploadScopesResponse, error) {
 	u.mu.Lock()
 	if !isClosed(u.closing) {
@@ -271,7 +267,7 @@ func (u *Uploader) Close(ctx context.Context) (*symdbv1.UploadScopesResponse, er
 	return proto.CloneOf(u.summary), nil
 }
 
-// contextError tells that ctx has ended, and why.
+// contextError returns the error and the cause of ctx.
 func contextError(ctx context.Context, operation string) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
 		return fmt.Errorf("%s: %w: %w", operation, ctx.Err(), cause)
@@ -279,14 +275,14 @@ func contextError(ctx context.Context, operation string) error {
 	return fmt.Errorf("%s: %w", operation, ctx.Err())
 }
 
-// Abandon drops what is held and breaks the upload off, so that it never has a
-// final batch. After Close it does nothing, so it can be deferred.
+// Abandon drops the held scopes and aborts the upload, which then has no final batch.
+// After Close it does nothing, so it can be deferred.
 func (u *Uploader) Abandon() {
 	u.cancel(ErrAbandoned)
 	<-u.done
 }
 
-// ended returns why nothing more is taken. The caller holds mu.
+// ended returns an error if no more scopes are accepted. The caller holds mu.
 func (u *Uploader) ended() error {
 	if u.err != nil {
 		return u.err
@@ -297,7 +293,7 @@ func (u *Uploader) ended() error {
 	return nil
 }
 
-// announce has all who wait look again. The caller holds mu.
+// announce wakes all waiters. The caller holds mu.
 func (u *Uploader) announce() {
 	close(u.changed)
 	u.changed = make(chan struct{})

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// WhenFull says what [Uploader.Add] does with a scope for which there is no room.
+// WhenFull is what [Uploader.Add] does if there is no room for a scope.
 type WhenFull int
 
 const (
-	// Block waits for room, as long as Add's context allows.
+	// Block waits for room until Add's context is done.
 	Block WhenFull = iota
-	// DropNewest drops the scope, and counts it.
+	// DropNewest drops the scope and counts it.
 	DropNewest
 )
 
@@ -23,39 +23,37 @@ const (
 	DefaultAttemptTimeout = 6 * time.Minute
 )
 
-// UploaderOptions are the settings of an [Uploader]. In each field the zero value
-// means the default.
+// UploaderOptions are the settings of an [Uploader]. The zero value of a field means its
+// default.
 type UploaderOptions struct {
-	// ThresholdBytes is how many bytes of protobuf a stream, and with it a batch,
-	// carries: as many scopes as fit, and at least one. Default 1 MiB. It becomes
-	// lower by itself where a server refuses a batch as too large.
+	// ThresholdBytes is the size of a batch in bytes of protobuf: it has as many scopes
+	// as fit, and at least one. Default 1 MiB. The Uploader lowers it if a server refuses
+	// a batch as too large.
 	ThresholdBytes int
-	// ThresholdAge is how long a scope waits for a stream to fill up before it
-	// is sent all the same. Default 30 s. The newest scope is held back however old
-	// it is, so that the last stream has one.
+	// ThresholdAge is how long a scope waits for its batch to fill before the batch is
+	// sent. Default 30 s. The newest scope is always held back for the final batch.
 	ThresholdAge time.Duration
-	// MaxHeldBytes is the most that is held of what is not yet accepted, counting
-	// 64 bytes for each scope beside its protobuf. Default 8 MiB; at least twice
-	// what [WithMaxMessageBytes] says, and 128 bytes.
+	// MaxHeldBytes limits the scopes that are not yet accepted, in bytes of protobuf and
+	// 64 bytes for each scope. Default 8 MiB; at least twice [WithMaxMessageBytes], and
+	// 128 bytes.
 	MaxHeldBytes int
 	// WhenFull is what happens to scopes beyond that. Default [Block].
 	WhenFull WhenFull
-	// AttemptTimeout is how long one attempt to send a stream may take, until it is
-	// given up and repeated. Default 6 minutes: a server itself tries for 5 by
-	// default.
+	// AttemptTimeout is how long one attempt to send a batch may take before it is
+	// aborted and repeated. Default 6 minutes: a server by default retries for 5.
 	AttemptTimeout time.Duration
-	// OnRefused, if not nil, is called for each scope that the server refuses, on
-	// the Uploader's own goroutine, which goes on when it returns.
+	// OnRefused, if not nil, is called for each scope that the server refuses. The
+	// Uploader's own goroutine waits for it.
 	OnRefused func(RefusedScope)
 }
 
-// RefusedScope is a scope that an [Uploader] has left out, because the server
-// finds it wrong, or too large for a batch by itself.
+// RefusedScope is a scope that an [Uploader] left out because the server refused it, or
+// because it is too large for a batch.
 type RefusedScope struct {
-	// ScopeType and Name are those of the root scope.
+	// ScopeType and Name are from the root scope.
 	ScopeType, Name string
-	// Err is the server's answer, an [*Error]. The ordinals in its field violations
-	// count the scopes of one stream.
+	// Err is the server's answer, an [*Error]. The indexes in its field violations count
+	// the scopes of one stream.
 	Err error
 }
 
@@ -92,26 +90,26 @@ func (o UploaderOptions) withDefaults(maxMessageBytes int) (UploaderOptions, err
 	return o, nil
 }
 
-// UploaderStats counts the scopes of an [Uploader]; one that was split counts
-// once for each part. Added is the sum of Accepted, Refused, Dropped and Held.
+// UploaderStats counts the scopes of an [Uploader]. Each part of a split scope counts.
+// Added is the sum of Accepted, Refused, Dropped and Held.
 type UploaderStats struct {
-	// Added is how many scopes Add took, those dropped included.
+	// Added is how many scopes were added, including dropped ones.
 	Added int64
-	// Accepted is how many are at the intake.
+	// Accepted is how many the intake has accepted.
 	Accepted int64
 	// Refused is how many were left out, see [RefusedScope].
 	Refused int64
-	// Dropped is how many found no room, or were given up at the end: after a
-	// permanent failure, by Abandon, or because Close had no more time. Of these
-	// last ones some may be at the intake, where its answer was lost.
+	// Dropped is how many found no room, or were held when the upload ended: after a
+	// permanent failure, by Abandon, or because Close timed out. Some of the latter may
+	// have been accepted if an answer was lost.
 	Dropped int64
 	// Held is how many are not yet accepted.
 	Held int64
-	// HeldBytes is what those take, and what is being added, as MaxHeldBytes
-	// counts it.
+	// HeldBytes is the size of held scopes and scopes being added, counted as for
+	// MaxHeldBytes.
 	HeldBytes int
 	// BatchCount is how many batches are accepted.
 	BatchCount int32
-	// FailureCount is how many attempts to send a stream have failed.
+	// FailureCount is how many attempts to send a batch failed.
 	FailureCount int64
 }

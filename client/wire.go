@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/proto" // the codec that wireCodec leaves the rest to
+	_ "google.golang.org/grpc/encoding/proto" // the codec in wireCodec
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -12,12 +12,11 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// wireRequest is a marshalled UploadScopesRequest. It is never changed, so that
-// gRPC may read it after the call that sends it.
+// wireRequest is a marshaled UploadScopesRequest. It is never changed, because gRPC may
+// read it after the call that sends it.
 type wireRequest []byte
 
-// wireCodec sends a wireRequest as it is. Other messages it leaves to the codec
-// whose name it has.
+// wireCodec sends a wireRequest unchanged, and other messages by the proto codec.
 type wireCodec struct{ encoding.CodecV2 }
 
 func newWireCodec() wireCodec { return wireCodec{encoding.GetCodecV2("proto")} }
@@ -30,8 +29,8 @@ func (c wireCodec) Marshal(v any) (mem.BufferSlice, error) {
 	return c.CodecV2.Marshal(v) //nolint:wrapcheck // a codec's errors are gRPC's to wrap
 }
 
-// rootOf returns the scope of a request without its symbols and scopes. It builds
-// nothing of these.
+// rootOf returns the scope of a request without its symbols and scopes, which it does not
+// unmarshal.
 func rootOf(request wireRequest) (*symdbv1.Scope, error) {
 	_, _, tagBytes := protowire.ConsumeTag(request)
 	if tagBytes < 0 {
@@ -59,7 +58,7 @@ func rootOf(request wireRequest) (*symdbv1.Scope, error) {
 	return root, nil
 }
 
-// rootRequest returns a request that has just the root of another one.
+// rootRequest returns a request with only the root of another one.
 func rootRequest(request wireRequest) (wireRequest, error) {
 	root, err := rootOf(request)
 	if err != nil {

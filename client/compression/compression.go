@@ -1,19 +1,17 @@
-// Package compression registers gzip and zstd with gRPC, for messages that are
-// compressed on the wire. Start at docs/tracers.md, which says when that pays: not
-// within a host.
+// Package compression registers gzip and zstd with gRPC, to compress messages on the
+// wire. docs/tracers.md says when that is worthwhile: not within a host.
 //
-// Importing it is all that it takes, for a server to accept such messages and for
-// a client to send them:
+// To accept compressed messages in a server, or to send them from a client, import the
+// package:
 //
 //	import _ "github.com/scopegate/scopegate/client/compression"
 //
-// As gRPC keeps one table of compressors for the whole process, all its gRPC
-// servers then accept gzip and zstd, within their own limits of a message, all its
-// clients say that they take them in answers, and a gzip that was registered before,
-// such as google.golang.org/grpc/encoding/gzip's, may be replaced: of two packages
-// that register the same name, the one that Go initializes last wins. This is why
-// packages server and client leave the import to the program. It is not for
-// anything but gRPC messages: those are whole when they are decompressed, and few.
+// gRPC's table of compressors is global. So all gRPC servers of the process accept gzip
+// and zstd, within their own limits of a message, and all its clients accept them in
+// answers. Of two packages that register gzip, such as this one and
+// google.golang.org/grpc/encoding/gzip, the one initialized last wins. This is why
+// packages server and client leave the import to the program. The compressors are for
+// gRPC messages only, which are in memory when they are decompressed.
 package compression
 
 import (
@@ -22,7 +20,7 @@ import (
 	"google.golang.org/grpc/encoding"
 )
 
-// Names of the compressors, as they stand in the header grpc-encoding.
+// Names of the compressors in the header grpc-encoding.
 const (
 	Gzip = "gzip"
 	Zstd = "zstd"
@@ -34,8 +32,8 @@ func init() {
 	encoding.RegisterCompressor(newZstdCompressor())
 }
 
-// source is what a decoder reads. It is cut off when the decoder is given back, so
-// that none in a pool holds on to a message.
+// source is the input of a decoder. It is removed when the decoder is released, so that
+// pooled decoders keep no message in memory.
 type source interface {
 	io.Reader
 	io.ByteReader

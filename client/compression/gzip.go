@@ -11,20 +11,19 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// gzipDecoderBytes is what a gzip decoder holds: a window of 32 KiB and its tables.
+// gzipDecoderBytes is the memory of a gzip decoder: a window of 32 KiB and its tables.
 const gzipDecoderBytes = 64 << 10
 
-// errTrailing is of a message with bytes behind its gzip member. To take members
-// one after the other would let a client have the tables built again for every 20
-// bytes that it sends.
+// errTrailing is returned for a message with several gzip members. Otherwise a client
+// could make the decoder rebuild its tables for every 20 bytes.
 var errTrailing = errors.New("gzip: bytes after the end of the member")
 
-// gzipCompressor implements encoding.Compressor. It writes at level 1, which is
-// where docs/tracers.md found gzip to pay soonest.
+// gzipCompressor implements [encoding.Compressor]. It compresses at level 1, the most
+// worthwhile by the measurements of docs/tracers.md.
 type gzipCompressor struct {
 	writers sync.Pool
-	// readers has a decoder for each core: one is borrowed for no longer than it
-	// takes to decompress a message that is already there.
+	// readers holds a decoder for each core, which is enough because messages are in
+	// memory when they are decompressed.
 	readers chan *gzipReader
 }
 
@@ -38,7 +37,7 @@ func newGzipCompressor() *gzipCompressor {
 
 func (*gzipCompressor) Name() string { return Gzip }
 
-// DecoderBytes is how much all decoders hold at most, taken together.
+// DecoderBytes returns the most memory of all decoders together.
 func (c *gzipCompressor) DecoderBytes() int { return cap(c.readers) * gzipDecoderBytes }
 
 type gzipWriter struct {
@@ -59,7 +58,7 @@ func (c *gzipCompressor) Compress(w io.Writer) (io.WriteCloser, error) {
 	return z, nil
 }
 
-// Close ends the member and gives the encoder back.
+// Close ends the member and releases the encoder.
 func (z *gzipWriter) Close() error {
 	err := z.Writer.Close()
 	z.Reset(nil)
@@ -67,26 +66,26 @@ func (z *gzipWriter) Close() error {
 	return err //nolint:wrapcheck // gRPC wraps it
 }
 
-// gzipReader reads one member, and is given back by Close.
+// gzipReader reads one member. Close releases it.
 type gzipReader struct {
 	reader gzip.Reader
-	from   cutOff
+	input  removable
 	home   chan<- *gzipReader
 }
 
-// cutOff is a source that can be taken away from who reads it.
-type cutOff struct{ source }
+// removable is a source that can be removed from its reader.
+type removable struct{ source }
 
-// Decompress waits for a decoder. The message must be there: whoever reads it from
-// a network would keep others waiting.
+// Decompress waits for a decoder. r must not block, because others wait for the decoder
+// too.
 func (c *gzipCompressor) Decompress(r io.Reader) (io.Reader, error) {
 	d := <-c.readers
-	from, ok := r.(source)
+	input, ok := r.(source)
 	if !ok {
-		from = bufio.NewReader(r)
+		input = bufio.NewReader(r)
 	}
-	d.from.source = from
-	if err := d.reader.Reset(&d.from); err != nil {
+	d.input.source = input
+	if err := d.reader.Reset(&d.input); err != nil {
 		d.release()
 		return nil, err //nolint:wrapcheck // gRPC wraps it
 	}
@@ -97,20 +96,20 @@ func (c *gzipCompressor) Decompress(r io.Reader) (io.Reader, error) {
 func (d *gzipReader) Read(p []byte) (int, error) {
 	n, err := d.reader.Read(p)
 	if err == io.EOF { //nolint:errorlint // a reader's end is never wrapped
-		if _, more := d.from.ReadByte(); more == nil {
+		if _, more := d.input.ReadByte(); more == nil {
 			err = errTrailing
 		}
 	}
 	return n, err //nolint:wrapcheck // a reader's end is never wrapped
 }
 
-// Close gives the decoder back. gRPC calls it once.
+// Close releases the decoder. gRPC calls it once.
 func (d *gzipReader) Close() error {
 	d.release()
 	return nil
 }
 
 func (d *gzipReader) release() {
-	d.from.source = nil
+	d.input.source = nil
 	d.home <- d
 }

@@ -9,23 +9,22 @@ import (
 )
 
 const (
-	// maxWindowBytes is the largest window that a frame may ask for. RFC 8878,
-	// section 3.1.1.1.2, wants decoders to support 8 MB at least.
+	// maxWindowBytes is the largest window accepted in a frame. RFC 8878, section
+	// 3.1.1.1.2, recommends that decoders support at least 8 MB.
 	maxWindowBytes = 8 << 20
-	// zstdDecoderBytes is what the decoder holds after it has met such a window: that,
-	// room for two blocks of 128 KiB in it and for two more beside it, and tables.
+	// zstdDecoderBytes is the memory of the decoder with such a window: the window, four
+	// blocks of 128 KiB, and tables.
 	zstdDecoderBytes = maxWindowBytes + 768<<10
-	// windowBytes is the window of what is written here.
+	// windowBytes is the encoder's window.
 	windowBytes = 512 << 10
 )
 
-// zstdCompressor implements encoding.Compressor (RFC 8878). It writes at the
-// fastest level.
+// zstdCompressor implements [encoding.Compressor] (RFC 8878) at the fastest level.
 type zstdCompressor struct {
 	writers sync.Pool
-	// readers has a single decoder, as one decodes more than several cores can
-	// transcode, and takes megabytes. It keeps the largest window that it has met, so
-	// that small frames that ask for large windows can't have them made again and again.
+	// readers holds a single decoder, because it takes megabytes and is faster than
+	// several cores can transcode. It keeps its largest window, so that small frames with
+	// large windows do not make it allocate again and again.
 	readers chan *zstdReader
 }
 
@@ -37,7 +36,7 @@ func newZstdCompressor() *zstdCompressor {
 
 func (*zstdCompressor) Name() string { return Zstd }
 
-// DecoderBytes is how much the decoder holds at most.
+// DecoderBytes returns the most memory of the decoder.
 func (*zstdCompressor) DecoderBytes() int { return zstdDecoderBytes }
 
 type zstdWriter struct {
@@ -59,7 +58,7 @@ func (c *zstdCompressor) Compress(w io.Writer) (io.WriteCloser, error) {
 	return z, nil
 }
 
-// Close ends the frame and gives the encoder back.
+// Close ends the frame and releases the encoder.
 func (z *zstdWriter) Close() error {
 	err := z.Encoder.Close()
 	z.Reset(nil)
@@ -67,14 +66,14 @@ func (z *zstdWriter) Close() error {
 	return err //nolint:wrapcheck // gRPC wraps it
 }
 
-// zstdReader reads a message's frames, and is given back by Close.
+// zstdReader reads a message's frames. Close releases it.
 type zstdReader struct {
-	decoder *zstd.Decoder // nil until it is used
+	decoder *zstd.Decoder // nil until first used
 	home    chan<- *zstdReader
 }
 
-// Decompress waits for the decoder. The message must be there: whoever reads it
-// from a network would keep others waiting.
+// Decompress waits for the decoder. r must not block, because others wait for the decoder
+// too.
 func (c *zstdCompressor) Decompress(r io.Reader) (io.Reader, error) {
 	d := <-c.readers
 	if err := d.reset(r); err != nil {
@@ -101,9 +100,9 @@ func (d *zstdReader) Read(p []byte) (int, error) {
 	return d.decoder.Read(p) //nolint:wrapcheck // a reader's end is never wrapped
 }
 
-// Close gives the decoder back. gRPC calls it once.
+// Close releases the decoder. gRPC calls it once.
 func (d *zstdReader) Close() error {
-	err := d.decoder.Reset(nil) // lets go of the message
+	err := d.decoder.Reset(nil) // drops the message
 	d.home <- d
 	return err //nolint:wrapcheck // gRPC drops it
 }

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package main
-
-import "math"
-
-// maxFiles returns how many files the process may have open.
-func maxFiles() uint64 { return math.MaxInt64 }
