@@ -12,41 +12,40 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// accessFlags say who may upload, and who else gets it.
+// accessFlags say who may upload, and which additional intakes get copies.
 //
 //nolint:lll // a struct tag can't be broken
 type accessFlags struct {
-	Tenants          string   `name:"tenants-file" field:"Access.TenantsFile" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of those who may upload, with the hashes of their tokens (scopegate token) or their certificates' names, limits and intakes. It is read again when it changes. By default everybody may upload."`
-	Reflection       bool     `field:"Access.Reflection" group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to those who may upload."`
-	AdditionalIntake []string `field:"AdditionalIntakes.Intakes" group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Additional intake that gets a copy of each accepted batch, best effort. A path after the URL, separated by a space, names the file with its API key. Repeat the flag, or separate by commas, for several."`
+	Tenants          string   `name:"tenants-file" field:"Access.TenantsFile" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of the tenants that may upload: the hashes of their tokens (scopegate token) or their certificates' names, their limits and intakes. It is reloaded when it changes. By default anyone who can connect may upload."`
+	Reflection       bool     `field:"Access.Reflection" group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to clients that may upload."`
+	AdditionalIntake []string `field:"AdditionalIntakes.Intakes" group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Additional intake that gets a copy of each accepted batch, best effort. To give it an API key, add a space and the path of the key's file after the URL. Repeat the flag, or separate by commas, for several."`
 
-	AdditionalQueue settings.Size `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Most that waits for each additional intake; what finds no room is dropped."`
-	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long a batch is kept, and tried, for an additional intake."`
+	AdditionalQueue settings.Size `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Largest queue of each additional intake; batches that do not fit are dropped."`
+	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long to keep retrying a batch for an additional intake."`
 }
 
-// readAdditional adds the additional intakes to cfg. It fails on one whose key can't be
-// read.
+// readAdditional adds the additional intakes, with their API keys, to cfg.
 func (f *accessFlags) readAdditional(ctx context.Context, cfg *server.Config) error {
 	for i, given := range f.AdditionalIntake {
 		url, keyFile, _ := strings.Cut(strings.TrimSpace(given), " ")
-		to := server.AdditionalIntake{URL: url}
+		intake := server.AdditionalIntake{URL: url}
 		if keyFile = strings.TrimSpace(keyFile); keyFile != "" {
 			key, err := server.ReadSecret(ctx, keyFile)
 			if err != nil {
 				return &settings.UsageError{Err: fmt.Errorf("API key file of additional intake %d: %w", i+1, err)}
 			}
-			to.APIKey = key
+			intake.APIKey = key
 		}
-		cfg.AdditionalIntakes.Intakes = append(cfg.AdditionalIntakes.Intakes, to)
+		cfg.AdditionalIntakes.Intakes = append(cfg.AdditionalIntakes.Intakes, intake)
 	}
 	return nil
 }
 
-// announceAccess logs who may upload, and what else happens to what is uploaded.
+// announceAccess logs who may upload, and the additional intakes.
 func (f *accessFlags) announceAccess(ctx context.Context, cfg server.Config, listeners []net.Listener, logger *slog.Logger) {
-	for i, to := range cfg.AdditionalIntakes.Intakes {
+	for i, intake := range cfg.AdditionalIntakes.Intakes {
 		logger.InfoContext(ctx, "forwarding to an additional intake",
-			"intake", i+1, "url", settings.Redacted(to.URL), "with_api_key", !to.APIKey.IsZero())
+			"intake", i+1, "url", settings.Redacted(intake.URL), "with_api_key", !intake.APIKey.IsZero())
 	}
 	if f.Tenants != "" {
 		logger.InfoContext(ctx, "tenants may upload", "file", f.Tenants)
@@ -54,7 +53,7 @@ func (f *accessFlags) announceAccess(ctx context.Context, cfg server.Config, lis
 	}
 	for _, l := range listeners {
 		if !isLoopback(l.Addr()) {
-			logger.WarnContext(ctx, "everybody who reaches the server may upload; --tenants-file says who shall",
+			logger.WarnContext(ctx, "anyone who can connect may upload; --tenants-file restricts it to tenants",
 				"address", addressOf(l))
 		}
 	}

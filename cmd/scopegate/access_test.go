@@ -124,7 +124,7 @@ func TestOpenServerIsToldOf(t *testing.T) {
 		gate := startCommand(t, noVariables, append([]string{"serve", "--intake-url", "http://127.0.0.1:1"}, test.args...)...)
 		gate.address()
 		gate.stop()
-		if got := strings.Contains(gate.stderr.String(), "everybody who reaches the server may upload"); got != test.want {
+		if got := strings.Contains(gate.stderr.String(), "anyone who can connect may upload"); got != test.want {
 			t.Errorf("%v: told: %v, want %v\n%s", test.args, got, test.want, gate.stderr.String())
 		}
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// adminFlags say who sees what the server does.
+// adminFlags say where the admin port listens, and who may see what there.
 //
 //nolint:lll // a struct tag can't be broken
 type adminFlags struct {
-	Listen string   `name:"admin-listen" group:"Admin" default:"auto" placeholder:"ADDRESS" env:"SCOPEGATE_ADMIN_LISTEN" help:"Where metrics, health, profiles and the page are served over HTTP: host:port or unix:///path. auto: 127.0.0.1:6060, or nowhere if that is taken. none: nowhere."`
-	Hosts  []string `name:"admin-host" group:"Admin" placeholder:"NAME" env:"SCOPEGATE_ADMIN_HOST" help:"Name by which the admin address may be asked for, beside loopback names and IP addresses. Repeat it, or separate by commas, for several."`
-	Open   bool     `name:"admin-open" group:"Admin" env:"SCOPEGATE_ADMIN_OPEN" help:"Show page and profiles to other hosts too, where the admin address can be reached by them. Otherwise they get metrics and health alone. There are no passwords."`
+	Listen string   `name:"admin-listen" group:"Admin" default:"auto" placeholder:"ADDRESS" env:"SCOPEGATE_ADMIN_LISTEN" help:"Where to serve metrics, health, profiles and the page over HTTP: host:port or unix:///path. auto: 127.0.0.1:6060, or nowhere if that is taken. none: nowhere."`
+	Hosts  []string `name:"admin-host" group:"Admin" placeholder:"NAME" env:"SCOPEGATE_ADMIN_HOST" help:"Host name that requests to the admin port may use, in addition to loopback names and IP addresses. Repeat it, or separate by commas, for several."`
+	Open   bool     `name:"admin-open" group:"Admin" env:"SCOPEGATE_ADMIN_OPEN" help:"Show page and profiles to other hosts too, if they can reach the admin address. Otherwise they get only metrics and health. There are no passwords."`
 }
 
 const (
@@ -31,7 +31,7 @@ const (
 	adminDefault = "127.0.0.1:6060"
 )
 
-// addresses are those that are to be listened on, whatever else is.
+// addresses returns the address that must be listened on; none if the flag leaves it open.
 func (f *adminFlags) addresses(all settings.List) []listenAddress {
 	switch f.Listen {
 	case "", adminNone, adminAuto:
@@ -40,7 +40,7 @@ func (f *adminFlags) addresses(all settings.List) []listenAddress {
 	return listenAddresses(all.Find("admin-listen").Place(), f.Listen)
 }
 
-// checkHosts returns a [*settings.UsageError] where no request can ask by a name.
+// checkHosts returns a [*settings.UsageError] if a name can't be a host's.
 func (f *adminFlags) checkHosts(all settings.List) error {
 	for _, given := range f.Hosts {
 		host := given
@@ -54,7 +54,7 @@ func (f *adminFlags) checkHosts(all settings.List) error {
 	return nil
 }
 
-// listen returns what the flags say to listen on; nil: nothing.
+// listen returns the listener of the admin port, or nil if there is to be none.
 func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Listener, error) {
 	switch f.Listen {
 	case "", adminNone:
@@ -69,27 +69,27 @@ func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Liste
 	if !isLoopback(l.Addr()) {
 		shown := "metrics and health"
 		if f.Open {
-			shown = "all that it shows, profiles included"
+			shown = "everything, including profiles"
 		}
-		logger.WarnContext(ctx, "the admin port can be reached by other hosts, without a password",
+		logger.WarnContext(ctx, "other hosts can reach the admin port, without a password",
 			"address", addressOf(l), "they_see", shown)
 	}
 	return l, nil
 }
 
-// listenIfFree listens on an address that nobody has asked for, so that it is no
-// failure if another server has it: then it returns nil.
+// listenIfFree listens on a default address. It returns nil if the address is taken,
+// which is no failure, because nobody asked for it.
 func listenIfFree(ctx context.Context, address string, logger *slog.Logger) (net.Listener, error) {
 	l, err := listen(ctx, address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		logger.WarnContext(ctx, "there is no admin port, as its default address is taken: give another with --admin-listen",
+		logger.WarnContext(ctx, "no admin port: its default address is taken; set --admin-listen to another one",
 			"address", address)
 		return nil, nil //nolint:nilnil // no listener is an answer
 	}
 	return l, err
 }
 
-// newRegistry returns a registry of what the process itself can tell.
+// newRegistry returns a registry with the metrics of the process itself.
 func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	built := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -101,8 +101,8 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// start serves what the flags say, beside the server, until the function returned is
-// called, which may be when the server has stopped.
+// start serves the admin port until stop is called, which may be after the server has
+// stopped.
 func (f *adminFlags) start(
 	ctx context.Context, srv *server.Server, metrics prometheus.Gatherer, logger *slog.Logger,
 ) (stop func(), err error) {

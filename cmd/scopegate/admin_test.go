@@ -153,7 +153,7 @@ func TestAdminForOthers(t *testing.T) {
 			"SCOPEGATE_ADMIN_LISTEN": net.JoinHostPort(own, "0"), "SCOPEGATE_ADMIN_OPEN": test.open,
 		})
 		s, _, admin := startServe(t, getenv, "--intake-url", "http://127.0.0.1:1/")
-		if !strings.Contains(s.stderr.String(), `level=WARN msg="the admin port can be reached by other hosts`) {
+		if !strings.Contains(s.stderr.String(), `level=WARN msg="other hosts can reach the admin port`) {
 			t.Errorf("no warning in %s", s.stderr.String())
 		}
 		if status, _ := get(t, admin, "/metrics"); status != http.StatusOK {

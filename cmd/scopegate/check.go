@@ -9,8 +9,8 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// check prints the settings, what follows from them, and whether a server can be
-// prepared with them, which it then takes down again.
+// check prints the settings and what follows from them. It prepares a server, to find
+// out whether it would start, and shuts it down again.
 func (c *serveCommand) check(ctx context.Context, w io.Writer, all settings.List, prepare func() (ready, error)) error {
 	if err := all.Print(w); err != nil {
 		return err
@@ -20,7 +20,6 @@ func (c *serveCommand) check(ctx context.Context, w io.Writer, all settings.List
 		return err
 	}
 	prepared.describe(w, c)
-	// Nothing was received, so there is nothing to wait for.
 	err = prepared.server.Shutdown(ctx)
 	prepared.endTraces()
 	if err != nil {
@@ -30,15 +29,15 @@ func (c *serveCommand) check(ctx context.Context, w io.Writer, all settings.List
 	return nil
 }
 
-// describe prints what no single setting says.
+// describe prints what follows from several settings together.
 func (r ready) describe(w io.Writer, c *serveCommand) {
 	key := "without an API key"
 	if r.destination.apiKey != "" {
 		key = "with an API key"
 	}
 	fmt.Fprintf(w, "\nintake: %s %s, chosen by %s\n", settings.Redacted(r.destination.url), key, r.destination.source)
-	for _, to := range r.server.Destinations() {
-		fmt.Fprintf(w, "proxy to %s: %s\n", to.Intake, cmp.Or(to.Proxy, noProxy))
+	for _, d := range r.server.Destinations() {
+		fmt.Fprintf(w, "proxy to %s: %s\n", d.Intake, cmp.Or(d.Proxy, noProxy))
 	}
 	fmt.Fprintf(w, "memory limit: %v\n", c.Limits.MemoryLimit)
 	if r.destination.keyIsExposed() {
@@ -46,5 +45,5 @@ func (r ready) describe(w io.Writer, c *serveCommand) {
 	}
 }
 
-// noProxy stands where batches go straight to the intake.
+// noProxy is shown if batches go straight to the intake.
 const noProxy = "none"

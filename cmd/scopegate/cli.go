@@ -6,37 +6,38 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// surroundings is all that a command uses of its process.
+// surroundings is everything that a command uses of its process.
 type surroundings struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 }
 
-// serve has what is printed from now on hold nobody up. It is called by commands that
-// serve, before they print anything.
+// serve keeps slow readers of stdout and stderr from blocking the command. Commands that
+// serve call it before they print anything.
 func (s *surroundings) serve() {
 	s.stdout, s.stderr = newOutput(s.stdout), newOutput(s.stderr)
 }
 
 type grammar struct {
-	Serve   serveCommand   `cmd:"" help:"Serve the gRPC API and forward what is uploaded to an intake."`
+	Serve   serveCommand   `cmd:"" help:"Serve the gRPC API and forward uploads to an intake."`
 	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
 	Intake  intakeCommand  `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
 	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
-	Token   tokenCommand   `cmd:"" help:"Make a token for a tenant, and the hash of it for the server."`
-	Version versionCommand `cmd:"" help:"Print the version, the commit, and what it was built with and for."`
+	Token   tokenCommand   `cmd:"" help:"Make a token for a tenant, and its hash for the server."`
+	Version versionCommand `cmd:"" help:"Print the version, the commit, the Go version and the platform."`
 
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
-const description = `Symbol scopes of running programs, from tracers (gRPC) to an intake (batches of gzipped JSON over HTTP).
+const description = `Takes symbol scopes from tracers (gRPC) to an intake (batches of gzipped JSON over HTTP).
 
 To see it work:
   scopegate demo
@@ -46,24 +47,24 @@ To see it work in three terminals:
   scopegate serve --intake-url http://127.0.0.1:8126/symdb/v1/input
   scopegate upload ./my-go-binary
 
-A flag wins over its environment variable, which wins over the default. For serve there is a
-configuration file as well, which only the default yields to.
+A flag overrides its environment variable, which overrides the default. serve also takes a
+configuration file, which overrides only the default.
 
 Exit codes:
-    0  all went well; a server that was asked to stop has stopped
-    1  the command failed for another reason: the server did not permit it or
-       has a fault, the intake refuses what it gets, an address is taken, the
-       demo found a difference
-    2  wrong usage or configuration: also where the server at that address
-       does not speak gRPC or TLS, or shows a certificate that is not trusted
+    0  success; a server stopped when asked to
+    1  the command failed for another reason: the server denied permission or
+       has a bug, the intake refuses the data, an address is taken, the demo
+       found a difference
+    2  wrong usage or configuration, including a server that does not speak
+       gRPC or TLS, or whose certificate is not trusted
     3  wrong input: a file that can't be read, a stripped binary, malformed
        NDJSON, scopes or metadata that the server refused
     4  the delivery failed, and may succeed later: server or intake unreachable,
        overloaded or stopping, or a timeout
   130  interrupted by a signal`
 
-// run executes the command line args and returns its exit code. It ends early,
-// and in order, when ctx does.
+// run executes the command line args and returns its exit code. If ctx is canceled, it
+// stops early and in order.
 func run(
 	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string,
 ) int {
@@ -92,7 +93,7 @@ func run(
 		err = sources.Check(command)
 	}
 	switch {
-	case exited:
+	case exited, errors.Is(err, syscall.EPIPE): // help was printed, or nobody reads it
 		return exitOK
 	case err != nil:
 		fmt.Fprintf(newOutput(stderr), "scopegate: %s\nRun \"scopegate --help\" for help.\n",

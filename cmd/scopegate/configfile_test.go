@@ -39,7 +39,7 @@ func TestConfigFileIsRefused(t *testing.T) {
 		"two documents":      {"max-depth: 5\n---\nmax-depth: 6", "more than one document"},
 		"an empty one first": {"---\n---\nmax-depth: 6", "more than one document"},
 		"UTF-16":             {"\xff\xfem\x00", "UTF-16"},
-		"a digit in a key":   {"max-depth5: 5", ":1: (not shown, as it may be a secret): unknown key, did you mean max-depth?"},
+		"a digit in a key":   {"max-depth5: 5", ":1: (not shown: it may be a secret): unknown key, did you mean max-depth?"},
 		"hexadecimal":        {"max-depth: 0x10", ":1: max-depth: the value is not a whole number in decimal digits\n"},
 		"octal":              {"max-depth: 0o10", ":1: max-depth: the value is not a whole number in decimal digits\n"},
 		"binary":             {"max-depth: 0b11", ":1: max-depth: the value is not a whole number in decimal digits\n"},

@@ -7,9 +7,12 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"os"
+	"runtime/metrics"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
@@ -24,18 +27,18 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type demoCommand struct {
-	Path string `arg:"" optional:"" help:"Go binary whose symbols are uploaded. By default scopegate's own."`
+	Path string `arg:"" optional:"" help:"Go binary whose symbols to upload. By default scopegate's own."`
 
-	MainModule     bool          `help:"Upload just package main and the packages of the main module."`
+	MainModule     bool          `help:"Upload only package main and the packages of the main module."`
 	FlushThreshold settings.Size `field:"FlushThresholdBytes" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	Dir            string        `placeholder:"PATH" help:"Store the batches there, to look at. By default they are kept in memory."`
+	Dir            string        `placeholder:"PATH" help:"Directory to store the batches in. By default they stay in memory."`
 	Verbose        bool          `short:"v" help:"Show the server's log."`
 }
 
-// Help is the part of the command's help between its first line and its flags.
+// Help returns the text between the first line of the command's help and its flags.
 func (demoCommand) Help() string {
 	return `It starts a development intake and a server on free ports of 127.0.0.1, uploads the symbols of a Go binary, and
-compares what the intake has received with what was sent: each scope, each batch, exactly one of them final.
+compares each scope and batch that the intake received with those sent. Exactly one batch must be final.
 It exits with 1 if there is any difference.
 
     scopegate demo
@@ -43,7 +46,7 @@ It exits with 1 if there is any difference.
 }
 
 // Run prints the report, or returns the first difference.
-func (c *demoCommand) Run(ctx context.Context, s *surroundings) error {
+func (c *demoCommand) Run(ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources) error {
 	path := c.Path
 	if path == "" {
 		own, err := os.Executable()
@@ -52,9 +55,11 @@ func (c *demoCommand) Run(ctx context.Context, s *surroundings) error {
 		}
 		path = own
 	}
-	heap := watchHeap()
-	run, err := c.upload(ctx, s, path)
-	peakBytes := heap.stop()
+	cfg := server.DefaultConfig()
+	sources.List(line).Configure(&cfg)
+	peakHeap := watchHeap()
+	run, err := c.upload(ctx, s, path, cfg)
+	peakBytes := peakHeap()
 	if err != nil {
 		return err
 	}
@@ -79,47 +84,57 @@ type demoRun struct {
 	opened, uploaded time.Duration
 }
 
-// upload starts all that is needed, uploads, and stops all but the source.
-func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string) (*demoRun, error) {
+// upload starts intake and server, uploads, and stops both. The source stays open.
+func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string, cfg server.Config) (*demoRun, error) {
 	began := time.Now()
 	src, err := uploading.OpenBinary(path, uploading.SourceFlags{MainModule: c.MainModule})
 	if err != nil {
 		return nil, err
 	}
-	run := &demoRun{src: src, opened: time.Since(began)}
-	run.metadata = &symdbv1.UploadMetadata{
-		Service: src.Service, Version: src.Version, Language: src.Language,
+	run := &demoRun{src: src, opened: time.Since(began), metadata: &symdbv1.UploadMetadata{
+		Service: src.Service, Env: new("demo"), Version: src.Version, Language: src.Language,
 		UploadId: uuid.NewString(), RuntimeId: uuid.NewString(),
-	}
-	env := "demo"
-	run.metadata.Env = &env
+	}}
 	fmt.Fprintf(s.stdout, "uploading the symbols of %s\n", path)
-	if err := c.sendThrough(ctx, s, run); err != nil {
+	if err := c.send(ctx, s, run, cfg); err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
 	return run, nil
 }
 
-func (c *demoCommand) sendThrough(ctx context.Context, s *surroundings, run *demoRun) (err error) {
+func (c *demoCommand) send(ctx context.Context, s *surroundings, run *demoRun, cfg server.Config) (err error) {
 	run.intake, err = devintake.New(devintake.Options{Dir: c.Dir})
 	if err != nil {
 		return &uploading.InputError{Err: err}
 	}
-	intake, err := start(ctx, func(ctx context.Context, l listeners) error {
+	intakeAddress, stopIntake, err := serveInBackground(ctx, func(ctx context.Context, l []net.Listener) error {
 		return serveHTTP(ctx, run.intake, l, log.New(s.stderr, "", 0))
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, intake.stop()) }()
-	gate, err := c.startServer(ctx, s, intake.address)
+	defer func() { err = errors.Join(err, stopIntake()) }()
+
+	const grace = 5 * time.Second
+	cfg.Intake.URL = agentIntake(intakeAddress)
+	logger := slog.New(slog.DiscardHandler)
+	if c.Verbose {
+		logger = slog.New(slog.NewTextHandler(s.stderr, nil))
+	}
+	srv, err := server.New(cfg, logger)
+	if err != nil {
+		return &settings.UsageError{Err: err}
+	}
+	serverAddress, stopServer, err := serveInBackground(ctx, func(ctx context.Context, l []net.Listener) error {
+		return serveUntilDone(ctx, srv, l, grace, logger)
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, gate.stop()) }()
-	fmt.Fprintf(s.stdout, "server %s, intake http://%s%s\n", gate.address, intake.address, agentPath)
+	defer func() { err = errors.Join(err, stopServer()) }()
+	fmt.Fprintf(s.stdout, "server %s, intake http://%s%s\n", serverAddress, intakeAddress, agentPath)
 
-	uploader, err := client.Dial(gate.address)
+	uploader, err := client.Dial(serverAddress)
 	if err != nil {
 		return err
 	}
@@ -130,34 +145,62 @@ func (c *demoCommand) sendThrough(ctx context.Context, s *surroundings, run *dem
 	return err
 }
 
-const demoGrace = 5 * time.Second
-
-func (c *demoCommand) startServer(ctx context.Context, s *surroundings, intakeAddress string) (*background, error) {
-	cfg := server.DefaultConfig()
-	cfg.Intake.URL = agentIntake(intakeAddress)
-	cfg.FlushThresholdBytes = int(c.FlushThreshold)
-	logger := slog.New(slog.DiscardHandler)
-	if c.Verbose {
-		logger = slog.New(slog.NewTextHandler(s.stderr, nil))
-	}
-	srv, err := server.New(cfg, logger)
+// serveInBackground runs serve with a listener on a free port until stop is called, once.
+// Canceling ctx does not stop it: the servers have to stop in order.
+func serveInBackground(
+	ctx context.Context, serve func(context.Context, []net.Listener) error,
+) (address string, stop func() error, err error) {
+	l, err := listen(ctx, "127.0.0.1:0")
 	if err != nil {
-		return nil, &settings.UsageError{Err: err}
+		return "", nil, err
 	}
-	return start(ctx, func(ctx context.Context, l listeners) error {
-		return serveUntilDone(ctx, srv, l, demoGrace, logger)
-	})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, []net.Listener{l}) }()
+	return addressOf(l), func() error {
+		cancel()
+		return <-ended
+	}, nil
 }
 
-// verify compares what the intake has with what was sent, read anew from the
-// source, and with what the server has said.
+// watchHeap samples the size of the heap, including dead objects not yet swept, until
+// stop is called, once. stop returns the largest sample.
+func watchHeap() (stop func() (peakBytes uint64)) {
+	const interval = 5 * time.Millisecond
+	done, peak := make(chan struct{}), make(chan uint64)
+	go func() {
+		var peakBytes uint64
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		for {
+			metrics.Read(samples)
+			if samples[0].Value.Kind() == metrics.KindUint64 {
+				peakBytes = max(peakBytes, samples[0].Value.Uint64())
+			}
+			select {
+			case <-done:
+				peak <- peakBytes
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() uint64 {
+		close(done)
+		return <-peak
+	}
+}
+
+// verify compares what the intake received with the source, which it reads again, and
+// with the server's summary.
 func (r *demoRun) verify() (verify.Result, error) {
 	upload, ok := r.intake.Upload(r.metadata.GetUploadId())
 	if !ok {
-		return verify.Result{}, errors.New("the intake has no such upload")
+		return verify.Result{}, errors.New("the intake does not have the upload")
 	}
 	if n := r.intake.RefusalCount(); n > 0 {
-		return verify.Result{}, fmt.Errorf("the intake has refused %s", settings.FormatCount(int64(n), "batch"))
+		return verify.Result{}, fmt.Errorf("the intake refused %s", settings.FormatCount(int64(n), "batch"))
 	}
 	if len(upload.Violations) > 0 {
 		return verify.Result{}, errors.New(upload.Violations[0].Text)
@@ -170,28 +213,27 @@ func (r *demoRun) verify() (verify.Result, error) {
 	if err != nil {
 		return result, err
 	}
-	said := &symdbv1.UploadScopesResponse{
+	received := &symdbv1.UploadScopesResponse{
 		UploadId:        r.metadata.GetUploadId(),
 		ScopeCount:      int64(result.PartCount),
 		BatchCount:      int32(min(result.BatchCount, 1<<31-1)),
 		RawBytes:        result.RawBytes,
 		CompressedBytes: result.CompressedBytes,
 	}
-	if !proto.Equal(said, r.summary) {
-		return result, fmt.Errorf("the server's summary is %v, but the intake received %v", r.summary, said)
+	if !proto.Equal(received, r.summary) {
+		return result, fmt.Errorf("the server's summary is %v, but the intake received %v", r.summary, received)
 	}
 	return result, nil
 }
 
 func (r *demoRun) print(w io.Writer, result verify.Result, peakBytes uint64, verified time.Duration) {
-	ratio := float64(result.RawBytes) / float64(result.CompressedBytes)
 	rows := [][2]string{
 		{"scopes", fmt.Sprintf("%d packages, sent as %s", result.ScopeCount,
 			settings.FormatCount(int64(result.PartCount), "message"))},
 		{"batches", fmt.Sprint(result.BatchCount)},
 		{"raw", settings.FormatBytes(result.RawBytes) + " of JSON"},
 		{"compressed", settings.FormatBytes(result.CompressedBytes) + " of gzip"},
-		{"ratio", fmt.Sprintf("%.1f", ratio)},
+		{"ratio", fmt.Sprintf("%.1f", float64(result.RawBytes)/float64(result.CompressedBytes))},
 		{"time", fmt.Sprintf("%.2f s to read the binary, %.2f s to upload, %.2f s to check",
 			r.opened.Seconds(), r.uploaded.Seconds(), verified.Seconds())},
 		{"peak heap", settings.FormatBytes(int64(min(peakBytes, 1<<62))) +
@@ -200,5 +242,5 @@ func (r *demoRun) print(w io.Writer, result verify.Result, peakBytes uint64, ver
 	for _, row := range rows {
 		fmt.Fprintf(w, "  %-12s%s\n", row[0], row[1])
 	}
-	fmt.Fprintln(w, "ok: each scope arrived as it was sent; the batches are numbered without a hole, and only the last is final")
+	fmt.Fprintln(w, "ok: each scope arrived as sent; batch numbers have no gaps; only the last batch is final")
 }

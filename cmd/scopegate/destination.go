@@ -21,32 +21,31 @@ const (
 	backendPath      = "/api/v2/debugger"
 )
 
-// destination is where batches go, and why.
+// destination is the intake, and why it was chosen.
 type destination struct {
 	// url is in the form of server.IntakeConfig.
 	url string
 	// apiKey is sent with each batch; empty for an agent.
 	apiKey string
-	// source names the flag, the variables or the file that decided.
+	// source names the flag, variables or file that it was chosen by.
 	source string
 }
 
 const keyIsExposed = "the API key travels unencrypted, because the intake's URL is not https"
 
-// keyIsExposed tells whether the API key travels unencrypted.
+// keyIsExposed reports whether the API key travels unencrypted.
 func (d destination) keyIsExposed() bool {
 	return d.apiKey != "" && strings.HasPrefix(strings.ToLower(d.url), "http://")
 }
 
-// chosen is what was said to scopegate itself, by flags or variables of its own.
+// chosen holds the values of scopegate's own flags and variables.
 type chosen struct {
 	intakeURL string
 	key       string
 	keySource string
 }
 
-// resolveDestination finds out where batches go. The first of these that is
-// there decides:
+// resolveDestination chooses the destination by the first of these that is set:
 //
 //   - the intake URL
 //   - scopegate's own API key: straight to the backend of DD_SITE
@@ -56,9 +55,9 @@ type chosen struct {
 //   - the socket file of an agent on this host
 //   - an agent at localhost:8126
 //
-// DD_API_KEY is found on many hosts for other programs' sake, so it goes to an
-// intake URL only where that is https; scopegate's own API key always does.
-// Errors are a [*settings.UsageError] and repeat no secrets.
+// Many hosts have DD_API_KEY set for other programs, so it is sent to an intake URL only
+// over https; scopegate's own API key is always sent. Errors are a
+// [*settings.UsageError] and contain no secrets.
 func resolveDestination(c chosen, getenv func(string) string, exists func(string) bool) (destination, error) {
 	agentURL, agentHost, agentPort := getenv("DD_TRACE_AGENT_URL"), getenv("DD_AGENT_HOST"), getenv("DD_TRACE_AGENT_PORT")
 	switch {
@@ -77,7 +76,7 @@ func resolveDestination(c chosen, getenv func(string) string, exists func(string
 	}
 	return destination{
 		url:    agentIntake(net.JoinHostPort(agentDefaultHost, agentDefaultPort)),
-		source: "the default, as neither a flag nor a variable names another",
+		source: "default: no flag or variable names an intake",
 	}, nil
 }
 
@@ -140,7 +139,7 @@ func agentIntake(host string) string {
 	return u.String()
 }
 
-// unixURL escapes the socket's path, as the URL is parsed again.
+// unixURL escapes the socket's path, because the URL is parsed again.
 func unixURL(socket string) string {
 	u := url.URL{Scheme: "unix", Path: socket + ":" + agentPath}
 	return u.String()

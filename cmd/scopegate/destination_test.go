@@ -19,7 +19,7 @@ func TestResolveDestination(t *testing.T) {
 	}{
 		{
 			name: "nothing is known",
-			want: destination{url: agent, source: "the default, as neither a flag nor a variable names another"},
+			want: destination{url: agent, source: "default: no flag or variable names an intake"},
 		},
 		{
 			name: "the agent's socket", socket: true,
@@ -94,7 +94,7 @@ func TestResolveDestination(t *testing.T) {
 		{
 			name:      "site alone decides nothing",
 			variables: map[string]string{"DD_SITE": "datadoghq.eu"},
-			want:      destination{url: agent, source: "the default, as neither a flag nor a variable names another"},
+			want:      destination{url: agent, source: "default: no flag or variable names an intake"},
 		},
 		{
 			name:      "intake URL over all",

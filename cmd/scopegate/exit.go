@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -11,7 +15,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 )
 
-// Exit codes, which scripts rely on; `scopegate --help` says what they mean.
+// Exit codes. Scripts rely on them; `scopegate --help` explains them.
 const (
 	exitOK          = 0
 	exitFailure     = 1
@@ -21,8 +25,8 @@ const (
 	exitInterrupted = 130
 )
 
-// exitCode classifies what a command returned. ctx is the command's own, which
-// ends by a signal alone.
+// exitCode returns the exit code for a command's error. ctx is the command's own, which
+// only a signal cancels.
 func exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
@@ -51,4 +55,37 @@ func isInput(err error) bool {
 func isType[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok
+}
+
+// lastGrace is how long the command may take to exit after the grace period of uploads:
+// to abort the remaining ones, and to write the last traces and log lines.
+const lastGrace = 4800 * time.Millisecond
+
+// exitIfStuck exits the process if ended is not called within that time after ctx is
+// done. Some calls can't be interrupted, such as a write to a log that nobody reads.
+func exitIfStuck(ctx context.Context, after time.Duration, stderr io.Writer) (ended func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(after):
+		}
+		written := make(chan struct{})
+		go func() {
+			defer close(written)
+			fmt.Fprintln(stderr, "scopegate serve: shutdown is stuck; exiting")
+		}()
+		select {
+		case <-written:
+		case <-time.After(100 * time.Millisecond):
+		}
+		os.Exit(exitFailure)
+	}()
+	return func() { close(done) }
 }

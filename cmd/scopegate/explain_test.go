@@ -76,7 +76,7 @@ func TestUploadExplainsConnections(t *testing.T) {
 		"plaintext to TLS": {
 			[]string{"--server", overTLS}, exitDelivery, "the server at " + overTLS + " has closed the connection: if it speaks TLS, give --tls or --ca" + again,
 		},
-		"untrusted":    {[]string{"--server", overTLS, "--tls"}, exitUsage, "is from an authority that is not trusted here: give it with --ca: certificate signed"},
+		"untrusted":    {[]string{"--server", overTLS, "--tls"}, exitUsage, "is from an untrusted authority: give it with --ca: certificate signed"},
 		"another name": {[]string{"--server", overTLS, "--ca", ca, "--server-name", "gate"}, exitUsage, "is for another host, see --server and --server-name: certificate is valid"},
 		"expired":      {[]string{"--server", past.Listener.Addr().String(), "--ca", ca}, exitUsage, "has expired, or is not valid yet: "},
 		"HTTP/1":       {[]string{"--server", web.Listener.Addr().String()}, exitUsage, "does not speak gRPC\n"},
@@ -109,7 +109,7 @@ func TestUploadRetriesWithReason(t *testing.T) {
 	got := execute(t, "", "upload", "--server", "127.0.0.1:1", "--max-attempts", "2", withDWARF)
 	const reason = "no server at 127.0.0.1:1: start one with `scopegate serve`, or name it with --server"
 	if form := regexp.MustCompile(`^` + regexp.QuoteMeta(reason) + `; trying again in \d+ms
-scopegate upload: 2 attempts brought nothing further: ` + regexp.QuoteMeta(reason) + ` \(the same upload may succeed later\)
+scopegate upload: 2 attempts made no progress: ` + regexp.QuoteMeta(reason) + ` \(the same upload may succeed later\)
 $`); got.code != exitDelivery || !form.MatchString(got.stderr) {
 		t.Errorf("%+v", got)
 	}
@@ -154,11 +154,11 @@ func TestExitCodesOfReasons(t *testing.T) {
 		"INTAKE_UNREACHABLE": {codes.Unavailable, exitDelivery, later},
 		"INTAKE_TIMEOUT":     {codes.Unavailable, exitDelivery, later},
 		"INTAKE_UNAVAILABLE": {codes.Unavailable, exitDelivery, later},
-		"INTAKE_REFUSED":     {codes.FailedPrecondition, exitFailure, "(trying again is of no use before something is changed"},
+		"INTAKE_REFUSED":     {codes.FailedPrecondition, exitFailure, "(retrying will not help until the server or its intake is fixed"},
 		"SCOPE_UNSPLITTABLE": {codes.FailedPrecondition, exitInput, "(leave the scope out)"},
 		"CANCELLED":          {codes.Canceled, exitDelivery, later},
 		"DEADLINE_EXCEEDED":  {codes.DeadlineExceeded, exitDelivery, later},
-		"INTERNAL":           {codes.Internal, exitFailure, "(it is a fault of the server, which has logged it: report it)"},
+		"INTERNAL":           {codes.Internal, exitFailure, "(this is a bug of the server, which has logged it: please report it)"},
 	}
 	document, err := os.ReadFile("../../docs/protocol.md")
 	if err != nil {

@@ -21,32 +21,32 @@ import (
 //nolint:lll // a struct tag can't be broken
 type intakeCommand struct {
 	Listen []string `default:"127.0.0.1:8126" placeholder:"ADDRESS" env:"SCOPEGATE_INTAKE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
-	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Store batches there, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it, and take over what is there. By default they are kept in memory, until the intake stops."`
+	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Directory to store batches in, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it; batches already there are loaded. By default they stay in memory."`
 }
 
-// Help is the part of the command's help between its first line and its flags.
+// Help returns the text between the first line of the command's help and its flags.
 func (intakeCommand) Help() string {
-	return `It takes batches at any path, as an agent does at http://127.0.0.1:8126/symdb/v1/input. Each
-batch is checked strictly; one that breaks the protocol is refused, with the reason. For each that is
-accepted a line is printed to stdout, for each that is refused one to stderr.
+	return `It accepts batches at any path, as an agent does at http://127.0.0.1:8126/symdb/v1/input. It
+checks each batch strictly and refuses one that breaks the protocol, with the reason. It prints a
+line to stdout for each accepted batch, and to stderr for each refused one.
 
     scopegate intake --dir /tmp/batches
     curl http://127.0.0.1:8126/uploads
     curl http://127.0.0.1:8126/uploads/UPLOAD_ID
     curl http://127.0.0.1:8126/uploads/UPLOAD_ID/batches/1 | gunzip
 
-GET /uploads lists what is there, and whether each upload is complete. It is for
-development: whoever reaches it can write to it and read from it.`
+GET /uploads lists the uploads, and whether each is complete. The intake is for
+development: anyone who can connect can write to it and read from it.`
 }
 
-// Run takes batches until ctx ends.
+// Run serves the intake until ctx is done.
 func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	if err := checkAddresses(listenAddresses("--listen", c.Listen...)); err != nil {
 		return err
 	}
 	s.serve()
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
-	in, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})
+	intake, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})
 	if err != nil {
 		return &uploading.InputError{Err: fmt.Errorf("--dir: %w", err)}
 	}
@@ -55,11 +55,11 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 		return err
 	}
 	announce(s.stdout, listeners)
-	fmt.Fprintf(s.stderr, "GET /uploads lists what was received\n")
-	return serveHTTP(ctx, in, listeners, log.New(s.stderr, "", 0))
+	fmt.Fprintf(s.stderr, "GET /uploads lists the uploads received\n")
+	return serveHTTP(ctx, intake, listeners, log.New(s.stderr, "", 0))
 }
 
-// batchPrinter prints a line for each request, from any goroutine.
+// batchPrinter prints a line for each request. It is safe for concurrent use.
 type batchPrinter struct {
 	mu                sync.Mutex
 	accepted, refused io.Writer
@@ -86,20 +86,13 @@ func (p *batchPrinter) refusal(r devintake.Refusal) {
 	fmt.Fprintf(p.refused, "refused with %d: %q: %s\n", r.Status, r.Path, r.Reason)
 }
 
-const (
-	headerTimeout = 10 * time.Second
-	// answerTimeout is how long a request and its answer may take together.
-	answerTimeout = 5 * time.Minute
-	idleTimeout   = time.Minute
-	intakeGrace   = 5 * time.Second
-)
-
-// serveHTTP serves on all listeners until ctx ends or one of them fails, and then
-// lets requests in flight go on for a while.
+// serveHTTP serves on all listeners until ctx is done or one of them fails. Requests in
+// flight then have some seconds to finish.
 func serveHTTP(ctx context.Context, handler http.Handler, listeners []net.Listener, errorLog *log.Logger) error {
+	const grace = 5 * time.Second
 	srv := &http.Server{
 		Handler: handler, ErrorLog: errorLog,
-		ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+		ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 5 * time.Minute, IdleTimeout: time.Minute,
 	}
 	serving, servingCtx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
@@ -111,7 +104,7 @@ func serveHTTP(ctx context.Context, handler http.Handler, listeners []net.Listen
 		})
 	}
 	<-servingCtx.Done()
-	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), intakeGrace)
+	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := srv.Shutdown(graceCtx); err != nil {
 		_ = srv.Close()

@@ -16,10 +16,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// staleDialTimeout bounds the look at whether someone listens on a socket file.
-const staleDialTimeout = time.Second
-
-// listenAll listens on each address, or on none.
+// listenAll listens on all addresses, or on none.
 func listenAll(ctx context.Context, addresses []string) ([]net.Listener, error) {
 	listeners := make([]net.Listener, 0, len(addresses))
 	for _, address := range addresses {
@@ -40,8 +37,8 @@ func closeAll(listeners []net.Listener) {
 }
 
 // listen listens on `host:port`, where port 0 is any free one, or on
-// `unix:///path/of/socket`. A socket file that no one listens on is replaced.
-// The file goes away when the listener is closed.
+// `unix:///path/of/socket`. It replaces a socket file without a listener. Closing the
+// listener removes the file.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	if err := checkListenable(address); err != nil {
 		return nil, &settings.UsageError{Err: fmt.Errorf("listen on %q: %w", address, err)}
@@ -60,17 +57,17 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listenOn(ctx, "unix", path, address)
 }
 
-// listenOn listens; address is what its errors name.
-func listenOn(ctx context.Context, network, at, address string) (net.Listener, error) {
+// listenOn listens on address; its errors say shown instead.
+func listenOn(ctx context.Context, network, address, shown string) (net.Listener, error) {
 	var config net.ListenConfig
-	l, err := config.Listen(ctx, network, at)
+	l, err := config.Listen(ctx, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %q: %w", address, explainListen(err))
+		return nil, fmt.Errorf("listen on %q: %w", shown, explainListen(err))
 	}
 	return l, nil
 }
 
-// explainListen says what to do about an address that can't be had.
+// explainListen adds advice to an error of listening.
 func explainListen(err error) error {
 	var advice string
 	switch {
@@ -79,7 +76,7 @@ func explainListen(err error) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		advice = "it is not an address of this host"
 	case errors.Is(err, syscall.EACCES):
-		advice = "a port below 1024 needs the capability CAP_NET_BIND_SERVICE, a socket a folder that can be written to"
+		advice = "a port below 1024 needs the capability CAP_NET_BIND_SERVICE, a socket a writable folder"
 	default:
 		return err
 	}
@@ -87,19 +84,19 @@ func explainListen(err error) error {
 	return fmt.Errorf("%w: %s", errno, advice)
 }
 
-// removeStale removes a socket file if connecting to it is refused, which is so
-// where the process that listened has died.
+// removeStale removes a socket file if it refuses connections, because the process that
+// listened there has died.
 func removeStale(ctx context.Context, path string) error {
 	if err := checkSocketFile(path); err != nil {
 		return err
 	}
-	dialer := net.Dialer{Timeout: staleDialTimeout}
+	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
 		return errors.Join(errors.New("another process listens there"), conn.Close())
 	case !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("find out whether another process listens there: %w", err)
+		return fmt.Errorf("check whether another process listens there: %w", err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -107,7 +104,7 @@ func removeStale(ctx context.Context, path string) error {
 	return nil
 }
 
-// addressOf is the address that l really listens on, in the form of the flag.
+// addressOf returns the address that l listens on, in the form of the flag.
 func addressOf(l net.Listener) string {
 	if l.Addr().Network() == "unix" {
 		return settings.UnixScheme + l.Addr().String()
@@ -122,11 +119,11 @@ func announce(w io.Writer, listeners []net.Listener) {
 	}
 }
 
-// isLoopback tells that only this host can reach the address.
+// isLoopback reports whether only this host can reach the address.
 func isLoopback(address net.Addr) bool {
 	if address.Network() == "unix" {
 		return true
 	}
-	at, err := netip.ParseAddrPort(address.String())
-	return err == nil && at.Addr().Unmap().IsLoopback()
+	ip, err := netip.ParseAddrPort(address.String())
+	return err == nil && ip.Addr().Unmap().IsLoopback()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// listenAddress is what a setting says to listen on.
+// listenAddress is an address to listen on, and the setting that has it.
 type listenAddress struct{ setting, address string }
 
 func listenAddresses(setting string, addresses ...string) []listenAddress {
@@ -25,8 +25,8 @@ func listenAddresses(setting string, addresses ...string) []listenAddress {
 	return all
 }
 
-// checkAddresses returns a [*settings.UsageError] where listening on all of the addresses
-// can't succeed. It listens on none, and asks no name server.
+// checkAddresses returns a [*settings.UsageError] if listening on all of the addresses
+// can't succeed. It listens on none and asks no name server.
 func checkAddresses(all []listenAddress) error {
 	var wrong []error
 	for i, one := range all {
@@ -36,7 +36,7 @@ func checkAddresses(all []listenAddress) error {
 		}
 		for _, other := range all[:i] {
 			if checkListenable(other.address) == nil && overlap(one.address, other.address) {
-				wrong = append(wrong, fmt.Errorf("%s: %q: %s has it already, as %q",
+				wrong = append(wrong, fmt.Errorf("%s: %q: already used by %s, as %q",
 					one.setting, one.address, other.setting, other.address))
 			}
 		}
@@ -47,15 +47,11 @@ func checkAddresses(all []listenAddress) error {
 	return nil
 }
 
-// checkListenable fails where listen can't succeed, whatever else runs on the host.
+// checkListenable fails if listen can't succeed, whatever else runs on the host.
 func checkListenable(address string) error {
 	if path, isUnix := strings.CutPrefix(address, settings.UnixScheme); isUnix {
 		return checkSocket(path)
 	}
-	return checkTCPAddress(address)
-}
-
-func checkTCPAddress(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return errors.New("neither host:port nor unix:///path")
@@ -69,7 +65,7 @@ func checkTCPAddress(address string) error {
 	return nil
 }
 
-// checkSocket reports why no socket can be made at the path.
+// checkSocket fails if no socket can be created at path.
 func checkSocket(path string) error {
 	if err := settings.CheckSocketPath(path); err != nil {
 		return err
@@ -88,7 +84,7 @@ func checkSocket(path string) error {
 	return checkWritable(folder)
 }
 
-// checkSocketFile fails where there is a file that is not a socket.
+// checkSocketFile fails if path is a file, but not a socket.
 func checkSocketFile(path string) error {
 	stat, err := os.Lstat(path)
 	switch {
@@ -97,9 +93,9 @@ func checkSocketFile(path string) error {
 	case err != nil:
 		return err
 	case stat.IsDir():
-		return errors.New("there is a folder of that name")
+		return errors.New("it is a folder")
 	case stat.Mode().Type() != fs.ModeSocket:
-		return errors.New("there is a file of that name which is not a socket")
+		return errors.New("it is a file but not a socket")
 	}
 	return nil
 }
@@ -128,9 +124,9 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(folderA, folderB)
 }
 
-// overlapHosts reports whether a port of the one host is also a port of the other.
-// No host stands for all addresses, and so do 0.0.0.0 and [::]: package net listens
-// for IPv4 and IPv6 on each of them.
+// overlapHosts reports whether two hosts share an address. An empty host means all
+// addresses, and so do 0.0.0.0 and [::]: package net listens for both IPv4 and IPv6 on
+// each of them.
 func overlapHosts(a, b string) bool {
 	addressA, errA := hostAddress(a)
 	addressB, errB := hostAddress(b)
@@ -143,7 +139,7 @@ func overlapHosts(a, b string) bool {
 	return addressA == addressB
 }
 
-// hostAddress is the address that is listened on for a host. It asks no name server.
+// hostAddress returns the address of a host. It asks no name server.
 func hostAddress(host string) (netip.Addr, error) {
 	switch {
 	case host == "":

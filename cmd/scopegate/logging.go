@@ -2,29 +2,33 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
+	"strings"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/sampling"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // logFlags are the flags of commands that log.
 //
 //nolint:lll // a struct tag can't be broken
 type logFlags struct {
-	Level  logLevel `name:"log-level" group:"Logging" default:"info" placeholder:"LEVEL" env:"SCOPEGATE_LOG_LEVEL" help:"Least level that is logged, to stderr: debug, info, warn or error."`
+	Level  logLevel `name:"log-level" group:"Logging" default:"info" placeholder:"LEVEL" env:"SCOPEGATE_LOG_LEVEL" help:"Lowest level to log, to stderr: debug, info, warn or error."`
 	Format string   `name:"log-format" group:"Logging" default:"text" enum:"text,json" placeholder:"FORMAT" env:"SCOPEGATE_LOG_FORMAT" help:"Form of a log line: text or json."`
-	Limit  int      `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Most lines a second of the same level, message and reason, and of all lines as many bytes as so many of 640; other lines say how many were left out. 0: all."`
+	Limit  int      `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Most lines a second with the same level, message and reason, and, for all lines together, 640 bytes a second for each of that number. Extra lines say how many were left out. 0: no limit."`
 }
 
-// logLevel is a level, as a flag takes it.
+// logLevel is the value of the flag for the level.
 type logLevel slog.Level
 
 // String returns the level's name.
 func (l logLevel) String() string { return slog.Level(l).String() }
 
-// UnmarshalText reads a level's name, in any case, or one with an offset such as
+// UnmarshalText reads a level's name, in any case, with or without an offset such as
 // info+2.
 func (l *logLevel) UnmarshalText(text []byte) error {
 	if (*slog.Level)(l).UnmarshalText(text) != nil {
@@ -33,14 +37,13 @@ func (l *logLevel) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// logger returns a logger, and what is to be called when nothing is logged any
-// more.
+// logger returns a logger. flush must be called after the last line.
 func (f logFlags) logger(w io.Writer) (logger *slog.Logger, flush func()) {
 	handler := f.handler(w)
 	if out, ok := w.(*output); ok {
 		out.note = func(lines int) []byte {
 			var note bytes.Buffer
-			slog.New(f.handler(&note)).Error("log lines were lost, because nobody read the log", "count", lines)
+			slog.New(f.handler(&note)).Error("log lines were lost: nobody read the log", "count", lines)
 			return note.Bytes()
 		}
 	}
@@ -57,4 +60,17 @@ func (f logFlags) handler(w io.Writer) slog.Handler {
 		return slog.NewJSONHandler(w, options)
 	}
 	return slog.NewTextHandler(w, options)
+}
+
+// logStart logs the version and the settings that differ from the defaults.
+func logStart(ctx context.Context, all settings.List, logger *slog.Logger) {
+	var changed []slog.Attr
+	for _, s := range all {
+		if s.Source != settings.FromDefault {
+			changed = append(changed, slog.String(strings.ReplaceAll(s.Name, "-", "_"), s.Value))
+		}
+	}
+	logger.LogAttrs(ctx, slog.LevelInfo, "starting",
+		slog.String("version", thisBuild().version), slog.String("go", runtime.Version()),
+		slog.Int("cores", runtime.GOMAXPROCS(0)), slog.GroupAttrs("settings", changed...))
 }

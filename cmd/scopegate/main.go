@@ -1,9 +1,9 @@
-// Command scopegate takes symbol scopes from language tracers over gRPC and
-// forwards them, as batches of gzipped JSON, to an intake.
+// Command scopegate receives symbol scopes from language tracers over gRPC and forwards
+// them to an intake, in batches of gzipped JSON.
 //
-// Start with `scopegate --help`, or with `scopegate demo`, which shows the whole
-// way on its own symbols. The subcommands are thin: programs that serve, upload
-// or read symbols themselves use packages server, client and client/gosym.
+// Start with `scopegate --help`, or with `scopegate demo`, which uploads its own symbols.
+// The subcommands are thin: programs that serve, upload or read symbols themselves use
+// packages server, client and client/gosym.
 package main
 
 import (
@@ -18,8 +18,7 @@ import (
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
-	// Without this, a write to stdout or stderr after its reader has gone kills the
-	// process.
+	// Otherwise a write to stdout or stderr kills the process once the reader has gone.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -28,8 +27,7 @@ func main() {
 	}
 	go func() {
 		<-signals
-		// The signals have their usual effect again before anything stops, so that
-		// a second one ends the process at once.
+		// A second signal then kills the process.
 		signal.Stop(signals)
 		cancel()
 	}()
@@ -37,14 +35,13 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
 }
 
-// unsolicited leaves out of the standard log what net/http quotes there of an intake
-// that sends what it was not asked for. It may be anything, a key that it was sent
-// included.
-type unsolicited struct{ to io.Writer }
+// unsolicited drops the lines in which net/http quotes responses that nobody requested.
+// They may contain anything, even an API key that the intake sends back.
+type unsolicited struct{ w io.Writer }
 
 func (u unsolicited) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte("Unsolicited response")) {
 		return len(line), nil
 	}
-	return u.to.Write(line)
+	return u.w.Write(line)
 }

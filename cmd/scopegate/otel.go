@@ -22,19 +22,18 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// otelVariables are OpenTelemetry's own variables. Its libraries read them too, and
-// discard what they can't use. They do so silently, or repeat secrets, or die of it,
-// so they are checked here first.
+// otelVariables are OpenTelemetry's own variables. They are checked here before its
+// libraries read them: those ignore invalid values silently, repeat secrets, or panic.
 type otelVariables struct {
 	getenv func(string) string
-	// discarded is told which variables hold what can't be used, and why.
+	// discarded is called for each variable whose value is ignored.
 	discarded func(name, reason string)
 }
 
 func (v otelVariables) get(name string) string { return strings.TrimSpace(v.getenv(name)) }
 
-// effective returns the variable for traces, or else the one for all signals, and
-// its value.
+// effective returns the variable for traces if it is set, and otherwise the one for all
+// signals.
 func (v otelVariables) effective(suffix string) (name, value string) {
 	name = "OTEL_EXPORTER_OTLP_TRACES_" + suffix
 	if value = v.get(name); value != "" {
@@ -44,8 +43,8 @@ func (v otelVariables) effective(suffix string) (name, value string) {
 	return name, v.get(name)
 }
 
-// wantsTraces reports whether an exporter or an endpoint is named, and nothing
-// switches traces off.
+// wantsTraces reports whether the variables name an exporter or an endpoint and do not
+// disable traces.
 func (v otelVariables) wantsTraces() bool {
 	if v.isTrue("OTEL_SDK_DISABLED") {
 		return false
@@ -57,7 +56,7 @@ func (v otelVariables) wantsTraces() bool {
 	return endpoint != ""
 }
 
-// check fails where no exporter can be made, and reports what is discarded.
+// check fails if no exporter can be made. It reports the variables that are discarded.
 func (v otelVariables) check() error {
 	exporter := cmp.Or(v.getenv("OTEL_TRACES_EXPORTER"), "otlp")
 	switch exporter {
@@ -103,8 +102,8 @@ func (v otelVariables) checkOTLP() error {
 	return nil
 }
 
-// isEndpoint reports whether spans can be sent there, as far as can be told without
-// trying. Over gRPC a target of another form may be one.
+// isEndpoint reports whether endpoint has a valid form. gRPC has further forms, which are
+// not checked.
 func isEndpoint(endpoint string, overGRPC bool) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -116,12 +115,12 @@ func isEndpoint(endpoint string, overGRPC bool) bool {
 	return u.Hostname() != "" && isPortOf(u)
 }
 
-// isPortOf reports whether a URL has no port, or one that exists.
+// isPortOf reports whether a URL has no port or a valid one.
 func isPortOf(u *url.URL) bool {
 	return settings.IsPort(cmp.Or(u.Port(), "80"))
 }
 
-// isPairs reports whether text is a list of key=value, escaped as URLs are.
+// isPairs reports whether text is a list of key=value pairs, escaped like URLs.
 func isPairs(text string) bool {
 	for pair := range strings.SplitSeq(text, ",") {
 		key, value, found := strings.Cut(pair, "=")
@@ -141,7 +140,7 @@ func (v otelVariables) checkFiles(signal string) {
 		}
 		content, err := os.ReadFile(path)
 		if wrong, ok := errors.AsType[*fs.PathError](err); ok {
-			v.discarded(signal+name, "it can't be read: "+wrong.Err.Error()) // the path may be what was to be in the file
+			v.discarded(signal+name, "it can't be read: "+wrong.Err.Error()) // without the path, which may be the secret itself
 		}
 		return content
 	}
@@ -153,7 +152,7 @@ func (v otelVariables) checkFiles(signal string) {
 		return
 	}
 	if _, err := tls.X509KeyPair(certificate, key); err != nil {
-		v.discarded(signal+"CLIENT_CERTIFICATE", "with the key it is no pair: "+err.Error())
+		v.discarded(signal+"CLIENT_CERTIFICATE", "certificate and key do not match: "+err.Error())
 	}
 }
 
@@ -164,14 +163,14 @@ func (v otelVariables) checkSampler() {
 	case "traceidratio", "parentbased_traceidratio":
 		text := cmp.Or(v.get("OTEL_TRACES_SAMPLER_ARG"), "1")
 		if ratio, err := strconv.ParseFloat(text, 64); err != nil || !(ratio >= 0 && ratio <= 1) {
-			v.discarded("OTEL_TRACES_SAMPLER_ARG", "it is no number from 0 to 1")
+			v.discarded("OTEL_TRACES_SAMPLER_ARG", "it is not a number from 0 to 1")
 		}
 	default:
 		v.discarded("OTEL_TRACES_SAMPLER", "there is no such sampler")
 	}
 }
 
-// isTrue reads a boolean, of which only true is true.
+// isTrue reports whether a variable is true.
 func (v otelVariables) isTrue(name string) bool {
 	value := v.get(name)
 	if value != "" && !strings.EqualFold(value, "true") && !strings.EqualFold(value, "false") {
@@ -180,7 +179,7 @@ func (v otelVariables) isTrue(name string) bool {
 	return strings.EqualFold(value, "true")
 }
 
-// integer reads a number, and returns fallback where it is none or out of range.
+// integer returns a variable's number, or fallback if it is not one from least to most.
 func (v otelVariables) integer(name string, fallback, least, most int) int {
 	value := v.get(name)
 	if value == "" {
@@ -188,18 +187,16 @@ func (v otelVariables) integer(name string, fallback, least, most int) int {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < least || n > most {
-		v.discarded(name, fmt.Sprintf("it is no integer from %d to %d", least, most))
+		v.discarded(name, fmt.Sprintf("it is not an integer from %d to %d", least, most))
 		return fallback
 	}
 	return n
 }
 
-// maxQueuedSpans bounds what waits to be exported.
-const maxQueuedSpans = 1 << 16
-
-// batching are the options of the queue of spans. They are all given, as the library
-// panics, or never rests, with some values of the variables.
+// batching returns the options of the queue of spans. It sets all of them, because some
+// values of the variables make the library panic or spin.
 func (v otelVariables) batching() []tracesdk.BatchSpanProcessorOption {
+	const maxQueuedSpans = 1 << 16
 	milliseconds := func(name string, fallback int) time.Duration {
 		return time.Duration(v.integer(name, fallback, 1, 1<<31-1)) * time.Millisecond
 	}
@@ -213,11 +210,11 @@ func (v otelVariables) batching() []tracesdk.BatchSpanProcessorOption {
 	}
 }
 
-// resource describes the process to whoever reads the traces.
+// resource describes the process in its traces.
 func (v otelVariables) resource(ctx context.Context) *resource.Resource {
 	options := []resource.Option{
 		resource.WithTelemetrySDK(), resource.WithHost(),
-		// What the variables say wins over what stands in front of them.
+		// The variables, which come later, override these.
 		resource.WithAttributes(
 			attribute.String("service.name", "scopegate"), attribute.String("service.version", thisBuild().version)),
 	}
@@ -231,6 +228,6 @@ func (v otelVariables) resource(ctx context.Context) *resource.Resource {
 			options = append(options, resource.WithAttributes(attribute.String("service.name", service)))
 		}
 	}
-	described, _ := resource.New(ctx, options...) // with an error it lacks what could not be found out
+	described, _ := resource.New(ctx, options...) // after an error, the attributes that were found
 	return described
 }

@@ -12,27 +12,26 @@ import (
 )
 
 const (
-	// outputPatience is how long a write may hold up whoever prints.
+	// outputPatience is how long a Write waits for the reader.
 	outputPatience = time.Second
-	// maxPendingBytes bounds what waits for a reader that does not read.
+	// maxPendingBytes bounds the lines that wait for the reader.
 	maxPendingBytes = 256 << 10
 )
 
-// output prints for a server, which must outlive whoever reads what it prints. A
-// write waits for the reader, so that lines keep their order and a crash loses none,
-// but no longer than outputPatience. After that, lines are kept up to maxPendingBytes
-// and then dropped, as they are where the reader has gone away. When there is a
-// reader again, a line says how many were lost. It is safe for concurrent use.
+// output keeps a slow reader from blocking a server. A Write waits for the reader for up
+// to outputPatience, so that a crash loses no lines. After that, up to maxPendingBytes of
+// lines are kept, and further ones dropped, as they are if the reader has gone. Once there
+// is a reader again, a line says how many were lost. It is safe for concurrent use.
 type output struct {
 	w io.Writer
-	// note makes the line that says how many were lost.
+	// note returns the line that says how many were lost.
 	note func(lines int) []byte
 
 	mu      sync.Mutex
 	pending []byte
 	lost    int
-	done    chan struct{} // closed when nothing is left to be written; nil: nothing is
-	stuck   bool          // nobody waits for done
+	done    chan struct{} // closed when pending has been written; nil while nothing is pending
+	stuck   bool          // Writes do not wait
 }
 
 func newOutput(w io.Writer) *output {
@@ -41,7 +40,7 @@ func newOutput(w io.Writer) *output {
 	}}
 }
 
-// Write prints p, which is made of whole lines. It never fails.
+// Write prints p, which consists of whole lines. It never fails.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	if len(o.pending)+len(p) > maxPendingBytes {
@@ -53,31 +52,22 @@ func (o *output) Write(p []byte) (int, error) {
 		o.done = make(chan struct{})
 		go o.drain()
 	}
-	o.mu.Unlock()
-	o.wait()
-	return len(p), nil
-}
-
-// wait returns when all is written, or nobody reads it.
-func (o *output) wait() {
-	o.mu.Lock()
 	done, stuck := o.done, o.stuck
 	o.mu.Unlock()
-	if done == nil || stuck {
-		return
+	if stuck {
+		return len(p), nil
 	}
-	patience := time.NewTimer(outputPatience)
-	defer patience.Stop()
 	select {
 	case <-done:
-	case <-patience.C:
+	case <-time.After(outputPatience):
 		o.mu.Lock()
 		o.stuck = o.done == done
 		o.mu.Unlock()
 	}
+	return len(p), nil
 }
 
-// drain writes until nothing is left.
+// drain writes until nothing is pending.
 func (o *output) drain() {
 	for {
 		o.mu.Lock()

@@ -111,7 +111,7 @@ func TestOutputWithStuckReader(t *testing.T) {
 		logger.Info("last")
 		_ = in.Close()
 		text := <-read
-		want := fmt.Sprintf(`"msg":"log lines were lost, because nobody read the log","count":%d}`, lost)
+		want := fmt.Sprintf(`"msg":"log lines were lost: nobody read the log","count":%d}`, lost)
 		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != lines-lost+2 || !strings.Contains(text, `"msg":"last"`) {
 			t.Errorf("read %d lines, with the note %d times, want 1, %v and %q in it", strings.Count(text, "\n"), strings.Count(text, want), lines-lost+2, `"msg":"last"`)
 		}

@@ -20,29 +20,29 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type serveCommand struct {
-	Config string `group:"Configuration" placeholder:"PATH" env:"SCOPEGATE_CONFIG" help:"YAML file with settings: flags' names without the dashes, and their values. Flags and variables win over it."`
-	Check  bool   `group:"Configuration" help:"Check the configuration and the files it names, print every setting with where it is from, and exit: with 0 if the server would start, with 2 if not. Nothing is listened on or contacted."`
+	Config string `group:"Configuration" placeholder:"PATH" env:"SCOPEGATE_CONFIG" help:"YAML file with settings: flags' names without the dashes, and their values. Flags and variables override it."`
+	Check  bool   `group:"Configuration" help:"Check the configuration and the files it names, print every setting and its source, and exit with 0 if the server would start, with 2 if not. It neither listens nor contacts anything."`
 
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
-	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may go on after SIGTERM, SIGINT or SIGHUP. A second signal ends at once."`
-	ConnectionAge time.Duration `name:"max-connection-age" field:"MaxConnectionAge" group:"Serving" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is told to go away and a stream is given back to its client, so that clients find new servers. 0: never."`
-	MaxScopeBytes settings.Size `field:"MaxScopeBytes" group:"Serving" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope that is taken, as protobuf."`
-	MaxDepth      int           `field:"MaxDepth" group:"Serving" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested, the root scope counting as 1."`
+	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may continue after SIGTERM, SIGINT or SIGHUP. A second signal kills the server."`
+	ConnectionAge time.Duration `name:"max-connection-age" field:"MaxConnectionAge" group:"Serving" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which the server closes a connection and aborts a stream, which its client resumes, so that clients find new servers. 0: never."`
+	MaxScopeBytes settings.Size `field:"MaxScopeBytes" group:"Serving" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Largest scope accepted, as protobuf."`
+	MaxDepth      int           `field:"MaxDepth" group:"Serving" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"How deep messages in a scope may be nested; the root scope counts as 1."`
 
-	IntakeURL      string        `field:"Intake.URL" group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"Where batches are posted to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
-	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, as other users would see it."`
-	AdditionalTags string        `field:"Intake.AdditionalTags" group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags that are sent with each batch."`
+	IntakeURL      string        `field:"Intake.URL" group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"URL to post batches to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default it follows from the environment, see above."`
+	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, because other users would see it."`
+	AdditionalTags string        `field:"Intake.AdditionalTags" group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags to send with each batch."`
 	PostTimeout    time.Duration `field:"Intake.PostTimeout" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"For how long attempts at forwarding a batch are begun, its waiting behind other batches not counted; the last one may take the post timeout more. 0: as long as its client waits."`
-	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches on their way at once. The others wait for their turn, round robin between services."`
+	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long to keep retrying a batch, not counting its wait behind other batches; the last attempt may take the post timeout longer. 0: as long as its client waits."`
+	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches in flight. Other batches wait, round robin between services."`
 
 	FlushThreshold    settings.Size `field:"FlushThresholdBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
-	FlushThresholdRaw settings.Size `field:"FlushThresholdRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Length of JSON at which a batch is forwarded. 0: none."`
-	MaxBatchBytes     settings.Size `field:"MaxBatchBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that is to be a single batch."`
-	MaxBatchRawBytes  settings.Size `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest length of the JSON of a stream that is to be a single batch."`
-	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded though it is not full. 0: never."`
+	FlushThresholdRaw settings.Size `field:"FlushThresholdRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD_RAW" help:"Size of a batch's JSON at which the batch is forwarded. 0: any."`
+	MaxBatchBytes     settings.Size `field:"MaxBatchBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that must become a single batch."`
+	MaxBatchRawBytes  settings.Size `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest JSON size of a stream that must become a single batch."`
+	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded even if it is not full. 0: never."`
 	CompressionLevel  int           `field:"CompressionLevel" group:"Batches" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
-	ChunkBytes        settings.Size `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at one go: more is faster, and takes more memory for each upload."`
+	ChunkBytes        settings.Size `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at a time: more is faster and takes more memory for each upload."`
 
 	TLS    tlsFlags    `embed:""`
 	Access accessFlags `embed:""`
@@ -51,28 +51,28 @@ type serveCommand struct {
 	Log    logFlags    `embed:""`
 }
 
-// Help is the part of the command's help between its first line and its flags.
+// Help returns the text between the first line of the command's help and its flags.
 func (serveCommand) Help() string {
 	return `Tracers on the same host can use a unix socket:
 
     scopegate serve --listen 127.0.0.1:50051 --listen unix:///run/scopegate.socket
 
-Those on other hosts need TLS, and may have to show a certificate. A unix socket never has TLS:
+Tracers on other hosts need TLS, and may need a certificate. A unix socket never has TLS:
 
     scopegate serve --listen :50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
 
-Without an intake URL the first of these decides, and a log line says which did:
+Without an intake URL the first of these that is set applies, and a log line says which:
 
  1. SCOPEGATE_API_KEY or --api-key-file: straight to https://debugger-intake.DD_SITE (DD_SITE is datadoghq.com by default)
  2. DD_TRACE_AGENT_URL: an agent, http://host:port or unix:///path
- 3. DD_AGENT_HOST and DD_TRACE_AGENT_PORT: an agent, localhost:8126 where one is missing
+ 3. DD_AGENT_HOST and DD_TRACE_AGENT_PORT: an agent, by default localhost and 8126
  4. DD_API_KEY: straight to https://debugger-intake.DD_SITE
  5. /var/run/datadog/apm.socket, if it exists: an agent
  6. http://localhost:8126: an agent
 
-An intake URL that is given gets scopegate's own API key, and that of DD_API_KEY only over https.
+If an intake URL is given, scopegate's own API key is sent to it, and DD_API_KEY only over https.
 
-For each address a line "listening on ADDRESS" is printed to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
+For each address the server prints a line "listening on ADDRESS" to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }
 
 // BeforeResolve loads the configuration file, so that flags can take their values from it.
@@ -80,7 +80,7 @@ func (c *serveCommand) BeforeResolve(ctx context.Context, line *kong.Context, so
 	return sources.LoadFile(ctx, line, "config")
 }
 
-// Run serves until ctx ends, or checks whether it could.
+// Run serves until ctx is done, or checks whether it could.
 func (c *serveCommand) Run(
 	ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources,
 ) error {
@@ -119,8 +119,8 @@ func (c *serveCommand) Run(
 	logger.InfoContext(ctx, "forwarding to the intake",
 		"url", settings.Redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
 		"proxy", cmp.Or(ready.server.Destinations()[0].Proxy, noProxy))
-	for _, to := range ready.server.Destinations()[1:] {
-		logger.InfoContext(ctx, "forwarding to a further intake", "intake", to.Intake, "proxy", cmp.Or(to.Proxy, noProxy))
+	for _, d := range ready.server.Destinations()[1:] {
+		logger.InfoContext(ctx, "forwarding to a further intake", "intake", d.Intake, "proxy", cmp.Or(d.Proxy, noProxy))
 	}
 	if dest.keyIsExposed() {
 		logger.WarnContext(ctx, keyIsExposed)
@@ -138,9 +138,9 @@ type ready struct {
 	endTraces   func()
 }
 
-// prepare does all that can fail because of the configuration, except for
-// listening. It contacts nobody. What it finds for settings that are not given is
-// entered into all of them. Errors are a [*settings.UsageError].
+// prepare does everything that can fail because of the configuration, except listening.
+// It contacts nothing. It records in all the values that it finds for settings that are
+// not given. Errors are a [*settings.UsageError].
 func (c *serveCommand) prepare(
 	ctx context.Context, s *surroundings, all settings.List, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
@@ -185,7 +185,7 @@ func (c *serveCommand) newServer(
 	return ready{server: srv, config: cfg, destination: dest}, nil
 }
 
-// config returns the server's configuration but for what has to be read from files.
+// config returns the server's configuration, except for the keys of additional intakes.
 func config(dest destination, all settings.List) server.Config {
 	cfg := server.DefaultConfig()
 	all.Configure(&cfg)
@@ -223,15 +223,15 @@ func (c *serveCommand) destination(ctx context.Context, getenv func(string) stri
 	return dest, err
 }
 
-// serveUntilDone serves on all listeners until ctx ends or one of them fails, and
-// then lets uploads in flight go on for the grace period.
+// serveUntilDone serves on all listeners until ctx is done or one of them fails. Uploads
+// in flight then have the grace period to finish.
 func serveUntilDone(
 	ctx context.Context, srv *server.Server, listeners []net.Listener, grace time.Duration, logger *slog.Logger,
 ) error {
 	serving, servingCtx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		serving.Go(func() error {
-			// Where ctx ends at once, Shutdown can come before Serve.
+			// If ctx is done at once, Shutdown can come before Serve.
 			if err := srv.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
 				return err
 			}
@@ -243,7 +243,7 @@ func serveUntilDone(
 	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := srv.Shutdown(graceCtx); err != nil {
-		logger.WarnContext(ctx, "uploads were broken off at the end of the grace period")
+		logger.WarnContext(ctx, "uploads were aborted at the end of the grace period")
 	}
 	if err := serving.Wait(); err != nil {
 		return err

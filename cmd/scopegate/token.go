@@ -9,23 +9,23 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type tokenCommand struct {
-	ExpiresIn time.Duration `placeholder:"DURATION" help:"How long the token is valid, such as 2160h for 90 days. By default until it is taken out of the file."`
+	ExpiresIn time.Duration `placeholder:"DURATION" help:"How long the token is valid, such as 2160h for 90 days. By default until it is removed from the file."`
 }
 
-// Help is the part of the command's help between its first line and its flags.
+// Help returns the text between the first line of the command's help and its flags.
 func (tokenCommand) Help() string {
-	return `It prints the token, which is shown nowhere else and never again, and on a second line what stands for it in
-the file of tenants (scopegate serve --tenants-file): its hash, from which it can't be found out.
+	return `It prints the token, which is never shown again, and on a second line the token's entry for the
+tenants file (scopegate serve --tenants-file): its hash, which does not reveal the token.
 
     tenants:
       - name: shop
         tokens:
           - {sha256: …}
 
-To replace a token, add the new one's line, give the new token to all who upload, and then take the old line out.`
+To replace a token, add the new one's line, give the new token to its users, and then remove the old line.`
 }
 
-// Run prints a new token and its line.
+// Run prints a new token and its entry.
 func (c *tokenCommand) Run(s *surroundings) error {
 	token, hash := server.NewToken()
 	line := "- {sha256: " + hash

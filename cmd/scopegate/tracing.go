@@ -17,16 +17,16 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// tracingGrace is how long spans that are not yet exported may take at the end.
+// tracingGrace is how long the export of the last spans may take.
 const tracingGrace = 3 * time.Second
 
-// startTracing returns the server's options for traces, none where these are off,
-// and what ends them when the server has stopped. It contacts nobody.
+// startTracing returns the server's options for traces, or none if traces are off. end
+// must be called after the server has stopped. It contacts nothing.
 func startTracing(
 	ctx context.Context, getenv func(string) string, logger *slog.Logger,
 ) (options []server.Option, end func(), err error) {
 	variables := otelVariables{getenv: getenv, discarded: func(name, reason string) {
-		logger.WarnContext(ctx, "a variable of OpenTelemetry is discarded", "variable", name, "error", reason)
+		logger.WarnContext(ctx, "an OpenTelemetry variable is ignored", "variable", name, "error", reason)
 	}}
 	if !variables.wantsTraces() {
 		return nil, func() {}, nil
@@ -34,7 +34,7 @@ func startTracing(
 	if err := variables.check(); err != nil {
 		return nil, func() {}, &settings.UsageError{Err: err}
 	}
-	// What the libraries say of variables was said above, without secrets.
+	// The libraries would report the same variables again, with secrets.
 	otel.SetLogger(logr.Discard())
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	exporter, err := autoexport.NewSpanExporter(ctx)
@@ -56,7 +56,7 @@ func startTracing(
 	}, nil
 }
 
-// withoutURL leaves out the URL of a request that failed, which may hold a secret.
+// withoutURL removes the URL of a failed request, which may hold a secret.
 func withoutURL(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err

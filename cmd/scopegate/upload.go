@@ -23,12 +23,12 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type uploadCommand struct {
-	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content tells which it is."`
+	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content decides which it is."`
 
-	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: the upload goes on at another one where one fails."`
-	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without bringing anything further. NDJSON has one, as it is not read twice."`
-	TokenFile string        `group:"Server" placeholder:"PATH" env:"SCOPEGATE_TOKEN_FILE" help:"File with the token that the server knows the tenant by, read anew for each stream. SCOPEGATE_TOKEN can hold it instead; there is no flag for the token itself, as other users would see it. It is sent through TLS or to this host; with --plaintext also unencrypted."`
-	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. It pays on a slow link."`
+	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: if one fails, the upload resumes at another."`
+	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_MAX_ATTEMPTS" help:"How many attempts in a row may fail without progress. NDJSON gets one, because it is not read twice."`
+	TokenFile string        `group:"Server" placeholder:"PATH" env:"SCOPEGATE_TOKEN_FILE" help:"File with the tenant's token, read again for each stream. SCOPEGATE_TOKEN can hold it instead; there is no flag for the token itself, because other users would see it. It is sent over TLS or to this host; with --plaintext also unencrypted."`
+	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. Worthwhile on a slow link."`
 	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
 
 	Security uploading.SecurityFlags `embed:""`
@@ -45,10 +45,10 @@ type uploadCommand struct {
 	JSON  bool `group:"Output" name:"json" help:"Print the summary, or the error, as a JSON object."`
 	Quiet bool `group:"Output" short:"q" help:"Show no progress."`
 
-	targets []string // Server, as package client takes it
+	targets []string // Server, in the form of package client
 }
 
-// Help is the part of the command's help between its first line and its flags.
+// Help returns the text between the first line of the command's help and its flags.
 func (uploadCommand) Help() string {
 	return `Examples:
 
@@ -58,8 +58,8 @@ func (uploadCommand) Help() string {
     scopegate upload --server scopegate.example:50051 --ca ca.pem --cert shop.pem --key shop.key ./bin/shop
     generate-scopes | scopegate upload --service shop --language ruby -
 
-A line of NDJSON is a root scope; docs/ndjson.md has all keys. These alone are needed: scope_type of a scope, name and
-symbol_type of a symbol.
+A line of NDJSON is a root scope; docs/ndjson.md lists all keys. Only these are required: scope_type of a scope, name
+and symbol_type of a symbol.
 
     {"scope_type":"FILE","name":"shop.rb","symbols":[{"name":"@cart","symbol_type":"FIELD","line":3}],"scopes":[…]}
 
@@ -122,7 +122,7 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 	defer stop(nil)
 	p := c.progress(s.stderr, src)
 	observe := client.WithOnRetry(func(event client.RetryEvent) {
-		if err := explain.LastsForEver(event.Err); err != nil {
+		if err := explain.Permanent(event.Err); err != nil {
 			stop(err)
 			return
 		}
@@ -131,12 +131,12 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 		p.Retry(event)
 	})
 	summary, err := c.send(ctx, metadata, src, p, observe, s.getenv)
-	switch cause, forEver := context.Cause(ctx), explain.LastsForEver(err); {
+	switch cause, permanent := context.Cause(ctx), explain.Permanent(err); {
 	case err == nil:
 	case isType[*settings.UsageError](cause):
 		err = cause
-	case forEver != nil:
-		err = forEver
+	case permanent != nil:
+		err = permanent
 	default:
 		err = explain.Final(err)
 	}
@@ -184,7 +184,7 @@ func (c *uploadCommand) send(
 	return summary, nil
 }
 
-// token returns the option that has the upload carry a token, if there is one.
+// token returns the option for the token, or none if there is no token.
 func (c *uploadCommand) token(ctx context.Context, getenv func(string) string) ([]client.Option, error) {
 	if c.TokenFile == "" {
 		given := getenv("SCOPEGATE_TOKEN")
@@ -201,7 +201,7 @@ func (c *uploadCommand) token(ctx context.Context, getenv func(string) string) (
 	if err != nil {
 		return nil, &settings.UsageError{Err: fmt.Errorf("token file: %w", err)}
 	}
-	if info, err := os.Stat(c.TokenFile); err == nil && !info.Mode().IsRegular() { // a pipe says it once
+	if info, err := os.Stat(c.TokenFile); err == nil && !info.Mode().IsRegular() { // a pipe can be read once
 		return []client.Option{client.WithToken(token.Reveal())}, nil
 	}
 	return []client.Option{client.WithTokenSource(func(ctx context.Context) (string, error) {
@@ -230,9 +230,9 @@ func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (*symdb
 	}
 	switch {
 	case metadata.GetService() == "":
-		return nil, &settings.UsageError{Err: errors.New("--service is missing; NDJSON does not tell it")}
+		return nil, &settings.UsageError{Err: errors.New("--service is missing; NDJSON does not contain it")}
 	case metadata.GetLanguage() == "":
-		return nil, &settings.UsageError{Err: errors.New("--language is missing; NDJSON does not tell it")}
+		return nil, &settings.UsageError{Err: errors.New("--language is missing; NDJSON does not contain it")}
 	}
 	return metadata, nil
 }

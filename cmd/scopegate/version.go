@@ -7,16 +7,14 @@ import (
 	"runtime/debug"
 )
 
-// version and commit are set by the linker in what `make build` makes.
+// version and commit are set by the linker in `make build`.
 var version, commit string
 
-const unknownBuild = "unknown"
-
-// build is what the running command was built from.
+// build is the version and commit of the running command.
 type build struct{ version, commit string }
 
-// thisBuild takes what the linker has set, and where it has not, as with
-// `go install`, what Go itself knows.
+// thisBuild returns the values set by the linker. If it has set none, as with
+// `go install`, it returns those that Go itself records.
 func thisBuild() build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -32,14 +30,14 @@ func buildOf(version, commit string, info *debug.BuildInfo) build {
 		}
 	}
 	return build{
-		version: cmp.Or(version, info.Main.Version, unknownBuild),
-		commit:  cmp.Or(commit, unknownBuild),
+		version: cmp.Or(version, info.Main.Version, "unknown"),
+		commit:  cmp.Or(commit, "unknown"),
 	}
 }
 
 type versionCommand struct{}
 
-// Run prints the version of the command and what it was built from, with and for.
+// Run prints the version, the commit, the Go version and the platform.
 func (versionCommand) Run(s *surroundings) error {
 	b := thisBuild()
 	_, err := fmt.Fprintf(s.stdout, "scopegate %s\ncommit    %s\ngo        %s\nplatform  %s/%s\n",

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -15,12 +14,10 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// maxDepth bounds how deep objects and arrays may be nested. It is more than
-// any server takes.
+// maxDepth bounds how deep objects and arrays may be nested. No server accepts as many.
 const maxDepth = 1000
 
-// Decode reads one scope. It copies what it keeps of line. Its errors are an
-// [*Error].
+// Decode reads one scope, which shares no memory with line. Its errors are an [*Error].
 func Decode(line []byte) (*symdbv1.Scope, error) { return decode(line, 0) }
 
 func decode(line []byte, number int) (*symdbv1.Scope, error) {
@@ -38,8 +35,7 @@ func decode(line []byte, number int) (*symdbv1.Scope, error) {
 	return nil, e
 }
 
-// decoder reads the tokens of one line. path is where it stands; an error leaves
-// it there.
+// decoder reads the tokens of one line. path is its position, also after an error.
 type decoder struct {
 	line   []byte
 	tokens *json.Decoder
@@ -50,12 +46,12 @@ func (d *decoder) root() (*symdbv1.Scope, error) {
 	if !utf8.Valid(d.line) {
 		return nil, d.wrong("not valid UTF-8")
 	}
-	scope, err := d.scope()
-	if err != nil {
+	scope := &symdbv1.Scope{}
+	if err := d.message(scope.ProtoReflect()); err != nil {
 		return nil, err
 	}
 	if _, err := d.tokens.Token(); !errors.Is(err, io.EOF) {
-		return nil, d.wrong("something follows the scope; each scope takes a line of its own")
+		return nil, d.wrong("text follows the scope; each scope takes a line of its own")
 	}
 	return scope, nil
 }
@@ -73,17 +69,17 @@ func (d *decoder) token() (json.Token, error) {
 	case err != nil:
 		return nil, d.wrong("%v", err)
 	}
-	// encoding/json puts U+FFFD in the place of half a surrogate pair.
+	// encoding/json replaces half a surrogate pair by U+FFFD.
 	if text, ok := token.(string); ok && strings.ContainsRune(text, utf8.RuneError) {
 		if half := loneSurrogate(d.line[begin:d.tokens.InputOffset()]); half != "" {
-			return nil, d.wrong("the escape %s is half of a surrogate pair, and stands for no character", half)
+			return nil, d.wrong("the escape %s is half of a surrogate pair, which is no character", half)
 		}
 	}
 	return token, nil
 }
 
-// loneSurrogate returns the first escape in a JSON string that is half of a
-// surrogate pair without the other half; "" where there is none.
+// loneSurrogate returns the first escape in a JSON string that is half of a surrogate
+// pair without the other half, or "".
 func loneSurrogate(literal []byte) string {
 	for i := 0; i < len(literal); i++ {
 		if literal[i] != '\\' {
@@ -92,7 +88,7 @@ func loneSurrogate(literal []byte) string {
 		unit := escapedUnit(literal[i:])
 		switch {
 		case !utf16.IsSurrogate(unit):
-			i++ // what is escaped, which may be a backslash
+			i++ // the escaped character may be a backslash
 		case utf16.DecodeRune(unit, escapedUnit(literal[i+escapeBytes:])) == utf8.RuneError:
 			return string(literal[i : i+escapeBytes])
 		default:
@@ -105,8 +101,7 @@ func loneSurrogate(literal []byte) string {
 // escapeBytes is the length of an escape such as \ud83d.
 const escapeBytes = 6
 
-// escapedUnit is the UTF-16 unit of the escape \uXXXX at the front of text; -1 where
-// there is none.
+// escapedUnit returns the UTF-16 unit of the escape \uXXXX that text begins with, or -1.
 func escapedUnit(text []byte) rune {
 	if len(text) < escapeBytes || text[0] != '\\' || text[1] != 'u' {
 		return -1
@@ -118,7 +113,7 @@ func escapedUnit(text []byte) rune {
 	return rune(unit)
 }
 
-// begin takes the beginning of an object or an array.
+// begin reads the delimiter that begins an object or an array.
 func (d *decoder) begin(delimiter json.Delim, kind string) error {
 	token, err := d.token()
 	if err != nil {
@@ -130,7 +125,7 @@ func (d *decoder) begin(delimiter json.Delim, kind string) error {
 	return nil
 }
 
-// members calls member for each key of an object whose beginning was taken.
+// members calls member for each key of an object whose delimiter was read.
 func (d *decoder) members(member func(key string) error) error {
 	for d.tokens.More() {
 		token, err := d.token()
@@ -153,7 +148,7 @@ func (d *decoder) members(member func(key string) error) error {
 	return err
 }
 
-// elements calls element for each element of an array whose beginning was taken.
+// elements calls element for each element of an array whose delimiter was read.
 func (d *decoder) elements(element func() error) error {
 	for i := 0; d.tokens.More(); i++ {
 		if err := d.push(step{index: i}); err != nil {
@@ -178,113 +173,6 @@ func (d *decoder) push(s step) error {
 }
 
 func (d *decoder) pop() { d.path = d.path[:len(d.path)-1] }
-
-// object reads an object that has some of keys, each once, among them the first
-// requiredCount.
-func (d *decoder) object(keys []string, requiredCount int, member func(key string) error) error {
-	if err := d.begin('{', "an object"); err != nil {
-		return err
-	}
-	var seen uint64
-	err := d.members(func(key string) error {
-		i := slices.Index(keys, key)
-		switch {
-		case i < 0:
-			return d.wrong("unknown key")
-		case seen&(1<<i) != 0:
-			return d.wrong("the key occurs twice")
-		}
-		seen |= 1 << i
-		return member(key)
-	})
-	if err != nil {
-		return err
-	}
-	for i, key := range keys[:requiredCount] {
-		if seen&(1<<i) == 0 {
-			return d.wrong("the key %s is missing", key)
-		}
-	}
-	return nil
-}
-
-func array[T any](d *decoder, element func() (T, error)) ([]T, error) {
-	if err := d.begin('[', "an array"); err != nil {
-		return nil, err
-	}
-	var out []T
-	err := d.elements(func() error {
-		e, err := element()
-		out = append(out, e)
-		return err
-	})
-	return out, err
-}
-
-func optional[T any](v T, err error) (*T, error) {
-	return &v, err
-}
-
-func (d *decoder) text() (string, error) {
-	token, err := d.token()
-	if err != nil {
-		return "", err
-	}
-	s, ok := token.(string)
-	if !ok {
-		return "", d.wrong("%s, not a string", kindOf(token))
-	}
-	return s, nil
-}
-
-// kind reads a string that may not be empty.
-func (d *decoder) kind() (string, error) {
-	s, err := d.text()
-	if err == nil && s == "" {
-		return "", d.wrong("is empty")
-	}
-	return s, err
-}
-
-func (d *decoder) textOrNull() (*string, error) {
-	token, err := d.token()
-	if err != nil || token == nil {
-		return nil, err
-	}
-	s, ok := token.(string)
-	if !ok {
-		return nil, d.wrong("%s, not a string or null", kindOf(token))
-	}
-	return &s, nil
-}
-
-func (d *decoder) boolean() (bool, error) {
-	token, err := d.token()
-	if err != nil {
-		return false, err
-	}
-	b, ok := token.(bool)
-	if !ok {
-		return false, d.wrong("%s, not a boolean", kindOf(token))
-	}
-	return b, nil
-}
-
-func (d *decoder) integer() (int32, error) {
-	token, err := d.token()
-	if err != nil {
-		return 0, err
-	}
-	number, ok := token.(json.Number)
-	if !ok {
-		return 0, d.wrong("%s, not an integer", kindOf(token))
-	}
-	n, err := strconv.ParseInt(number.String(), 10, 32)
-	if err != nil {
-		return 0, d.wrong("%s is not an integer of 32 bits", cut(number.String()))
-	}
-	return int32(n), nil
-}
 
 func cut(s string) string {
 	if len(s) > maxQuotedBytes {

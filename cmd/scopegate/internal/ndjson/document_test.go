@@ -32,7 +32,7 @@ func TestDocumentedExampleIsRead(t *testing.T) {
 		t.Fatal("there is no example")
 	}
 	var names []string
-	for scope, err := range ndjson.Scopes(bytes.NewReader(example), ndjson.DefaultMaxLineBytes) {
+	for scope, err := range ndjson.Scopes(bytes.NewReader(example), 64<<20) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Error says what is wrong with a line.
+// Error is a mistake in a line.
 type Error struct {
 	// Line counts from 1, blank lines included; 0 in an error of [Decode].
 	Line int
-	// Path is the place in the scope, such as `scopes[3].symbols[0].type`; empty
+	// Path is the position in the scope, such as `scopes[3].symbols[0].type`. It is empty
 	// for the scope itself.
 	Path string
-	// Reason is the rule that is broken.
+	// Reason says what is wrong.
 	Reason string
 }
 
@@ -36,15 +36,8 @@ type step struct {
 	index int
 }
 
-// maxQuotedBytes bounds what an error repeats of the input.
+// maxQuotedBytes bounds the input that an error repeats.
 const maxQuotedBytes = 64
-
-func quote(s string) string {
-	if len(s) > maxQuotedBytes {
-		return strconv.Quote(s[:maxQuotedBytes]) + "…"
-	}
-	return strconv.Quote(s)
-}
 
 func formatPath(steps []step) string {
 	var b strings.Builder
@@ -61,13 +54,16 @@ func formatPath(steps []step) string {
 	return b.String()
 }
 
-// printable quotes a key where a reader could not tell it from the path.
+// printable quotes a key that could be confused with the rest of the path.
 func printable(key string) string {
 	plain := func(r rune) bool {
 		return r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
 	}
 	if key == "" || len(key) > maxQuotedBytes || strings.ContainsFunc(key, func(r rune) bool { return !plain(r) }) {
-		return quote(key)
+		if len(key) > maxQuotedBytes {
+			return strconv.Quote(key[:maxQuotedBytes]) + "…"
+		}
+		return strconv.Quote(key)
 	}
 	return key
 }

@@ -1,3 +1,11 @@
+// Package ndjson reads scopes from newline-delimited JSON: one root scope a line, as
+// docs/ndjson.md describes.
+//
+// Start with [Scopes], or with [Decode] for a single scope. Both are strict: they refuse
+// unknown and repeated keys, values of another type, and integers out of range. Only
+// language_specifics may have other keys, which go to its open map.
+//
+// It is not a general JSON decoder, and does not read the envelope of a batch.
 package ndjson
 
 import (
@@ -12,23 +20,18 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// DefaultMaxLineBytes is room for the largest root scopes that are known, of
-// about 20 MB.
-const DefaultMaxLineBytes = 64 << 20
-
 const (
 	readBytes = 64 << 10
-	// keptBytes is the largest line buffer that is kept for the next line.
+	// keptBytes is the largest line buffer that is reused.
 	keptBytes = 1 << 20
 )
 
-// Scopes ranges over the scopes in r, in order. Blank lines are skipped, and so is a
-// byte order mark at the front of a line; the last line need not end. One line is in
-// memory at a time; the scope belongs to the caller. The sequence can be ranged over
-// once.
+// Scopes returns the scopes in r, in order. It skips blank lines, and byte order marks
+// at the beginning of a line. Only one line is in memory at a time. The caller owns the
+// scopes. The sequence can be ranged over once.
 //
-// The first error ends the range, beside a nil scope: an [*Error] that names the
-// line, also where it is longer than maxLineBytes, or what r returned.
+// The first error, with a nil scope, ends the sequence. It is an [*Error] if a line is
+// wrong or longer than maxLineBytes, and otherwise an error of r.
 func Scopes(r io.Reader, maxLineBytes int) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		lines := lineReader{source: bufio.NewReaderSize(r, readBytes), maxBytes: maxLineBytes}
@@ -60,8 +63,8 @@ type lineReader struct {
 	line     []byte
 }
 
-// next returns the next line without a byte order mark and the space around it, valid
-// until the next call, or io.EOF.
+// next returns the next line, without a byte order mark and surrounding space, or io.EOF.
+// The line is valid until the next call.
 func (l *lineReader) next() ([]byte, error) {
 	if cap(l.line) > keptBytes {
 		l.line = nil
@@ -82,7 +85,7 @@ func (l *lineReader) next() ([]byte, error) {
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, fmt.Errorf("read line %d: %w", l.number, err)
 		}
-		skip, err := textfile.Begin(l.line) // of any line: files may have been joined
+		skip, err := textfile.Begin(l.line) // on any line, because files may have been joined
 		if err != nil {
 			return nil, &Error{Line: l.number, Reason: err.Error()}
 		}

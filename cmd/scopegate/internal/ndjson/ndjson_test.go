@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
-	"github.com/scopegate/scopegate/cmd/scopegate/internal/scopejson"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -52,7 +52,7 @@ func TestDecodeRefuses(t *testing.T) {
 		``:                               "the JSON ends too early",
 		`{`:                              "the JSON ends too early",
 		`[]`:                             "an array, not an object",
-		`{` + scope + `} {}`:             "something follows the scope",
+		`{` + scope + `} {}`:             "text follows the scope",
 		`{` + scope + `,"colour":"red"}`: "colour: unknown key",
 		`{` + scope + `,"a b":1}`:        `"a b": unknown key`,
 		`{` + scope + `,"name":"` + "\xff" + `"}`:         "not valid UTF-8",
@@ -76,8 +76,8 @@ func TestDecodeRefuses(t *testing.T) {
 		specifics(`"interfaces":["a",1]`):                 "language_specifics.interfaces[1]: a number, not a string",
 		specifics(`"x":1,"x":2`):                          "language_specifics.x: the key occurs twice",
 		specifics(`"x":{"y":1,"y":2}`):                    "language_specifics.x.y: the key occurs twice",
-		specifics(`"x":[1e999]`):                          "language_specifics.x[0]: 1e999 is out of the range",
-		specifics(`"x":9007199254740993`):                 "language_specifics.x: 9007199254740993 is an integer that a double",
+		specifics(`"x":[1e999]`):                          "language_specifics.x[0]: 1e999 is out of range",
+		specifics(`"x":9007199254740993`):                 "language_specifics.x: a double can't hold the integer 9007199254740993 exactly",
 		specifics(`"x":` + strings.Repeat("[", 2000)):     "nested deeper than 1000",
 		strings.Repeat(`{"scopes":[`, 600):                "scopes: nested deeper than 1000",
 
@@ -195,7 +195,7 @@ func TestScopesReturnsReadErrors(t *testing.T) {
 	source := io.MultiReader(strings.NewReader(line+"\n"+line), iotest.ErrReader(broken))
 	var last error
 	count := 0
-	for _, err := range ndjson.Scopes(source, ndjson.DefaultMaxLineBytes) {
+	for _, err := range ndjson.Scopes(source, 64<<20) {
 		last = err
 		count++
 	}
@@ -208,7 +208,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := scopes(2).Draw(t, "scope")
-		line, err := json.Marshal(scopejson.Object(want))
+		line, err := json.Marshal(verify.Object(want))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,7 +331,7 @@ func FuzzDecode(f *testing.F) {
 		if !json.Valid(input) {
 			t.Fatal("accepts what is not JSON")
 		}
-		written, err := json.Marshal(scopejson.Object(scope))
+		written, err := json.Marshal(verify.Object(scope))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -346,7 +346,7 @@ func ExampleScopes() {
 	input := strings.NewReader(`{"scope_type":"FILE","name":"shop.rb","start_line":0,"end_line":2147483647}
 {"name":"cart.rb","start_line":0}
 `)
-	for scope, err := range ndjson.Scopes(input, ndjson.DefaultMaxLineBytes) {
+	for scope, err := range ndjson.Scopes(input, 64<<20) {
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -5,156 +5,125 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Keys of objects, the required ones first: those that the server requires.
-var (
-	scopeKeys = []string{
-		"scope_type",
-		"name", "source_file", "start_line", "end_line", "has_injectible_lines", "injectible_lines", "language_specifics",
-		"symbols", "scopes",
-	}
-	symbolKeys = []string{"name", "symbol_type", "type", "line", "language_specifics"}
-	rangeKeys  = []string{"start", "end"}
-)
-
 const (
-	scopeRequiredCount  = 1
-	symbolRequiredCount = 2
-	rangeRequiredCount  = 0
+	symbolName protoreflect.FullName = "symdb.v1.Symbol.name"
+	symbolType protoreflect.FullName = "symdb.v1.Symbol.type"
 )
 
-func (d *decoder) scope() (*symdbv1.Scope, error) {
-	s := &symdbv1.Scope{}
-	err := d.object(scopeKeys, scopeRequiredCount, func(key string) (err error) {
-		switch key {
-		case "scope_type":
-			s.ScopeType, err = d.kind()
-		case "name":
-			s.Name, err = optional(d.text())
-		case "source_file":
-			s.SourceFile, err = optional(d.text())
-		case "start_line":
-			s.StartLine, err = d.integer()
-		case "end_line":
-			s.EndLine, err = d.integer()
-		case "has_injectible_lines":
-			s.HasInjectibleLines, err = optional(d.boolean())
-		case "injectible_lines":
-			s.InjectibleLines, err = array(d, d.lineRange)
-		case "language_specifics":
-			s.LanguageSpecifics, err = d.specifics()
-		case "symbols":
-			s.Symbols, err = array(d, d.symbol)
-		case "scopes":
-			s.Scopes, err = array(d, d.scope)
-		}
-		return err
-	})
-	return s, err
+// isKind reports whether a field is a scope's or a symbol's kind: a string that must not
+// be empty. Those are the strings without presence.
+func isKind(field protoreflect.FieldDescriptor) bool {
+	return field.Kind() == protoreflect.StringKind && !field.IsList() && !field.HasPresence()
 }
 
-func (d *decoder) symbol() (*symdbv1.Symbol, error) {
-	s := &symdbv1.Symbol{}
-	err := d.object(symbolKeys, symbolRequiredCount, func(key string) (err error) {
-		switch key {
-		case "name":
-			s.Name, err = optional(d.text())
-		case "type":
-			s.Type, err = d.textOrNull()
-		case "symbol_type":
-			s.SymbolType, err = d.kind()
-		case "line":
-			s.Line, err = optional(d.integer())
-		case "language_specifics":
-			s.LanguageSpecifics, err = d.specifics()
-		}
-		return err
-	})
-	return s, err
-}
-
-func (d *decoder) lineRange() (*symdbv1.LineRange, error) {
-	r := &symdbv1.LineRange{}
-	err := d.object(rangeKeys, rangeRequiredCount, func(key string) (err error) {
-		switch key {
-		case "start":
-			r.Start, err = d.integer()
-		case "end":
-			r.End, err = d.integer()
-		}
-		return err
-	})
-	return r, err
-}
-
-func (d *decoder) specifics() (*symdbv1.LanguageSpecifics, error) {
+// message reads an object into m. Its keys are the names of m's fields. Other keys of
+// language specifics go to the open map.
+func (d *decoder) message(m protoreflect.Message) error {
 	if err := d.begin('{', "an object"); err != nil {
-		return nil, err
+		return err
 	}
-	l := &symdbv1.LanguageSpecifics{}
-	seen := make(map[string]struct{})
-	err := d.members(func(key string) error {
-		if _, ok := seen[key]; ok {
+	fields := m.Descriptor().Fields()
+	specifics, isOpen := m.Interface().(*symdbv1.LanguageSpecifics)
+	seen := make(map[string]bool)
+	err := d.members(func(key string) (err error) {
+		if seen[key] {
 			return d.wrong("the key occurs twice")
 		}
-		seen[key] = struct{}{}
-		return d.specific(l, key)
+		seen[key] = true
+		field := fields.ByName(protoreflect.Name(key))
+		switch {
+		case field != nil && !field.IsMap():
+			return d.field(m, field)
+		case !isOpen:
+			return d.wrong("unknown key")
+		case specifics.Additional == nil:
+			specifics.Additional = make(map[string]*structpb.Value)
+		}
+		specifics.Additional[key], err = d.value()
+		return err
 	})
-	return l, err
+	if err != nil {
+		return err
+	}
+	for i := range fields.Len() {
+		field := fields.Get(i)
+		if (isKind(field) || field.FullName() == symbolName) && !seen[string(field.Name())] {
+			return d.wrong("the key %s is missing", field.Name())
+		}
+	}
+	return nil
 }
 
-// specific reads the value of one key, into the open map where it has no field.
-func (d *decoder) specific(l *symdbv1.LanguageSpecifics, key string) (err error) {
-	switch key {
-	case "agent_version":
-		l.AgentVersion, err = optional(d.text())
-	case "go_qualified_name":
-		l.GoQualifiedName, err = optional(d.text())
-	case "available_line_ranges":
-		l.AvailableLineRanges, err = array(d, d.lineRange)
-	case "access_modifiers":
-		l.AccessModifiers, err = array(d, d.text)
-	case "annotations":
-		l.Annotations, err = array(d, d.text)
-	case "interfaces":
-		l.Interfaces, err = array(d, d.text)
-	case "super_class":
-		l.SuperClass, err = optional(d.text())
-	case "super_classes":
-		l.SuperClasses, err = array(d, d.text)
-	case "return_type":
-		l.ReturnType, err = optional(d.text())
-	case "start_column":
-		l.StartColumn, err = optional(d.integer())
-	case "end_column":
-		l.EndColumn, err = optional(d.integer())
-	case "pdb_exist":
-		l.PdbExist, err = optional(d.boolean())
-	case "file_hash":
-		l.FileHash, err = optional(d.text())
-	case "function_type":
-		l.FunctionType, err = optional(d.text())
-	case "method_type":
-		l.MethodType, err = optional(d.text())
-	case "visibility":
-		l.Visibility, err = optional(d.text())
-	case "arity":
-		l.Arity, err = optional(d.integer())
-	case "included_modules":
-		l.IncludedModules, err = array(d, d.text)
-	case "prepended_modules":
-		l.PrependedModules, err = array(d, d.text)
-	default:
-		if l.Additional == nil {
-			l.Additional = make(map[string]*structpb.Value)
+func (d *decoder) field(m protoreflect.Message, field protoreflect.FieldDescriptor) error {
+	switch {
+	case field.IsList():
+		if err := d.begin('[', "an array"); err != nil {
+			return err
 		}
-		l.Additional[key], err = d.value()
+		list := m.Mutable(field).List()
+		return d.elements(func() error {
+			if field.Message() != nil {
+				return d.message(list.AppendMutable().Message())
+			}
+			v, err := d.scalar(field)
+			if err == nil {
+				list.Append(v)
+			}
+			return err
+		})
+	case field.Message() != nil:
+		return d.message(m.Mutable(field).Message())
+	}
+	v, err := d.scalar(field)
+	if err == nil && v.IsValid() {
+		m.Set(field, v)
 	}
 	return err
+}
+
+// scalar reads a boolean, an integer or a string. Only a symbol's type can be null, which
+// is the invalid value.
+func (d *decoder) scalar(field protoreflect.FieldDescriptor) (none protoreflect.Value, err error) {
+	token, err := d.token()
+	if err != nil {
+		return none, err
+	}
+	switch field.Kind() {
+	case protoreflect.BoolKind:
+		if b, ok := token.(bool); ok {
+			return protoreflect.ValueOfBool(b), nil
+		}
+		return none, d.wrong("%s, not a boolean", kindOf(token))
+	case protoreflect.Int32Kind:
+		number, ok := token.(json.Number)
+		if !ok {
+			return none, d.wrong("%s, not an integer", kindOf(token))
+		}
+		n, err := strconv.ParseInt(number.String(), 10, 32)
+		if err != nil {
+			return none, d.wrong("%s is not an integer of 32 bits", cut(number.String()))
+		}
+		return protoreflect.ValueOfInt32(int32(n)), nil
+	default:
+	}
+	text, ok := token.(string)
+	switch {
+	case ok && text == "" && isKind(field):
+		return none, d.wrong("is empty")
+	case ok:
+		return protoreflect.ValueOfString(text), nil
+	case field.FullName() != symbolType:
+		return none, d.wrong("%s, not a string", kindOf(token))
+	case token != nil:
+		return none, d.wrong("%s, not a string or null", kindOf(token))
+	}
+	return none, nil
 }
 
 // value reads any JSON value.
@@ -203,16 +172,16 @@ func (d *decoder) structure() (*structpb.Value, error) {
 	return structpb.NewStructValue(out), err
 }
 
-// number reads a number as a double, in which protobuf carries those of the open
-// map. An integer must be the double's exact value, or the shortest text for it.
+// number returns a number as a double, the only type of number in the open map. An
+// integer must be the double's exact value, or the shortest text for it.
 func (d *decoder) number(literal string) (*structpb.Value, error) {
 	n, err := strconv.ParseFloat(literal, 64)
 	if err != nil {
-		return nil, d.wrong("%s is out of the range of a double", cut(literal))
+		return nil, d.wrong("%s is out of range of a double", cut(literal))
 	}
 	if !strings.ContainsAny(literal, ".eE") &&
 		strconv.FormatFloat(n, 'f', 0, 64) != literal && strconv.FormatFloat(n, 'f', -1, 64) != literal {
-		return nil, d.wrong("%s is an integer that a double can't hold exactly", cut(literal))
+		return nil, d.wrong("a double can't hold the integer %s exactly", cut(literal))
 	}
 	return structpb.NewNumberValue(n), nil
 }

@@ -1,5 +1,4 @@
-// Package sampling keeps a log short when the same happens again and again. Start
-// at [New].
+// Package sampling keeps a log short by leaving out repeated lines. Start at [New].
 package sampling
 
 import (
@@ -16,44 +15,44 @@ import (
 )
 
 const (
-	// Period is what lines are counted over.
+	// Period is the time for which the limits apply.
 	Period = time.Second
-	// maxKinds is how many kinds of lines are told apart in a period. What is beyond
-	// counts as one kind.
+	// maxKinds is how many kinds of lines are counted in a period. Further kinds count
+	// as one.
 	maxKinds = 64
-	// lineBytes is how long lines may be on average, where there are as many as may be of
-	// a kind. The first of each kind counts, and is not limited.
+	// lineBytes, times the limit of lines of a kind, is the limit of bytes of all kinds.
+	// The first line of each kind always passes.
 	lineBytes = 640
-	// maxTextBytes is how much of a message or reason is remembered.
+	// maxTextBytes is how much of a message or reason is kept.
 	maxTextBytes = 100
-	// ReasonKey is the attribute that tells kinds of lines with the same message
-	// apart. Its values must be of a fixed set.
+	// ReasonKey is the attribute that distinguishes lines with the same message. Its
+	// values must be of a fixed set.
 	ReasonKey = "reason"
 )
 
-// Handler hands on the first lines of each kind in a period, as long as those of all
-// kinds are not too many bytes, and at the end of the period a line for each kind of
-// which some were left out, that says how many. A kind is level, message and reason. It
-// is safe for concurrent use, and what it holds is bounded.
+// Handler passes on the first lines of each kind in a period, up to a limit of bytes for
+// all kinds. At the end of the period it adds a line for each kind of which it left some
+// out. A kind is level, message and reason. A Handler is safe for concurrent use, and its
+// memory is bounded.
 type Handler struct {
 	next slog.Handler
-	// reason is that of the attributes given by With.
+	// reason is from the attributes given by With.
 	reason string
 	counts *counts
 }
 
-// counts is what handlers that come of one another share.
+// counts is shared by handlers derived from one another.
 type counts struct {
 	root  slog.Handler
 	limit int
 
 	mu    sync.Mutex
 	kinds map[kind]tally
-	bytes int         // that were handed on in the period
-	end   *time.Timer // of the period; nil: there is none
+	bytes int         // passed on in the period
+	end   *time.Timer // ends the period; nil if none has begun
 }
 
-// tally is how many lines of a kind were handed on in a period, and left out.
+// tally is how many lines of a kind were passed on and left out in a period.
 type tally struct{ shown, left int }
 
 type kind struct {
@@ -61,28 +60,28 @@ type kind struct {
 	message, reason string
 }
 
-// New returns a handler in front of next that hands on so many lines of each kind a
-// second, and 640 bytes for each of so many. [Handler.Flush] must be called at the end.
+// New returns a handler that passes on to next at most limit lines of each kind a second,
+// and limit times 640 bytes of all kinds. [Handler.Flush] must be called at the end.
 func New(next slog.Handler, limit int) *Handler {
 	return &Handler{next: next, counts: &counts{root: next, limit: limit, kinds: map[kind]tally{}}}
 }
 
-// Enabled tells whether next is.
+// Enabled reports whether the next handler is enabled.
 func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
 }
 
-// Handle hands the record on or counts it.
+// Handle passes the record on or counts it as left out.
 func (h *Handler) Handle(ctx context.Context, record slog.Record) error {
-	of := kind{level: record.Level, message: cut(record.Message), reason: h.reason}
+	k := kind{level: record.Level, message: cut(record.Message), reason: h.reason}
 	record.Attrs(func(a slog.Attr) bool {
 		if a.Key == ReasonKey {
-			of.reason = cut(a.Value.String())
+			k.reason = cut(a.Value.String())
 			return false
 		}
 		return true
 	})
-	if !h.counts.allow(of, record) {
+	if !h.counts.allow(k, record) {
 		return nil
 	}
 	return h.next.Handle(ctx, record)
@@ -104,21 +103,21 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &Handler{next: h.next.WithGroup(name), reason: h.reason, counts: h.counts}
 }
 
-// Flush ends the period now: it says what was left out.
+// Flush ends the period now, with lines for what was left out.
 func (h *Handler) Flush() { h.counts.flush() }
 
-// allow counts a line, and tells whether it is handed on.
-func (c *counts) allow(of kind, record slog.Record) bool {
+// allow counts a line, and reports whether to pass it on.
+func (c *counts) allow(k kind, record slog.Record) bool {
 	bytes := length(record)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.kinds[of]; !known && len(c.kinds) >= maxKinds {
-		of = kind{level: slog.LevelWarn, message: "other"}
+	if _, known := c.kinds[k]; !known && len(c.kinds) >= maxKinds {
+		k = kind{level: slog.LevelWarn, message: "other"}
 	}
 	if c.end == nil {
 		c.end = time.AfterFunc(Period, c.flush)
 	}
-	t := c.kinds[of]
+	t := c.kinds[k]
 	ok := t.shown == 0 || t.shown < c.limit && c.bytes+bytes <= c.limit*lineBytes
 	if ok {
 		t.shown++
@@ -126,11 +125,11 @@ func (c *counts) allow(of kind, record slog.Record) bool {
 	} else {
 		t.left++
 	}
-	c.kinds[of] = t
+	c.kinds[k] = t
 	return ok
 }
 
-// length returns how long a line is, about, and not less.
+// length returns an upper estimate of a line's length.
 func length(record slog.Record) int {
 	const restBytes, perAttr = 100, 4 // time and level; blanks and quotes
 	bytes := restBytes + len(record.Message)
@@ -148,7 +147,7 @@ func length(record slog.Record) int {
 	return bytes
 }
 
-// escapedBytes is how long a character becomes that can't be printed as it is.
+// escapedBytes is the length of an escaped character.
 const escapedBytes = 6
 
 func (c *counts) flush() {
@@ -160,17 +159,17 @@ func (c *counts) flush() {
 		c.end = nil
 	}
 	c.mu.Unlock()
-	for _, of := range slices.SortedFunc(maps.Keys(kinds), compare) {
-		left := kinds[of].left
+	for _, k := range slices.SortedFunc(maps.Keys(kinds), compare) {
+		left := kinds[k].left
 		if left == 0 {
 			continue
 		}
-		record := slog.NewRecord(time.Now(), of.level, "log lines were left out", 0)
-		record.AddAttrs(slog.String("of", of.message), slog.Int("count", left))
-		if of.reason != "" {
-			record.AddAttrs(slog.String(ReasonKey, of.reason))
+		record := slog.NewRecord(time.Now(), k.level, "log lines were left out", 0)
+		record.AddAttrs(slog.String("of", k.message), slog.Int("count", left))
+		if k.reason != "" {
+			record.AddAttrs(slog.String(ReasonKey, k.reason))
 		}
-		_ = c.root.Handle(context.Background(), record) // as for any line, there is nobody to tell
+		_ = c.root.Handle(context.Background(), record) // a failure to log can't be logged
 	}
 }
 
@@ -180,7 +179,7 @@ func compare(a, b kind) int {
 
 func cut(text string) string {
 	if len(text) > maxTextBytes {
-		// A copy, so that what it was cut from can go.
+		// A copy, which does not keep the whole text in memory.
 		return strings.Clone(strings.ToValidUTF8(text[:maxTextBytes], ""))
 	}
 	return text

@@ -15,22 +15,22 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// A key, token or password may be given anywhere: in place of its file's path, of a
-// URL, of a number, as a further argument. So errors repeat what was given only where
-// it is of the form that its place asks for.
+// People put keys, tokens and passwords anywhere: instead of the path of their file, in a
+// URL, as an extra argument. So errors repeat a value only if it has the form expected
+// there.
 
-// notShown stands for what has not that form.
-const notShown = "(not shown, as it may be a secret)"
+// notShown replaces values of another form.
+const notShown = "(not shown: it may be a secret)"
 
-// minConcealedBytes is below the length of any key. What is shorter stays, as it could
-// be a part of any word.
+// minConcealedBytes is shorter than any key. Shorter values are not concealed, because
+// they could be part of any word.
 const minConcealedBytes = 6
 
-// plain matches words and numbers, as names of commands and settings and their values
-// are, and keys are not.
+// plain matches words and numbers, such as the names and values of settings. Keys do not
+// match.
 var plain = regexp.MustCompile(`^(?:-{0,2}[A-Za-z][A-Za-z_-]{0,25}|[-+]?[0-9.]{1,12}[A-Za-z]{0,3}|<<)$`)
 
-// shownName is the name of a setting as an error shows it, or what is in its place.
+// shownName returns a setting's name, or notShown if it can't be one.
 func shownName(name string) string {
 	if !plain.MatchString(name) {
 		return notShown
@@ -38,8 +38,7 @@ func shownName(name string) string {
 	return name
 }
 
-// ConcealArguments takes out of the text of an error about a command line what may be
-// a secret in that.
+// ConcealArguments removes arguments that may be secrets from the text of an error.
 func ConcealArguments(text string, args []string) string {
 	var pairs []string
 	for _, arg := range args {
@@ -53,8 +52,8 @@ func ConcealArguments(text string, args []string) string {
 	return conceal(text, pairs)
 }
 
-// ConcealSettings takes out of the text of an error what is not shown of the settings
-// and arguments of a command.
+// ConcealSettings removes the secret parts of a command's settings and arguments from
+// the text of an error.
 func ConcealSettings(text string, line *kong.Context) string {
 	var pairs []string
 	for _, flag := range line.Flags() {
@@ -70,8 +69,8 @@ func ConcealSettings(text string, line *kong.Context) string {
 	return conceal(text, pairs)
 }
 
-// conceal replaces the first of each pair by the second, where it stands as it is, as %q
-// prints it, or in lower case, as kong says what is no boolean.
+// conceal replaces the first of each pair by the second. The first may be quoted, as by
+// %q, or in lower case, as in kong's errors about booleans.
 func conceal(text string, pairs []string) string {
 	var all [][2]string
 	for pair := range slices.Chunk(pairs, 2) {
@@ -90,14 +89,14 @@ func conceal(text string, pairs []string) string {
 	return text
 }
 
-// What placeholders of flags say of their values.
+// Placeholders of flags, which name the kinds of their values.
 const (
 	placeOfPath    = "PATH"
 	placeOfURL     = "URL"
 	placeOfAddress = "ADDRESS"
 )
 
-// shownAs is a value as people may see it, by the placeholder of its flag.
+// shownAs returns a value without secrets. kind is the placeholder of its flag.
 func shownAs(kind, value string) string {
 	switch {
 	case len(value) < minConcealedBytes:
@@ -111,7 +110,7 @@ func shownAs(kind, value string) string {
 	return withoutSecrets(value)
 }
 
-// shownURL is a URL, with or without the path of a file behind it.
+// shownURL returns a URL without secrets, and the path of a file if one follows it.
 func shownURL(value string) string {
 	address, file, _ := strings.Cut(strings.TrimSpace(value), " ")
 	shown := Redacted(address)
@@ -128,7 +127,7 @@ func shownAddress(value string) string {
 		return value
 	case strings.HasPrefix(bare, "/"):
 		return textfile.Name(value)
-	case IsHostName(bare) && strings.Contains(bare, "."): // no key has a dot, except a JWT, which is longer than a name
+	case IsHostName(bare) && strings.Contains(bare, "."): // no key has a dot, except a JWT, which is longer
 		if len(bare) <= maxHostNameBytes {
 			return value
 		}
@@ -143,17 +142,16 @@ func shownAddress(value string) string {
 // maxHostNameBytes is longer than most names of hosts, and shorter than a JSON web token.
 const maxHostNameBytes = 80
 
-// pemBegin is what the text of a key or certificate begins with.
+// pemBegin begins the text of a key or certificate.
 const pemBegin = "-----BEGIN"
 
-// withoutSecrets is s, its URLs redacted, and without characters that would break
-// the line or control the terminal.
+// withoutSecrets returns s with its URLs redacted and without control characters.
 func withoutSecrets(s string) string {
 	if strings.Contains(s, pemBegin) {
-		return "(not shown: text of a PEM file)" // it was to be the file's path
+		return "(not shown: text of a PEM file)" // given instead of the file's path
 	}
 	if strings.ContainsAny(s, "\r\n") {
-		return "(not shown: several lines)" // it may be what that text has in it
+		return "(not shown: several lines)" // they may be part of a PEM file
 	}
 	words := strings.Split(s, " ")
 	for i, word := range words {
@@ -169,8 +167,8 @@ func withoutSecrets(s string) string {
 	}, strings.Join(words, " "))
 }
 
-// Redacted is a URL without what may be secret in it: user, password, query and
-// fragment. Of what is no URL of a host or a unix socket nothing is shown.
+// Redacted returns a URL without user, password, query and fragment, which may be
+// secret. It shows nothing of a text that is not the URL of a host or a unix socket.
 func Redacted(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.Host == "" && (u.Scheme != "unix" || !path.IsAbs(u.Path)) ||

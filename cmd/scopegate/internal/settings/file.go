@@ -16,31 +16,30 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// configFile gives flags the values of a YAML file: a mapping from flags' names,
-// without the dashes in front, to scalars or, for flags that can be repeated, to
-// lists. It is empty until it is loaded.
+// configFile gives flags the values of a YAML file. The file is a mapping from flags'
+// names, without the leading dashes, to scalars or, for flags that can be repeated, to
+// lists. A configFile is empty until it is loaded.
 type configFile struct {
 	path   string
 	values map[*kong.Value]fileValue
 }
 
-// fileValue is what kong shall parse, and the line that says so.
+// fileValue is a value for kong to parse, and its line in the file.
 type fileValue struct {
 	line   int
 	parsed any
 }
 
-// maxConfigBytes is far above the length of any configuration.
+// maxConfigBytes is far above the size of any configuration.
 const maxConfigBytes = 1 << 20
 
-// NotInFile reports whether the flag of that name means nothing in a file.
+// NotInFile reports whether the flag of that name can't be set in a file.
 func NotInFile(name string) bool {
 	return slices.Contains([]string{"help", "version", "config", "check"}, name)
 }
 
-// load reads the file at path, for the flags that there are. Its errors name the
-// file, the line and the key, and repeat no value: it could be an API key that someone
-// has put into the wrong file, or in the wrong place of it.
+// load reads the values of flags from the file at path. Its errors name the file, the
+// line and the key, but no value, which could be an API key in the wrong place.
 func (f *configFile) load(ctx context.Context, path string, flags []*kong.Flag) error {
 	content, err := textfile.ReadOnce(ctx, path, maxConfigBytes)
 	if err != nil {
@@ -73,17 +72,16 @@ var documentMark = regexp.MustCompile(`(?m)^---(?:\s|$)`)
 
 var errManyDocuments = errors.New("more than one document")
 
-// parseEntries returns the entries of the mapping that content is, in its order.
-// Content without a mapping, such as none at all or a comment, has none.
+// parseEntries returns the entries of the mapping in content, in order. Empty content, or
+// content that is only comments, has none.
 func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
-	// The parser works by itself for as long as the text, which is bounded, takes it.
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if len(documentMark.FindAllIndex(content, 2)) > 1 { // the parser drops what follows an empty document
 		return nil, errManyDocuments
 	}
-	file, err := parser.ParseBytes(content, 0)
+	file, err := parser.ParseBytes(content, 0) // not interruptible, but content is bounded
 	if wrong, ok := errors.AsType[yaml.Error](err); ok {
 		return nil, fmt.Errorf("line %d: not YAML: %s", wrong.GetToken().Position.Line, withoutValues(wrong.GetMessage()))
 	} else if err != nil {
@@ -111,8 +109,8 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 	return entries, nil
 }
 
-// withoutValues cuts a message of the YAML parser where it may repeat the file's
-// own text.
+// withoutValues returns a message of the YAML parser up to its first quote, from which
+// on it may repeat the file's own text.
 func withoutValues(message string) string {
 	short, _, _ := strings.Cut(message, `"`)
 	short, _, _ = strings.Cut(short, `'`)
@@ -155,7 +153,8 @@ func unknownKey(key string, flags []*kong.Flag) error {
 	return fmt.Errorf("unknown key, did you mean %s?", best)
 }
 
-// editDistance is the number of bytes to insert, remove or replace to make b of a.
+// editDistance returns how many bytes must be inserted, removed or replaced to turn a
+// into b.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -179,10 +178,7 @@ func editDistance(a, b string) int {
 // Validate accepts every command line.
 func (f *configFile) Validate(*kong.Application) error { return nil }
 
-// Resolve returns a flag's value, nil where the file has none.
+// Resolve returns a flag's value, or nil if the file has none.
 func (f *configFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if value, ok := f.values[flag.Value]; ok {
-		return value.parsed, nil
-	}
-	return nil, nil //nolint:nilnil // kong's way to say that there is no value
+	return f.values[flag.Value].parsed, nil
 }

@@ -14,29 +14,28 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// Setting is a flag's value, and where it is from.
+// Setting is a flag's value and its source.
 type Setting struct {
 	flag *kong.Flag
 	// Name is the flag's, without the dashes.
 	Name string
-	// Value is the value as people may see it.
+	// Value is the value without secrets.
 	Value string
-	// Source is FromDefault, a flag, the name of a variable, a file with a line, or what
-	// was found instead of a default.
+	// Source is FromDefault, "flag", the name of a variable, a file with a line, or the
+	// source given to [Setting.Found].
 	Source string
 	inFile bool
 }
 
-// FromDefault is the source of a setting that nobody has set.
+// FromDefault is the source of a setting that has its default.
 const FromDefault = "default"
 
 const fromFlag = "flag"
 
-// Found replaces a value by one that was found elsewhere.
+// Found replaces a default by a value that was found elsewhere.
 func (s *Setting) Found(value, source string) { s.Value, s.Source, s.inFile = value, source, false }
 
-// Place says where the setting stands, and its name there, in the form that kong has
-// for a value that it can't read.
+// Place returns the setting's source and name, in the form of kong's errors.
 func (s *Setting) Place() string {
 	switch {
 	case s.Source == fromFlag:
@@ -47,7 +46,7 @@ func (s *Setting) Place() string {
 	return "--" + s.Name + ": " + s.Source
 }
 
-// ChosenBy names the flag or source that has set the value.
+// ChosenBy returns the flag or source that has set the value.
 func (s *Setting) ChosenBy() string {
 	if s.Source == fromFlag {
 		return "--" + s.Name
@@ -77,7 +76,7 @@ func (l List) Print(w io.Writer) error {
 	return table.Flush()
 }
 
-// Configure sets the fields of cfg that the settings' flags are bound to.
+// Configure sets the fields of cfg that the settings' flags name.
 func (l List) Configure(cfg *server.Config) {
 	for _, s := range l {
 		if field, ok := Field(cfg, s.flag); ok {
@@ -86,9 +85,8 @@ func (l List) Configure(cfg *server.Config) {
 	}
 }
 
-// Explain returns an error about a field of the server's configuration in the operator's
-// terms: where the setting stands, its name, and its value as people may see it. It
-// returns other errors as they are.
+// Explain turns an error about a field of the server's configuration into one about the
+// setting: its source, name and value. It returns other errors unchanged.
 func (l List) Explain(err error) error {
 	wrong, ok := errors.AsType[*server.ConfigError](err)
 	if !ok {
@@ -102,7 +100,7 @@ func (l List) Explain(err error) error {
 	return err
 }
 
-// shown is a flag's value as text, without what may be secret in it.
+// shown returns a flag's value as text, without secrets.
 func shown(flag *kong.Flag) string {
 	items := texts(flag.Target)
 	for i, item := range items {
@@ -114,17 +112,17 @@ func shown(flag *kong.Flag) string {
 	return "-"
 }
 
-// texts are the values of a flag: one, but of a list or mapping any number.
+// texts returns the elements of a list or mapping as text, and of another value its text.
 func texts(value reflect.Value) []string {
 	var items []string
 	switch {
 	case value.Kind() == reflect.Slice && value.Type().Name() == "":
-		for i := range value.Len() {
-			items = append(items, fmt.Sprint(value.Index(i).Interface()))
+		for _, item := range value.Seq2() {
+			items = append(items, fmt.Sprint(item.Interface()))
 		}
 	case value.Kind() == reflect.Map:
-		for rows := value.MapRange(); rows.Next(); {
-			items = append(items, fmt.Sprintf("%v=%v", rows.Key(), rows.Value().Interface()))
+		for key, item := range value.Seq2() {
+			items = append(items, fmt.Sprintf("%v=%v", key, item.Interface()))
 		}
 		slices.Sort(items)
 	default:
@@ -132,3 +130,42 @@ func texts(value reflect.Value) []string {
 	}
 	return items
 }
+
+// fieldTag is the tag with the field of [server.Config] that a flag sets, in the form of
+// [server.ConfigError]. The field's default is the flag's, unless a tag has another.
+const fieldTag = "field"
+
+// Field returns the field of cfg that the flag sets. ok is false if there is none, or if
+// the command has to derive the field's value.
+func Field(cfg *server.Config, flag *kong.Flag) (field reflect.Value, ok bool) {
+	path := flag.Tag.Get(fieldTag)
+	if path == "" {
+		return reflect.Value{}, false
+	}
+	field = reflect.ValueOf(cfg).Elem()
+	for name := range strings.SplitSeq(path, ".") {
+		field = field.FieldByName(name)
+	}
+	return field, flag.Target.CanConvert(field.Type())
+}
+
+// setDefaults gives the flags the defaults of the fields that they set.
+func setDefaults(parser *kong.Kong) error {
+	cfg := server.DefaultConfig()
+	return kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok && !flag.HasDefault && !flag.IsBool() {
+			if field, ok := Field(&cfg, flag); ok {
+				flag.Default = fmt.Sprint(field.Convert(flag.Target.Type()).Interface())
+				flag.HasDefault = flag.Default != ""
+			}
+		}
+		return next(nil)
+	})
+}
+
+// UsageError is a wrong flag, variable, key of the configuration file, or combination of
+// them.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }

@@ -2,13 +2,14 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
 )
 
-// Size is a number of bytes, as a flag takes it: digits, with or without one of
-// the suffixes KiB, MiB, GiB (powers of 1024) or kB, MB, GB (powers of 1000).
+// Size is a number of bytes. As a flag it is digits, with or without one of the suffixes
+// KiB, MiB, GiB (powers of 1024) or kB, MB, GB (powers of 1000).
 type Size int
 
 var sizeUnits = []struct {
@@ -24,7 +25,7 @@ var sizeUnits = []struct {
 	{"B", 1},
 }
 
-// String returns the form with the largest power of 1024 that divides s.
+// String returns s in the largest unit of 1024 bytes, KiB, MiB or GiB, that divides it.
 func (s Size) String() string {
 	for i := 2; i >= 0; i-- {
 		if u := sizeUnits[i]; s != 0 && int(s)%u.bytes == 0 {
@@ -36,8 +37,7 @@ func (s Size) String() string {
 
 var errSize = errors.New("not a number of bytes such as 65536, 64KiB or 2MiB")
 
-// UnmarshalText reads a size. The case of the suffix does not count, and there
-// may be space before it.
+// UnmarshalText reads a size. The suffix may have any case and space before it.
 func (s *Size) UnmarshalText(text []byte) error {
 	number, unit := strings.TrimSpace(string(text)), 1
 	for _, u := range sizeUnits {
@@ -52,4 +52,36 @@ func (s *Size) UnmarshalText(text []byte) error {
 	}
 	*s = Size(n * unit)
 	return nil
+}
+
+// FormatBytes returns n for people: in powers of 1000, with three digits.
+func FormatBytes(n int64) string {
+	const step = 1000
+	if n < step {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	value, units := float64(n), "kMGTPE"
+	for value /= step; value >= step-0.5 && len(units) > 1; value /= step {
+		units = units[1:]
+	}
+	precision := 2
+	switch {
+	case value >= 100:
+		precision = 0
+	case value >= 10:
+		precision = 1
+	}
+	return strconv.FormatFloat(value, 'f', precision, 64) + " " + units[:1] + "B"
+}
+
+// FormatCount returns n with its noun, in the plural unless n is 1.
+func FormatCount(n int64, noun string) string {
+	switch {
+	case n == 1:
+	case noun[len(noun)-2:] == "ch":
+		noun += "es"
+	default:
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -1,3 +1,11 @@
+// Package settings reads the command's flags: from the command line, environment
+// variables, a configuration file, or the defaults of the server's configuration. Start
+// at [Sources].
+//
+// The field tag of a serve flag names the field of [server.Config] that the flag sets.
+// The flag's default, and its name in errors about the field, follow from it. A value is
+// shown only if it has the form expected there, because people put keys in the wrong
+// place.
 package settings
 
 import (
@@ -12,26 +20,26 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Sources is where flags take their values from, besides the command line: environment
-// variables, as their env tags name them, and a configuration file.
+// Sources gives flags their values from environment variables, which their env tags name,
+// and a configuration file.
 type Sources struct {
 	getenv    func(string) string
 	variables map[*kong.Value][]string
 	file      configFile
 }
 
-// NewSources returns the sources of a process with these environment variables. Kong
-// would read the variables itself, but only those of its own process.
+// NewSources returns sources that read variables by getenv. Kong itself could only read
+// those of its own process.
 func NewSources(getenv func(string) string) *Sources {
 	return &Sources{getenv: getenv, variables: make(map[*kong.Value][]string)}
 }
 
-// Options are what a parser needs to take values from the sources.
+// Options returns the parser's options to use the sources.
 func (s *Sources) Options() []kong.Option {
 	return []kong.Option{
 		kong.ValueFormatter(s.format),
 		kong.PostBuild(s.takeVariables),
-		kong.PostBuild(takeDefaults),
+		kong.PostBuild(setDefaults),
 		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInteger)),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.Resolvers(&s.file, s), // the last one that has a value wins
@@ -39,7 +47,7 @@ func (s *Sources) Options() []kong.Option {
 	}
 }
 
-// takeVariables takes the variables from all flags, so that kong does not read them.
+// takeVariables moves the variables from all flags to s, so that kong does not read them.
 func (s *Sources) takeVariables(parser *kong.Kong) error {
 	return kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok && len(flag.Tag.Envs) > 0 {
@@ -50,12 +58,11 @@ func (s *Sources) takeVariables(parser *kong.Kong) error {
 	})
 }
 
-// Variables returns the names of the variables that set a flag. The first that is set
-// and not empty counts.
+// Variables returns the names of the variables that set a flag. The first that is not
+// empty applies.
 func (s *Sources) Variables(flag *kong.Flag) []string { return s.variables[flag.Value] }
 
-// variable returns the variable that sets a flag, and its value; empty strings if none
-// does.
+// variable returns the variable that sets a flag, and its value, or empty strings.
 func (s *Sources) variable(flag *kong.Flag) (name, value string) {
 	for _, name := range s.Variables(flag) {
 		if value := s.getenv(name); value != "" {
@@ -68,7 +75,7 @@ func (s *Sources) variable(flag *kong.Flag) (name, value string) {
 // Validate accepts every command line.
 func (s *Sources) Validate(*kong.Application) error { return nil }
 
-// Resolve returns a flag's value, nil if no variable of it is set.
+// Resolve returns a flag's value, or nil if none of its variables is set.
 func (s *Sources) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	name, value := s.variable(flag)
 	if name == "" {
@@ -80,7 +87,7 @@ func (s *Sources) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	return value, nil
 }
 
-// format completes a flag's help by its default and its variables.
+// format returns a flag's help with its default and its variables.
 func (s *Sources) format(value *kong.Value) string {
 	help := value.Help
 	if value.HasDefault && value.Default != "" && !value.IsBool() {
@@ -92,9 +99,8 @@ func (s *Sources) format(value *kong.Value) string {
 	return help
 }
 
-// LoadFile loads the configuration file that a command's flag of that name, or its
-// variable, names, so that the other flags can take their values from it. It must be
-// called before flags are resolved.
+// LoadFile loads the configuration file whose path is the value of the named flag or its
+// variable. It must be called before flags are resolved.
 func (s *Sources) LoadFile(ctx context.Context, line *kong.Context, name string) error {
 	flags := line.Flags()
 	i := slices.IndexFunc(flags, func(flag *kong.Flag) bool { return flag.Name == name })
@@ -111,7 +117,7 @@ func (s *Sources) LoadFile(ctx context.Context, line *kong.Context, name string)
 	return s.file.load(ctx, path, flags)
 }
 
-// List returns the settings of the command line's command, in the order of its help.
+// List returns the settings of the command, in the order of its help.
 func (s *Sources) List(line *kong.Context) List {
 	var all List
 	for _, flag := range line.Flags() {
@@ -138,9 +144,8 @@ func (s *Sources) setting(flag *kong.Flag, line *kong.Context) Setting {
 	return made
 }
 
-// Check finds what is wrong with settings of any command: numbers, sizes and durations
-// that are negative, and lists without an element. It takes blanks around the elements
-// of lists, and empty elements, out.
+// Check fails on negative numbers, sizes and durations, and on lists without elements. It
+// trims the elements of lists and removes empty ones.
 func (s *Sources) Check(line *kong.Context) error {
 	return errors.Join(s.refuseNegative(line), s.tidyLists(line))
 }
@@ -159,8 +164,8 @@ func (s *Sources) refuseNegative(line *kong.Context) error {
 	return errors.Join(wrong...)
 }
 
-// tidyLists fails on a list that has nothing but blanks, unless nothing is what the list
-// has by default.
+// tidyLists trims the elements of lists and removes empty ones. It fails if nothing is
+// left, unless the list was empty and is so by default.
 func (s *Sources) tidyLists(line *kong.Context) error {
 	var wrong []error
 	for _, flag := range line.Flags() {

@@ -13,15 +13,14 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// shape is the form that a flag's value has in YAML. Scalars are taken by their
-// text, whatever YAML makes of it, as they would be written on the command line.
+// shape is the form of a flag's value in YAML. A scalar stands for its text, as on the
+// command line, whatever its type in YAML.
 type shape struct {
-	name string
-	// list and mapping say that there can be several scalars.
+	name          string
 	list, mapping bool
-	// separator stands between the items of a list or mapping in kong's own form.
+	// separator separates the items of a list or mapping in kong's own form.
 	separator rune
-	// exact is set where the items of a list are taken as they are.
+	// exact means that the items of a list need no parsing.
 	exact bool
 }
 
@@ -64,7 +63,7 @@ func scalarShape(t reflect.Type) shape {
 	}
 }
 
-// read returns what kong shall parse for node.
+// read returns the value of node, for kong to parse.
 func (s shape) read(node ast.Node) (any, error) {
 	list, isList := node.(*ast.SequenceNode)
 	mapping, isMapping := node.(ast.MapNode)
@@ -107,8 +106,8 @@ func (s shape) readList(nodes []ast.Node) (any, error) {
 	return kong.JoinEscaped(items, s.separator), nil
 }
 
-// readScalar returns a scalar's text: of a quoted or a block one what it means, of a
-// plain one what stands in the file.
+// readScalar returns the text of a scalar: unquoted if it is a quoted or block one, and
+// as in the file if it is a plain one.
 func (s shape) readScalar(node ast.Node) (string, error) {
 	switch scalar := node.(type) {
 	case *ast.StringNode:
@@ -149,14 +148,14 @@ func kindOf(node ast.Node) string {
 	}
 }
 
-// tryParse says what is wrong with a value, without repeating it.
+// tryParse fails if value can't be parsed. Its errors do not repeat the value.
 func tryParse(value *kong.Value, parsed any) error {
-	// Parse marks the flag as set, which it is not yet.
+	// Parse marks the flag as set, but it is not set yet.
 	defer func(set bool) { value.Set = set }(value.Set)
 	target := reflect.New(value.Target.Type()).Elem()
 	if err := value.Parse(kong.Scan().PushTyped(parsed, kong.FlagValueToken), target); err != nil {
 		if inner := errors.Unwrap(err); inner != nil && reflect.PointerTo(target.Type()).Implements(textUnmarshaler) {
-			return inner // a type of ours
+			return inner // of our own type, which does not repeat the value
 		}
 		return fmt.Errorf("the value is not %s", shapeOf(value).wanted())
 	}
@@ -166,7 +165,7 @@ func tryParse(value *kong.Value, parsed any) error {
 	return fmt.Errorf("the value is none of %s", strings.Join(value.EnumSlice(), ", "))
 }
 
-// decodeDuration reads a duration. Unlike kong's own it repeats nothing of what is none.
+// decodeDuration reads a duration. Unlike kong's own, its errors do not repeat the value.
 func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
 	var text string
 	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
@@ -180,8 +179,7 @@ func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
-// decodeInteger reads an integer as people write one, and so does not take 010 for 8
-// as Go does.
+// decodeInteger reads a decimal integer. Unlike in Go, 010 is 10.
 func decodeInteger(ctx *kong.DecodeContext, target reflect.Value) error {
 	var text string
 	if err := ctx.Scan.PopValueInto("integer", &text); err != nil {

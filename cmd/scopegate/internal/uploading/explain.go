@@ -14,8 +14,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// Explainer turns gRPC's errors into what they mean for an upload, in terms of the
-// command's flags.
+// Explainer explains gRPC's errors in terms of the upload and the command's flags.
 type Explainer struct {
 	Servers   []string
 	Security  SecurityFlags
@@ -23,7 +22,8 @@ type Explainer struct {
 	Timeout   time.Duration
 }
 
-// ReasonUnsplittable is the server's reason for refusing a scope that no intake takes.
+// ReasonUnsplittable is the server's reason for a scope that is too large for the intake
+// and can't be split.
 const ReasonUnsplittable = "SCOPE_UNSPLITTABLE"
 
 // explainedError is an error with another text.
@@ -35,7 +35,7 @@ type explainedError struct {
 func (e *explainedError) Error() string { return e.text }
 func (e *explainedError) Unwrap() error { return e.err }
 
-// Final returns what ended an upload, with what to do.
+// Final returns the error that ended an upload, with advice.
 func (x Explainer) Final(err error) error {
 	failure, ok := errors.AsType[*client.Error](err)
 	if _, isUsage := errors.AsType[*settings.UsageError](err); !ok || isUsage {
@@ -48,8 +48,7 @@ func (x Explainer) Final(err error) error {
 	return err
 }
 
-// Brief returns an error of an upload with what it means. What is not known stays as
-// it is.
+// Brief returns an error of an upload with its meaning, or unchanged if it is unknown.
 func (x Explainer) Brief(err error) error {
 	failure, ok := errors.AsType[*client.Error](err)
 	if !ok {
@@ -62,8 +61,7 @@ func (x Explainer) Brief(err error) error {
 	return &explainedError{text: strings.Replace(err.Error(), failure.Error(), meaning, 1), err: err}
 }
 
-// advice says whether trying again is of use, and what is, as docs/protocol.md has
-// it.
+// advice says what to do about a failure, or "". It follows docs/protocol.md.
 func (x Explainer) advice(failure *client.Error) string {
 	if errors.Is(failure, client.ErrUpload) {
 		return "the same upload may succeed later"
@@ -71,26 +69,26 @@ func (x Explainer) advice(failure *client.Error) string {
 	switch failure.Reason() {
 	case "UNAUTHENTICATED":
 		if x.WithToken {
-			return "the token is not valid there; trying again is of no use"
+			return "the server does not accept the token; retrying will not help"
 		}
 		return "give a token: --token-file or SCOPEGATE_TOKEN; or a certificate: --cert and --key"
 	case "PERMISSION_DENIED":
 		return "upload under another --upload-id"
 	case "INTAKE_REFUSED":
-		return "trying again is of no use before something is changed at the server or at its intake: tell its operator"
+		return "retrying will not help until the server or its intake is fixed: tell its operator"
 	case ReasonUnsplittable:
 		return "leave the scope out"
 	case "INTERNAL":
-		return "it is a fault of the server, which has logged it: report it"
+		return "this is a bug of the server, which has logged it: please report it"
 	}
 	if failure.Code() == codes.Unimplemented {
-		return "it may not be a scopegate server, or one of another version"
+		return "it may not be a scopegate server, or have another version"
 	}
 	return ""
 }
 
-// meaning says what has happened to the connection, or to the time; "" where the
-// server has said what has happened.
+// meaning explains the failure of a connection, or a timeout. It returns "" if the
+// server has given a reason.
 func (x Explainer) meaning(failure *client.Error) string {
 	if failure.Reason() != "" {
 		return ""
@@ -110,7 +108,7 @@ func (x Explainer) meaning(failure *client.Error) string {
 		case strings.Contains(said, "waiting for connections"):
 			return fmt.Sprintf("no answer from a server at %s within the --timeout of %v", x.where(), x.Timeout)
 		default:
-			return fmt.Sprintf("the upload was not done within the --timeout of %v", x.Timeout)
+			return fmt.Sprintf("the upload did not finish within the --timeout of %v", x.Timeout)
 		}
 	default:
 	}
@@ -119,35 +117,34 @@ func (x Explainer) meaning(failure *client.Error) string {
 
 func (x Explainer) where() string { return strings.Join(x.Servers, " or ") }
 
-// LastsForEver returns an error where trying again is of no use, though the client
-// would, because the server was reached and is not what the flags say; nil where it
-// may be of use. Of several servers another one may be right.
-func (x Explainer) LastsForEver(err error) error {
+// Permanent returns a usage error if retrying will not help, although the client would:
+// the only server was reached and does not match the flags. Otherwise it returns nil.
+func (x Explainer) Permanent(err error) error {
 	failure, ok := errors.AsType[*client.Error](err)
 	if !ok || len(x.Servers) != 1 || failure.Code() != codes.Unavailable || failure.Reason() != "" {
 		return nil
 	}
 	said := failure.GRPCStatus().Message()
-	if kind := kindOfConnectionError(said); kind != nil && kind.forEver {
+	if kind := kindOfConnectionError(said); kind != nil && kind.permanent {
 		return &settings.UsageError{Err: &explainedError{text: kind.text(x.where(), said), err: err}}
 	}
 	return nil
 }
 
-// connectionError is how a connection fails, as gRPC words it.
+// connectionError is a kind of failed connection, recognized by gRPC's message.
 type connectionError struct {
-	// parts are what the words have in them, one of them.
+	// parts are the texts of which the message contains at least one.
 	parts []string
-	// means is what they mean; %s stands for the server's address.
+	// means is the explanation; %s stands for the server's address.
 	means string
-	// cause is set where the words behind the last colon say why.
+	// cause means that the text after the last colon is the cause.
 	cause bool
-	// forEver is set where the server has shown that it will not do.
-	forEver bool
+	// permanent means that the server does not match the flags.
+	permanent bool
 }
 
-// connectionErrors are looked through in this order. The words are those of package
-// syscall, crypto/tls and gRPC, which hands on no error but its text.
+// connectionErrors are tried in this order. Their texts are from packages syscall and
+// crypto/tls and from gRPC, which keeps only an error's text.
 var connectionErrors = []connectionError{
 	{
 		parts: []string{"connection refused", "no such file or directory"},
@@ -159,26 +156,26 @@ var connectionErrors = []connectionError{
 	},
 	{parts: []string{"permission denied"}, means: "this user may not connect to %s"},
 	{
-		parts:   []string{"first record does not look like a TLS handshake"},
-		means:   "the server at %s does not speak TLS: give --plaintext, without --tls, --ca, --cert, --key and --server-name",
-		forEver: true,
+		parts:     []string{"first record does not look like a TLS handshake"},
+		means:     "the server at %s does not speak TLS: give --plaintext, without --tls, --ca, --cert, --key and --server-name",
+		permanent: true,
 	},
 	{
-		parts: []string{"unknown authority", "certificate is not trusted"}, cause: true, forEver: true,
-		means: "the certificate of the server at %s is from an authority that is not trusted here: give it with --ca",
+		parts: []string{"unknown authority", "certificate is not trusted"}, cause: true, permanent: true,
+		means: "the certificate of the server at %s is from an untrusted authority: give it with --ca",
 	},
 	{
 		parts: []string{"certificate is valid for", "doesn't contain any IP SANs", "certificate is not valid for any names"},
 		means: "the certificate of the server at %s is for another host, see --server and --server-name",
-		cause: true, forEver: true,
+		cause: true, permanent: true,
 	},
 	{
 		parts: []string{"certificate has expired or is not yet valid"},
-		means: "the certificate of the server at %s has expired, or is not valid yet", cause: true, forEver: true,
+		means: "the certificate of the server at %s has expired, or is not valid yet", cause: true, permanent: true,
 	},
 	{
 		parts: []string{"certificate required", "bad certificate", "unknown certificate"},
-		means: "the server at %s wants a certificate that it trusts: give --cert and --key",
+		means: "the server at %s requires a certificate that it trusts: give --cert and --key",
 	},
 	{
 		parts: []string{"authentication handshake failed"},
@@ -186,7 +183,7 @@ var connectionErrors = []connectionError{
 	},
 	{
 		parts: []string{"http2: frame too large", "malformed HTTP"},
-		means: "what answers at %s does not speak gRPC", forEver: true,
+		means: "the server at %s does not speak gRPC", permanent: true,
 	},
 	{
 		parts: []string{"connect handshake", "proxyconnect"},
@@ -195,7 +192,7 @@ var connectionErrors = []connectionError{
 	{parts: []string{"Error while dialing"}, means: "the server at %s can't be reached", cause: true},
 }
 
-// connectionClosed is how the loss of a connection looks, at its beginning or later.
+// connectionClosed is a connection that was lost, at its beginning or later.
 var connectionClosed = connectionError{
 	parts: []string{
 		"reading server preface", "broken pipe", "connection reset", "error reading from server", "transport is closing",
@@ -219,14 +216,14 @@ func (k *connectionError) matches(said string) bool {
 	return slices.ContainsFunc(k.parts, func(part string) bool { return strings.Contains(said, part) })
 }
 
-// whyClosed names a reason that the flags suggest. A server that wants a certificate
-// may close the connection behind the handshake, without a word that arrives.
+// whyClosed returns advice that the flags suggest. A server that requires a certificate
+// may close the connection after the handshake without a message.
 func (x Explainer) whyClosed(failure *client.Error) string {
 	f := x.Security
 	switch {
 	case f.Cert != "":
 	case f.TLS || f.CA != "" || f.ServerName != "":
-		return ": if it wants a certificate, give --cert and --key"
+		return ": if it requires a certificate, give --cert and --key"
 	case strings.HasPrefix(failure.Error(), "open upload"):
 		return ": if it speaks TLS, give --tls or --ca"
 	}

@@ -15,20 +15,20 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// Progress shows how far an upload is.
+// Progress shows the progress of an upload.
 type Progress interface {
-	// Advance says that scopeCount scopes are sent, and done units read.
+	// Advance shows that scopeCount scopes were sent, and done units read.
 	Advance(scopeCount int, done int64)
-	// Retry says that the upload is going on after a failure.
+	// Retry shows that the upload resumes after a failure.
 	Retry(event client.RetryEvent)
-	// Wait says how long the server has taken nothing since scopeCount scopes
+	// Wait shows for how long the server has accepted nothing, after scopeCount scopes
 	// were sent. It may be called by any goroutine.
 	Wait(scopeCount int, since time.Duration)
-	// End is called once, and no other method after it.
+	// End is called once, after all other methods.
 	End(succeeded bool)
 }
 
-// NewProgress shows a bar where w is a terminal, and lines elsewhere.
+// NewProgress returns a progress that shows a bar if w is a terminal, and otherwise lines.
 func NewProgress(w io.Writer, src *Source) Progress {
 	if IsTerminal(w) {
 		return newBar(w, src)
@@ -64,15 +64,14 @@ func retryLine(event client.RetryEvent) string {
 }
 
 func waitLine(scopeCount int, since time.Duration) string {
-	return fmt.Sprintf("waiting for the server, which has taken nothing for %v and may be waiting for its intake; %s sent",
+	return fmt.Sprintf("waiting for the server, which has accepted nothing for %v and may be waiting for its intake; %s sent",
 		since.Round(time.Second), settings.FormatCount(int64(scopeCount), "scope"))
 }
 
 // lineInterval is the least time between two lines.
 const lineInterval = time.Second
 
-// progressLines prints a line now and then. An upload that takes no longer than
-// the interval prints none.
+// progressLines prints a line each lineInterval, and so none for a shorter upload.
 type progressLines struct {
 	unit  unit
 	total int64
@@ -122,9 +121,7 @@ func (u unit) format(done, total int64) string {
 	return fmt.Sprintf("%s of %s (%d%%)", show(done), show(total), 100*done/total)
 }
 
-const barWidth = 64
-
-// bar is a progress bar, drawn by a goroutine of its own until end.
+// bar is a progress bar. Its own goroutine draws it until End.
 type bar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
@@ -132,9 +129,9 @@ type bar struct {
 }
 
 func newBar(w io.Writer, src *Source, options ...mpb.ContainerOption) *bar {
-	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(barWidth)}, options...)
+	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(64)}, options...)
 	container := mpb.New(options...)
-	// A bar made with its total would complete by reaching that, and only so.
+	// A bar created with its total can complete only by reaching it.
 	drawn := container.AddBar(0,
 		mpb.PrependDecorators(decor.Name("uploading ")),
 		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {

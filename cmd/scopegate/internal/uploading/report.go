@@ -13,8 +13,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Report is what is said of an upload. Its JSON is for scripts: keys are
-// added, and keep their meaning.
+// Report is the outcome of an upload. Scripts read its JSON: keys may be added, but do
+// not change their meaning.
 type Report struct {
 	UploadID        string   `json:"upload_id"`
 	Service         string   `json:"service,omitempty"`
@@ -31,12 +31,11 @@ type Report struct {
 
 // Failure is why an upload failed.
 type Failure struct {
-	Message string `json:"message"`
-	// ExitCode is that of the command.
-	ExitCode int `json:"exit_code"`
-	// Retryable tells that the same upload may succeed later.
+	Message  string `json:"message"`
+	ExitCode int    `json:"exit_code"`
+	// Retryable reports whether the same upload may succeed later.
 	Retryable bool `json:"retryable"`
-	// GRPCCode, Reason and Fields are the server's, IntakeStatus the intake's.
+	// GRPCCode, Reason and Fields are from the server, IntakeStatus is from the intake.
 	GRPCCode     string         `json:"grpc_code,omitempty"`
 	Reason       string         `json:"reason,omitempty"`
 	Fields       []invalidField `json:"fields,omitempty"`
@@ -48,7 +47,7 @@ type invalidField struct {
 	Description string `json:"description"`
 }
 
-// Describe enters what the upload is about.
+// Describe records the upload's metadata.
 func (r *Report) Describe(metadata *symdbv1.UploadMetadata) {
 	r.Service = metadata.GetService()
 	r.Env = metadata.GetEnv()
@@ -56,9 +55,9 @@ func (r *Report) Describe(metadata *symdbv1.UploadMetadata) {
 	r.Language = metadata.GetLanguage()
 }
 
-// Summarize enters what the server has accepted.
+// Summarize records what the server has accepted.
 func (r *Report) Summarize(summary *symdbv1.UploadScopesResponse, duration time.Duration) {
-	r.UploadID = summary.GetUploadId() // another one, where the upload was begun anew
+	r.UploadID = summary.GetUploadId() // a new one if the upload started over
 	r.ScopeCount = summary.GetScopeCount()
 	r.BatchCount = summary.GetBatchCount()
 	r.RawBytes = summary.GetRawBytes()
@@ -82,7 +81,7 @@ func (r *Report) PrintJSON(w io.Writer) error {
 	return nil
 }
 
-// Fail enters why the upload failed.
+// Fail records why the upload failed.
 func (r *Report) Fail(err error, exitCode int, retryable bool) {
 	failure := &Failure{Message: err.Error(), ExitCode: exitCode, Retryable: retryable}
 	if status, ok := errors.AsType[*client.Error](err); ok {

@@ -11,19 +11,19 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// SecurityFlags say how a client secures its connections.
+// SecurityFlags configure the security of a client's connections.
 //
 //nolint:lll // a struct tag can't be broken
 type SecurityFlags struct {
-	Plaintext  bool   `group:"Server" xor:"tls" env:"SCOPEGATE_PLAINTEXT" help:"Use no TLS, also to another host."`
-	TLS        bool   `name:"tls" group:"Server" xor:"tls" env:"SCOPEGATE_TLS" help:"Use TLS, also to this host. The four flags below imply it. By default TLS is used to other hosts alone."`
-	CA         string `name:"ca" group:"Server" placeholder:"PATH" env:"SCOPEGATE_CA" help:"PEM file with the authorities that the server's certificate is trusted from, in place of the system's."`
-	Cert       string `name:"cert" group:"Server" placeholder:"PATH" env:"SCOPEGATE_CERT" help:"PEM file with a certificate to show to the server."`
+	Plaintext  bool   `group:"Server" xor:"tls" env:"SCOPEGATE_PLAINTEXT" help:"Do not use TLS, even to another host."`
+	TLS        bool   `name:"tls" group:"Server" xor:"tls" env:"SCOPEGATE_TLS" help:"Use TLS, even to this host. The four flags below imply it. By default TLS is used only to other hosts."`
+	CA         string `name:"ca" group:"Server" placeholder:"PATH" env:"SCOPEGATE_CA" help:"PEM file with the authorities to trust for the server's certificate, instead of the system's."`
+	Cert       string `name:"cert" group:"Server" placeholder:"PATH" env:"SCOPEGATE_CERT" help:"PEM file with a client certificate for the server."`
 	Key        string `name:"key" group:"Server" placeholder:"PATH" env:"SCOPEGATE_KEY" help:"PEM file with that certificate's key."`
-	ServerName string `name:"server-name" group:"Server" placeholder:"HOST" env:"SCOPEGATE_SERVER_NAME" help:"Host that the server's certificate must be for. By default that of --server."`
+	ServerName string `name:"server-name" group:"Server" placeholder:"HOST" env:"SCOPEGATE_SERVER_NAME" help:"Host that the server's certificate must be for. By default the host of --server."`
 }
 
-// Options are the client's; none where its own choice is to hold.
+// Options returns the client's options, or none to leave the choice to the client.
 func (f *SecurityFlags) Options() ([]client.Option, error) {
 	given := f.CA != "" || f.Cert != "" || f.Key != "" || f.ServerName != ""
 	switch {
@@ -37,7 +37,7 @@ func (f *SecurityFlags) Options() ([]client.Option, error) {
 	if (f.Cert == "") != (f.Key == "") {
 		return nil, &settings.UsageError{Err: errors.New("--cert and --key need each other")}
 	}
-	// One after the other, so that an error names the flag.
+	// Two configurations, so that an error names the flag.
 	trusted, err := server.IntakeTLSConfig{CAFile: f.CA}.ClientConfig()
 	if err != nil {
 		return nil, &settings.UsageError{Err: fmt.Errorf("--ca: %w", err)}

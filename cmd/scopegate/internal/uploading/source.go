@@ -1,3 +1,5 @@
+// Package uploading implements the upload commands: the scopes of a binary or of NDJSON,
+// progress, and reports. Start at [Open].
 package uploading
 
 import (
@@ -20,7 +22,7 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// Source is where scopes come from.
+// Source is an open binary, file or pipe with scopes.
 type Source struct {
 	// Scopes yields the scopes. Its errors are an [*InputError].
 	Scopes iter.Seq2[*symdbv1.Scope, error]
@@ -28,25 +30,25 @@ type Source struct {
 	Close func() error
 	// Repeatable reports whether Scopes can be ranged over again.
 	Repeatable bool
-	// Service, Version and Language are what the source says of them, or empty.
+	// Service, Version and Language are empty if the source does not contain them.
 	Service, Version, Language string
-	// total is how many of unit there are, 0 where that is not known; done is how
-	// many have been read.
+	// total is the source's size in unit, or 0 if it is unknown. done returns how much
+	// has been read.
 	total int64
 	unit  unit
 	done  func() int64
 }
 
-// SourceFlags say what is read.
+// SourceFlags say which scopes to read.
 //
 //nolint:lll // a struct tag can't be broken
 type SourceFlags struct {
-	AllPackages  bool          `group:"Source" xor:"packages" help:"Upload all packages of the binary, the standard library and dependencies among them. This is the default."`
-	MainModule   bool          `group:"Source" xor:"packages" help:"Upload just package main and the packages of the main module."`
-	MaxLineBytes settings.Size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON that is read."`
+	AllPackages  bool          `group:"Source" xor:"packages" help:"Upload all packages of the binary, including the standard library and dependencies. This is the default."`
+	MainModule   bool          `group:"Source" xor:"packages" help:"Upload only package main and the packages of the main module."`
+	MaxLineBytes settings.Size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON accepted."`
 }
 
-// unit is what a source is measured in.
+// unit is the unit of a source's size.
 type unit string
 
 const (
@@ -54,11 +56,9 @@ const (
 	unitBytes    unit = "bytes"
 )
 
-const stdinPath = "-"
-
-// Open opens a Go binary or NDJSON, whichever the file has in it. The path - is stdin.
+// Open opens a Go binary or NDJSON, depending on the file's content. The path - is stdin.
 func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags) (*Source, error) {
-	if path == stdinPath {
+	if path == "-" {
 		reader := bufio.NewReader(interruptible(ctx, stdin))
 		if err := expectNDJSON(reader); err != nil {
 			return nil, fmt.Errorf("read stdin: %w", err)
@@ -109,7 +109,7 @@ func OpenBinary(path string, options SourceFlags) (*Source, error) {
 	var done atomic.Int64
 	return &Source{
 		Scopes: func(yield func(*symdbv1.Scope, error) bool) {
-			done.Store(0) // it may be ranged over again
+			done.Store(0)
 			markInput(program.Packages(), func() { done.Add(1) })(yield)
 		},
 		Repeatable: true,
@@ -134,7 +134,7 @@ func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func()
 	}
 }
 
-// markInput makes errors an [*InputError], and calls read for each scope.
+// markInput turns errors into an [*InputError], and calls read for each scope.
 func markInput(scopes iter.Seq2[*symdbv1.Scope, error], read func()) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		for scope, err := range scopes {
@@ -150,8 +150,7 @@ func markInput(scopes iter.Seq2[*symdbv1.Scope, error], read func()) iter.Seq2[*
 	}
 }
 
-// isExecutable tells an executable, in any format that Go builds, by its first
-// bytes.
+// isExecutable reports whether head begins an executable in a format that Go builds.
 func isExecutable(head []byte) bool {
 	for _, magic := range []string{
 		"\x7fELF", "MZ",
@@ -164,17 +163,16 @@ func isExecutable(head []byte) bool {
 	return false
 }
 
-// javaMagicBytes is the length of the beginning by which otherBinary tells its kinds
-// apart.
+// javaMagicBytes is how many bytes of a file otherBinary needs.
 const javaMagicBytes = 8
 
-// otherBinary names what is often taken for what can be read.
+// otherBinary returns an error with advice if head begins a file of another common format.
 func otherBinary(head []byte) error {
 	switch {
 	case bytes.HasPrefix(head, []byte("\xca\xfe\xba\xbe")):
-		// Java's version is behind it, and at least 45; or the number of architectures.
+		// What follows is Java's version, at least 45, or the number of architectures.
 		if len(head) < javaMagicBytes || binary.BigEndian.Uint32(head[4:]) < 45 {
-			return errors.New("a Mach-O file for several architectures: take one out with `lipo -thin`")
+			return errors.New("a Mach-O file for several architectures: extract one with `lipo -thin`")
 		}
 		return errors.New("a Java class: its tracer uploads it")
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")), bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
@@ -185,11 +183,9 @@ func otherBinary(head []byte) error {
 	return nil
 }
 
-// maxBlankBytes bounds the white space ahead of the first scope.
-const maxBlankBytes = 1 << 10
-
-// expectNDJSON looks at the beginning of r, and takes nothing from it.
+// expectNDJSON fails unless r begins like NDJSON. It consumes nothing.
 func expectNDJSON(r *bufio.Reader) error {
+	const maxBlankBytes = 1 << 10
 	head, _ := r.Peek(len(textfile.BOM))
 	skip, err := textfile.Begin(head)
 	if err != nil {
@@ -218,14 +214,13 @@ func wrongContent(r *bufio.Reader) error {
 	if err := otherBinary(head); err != nil {
 		return &InputError{Err: err}
 	}
-	switch {
-	case isExecutable(head):
+	if isExecutable(head) {
 		return &InputError{Err: errors.New("a binary can't be read from a pipe: give its path")}
 	}
 	return &InputError{Err: errors.New("neither an executable (ELF, Mach-O, PE) nor NDJSON, whose lines begin with {")}
 }
 
-// countingReader counts what is read, for a progress bar in another goroutine.
+// countingReader counts the bytes read. Other goroutines may read the count.
 type countingReader struct {
 	source io.Reader
 	count  atomic.Int64
@@ -237,9 +232,9 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruptible returns what r returns, or the error of ctx once that has ended.
-// A read of stdin can't be broken off, so its goroutine may outlive ctx until
-// the other end writes or closes; it then ends by itself.
+// interruptible returns a reader of r that fails with the error of ctx once ctx is done.
+// A read of stdin can't be interrupted, so its goroutine may outlive ctx until the other
+// end writes or closes.
 func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	out, in := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = in.CloseWithError(ctx.Err()) })
@@ -251,7 +246,7 @@ func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	return out
 }
 
-// InputError is a file that is not what it should be, or can't be read.
+// InputError is an input that can't be read or has wrong content.
 type InputError struct{ Err error }
 
 func (e *InputError) Error() string { return e.Err.Error() }

@@ -8,28 +8,28 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// stallInterval is for how long the server must take nothing until that is told, and
-// then how often.
+// stallInterval is how long the server must accept nothing before a stall is reported,
+// and then how often it is reported.
 const stallInterval = 10 * time.Second
 
-// stall tells a progress that the server takes nothing, which holds the upload up.
+// stall reports to a progress that the server accepts nothing.
 type stall struct {
 	progress Progress
 	timer    *time.Timer
 
 	mu         sync.Mutex
-	since      time.Time // zero: the server is not waited for
+	since      time.Time // zero while not waiting for the server
 	scopeCount int
 }
 
 func newStall(p Progress) *stall {
 	s := &stall{progress: p}
-	s.timer = time.AfterFunc(stallInterval, s.tell)
+	s.timer = time.AfterFunc(stallInterval, s.report)
 	s.timer.Stop()
 	return s
 }
 
-// begin tells that the server is waited for, when so many scopes are sent.
+// begin begins waiting for the server, after so many scopes were sent.
 func (s *stall) begin(scopeCount int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,8 +37,7 @@ func (s *stall) begin(scopeCount int) {
 	s.timer.Reset(stallInterval)
 }
 
-// end tells that it is not waited for any more. The progress is told nothing until
-// begin is called again.
+// end ends waiting. Nothing is reported until begin is called again.
 func (s *stall) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +45,7 @@ func (s *stall) end() {
 	s.timer.Stop()
 }
 
-func (s *stall) tell() {
+func (s *stall) report() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.since.IsZero() {
@@ -56,8 +55,8 @@ func (s *stall) tell() {
 	s.timer.Reset(stallInterval)
 }
 
-// Observed returns the scopes of the source. It reports to p what becomes of them, and
-// how long the server takes nothing, until end is called.
+// Observed returns the scopes of the source. It reports progress and stalls to p until
+// end is called.
 func Observed(src *Source, p Progress) (scopes iter.Seq2[*symdbv1.Scope, error], end func()) {
 	waiting := newStall(p)
 	return func(yield func(*symdbv1.Scope, error) bool) {

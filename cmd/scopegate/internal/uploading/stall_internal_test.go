@@ -27,8 +27,8 @@ func TestStall(t *testing.T) {
 		pass(25 * time.Second)
 		s.end()
 		pass(time.Hour)
-		want := "waiting for the server, which has taken nothing for 10s and may be waiting for its intake; 7 scopes sent\n" +
-			"waiting for the server, which has taken nothing for 20s and may be waiting for its intake; 7 scopes sent\n"
+		want := "waiting for the server, which has accepted nothing for 10s and may be waiting for its intake; 7 scopes sent\n" +
+			"waiting for the server, which has accepted nothing for 20s and may be waiting for its intake; 7 scopes sent\n"
 		if out.String() != want {
 			t.Errorf("got\n%swant\n%s", out.String(), want)
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // Targets returns the addresses in the form of package client. Its errors are a
-// [*settings.UsageError], and say what is meant where that can be told.
+// [*settings.UsageError], which may suggest another address.
 func Targets(setting string, addresses []string) ([]string, error) {
 	targets := make([]string, len(addresses))
 	var wrong []error
@@ -36,8 +36,8 @@ func Targets(setting string, addresses []string) ([]string, error) {
 	return targets, nil
 }
 
-// serverTarget returns an address in the form of package client. It takes a
-// listening socket's path as it is printed, and other names of gRPC as they are.
+// serverTarget returns an address in the form of package client. It accepts a socket's
+// path as serve prints it, and gRPC's own forms.
 func serverTarget(address string) (string, error) {
 	if path, isUnix := strings.CutPrefix(address, settings.UnixScheme); isUnix {
 		if err := settings.CheckSocketPath(path); err != nil {
@@ -60,7 +60,7 @@ func serverTarget(address string) (string, error) {
 		return address, nil
 	}
 	if meant := meantServer(address); meant != "" {
-		return "", fmt.Errorf("neither host:port nor unix:///path; is %s meant?", meant)
+		return "", fmt.Errorf("neither host:port nor unix:///path; did you mean %s?", meant)
 	}
 	switch {
 	case strings.Contains(address, "/"):
@@ -72,10 +72,10 @@ func serverTarget(address string) (string, error) {
 	return "", errors.New("neither host:port nor unix:///path")
 }
 
-// defaultServerPort is that of `serve` without --listen.
+// defaultServerPort is the port of `serve` without --listen.
 const defaultServerPort = "50051"
 
-// meantServer returns the address that was meant, and "" where that can't be told.
+// meantServer guesses the address that was meant. It returns "" if it has no guess.
 func meantServer(address string) string {
 	meant := strings.Trim(address, "\"'` ")
 	if path, isPath := strings.CutPrefix(meant, "/"); isPath {
@@ -90,7 +90,7 @@ func meantServer(address string) string {
 	host, port, err := net.SplitHostPort(rest)
 	switch {
 	case err != nil:
-		host, port = splitBare(rest)
+		host, port = splitUnbracketed(rest)
 	case host == "":
 		host = "127.0.0.1"
 	}
@@ -99,14 +99,14 @@ func meantServer(address string) string {
 	}
 	meant = net.JoinHostPort(host, port)
 	if strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "grpcs") {
-		return meant + ", with --tls,"
+		return meant + " with --tls"
 	}
 	return meant
 }
 
-// splitBare splits a host without a port, or an IPv6 address without brackets whose
-// last group may be one.
-func splitBare(address string) (host, port string) {
+// splitUnbracketed splits a host without a port, or an IPv6 address without brackets,
+// whose last group may be a port.
+func splitUnbracketed(address string) (host, port string) {
 	bare := strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
 	if i := strings.LastIndexByte(bare, ':'); i > 0 && bare == address {
 		// ::1:50051 is an address too, but a group has at most four digits.

@@ -13,7 +13,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// expected is what must stand around the scopes of a batch.
+// expected is the content of a batch, except its scopes.
 type expected struct {
 	metadata *symdbv1.UploadMetadata
 	batchNum int
@@ -24,7 +24,7 @@ type sizes struct {
 	rawBytes, compressedBytes int64
 }
 
-// readBatch checks a batch and hands over its scopes, in order.
+// readBatch checks a batch and calls scope for each of its scopes, in order.
 func readBatch(batch Batch, want expected, scope func(map[string]any) error) (sizes, error) {
 	file, err := batch.Open()
 	if err != nil {

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/scopegate/scopegate/cmd/scopegate/internal/scopejson"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 const childrenKey = "scopes"
 
-// comparison goes through the scopes sent and the parts received in step.
+// comparison iterates over the scopes sent and the parts received in step.
 type comparison struct {
 	nextSent  func() (*symdbv1.Scope, error, bool)
 	current   *position
@@ -18,14 +17,14 @@ type comparison struct {
 	partCount int
 }
 
-// take compares the next root scope that was received.
+// take compares the next root scope received.
 func (c *comparison) take(received map[string]any) error {
 	first := c.current == nil
 	if first {
 		scope, err, ok := c.nextSent()
 		switch {
 		case !ok:
-			return fmt.Errorf("a scope more than the %d sent: %v", c.sentCount, received["name"])
+			return fmt.Errorf("received more than the %d scopes sent: %v", c.sentCount, received["name"])
 		case err != nil:
 			return fmt.Errorf("scope %d sent: %w", c.sentCount, err)
 		}
@@ -43,7 +42,7 @@ func (c *comparison) take(received map[string]any) error {
 	return nil
 }
 
-// finish tells whether all that was sent was received.
+// finish fails unless every scope sent was received.
 func (c *comparison) finish() error {
 	if c.current != nil {
 		return fmt.Errorf("scope %d sent, %s %q, is not complete",
@@ -56,8 +55,8 @@ func (c *comparison) finish() error {
 	return nil
 }
 
-// position is how far a scope that was sent has been received: the children
-// before next are complete, but for open, the last of them, if there is one.
+// position is how much of a scope has been received: its children before next, of which
+// the last is incomplete if open is not nil.
 type position struct {
 	scope *symdbv1.Scope
 	next  int
@@ -68,15 +67,15 @@ func (p *position) complete() bool {
 	return p.next == len(p.scope.GetScopes()) && p.open == nil
 }
 
-// take compares a part of the scope: its own fields, which each part repeats
-// but for the symbols, and then the children from the position on.
+// take compares a part of the scope: its own fields, which each part repeats except for
+// the symbols, and then the children from the position on.
 func (p *position) take(received map[string]any, first bool) error {
 	children, ok := received[childrenKey].([]any)
 	if _, present := received[childrenKey]; present && (!ok || len(children) == 0) {
 		return errors.New("scopes: not an array, or empty")
 	}
 	delete(received, childrenKey)
-	if d := differ(scopejson.Own(p.scope, first), received); d != nil {
+	if d := differ(ownObject(p.scope, first), received); d != nil {
 		return d
 	}
 	for i, child := range children {
@@ -95,11 +94,11 @@ func (p *position) takeChild(child any, isFirst bool) error {
 	again := p.open != nil
 	switch {
 	case again && !isFirst:
-		return fmt.Errorf("comes before the scope ahead of it is complete: %s %q",
+		return fmt.Errorf("the scope before it is incomplete: %s %q",
 			p.open.scope.GetScopeType(), p.open.scope.GetName())
 	case again:
 	case p.next == len(p.scope.GetScopes()):
-		return fmt.Errorf("a child more than the %d sent", p.next)
+		return fmt.Errorf("more than the %d children sent", p.next)
 	default:
 		p.open = &position{scope: p.scope.GetScopes()[p.next]}
 		p.next++

@@ -6,23 +6,21 @@ import (
 	"strconv"
 )
 
-// difference is the first place where two JSON values are not the same, with the
-// keys of an object in the order of their bytes.
+// difference is the first place where two JSON values differ. Keys of an object are in
+// the order of their bytes.
 type difference struct {
 	path           string
 	sent, received string
 }
 
-// Error names the place and both values.
 func (d *difference) Error() string {
 	return fmt.Sprintf("%s: sent %s, received %s", d.path, d.sent, d.received)
 }
 
 const nothing = "nothing"
 
-// differ returns nil where both values are the same. An integer that was sent is
-// a json.Number, another number a float64; one that was received is always a
-// json.Number.
+// differ returns nil if the values are equal. An integer sent is a json.Number, another
+// number a float64; a number received is always a json.Number.
 func differ(sent, received any) *difference {
 	switch want := sent.(type) {
 	case map[string]any:
@@ -84,7 +82,7 @@ func differArrays(sent, received []any) *difference {
 	return nil
 }
 
-// under puts the path of a difference below a key or an index.
+// under prefixes the path of a difference with a key or an index.
 func (d *difference) under(step string) *difference {
 	switch {
 	case d == nil:

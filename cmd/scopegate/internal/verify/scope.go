@@ -1,10 +1,4 @@
-// Package scopejson says what JSON a scope becomes, as values of encoding/json.
-//
-// Start with [Object]. It is a second opinion, written from docs/protocol.md with
-// protobuf reflection and sharing no code with the server, to check the server
-// and to test decoders against. It builds a map for every object: to send
-// scopes anywhere, use package client.
-package scopejson
+package verify
 
 import (
 	"encoding/json"
@@ -17,27 +11,24 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-const (
-	childrenField = "scopes"
-	symbolsField  = "symbols"
-)
-
-// Object returns the JSON object of a scope or a symbol, or of a part of one.
-// Integers are a json.Number, as a decoder with UseNumber gives them; other
-// numbers are a float64.
+// Object returns the JSON object of a scope, a symbol, or a part of one. Integers are a
+// json.Number, as a decoder with UseNumber returns them; other numbers are a float64.
+//
+// It is written from docs/protocol.md and shares no code with the server, so that the
+// two can be compared.
 func Object(message proto.Message) map[string]any {
 	return object(message.ProtoReflect(), func(protoreflect.Name) bool { return false })
 }
 
-// Own returns the JSON object of a scope without its children, and without its
-// symbols unless they are wanted.
-func Own(scope *symdbv1.Scope, withSymbols bool) map[string]any {
+// ownObject returns the JSON object of a scope without its children, and without its
+// symbols unless withSymbols is set.
+func ownObject(scope *symdbv1.Scope, withSymbols bool) map[string]any {
 	return object(scope.ProtoReflect(), func(name protoreflect.Name) bool {
-		return name == childrenField || name == symbolsField && !withSymbols
+		return name == childrenKey || name == "symbols" && !withSymbols
 	})
 }
 
-// object leaves out the fields for which skip is true, in this message alone.
+// object leaves out the fields of message, but not of its fields, for which skip is true.
 func object(message protoreflect.Message, skip func(protoreflect.Name) bool) map[string]any {
 	fields := message.Descriptor().Fields()
 	out := make(map[string]any, fields.Len())
@@ -64,7 +55,7 @@ func object(message protoreflect.Message, skip func(protoreflect.Name) bool) map
 	return out
 }
 
-// addOpenKeys adds the keys of the open map, over which the typed ones win.
+// addOpenKeys adds the keys of the open map. Typed keys override them.
 func addOpenKeys(out map[string]any, specifics *symdbv1.LanguageSpecifics) {
 	typed := maps.Clone(out)
 	for key, value := range specifics.GetAdditional() {

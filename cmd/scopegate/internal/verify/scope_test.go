@@ -1,4 +1,4 @@
-package scopejson_test
+package verify_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/scopegate/scopegate/cmd/scopegate/internal/scopejson"
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -39,25 +39,15 @@ func TestObject(t *testing.T) {
 		`"depth":1.5,"sealed":false},"name":"","scope_type":"CLASS",` +
 		`"scopes":[{"end_line":0,"language_specifics":{},"scope_type":"METHOD","start_line":0}],"start_line":0,` +
 		`"symbols":[{"name":"x","symbol_type":"FIELD","type":null},{"line":0,"name":"y","symbol_type":"ARG","type":""}]}`
-	got, err := json.Marshal(scopejson.Object(scope()))
+	got, err := json.Marshal(verify.Object(scope()))
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
 }
 
-func TestOwn(t *testing.T) {
-	t.Parallel()
-	if own := scopejson.Own(scope(), true); own["scopes"] != nil || own["symbols"] == nil {
-		t.Errorf("with symbols: %v", own)
-	}
-	if own := scopejson.Own(scope(), false); own["scopes"] != nil || own["symbols"] != nil || own["name"] != "" {
-		t.Errorf("without symbols: %v", own)
-	}
-}
-
 func ExampleObject() {
 	symbol := &symdbv1.Symbol{Name: new("total"), SymbolType: "LOCAL"}
-	text, err := json.Marshal(scopejson.Object(symbol))
+	text, err := json.Marshal(verify.Object(symbol))
 	fmt.Println(string(text), err)
 	// Output: {"name":"total","symbol_type":"LOCAL","type":null} <nil>
 }

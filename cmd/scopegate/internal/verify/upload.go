@@ -1,3 +1,11 @@
+// Package verify compares what an intake received with what a client sent.
+//
+// Start with [Upload]. It reads each batch with the standard library alone, checks the
+// envelope and the event, and compares the scopes one by one with those sent, also if
+// they were split. At most one part of a scope, and the scope, is in memory.
+//
+// Its errors are for debugging the server or the client. To check batches alone, use
+// server/devintake.
 package verify
 
 import (
@@ -8,7 +16,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Batch is what the intake has stored of one request.
+// Batch is a request as the intake has stored it.
 type Batch struct {
 	// Event is the JSON of the event part.
 	Event []byte
@@ -20,20 +28,16 @@ type Batch struct {
 type Result struct {
 	// ScopeCount is the number of root scopes sent.
 	ScopeCount int
-	// PartCount is the number of root scopes received, in which a scope that was
-	// split counts once for each part.
-	PartCount int
-	// BatchCount is the number of batches.
+	// PartCount is the number of root scopes received. Each part of a split scope counts.
+	PartCount  int
 	BatchCount int
-	// RawBytes is the size of all envelopes as JSON.
-	RawBytes int64
-	// CompressedBytes is the size of all envelopes as gzip.
-	CompressedBytes int64
+	// RawBytes and CompressedBytes are the size of all envelopes as JSON and as gzip.
+	RawBytes, CompressedBytes int64
 }
 
-// Upload compares the batches of one complete upload, in the order of their
-// numbers, with its metadata and the scopes that were sent. The error names the
-// first difference, with its batch and the path in the scope.
+// Upload compares the batches of one complete upload, in the order of their numbers, with
+// the metadata and the scopes that were sent. The error is the first difference, with its
+// batch and its path in the scope.
 func Upload(metadata *symdbv1.UploadMetadata, sent iter.Seq2[*symdbv1.Scope, error], batches []Batch) (Result, error) {
 	next, stop := iter.Pull2(sent)
 	defer stop()

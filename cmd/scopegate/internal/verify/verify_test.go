@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/scopegate/scopegate/cmd/scopegate/internal/scopejson"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
@@ -55,7 +54,7 @@ func envelope(t *testing.T, batchNum int, final bool, scopes ...*symdbv1.Scope) 
 	t.Helper()
 	var objects []string
 	for _, scope := range scopes {
-		text, err := json.Marshal(scopejson.Object(scope))
+		text, err := json.Marshal(verify.Object(scope))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,11 +177,11 @@ func TestUploadFindsDifferences(t *testing.T) {
 		"child too many": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[1].Scopes = []*symdbv1.Scope{{ScopeType: "METHOD"}}
 			return s
-		}), "a child more than the 0 sent"},
+		}), "more than the 0 children sent"},
 		"grandchild missing": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0].Scopes[0].Scopes = nil
 			return s
-		}), "comes before the scope ahead of it is complete"},
+		}), "the scope before it is incomplete"},
 		"order": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0], s[1] = s[1], s[0]
 			return s
@@ -193,7 +192,7 @@ func TestUploadFindsDifferences(t *testing.T) {
 		},
 		"scope twice": {
 			changed(func(s []*symdbv1.Scope) []*symdbv1.Scope { return append(s, s[1]) }),
-			"a scope more than the 2 sent",
+			"received more than the 2 scopes sent",
 		},
 		"part missing":            {part(func(p []*symdbv1.Scope) { p[2] = p[3] }), `scopes[2]: scope 0 sent, FILE "a.rb": end_line`},
 		"symbols in a later part": {part(func(p []*symdbv1.Scope) { p[1].Symbols = p[0].GetSymbols() }), "symbols: sent nothing"},
