@@ -6,9 +6,9 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// block is a function, or a block in it, while its scope is built.
+// block is a function or a block in it, for building its scope.
 type block struct {
-	// first and last are the lines with code in it, 0 where there is none.
+	// first and last are the first and last line with code, or 0.
 	first, last int32
 	variables   []variable
 	blocks      []*block
@@ -19,11 +19,11 @@ type variable struct {
 	name, typeName string
 	line           int32
 	arg            bool
-	// lines are those where it has a value.
+	// lines are the lines where it has a value.
 	lines []span
 }
 
-// add adds a variable, unless the block has it: then only the lines of it.
+// add adds a variable, or only its lines if the block has it already.
 func (b *block) add(v *variable) {
 	for i := range b.variables {
 		if same := &b.variables[i]; same.is(v) && (v.arg || same.typeName == v.typeName) {
@@ -34,13 +34,13 @@ func (b *block) add(v *variable) {
 	b.variables = append(b.variables, *v)
 }
 
-// is reports whether v and other are the same variable of a function, or two of
-// the same name in the same line.
+// is reports whether v and other are the same variable of a function, or two with
+// the same name on the same line.
 func (v *variable) is(other *variable) bool {
 	return v.name == other.name && v.arg == other.arg && (v.arg || v.line == other.line)
 }
 
-// find is the variable of b or the blocks in it that v is, or nil.
+// find returns the variable of b, or of a block in it, that is v, or nil.
 func (b *block) find(v *variable) *variable {
 	for i := range b.variables {
 		if b.variables[i].is(v) {
@@ -55,7 +55,7 @@ func (b *block) find(v *variable) *variable {
 	return nil
 }
 
-// sameArguments reports whether two functions have arguments of the same names.
+// sameArguments reports whether two functions have arguments with the same names.
 func (b *block) sameArguments(other *block) bool {
 	i := 0
 	for _, v := range b.variables {
@@ -73,8 +73,9 @@ func (b *block) sameArguments(other *block) bool {
 	return !slices.ContainsFunc(other.variables[min(i, len(other.variables)):], func(v variable) bool { return v.arg })
 }
 
-// unite adds to b, which lies in all of a function, what the same block of another
-// instance of it has: if only known variables count, only their lines.
+// unite adds to b the variables and blocks of the same block in another instance
+// of the function. all is the function. If known is set, only the lines of
+// variables that the function has already are added.
 func (b *block) unite(all, other *block, known bool) {
 	b.spread(other)
 	for i := range other.variables {
@@ -102,8 +103,7 @@ func (b *block) unite(all, other *block, known bool) {
 	}
 }
 
-// holder is b or the block in it that declares a variable of another block, nil if
-// there is none.
+// holder returns b or the block in it that declares a variable of other, or nil.
 func (b *block) holder(other *block) *block {
 	for i := range other.variables {
 		if slices.ContainsFunc(b.variables, func(v variable) bool { return v.is(&other.variables[i]) }) {
@@ -118,7 +118,7 @@ func (b *block) holder(other *block) *block {
 	return nil
 }
 
-// wrap adds a block to b that is around those of its blocks that lie in other.
+// wrap adds a block to b, and moves into it those blocks of b that lie in other.
 func (b *block) wrap(other *block) *block {
 	outer := &block{}
 	b.blocks = slices.DeleteFunc(b.blocks, func(inner *block) bool {
@@ -133,15 +133,15 @@ func (b *block) wrap(other *block) *block {
 	return outer
 }
 
-// liesIn reports whether a block in other, at any depth, declares a variable of b
-// or of a block in it.
+// liesIn reports whether b, or a block in it, declares a variable of a block in
+// other, at any depth.
 func (b *block) liesIn(other *block) bool {
 	return slices.ContainsFunc(other.blocks, func(inner *block) bool {
 		return b.holder(inner) != nil || b.liesIn(inner)
 	})
 }
 
-// spread makes b as long as another instance of it.
+// spread extends the lines of b to those of another instance of it.
 func (b *block) spread(other *block) {
 	b.last = max(b.last, other.last)
 	if b.first == 0 || other.first > 0 && other.first < b.first {
@@ -149,7 +149,7 @@ func (b *block) spread(other *block) {
 	}
 }
 
-// fill adds symbols and blocks to the scope of b. Lines are those of all code in
+// fill adds symbols and blocks to the scope of b. lines are those with code in
 // the function.
 func (b *block) fill(scope *symdbv1.Scope, lines []span) {
 	scope.Symbols = make([]*symdbv1.Symbol, 0, len(b.variables))

@@ -8,30 +8,30 @@ import (
 	"fmt"
 )
 
-// debugInfo is what debug/dwarf reads, checked beforehand where that package
-// allocates by numbers in the file alone.
+// debugInfo is a [dwarf.Data] that checks the numbers by which package dwarf
+// allocates memory before that does.
 type debugInfo struct {
 	*dwarf.Data
 	line []byte
 }
 
 const (
-	// maxUnits bounds compile units, of which debug/dwarf makes a list of 100 bytes
-	// each. A Go program has two a package.
+	// maxUnits bounds compile units, for which debug/dwarf allocates 100 bytes each.
+	// A Go program has two for each package.
 	maxUnits = 1 << 18
 
 	// maxAbbrevBytes bounds the tables of abbreviations, which debug/dwarf decodes to
-	// fifteen times their length. Those of Go programs have some hundred bytes, those
-	// of C++ some percent of the debug information.
+	// fifteen times their length. In Go programs they have some hundred bytes, in C++
+	// some percent of the debug information.
 	maxAbbrevBytes = 16 << 20
 
-	// maxLineFiles bounds the files, and the folders, of a line table.
+	// maxLineFiles bounds the files and the directories of a line table.
 	maxLineFiles = 1 << 18
 )
 
 var errDamaged = errors.New("damaged")
 
-// newDebugInfo makes a debugInfo of .debug_info and the sections that it needs.
+// newDebugInfo returns the debugInfo of .debug_info and the sections that it needs.
 func newDebugInfo(info []byte, section func(name string) ([]byte, error)) (*debugInfo, error) {
 	content := map[string][]byte{}
 	for _, name := range []string{"abbrev", "line", "ranges", "str", "addr", "line_str", "str_offsets", "rnglists"} {
@@ -55,9 +55,9 @@ func newDebugInfo(info []byte, section func(name string) ([]byte, error)) (*debu
 	return &debugInfo{Data: d, line: content["line"]}, nil
 }
 
-// checkUnits bounds what [dwarf.New] allocates: a list of all units, and a table for
-// each place in .debug_abbrev that a unit names. Damage is left to dwarf.New to
-// report.
+// checkUnits bounds the memory that [dwarf.New] allocates: for a list of all units,
+// and for a table at each offset in .debug_abbrev that a unit names. dwarf.New itself
+// reports damage.
 func checkUnits(info, abbrev []byte) error {
 	if len(abbrev) > maxAbbrevBytes {
 		return fmt.Errorf("%w: %d bytes of abbreviations", ErrTooLarge, len(abbrev))
@@ -77,8 +77,8 @@ func checkUnits(info, abbrev []byte) error {
 		}
 		header := fieldReader{locationReader{rest: r.rest[:length], order: r.order}}
 		r.take(length)
-		if version := header.uint16(); version >= 5 {
-			header.take(2) // kind of unit, and length of an address
+		if version := header.uint(2); version >= 5 {
+			header.take(2) // kind of unit, length of an address
 		}
 		table := header.offset(wide)
 		if header.failed || tables[table] || table > uint64(len(abbrev)) {
@@ -93,20 +93,20 @@ func checkUnits(info, abbrev []byte) error {
 	return nil
 }
 
-// byteOrder is the order of bytes that [dwarf.New] finds in the first unit's
-// version.
+// byteOrder returns the byte order, which it finds like [dwarf.New] in the first
+// unit's version.
 func byteOrder(info []byte) binary.ByteOrder {
-	at := 4
-	if len(info) > at && binary.LittleEndian.Uint32(info) == wideLength {
-		at += 8
+	position := 4
+	if len(info) > position && binary.LittleEndian.Uint32(info) == wideLength {
+		position += 8
 	}
-	if len(info) > at+1 && info[at] == 0 {
+	if len(info) > position+1 && info[position] == 0 {
 		return binary.BigEndian
 	}
 	return binary.LittleEndian
 }
 
-// abbrevTableBytes is the length of the table at the front of abbrev.
+// abbrevTableBytes returns the length of the table that abbrev begins with.
 func abbrevTableBytes(abbrev []byte) int {
 	r := locationReader{rest: abbrev}
 	for r.uleb() != 0 && !r.failed {
@@ -128,8 +128,8 @@ func abbrevTableBytes(abbrev []byte) int {
 	return len(abbrev) - len(r.rest)
 }
 
-// LineReader is that of debug/dwarf, which makes lists as long as the table's
-// header says, however long that is.
+// LineReader checks the header of the unit's line table first, because package dwarf
+// allocates lists as long as the header says.
 func (d *debugInfo) LineReader(unit *dwarf.Entry) (*dwarf.LineReader, error) {
 	if offset, ok := unit.Val(dwarf.AttrStmtList).(int64); ok && offset >= 0 && offset < int64(len(d.line)) {
 		r := fieldReader{locationReader{rest: d.line[offset:], order: d.Reader().ByteOrder()}}
@@ -140,7 +140,7 @@ func (d *debugInfo) LineReader(unit *dwarf.Entry) (*dwarf.LineReader, error) {
 	return d.Data.LineReader(unit)
 }
 
-// wideLength stands in front of the length of a unit with offsets of 64 bits.
+// wideLength precedes the length of a unit with offsets of 64 bits.
 const wideLength = 0xffffffff
 
 // Forms of the fields in a line table's header (DWARF 5, section 7.5.6).
@@ -155,54 +155,43 @@ const (
 	formImplicitConst = 0x21
 )
 
-// fixedForms are the lengths of the other ones.
+// fixedForms are the lengths of the other forms.
 var fixedForms = map[uint64]uint64{
 	0x0b: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1e: 16, // data1 to data16
 	0x25: 1, 0x26: 2, 0x27: 3, 0x28: 4, // strx1 to strx4
 }
 
-// fieldReader takes the fields of headers from the front of a section.
+// fieldReader reads the fields of headers.
 type fieldReader struct{ locationReader }
 
-func (r *fieldReader) uint32() uint32 {
-	if r.failed || len(r.rest) < 4 {
-		r.failed = true
-		return 0
-	}
-	v := r.order.Uint32(r.rest)
-	r.rest = r.rest[4:]
-	return v
-}
-
-// unitLength reads the length of a unit, and whether it has offsets of 64 bits.
+// unitLength reads the length of a unit. wide means that it has offsets of 64 bits.
 func (r *fieldReader) unitLength() (length uint64, wide bool) {
-	if length := r.uint32(); length != wideLength {
-		return uint64(length), false
+	if length := r.uint(4); length != wideLength {
+		return length, false
 	}
 	return r.offset(true), true
 }
 
 func (r *fieldReader) offset(wide bool) uint64 {
-	if !wide {
-		return uint64(r.uint32())
+	if wide {
+		return r.uint(8)
 	}
-	r.addrBytes = 8
-	return r.address()
+	return r.uint(4)
 }
 
-// checkLineHeader fails if the header of a line table promises more files or
-// folders than it has. Before DWARF 5 a header has no such numbers.
+// checkLineHeader fails if the header of a line table announces more files or
+// directories than it has. Before DWARF 5, headers have no such numbers.
 func (r *fieldReader) checkLineHeader() error {
 	length, wide := r.unitLength()
 	r.rest = r.rest[:min(length, uint64(len(r.rest)))]
-	if r.uint16() != 5 {
+	if r.uint(2) != 5 {
 		return nil
 	}
 	r.take(2)      // lengths of an address and of a segment selector
 	r.offset(wide) // length of the header
 	r.take(5)      // parameters of the line program
 	r.take(uint64(max(r.byte(), 1)) - 1)
-	for range 2 { // folders, then files
+	for range 2 { // directories, then files
 		if err := r.skipLineFiles(wide); err != nil {
 			return err
 		}
@@ -243,7 +232,7 @@ func (r *fieldReader) skipForm(form uint64, wide bool) {
 	case formBlock:
 		r.take(r.uleb())
 	default:
-		// Nothing is read of an unknown form, as debug/dwarf does.
+		// Like debug/dwarf, skip nothing for an unknown form.
 		r.take(fixedForms[form])
 	}
 }

@@ -9,18 +9,18 @@ import (
 )
 
 // escaped is a variable `x` that was moved to the heap. The compiler makes a
-// variable `&x` with its address. An `x` beside that, as of an argument, has the
-// value that it had before.
+// variable `&x` with its address. If there is an `x` too, such as an argument, it
+// has the value before the move.
 type escaped struct {
 	name  string
 	line  int32
 	lines []span
-	// alone is set where there is no `x` beside.
+	// alone means that there is no `x`.
 	alone bool
 }
 
-// heapCopy is the copy on the heap of a variable with that name and line, nil if
-// there is none. The line of an argument may be unknown.
+// heapCopy returns the escaped variable with that name and line, or nil. The line
+// of an argument may be unknown.
 func (f *function) heapCopy(name string, line int32, arg bool) *escaped {
 	for i := range f.escaped {
 		if e := &f.escaped[i]; e.name == name && (e.line == line || arg && line == 0) {
@@ -30,8 +30,8 @@ func (f *function) heapCopy(name string, line int32, arg bool) *escaped {
 	return nil
 }
 
-// findEscaped notes the variables of the function that were moved to the heap,
-// among what lies in n, the function or a block of it.
+// findEscaped records the function's escaped variables in n, which is the function
+// or a block of it.
 func (w *walk) findEscaped(f *function, n node, runs []run) error {
 	for _, child := range n.nodes {
 		switch child.Tag {
@@ -71,13 +71,13 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 	return nil
 }
 
-// isAddress reports whether an entry is the address of a variable on the heap, and
-// not one that a function literal uses of the function around it.
+// isAddress reports whether an entry is the address of an escaped variable, and is
+// not captured from an enclosing function.
 func isAddress(e *dwarf.Entry) bool {
 	return e.Tag == dwarf.TagVariable && strings.HasPrefix(nameOf(e), "&") && e.Val(attrGoClosureOffset) == nil
 }
 
-// hasAddress reports whether there is such an entry in a block.
+// hasAddress reports whether a block has the address of an escaped variable.
 func hasAddress(n node) bool {
 	for _, child := range n.nodes {
 		if isAddress(child.Entry) || child.Tag == dwarf.TagLexDwarfBlock && hasAddress(child) {
@@ -87,9 +87,8 @@ func hasAddress(n node) bool {
 	return false
 }
 
-// declares reports whether the function itself declares an escaped variable: it may
-// be one of a function that was inlined here. It finds out whether that has an
-// entry of its own.
+// declares reports whether the function itself declares an escaped variable, as
+// opposed to a function inlined into it. It sets e.alone.
 func (w *walk) declares(f *function, e *escaped) (bool, error) {
 	found, exact := f.entryOf(f.node, e)
 	if !found {
@@ -108,13 +107,13 @@ func (w *walk) declares(f *function, e *escaped) (bool, error) {
 	return !inlined, err
 }
 
-// allocates reports whether an escaped variable without an entry of its own gets
-// its memory where the function declares it. The code of a small function that was
-// inlined may be told as that of its caller, with nothing left of the function
-// itself. ranges are the PCs where the address is known.
+// allocates reports whether an escaped variable without its own entry is allocated
+// on the line where the function declares it. The code of a small inlined function
+// may be attributed to its caller, without a trace of the function itself. ranges
+// are the PCs where the address is known.
 func (f *function) allocates(address *dwarf.Entry, line int32, ranges [][2]uint64) bool {
 	if _, fixed := address.Val(dwarf.AttrLocation).([]byte); fixed {
-		return true // The code is not optimised.
+		return true // The code is not optimized.
 	}
 	return slices.ContainsFunc(ranges, func(r [2]uint64) bool {
 		i := sort.Search(len(f.runs), func(i int) bool { return f.runs[i].hi >= r[0] })
@@ -122,9 +121,9 @@ func (f *function) allocates(address *dwarf.Entry, line int32, ranges [][2]uint6
 	})
 }
 
-// entryOf looks for the entry of an escaped variable in n, the function, a block
-// of it or what is known apart from its code. It is exact if the line is the
-// same; the line of an argument may be unknown.
+// entryOf looks for the entry of an escaped variable in n: the function, a block of
+// it, or its abstract entry. exact means that the line is the same; the line of an
+// argument may be unknown.
 func (f *function) entryOf(n node, e *escaped) (found, exact bool) {
 	for _, child := range n.nodes {
 		if child.Tag == dwarf.TagLexDwarfBlock {

@@ -8,7 +8,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// function is an instance of a function while its scope is built.
+// function is an instance of a function, for building its scope.
 type function struct {
 	node
 
@@ -18,23 +18,22 @@ type function struct {
 	inlined   *inlined
 	line      int32
 	file      string
-	// runs is the code of its own, until the next function is read.
+	// runs is its own code, valid until the next function is read.
 	runs  []run
 	lines []span
-	// foreign has the lines of code of other files, as //line makes it.
+	// foreign are the lines of code from other files, due to //line directives.
 	foreign []span
-	// literal is set for a function literal, loop for the body of a loop over a
-	// function, and shaped for a declared function that has a dictionary of types.
+	// literal means a function literal, loop the body of a loop over a function, and
+	// shaped a declared function with a dictionary of types.
 	literal, loop, shaped bool
-	// arguments are the type arguments that are no shapes but made of them.
+	// arguments are the type arguments that contain shapes without being one.
 	arguments []string
-	// wrapper is set for an instance whose variables have the types of one instance.
+	// wrapper means that the variables have the types of a single instance.
 	wrapper bool
 
 	body block
-	// seen has the abstract variables that the concrete ones refer to.
-	seen []dwarf.Offset
-	// escaped are the variables that were moved to the heap.
+	// seen are the abstract variables that concrete ones refer to.
+	seen    []dwarf.Offset
 	escaped []escaped
 	// lastCaptured is the last argument that is a captured variable, lastDoubtful the
 	// last that may be one.
@@ -44,8 +43,8 @@ type function struct {
 // function builds the scope of a function or a method.
 func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, error) {
 	var whole *function
-	for _, at := range inOrder(f.instances) {
-		one, err := w.instance(f, at)
+	for _, inst := range inOrder(f.instances) {
+		one, err := w.instance(f, inst)
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.qualified, err)
 		}
@@ -53,10 +52,10 @@ func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, err
 			whole = one
 			continue
 		}
-		whole.unite(one, at.twin)
+		whole.unite(one, inst.twin)
 	}
 	if whole.wrapper && len(f.instances) == 1 {
-		whole.body = block{} // Nothing tells which types depend on the type arguments.
+		whole.body = block{} // It is unknown which types depend on the type arguments.
 	}
 	scope := &symdbv1.Scope{
 		ScopeType:          scopeType,
@@ -72,15 +71,15 @@ func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, err
 	return scope, nil
 }
 
-// inOrder are the instances of a function: of the copies of a literal the first in its
-// line, those with code of its own, those that were only inlined, and those of wrappers.
+// inOrder returns the instances of a function in order: the first literal on its line,
+// then those with code of their own, those that were only inlined, and wrappers.
 func inOrder(instances []instance) []*instance {
 	ordered := make([]*instance, 0, len(instances))
 	for _, is := range []func(*instance) bool{
-		func(at *instance) bool { return at.first },
-		func(at *instance) bool { return at.hasCode && !at.wrapper && !at.first },
-		func(at *instance) bool { return !at.hasCode && !at.wrapper && !at.first },
-		func(at *instance) bool { return at.wrapper && !at.first },
+		func(inst *instance) bool { return inst.first },
+		func(inst *instance) bool { return inst.hasCode && !inst.wrapper && !inst.first },
+		func(inst *instance) bool { return !inst.hasCode && !inst.wrapper && !inst.first },
+		func(inst *instance) bool { return inst.wrapper && !inst.first },
 	} {
 		for i := range instances {
 			if is(&instances[i]) {
@@ -92,24 +91,24 @@ func inOrder(instances []instance) []*instance {
 }
 
 // instance reads an instance of a function.
-func (w *walk) instance(of *functionIndex, at *instance) (*function, error) {
-	f := &function{qualified: of.qualified}
-	_, own, literal := splitLiteral(of.name, func(string) bool { return false })
+func (w *walk) instance(index *functionIndex, inst *instance) (*function, error) {
+	f := &function{qualified: index.qualified}
+	_, own, literal := splitLiteral(index.name, func(string) bool { return false })
 	f.literal, f.loop = literal, strings.HasPrefix(own, "-")
 	var err error
-	if at.hasAbstract {
-		if f.abstract, err = nodeAt(w.reader, at.abstract); err != nil {
+	if inst.hasAbstract {
+		if f.abstract, err = nodeAt(w.reader, inst.abstract); err != nil {
 			return nil, err
 		}
-		f.inlined = w.index.inlined[at.abstract]
+		f.inlined = w.index.inlined[inst.abstract]
 		f.line = lineOf(f.abstract.Entry)
 	}
-	if at.hasCode {
-		f.unit = &w.index.units[at.unit]
-		if f.node, err = nodeAt(w.reader, at.concrete); err != nil {
+	if inst.hasCode {
+		f.unit = &w.index.units[inst.unit]
+		if f.node, err = nodeAt(w.reader, inst.concrete); err != nil {
 			return nil, err
 		}
-		if err := w.code(f, int(at.unit)); err != nil {
+		if err := w.code(f, int(inst.unit)); err != nil {
 			return nil, err
 		}
 	}
@@ -124,12 +123,12 @@ func (w *walk) instance(of *functionIndex, at *instance) (*function, error) {
 		}
 	}
 	name := f.linkerName()
-	f.shaped, f.wrapper = !literal && strings.Contains(name, shape), at.wrapper
+	f.shaped, f.wrapper = !literal && strings.Contains(name, shape), inst.wrapper
 	f.arguments = mixedArguments(name)
 	return f, w.variables(f)
 }
 
-// linkerName is the function's name with its type arguments.
+// linkerName returns the function's name with its type arguments.
 func (f *function) linkerName() string {
 	if f.abstract.Entry != nil {
 		return nameOf(f.abstract.Entry)
@@ -137,7 +136,7 @@ func (f *function) linkerName() string {
 	return nameOf(f.Entry)
 }
 
-// lastLine is the last line with code of the function.
+// lastLine returns the last line with code of the function.
 func (f *function) lastLine() int32 {
 	if n := len(f.lines); n > 0 {
 		return max(f.line, f.lines[n-1].last)
@@ -145,9 +144,9 @@ func (f *function) lastLine() int32 {
 	return f.line
 }
 
-// code fills in what a function's own code tells.
+// code sets the fields that follow from a function's own code.
 func (w *walk) code(f *function, unitNumber int) error {
-	table, err := w.tables.of(unitNumber)
+	table, err := w.tables.table(unitNumber)
 	if err != nil {
 		return err
 	}
@@ -165,7 +164,7 @@ func (w *walk) code(f *function, unitNumber int) error {
 	w.runs = table.runs(w.runs[:0], sortRanges(ranges), sortRanges(calls))
 	f.runs = w.runs
 	if f.line == 0 && len(f.runs) > 0 {
-		f.line = f.runs[0].line // A wrapper begins in the line of what it wraps.
+		f.line = f.runs[0].line // A wrapper begins on the line of the wrapped function.
 	}
 	file := table.fileOf(f.Entry)
 	if file < 0 {
@@ -183,8 +182,8 @@ func (w *walk) code(f *function, unitNumber int) error {
 	return nil
 }
 
-// inlinedCalls appends to dst the PC ranges of calls inlined into the function,
-// without those inside others.
+// inlinedCalls appends to dst the PC ranges of the outermost calls inlined into the
+// function.
 func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 	for _, child := range n.nodes {
 		switch child.Tag {
@@ -205,8 +204,8 @@ func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 	return dst, nil
 }
 
-// unite adds what another instance of the same function has. Of a twin, which may be
-// another literal, only what is known already counts.
+// unite adds another instance of the same function. A twin may be another literal, so
+// it adds only lines of known variables.
 func (f *function) unite(other *function, twin bool) {
 	if other.file != f.file || f.literal && !f.body.sameArguments(&other.body) {
 		return // another literal on the same line

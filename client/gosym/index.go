@@ -8,50 +8,50 @@ import (
 	"slices"
 )
 
-// index tells where in the DWARF the parts of each package lie: functions of a
-// package are found in other units too, where they are inlined or instantiated,
-// and all types are in one unit.
+// index has the offsets in the DWARF of each package's parts. A package's functions
+// are also in other units, which inline or instantiate them; all types are in one
+// unit.
 type index struct {
 	units    []unit
 	packages []packageIndex
 	inlined  map[dwarf.Offset]*inlined
 }
 
-// packageIndex is sorted by name throughout.
+// packageIndex is sorted by name at all levels.
 type packageIndex struct {
 	name      string
 	functions []functionIndex
 	types     []typeIndex
 }
 
-// functionIndex is a function or method with all of its instances, of which a
-// generic one has several.
+// functionIndex is a function or method with all its instances. A generic one has
+// several.
 type functionIndex struct {
 	name      string
 	qualified string
 	instances []instance
 }
 
-// instance refers to the code of a function and to what is known of it apart from
-// its code; either may be missing.
+// instance refers to a function's concrete entry, with its code, and its abstract
+// entry. Either may be missing.
 type instance struct {
 	concrete, abstract   dwarf.Offset
 	hasCode, hasAbstract bool
-	// wrapper is set for one that only calls a generic function with a dictionary,
-	// or has it inlined.
+	// wrapper means that it only calls or inlines a generic function with a
+	// dictionary.
 	wrapper bool
-	// unit is the index of the unit with the code, lastLine the last line with code of
-	// the function itself.
+	// unit is the index of the unit with the code, lastLine the last line with code
+	// of the function itself.
 	unit, lastLine int32
-	// first is set for a copy of a function literal that is surely the first one in
-	// its line, twin for one that may be another.
+	// first means a copy of the first function literal on its line, twin a copy that
+	// may be of another literal on the line.
 	first, twin bool
 }
 
-// last is the last line with code of a function, its inlined copies included.
-func (at *instance) last(copies map[dwarf.Offset]*inlined) int32 {
-	last := at.lastLine
-	if f := copies[at.abstract]; at.hasAbstract && f != nil && len(f.lines) > 0 {
+// last returns the last line with code of a function or its inlined copies.
+func (inst *instance) last(copies map[dwarf.Offset]*inlined) int32 {
+	last := inst.lastLine
+	if f := copies[inst.abstract]; inst.hasAbstract && f != nil && len(f.lines) > 0 {
 		last = max(last, f.lines[len(f.lines)-1].last)
 	}
 	return last
@@ -60,12 +60,12 @@ func (at *instance) last(copies map[dwarf.Offset]*inlined) int32 {
 // typeIndex is a named type: a struct, or one with methods.
 type typeIndex struct {
 	qualified string
-	// structs are the entries of its instances, none if it is no struct.
+	// structs are the entries of its instances, or none if it is not a struct.
 	structs []dwarf.Offset
 	methods []functionIndex
 }
 
-// packageParts gathers a package before it is sorted.
+// packageParts is a package before it is sorted.
 type packageParts struct {
 	functions map[string]*functionIndex
 	types     map[string]*typeParts
@@ -76,7 +76,7 @@ type typeParts struct {
 	methods map[string]*functionIndex
 }
 
-// index puts what was found in order.
+// index returns the index of the scanned packages that keep approves.
 func (s *indexScan) index(keep func(pkg string) bool) *index {
 	packages := map[string]*packageParts{}
 	part := func(pkg string) *packageParts {
@@ -99,19 +99,19 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 	}
 	literals := s.literals()
 	for i := range s.instances {
-		at := &s.instances[i]
+		inst := &s.instances[i]
 		qualified, ok := literals[i]
 		if !ok {
-			qualified = collapse(at.name)
+			qualified = collapse(inst.name)
 		}
 		pkg, rest, ok := splitPackage(qualified)
-		if !ok && at.hasCode && token.IsIdentifier(at.name) {
-			// A go:linkname directive gave it a name without a package.
-			pkg, rest, ok = s.units[at.unit].name, at.name, true
+		if !ok && inst.hasCode && token.IsIdentifier(inst.name) {
+			// A go:linkname directive named it without a package.
+			pkg, rest, ok = s.units[inst.unit].name, inst.name, true
 		}
-		if ok && keep(pkg) && s.listed(at, pkg, rest) {
-			at.wrapper = at.trampoline && qualified != at.name
-			part(pkg).add(qualified, rest, at.instance, s.types[pkg])
+		if ok && keep(pkg) && s.listed(inst, pkg, rest) {
+			inst.wrapper = inst.trampoline && qualified != inst.name
+			part(pkg).add(qualified, rest, inst.instance, s.types[pkg])
 		}
 	}
 	ix := &index{units: s.units, inlined: s.functions}
@@ -121,34 +121,34 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 	return ix
 }
 
-// listed reports whether a function shall be listed, by its name without the
-// package: somebody wrote it, in Go, in a file that is known.
-func (s *indexScan) listed(at *namedInstance, pkg, rest string) bool {
-	if at.byCgo || compilerMade(rest, s.types[pkg].has) || !isSource(s.fileOfInstance(at)) {
+// listed reports whether to list a function: it was written, in Go, in a known file.
+// rest is its name without the package.
+func (s *indexScan) listed(inst *namedInstance, pkg, rest string) bool {
+	if inst.byCgo || compilerMade(rest, s.types[pkg].has) || !isSource(s.fileOfInstance(inst)) {
 		return false
 	}
-	if !at.trampoline {
+	if !inst.trampoline {
 		return true
 	}
 	_, _, literal := splitLiteral(rest, func(string) bool { return false })
 	return !literal
 }
 
-// fileOfInstance is the path of the file in which a function begins, empty where
-// nothing tells it: where one that was only inlined has code of several files, or in
-// front of its first line, a //line directive is in it.
-func (s *indexScan) fileOfInstance(at *namedInstance) string {
-	if at.hasCode {
-		return at.file
+// fileOfInstance returns the path of the file where a function begins, or "" if it is
+// unknown: a function that was only inlined has a //line directive if it has code from
+// several files, or before its first line.
+func (s *indexScan) fileOfInstance(inst *namedInstance) string {
+	if inst.hasCode {
+		return inst.file
 	}
-	if f := s.functions[at.abstract]; f != nil && !f.mixed && (len(f.lines) == 0 || f.lines[0].first >= at.line) {
+	if f := s.functions[inst.abstract]; f != nil && !f.mixed && (len(f.lines) == 0 || f.lines[0].first >= inst.line) {
 		return f.file
 	}
 	return ""
 }
 
-// add notes an instance of a function, under its receiver if it has one.
-func (p *packageParts) add(qualified, rest string, at instance, types packageTypes) {
+// add adds an instance of a function, to its receiver if it has one.
+func (p *packageParts) add(qualified, rest string, inst instance, types packageTypes) {
 	functions, name := p.functions, rest
 	if receiver, method, ok := splitReceiver(rest, types.has); ok {
 		t := p.types[receiver]
@@ -163,7 +163,7 @@ func (p *packageParts) add(qualified, rest string, at instance, types packageTyp
 		f = &functionIndex{name: name, qualified: qualified}
 		functions[qualified] = f
 	}
-	f.instances = append(f.instances, at)
+	f.instances = append(f.instances, inst)
 }
 
 func (p *packageParts) sorted(pkg string) packageIndex {

@@ -5,24 +5,24 @@ import (
 	"fmt"
 )
 
-// inlined is what all the inlined copies of a function have shown together.
+// inlined combines all inlined copies of a function.
 type inlined struct {
 	file   string
 	lines  []span
 	values []values
-	// mixed is set where copies have code of several files, as //line makes it.
+	// mixed means that copies have code from several files, due to //line directives.
 	mixed bool
 }
 
-// values has the lines where a variable has a value.
+// values are the lines where a variable has a value.
 type values struct {
 	// variable is the variable's abstract entry.
 	variable dwarf.Offset
 	lines    []span
 }
 
-// of are the lines where the variable with that abstract entry has a value.
-func (f *inlined) of(variable dwarf.Offset) []span {
+// valueLines returns the lines where the variable with that abstract entry has a value.
+func (f *inlined) valueLines(variable dwarf.Offset) []span {
 	for i := range f.values {
 		if f.values[i].variable == variable {
 			return f.values[i].lines
@@ -31,7 +31,7 @@ func (f *inlined) of(variable dwarf.Offset) []span {
 	return nil
 }
 
-// add notes lines where the variable with that abstract entry has a value.
+// add adds lines where the variable with that abstract entry has a value.
 func (f *inlined) add(variable dwarf.Offset, lines []span) {
 	for i := range f.values {
 		if v := &f.values[i]; v.variable == variable {
@@ -42,7 +42,7 @@ func (f *inlined) add(variable dwarf.Offset, lines []span) {
 	f.values = append(f.values, values{variable, lines})
 }
 
-// inlineScan gathers inlined calls, a unit at a time.
+// inlineScan scans inlined calls, a unit at a time.
 type inlineScan struct {
 	dwarf     *debugInfo
 	locations *locations
@@ -53,16 +53,16 @@ type inlineScan struct {
 	rows  []row
 	runs  []run
 	pcs   [][2]uint64
-	// files has the paths of files once each: every unit has its own copies.
+	// files interns the paths of files, of which every unit has its own copies.
 	files map[string]string
 }
 
 // maxCallRanges bounds the PC ranges of the inlined calls in a function. Calls can
-// share a list of ranges, so that few bytes of DWARF have many.
+// share a list, so that few bytes of DWARF have many ranges.
 const maxCallRanges = 1 << 18
 
-// calls notes the inlined calls below n, at any depth, and returns the PC ranges
-// of those that are not inside another one.
+// calls records the inlined calls below n, at any depth, and returns the PC ranges
+// of the outermost ones.
 func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 	var outer [][2]uint64
 	for _, child := range n.nodes {
@@ -85,7 +85,7 @@ func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 	return outer, nil
 }
 
-// call notes one inlined call, those inside it too, and returns its PC ranges.
+// call records an inlined call and those inside it, and returns its PC ranges.
 func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	ranges, err := s.dwarf.Ranges(n.Entry)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	return ranges, nil
 }
 
-// fileName is the path of a file of the unit, empty for -1.
+// fileName returns the path of a file of the unit, or "" for -1.
 func (s *inlineScan) fileName(file int32) string {
 	name := s.table.fileName(file)
 	if one, ok := s.files[name]; ok {
@@ -131,7 +131,7 @@ func (s *inlineScan) fileName(file int32) string {
 	return name
 }
 
-// variables notes where the variables of an inlined call have a value.
+// variables records where the variables of an inlined call have a value.
 func (s *inlineScan) variables(f *inlined, n node, runs []run) {
 	for _, child := range n.nodes {
 		if child.Tag == dwarf.TagLexDwarfBlock {
@@ -150,9 +150,8 @@ func (s *inlineScan) variables(f *inlined, n node, runs []run) {
 	}
 }
 
-// lines are those where a debugger that stops on them finds the variable's value,
-// among the code of its block. The buffer may be used for PC ranges, and is
-// returned.
+// lines returns the lines of a block's code where a debugger that stops on them finds
+// the variable's value. It may use buf for PC ranges, and returns it.
 func (l *locations) lines(e *dwarf.Entry, u *unit, block []run, buf [][2]uint64) ([]span, [][2]uint64) {
 	switch location := e.Val(dwarf.AttrLocation).(type) {
 	case []byte:

@@ -10,18 +10,18 @@ import (
 	"sort"
 )
 
-// row is an entry of a line table: from pc on, code of this line. Code of no
-// known line, and what follows the end of a sequence, is of line 0.
+// row is an entry of a line table: from pc on, code is of this line. The line is 0 if
+// it is unknown, and after the end of a sequence.
 type row struct {
 	pc   uint64
 	line int32
-	// place is twice the index of the file in the table's files, plus one where the
-	// compiler advises to stop.
+	// place is twice the index of the file in the table's files, plus one if the
+	// compiler recommends stopping there.
 	place int32
 }
 
-// lineTable holds the rows of a unit, ascending by pc. Where a row only says that
-// a statement has ended, it is left out.
+// lineTable holds the rows of a unit, ascending by pc, without those that only end a
+// statement.
 type lineTable struct {
 	rows  []row
 	files []string
@@ -29,8 +29,8 @@ type lineTable struct {
 	declared []int32
 }
 
-// readLineTable decodes the line table of a unit. One without is empty. The rows are
-// appended to rows, which is empty.
+// readLineTable decodes the line table of a unit, which is empty if the unit has none.
+// It appends the rows to rows, which is empty.
 func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
 	t := &lineTable{rows: rows}
 	lr, err := d.LineReader(u.entry)
@@ -73,7 +73,7 @@ func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
 	for _, f := range lr.Files() {
 		t.declared = append(t.declared, number(f))
 	}
-	// Where two functions meet, the end of the first comes before the second.
+	// The end of a function comes before the beginning of the next at the same pc.
 	order := func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.pc, b.pc), cmp.Compare(min(a.line, 1), min(b.line, 1)))
 	}
@@ -86,7 +86,7 @@ func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
 // maxUnitRows bounds the rows of a table. In cmd/compile the largest has 500,000.
 const maxUnitRows = 1 << 22
 
-// add appends a row, unless it is as the one before.
+// add appends a row, unless it adds nothing to the one before.
 func (t *lineTable) add(e *dwarf.LineEntry, file int32) {
 	r := row{pc: e.Address}
 	if !e.EndSequence && 0 < e.Line && e.Line <= maxLine && file >= 0 {
@@ -103,11 +103,10 @@ func (t *lineTable) add(e *dwarf.LineEntry, file int32) {
 	t.rows = append(t.rows, r)
 }
 
-// maxLine is the greatest line number that is taken for one.
+// maxLine is the greatest valid line number.
 const maxLine = 1<<31 - 2
 
-// fileOf is the table's number of the file in DW_AT_decl_file, -1 where it has
-// none.
+// fileOf returns the table's number of the file in DW_AT_decl_file, or -1.
 func (t *lineTable) fileOf(e *dwarf.Entry) int32 {
 	n, ok := e.Val(dwarf.AttrDeclFile).(int64)
 	if !ok || n < 0 || n >= int64(len(t.declared)) {
@@ -116,7 +115,7 @@ func (t *lineTable) fileOf(e *dwarf.Entry) int32 {
 	return t.declared[n]
 }
 
-// fileName is the path of a file by its number, empty for -1.
+// fileName returns the path of a file by its number, or "" for -1.
 func (t *lineTable) fileName(file int32) string {
 	if file < 0 {
 		return ""
@@ -124,21 +123,20 @@ func (t *lineTable) fileName(file int32) string {
 	return t.files[file]
 }
 
-// run is code of one line: the PCs from lo to hi, the latter exclusive.
+// run is code of one line: the PCs from lo to hi, exclusive.
 type run struct {
 	lo, hi uint64
 	line   int32
 	file   int32
-	// stop is set where a debugger stops that is to stop on the line: at the
-	// beginning of a statement, or of any code where the line has no statement.
+	// stop means that a debugger stops here for a breakpoint on the line: at the
+	// beginning of a statement, or of any code if the line has no statement.
 	stop bool
 }
 
-// runs appends to dst the code in the PC ranges but not in the holes, which are calls
-// inlined there; both are ascending and apart from each other. Code behind a hole
-// counts only where a row begins: what pads the code of an inlined call has no row,
-// and is of no line. Where a range begins there need not be one, if the code before
-// is of the same line.
+// runs appends to dst the code in the PC ranges, except in the holes, which are inlined
+// calls. Both are ascending and disjoint. Code after a hole counts only from the next
+// row on, because padding of an inlined call has no row and no line. At the beginning
+// of a range there may be no row, if the code before is of the same line.
 func (t *lineTable) runs(dst []run, ranges, holes [][2]uint64) []run {
 	first := len(dst)
 	begins := ranges
@@ -154,14 +152,14 @@ func (t *lineTable) runs(dst []run, ranges, holes [][2]uint64) []run {
 			begins = begins[1:]
 		}
 		if len(begins) > 0 && begins[0][0] == r[0] && i > 0 && r[0] < next(i-1) {
-			if at := &t.rows[i-1]; at.line > 0 {
-				dst = append(dst, run{r[0], next(i - 1), at.line, at.place >> 1, false})
+			if begun := &t.rows[i-1]; begun.line > 0 {
+				dst = append(dst, run{r[0], next(i - 1), begun.line, begun.place >> 1, false})
 			}
 		}
 		for ; i < len(t.rows) && t.rows[i].pc < r[1]; i++ {
-			at, hi := &t.rows[i], next(i)
-			if at.pc < hi && at.line > 0 {
-				dst = append(dst, run{at.pc, hi, at.line, at.place >> 1, at.place&1 != 0})
+			begun, hi := &t.rows[i], next(i)
+			if begun.pc < hi && begun.line > 0 {
+				dst = append(dst, run{begun.pc, hi, begun.line, begun.place >> 1, begun.place&1 != 0})
 			}
 		}
 	}
@@ -169,7 +167,7 @@ func (t *lineTable) runs(dst []run, ranges, holes [][2]uint64) []run {
 	return dst
 }
 
-// stops lets a debugger stop on lines that have no statement.
+// stops sets stop for the code of lines without a statement.
 func stops(runs []run) {
 	if !slices.ContainsFunc(runs, func(r run) bool { return !r.stop }) {
 		return
@@ -186,7 +184,7 @@ func stops(runs []run) {
 	}
 }
 
-// mainFile is the file that most of the code is of.
+// mainFile returns the file of most of the code.
 func mainFile(runs []run) int32 {
 	if len(runs) > 0 && !slices.ContainsFunc(runs, func(r run) bool { return r.file != runs[0].file }) {
 		return runs[0].file
@@ -202,8 +200,8 @@ func mainFile(runs []run) int32 {
 	return best
 }
 
-// declaringFile is the file of a function with that code that is declared in that
-// line: of the first code in the line, or else of code behind it, or of most code.
+// declaringFile returns the file of a function with that code and line of declaration:
+// the file of the first code on the line, or else after it, or else of most code.
 func declaringFile(runs []run, line int32) int32 {
 	nearest := run{file: -1}
 	for _, r := range runs {
@@ -227,7 +225,7 @@ func inFile(runs []run, file int32) []run {
 	return slices.DeleteFunc(runs, func(r run) bool { return r.file != file })
 }
 
-// linesOf are the lines of the code.
+// linesOf returns the lines of the code.
 func linesOf(runs []run) []span {
 	lines := make([]int32, len(runs))
 	for i, r := range runs {
@@ -236,7 +234,7 @@ func linesOf(runs []run) []span {
 	return spansOf(lines)
 }
 
-// stopsIn are the lines where a debugger stops in the ranges.
+// stopsIn returns the lines on which a debugger stops in the ranges.
 func stopsIn(runs []run, ranges [][2]uint64) []span {
 	var lines []int32
 	for _, r := range ranges {
@@ -250,8 +248,7 @@ func stopsIn(runs []run, ranges [][2]uint64) []span {
 	return spansOf(lines)
 }
 
-// appendRunsIn appends to dst the part of the code, ascending by PC, that lies in
-// ranges.
+// appendRunsIn appends to dst the part of the code, ascending by PC, in the ranges.
 func appendRunsIn(dst, runs []run, ranges [][2]uint64) []run {
 	for _, r := range ranges {
 		i := sort.Search(len(runs), func(i int) bool { return runs[i].hi > r[0] })
@@ -265,7 +262,7 @@ func appendRunsIn(dst, runs []run, ranges [][2]uint64) []run {
 	return dst
 }
 
-// sortRanges sorts PC ranges and joins those that touch, in place.
+// sortRanges sorts PC ranges and joins adjacent ones, in place.
 func sortRanges(ranges [][2]uint64) [][2]uint64 {
 	ranges = slices.DeleteFunc(ranges, func(r [2]uint64) bool { return r[0] >= r[1] })
 	slices.SortFunc(ranges, func(a, b [2]uint64) int { return cmp.Compare(a[0], b[0]) })
@@ -280,7 +277,7 @@ func sortRanges(ranges [][2]uint64) [][2]uint64 {
 	return out
 }
 
-// subtract is what holes leave of ranges; both are sorted.
+// subtract returns ranges without holes; both are sorted.
 func subtract(ranges, holes [][2]uint64) [][2]uint64 {
 	var out [][2]uint64
 	for _, r := range ranges {

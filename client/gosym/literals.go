@@ -8,14 +8,13 @@ import (
 	"strings"
 )
 
-// A function literal is compiled once more wherever the function around it is
-// inlined: `Each.func1` of package a becomes `All.Each.func2` of package b, which
-// inlines a.Each. Most of the linker's names tell copies by the names of more than
-// one function, but none tells the package they were written in, or their number
-// there. Those come from the place in the source.
+// A function literal is compiled again wherever the function around it is inlined:
+// `Each.func1` of package a becomes `All.Each.func2` of package b, which inlines
+// a.Each. The linker's name of a copy usually contains more than one function, but
+// never the package of the original, or its number there. Those follow from its
+// position in the source.
 
-// literalKey is where a function literal begins, or a loop whose body is a
-// function.
+// literalKey is where a function literal begins, or a loop over a function.
 type literalKey struct {
 	file string
 	line int32
@@ -26,39 +25,39 @@ type literalKey struct {
 type literal struct {
 	literalKey
 
-	// instance is its place among the instances of the scan.
+	// instance is its index in the instances of the scan.
 	instance int
-	// name is the linker's, prefix what that has of the package.
+	// name is the linker's, prefix its part for the package.
 	name, prefix string
-	// around is what the name says is around it: a declared function, or several
-	// in the name of a copy.
+	// around is what encloses it by its name: a declared function, or several if it
+	// is a copy.
 	around string
 	isCopy bool
-	// misplaced is set where the name is of another function than the place, and
-	// unordered where the number is of another place in the function.
+	// misplaced means that its position is in another function than its name says,
+	// unordered that its number is for another position in the function.
 	misplaced, unordered bool
 }
 
-// outer is the name of what is around a literal, another one or a function.
+// outer returns the name of the enclosing literal or function.
 func (l *literal) outer() string { return l.name[:strings.LastIndexAny(l.name, ".-")] }
 
-// number is that of a literal among those in what is around it.
+// number returns the literal's number in the enclosing literal or function.
 func (l *literal) number() int { return numberIn(l.name[len(l.outer()):]) }
 
-// numberIn is the number in what the compiler adds to a name for a literal.
+// numberIn returns the number in the suffix of a literal's name.
 func numberIn(own string) int {
 	n, _ := strconv.Atoi(strings.TrimLeft(own, ".-funcrage"))
 	return n
 }
 
-// depth is in how many literals a literal lies, by its name.
+// depth returns the number of literals that enclose a literal, by its name.
 func (l *literal) depth() int {
 	own := l.name[len(l.prefix)+len(l.around):]
 	return strings.Count(own, ".") + strings.Count(own, "-")
 }
 
-// literals gives copies of function literals the name of what they are a copy of,
-// by their place in s.instances. It is empty for those that shall be left out.
+// literals returns the names of the originals of copied function literals, by their
+// index in s.instances. The name is empty for those to be left out.
 func (s *indexScan) literals() map[int]string {
 	declared := s.declarations()
 	groups := map[literalKey][]*literal{}
@@ -99,7 +98,7 @@ func (s *indexScan) literals() map[int]string {
 			case len(homes) == 1:
 				names[l.instance] = homes[0]
 			default:
-				names[l.instance] = "" // Nobody knows which one was copied.
+				names[l.instance] = "" // It is unknown which one was copied.
 			}
 		}
 	}
@@ -116,12 +115,12 @@ func (s *indexScan) literals() map[int]string {
 	return names
 }
 
-// literal is the function literal that an instance is, nil if it is none.
+// literal returns the function literal of an instance, or nil if it is not one.
 func (s *indexScan) literal(i int) *literal {
-	at := &s.instances[i]
-	name := collapse(at.name)
+	inst := &s.instances[i]
+	name := collapse(inst.name)
 	pkg, rest, ok := splitPackage(name)
-	if !ok || !s.listed(at, pkg, rest) {
+	if !ok || !s.listed(inst, pkg, rest) {
 		return nil
 	}
 	isType := s.types[pkg].has
@@ -130,7 +129,7 @@ func (s *indexScan) literal(i int) *literal {
 		return nil
 	}
 	l := &literal{
-		literalKey: literalKey{s.fileOfInstance(at), at.line, own[0] == '-'},
+		literalKey: literalKey{s.fileOfInstance(inst), inst.line, own[0] == '-'},
 		instance:   i,
 		name:       name,
 		prefix:     strings.TrimSuffix(name, rest),
@@ -140,9 +139,9 @@ func (s *indexScan) literal(i int) *literal {
 	return l
 }
 
-// findUnordered marks those literals, of all that are in a function or in another
-// literal, whose numbers do not follow their places: where a function is inlined
-// into itself, the copies of its literals come last.
+// findUnordered marks the literals in the same function or literal whose numbers do
+// not follow their positions. If a function is inlined into itself, the copies of its
+// literals come last.
 func findUnordered(siblings []*literal) {
 	slices.SortFunc(siblings, func(a, b *literal) int {
 		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.number(), b.number()))
@@ -155,10 +154,10 @@ func findUnordered(siblings []*literal) {
 	}
 }
 
-// findLate marks those literals whose numbers come behind that of a copy: a function's
-// literals are numbered before others are copied there. Where the body of a loop over
-// a function is inlined, the copies of the literals in it have no other mark. Those of
-// a package's variables are numbered one variable after the other.
+// findLate marks the literals with a number after that of a copy: a function's own
+// literals are numbered before others are copied into it. Nothing else marks the copies
+// of literals in the inlined body of a loop over a function. Literals of a package's
+// variables are numbered by variable, so they are not marked.
 func findLate(groups map[literalKey][]*literal) {
 	first := map[string]int{} // the number of the first copy, by function and kind
 	for _, group := range groups {
@@ -194,8 +193,8 @@ func findLate(groups map[literalKey][]*literal) {
 	}
 }
 
-// isNumberedByFunction reports whether a literal has its number from a declared function,
-// and not from another literal.
+// isNumberedByFunction reports whether a literal is numbered in a declared function,
+// as opposed to another literal.
 func (l *literal) isNumberedByFunction() bool {
 	none := func(string) bool { return false }
 	outer, own, _ := splitLiteral(l.name[len(l.prefix):], none)
@@ -211,10 +210,10 @@ func (l *literal) isNumberedByFunction() bool {
 	}
 }
 
-// findTwins marks the literals of a place that may be several ones: where what is
-// around them was inlined, those that begin in one line follow each other in number,
-// as the copies of a single one do that was inlined several times. Where all are
-// copies, the one with the shortest name and the lowest number is one of the first.
+// findTwins marks the literals on one line that may have several originals: if the
+// enclosing function was inlined, their copies have consecutive numbers, and so do
+// copies of a single literal that was inlined several times. If all are copies, the
+// one with the shortest name and the lowest number is of the first original.
 func (s *indexScan) findTwins(group []*literal, homeless bool) {
 	slices.SortFunc(group, func(a, b *literal) int {
 		return cmp.Or(
@@ -237,9 +236,9 @@ func (s *indexScan) findTwins(group []*literal, homeless bool) {
 	}
 }
 
-// homesOf are the names of the literals that begin in one place and are no copies.
-// The body of a loop over a function may be inlined without a trace in the names of
-// the literals in it: then they seem to lie in a literal that is not around them.
+// homesOf returns the names of the literals at one position that are not copies. The
+// body of a loop over a function may be inlined without a trace in the names of its
+// literals, which then seem to be in a literal that does not enclose them.
 func homesOf(group []*literal, lines map[string]int32) []string {
 	shallow, strange := -1, false
 	for _, l := range group {
@@ -267,8 +266,8 @@ func homesOf(group []*literal, lines map[string]int32) []string {
 	return homes
 }
 
-// home is the name that a literal has in the declared function around it: the first
-// that is not taken. It is empty if nothing tells the package.
+// home returns the first name not taken for a literal in the declared function around
+// it, or "" if the package is unknown.
 func (s *indexScan) home(l *literal, declared declarations, taken map[string]bool) string {
 	prefix, around, _ := s.functionAt(declared, l.literalKey)
 	if !l.misplaced && !l.liesIn(around) {
@@ -290,8 +289,8 @@ func (s *indexScan) home(l *literal, declared declarations, taken map[string]boo
 	}
 }
 
-// liesIn reports whether the name of a literal allows for a function around it. In the
-// name of a copy, a method func1 seems to be a literal.
+// liesIn reports whether a literal may, by its name, be in a function. In the name of a
+// copy, a method named func1 looks like a literal.
 func (l *literal) liesIn(function string) bool {
 	if l.around == function || strings.HasSuffix(l.around, "."+function) {
 		return true
@@ -311,10 +310,10 @@ func (l *literal) liesIn(function string) bool {
 	return true
 }
 
-// declarations has the declared functions of each file by their lines.
+// declarations are the declared functions of each file, sorted by line.
 type declarations map[string][]declaration
 
-// declaration is a declared function, by its place among the instances of the scan.
+// declaration is a declared function, by its index in the instances of the scan.
 type declaration struct {
 	line     int32
 	instance int32
@@ -323,10 +322,10 @@ type declaration struct {
 func (s *indexScan) declarations() declarations {
 	all := declarations{}
 	for i := range s.instances {
-		at := &s.instances[i]
-		file := s.fileOfInstance(at)
+		inst := &s.instances[i]
+		file := s.fileOfInstance(inst)
 		if prefix, _ := s.declaredName(i); prefix != "" {
-			all[file] = append(all[file], declaration{at.line, int32(i)})
+			all[file] = append(all[file], declaration{inst.line, int32(i)})
 		}
 	}
 	for _, list := range all {
@@ -337,13 +336,13 @@ func (s *indexScan) declarations() declarations {
 	return all
 }
 
-// declaredName parts the linker's name of a declared function in what it has of the
+// declaredName splits the linker's name of a declared function into its part for the
 // package and the rest. Both are empty for other instances.
 func (s *indexScan) declaredName(i int) (prefix, rest string) {
-	at := &s.instances[i]
-	name := collapse(at.name)
+	inst := &s.instances[i]
+	name := collapse(inst.name)
 	pkg, rest, ok := splitPackage(name)
-	if !ok || !s.listed(at, pkg, rest) {
+	if !ok || !s.listed(inst, pkg, rest) {
 		return "", ""
 	}
 	if _, _, isLiteral := splitLiteral(rest, s.types[pkg].has); isLiteral {
@@ -352,23 +351,23 @@ func (s *indexScan) declaredName(i int) (prefix, rest string) {
 	return strings.TrimSuffix(name, rest), rest
 }
 
-// functionAt is the last declared function that begins in front of a place. It is
-// within that function if there is code of it in that line or behind.
-func (s *indexScan) functionAt(declared declarations, at literalKey) (prefix, rest string, within bool) {
-	list := declared[at.file]
-	i, _ := slices.BinarySearchFunc(list, at.line+1, func(d declaration, line int32) int { return cmp.Compare(d.line, line) })
+// functionAt returns the last declared function that begins before a position. within
+// means that the function has code on that line or after it.
+func (s *indexScan) functionAt(declared declarations, place literalKey) (prefix, rest string, within bool) {
+	list := declared[place.file]
+	i, _ := slices.BinarySearchFunc(list, place.line+1, func(d declaration, line int32) int { return cmp.Compare(d.line, line) })
 	if i == 0 {
 		return "", "", false
 	}
 	prefix, rest = s.declaredName(int(list[i-1].instance))
 	for first := list[i-1].line; i > 0 && list[i-1].line == first && !within; i-- {
-		within = s.instances[list[i-1].instance].last(s.functions) >= at.line
+		within = s.instances[list[i-1].instance].last(s.functions) >= place.line
 	}
 	return prefix, rest, within
 }
 
-// packageAt is what the linker's names have of the package in a folder: most of
-// those of the functions there.
+// packageAt returns the package's part of most linker's names of functions in a
+// directory.
 func (s *indexScan) packageAt(declared declarations, dir string) string {
 	counts := map[string]int{}
 	for file, list := range declared {
@@ -391,9 +390,9 @@ func (s *indexScan) packageAt(declared declarations, dir string) string {
 
 func folder(file string) string { return file[:strings.LastIndexByte(file, '/')+1] }
 
-// isMisplaced reports whether a literal does not lie in the declared function of
-// its name, although that is known. By a //line directive a literal may be in another
-// file than its function.
+// isMisplaced reports whether a literal is not in the declared function of its name,
+// although that is known. A //line directive may put a literal into another file than
+// its function.
 func (s *indexScan) isMisplaced(l *literal, declared declarations) bool {
 	prefix, around, within := s.functionAt(declared, l.literalKey)
 	if prefix == "" || prefix == l.prefix && around == l.around || isPackageLevel(l.around) {

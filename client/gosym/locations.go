@@ -2,8 +2,8 @@ package gosym
 
 import "encoding/binary"
 
-// locations are the sections that tell where variables live: .debug_loclists of
-// DWARF 5 with the .debug_addr it refers to, and .debug_loc of DWARF 4.
+// locations are the sections with the locations of variables: .debug_loclists of DWARF
+// 5, with .debug_addr that it refers to, and .debug_loc of DWARF 4.
 type locations struct {
 	loclists []byte
 	loc      []byte
@@ -24,9 +24,9 @@ const (
 	lleStartLength     = 0x08
 )
 
-// list appends to dst the PC ranges, end exclusive, for which the location list
-// at that offset locates all of the value. A list that is cut off or malformed
-// counts up to where it is wrong.
+// list appends to dst the PC ranges, end exclusive, for which the location list at
+// offset locates the whole value. A truncated or malformed list counts up to the first
+// error.
 func (l *locations) list(dst [][2]uint64, u *unit, offset int64) [][2]uint64 {
 	section := l.loc
 	if u.hasLoclists {
@@ -84,15 +84,15 @@ func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader) [][2]ui
 // address reads an index into .debug_addr and resolves it.
 func (l *locations) address(u *unit, r *locationReader) uint64 {
 	index := r.uleb()
-	at := locationReader{rest: l.addr, order: l.order, addrBytes: r.addrBytes}
-	at.take(uint64(max(u.addrBase, 0)))
-	if index > uint64(len(at.rest)) {
+	entry := locationReader{rest: l.addr, order: l.order, addrBytes: r.addrBytes}
+	entry.take(uint64(max(u.addrBase, 0)))
+	if index > uint64(len(entry.rest)) {
 		r.failed = true
 		return 0
 	}
-	at.take(index * uint64(max(r.addrBytes, 0)))
-	address := at.address()
-	r.failed = r.failed || at.failed
+	entry.take(index * uint64(max(r.addrBytes, 0)))
+	address := entry.address()
+	r.failed = r.failed || entry.failed
 	return address
 }
 
@@ -112,15 +112,15 @@ func locList(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
 			base = hi
 			continue
 		}
-		expression := r.take(uint64(r.uint16()))
+		expression := r.take(r.uint(2))
 		if lo < hi && complete(expression) {
 			dst = append(dst, [2]uint64{base + lo, base + hi})
 		}
 	}
 }
 
-// locationReader takes values from the front of a section. Once it has failed,
-// for want of bytes, it returns zeros.
+// locationReader reads values from a section. Once it has failed, because no bytes are
+// left, it returns zeros.
 type locationReader struct {
 	rest      []byte
 	order     binary.ByteOrder
@@ -139,40 +139,25 @@ func (r *locationReader) take(n uint64) []byte {
 	return taken
 }
 
-func (r *locationReader) byte() byte {
-	if r.failed || len(r.rest) == 0 {
-		r.failed = true
+// uint reads an unsigned number of n bytes: 1, 2, 4 or 8.
+func (r *locationReader) uint(n int) uint64 {
+	b := r.take(uint64(n))
+	switch len(b) {
+	case 0:
 		return 0
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(r.order.Uint16(b))
+	case 4:
+		return uint64(r.order.Uint32(b))
+	default:
+		return r.order.Uint64(b)
 	}
-	b := r.rest[0]
-	r.rest = r.rest[1:]
-	return b
 }
 
-func (r *locationReader) uint16() uint16 {
-	if r.failed || len(r.rest) < 2 {
-		r.failed = true
-		return 0
-	}
-	v := r.order.Uint16(r.rest)
-	r.rest = r.rest[2:]
-	return v
-}
-
-func (r *locationReader) address() uint64 {
-	if r.failed || len(r.rest) < r.addrBytes {
-		r.failed = true
-		return 0
-	}
-	var v uint64
-	if r.addrBytes == 4 {
-		v = uint64(r.order.Uint32(r.rest))
-	} else {
-		v = r.order.Uint64(r.rest)
-	}
-	r.rest = r.rest[r.addrBytes:]
-	return v
-}
+func (r *locationReader) byte() byte      { return byte(r.uint(1)) }
+func (r *locationReader) address() uint64 { return r.uint(r.addrBytes) }
 
 // uleb reads an unsigned LEB128 number of at most 64 bits.
 func (r *locationReader) uleb() uint64 {
@@ -183,4 +168,43 @@ func (r *locationReader) uleb() uint64 {
 	}
 	r.rest = r.rest[n:]
 	return v
+}
+
+// Operations of a location expression (DWARF 5, section 7.7.1) that the Go compiler
+// uses.
+const (
+	opDeref        = 0x06
+	opReg0         = 0x50
+	opReg31        = 0x6f
+	opRegx         = 0x90
+	opFbreg        = 0x91
+	opPiece        = 0x93
+	opCallFrameCFA = 0x9c
+)
+
+// complete reports whether a location expression locates a whole value: it has a
+// location, or one before each of its pieces. An expression with an operation that the
+// Go compiler does not use counts as incomplete.
+func complete(expression []byte) bool {
+	r := locationReader{rest: expression}
+	located, pieces := false, 0
+	for len(r.rest) > 0 {
+		switch op := r.byte(); {
+		case op == opPiece:
+			if size := r.uleb(); size > 0 && !located {
+				return false
+			}
+			located = false
+			pieces++
+		case opReg0 <= op && op <= opReg31, op == opCallFrameCFA:
+			located = true
+		case op == opRegx, op == opFbreg:
+			r.uleb()
+			located = true
+		case op == opDeref:
+		default:
+			return false
+		}
+	}
+	return !r.failed && (located || pieces > 0)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// module is what the build information says of a program.
+// module is the build information of a program.
 type module struct {
 	path string
 	// others are the paths of the modules it depends on.
@@ -18,7 +18,7 @@ type module struct {
 	service   string
 }
 
-// newModule takes what it can from bi, which is nil where there is none.
+// newModule returns the module of a file with build information bi, which may be nil.
 func newModule(file string, bi *buildinfo.BuildInfo) module {
 	m := module{service: strings.TrimSuffix(filepath.Base(file), ".exe")}
 	if bi == nil {
@@ -42,7 +42,7 @@ func newModule(file string, bi *buildinfo.BuildInfo) module {
 	return m
 }
 
-// moduleBase is the last element of a module path that is no major version.
+// moduleBase returns the last element of a module path that is not a major version.
 func moduleBase(modulePath string) string {
 	dir, base := path.Split(modulePath)
 	if n, ok := strings.CutPrefix(base, "v"); ok && dir != "" && n != "" && strings.Trim(n, "0123456789") == "" {
@@ -51,7 +51,7 @@ func moduleBase(modulePath string) string {
 	return base
 }
 
-// revision is the commit that the program was built from, or empty.
+// revision returns the commit that the program was built from, or "".
 func revision(bi *buildinfo.BuildInfo) string {
 	var commit, dirty string
 	for _, s := range bi.Settings {
@@ -70,8 +70,8 @@ func revision(bi *buildinfo.BuildInfo) string {
 	return commit + dirty
 }
 
-// owns reports whether the package of that import path is part of the module: the
-// longest module path that it lies in is that of its module.
+// owns reports whether the package with that import path is part of the module. A
+// package belongs to the module with the longest matching path.
 func (m module) owns(pkg string) bool {
 	if pkg == "main" {
 		return true
@@ -84,8 +84,8 @@ func (m module) owns(pkg string) bool {
 	})
 }
 
-// liesIn reports whether the path of a module allows for a package. The tests of
-// the package at its root may be in a package of their own.
+// liesIn reports whether a package's path begins with the path of a module. External
+// tests of the package at its root count.
 func liesIn(pkg, modulePath string) bool {
 	rest, ok := strings.CutPrefix(pkg, modulePath)
 	return ok && (rest == "" || rest[0] == '/' || rest == "_test")

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// collapse replaces each list of type arguments in a linker's name by `[...]`,
-// so that all instances of a generic function or type have one name.
+// collapse replaces each list of type arguments in a linker's name by `[...]`, so that
+// all instances of a generic function or type have the same name.
 func collapse(name string) string {
 	start := strings.IndexByte(name, '[')
 	if start < 0 {
@@ -27,8 +27,8 @@ func collapse(name string) string {
 	return b.String()
 }
 
-// bracketed is the length of the bracketed text that s begins with, quoted
-// struct tags in it taken into account; all of s where the bracket stays open.
+// bracketed returns the length of the bracketed text that s begins with, which may have
+// quoted struct tags in it. If the bracket is not closed, that is the length of s.
 func bracketed(s string) int {
 	depth := 0
 	for i := 0; i < len(s); i++ {
@@ -40,18 +40,24 @@ func bracketed(s string) int {
 				return i + 1
 			}
 		case '"':
-			for i++; i < len(s) && s[i] != '"'; i++ {
-				if s[i] == '\\' {
-					i++
-				}
-			}
+			i = closingQuote(s, i)
 		}
 	}
 	return len(s)
 }
 
-// splitPackage parts a collapsed linker's name in the import path of its package
-// and the rest. It is not ok for a name that is no Go function's or type's.
+// closingQuote returns the index of the quote that closes the one at s[i].
+func closingQuote(s string, i int) int {
+	for i++; i < len(s) && s[i] != '"'; i++ {
+		if s[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// splitPackage splits a collapsed linker's name into the import path of its package and
+// the rest. ok is false if it is not the name of a Go function or type.
 func splitPackage(name string) (pkg, rest string, ok bool) {
 	head := name
 	if i := strings.IndexAny(head, "(["); i >= 0 {
@@ -69,7 +75,7 @@ func splitPackage(name string) (pkg, rest string, ok bool) {
 	return unescape(pkg), rest, true
 }
 
-// unescape undoes the linker's escapes (%2e for a dot in a path's last element).
+// unescape removes the linker's escapes, such as %2e for a dot in a path's last element.
 func unescape(name string) string {
 	if !strings.Contains(name, "%") {
 		return name
@@ -80,9 +86,9 @@ func unescape(name string) string {
 	return name
 }
 
-// splitReceiver parts a name without its package in the receiver's type and the
-// method. isType tells the types of the package: T.M is a method where T is
-// one, and something in a function called T otherwise.
+// splitReceiver splits a name without its package into the receiver's type and the
+// method. isType reports whether a name is a type of the package: T.M is a method if T
+// is one, and otherwise in a function T.
 func splitReceiver(name string, isType func(string) bool) (receiver, method string, ok bool) {
 	if rest, pointer := strings.CutPrefix(name, "(*"); pointer {
 		return strings.Cut(rest, ").")
@@ -95,9 +101,9 @@ func splitReceiver(name string, isType func(string) bool) (receiver, method stri
 	return receiver, name[len(receiver)+1:], true
 }
 
-// compilerMade reports whether the compiler, or cgo, made the function of that name,
-// with nothing in it that was written. isType tells the types of the package: methods
-// of theirs may be called like that.
+// compilerMade reports whether the compiler or cgo made the function of that name.
+// isType reports whether a name is a type of the package, whose methods may have such
+// names.
 func compilerMade(name string, isType func(string) bool) bool {
 	if first, _, _ := strings.Cut(name, "."); first == "_cgo_cmalloc" ||
 		slices.ContainsFunc(cgoPrefixes, func(prefix string) bool { return strings.HasPrefix(first, prefix) }) {
@@ -113,25 +119,25 @@ func compilerMade(name string, isType func(string) bool) bool {
 	return !isReceiver(name[:dot], isType)
 }
 
-// cgoPrefixes begin the names of functions that cgo makes. It claims for some of them
-// that they are in the file that imports C.
+// cgoPrefixes begin the names of functions made by cgo. It attributes some of them to
+// the file that imports C.
 var cgoPrefixes = []string{"_Cfunc_", "_C2func_", "_Cmacro_", "_Cgo_", "_cgoexp_"}
 
-// isNumbered reports whether s is the prefix with a number behind it.
+// isNumbered reports whether s is the prefix followed by a number.
 func isNumbered(s, prefix string) bool {
 	number, ok := strings.CutPrefix(s, prefix)
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
-// isReceiver reports whether a name is what stands before that of a method.
+// isReceiver reports whether a name is the receiver in a method's name.
 func isReceiver(name string, isType func(string) bool) bool {
 	return isType(name) || strings.HasPrefix(name, "(*") && strings.IndexByte(name, ')') == len(name)-1
 }
 
-// splitLiteral parts the name of a function literal, or of the body of a loop over
-// a function, without its package in the name of what is around it and what the
-// compiler adds: `Open.func1` in `Open` and `.func1`. isType tells the types of
-// the package.
+// splitLiteral splits the name of a function literal, or of the body of a loop over a
+// function, without its package, into the enclosing name and its own suffix:
+// `Open.func1` into `Open` and `.func1`. isType reports whether a name is a type of the
+// package.
 func splitLiteral(name string, isType func(string) bool) (outer, own string, ok bool) {
 	i := strings.LastIndexAny(name, ".-")
 	if i <= 0 {
@@ -154,10 +160,10 @@ func splitLiteral(name string, isType func(string) bool) (outer, own string, ok 
 	return outer, own, true
 }
 
-// declaredIn is the name of the declared function that a function literal lies in,
-// from its own name without the package. It is not ok for the name of a copy,
-// which begins with that of a function into which another one was inlined:
-// `All.Each.func2`.
+// declaredIn returns the name of the declared function that encloses a function
+// literal, by its name without the package. ok is false if the literal is a copy: its
+// name, such as `All.Each.func2`, begins with a function into which another one was
+// inlined.
 func declaredIn(name string, isType func(string) bool) (declared string, ok bool) {
 	for {
 		outer, _, ok := splitLiteral(name, isType)
@@ -176,16 +182,16 @@ func declaredIn(name string, isType func(string) bool) (declared string, ok bool
 	return name, !strings.ContainsAny(strings.ReplaceAll(last, "[...]", ""), ".-")
 }
 
-// isPackageLevel reports whether a name is what the names of function literals
-// begin with that lie in no function.
+// isPackageLevel reports whether a name is the enclosing name of function literals that
+// are not in a function.
 func isPackageLevel(name string) bool {
 	return name == "glob." || name == "init" || isNumbered(name, "init.") || isNumbered(name, "map.init.")
 }
 
-// copiedFunction is the declared function that a literal was copied with: `(*T).M` of
-// `All.Each.(*T).M.func2`. isType tells the types of its package.
+// copiedFunction returns the declared function that a literal was copied with: `(*T).M`
+// for `All.Each.(*T).M.func2`. isType reports whether a name is a type of its package.
 func copiedFunction(name string, isType func(string) bool) string {
-	// A type or a pointer to one, with a function before it.
+	// A type or a pointer to one, after a function.
 	endsInReceiver := func(outer string) bool { return isReceiver(lastPart(outer), isType) }
 	name, _, ok := splitLiteral(name, func(string) bool { return false })
 	for outer := name; ok; outer, _, ok = splitLiteral(name, endsInReceiver) {
@@ -198,15 +204,14 @@ func copiedFunction(name string, isType func(string) bool) string {
 	return last
 }
 
-// lastPart is what follows the last dot of a collapsed name, but for those of [...].
+// lastPart returns the part of a collapsed name after its last dot outside of [...].
 func lastPart(name string) string {
 	plain := strings.ReplaceAll(name, "[...]", "[___]")
 	return name[strings.LastIndexByte(plain, '.')+1:]
 }
 
-// plainType is a type's name as symbols have it: without escapes, and the same
-// for all instances of a generic function, whose variables have types made of
-// go.shape types.
+// plainType returns a type's name for symbols: without escapes, and the same for all
+// instances of a generic function, whose variables have types made of go.shape types.
 func plainType(name string) string {
 	name = unescape(name)
 	if !strings.Contains(name, shape) {
@@ -219,8 +224,9 @@ func plainType(name string) string {
 	return name
 }
 
-// mixedArguments are the type arguments in a linker's name that depend on those of
-// a function around the call, without being a shape: `*T[go.shape.int]`.
+// mixedArguments returns the type arguments in a linker's name that contain a shape
+// without being one, such as `*T[go.shape.int]`. They depend on the type arguments of a
+// calling function.
 func mixedArguments(name string) []string {
 	var mixed []string
 	for rest := name; strings.Contains(rest, shape); {
@@ -242,7 +248,7 @@ func mixedArguments(name string) []string {
 	return mixed
 }
 
-// topLevelComma is where the first of the types in a list ends.
+// topLevelComma returns where the first type in a list ends.
 func topLevelComma(list string) int {
 	depth := 0
 	for i := 0; i < len(list); i++ {
@@ -256,18 +262,14 @@ func topLevelComma(list string) int {
 				return i
 			}
 		case '"':
-			for i++; i < len(list) && list[i] != '"'; i++ {
-				if list[i] == '\\' {
-					i++
-				}
-			}
+			i = closingQuote(list, i)
 		}
 	}
 	return len(list)
 }
 
-// commonType is the name of what is of one type in one instance of a generic
-// function or type and of another in another.
+// commonType returns the name for the types that a variable has in two instances of a
+// generic function or type.
 func commonType(a, b string) string {
 	if a == b {
 		return a
@@ -279,8 +281,8 @@ func commonType(a, b string) string {
 	return a
 }
 
-// withoutArguments replaces the lists of type arguments in a type's name by [...]
-// where replaced approves.
+// withoutArguments replaces those lists of type arguments in a type's name by [...]
+// that replaced approves.
 func withoutArguments(name string, replaced func(arguments string) bool) string {
 	var b strings.Builder
 	for i := 0; i < len(name); {

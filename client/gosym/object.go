@@ -13,15 +13,14 @@ import (
 	"strings"
 )
 
-// object is what is read of an executable file.
+// object is the information read from an executable file.
 type object struct {
 	dwarf     *debugInfo
 	locations locations
 	buildInfo *buildinfo.BuildInfo
 }
 
-// readObject reads the whole of what is needed from the file, whatever its
-// format, so that the file need not stay open.
+// readObject reads everything that is needed from the file, which can then be closed.
 func readObject(file *os.File) (*object, error) {
 	stat, err := file.Stat()
 	if err != nil {
@@ -66,8 +65,7 @@ func readObject(file *os.File) (*object, error) {
 	return obj, nil
 }
 
-// openContainer opens file in the format that its first bytes name, and returns
-// its sections.
+// openContainer returns the format of a file, by its first bytes, and its sections.
 func openContainer(file io.ReaderAt) (format string, sections []section, err error) {
 	var magic [4]byte
 	if _, err := file.ReadAt(magic[:], 0); err != nil {
@@ -124,13 +122,13 @@ func isMachO(magic [4]byte) bool {
 	return false
 }
 
-// checkSectionNames refuses an ELF file whose section names are compressed.
-// debug/elf decompresses them, whatever their size, as soon as it opens a file. No
-// linker writes such files.
+// checkSectionNames fails if an ELF file's section names are compressed, because
+// debug/elf decompresses them, of any size, when it opens a file. No linker writes such
+// files.
 func checkSectionNames(file io.ReaderAt) error {
 	var header [64]byte
 	if n, _ := file.ReadAt(header[:], 0); n < len(header) || string(header[:4]) != elf.ELFMAG {
-		return nil // openContainer says what is wrong with it
+		return nil // openContainer reports the error
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(header[elf.EI_DATA]) == elf.ELFDATA2MSB {

@@ -18,7 +18,7 @@ type indexScan struct {
 	inlineScan
 	units     []unit
 	instances []namedInstance
-	// byAbstract has the position in instances of what has an abstract entry.
+	// byAbstract are the indexes in instances, by abstract entry.
 	byAbstract map[dwarf.Offset]int
 	types      map[string]packageTypes
 	nameBytes  int // of functions
@@ -26,20 +26,20 @@ type indexScan struct {
 
 type namedInstance struct {
 	instance
-	// name is the linker's, empty as long as it isn't known.
+	// name is the linker's, empty until it is known.
 	name string
-	// file and line are where the function begins; the file is empty where only
-	// inlined copies tell it.
+	// file and line are where the function begins. The file is empty if only inlined
+	// copies have it.
 	file string
 	line int32
-	// trampoline is set if the compiler says that the function is a wrapper: so are
-	// functions that it makes, those that call a generic function with a
-	// dictionary, and a few of the runtime.
+	// trampoline means that the compiler marked the function as a wrapper. It marks
+	// functions that it makes, those that call a generic function with a dictionary,
+	// and a few of the runtime.
 	trampoline bool
 	byCgo      bool
 }
 
-// packageTypes are the types of a package by name; structs have their entries.
+// packageTypes are the types of a package by name, with the entries of structs.
 type packageTypes map[string][]dwarf.Offset
 
 func (t packageTypes) has(name string) bool {
@@ -47,8 +47,8 @@ func (t packageTypes) has(name string) bool {
 	return ok
 }
 
-// newIndex reads all entries of the units of Go code once. Only packages that
-// keep approves are listed.
+// newIndex reads all entries of the units of Go code once. It lists the packages that
+// keep approves.
 func newIndex(obj *object, keep func(pkg string) bool) (*index, error) {
 	s := &indexScan{
 		inlineScan: inlineScan{
@@ -69,12 +69,11 @@ func newIndex(obj *object, keep func(pkg string) bool) (*index, error) {
 	return s.index(keep), nil
 }
 
-// maxPadding bounds how many ends of children may follow each other outside of the
-// units that are read. debug/dwarf returns them for ever where a unit breaks off
-// within a number.
+// maxPadding bounds consecutive end-of-children entries outside of the units read.
+// debug/dwarf returns them forever if a unit is truncated within a number.
 const maxPadding = 1 << 12
 
-// scan reads all units, from one end to the other.
+// scan reads all units in order.
 func (s *indexScan) scan(r *dwarf.Reader) error {
 	for padding := 0; padding < maxPadding; padding++ {
 		e, err := r.Next()
@@ -99,7 +98,7 @@ func (s *indexScan) scan(r *dwarf.Reader) error {
 	return fmt.Errorf("read DWARF entry: %w", io.ErrUnexpectedEOF)
 }
 
-// scanUnit notes what lies at the top of a unit, and the inlined calls below.
+// scanUnit records the functions and types of a unit, and the inlined calls in them.
 func (s *indexScan) scanUnit(r *dwarf.Reader) error {
 	table, err := readLineTable(s.dwarf, s.unit, s.rows)
 	if err != nil {
@@ -134,15 +133,15 @@ func (s *indexScan) scanUnit(r *dwarf.Reader) error {
 }
 
 const (
-	// maxFunctions bounds the functions of a program, 150 bytes each. The compiler has
-	// 50,000.
+	// maxFunctions bounds the functions of a program, of 150 bytes each. The compiler
+	// has 50,000.
 	maxFunctions = 1 << 21
-	// maxNameBytes bounds their names together: entries can share a long one.
+	// maxNameBytes bounds the sum of their names: entries can share a long one.
 	maxNameBytes = 256 << 20
 )
 
-// checkSize fails where there are more functions, or longer names, than memory is
-// for. It is called for each function.
+// checkSize counts a function's name, and fails if there are too many functions or too
+// long names.
 func (s *indexScan) checkSize(nameBytes int) error {
 	if s.nameBytes += nameBytes; s.nameBytes > maxNameBytes {
 		return fmt.Errorf("%w: names of more than %d bytes", ErrTooLarge, maxNameBytes)
@@ -153,32 +152,32 @@ func (s *indexScan) checkSize(nameBytes int) error {
 	return nil
 }
 
-// subprogram notes a function, or what is known of one apart from its code.
+// subprogram records the concrete or abstract entry of a function.
 func (s *indexScan) subprogram(r *dwarf.Reader, e *dwarf.Entry) error {
 	n, err := readChildren(r, e)
 	if err != nil {
 		return err
 	}
 	if e.Val(dwarf.AttrInline) != nil {
-		at := s.ofAbstract(e.Offset)
-		at.name, at.line, at.hasAbstract = nameOf(e), lineOf(e), true
-		at.byCgo = at.byCgo || wrapsCgoCall(n)
+		inst := s.ofAbstract(e.Offset)
+		inst.name, inst.line, inst.hasAbstract = nameOf(e), lineOf(e), true
+		inst.byCgo = inst.byCgo || wrapsCgoCall(n)
 		return nil
 	}
 	calls, err := s.calls(n)
 	if err != nil {
 		return err
 	}
-	at := &namedInstance{name: nameOf(e), line: lineOf(e)}
+	inst := &namedInstance{name: nameOf(e), line: lineOf(e)}
 	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-		at = s.ofAbstract(origin)
+		inst = s.ofAbstract(origin)
 	} else {
-		s.instances = append(s.instances, *at)
-		at = &s.instances[len(s.instances)-1]
+		s.instances = append(s.instances, *inst)
+		inst = &s.instances[len(s.instances)-1]
 	}
-	at.concrete, at.unit, at.hasCode = e.Offset, int32(len(s.units)-1), true
-	at.trampoline = e.Val(dwarf.AttrTrampoline) != nil
-	at.byCgo = at.byCgo || wrapsCgoCall(n)
+	inst.concrete, inst.unit, inst.hasCode = e.Offset, int32(len(s.units)-1), true
+	inst.trampoline = e.Val(dwarf.AttrTrampoline) != nil
+	inst.byCgo = inst.byCgo || wrapsCgoCall(n)
 	ranges, err := s.dwarf.Ranges(e)
 	if err != nil {
 		return fmt.Errorf("read PC ranges: %w", err)
@@ -186,29 +185,29 @@ func (s *indexScan) subprogram(r *dwarf.Reader, e *dwarf.Entry) error {
 	s.runs = s.table.runs(s.runs[:0], sortRanges(ranges), sortRanges(calls))
 	file := s.table.fileOf(e)
 	if file < 0 {
-		if at.line == 0 && len(s.runs) > 0 {
-			at.line = s.runs[0].line
+		if inst.line == 0 && len(s.runs) > 0 {
+			inst.line = s.runs[0].line
 		}
-		file = declaringFile(s.runs, at.line)
+		file = declaringFile(s.runs, inst.line)
 	}
-	at.file = s.fileName(file)
+	inst.file = s.fileName(file)
 	for _, r := range s.runs {
 		if r.file == file {
-			at.lastLine = max(at.lastLine, r.line)
+			inst.lastLine = max(inst.lastLine, r.line)
 		}
 	}
 	return nil
 }
 
-// isSource reports whether somebody wrote Go in the file of that path. It is ?? behind
+// isSource reports whether a path is that of a Go file that was written. It is ?? after
 // a //line directive without a name.
 func isSource(path string) bool {
 	return path != "" && path != "??" && path != "<autogenerated>" &&
 		!strings.HasSuffix(path, ".s") && !strings.HasSuffix(path, "_cgo_gotypes.go")
 }
 
-// wrapsCgoCall reports whether cgo made a function literal: it wraps a call of C in
-// one whose variables are called _cgo0, _cgo1.
+// wrapsCgoCall reports whether a function literal was made by cgo, which wraps a call of
+// C in one with variables named _cgo0, _cgo1.
 func wrapsCgoCall(n node) bool {
 	for _, child := range n.nodes {
 		if isVariable(child.Entry) && isNumbered(nameOf(child.Entry), "_cgo") ||
@@ -219,7 +218,7 @@ func wrapsCgoCall(n node) bool {
 	return false
 }
 
-// ofAbstract is the instance with that abstract entry, which may lie further on.
+// ofAbstract returns the instance with that abstract entry, which may not be read yet.
 func (s *indexScan) ofAbstract(offset dwarf.Offset) *namedInstance {
 	i, ok := s.byAbstract[offset]
 	if !ok {
@@ -230,8 +229,8 @@ func (s *indexScan) ofAbstract(offset dwarf.Offset) *namedInstance {
 	return &s.instances[i]
 }
 
-// addType notes e if it is a type with a package: a typedef, or what the type is
-// where the compiler makes no typedef, as for `type Celsius float64`.
+// addType records e if it is a type with a package: a typedef, or the type itself if the
+// compiler makes no typedef, as for `type Celsius float64`.
 func (s *indexScan) addType(e *dwarf.Entry) {
 	pkg, name, ok := splitPackage(collapse(nameOf(e)))
 	if !ok || strings.HasPrefix(name, "_Ctype_") ||

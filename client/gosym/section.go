@@ -9,9 +9,9 @@ import (
 	"io"
 )
 
-// All debug sections of a file together, after decompression, may be maxExpansion
-// times as long as the file, but never longer than maxDebugBytes. In Go programs they
-// are about half as long as the file. Small files may have smallestDebugLimit.
+// The decompressed debug sections of a file may together be maxExpansion times as long
+// as the file, at most maxDebugBytes, and at least smallestDebugLimit. In Go programs
+// they are about half as long as the file.
 const (
 	maxDebugBytes      = 1 << 30
 	maxExpansion       = 8
@@ -20,15 +20,14 @@ const (
 
 // section is a section of an executable file.
 type section struct {
-	// name is without the format's prefix: `debug_info`, or `zdebug_info` where it is
-	// compressed the older way.
+	// name is without the format's prefix: `debug_info`, or `zdebug_info` if it is
+	// compressed in the older form.
 	name string
-	// open returns the section, to be decompressed while it is read, and its size.
+	// open returns the decompressed section and its size.
 	open func() (io.Reader, uint64, error)
 }
 
-// elfSection opens a section of an ELF file, in which debug/elf knows what is
-// compressed.
+// elfSection opens a section of an ELF file, which debug/elf decompresses.
 func elfSection(s *elf.Section) func() (io.Reader, uint64, error) {
 	return func() (io.Reader, uint64, error) {
 		r := s.Open() // sets the size of a .zdebug section
@@ -36,9 +35,9 @@ func elfSection(s *elf.Section) func() (io.Reader, uint64, error) {
 	}
 }
 
-// plainSection opens a section of a file that says nothing of compression. A
-// compressed one begins with `ZLIB` and its size in eight bytes, big-endian; a zlib
-// stream follows.
+// plainSection opens a section of a file without a flag for compression. A compressed
+// section begins with `ZLIB` and its size in eight bytes, big-endian; a zlib stream
+// follows.
 func plainSection(s interface{ Open() io.ReadSeeker }, size uint64) func() (io.Reader, uint64, error) {
 	return func() (io.Reader, uint64, error) {
 		var header [12]byte
@@ -52,8 +51,7 @@ func plainSection(s interface{ Open() io.ReadSeeker }, size uint64) func() (io.R
 	}
 }
 
-// sectionReader reads debug sections, each of them once, as long as they are not
-// too large together.
+// sectionReader reads debug sections, each once, up to a limit for all together.
 type sectionReader struct {
 	sections []section
 	read     map[string][]byte
@@ -65,7 +63,7 @@ func newSectionReader(sections []section, fileBytes int64) *sectionReader {
 	return &sectionReader{sections: sections, read: map[string][]byte{}, left: limit}
 }
 
-// section returns a debug section by its DWARF name, nil where there is none.
+// section returns a debug section by its DWARF name, or nil.
 func (r *sectionReader) section(name string) ([]byte, error) {
 	if content, ok := r.read[name]; ok {
 		return content, nil
@@ -103,10 +101,10 @@ func (r *sectionReader) load(s section) ([]byte, error) {
 	return content, nil
 }
 
-// maxMachONameBytes is the length, without the prefix, to which Mach-O cuts names.
+// maxMachONameBytes is the length, without the prefix, to which Mach-O truncates names.
 const maxMachONameBytes = 14
 
-// isDebug reports whether s is the debug section of that DWARF name.
+// isDebug reports whether s is the debug section with that DWARF name.
 func (s section) isDebug(name string) bool {
 	for _, full := range []string{"debug_" + name, "zdebug_" + name} {
 		if s.name == full || s.name == full[:min(len(full), maxMachONameBytes)] {

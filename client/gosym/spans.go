@@ -10,8 +10,8 @@ import (
 // span is a range of source lines, both ends inclusive.
 type span struct{ first, last int32 }
 
-// spansOf joins lines, in any order and with repetitions, to ascending spans;
-// it reorders lines.
+// spansOf returns ascending spans of the lines, which may be in any order and repeated.
+// It reorders lines.
 func spansOf(lines []int32) []span {
 	slices.Sort(lines)
 	var out []span
@@ -25,7 +25,7 @@ func spansOf(lines []int32) []span {
 	return out
 }
 
-// covers reports whether every line of b is in a; both are ascending.
+// covers reports whether every line of b is in a. Both are ascending.
 func covers(a, b []span) bool {
 	for _, s := range b {
 		i, _ := slices.BinarySearchFunc(a, s.first, func(x span, line int32) int {
@@ -38,7 +38,7 @@ func covers(a, b []span) bool {
 	return true
 }
 
-// union joins two ascending lists of spans. It may return a or b itself.
+// union returns the union of two ascending lists of spans. It may return a or b itself.
 func union(a, b []span) []span {
 	switch {
 	case len(a) == 0:
@@ -59,7 +59,7 @@ func union(a, b []span) []span {
 	return out
 }
 
-// from is what lies at line or after it.
+// from returns the spans from line on.
 func from(spans []span, line int32) []span {
 	i, _ := slices.BinarySearchFunc(spans, line, func(x span, line int32) int {
 		return cmp.Compare(x.last, line)
@@ -72,7 +72,7 @@ func from(spans []span, line int32) []span {
 	return out
 }
 
-// before is what lies before line.
+// before returns the spans before line.
 func before(spans []span, line int32) []span {
 	i, _ := slices.BinarySearchFunc(spans, line, func(x span, line int32) int {
 		return cmp.Compare(x.first, line)
@@ -85,8 +85,8 @@ func before(spans []span, line int32) []span {
 	return out
 }
 
-// bridge joins neighbours in spans that have no line of code between them, by
-// the ascending spans of all lines with code.
+// bridge joins neighboring spans without a line of code between them. code are the
+// ascending spans of all lines with code.
 func bridge(spans, code []span) []span {
 	if len(spans) < 2 {
 		return spans
@@ -104,8 +104,8 @@ func bridge(spans, code []span) []span {
 	return out
 }
 
-// codeBetween reports whether a line of code lies between the lines after and
-// before, both exclusive.
+// codeBetween reports whether there is a line of code between after and before, both
+// exclusive.
 func codeBetween(code []span, after, before int32) bool {
 	i, _ := slices.BinarySearchFunc(code, after+1, func(x span, line int32) int {
 		return cmp.Compare(x.last, line)
@@ -113,7 +113,7 @@ func codeBetween(code []span, after, before int32) bool {
 	return i < len(code) && max(code[i].first, after+1) < before
 }
 
-// lineRanges is spans as messages.
+// lineRanges returns spans as messages.
 func lineRanges(spans []span) []*symdbv1.LineRange {
 	if len(spans) == 0 {
 		return nil

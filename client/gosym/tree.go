@@ -4,23 +4,24 @@ import (
 	"debug/dwarf"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// maxTreeDepth bounds how deep entries may nest below a function; deeper ones are
-// left out. Inlining nests calls, to a depth of some twenty in real programs.
+// maxTreeDepth bounds the nesting of entries below a function; deeper ones are left
+// out. Inlining nests calls, to a depth of about twenty in real programs.
 const maxTreeDepth = 128
 
-// maxTreeFields bounds the entries below a function, with their fields. In cmd/compile
-// the largest function has 13,000.
+// maxTreeFields bounds the entries and fields below a function. In cmd/compile the
+// largest function has 13,000.
 const maxTreeFields = 1 << 19
 
-// node is an entry with the entries below it.
+// node is an entry with its children.
 type node struct {
 	*dwarf.Entry
 	nodes []node
 }
 
-// readChildren reads what lies below the entry that r has just returned.
+// readChildren reads the entries below the one that r has just returned.
 func readChildren(r *dwarf.Reader, parent *dwarf.Entry) (node, error) {
 	n := node{Entry: parent}
 	if !parent.Children {
@@ -35,7 +36,8 @@ func readChildren(r *dwarf.Reader, parent *dwarf.Entry) (node, error) {
 	return n, nil
 }
 
-// readNodes reads entries up to the end of them, as long as some are left.
+// readNodes reads entries up to the end of the children. left is how many entries and
+// fields may follow.
 func readNodes(r *dwarf.Reader, depth int, left *int) ([]node, error) {
 	var nodes []node
 	for {
@@ -59,8 +61,8 @@ func readNodes(r *dwarf.Reader, depth int, left *int) ([]node, error) {
 	}
 }
 
-// skipChildren reads over what lies below the entry that r has just returned. It
-// does without DW_AT_sibling, which need not point forward.
+// skipChildren skips the entries below the one that r has just returned. It does not use
+// DW_AT_sibling, which need not point forward.
 func skipChildren(r *dwarf.Reader, parent *dwarf.Entry) error {
 	if !parent.Children {
 		return nil
@@ -79,8 +81,8 @@ func skipChildren(r *dwarf.Reader, parent *dwarf.Entry) error {
 	return nil
 }
 
-// nextEntry is the unit's next entry. That there is none is an error: a unit ends
-// with an entry that says so.
+// nextEntry returns the unit's next entry. The end of the unit is an error, because
+// lists of children are terminated.
 func nextEntry(r *dwarf.Reader) (*dwarf.Entry, error) {
 	e, err := r.Next()
 	if err != nil {
@@ -92,7 +94,7 @@ func nextEntry(r *dwarf.Reader) (*dwarf.Entry, error) {
 	return e, nil
 }
 
-// nodeAt reads the entry at an offset, with all below it.
+// nodeAt reads the entry at an offset and its children.
 func nodeAt(r *dwarf.Reader, offset dwarf.Offset) (node, error) {
 	r.Seek(offset)
 	e, err := r.Next()
@@ -115,11 +117,46 @@ func nameOf(e *dwarf.Entry) string {
 	return name
 }
 
-// lineOf is the line of an entry's declaration, 0 where it has none.
+// lineOf returns the line of an entry's declaration, or 0.
 func lineOf(e *dwarf.Entry) int32 {
 	line, ok := e.Val(dwarf.AttrDeclLine).(int64)
 	if !ok || line < 0 || line > maxLine {
 		return 0
 	}
 	return int32(line)
+}
+
+// languageGo is DW_LANG_Go.
+const languageGo = 22
+
+// unit is a compile unit of Go code. The linker makes one for each package, and others
+// for assembly.
+type unit struct {
+	name        string
+	entry       *dwarf.Entry
+	lowPC       uint64
+	addrBase    int64
+	addrBytes   int
+	hasLoclists bool
+}
+
+// beginsUnit reports whether an entry is the first of a unit.
+func beginsUnit(e *dwarf.Entry) bool {
+	return e.Tag == dwarf.TagCompileUnit || e.Tag == dwarf.TagPartialUnit || e.Tag == dwarf.TagTypeUnit
+}
+
+// isGoCode reports whether a unit was compiled from Go. Units of assembly also have Go as
+// their language.
+func isGoCode(e *dwarf.Entry) bool {
+	language, _ := e.Val(dwarf.AttrLanguage).(int64)
+	producer, _ := e.Val(dwarf.AttrProducer).(string)
+	return language == languageGo && !strings.Contains(producer, "cmd/asm")
+}
+
+func newUnit(e *dwarf.Entry, addrBytes int) unit {
+	u := unit{entry: e, addrBytes: addrBytes}
+	u.name, _ = e.Val(dwarf.AttrName).(string)
+	u.lowPC, _ = e.Val(dwarf.AttrLowpc).(uint64)
+	u.addrBase, u.hasLoclists = e.Val(dwarf.AttrAddrBase).(int64)
+	return u
 }

@@ -8,20 +8,20 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// maxTypeNames bounds the names that typeNames keeps.
+// maxTypeNames bounds the names that typeNames caches.
 const maxTypeNames = 1 << 14
 
 // maxTypeHops bounds how many typedefs of type parameters are followed.
 const maxTypeHops = 8
 
-// typeNames reads the names of types and keeps the last ones.
+// typeNames reads and caches the names of types.
 type typeNames struct {
 	reader *dwarf.Reader
 	names  map[dwarf.Offset]string
 }
 
-// of is the name of the type that e refers to, empty where it has none.
-func (t *typeNames) of(e *dwarf.Entry) (string, error) {
+// name returns the name of the type that e refers to, or "".
+func (t *typeNames) name(e *dwarf.Entry) (string, error) {
 	offset, ok := e.Val(dwarf.AttrType).(dwarf.Offset)
 	if !ok {
 		return "", nil
@@ -69,7 +69,7 @@ func (w *walk) typeScope(t *typeIndex) (*symdbv1.Scope, error) {
 			scope.Symbols = fields
 			continue
 		}
-		generalise(scope.GetSymbols(), fields)
+		generalize(scope.GetSymbols(), fields)
 	}
 	for i := range t.methods {
 		method, err := w.function(&t.methods[i], scopeMethod)
@@ -92,7 +92,7 @@ func (w *walk) fields(offset dwarf.Offset) ([]*symdbv1.Symbol, error) {
 		if member.Tag != dwarf.TagMember {
 			continue
 		}
-		typeName, err := w.types.of(member.Entry)
+		typeName, err := w.types.name(member.Entry)
 		if err != nil {
 			return nil, err
 		}
@@ -105,9 +105,9 @@ func (w *walk) fields(offset dwarf.Offset) ([]*symdbv1.Symbol, error) {
 	return fields, nil
 }
 
-// generalise makes the types of fields those that all instances of a generic type
-// have in common.
-func generalise(fields, other []*symdbv1.Symbol) {
+// generalize changes the types of fields to their common types with another instance
+// of a generic type.
+func generalize(fields, other []*symdbv1.Symbol) {
 	for i, f := range fields {
 		if i < len(other) {
 			f.Type = new(commonType(f.GetType(), other[i].GetType()))

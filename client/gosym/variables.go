@@ -22,16 +22,15 @@ const (
 	symbolLocal = "local"
 )
 
-// maxBlockDepth bounds how deep blocks nest below a function; the variables of
-// deeper ones are listed in the last. It keeps a root scope under the depth that
-// a server takes.
+// maxBlockDepth bounds the nesting of blocks below a function; the last one has the
+// variables of deeper ones. So a root scope does not exceed the depth that a server
+// accepts.
 const maxBlockDepth = 48
 
-// attrGoClosureOffset marks a variable that a function literal uses and something
-// around it declares.
+// attrGoClosureOffset marks a captured variable of a function literal.
 const attrGoClosureOffset = dwarf.Attr(0x2907)
 
-// variables gathers a function's arguments, variables and blocks.
+// variables reads a function's arguments, variables and blocks.
 func (w *walk) variables(f *function) error {
 	if f.Entry != nil {
 		if err := w.findEscaped(f, f.node, f.runs); err != nil {
@@ -56,7 +55,8 @@ func (w *walk) variables(f *function) error {
 	return nil
 }
 
-// block gathers what lies in n, a function or a block of it with that code, in b.
+// block reads into b the variables and blocks of n, a function or a block of it. runs is
+// its code.
 func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error {
 	count := 0
 	for _, child := range n.nodes {
@@ -101,8 +101,8 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 	return nil
 }
 
-// variable adds an argument or a local variable to b, unless the compiler made
-// it. runs are the code of b.
+// variable adds an argument or a local variable to b, unless the compiler made it. runs
+// is the code of b.
 func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error {
 	if f.lastCaptured < e.Offset && e.Offset <= f.lastDoubtful {
 		return nil
@@ -137,10 +137,10 @@ func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error
 		v.lines, w.pcs = w.locations.lines(e, f.unit, runs, w.pcs)
 	}
 	if inAbstract && f.inlined != nil {
-		v.lines = union(v.lines, f.within(b, f.inlined.of(declaration.Offset)))
+		v.lines = union(v.lines, f.within(b, f.inlined.valueLines(declaration.Offset)))
 	}
 	var err error
-	if v.typeName, err = w.types.of(declaration); err != nil {
+	if v.typeName, err = w.types.name(declaration); err != nil {
 		return err
 	}
 	if isAddress {
@@ -158,20 +158,20 @@ func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error
 	case f.isForeign(v.line):
 		return nil
 	case f.Entry == nil:
-		v.lines = nil // Nothing tells where its block ends.
+		v.lines = nil // It is unknown where its block ends.
 	default:
 		v.lines = from(v.lines, v.line)
 	}
 	if !v.arg && v.line < f.line {
-		// A //line directive went back: from the function's first line on is what came before.
+		// A //line directive went back, so lines from the function's first on came before.
 		v.lines = before(v.lines, f.line)
 	}
 	b.add(&v)
 	return nil
 }
 
-// abstractVariable is the variable of the function's abstract entry at that
-// offset, nil if there is none.
+// abstractVariable returns the variable of the function's abstract entry at that offset,
+// or nil.
 func (f *function) abstractVariable(offset dwarf.Offset) *dwarf.Entry {
 	for _, n := range f.abstract.nodes {
 		if n.Offset == offset {
@@ -181,10 +181,10 @@ func (f *function) abstractVariable(offset dwarf.Offset) *dwarf.Entry {
 	return nil
 }
 
-// lists reports whether somebody wrote the variable, or an argument without a name:
-// those that the compiler makes of its own are no identifiers. The arguments of a
-// loop's body that the loop does not name are the compiler's too. It corrects the
-// number of an argument without a name where the compiler counted its dictionary.
+// lists reports whether a variable was written: a named one, or an argument without a
+// name, except in the body of a loop, where the compiler makes those. Names made by the
+// compiler are not identifiers. lists corrects the number of an argument without a name
+// if the compiler counted its dictionary.
 func (f *function) lists(v *variable) bool {
 	if token.IsIdentifier(v.name) {
 		return v.name != "_"
@@ -200,26 +200,26 @@ func (f *function) lists(v *variable) bool {
 	return true
 }
 
-// isPart reports whether a local variable is a part, without size, of one that the
-// compiler took apart. So is each local variable of no size, in optimised code:
-// nothing tells them apart, and there is nothing to see in either.
+// isPart reports whether a local variable is a part, without size, of a variable that the
+// compiler split. In optimized code other variables without size look the same; they
+// have no value to see either.
 func isPart(e *dwarf.Entry) bool {
 	location, ok := e.Val(dwarf.AttrLocation).([]byte)
 	return ok && len(location) == 1 && location[0] == opCallFrameCFA
 }
 
-// isForeign reports whether a variable of that line may be declared in another
-// file than the function, by a //line directive in it.
+// isForeign reports whether a variable of that line may be declared in another file than
+// the function, due to a //line directive in it.
 func (f *function) isForeign(line int32) bool {
 	if f.Entry == nil {
 		return f.inlined != nil && f.inlined.mixed
 	}
-	at := []span{{line, line}}
+	only := []span{{line, line}}
 	outside := line < f.line || line > f.lastLine()
-	return len(f.foreign) > 0 && (outside && !covers(f.lines, at) || covers(f.foreign, at))
+	return len(f.foreign) > 0 && (outside && !covers(f.lines, only) || covers(f.foreign, only))
 }
 
-// within are the lines that lie in b, a block of the function, or its body.
+// within returns the lines in b, a block of the function or its body.
 func (f *function) within(b *block, lines []span) []span {
 	if b == &f.body || len(lines) == 0 {
 		return lines
@@ -235,10 +235,10 @@ func (f *function) within(b *block, lines []span) []span {
 	return lines
 }
 
-// findCaptured finds the arguments that are no arguments: where a function literal
-// is called at once, the compiler passes what it captures in front of what it
-// declares. Where such a variable is declared, or first used, is no place for an
-// argument: there is code of the body in front of it.
+// findCaptured finds the arguments that are captured variables: if a function literal is
+// called at once, the compiler passes captured variables before the declared arguments.
+// Their lines, where they are declared or first used, can't be those of an argument,
+// because code of the body precedes them.
 func (f *function) findCaptured() {
 	if !f.literal || f.abstract.Entry != nil {
 		return
@@ -249,7 +249,7 @@ func (f *function) findCaptured() {
 			continue
 		}
 		line := lineOf(n.Entry)
-		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
+		if isResult(n.Entry) {
 			continue
 		}
 		if strings.HasPrefix(nameOf(n.Entry), "&") || line < f.line || line > f.lastLine() ||
@@ -259,20 +259,26 @@ func (f *function) findCaptured() {
 	}
 }
 
-// signatureLine is the first line of a function, or the last with a result.
+func isResult(e *dwarf.Entry) bool {
+	is, _ := e.Val(dwarf.AttrVarParam).(bool)
+	return is
+}
+
+// signatureLine returns the last line of a function's signature that is known: its first
+// line, or the last with a result.
 func (f *function) signatureLine() int32 {
 	line := f.line
 	for _, n := range f.nodes {
-		if isResult, _ := n.Val(dwarf.AttrVarParam).(bool); isResult {
+		if isResult(n.Entry) {
 			line = max(line, lineOf(n.Entry))
 		}
 	}
 	return line
 }
 
-// findDoubtful finds the arguments that may be captured variables as well: where a
-// function literal lies in one line, or its first lines have no code, only names and
-// types tell what it captures from what it declares.
+// findDoubtful finds the arguments that may also be captured variables: if a function
+// literal is on one line, or its first lines have no code, only names and types
+// distinguish captured variables from declared arguments.
 func (w *walk) findDoubtful(f *function) error {
 	if !f.literal || f.loop || f.abstract.Entry != nil {
 		return nil
@@ -281,16 +287,15 @@ func (w *walk) findDoubtful(f *function) error {
 	signature := f.signatureLine()
 	for _, n := range f.nodes {
 		if n.Val(attrGoClosureOffset) != nil {
-			return nil // Captured variables are no arguments here.
+			return nil // Captured variables are not passed as arguments.
 		}
-		isResult, _ := n.Val(dwarf.AttrVarParam).(bool)
-		if n.Tag != dwarf.TagFormalParameter || isResult || n.Offset <= f.lastCaptured {
+		if n.Tag != dwarf.TagFormalParameter || isResult(n.Entry) || n.Offset <= f.lastCaptured {
 			continue
 		}
 		if line := lineOf(n.Entry); line <= signature && line < f.lastLine() {
 			return nil
 		}
-		typeName, err := w.types.of(n.Entry)
+		typeName, err := w.types.name(n.Entry)
 		if err != nil {
 			return err
 		}
@@ -302,23 +307,23 @@ func (w *walk) findDoubtful(f *function) error {
 		if !slices.ContainsFunc(around, func(v variable) bool {
 			return v.name == nameOf(n.Entry) && v.typeName == typeName && v.line <= f.line
 		}) {
-			return nil // The captured ones come first.
+			return nil // Captured variables come first.
 		}
 		f.lastDoubtful = n.Offset
 	}
 	return nil
 }
 
-// enclosing is what a function literal of the package lies in, with the bodies of loops
-// in it: the name does not say in which one the literal is.
+// enclosing returns the function that encloses a function literal of the package, and
+// the bodies of loops in it: the name does not say which of them the literal is in.
 func (w *walk) enclosing(literal *function) []functionIndex {
 	outer := literal.qualified[:max(strings.LastIndexAny(literal.qualified, ".-"), 0)]
 	var out []functionIndex
 	add := func(functions []functionIndex) {
 		for _, f := range functions {
 			rest, ok := strings.CutPrefix(f.qualified, outer)
-			isLoop := strings.HasPrefix(rest, "-range") && slices.ContainsFunc(f.instances, func(at instance) bool {
-				return at.last(w.index.inlined) >= literal.line
+			isLoop := strings.HasPrefix(rest, "-range") && slices.ContainsFunc(f.instances, func(inst instance) bool {
+				return inst.last(w.index.inlined) >= literal.line
 			})
 			if ok && (rest == "" || isLoop) {
 				out = append(out, f)
@@ -332,17 +337,17 @@ func (w *walk) enclosing(literal *function) []functionIndex {
 	return out
 }
 
-// variablesOf are all variables of some functions, of which none has lines.
+// variablesOf returns all variables of some functions, without their lines.
 func (w *walk) variablesOf(functions []functionIndex) ([]variable, error) {
 	var out []variable
 	for _, f := range functions {
-		for _, at := range f.instances {
+		for _, inst := range f.instances {
 			entries := make([]dwarf.Offset, 0, 2)
-			if at.hasCode {
-				entries = append(entries, at.concrete)
+			if inst.hasCode {
+				entries = append(entries, inst.concrete)
 			}
-			if at.hasAbstract {
-				entries = append(entries, at.abstract)
+			if inst.hasAbstract {
+				entries = append(entries, inst.abstract)
 			}
 			for _, entry := range entries {
 				n, err := nodeAt(w.reader, entry)
@@ -367,7 +372,7 @@ func (w *walk) appendVariables(dst []variable, n node) ([]variable, error) {
 			dst, err = w.appendVariables(dst, child)
 		case dwarf.TagFormalParameter, dwarf.TagVariable:
 			v := variable{name: nameOf(child.Entry), line: lineOf(child.Entry)}
-			v.typeName, err = w.types.of(child.Entry)
+			v.typeName, err = w.types.name(child.Entry)
 			dst = append(dst, v)
 		default:
 		}

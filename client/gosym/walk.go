@@ -8,8 +8,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// walk is one way over all packages. It shares nothing that it changes with other
-// walks.
+// walk is one iteration over all packages. Concurrent walks share only what they do not
+// change.
 type walk struct {
 	dwarf     *debugInfo
 	locations *locations
@@ -18,8 +18,7 @@ type walk struct {
 	types     typeNames
 	tables    lineTables
 	pcs       [][2]uint64
-	// runs has the code of a function, and behind it that of the blocks that are
-	// being read.
+	// runs is a stack: the code of a function, then of the nested blocks being read.
 	runs []run
 	// pkg is the package whose scope is being built.
 	pkg *packageIndex
@@ -61,26 +60,26 @@ func (w *walk) packageScope(p *packageIndex, agentVersion string) (*symdbv1.Scop
 	return scope, nil
 }
 
-// maxTableRows bounds the rows that lineTables keeps, 16 bytes each, beyond those
-// of the one table that is in use.
+// maxTableRows bounds the rows that lineTables caches, of 16 bytes each, except for the
+// table in use.
 const maxTableRows = 1 << 19
 
-// maxScratchRows bounds the rows for which there is room twice.
+// maxScratchRows is the largest table that is read into the reused buffer.
 const maxScratchRows = 1 << 15
 
-// lineTables reads line tables and keeps the last ones.
+// lineTables reads line tables and caches the last ones.
 type lineTables struct {
 	dwarf  *debugInfo
 	units  []unit
 	tables map[int]*lineTable
 	recent []int
 	rows   int
-	// scratch is for the table that is being read.
+	// scratch is the buffer for reading a table.
 	scratch []row
 }
 
-// of is the line table of a unit, by the unit's number.
-func (l *lineTables) of(number int) (*lineTable, error) {
+// table returns the line table of a unit, by the unit's number.
+func (l *lineTables) table(number int) (*lineTable, error) {
 	if t, ok := l.tables[number]; ok {
 		return t, nil
 	}
