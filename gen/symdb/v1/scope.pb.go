@@ -25,40 +25,39 @@ const (
 // Scope is a node of the tree of symbols that a tracer found in a program.
 //
 // A root scope is a Go package, a Java JAR, a .NET assembly, a Python module
-// or a Ruby file; below it lie its types, functions and blocks. A root may be
-// sent again, in the same upload, with other children: the backend merges
-// roots by scope_type and name. That is how a root too large for one message
-// travels.
+// or a Ruby file, with its types, functions and blocks. A root may be sent
+// again in the same upload with other children: the backend merges roots by
+// scope_type and name. A root too large for one message is sent this way.
 //
 // Every field becomes the JSON key of the same name, in the order of the field
-// numbers. A field marked `optional` is left out of the JSON where it is
-// absent; a repeated one where it is empty.
+// numbers. An `optional` field that is absent, and a repeated one that is
+// empty, is left out of the JSON.
 type Scope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of scope in the tracer's own spelling and case, for example `package`
 	// (Go), `JAR` (Java), `MODULE` (Python), `assembly` (.NET), `FILE` (Ruby).
 	// Required, not empty.
 	ScopeType string `protobuf:"bytes,1,opt,name=scope_type,json=scopeType,proto3" json:"scope_type,omitempty"`
-	// Name as the language writes it. Absent where the scope has none, as a block
-	// of statements; an empty name is kept as one.
+	// Name as the language writes it. Absent if the scope has none, such as a
+	// block of statements. An empty name is kept.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Path of the source file as the compiler recorded it. Absent when unknown.
+	// Path of the source file as recorded by the compiler. Absent if unknown.
 	SourceFile *string `protobuf:"bytes,3,opt,name=source_file,json=sourceFile,proto3,oneof" json:"source_file,omitempty"`
 	// First line of the scope, counted from 1. Default 0: unknown.
 	StartLine int32 `protobuf:"varint,4,opt,name=start_line,json=startLine,proto3" json:"start_line,omitempty"`
 	// Last line of the scope, inclusive. Default 0: unknown; 2147483647: to the
 	// end of the file.
 	EndLine int32 `protobuf:"varint,5,opt,name=end_line,json=endLine,proto3" json:"end_line,omitempty"`
-	// Whether injectible_lines is a statement about this scope, also when it is
-	// empty. Absent: the tracer does not know where probes can go.
+	// Whether injectible_lines applies to this scope, even if it is empty.
+	// Absent: the tracer does not know where probes can be placed.
 	HasInjectibleLines *bool `protobuf:"varint,6,opt,name=has_injectible_lines,json=hasInjectibleLines,proto3,oneof" json:"has_injectible_lines,omitempty"`
 	// Lines on which a probe can be placed. Default: none.
 	InjectibleLines []*LineRange `protobuf:"bytes,7,rep,name=injectible_lines,json=injectibleLines,proto3" json:"injectible_lines,omitempty"`
-	// What only some languages know of a scope. Absent: nothing.
+	// What only some languages have for a scope. Absent: nothing.
 	LanguageSpecifics *LanguageSpecifics `protobuf:"bytes,8,opt,name=language_specifics,json=languageSpecifics,proto3,oneof" json:"language_specifics,omitempty"`
-	// Fields, arguments and variables that belong to this scope itself.
+	// Fields, arguments and variables of this scope itself.
 	Symbols []*Symbol `protobuf:"bytes,9,rep,name=symbols,proto3" json:"symbols,omitempty"`
-	// Scopes inside this one, to the depth that the server allows (default 64
+	// Scopes inside this one, up to the depth that the server allows (default 64
 	// messages, counted from the root scope).
 	Scopes        []*Scope `protobuf:"bytes,10,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -170,17 +169,17 @@ type Symbol struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name as the language writes it. Required; it may be empty, but must be set.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Type as the language writes it. Absent, and `null` in the JSON, where the
-	// language has none (Python, Ruby).
+	// Type as the language writes it. Absent, and `null` in the JSON, if the
+	// language has no types (Python, Ruby).
 	Type *string `protobuf:"bytes,2,opt,name=type,proto3,oneof" json:"type,omitempty"`
 	// Kind of symbol in the tracer's own case: `field`, `static_field`, `arg` or
 	// `local` (Go, .NET), the same in upper case (Java, Python, Ruby). Required,
 	// not empty.
 	SymbolType string `protobuf:"bytes,3,opt,name=symbol_type,json=symbolType,proto3" json:"symbol_type,omitempty"`
 	// Line from which the symbol can be read, counted from 1. 0: in the whole
-	// scope; 2147483647: by method probes only. Absent when unknown.
+	// scope; 2147483647: by method probes only. Absent if unknown.
 	Line *int32 `protobuf:"varint,4,opt,name=line,proto3,oneof" json:"line,omitempty"`
-	// What only some languages know of a symbol. Absent: nothing.
+	// What only some languages have for a symbol. Absent: nothing.
 	LanguageSpecifics *LanguageSpecifics `protobuf:"bytes,5,opt,name=language_specifics,json=languageSpecifics,proto3,oneof" json:"language_specifics,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -306,9 +305,9 @@ func (x *LineRange) GetEnd() int32 {
 	return 0
 }
 
-// LanguageSpecifics holds what only some languages know of a scope or symbol.
-// Each field says which tracers send it. Absent fields and empty lists are left
-// out of the JSON.
+// LanguageSpecifics has what only some languages have for a scope or symbol.
+// Each field names the tracers that send it. Absent fields and empty lists are
+// left out of the JSON.
 type LanguageSpecifics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Version of the agent that found the symbols. Go, on a root scope.
@@ -323,11 +322,11 @@ type LanguageSpecifics struct {
 	Annotations []string `protobuf:"bytes,5,rep,name=annotations,proto3" json:"annotations,omitempty"`
 	// Names of implemented interfaces. Java, .NET.
 	Interfaces []string `protobuf:"bytes,6,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
-	// Name of the class that this one extends. Java.
+	// Name of the extended class. Java.
 	SuperClass *string `protobuf:"bytes,7,opt,name=super_class,json=superClass,proto3,oneof" json:"super_class,omitempty"`
-	// Names of the classes that this one extends. Python, .NET, Ruby.
+	// Names of the extended classes. Python, .NET, Ruby.
 	SuperClasses []string `protobuf:"bytes,8,rep,name=super_classes,json=superClasses,proto3" json:"super_classes,omitempty"`
-	// Type of what a method returns. Java, Python, .NET.
+	// Type of a method's result. Java, Python, .NET.
 	ReturnType *string `protobuf:"bytes,9,opt,name=return_type,json=returnType,proto3,oneof" json:"return_type,omitempty"`
 	// First column of the scope, counted from 1. .NET.
 	StartColumn *int32 `protobuf:"varint,10,opt,name=start_column,json=startColumn,proto3,oneof" json:"start_column,omitempty"`
@@ -344,15 +343,15 @@ type LanguageSpecifics struct {
 	MethodType *string `protobuf:"bytes,15,opt,name=method_type,json=methodType,proto3,oneof" json:"method_type,omitempty"`
 	// `public`, `protected` or `private`. Ruby.
 	Visibility *string `protobuf:"bytes,16,opt,name=visibility,proto3,oneof" json:"visibility,omitempty"`
-	// Number of arguments; negative where some are optional, as Ruby's
-	// Method#arity counts. Ruby.
+	// Number of arguments, as counted by Ruby's Method#arity: negative if some
+	// are optional. Ruby.
 	Arity *int32 `protobuf:"varint,17,opt,name=arity,proto3,oneof" json:"arity,omitempty"`
 	// Modules included in a class. Ruby.
 	IncludedModules []string `protobuf:"bytes,18,rep,name=included_modules,json=includedModules,proto3" json:"included_modules,omitempty"`
 	// Modules prepended to a class. Ruby.
 	PrependedModules []string `protobuf:"bytes,19,rep,name=prepended_modules,json=prependedModules,proto3" json:"prepended_modules,omitempty"`
-	// Keys that have no field here yet, written beside the others in the order
-	// of their bytes. A field above that is set wins over the same key here.
+	// Keys that have no field yet, written after the others in the order of
+	// their bytes. A field above that is set overrides the same key here.
 	// Numbers must be finite.
 	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields

@@ -24,7 +24,7 @@ const (
 // UploadScopesRequest is one message of an upload's stream.
 type UploadScopesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message carries. Required.
+	// Content of the message. Required.
 	//
 	// Types that are valid to be assigned to Payload:
 	//
@@ -95,7 +95,7 @@ type isUploadScopesRequest_Payload interface {
 }
 
 type UploadScopesRequest_Metadata struct {
-	// What the upload is about: exactly once, in the first message.
+	// Metadata of the upload: exactly once, in the first message.
 	Metadata *UploadMetadata `protobuf:"bytes,1,opt,name=metadata,proto3,oneof"`
 }
 
@@ -108,9 +108,9 @@ func (*UploadScopesRequest_Metadata) isUploadScopesRequest_Payload() {}
 
 func (*UploadScopesRequest_Scope) isUploadScopesRequest_Payload() {}
 
-// UploadMetadata says which program an upload's symbols are of. It is repeated
-// in every batch, so the server limits its size: 16 KiB in all, and 256 bytes each
-// of service, env, version, language and runtime_id.
+// UploadMetadata describes the program that an upload's symbols are from. It
+// is repeated in every batch, so the server limits its size to 16 KiB, and
+// service, env, version, language and runtime_id to 256 bytes each.
 type UploadMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the service that runs the program. Required, not empty.
@@ -124,24 +124,24 @@ type UploadMetadata struct {
 	// `JAVA`. Never altered. Required, not empty.
 	Language string `protobuf:"bytes,4,opt,name=language,proto3" json:"language,omitempty"`
 	// Identity of the upload: a UUID in its text form (RFC 9562), the same in
-	// every batch. Default empty: the server makes one, and tells it in the
+	// every batch. Default empty: the server makes one, and returns it in the
 	// response header and in the response.
 	UploadId string `protobuf:"bytes,5,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// Identity of the running process, as its other telemetry carries it.
+	// Identity of the running process, the same as in its other telemetry.
 	// Default empty.
 	RuntimeId string `protobuf:"bytes,6,opt,name=runtime_id,json=runtimeId,proto3" json:"runtime_id,omitempty"`
-	// Number of this stream's first batch, for a stream that goes on with an
-	// upload: next_batch_num of the UploadProgress before it, or one more than the
-	// batches that were accepted so far. Default 0, which means 1.
+	// Number of this stream's first batch, for a stream that resumes an upload:
+	// next_batch_num of the previous UploadProgress, or one more than the number
+	// of batches accepted so far. Default 0, which means 1.
 	FirstBatchNum int32 `protobuf:"varint,7,opt,name=first_batch_num,json=firstBatchNum,proto3" json:"first_batch_num,omitempty"`
 	// Whether another stream of the same upload follows, so that this one has no
 	// final batch. Default false: this stream ends the upload.
 	MoreFollows bool `protobuf:"varint,8,opt,name=more_follows,json=moreFollows,proto3" json:"more_follows,omitempty"`
-	// Whether this stream is exactly one batch, which no threshold and no age
-	// cuts. Then the same messages always are the same batch, and the stream can
-	// be repeated under the same upload_id and first_batch_num when it is not
-	// known what became of it. Too many scopes for one batch are refused with
-	// BATCH_TOO_LARGE. Requires upload_id. Default false.
+	// Whether this stream is exactly one batch, whatever the thresholds of size
+	// and age. Then the same messages always make the same batch, so the stream
+	// can be repeated under the same upload_id and first_batch_num if its outcome
+	// is unknown. Too many scopes for one batch are refused with BATCH_TOO_LARGE.
+	// Requires upload_id. Default false.
 	SingleBatch   bool `protobuf:"varint,9,opt,name=single_batch,json=singleBatch,proto3" json:"single_batch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -240,11 +240,11 @@ func (x *UploadMetadata) GetSingleBatch() bool {
 	return false
 }
 
-// UploadScopesResponse says what the intake has accepted. It is sent only when
-// that is the whole upload.
+// UploadScopesResponse summarizes an upload. It is sent only once the intake has
+// accepted the whole upload.
 type UploadScopesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the upload: the client's own, or the one that the server made.
+	// Identity of the upload: from the client, or made by the server.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
 	// Number of root scopes accepted.
 	ScopeCount int64 `protobuf:"varint,2,opt,name=scope_count,json=scopeCount,proto3" json:"scope_count,omitempty"`
@@ -252,8 +252,7 @@ type UploadScopesResponse struct {
 	BatchCount int32 `protobuf:"varint,3,opt,name=batch_count,json=batchCount,proto3" json:"batch_count,omitempty"`
 	// Size of all batches as JSON, in bytes.
 	RawBytes int64 `protobuf:"varint,4,opt,name=raw_bytes,json=rawBytes,proto3" json:"raw_bytes,omitempty"`
-	// Size of all batches as gzip, in bytes: the sum of what the intake was told
-	// as attachmentSize.
+	// Size of all batches as gzip, in bytes: the sum of their attachmentSize.
 	CompressedBytes int64 `protobuf:"varint,5,opt,name=compressed_bytes,json=compressedBytes,proto3" json:"compressed_bytes,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -324,23 +323,23 @@ func (x *UploadScopesResponse) GetCompressedBytes() int64 {
 	return 0
 }
 
-// UploadProgress is a status detail of an upload that failed and is worth trying
-// again: how far its stream came. The client goes on in another stream, on
-// whichever server answers: under the same upload_id, with next_batch_num as
-// first_batch_num, with the scopes behind the accepted ones.
+// UploadProgress is a status detail of a failed upload that can be resumed: the
+// progress of its stream. The client resumes in another stream, on any server:
+// under the same upload_id, with next_batch_num as first_batch_num, and with
+// the scopes after the accepted ones.
 //
-// Where the detail is missing, as when the connection broke, it is not known
+// Without this detail, such as after the connection broke, it is unknown
 // whether the intake has the last batch. Which scopes a batch has depends on
-// sizes and settings, so the same number could come to stand for other scopes.
-// The client then starts over under a new upload_id, unless it used
+// sizes and settings, so the same number could then stand for other scopes.
+// The client therefore starts over under a new upload_id, unless it used
 // single_batch.
 type UploadProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identity of the upload. Empty: the server gave the stream up before it read of
-	// which upload it is. Nothing of it is accepted, and the client opens it again
-	// as it was.
+	// Identity of the upload. Empty: the server aborted the stream before it read
+	// the metadata. Nothing was accepted, and the client sends the same stream
+	// again.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// How many of this stream's scopes are accepted, counted from its first.
+	// Number of this stream's scopes that are accepted, from its first one on.
 	AcceptedScopeCount int64 `protobuf:"varint,2,opt,name=accepted_scope_count,json=acceptedScopeCount,proto3" json:"accepted_scope_count,omitempty"`
 	// Number of the next batch.
 	NextBatchNum  int32 `protobuf:"varint,3,opt,name=next_batch_num,json=nextBatchNum,proto3" json:"next_batch_num,omitempty"`
@@ -399,16 +398,16 @@ func (x *UploadProgress) GetNextBatchNum() int32 {
 	return 0
 }
 
-// IntakeFailure is a status detail: what went wrong between the server and the
-// intake. Its presence tells that the upload itself was in order.
+// IntakeFailure is a status detail: a failure between the server and the
+// intake. If it is present, the upload itself was valid.
 type IntakeFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// HTTP status of the intake's answer. 0: there was none, because the intake
-	// could not be reached, broke off or did not answer in time.
+	// HTTP status of the intake's response. 0: there was none, because the intake
+	// was unreachable, closed the connection or timed out.
 	HttpStatus int32 `protobuf:"varint,1,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	// Number of the batch that was not accepted, counted from 1.
 	BatchNum int32 `protobuf:"varint,2,opt,name=batch_num,json=batchNum,proto3" json:"batch_num,omitempty"`
-	// Always empty: what the intake says is for the server's operator, in the log.
+	// Always empty: the intake's response is in the log, for the server's operator.
 	//
 	// Deprecated: Marked as deprecated in symdb/v1/symbol_database_service.proto.
 	Answer        string `protobuf:"bytes,3,opt,name=answer,proto3" json:"answer,omitempty"`

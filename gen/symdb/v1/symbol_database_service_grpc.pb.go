@@ -26,27 +26,27 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// SymbolDatabaseService takes the symbols of running programs from language
-// tracers and forwards them, in batches of gzipped JSON, to a debugger's
-// backend.
+// SymbolDatabaseService receives the symbols of running programs from language
+// tracers and forwards them to a debugger's backend, in batches of gzipped
+// JSON.
 type SymbolDatabaseServiceClient interface {
-	// UploadScopes takes one upload: its metadata in the first message, then each
-	// scope in a message of its own, then the end of the stream. It answers once
-	// the intake has accepted every batch; until then nothing is promised. When
-	// the intake is slow the server stops reading, and HTTP/2 flow control stops
-	// the client.
+	// UploadScopes receives one upload: its metadata in the first message, then
+	// one scope in each message, then the end of the stream. The server responds
+	// once the intake has accepted every batch; until then nothing is guaranteed.
+	// If the intake is slow, the server stops reading, and HTTP/2 flow control
+	// slows down the client.
 	//
-	// One upload may travel in several streams, one after the other: see
-	// first_batch_num, more_follows and single_batch.
+	// An upload may be sent in several consecutive streams: see first_batch_num,
+	// more_follows and single_batch.
 	//
-	// A message that is wrong ends the upload with INVALID_ARGUMENT and a
-	// BadRequest that names the field; what was forwarded by then is never marked
-	// final. An intake that can't be reached, or that is overloaded, ends it with
-	// UNAVAILABLE; one that refuses the batch ends it with FAILED_PRECONDITION.
-	// Both carry an IntakeFailure. Every status carries one google.rpc.ErrorInfo.
+	// An invalid message ends the upload with INVALID_ARGUMENT and a BadRequest
+	// that names the field; batches forwarded by then are never final. An intake
+	// that is unreachable or overloaded ends it with UNAVAILABLE, and one that
+	// refuses the batch with FAILED_PRECONDITION. Both have an IntakeFailure.
+	// Every status has one google.rpc.ErrorInfo.
 	//
-	// UNAVAILABLE from the server carries a RetryInfo and, where it is known how
-	// far the stream came, an UploadProgress from which the client goes on.
+	// UNAVAILABLE from the server has a RetryInfo and, if the progress of the
+	// stream is known, an UploadProgress from which the client can resume.
 	//
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
@@ -78,27 +78,27 @@ type SymbolDatabaseService_UploadScopesClient = grpc.ClientStreamingClient[Uploa
 // All implementations must embed UnimplementedSymbolDatabaseServiceServer
 // for forward compatibility.
 //
-// SymbolDatabaseService takes the symbols of running programs from language
-// tracers and forwards them, in batches of gzipped JSON, to a debugger's
-// backend.
+// SymbolDatabaseService receives the symbols of running programs from language
+// tracers and forwards them to a debugger's backend, in batches of gzipped
+// JSON.
 type SymbolDatabaseServiceServer interface {
-	// UploadScopes takes one upload: its metadata in the first message, then each
-	// scope in a message of its own, then the end of the stream. It answers once
-	// the intake has accepted every batch; until then nothing is promised. When
-	// the intake is slow the server stops reading, and HTTP/2 flow control stops
-	// the client.
+	// UploadScopes receives one upload: its metadata in the first message, then
+	// one scope in each message, then the end of the stream. The server responds
+	// once the intake has accepted every batch; until then nothing is guaranteed.
+	// If the intake is slow, the server stops reading, and HTTP/2 flow control
+	// slows down the client.
 	//
-	// One upload may travel in several streams, one after the other: see
-	// first_batch_num, more_follows and single_batch.
+	// An upload may be sent in several consecutive streams: see first_batch_num,
+	// more_follows and single_batch.
 	//
-	// A message that is wrong ends the upload with INVALID_ARGUMENT and a
-	// BadRequest that names the field; what was forwarded by then is never marked
-	// final. An intake that can't be reached, or that is overloaded, ends it with
-	// UNAVAILABLE; one that refuses the batch ends it with FAILED_PRECONDITION.
-	// Both carry an IntakeFailure. Every status carries one google.rpc.ErrorInfo.
+	// An invalid message ends the upload with INVALID_ARGUMENT and a BadRequest
+	// that names the field; batches forwarded by then are never final. An intake
+	// that is unreachable or overloaded ends it with UNAVAILABLE, and one that
+	// refuses the batch with FAILED_PRECONDITION. Both have an IntakeFailure.
+	// Every status has one google.rpc.ErrorInfo.
 	//
-	// UNAVAILABLE from the server carries a RetryInfo and, where it is known how
-	// far the stream came, an UploadProgress from which the client goes on.
+	// UNAVAILABLE from the server has a RetryInfo and, if the progress of the
+	// stream is known, an UploadProgress from which the client can resume.
 	//
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
