@@ -1,6 +1,6 @@
-// Package integration holds the black-box tests: a client, a server and an
-// intake, joined by real gRPC and real HTTP. They know of the server what
-// docs/protocol.md and docs/intake.md promise, and nothing else.
+// Package integration has the black-box tests: a client, a server and an intake,
+// connected by real gRPC and HTTP. The tests assume only what docs/protocol.md and
+// docs/intake.md promise.
 //
-// Start at internal/testbed, which starts the three and checks what has arrived.
+// Start at internal/testbed, which starts the three and checks what the intake received.
 package integration

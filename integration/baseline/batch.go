@@ -12,8 +12,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// batch is the open batch of an upload, which has it, its buffer and its
-// compressor for as long as it lasts.
+// batch is the open batch of an upload. Each upload keeps one, with its buffer and
+// compressor, until it ends.
 type batch struct {
 	compressed bytes.Buffer
 	gzip       *gzip.Writer
@@ -25,14 +25,13 @@ type batch struct {
 func newBatch() *batch {
 	b := &batch{}
 	b.gzip = gzip.NewWriter(&b.compressed)
-	b.raw.to = b.gzip
+	b.raw.w = b.gzip
 	b.json = json.NewEncoder(&b.raw)
 	return b
 }
 
 func (b *batch) full() bool { return b.compressed.Len() >= FlushThresholdBytes }
 
-// add decodes nothing any more: gRPC has.
 func (b *batch) add(md *symdbv1.UploadMetadata, batchNum int, message *symdbv1.Scope) error {
 	before := ","
 	if b.scopeCount == 0 {
@@ -50,7 +49,7 @@ func (b *batch) add(md *symdbv1.UploadMetadata, batchNum int, message *symdbv1.S
 	return b.json.Encode(&scope)
 }
 
-// envelope is what stands in front of a batch's scopes.
+// envelope is the part of a batch before its scopes.
 type envelope struct {
 	Service  string `json:"service"`
 	Env      string `json:"env,omitempty"`
@@ -85,14 +84,14 @@ func (b *batch) reset() {
 	b.scopeCount = 0
 }
 
-// counter counts what is written through it.
+// counter counts the bytes written.
 type counter struct {
-	to      io.Writer
+	w       io.Writer
 	written int64
 }
 
 func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.to.Write(p)
+	n, err := c.w.Write(p)
 	c.written += int64(n)
 	return n, err
 }

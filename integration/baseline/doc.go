@@ -1,8 +1,8 @@
-// Package baseline is what scopegate is compared with: the design of
+// Package baseline is the design that scopegate is compared with: that of
 // datadog-agent's pull request 50438, "stream JSON into gzip, chunk by
-// compressed size", put behind the same gRPC API. Messages are decoded into Go
-// values, written by encoding/json into compress/gzip at its default level, and
-// a batch ends at 2 MiB of compressed bytes.
+// compressed size", behind the same gRPC API. It decodes messages into Go
+// values and writes them by encoding/json into compress/gzip at its default
+// level. A batch ends at 2 MiB of compressed bytes.
 //
-// It exists for benchmarks and load tests. Nothing that serves imports it.
+// It is for benchmarks and load tests only.
 package baseline

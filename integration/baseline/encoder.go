@@ -20,13 +20,12 @@ type Encoder struct {
 	batch bytes.Buffer
 	gzip  *gzip.Writer
 	json  *json.Encoder
-	// Emit is called with each finished batch; the bytes are valid until it
-	// returns.
+	// Emit is called with each finished batch, which is valid until it returns.
 	Emit func(batch []byte) error
 }
 
-// NewEncoder returns an encoder that has a compressor of its own, as each
-// upload has in this design.
+// NewEncoder returns an encoder with its own compressor, as each upload has in
+// this design.
 func NewEncoder(emit func([]byte) error) *Encoder {
 	e := &Encoder{Emit: emit}
 	e.gzip = gzip.NewWriter(&e.batch)
@@ -53,7 +52,7 @@ func (e *Encoder) Add(wire []byte) error {
 	return e.Flush()
 }
 
-// Len returns how many compressed bytes the open batch has.
+// Len returns the compressed size of the open batch.
 func (e *Encoder) Len() int { return e.batch.Len() }
 
 // Flush ends the batch and emits it.

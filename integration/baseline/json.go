@@ -6,7 +6,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Scope is a scope as encoding/json shall write it.
+// Scope is a scope for encoding/json.
 type Scope struct {
 	ScopeType          string      `json:"scope_type"`
 	Name               *string     `json:"name,omitempty"`
@@ -20,7 +20,7 @@ type Scope struct {
 	Scopes             []Scope     `json:"scopes,omitempty"`
 }
 
-// Symbol is a symbol as encoding/json shall write it.
+// Symbol is a symbol for encoding/json.
 type Symbol struct {
 	Name              string     `json:"name"`
 	Type              *string    `json:"type"`
@@ -29,14 +29,14 @@ type Symbol struct {
 	LanguageSpecifics *Specifics `json:"language_specifics,omitempty"`
 }
 
-// LineRange is a range of lines as encoding/json shall write it.
+// LineRange is a range of lines for encoding/json.
 type LineRange struct {
 	Start int32 `json:"start"`
 	End   int32 `json:"end"`
 }
 
-// Specifics are language specifics as encoding/json shall write them: those of
-// Go, which the benchmarks' corpus is made of, and the open map.
+// Specifics are language specifics for encoding/json: those of Go, the language
+// of the benchmarks' corpus, and the open map.
 type Specifics struct {
 	AgentVersion        *string                    `json:"agent_version,omitempty"`
 	GoQualifiedName     *string                    `json:"go_qualified_name,omitempty"`
@@ -44,7 +44,7 @@ type Specifics struct {
 	Additional          map[string]*structpb.Value `json:"additional,omitempty"`
 }
 
-// FromProto returns the scope that a decoded message stands for.
+// FromProto returns the scope of a decoded message.
 func FromProto(p *symdbv1.Scope) Scope {
 	s := Scope{
 		ScopeType:          p.GetScopeType(),

@@ -19,9 +19,9 @@ import (
 
 const postTimeout = 30 * time.Second
 
-// Service is the API on the design that scopegate is compared with. It forwards
-// whole uploads only: it knows neither several streams of one upload nor single
-// batches, and it does not try again.
+// Service implements the API by the design that scopegate is compared with. It
+// forwards only whole uploads: it supports neither several streams of an upload nor
+// single batches, and does not retry.
 type Service struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 
@@ -45,7 +45,7 @@ func (s *Service) UploadScopes(
 	}
 	md := first.GetMetadata()
 	if md.GetService() == "" || md.GetLanguage() == "" {
-		return status.Error(codes.InvalidArgument, "the first message is no metadata with a service and a language")
+		return status.Error(codes.InvalidArgument, "the first message is not metadata with a service and a language")
 	}
 	if md.GetUploadId() == "" {
 		md.UploadId = uuid.NewString()
@@ -92,8 +92,8 @@ type upload struct {
 	summary  *symdbv1.UploadScopesResponse
 }
 
-// add writes a scope. A full batch waits for the next scope, which shows that it
-// is not the final one.
+// add writes a scope. A full batch is forwarded only when the next scope is there,
+// because it may be the final one until then.
 func (u *upload) add(ctx context.Context, scope *symdbv1.Scope) error {
 	if u.batch.full() {
 		if err := u.forward(ctx, false); err != nil {
@@ -137,7 +137,7 @@ func (s *Service) post(ctx context.Context, md *symdbv1.UploadMetadata, batchNum
 		return err
 	}
 	defer response.Body.Close()
-	// A connection is used again only after its answer was read.
+	// A connection is reused only after its response was read.
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		return err
 	}

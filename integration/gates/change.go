@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// confidence is that of the intervals of changes.
+	// confidence is the confidence level of intervals.
 	confidence = 0.90
 	// tolerancePercent is the smallest change of a mean that counts.
 	tolerancePercent = 5.0
 )
 
-// verdict says what a change of a goal is worth.
+// verdict is the assessment of a goal's change.
 type verdict string
 
 const (
@@ -23,20 +23,19 @@ const (
 	noChange verdict = "no change"
 )
 
-// change is how the candidate's mean differs from the base's.
+// change is the difference between the candidate's mean and the base's.
 type change struct {
 	baseMean, candidateMean float64
-	// percent is the change of the mean, of the base's mean; lo and hi are the
-	// bounds of its confidence interval. They are NaN where the base's mean is
-	// zero, and infinite where there is only one replicate.
+	// percent is the change of the mean relative to the base's; lo and hi are the
+	// bounds of its confidence interval. They are NaN if the base's mean is zero,
+	// and infinite if there is only one replicate.
 	percent, lo, hi float64
 	verdict         verdict
 }
 
-// compare compares samples whose nth values were measured one right after the
-// other, so that what else the machine did has met both. The mean of these pairs'
-// differences is the difference of the means, and its confidence interval is that
-// of a sample with one value a pair (Student's t).
+// compare compares paired samples: their nth values were measured one right after
+// the other, so that other load on the machine affected both. The confidence interval
+// is that of the pairs' differences (Student's t).
 func compare(base, candidate []float64, moreIsBetter bool) change {
 	c := change{baseMean: mean(base), candidateMean: mean(candidate), verdict: noChange}
 	differences := make([]float64, len(base))
@@ -63,7 +62,7 @@ func compare(base, candidate []float64, moreIsBetter bool) change {
 	return c
 }
 
-// vague tells that a change beyond the tolerance may have gone unnoticed.
+// vague reports whether there may be a change beyond the tolerance without a verdict.
 func (c change) vague() bool {
 	return c.verdict == noChange && !(c.lo > -tolerancePercent && c.hi < tolerancePercent)
 }

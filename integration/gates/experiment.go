@@ -6,34 +6,27 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// experiment is one way to load a server, and what must hold whenever it is
-// loaded so.
+// experiment is one way to load a server, with the bounds that must hold.
 type experiment struct {
 	name string
-	// whole sends packages as the client splits them, else each function and type
-	// is a message.
+	// whole sends packages as the client splits them; otherwise each function and
+	// type is a message.
 	whole bool
-	// messages is how many messages an upload has, taken evenly from all of
-	// them. 0: all.
+	// messages is how many messages an upload has, taken evenly from all. 0: all.
 	messages int
-	// maxJSONBytes is how much JSON the messages are together, at most. 0: no
-	// limit.
+	// maxJSONBytes limits the JSON of all messages. 0: no limit.
 	maxJSONBytes int64
 	plan         load.Plan
 	intake       load.IntakeOptions
-	// args are flags of the server, as --name=value. A server from before a flag
-	// was there is started without it.
+	// args are flags of the server, as --name=value. A server without such a flag is
+	// started without it.
 	args   []string
 	bounds []bound
 }
 
-// payload returns what one upload of the experiment consists of.
-func (e experiment) payload(from *load.Symbols) (load.Payload, error) {
-	scopes := from.Functions
-	if e.whole {
-		scopes = from.Whole
-	}
-	scopes = load.Evenly(scopes, e.messages)
+// payload returns the payload of one upload.
+func (e experiment) payload(symbols *load.Symbols) (load.Payload, error) {
+	scopes := symbols.Scopes(e.whole, e.messages)
 	if e.maxJSONBytes > 0 {
 		var err error
 		if scopes, err = load.Fitting(scopes, e.maxJSONBytes); err != nil {
@@ -43,24 +36,23 @@ func (e experiment) payload(from *load.Symbols) (load.Payload, error) {
 	return load.NewPayload(scopes)
 }
 
-// bound is a check with its limit. It must hold in all replicates.
+// bound is a check with a limit, which must hold in all replicates.
 type bound struct {
-	check check
-	limit float64
-	// reason is why the limit is what it is.
-	reason string
+	check  check
+	limit  float64
+	reason string // for the limit
 }
 
-// The bounds that every experiment has.
+// The bounds of every experiment.
 var (
 	allArrived     = bound{missedBytes, 0, "an upload that was sent is at the intake, whole"}
 	fewConnections = bound{intakeConnections, 20, "the server's own limit is 16; one that closes may be seen beside the next"}
 )
 
-// experiments returns all of them, in the order in which they are run. Limits on
-// CPU time and, where nothing else is said, memory are what two busy cores have
-// shown and about as much again, because they are to hold on other machines too:
-// they find what is grossly wrong, and the comparison with a base finds the rest.
+// experiments returns all experiments in order. Unless their reasons say otherwise,
+// limits on CPU time and memory are about twice the values measured on two busy cores,
+// because they must hold on other machines too. They detect gross errors; the comparison
+// with a base detects the rest.
 func experiments() []experiment {
 	all := []experiment{
 		{
@@ -112,8 +104,8 @@ func experiments() []experiment {
 	return all
 }
 
-// troubled returns an experiment in which the intake holds the server up. Batches
-// are small, so that each upload has about a dozen.
+// troubled returns an experiment in which the intake delays the server. Batches are
+// small, so that each upload has about a dozen.
 func troubled(name string, intake load.IntakeOptions) experiment {
 	return experiment{
 		name:   name,

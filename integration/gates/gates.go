@@ -9,29 +9,27 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// run is what is measured, with what.
+// run is a run of the gates.
 type run struct {
 	experiments []experiment
 	symbols     *load.Symbols
-	// base may be nil: then the candidate is measured alone.
-	base      *variant
-	candidate variant
-	// replicates is how often each experiment is run with each variant.
-	replicates int
-	// dir takes the servers' logs.
-	dir    string
-	logger *slog.Logger
+	// base may be nil. Then only the candidate is measured.
+	base       *variant
+	candidate  variant
+	replicates int    // of each experiment, with each variant
+	dir        string // for the servers' logs
+	logger     *slog.Logger
 }
 
 // results are the measurements of one experiment, by replicate.
 type results struct {
 	experiment experiment
-	// base is empty where the candidate was measured alone.
+	// base is empty if only the candidate was measured.
 	base, candidate []measurement
 }
 
-// measureAll runs all experiments. A replicate is both variants, one right after the
-// other; which of them is first alternates.
+// measureAll runs all experiments. A replicate measures both variants, one right after
+// the other, in alternating order.
 func (r run) measureAll(ctx context.Context) ([]results, error) {
 	var all []results
 	for _, e := range r.experiments {
@@ -74,11 +72,11 @@ func (r run) replicate(ctx context.Context, found *results, sent load.Payload, c
 	return nil
 }
 
-// values returns what of tells of each measurement.
-func values(measured []measurement, of func(measurement) float64) []float64 {
-	told := make([]float64, len(measured))
+// values returns a value of each measurement.
+func values(measured []measurement, value func(measurement) float64) []float64 {
+	all := make([]float64, len(measured))
 	for i, m := range measured {
-		told[i] = of(m)
+		all[i] = value(m)
 	}
-	return told
+	return all
 }

@@ -1,8 +1,7 @@
-// Command gates decides whether a server may be merged: it loads it in a few ways,
-// several times, checks that bounds hold each time, and, where it is given a base,
-// that no goal got worse: `make gates`, docs/gates.md. Start at main, then gates.go;
-// the experiments and their limits are in experiment.go. To see how far a server
-// goes, rather than whether it fell back, use integration/loadtest.
+// Command gates decides whether a server may be merged: `make gates`, docs/gates.md. It
+// runs experiments several times, checks that bounds hold each time, and, if there is a
+// base, that no goal got worse. Start at main, then gates.go; the experiments and their
+// limits are in experiment.go. To find a server's limits, use integration/loadtest.
 package main
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// errFailed is returned where a gate has failed; the report says which.
+// errFailed is returned if a gate has failed; the report says which.
 var errFailed = errors.New("a gate has failed")
 
 // The command's exit statuses.
@@ -42,11 +41,11 @@ type settings struct {
 func main() {
 	var s settings
 	flag.StringVar(&s.base, "base", "", "the base server's program; empty: only the candidate's bounds are checked")
-	flag.StringVar(&s.baseRevision, "base-revision", "base", "what the report calls the base")
+	flag.StringVar(&s.baseRevision, "base-revision", "base", "name of the base in the report")
 	flag.StringVar(&s.candidate, "candidate", "bin/scopegate", "the candidate server's program")
-	flag.StringVar(&s.candidateRevision, "candidate-revision", "candidate", "what the report calls the candidate")
+	flag.StringVar(&s.candidateRevision, "candidate-revision", "candidate", "name of the candidate in the report")
 	flag.StringVar(&s.binary, "binary", ".tmp/corpus/go", "the Go program whose symbols are uploaded")
-	flag.StringVar(&s.dir, "dir", ".tmp/gates", "where report.md and the servers' logs are put")
+	flag.StringVar(&s.dir, "dir", ".tmp/gates", "directory for report.md and the servers' logs")
 	flag.StringVar(&s.only, "experiments", "", "a regular expression: run only the experiments whose name it matches")
 	flag.IntVar(&s.replicates, "replicates", 5, "how often each experiment is run with each server")
 	flag.Parse()
@@ -74,7 +73,7 @@ func (s settings) run(ctx context.Context) error {
 	return r.decide(ctx, os.Stdout)
 }
 
-// prepare reads the symbols and looks at the servers' programs.
+// prepare reads the symbols and the flags of the servers' programs.
 func (s settings) prepare(ctx context.Context) (run, error) {
 	r := run{replicates: s.replicates, dir: s.dir, logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	wanted, err := regexp.Compile(s.only)
@@ -111,8 +110,7 @@ func (s settings) prepare(ctx context.Context) (run, error) {
 	return r, nil
 }
 
-// decide measures, writes the report and returns errFailed where a gate has
-// failed.
+// decide measures, writes the report, and returns errFailed if a gate has failed.
 func (r run) decide(ctx context.Context, w io.Writer) error {
 	all, err := r.measureAll(ctx)
 	if err != nil {

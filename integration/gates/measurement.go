@@ -12,32 +12,31 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// measurement is what one replicate has shown of a variant.
+// measurement is the result of one replicate of a variant.
 type measurement struct {
-	// cpu is the server's CPU time for all uploads, idleCPU that while they were
-	// held and settled.
+	// cpu is the server's CPU time for all uploads, idleCPU its CPU time while they
+	// were open and idle.
 	cpu, idleCPU time.Duration
 	peakBytes    int64
-	// sent and delivered are bytes of JSON: of all uploads, and of those that the
-	// intake has whole.
+	// sentBytes is the JSON of all uploads, deliveredBytes of those that the intake
+	// has whole.
 	sentBytes, deliveredBytes int64
-	// ingressTook is the time in which clients got rid of all messages, egressTook
-	// that until the intake had accepted the last batch, without the time for
-	// which uploads were held.
+	// ingressTook is the time until clients had sent all messages, egressTook the
+	// time until the intake had accepted the last batch, without the time for which
+	// uploads were held open.
 	ingressTook, egressTook, idleTook time.Duration
 	peakConnections                   int
 }
 
 // variant is a server that is measured.
 type variant struct {
-	// name is base or candidate, revision which source it was built of.
+	// name is base or candidate, revision that of its source.
 	name, revision string
 	server         load.Server
-	// flags are those that it has.
-	flags map[string]bool
+	flags          map[string]bool // supported ones
 }
 
-// variantOf asks a server's program for its flags.
+// variantOf returns the variant of a server's program.
 func variantOf(ctx context.Context, name, revision, program string) (variant, error) {
 	v := variant{name: name, revision: revision, server: load.Server{Program: program, Args: []string{"serve"}}}
 	flags, err := v.server.Flags(ctx)
@@ -45,7 +44,7 @@ func variantOf(ctx context.Context, name, revision, program string) (variant, er
 	return v, err
 }
 
-// supported returns the arguments whose flags the variant has, and the others.
+// supported returns the arguments whose flags the variant supports, and the others.
 func (v variant) supported(args []string) (has, lacks []string) {
 	for _, arg := range args {
 		name, _, _ := strings.Cut(arg, "=")
@@ -58,8 +57,7 @@ func (v variant) supported(args []string) (has, lacks []string) {
 	return has, lacks
 }
 
-// measure starts a server and an intake, loads them as the experiment says and
-// stops them. The server's log goes to dir.
+// measure runs an experiment with a new server and intake. The server's log goes to dir.
 func measure(
 	ctx context.Context, e experiment, v variant, sent load.Payload, dir string, logger *slog.Logger,
 ) (m measurement, err error) {
@@ -114,12 +112,11 @@ func measure(
 	if plan.Hold > 0 {
 		m.peakBytes = held.PeakBytes
 	}
-	m.tell(logger, seen, delivered)
+	m.log(logger, seen, delivered)
 	return m, nil
 }
 
-// tell logs what a replicate has shown, and why where something is missing.
-func (m measurement) tell(logger *slog.Logger, seen load.Outcome, delivered load.Delivery) {
+func (m measurement) log(logger *slog.Logger, seen load.Outcome, delivered load.Delivery) {
 	if delivered.Flaw != "" {
 		logger.Warn("an upload is not whole", "flaw", delivered.Flaw)
 	}
@@ -130,31 +127,30 @@ func (m measurement) tell(logger *slog.Logger, seen load.Outcome, delivered load
 		"retries", seen.RetryCount, "posts_turned_away", delivered.TurnedAwayCount)
 }
 
-// goal is what a change of the server may make better or worse.
+// goal is a value that a change of the server may make better or worse.
 type goal struct {
-	name, unit string
-	// moreIsBetter is set where less would be worse.
+	name, unit   string
 	moreIsBetter bool
-	of           func(measurement) float64
+	value        func(measurement) float64
 }
 
 func goals() []goal {
 	return []goal{
-		{name: "server CPU", unit: "s/GB", of: measurement.cpuPerGB},
-		{name: "memory utilisation", unit: "MiB", of: measurement.peakMiB},
-		{name: "ingress throughput", unit: "MB/s", moreIsBetter: true, of: func(m measurement) float64 {
+		{name: "server CPU", unit: "s/GB", value: measurement.cpuPerGB},
+		{name: "memory utilisation", unit: "MiB", value: measurement.peakMiB},
+		{name: "ingress throughput", unit: "MB/s", moreIsBetter: true, value: func(m measurement) float64 {
 			return perSecond(m.sentBytes, m.ingressTook)
 		}},
-		{name: "egress throughput", unit: "MB/s", moreIsBetter: true, of: func(m measurement) float64 {
+		{name: "egress throughput", unit: "MB/s", moreIsBetter: true, value: func(m measurement) float64 {
 			return perSecond(m.deliveredBytes, m.egressTook)
 		}},
 	}
 }
 
-// check is what can be bounded.
+// check is a value that can be bounded.
 type check struct {
 	name, unit string
-	of         func(measurement) float64
+	value      func(measurement) float64
 }
 
 var (
@@ -175,7 +171,7 @@ func (m measurement) cpuPerGB() float64 { return m.cpu.Seconds() / (float64(m.se
 
 func (m measurement) peakMiB() float64 { return float64(m.peakBytes) / (1 << 20) }
 
-// perSecond returns MB/s, or zero where the time is none: nothing has come.
+// perSecond returns MB/s, or zero if nothing was delivered and there is no time.
 func perSecond(bytes int64, took time.Duration) float64 {
 	if took <= 0 {
 		return 0

@@ -8,36 +8,33 @@ import (
 	"strings"
 )
 
-// report is what the results come to.
+// report is the outcome of a run.
 type report struct {
-	// base is the base's revision, or "" where there is none; candidate is the
-	// other's.
+	// base and candidate are revisions. base is "" if there is none.
 	base, candidate string
 	replicates      int
 	bounds          []boundRow
 	changes         []changeRow
-	// notes say what else is to be known.
-	notes []string
+	notes           []string
 }
 
-// boundRow is what became of one bound.
+// boundRow is the outcome of a bound.
 type boundRow struct {
 	experiment string
 	bound      bound
-	// passed is in how many replicates it held, worst the largest value.
+	// passed is the number of replicates in which it held, worst the largest value.
 	passed int
 	worst  float64
 }
 
-// changeRow is how one goal has changed.
+// changeRow is the change of a goal.
 type changeRow struct {
 	experiment string
 	goal       goal
 	change     change
 }
 
-// judge checks bounds, of the candidate alone, and compares goals where there is a
-// base.
+// judge checks the candidate's bounds and, if there is a base, compares goals.
 func (r run) judge(all []results) report {
 	rep := report{candidate: r.candidate.revision, replicates: r.replicates}
 	if r.base != nil {
@@ -46,7 +43,7 @@ func (r run) judge(all []results) report {
 	for _, found := range all {
 		for _, b := range found.experiment.bounds {
 			row := boundRow{experiment: found.experiment.name, bound: b, worst: math.Inf(-1)}
-			for _, value := range values(found.candidate, b.check.of) {
+			for _, value := range values(found.candidate, b.check.value) {
 				row.worst = max(row.worst, value)
 				if value <= b.limit {
 					row.passed++
@@ -60,7 +57,7 @@ func (r run) judge(all []results) report {
 		for _, g := range goals() {
 			rep.changes = append(rep.changes, changeRow{
 				experiment: found.experiment.name, goal: g,
-				change: compare(values(found.base, g.of), values(found.candidate, g.of), g.moreIsBetter),
+				change: compare(values(found.base, g.value), values(found.candidate, g.value), g.moreIsBetter),
 			})
 		}
 	}
@@ -86,7 +83,7 @@ func (r run) notes(changes []changeRow) []string {
 	}
 	if vague > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d intervals reach beyond ±%.0f%% without a verdict: "+
-			"there, a change that counts may hide. More replicates, or a machine with less else to do, narrow them.",
+			"they may hide a change that counts. More replicates, or a less busy machine, narrow them.",
 			vague, len(changes), tolerancePercent))
 	}
 	return notes
@@ -180,8 +177,7 @@ func (r report) changeCells() [][]string {
 	return cells
 }
 
-// table writes a table in Markdown. The alignment of each column is a letter, l or
-// r.
+// table writes a table in Markdown. The alignment of each column is a letter, l or r.
 func table(w io.Writer, alignment string, columns []string, rows [][]string) {
 	var rules []string
 	for _, side := range alignment {
@@ -192,7 +188,7 @@ func table(w io.Writer, alignment string, columns []string, rows [][]string) {
 	}
 }
 
-// quantity writes whole numbers as such, and others with three digits at least.
+// quantity formats whole numbers without decimals, and others with at least three digits.
 func quantity(value float64, unit string) string {
 	text := fmt.Sprintf("%.2f", value)
 	if value == math.Trunc(value) || value >= 100 {

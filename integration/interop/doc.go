@@ -1,11 +1,9 @@
-// Package interop proves that a tracer in any language can upload: it runs a
-// producer in each of Python, Node.js, Ruby, Java and C++, which walks real code
-// and knows nothing of scopegate but its proto files, against one server and one
-// development intake, and compares what arrived with what each producer wrote
-// down by itself before it sent it.
+// Package interop tests that tracers in other languages can upload. It runs producers in
+// Python, Node.js, Ruby, Java and C++, which walk real code and use only scopegate's
+// proto files, against a server and a development intake. It compares what the intake
+// received with what each producer recorded before sending.
 //
-// `make interop` runs it, after it has installed and built what the producers
-// need; `go test` alone skips it. Start at interop_test.go. A producer is a
-// directory here, and the example that docs/tracers.md points to. It is not for
-// measuring the server: see integration/loadtest.
+// `make interop` runs it, after installing and building the producers; `go test` alone
+// skips it. Start at interop_test.go. Each producer is a directory here, and an example
+// that docs/tracers.md refers to. To measure the server, see integration/loadtest.
 package interop

@@ -10,15 +10,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is how long goroutines may take to end once the tests have. On a machine
-// that is short of CPU that may be more than the half second that goleak waits.
+// patience is how long goroutines may take to end after the tests. On a busy machine the
+// half second of goleak is not enough.
 const patience = time.Minute
 
-// Verify runs a package's tests, and exits. It is for TestMain.
+// Verify runs a package's tests and exits. It is for TestMain.
 func Verify(m *testing.M) { os.Exit(Run(m)) }
 
-// Run runs a package's tests, and returns the code to exit with: where they have
-// passed, it is 1 if goroutines do not end that they have begun.
+// Run runs a package's tests and returns the exit code. If the tests pass, it is 1 if
+// goroutines that they started do not end.
 func Run(m *testing.M, options ...goleak.Option) (code int) {
 	if code := m.Run(); code != 0 {
 		return code

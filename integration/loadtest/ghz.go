@@ -15,7 +15,7 @@ import (
 
 const method = "symdb.v1.SymbolDatabaseService/UploadScopes"
 
-// report is the part of ghz's report that is read.
+// report is a part of ghz's report.
 type report struct {
 	Total   time.Duration `json:"total"`
 	Details []struct {
@@ -24,8 +24,8 @@ type report struct {
 	ErrorDistribution map[string]int `json:"errorDistribution"`
 }
 
-// runGHZ has ghz make a scenario's uploads. It sends all messages of the file in
-// each call, with the pause between them, and then half-closes.
+// runGHZ makes a scenario's uploads by ghz. Each call sends all messages of the file, with
+// the interval between them, and then half-closes.
 func runGHZ(ctx context.Context, p programs, s scenario, sent load.Payload, address string) (load.Outcome, error) {
 	requests, out := filepath.Join(p.dir, "requests.bin"), filepath.Join(p.dir, "ghz.json")
 	if err := sent.WriteFile(requests); err != nil {

@@ -1,7 +1,7 @@
-// Command loadtest loads a server with uploads of real symbols, as processes of
-// their own on the loopback interface, and prints what came of it as a table:
-// `make loadtest`, docs/benchmarks-load.md. Start at main, then run.go. To
-// compare encoders alone, without gRPC and HTTP, use server/internal/bench.
+// Command loadtest loads a server with uploads of real symbols, over the loopback
+// interface, and prints the results as a table: `make loadtest`, docs/benchmarks-load.md.
+// Start at main, then run.go. To compare only encoders, without gRPC and HTTP, use
+// server/internal/bench.
 package main
 
 import (
@@ -18,17 +18,13 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// programs are the paths of what a load test runs and reads.
+// programs are the paths that a load test uses.
 type programs struct {
 	server, baseline, ghz string
-	// binary is the Go program whose symbols are uploaded.
-	binary string
-	// proto is the folder of the proto files, for ghz.
-	proto string
-	// dir takes the requests, ghz's reports and the servers' logs.
-	dir string
-	// logger tells what becomes of a scenario.
-	logger *slog.Logger
+	binary                string // the Go program whose symbols are uploaded
+	proto                 string // the directory of the proto files, for ghz
+	dir                   string // for requests, ghz's reports and the servers' logs
+	logger                *slog.Logger
 }
 
 var errLost = errors.New("the intake does not have exactly what was sent")
@@ -39,11 +35,11 @@ func main() {
 	flag.StringVar(&p.baseline, "baseline", "", "the baseline server's program; empty: only ours is run")
 	flag.StringVar(&p.ghz, "ghz", ".tmp/bin/ghz", "ghz's program")
 	flag.StringVar(&p.binary, "binary", ".tmp/loadtest/go", "the Go program whose symbols are uploaded")
-	flag.StringVar(&p.proto, "proto", "proto", "the folder of the proto files")
-	flag.StringVar(&p.dir, "dir", ".tmp/loadtest", "where requests, reports and logs are put")
+	flag.StringVar(&p.proto, "proto", "proto", "the directory of the proto files")
+	flag.StringVar(&p.dir, "dir", ".tmp/loadtest", "directory for requests, reports and logs")
 	only := flag.String("scenarios", "", "a regular expression: run only the scenarios whose name it matches")
-	plot := flag.String("plot", "", "where to draw the ratios to the baseline, as SVG; empty: nowhere")
-	rounds := flag.Int("rounds", 1, "how often each scenario is run; the median of CPU, memory and rates counts")
+	plot := flag.String("plot", "", "file for a plot of the ratios to the baseline, as SVG; empty: no plot")
+	rounds := flag.Int("rounds", 1, "how often each scenario is run; the table has the medians")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -83,7 +79,7 @@ func run(ctx context.Context, p programs, only string, rounds int, plot string) 
 		if s.alone {
 			loaded = servers[:1]
 		}
-		// The servers take turns, so that what else the machine does hits both.
+		// The servers take turns, so that other load on the machine affects both.
 		results := make([][]result, len(loaded))
 		for range rounds {
 			for i, server := range loaded {

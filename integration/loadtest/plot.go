@@ -6,7 +6,7 @@ import (
 	"html"
 )
 
-// ratio is what ours takes of what the baseline takes, in one scenario.
+// ratio is the server's figures relative to the baseline's, in one scenario.
 type ratio struct {
 	scenario      string
 	cpu, peakRSS  float64
@@ -21,8 +21,7 @@ const (
 	barHeight           = 14
 )
 
-// drawPlot draws the ratios as SVG: two bars a scenario, of which the baseline's
-// would be as long as the whole width.
+// drawPlot draws the ratios as SVG, with two bars for each scenario.
 func drawPlot(ratios []ratio) []byte {
 	var svg bytes.Buffer
 	out := func(format string, args ...any) { fmt.Fprintf(&svg, format+"\n", args...) }
@@ -45,10 +44,10 @@ func drawPlot(ratios []ratio) []byte {
 	for i, r := range ratios {
 		y := plotTop + rowHeight*i + 6
 		out(`<text x="%d" y="%d" text-anchor="end">%s</text>`, plotLeft-8, y+barHeight+4, html.EscapeString(r.scenario))
-		bar := func(y int, color string, of float64, label string) {
-			out(`<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, plotLeft, y, x(of)-plotLeft, barHeight, color)
+		bar := func(y int, color string, v float64, label string) {
+			out(`<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, plotLeft, y, x(v)-plotLeft, barHeight, color)
 			out(`<text x="%.1f" y="%d" font-size="11">%.0f%% (%s)</text>`,
-				x(of)+5, y+barHeight-3, 100*of, html.EscapeString(label))
+				x(v)+5, y+barHeight-3, 100*v, html.EscapeString(label))
 		}
 		bar(y, "#06c", r.cpu, r.cpuOf)
 		bar(y+barHeight+2, "#690", r.peakRSS, r.peakOf)

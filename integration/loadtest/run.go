@@ -11,27 +11,26 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// result is what came of a scenario with one server.
+// result is the result of a scenario with one server.
 type result struct {
 	load.Outcome
 	cpu       time.Duration
 	peakBytes int64
-	// missing is how many scopes of those sent the intake does not have in
-	// uploads that are complete and without a violation.
+	// missing is how many of the scopes sent the intake does not have in complete
+	// uploads without violations.
 	missing int
 }
 
-// target is a server that can be loaded.
+// target is a server to load.
 type target struct {
 	load.Server
 
-	// escapes tells that it writes as encoding/json does: <, > and & escaped, a
-	// newline at the end.
+	// escapes means that it writes JSON like encoding/json: with <, > and & escaped,
+	// and a newline at the end.
 	escapes bool
 }
 
-// runScenario starts a server and an intake, loads them, measures and stops
-// them.
+// runScenario runs a scenario with a new server and intake.
 func runScenario(ctx context.Context, p programs, s scenario, t target, sent load.Payload) (_ result, err error) {
 	in, err := load.StartIntake(ctx, load.IntakeOptions{}, p.logger)
 	if err != nil {
@@ -85,13 +84,13 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent loa
 	}
 	delivered := in.Delivered(sent, jsonBytes)
 	r.missing = (s.uploads - delivered.WholeCount) * sent.ScopeCount
-	r.tell(p.logger.With("scenario", s.name, "server", t.Name), delivered)
+	r.log(p.logger.With("scenario", s.name, "server", t.Name), delivered)
 	return r, nil
 }
 
-func (r result) tell(logger *slog.Logger, delivered load.Delivery) {
+func (r result) log(logger *slog.Logger, delivered load.Delivery) {
 	if delivered.Flaw != "" {
-		logger.Warn("the intake has not what was sent", "flaw", delivered.Flaw)
+		logger.Warn("the intake does not have what was sent", "flaw", delivered.Flaw)
 	}
 	for failure, count := range r.Failures {
 		logger.Warn("uploads failed", "count", count, "status", failure)

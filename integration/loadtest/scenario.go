@@ -9,43 +9,34 @@ import (
 // scenario is one way to load a server.
 type scenario struct {
 	name string
-	// whole sends packages as the client splits them, else each function and
+	// whole sends packages as the client splits them; otherwise each function and
 	// type is a message.
 	whole bool
-	// messages is how many messages an upload has, taken evenly from all of
-	// them. 0: all.
+	// messages is how many messages an upload has, taken evenly from all. 0: all.
 	messages int
-	// uploads is how many are made, atOnce how many of them at a time, over so
-	// many connections.
+	// uploads is how many uploads to make, atOnce how many at a time.
 	uploads, atOnce, connections int
 	// interval is the wait between two messages of an upload.
 	interval time.Duration
-	// repeats makes uploads again that the server has no room for, which ghz can't
-	// do either.
+	// repeats retries uploads that the server has no room for, which ghz can't.
 	repeats bool
-	// args are further arguments of our server.
-	args []string
-	// hold is for how long all uploads stay open after their messages, with
-	// nothing sent. ghz can't do that, so a client of our own does.
+	args    []string // further arguments of our server
+	// hold is how long all uploads stay open and idle after their messages, which ghz
+	// can't.
 	hold time.Duration
-	// alone leaves the baseline out, which would need more memory than many a
-	// machine has.
+	// alone leaves out the baseline, which would need too much memory.
 	alone bool
 }
 
-// sendingAtOnce is how many of the uploads that are held send at a time.
+// sendingAtOnce is how many of the held uploads send at a time.
 const sendingAtOnce = 100
 
-// smallMemory is less than what 2,000 uploads would hold if they were let.
+// smallMemory is less than 2,000 uploads would hold without a limit.
 var smallMemory = []string{"--memory-limit=256MiB"}
 
-// payload returns what one upload of the scenario consists of.
-func (s scenario) payload(from *load.Symbols) (load.Payload, error) {
-	scopes := from.Functions
-	if s.whole {
-		scopes = from.Whole
-	}
-	return load.NewPayload(load.Evenly(scopes, s.messages))
+// payload returns the payload of one upload.
+func (s scenario) payload(symbols *load.Symbols) (load.Payload, error) {
+	return load.NewPayload(symbols.Scopes(s.whole, s.messages))
 }
 
 func scenarios() []scenario {

@@ -11,7 +11,7 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/load"
 )
 
-// table is the outcome: in Markdown, and for the plot.
+// table has the results for Markdown and for the plot.
 type table struct {
 	rows   [][]string
 	ratios []ratio
@@ -22,8 +22,8 @@ var columns = []string{
 	"CPU s/GB of JSON", "of baseline", "peak RSS, MiB", "of baseline", "missing",
 }
 
-// add adds a row for each server; results are by server, then by round. The last
-// server is the baseline, where there is more than one.
+// add adds a row for each server. results are by server, then by round. If there are
+// several servers, the last one is the baseline.
 func (t *table) add(s scenario, servers []target, sent load.Payload, results [][]result) {
 	baseline := results[len(results)-1]
 	for i, server := range servers {
@@ -74,12 +74,11 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
-// median returns the median of what of tells of each round, of which there is at
-// least one.
-func median(rounds []result, of func(result) float64) float64 {
+// median returns the median of a value of at least one round.
+func median(rounds []result, value func(result) float64) float64 {
 	values := make([]float64, len(rounds))
 	for i, r := range rounds {
-		values[i] = of(r)
+		values[i] = value(r)
 	}
 	slices.Sort(values)
 	half := len(values) / 2
@@ -89,8 +88,8 @@ func median(rounds []result, of func(result) float64) float64 {
 	return values[half]
 }
 
-// percentile returns the smallest of the sorted values that is at least as large
-// as n percent of them, or zero where there are none.
+// percentile returns the smallest of the sorted values that is not less than n percent of
+// them, or zero if there are none.
 func percentile[T cmp.Ordered](sorted []T, n int) T {
 	var none T
 	if len(sorted) == 0 {

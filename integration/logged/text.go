@@ -1,5 +1,5 @@
-// Package logged keeps what a test's subject logs: start at [Text]. It is not for a
-// log without an end, of which it would keep all.
+// Package logged records logs in tests. Start at [Text], which keeps everything in
+// memory.
 package logged
 
 import (
@@ -10,8 +10,8 @@ import (
 	"github.com/scopegate/scopegate/integration/wait"
 )
 
-// Text is all that was written to it. Its zero value is empty and ready. It is safe
-// for concurrent use.
+// Text records what is written to it. Its zero value is ready to use. It is safe for
+// concurrent use.
 type Text struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -24,7 +24,7 @@ func (x *Text) Write(p []byte) (int, error) {
 	return x.text.Write(p)
 }
 
-// String returns all of it, as it is now.
+// String returns everything written so far.
 func (x *Text) String() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()

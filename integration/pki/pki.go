@@ -1,5 +1,4 @@
-// Package pki makes certificates for tests: start at [NewAuthority]. Nothing of it
-// is fit for anything else.
+// Package pki makes certificates for tests. Start at [NewAuthority].
 package pki
 
 import (
@@ -29,12 +28,12 @@ type Authority struct {
 // Pair is a certificate and its key, as files hold them.
 type Pair struct {
 	Cert, Key []byte
-	// Serial is the certificate's number, unlike that of any other.
+	// Serial is the certificate's unique number.
 	Serial *big.Int
 }
 
-// Change makes a certificate unlike the usual one: valid for an hour before and a
-// day after now, for "localhost", 127.0.0.1 and ::1, for servers and clients.
+// Change changes a certificate. By default it is for servers and clients at "localhost",
+// 127.0.0.1 and ::1, and valid from an hour ago until a day from now.
 type Change func(*x509.Certificate)
 
 // NewAuthority returns an authority of that name, valid for ten years.
@@ -68,14 +67,14 @@ func (a *Authority) Issue(tb testing.TB, name string, changes ...Change) Pair {
 	}
 }
 
-// Pool returns a pool of the authority alone.
+// Pool returns a pool with only the authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// TLS returns the pair as crypto/tls takes it.
+// TLS returns the pair for crypto/tls.
 func (p Pair) TLS(tb testing.TB) tls.Certificate {
 	tb.Helper()
 	pair, err := tls.X509KeyPair(p.Cert, p.Key)
@@ -85,22 +84,22 @@ func (p Pair) TLS(tb testing.TB) tls.Certificate {
 	return pair
 }
 
-// Valid has a certificate valid from one time, as seen from now, to another.
-func Valid(from, to time.Duration) Change {
+// Valid makes a certificate valid between two times relative to now.
+func Valid(begin, end time.Duration) Change {
 	return func(template *x509.Certificate) {
 		now := time.Now()
-		template.NotBefore, template.NotAfter = now.Add(from), now.Add(to)
+		template.NotBefore, template.NotAfter = now.Add(begin), now.Add(end)
 	}
 }
 
-// ForHost has a certificate for that host alone.
+// ForHost makes a certificate valid for only that host.
 func ForHost(name string) Change {
 	return func(template *x509.Certificate) {
 		template.DNSNames, template.IPAddresses = []string{name}, nil
 	}
 }
 
-// Write writes a file of that name to dir, whole or not at all, and returns its path.
+// Write writes a file of that name to dir atomically, and returns its path.
 func Write(tb testing.TB, dir, name string, content []byte) string {
 	tb.Helper()
 	path := filepath.Join(dir, name)

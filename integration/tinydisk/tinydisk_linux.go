@@ -1,5 +1,5 @@
-// Package tinydisk gives a test a file system that is soon full: start at [Run]. It
-// is there on Linux only, and not for a file system that outlives its test.
+// Package tinydisk gives a test a small file system of its own. Start at [Run]. It works
+// only on Linux.
 package tinydisk
 
 import (
@@ -15,13 +15,13 @@ import (
 // dirEnv names the directory that a child process mounts its disk on.
 const dirEnv = "SCOPEGATE_TEST_TINY_DISK"
 
-// cantMount is what the child says where it has no disk to fill.
+// cantMount is the child's message if it can't mount the file system.
 const cantMount = "can't mount a tiny disk"
 
-// Run calls fill with the directory of an empty file system of that many bytes, in a
-// child process that runs the calling test, which is no subtest, and nothing else.
-// The disk is mounted in name spaces of the child's own, which takes no privileges
-// and is gone with the child. Where there can be none the test is skipped.
+// Run calls fill with the directory of an empty file system of that many bytes, in a child
+// process that runs only the calling test, which can't be a subtest. The file system is
+// mounted in namespaces of the child, which needs no privileges and ends with the child.
+// If there can be no namespaces, the test is skipped.
 func Run(t *testing.T, sizeBytes int, fill func(t *testing.T, dir string)) {
 	t.Helper()
 	if dir := os.Getenv(dirEnv); dir != "" {
@@ -41,7 +41,7 @@ func Run(t *testing.T, sizeBytes int, fill func(t *testing.T, dir string)) {
 	out, err := child.CombinedOutput()
 	switch exit, ran := errors.AsType[*exec.ExitError](err); {
 	case err != nil && !ran:
-		t.Skipf("no name spaces to mount a tiny disk in: %v", err)
+		t.Skipf("no namespaces to mount a tiny disk in: %v", err)
 	case strings.Contains(string(out), cantMount):
 		t.Skipf("a child %s", out)
 	case err != nil:

@@ -1,5 +1,4 @@
-// Command cmd serves the design that scopegate is compared with, as a process of
-// its own, for load tests. Nothing else is to use it.
+// Command cmd serves the design that scopegate is compared with, for load tests.
 package main
 
 import (
@@ -27,8 +26,7 @@ func main() {
 	}
 }
 
-// run serves until the process is told to stop. All of gRPC's settings are its
-// defaults.
+// run serves until a signal, with the default settings of gRPC.
 func run(listen, intakeURL string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

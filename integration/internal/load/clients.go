@@ -17,42 +17,41 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/wire"
 )
 
-// UploadTimeout is far above what all uploads of a run take.
+// UploadTimeout bounds a run. It is far above the time that all uploads take.
 const UploadTimeout = 2 * time.Minute
 
 // Plan is how clients load a server.
 type Plan struct {
-	// Uploads is how many are made, AtOnce how many of them at a time, over so
-	// many connections. Where uploads are held, AtOnce is how many send at a time.
+	// Uploads is how many uploads to make, AtOnce how many at a time. If uploads are
+	// held open, AtOnce is how many send at a time.
 	Uploads, AtOnce, Connections int
-	// Settle and Hold are for how long all uploads stay open, with nothing sent,
-	// once all have sent their messages: first until the server has worked off
-	// what it got, then idle. Both 0: each upload ends when its messages are sent.
+	// Settle and Hold are how long all uploads stay open after all messages were sent:
+	// first until the server has processed them, then idle. If both are 0, each upload
+	// ends when its messages are sent.
 	Settle, Hold time.Duration
-	// OnSettled and OnHeld are called at the end of these times. Nil: no call.
+	// OnSettled and OnHeld, if not nil, are called at the end of these times.
 	OnSettled, OnHeld func() error
 }
 
-// Outcome is what clients saw.
+// Outcome is the outcome of a run for its clients.
 type Outcome struct {
-	// Began is when the first upload was opened, Took the time until the last one
-	// was answered, and SentAfter the time until the last message of the last one
-	// was out of the client's hands. What gRPC has not sent or the server has not
-	// read by then is at most the stream's windows: 128 KiB an upload.
+	// Began is when the first upload was opened, Took the time until the last one was
+	// answered, and SentAfter the time until gRPC had accepted the last message. At
+	// most the streams' windows are not sent or not read by then: 128 KiB an upload.
 	Began           time.Time
 	Took, SentAfter time.Duration
-	// Latencies are those of all uploads, from opening to the answer; where uploads
-	// are held, from the end of the upload.
+	// Latencies are the times of all uploads from opening, or from their end if they
+	// were held open, to the answer.
 	Latencies []time.Duration
-	// Failures are the statuses other than OK, by their text.
+	// Failures counts the statuses other than OK, by their text.
 	Failures map[string]int
-	// RetryCount is how often an upload was made again because the server had
-	// asked for that, with a google.rpc.RetryInfo.
+	// RetryCount is how often an upload was retried because the server asked for it by
+	// a google.rpc.RetryInfo.
 	RetryCount int
 }
 
-// Run makes all uploads of a plan, and returns when all are answered. That an
-// upload fails is part of the outcome; an error is one of the run itself.
+// Run makes all uploads of a plan, and returns when all are answered. Failed uploads are
+// part of the outcome; an error means that the run itself failed.
 func Run(ctx context.Context, plan Plan, sent Payload, address string) (_ Outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, UploadTimeout)
 	defer cancel()
@@ -90,10 +89,10 @@ type clients struct {
 	plan  Plan
 	sent  Payload
 	conns []*grpc.ClientConn
-	// slots has a token for each upload that is on its way.
+	// slots has a token for each upload in progress.
 	slots chan struct{}
-	// sending counts the uploads whose messages are not yet sent, and release is
-	// closed when those that are held shall end.
+	// sending counts the uploads whose messages are not yet sent. release is closed
+	// to end held uploads.
 	sending sync.WaitGroup
 	release chan struct{}
 
@@ -101,7 +100,7 @@ type clients struct {
 	outcome Outcome
 }
 
-// hold waits until all messages are sent and the times are over.
+// hold waits until all messages are sent, and then for the times of the plan.
 func (c *clients) hold(ctx context.Context) error {
 	defer close(c.release)
 	c.sending.Wait()
@@ -122,7 +121,7 @@ func (c *clients) hold(ctx context.Context) error {
 	return nil
 }
 
-// upload makes an upload, again and again where the server asks for that.
+// upload makes an upload, and retries as long as the server asks for it.
 func (c *clients) upload(ctx context.Context, conn *grpc.ClientConn) {
 	c.slots <- struct{}{}
 	leave := sync.OnceFunc(func() { <-c.slots })
@@ -163,8 +162,8 @@ func (c *clients) noteAnswer(again bool, err error, began time.Time) {
 	c.outcome.Latencies = append(c.outcome.Latencies, time.Since(began))
 }
 
-// noteSent notes that an upload's messages are sent. Once those that are held end,
-// it is only repeats that still send.
+// noteSent records that an upload's messages are sent. After the release, only retries
+// send.
 func (c *clients) noteSent() {
 	select {
 	case <-c.release:
@@ -176,7 +175,7 @@ func (c *clients) noteSent() {
 	c.outcome.SentAfter = time.Since(c.outcome.Began)
 }
 
-// try makes an upload once. It calls sent when all its messages are.
+// try makes an upload once. It calls sent when all its messages are sent.
 func (c *clients) try(ctx context.Context, conn *grpc.ClientConn, sent func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -201,8 +200,7 @@ func (c *clients) try(ctx context.Context, conn *grpc.ClientConn, sent func()) e
 	return stream.RecvMsg(&symdbv1.UploadScopesResponse{})
 }
 
-// retryDelay returns how long the server asks to wait until another try, if it
-// does.
+// retryDelay returns how long the server asks to wait before a retry, if it does.
 func retryDelay(err error) (time.Duration, bool) {
 	if err == nil {
 		return 0, false

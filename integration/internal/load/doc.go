@@ -1,9 +1,8 @@
-// Package load is what commands that load a server are made of: the server as a
-// process of its own, whose use of the machine is read from /proc (Linux only);
-// clients that make many uploads at once; an intake, in this process, that can be
-// slow or out of order for a while; and the symbols of a real program as what is
-// uploaded.
+// Package load is for commands that load a server. It runs the server as a process,
+// whose use of the machine it reads from /proc (Linux only), clients that make many
+// uploads at once, and an intake that can be slow or down for a while. Uploads have the
+// symbols of a real program.
 //
-// Start at [Start], [StartIntake] and [Run]. Tests of what the server does, rather
-// than of what it costs, take integration/internal/testbed.
+// Start at [Start], [StartIntake] and [Run]. Tests of what the server does, rather than
+// of its costs, use integration/internal/testbed.
 package load

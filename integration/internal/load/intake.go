@@ -13,20 +13,18 @@ import (
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
-// IntakeOptions say how an intake departs from one that answers at once. The zero
-// value is that one.
+// IntakeOptions are the troubles of an intake. The zero value answers at once.
 type IntakeOptions struct {
-	// Delay is the time between a batch being there and its answer.
+	// Delay is how long the intake waits before it answers.
 	Delay time.Duration
-	// Outage is for how long from the first POST on every POST is answered 503.
+	// Outage is how long, from the first POST on, the intake answers 503.
 	Outage time.Duration
 }
 
-// Intake is the development intake in this process. It does not look into scopes,
-// so that the machine is left to the servers.
+// Intake is the development intake in this process. It does not check scopes, to leave
+// the machine to the servers.
 type Intake struct {
-	// URL is where batches are posted to.
-	URL string
+	URL string // to post batches to
 
 	opts   IntakeOptions
 	store  *devintake.Intake
@@ -41,8 +39,8 @@ type Intake struct {
 	turnedAway        int
 }
 
-// StartIntake starts an intake on a free port. Batches that it refuses are told to
-// the logger. It has to be ended.
+// StartIntake starts an intake on a free port. It logs the batches that it refuses. End
+// must be called.
 func StartIntake(ctx context.Context, opts IntakeOptions, logger *slog.Logger) (*Intake, error) {
 	in := &Intake{opts: opts, served: make(chan error, 1), ending: make(chan struct{})}
 	store, err := devintake.New(devintake.Options{
@@ -70,7 +68,7 @@ func StartIntake(ctx context.Context, opts IntakeOptions, logger *slog.Logger) (
 	return in, nil
 }
 
-// End stops the intake, breaking off what is in flight.
+// End stops the intake and aborts requests in flight.
 func (in *Intake) End() error {
 	close(in.ending)
 	err := in.web.Close()
@@ -103,7 +101,7 @@ func (in *Intake) isOut(now time.Time) bool {
 	return true
 }
 
-// accepted is called when a batch is stored and before that is answered.
+// accepted is called when a batch is stored, before the answer.
 func (in *Intake) accepted(devintake.Receipt) {
 	if in.opts.Delay > 0 {
 		timer := time.NewTimer(in.opts.Delay)
@@ -131,23 +129,21 @@ func (in *Intake) count(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// Delivery is what came to an intake.
+// Delivery is what an intake received.
 type Delivery struct {
-	// WholeCount is how many uploads of the payload are complete, without a
-	// violation and of the payload's length.
+	// WholeCount is how many uploads of the payload are complete, without violations.
 	WholeCount int
-	// Flaw is what is wrong with the first one that is not, or "".
-	Flaw string
-	// LastAccepted is when the last batch was accepted.
-	LastAccepted time.Time
-	// PeakConnections is how many connections to the intake were open at once.
+	// Flaw is what is wrong with the first other upload, or "".
+	Flaw         string
+	LastAccepted time.Time // when the last batch was accepted
+	// PeakConnections is the most connections open at once.
 	PeakConnections int
-	// TurnedAwayCount is how many POSTs met the outage.
+	// TurnedAwayCount is how many POSTs were answered 503.
 	TurnedAwayCount int
 }
 
-// Delivered returns what has come so far; jsonBytes is the length of the payload's
-// JSON as the server at work writes it.
+// Delivered returns what the intake has received so far. jsonBytes is the length of the
+// payload's JSON as written by the server under test.
 func (in *Intake) Delivered(sent Payload, jsonBytes int64) Delivery {
 	in.mu.Lock()
 	d := Delivery{LastAccepted: in.lastAccepted, PeakConnections: in.peak, TurnedAwayCount: in.turnedAway}

@@ -8,13 +8,18 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-func TestEvenly(t *testing.T) {
+func TestScopesEvenly(t *testing.T) {
 	t.Parallel()
-	if got := Evenly([]int{0, 1, 2, 3, 4, 5, 6, 7}, 3); !slices.Equal(got, []int{0, 2, 5}) {
-		t.Errorf("3 of 8: %v", got)
+	all := make([]*symdbv1.UploadScopesRequest, 8)
+	for i := range all {
+		all[i] = &symdbv1.UploadScopesRequest{}
 	}
-	if got := Evenly([]int{0, 1}, 3); !slices.Equal(got, []int{0, 1}) {
-		t.Errorf("3 of 2: %v", got)
+	symbols := Symbols{Whole: all[:2], Functions: all}
+	if got, want := symbols.Scopes(false, 3), []*symdbv1.UploadScopesRequest{all[0], all[2], all[5]}; !slices.Equal(got, want) {
+		t.Errorf("3 of 8: %v, want %v", got, want)
+	}
+	if got := symbols.Scopes(true, 3); !slices.Equal(got, all[:2]) {
+		t.Errorf("3 of 2: %v, want %v", got, all[:2])
 	}
 }
 

@@ -14,17 +14,16 @@ import (
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
-// Payload is what one upload consists of. There is no upload id in it, so that
-// each time it is sent it is an upload of its own.
+// Payload is the content of one upload. It has no upload id, so that it can be sent
+// several times.
 type Payload struct {
-	// Messages are the metadata and the scopes, as protobuf. Not to be changed.
-	Messages [][]byte
-	// ScopeCount is the number of scopes.
+	// Messages are the metadata and the scopes as protobuf. They must not be changed.
+	Messages   [][]byte
 	ScopeCount int
-	// JSONBytes is the length of the scopes as JSON, a comma behind each.
+	// JSONBytes is the length of the scopes as JSON, each with a comma.
 	JSONBytes int64
-	// EscapedBytes is the same as encoding/json writes it by default: <, > and &
-	// escaped, and a newline behind each scope.
+	// EscapedBytes is the same as written by encoding/json: with <, > and & escaped,
+	// and a newline after each scope.
 	EscapedBytes int64
 }
 
@@ -57,8 +56,7 @@ func NewPayload(scopes []*symdbv1.UploadScopesRequest) (Payload, error) {
 	return p, nil
 }
 
-// Fitting returns those of the scopes that fit, one after the other, into so many
-// bytes of JSON.
+// Fitting returns the scopes that fit, one after the other, into that many bytes of JSON.
 func Fitting(scopes []*symdbv1.UploadScopesRequest, jsonBytes int64) ([]*symdbv1.UploadScopesRequest, error) {
 	var some []*symdbv1.UploadScopesRequest
 	for _, scope := range scopes {
@@ -74,8 +72,7 @@ func Fitting(scopes []*symdbv1.UploadScopesRequest, jsonBytes int64) ([]*symdbv1
 	return some, nil
 }
 
-// WriteFile writes the messages to a file, each behind its length as a varint, as
-// ghz reads them.
+// WriteFile writes the messages to a file for ghz: each after its length as a varint.
 func (p Payload) WriteFile(path string) error {
 	var content []byte
 	for _, message := range p.Messages {
@@ -84,12 +81,11 @@ func (p Payload) WriteFile(path string) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-// maxEnvelopeBytes is more than what a batch has around its scopes.
+// maxEnvelopeBytes is more than the size of a batch without its scopes.
 const maxEnvelopeBytes = 512
 
-// Flaw returns what is wrong with an upload of the payload at the intake, or ""
-// where it is complete, without a violation, with the number of the payload's
-// scopes and the length of their JSON, jsonBytes.
+// Flaw returns what is wrong with an upload of the payload at the intake, or "" if it is
+// complete, without violations, with the payload's scopes and jsonBytes of JSON.
 func (p Payload) Flaw(upload devintake.Upload, jsonBytes int64) string {
 	surplus := upload.RawBytes - jsonBytes
 	switch {

@@ -17,18 +17,17 @@ import (
 
 // Server is a server that can be started.
 type Server struct {
-	// Name is what it is called in messages and in the name of its log.
+	// Name is its name in messages and in the name of its log.
 	Name string
-	// Program is the path of its program, Args what stands in front of where to
-	// listen and where to post to.
+	// Program is the path of its program, Args the arguments before --listen and
+	// --intake-url.
 	Program string
 	Args    []string
 }
 
-// Process is a server that runs.
+// Process is a running server.
 type Process struct {
-	// Address is where it listens.
-	Address string
+	Address string // that it listens on
 
 	cmd  *exec.Cmd
 	stop context.CancelFunc
@@ -38,8 +37,8 @@ type Process struct {
 // stopGrace is how long a server may take to stop before it is killed.
 const stopGrace = time.Minute
 
-// Start runs a server on a free port and returns when it listens. What it logs
-// goes to a file in dir. It has to be ended, also where ctx is.
+// Start runs a server on a free port and returns when it listens. Its log goes to a file
+// in dir. End must be called, even if ctx is done.
 func Start(ctx context.Context, s Server, intakeURL, dir string) (_ *Process, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer func() {
@@ -53,7 +52,7 @@ func Start(ctx context.Context, s Server, intakeURL, dir string) (_ *Process, er
 	}
 	args := slices.Concat(s.Args, []string{"--listen", "127.0.0.1:0", "--intake-url", intakeURL})
 	p := &Process{cmd: exec.CommandContext(ctx, s.Program, args...), stop: stop, log: log} // #nosec G204 -- named by the caller
-	// Several run at once, and one of them would have the usual admin port.
+	// Several servers run at once, and only one could have the default admin port.
 	p.cmd.Env = append(os.Environ(), "SCOPEGATE_ADMIN_LISTEN=none")
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = stopGrace
@@ -79,7 +78,7 @@ func (p *Process) End() error {
 	p.stop()
 	err := p.cmd.Wait()
 	if errors.Is(err, context.Canceled) {
-		err = nil // it stopped because it was told to
+		err = nil // it stopped as asked
 	}
 	return errors.Join(err, p.log.Close())
 }
@@ -89,8 +88,8 @@ func (p *Process) Usage() (Usage, error) { return UsageOf(p.cmd.Process.Pid) }
 
 var flagName = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
 
-// Flags asks the server's program, with --help behind its arguments, which flags
-// it has, so that one from before a flag was there can be started without it.
+// Flags returns the flags of the server's program, by its --help, so that an older one
+// can be started without newer flags.
 func (s Server) Flags(ctx context.Context) (map[string]bool, error) {
 	args := slices.Concat(s.Args, []string{"--help"})
 	help, err := exec.CommandContext(ctx, s.Program, args...).Output() // #nosec G204 -- named by the caller

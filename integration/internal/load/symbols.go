@@ -12,12 +12,12 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Symbols are those of one program, as requests in the order in which they are
-// sent, without the metadata.
+// Symbols are the symbols of a program, as requests in the order of an upload, without
+// the metadata.
 type Symbols struct {
 	// Whole are packages, as the client splits them.
 	Whole []*symdbv1.UploadScopesRequest
-	// Functions has a request for each function and type.
+	// Functions are requests with a function or type each.
 	Functions []*symdbv1.UploadScopesRequest
 }
 
@@ -52,13 +52,12 @@ func ReadSymbols(ctx context.Context, path string) (*Symbols, error) {
 	return s, nil
 }
 
-// recorder is a connection, and the one stream on it, that keeps the scopes that
-// are sent.
+// recorder is a connection, and the one stream on it, that records the scopes sent.
 type recorder struct {
 	grpc.ClientConnInterface
 	grpc.ClientStream
 
-	ctx  context.Context //nolint:containedctx // that of the stream, which the stream has to tell
+	ctx  context.Context //nolint:containedctx // for the stream's method Context
 	into *[]*symdbv1.UploadScopesRequest
 }
 
@@ -79,13 +78,17 @@ func (r *recorder) SendMsg(message any) error {
 	return nil
 }
 
-// Evenly returns n of all, at even distances, or all where n is 0 or there are
-// less.
-func Evenly[T any](all []T, n int) []T {
+// Scopes returns n requests at even distances, or all if n is 0 or there are less. They
+// are whole packages, or else functions and types.
+func (s *Symbols) Scopes(whole bool, n int) []*symdbv1.UploadScopesRequest {
+	all := s.Functions
+	if whole {
+		all = s.Whole
+	}
 	if n == 0 || n >= len(all) {
 		return all
 	}
-	some := make([]T, n)
+	some := make([]*symdbv1.UploadScopesRequest, n)
 	for i := range some {
 		some[i] = all[i*len(all)/n]
 	}

@@ -12,29 +12,29 @@ import (
 	"time"
 )
 
-// Usage is what a process has used so far.
+// Usage is the CPU time and memory of a process so far.
 type Usage struct {
 	// CPU is user and system time, in steps of 10 ms.
 	CPU time.Duration
-	// PeakBytes is the most resident memory it ever had.
+	// PeakBytes is its peak resident memory.
 	PeakBytes int64
 }
 
-// clockTick is the unit of CPU time in /proc, which is the same on all
-// architectures that Go supports (USER_HZ, proc_pid_stat(5)).
+// clockTick is the unit of CPU time in /proc on all architectures that Go supports
+// (USER_HZ, proc_pid_stat(5)).
 const clockTick = time.Second / 100
 
-// UsageOf reads from /proc, which only Linux has, what the process has used so far.
+// UsageOf returns the usage of a process. It reads /proc, which only Linux has.
 func UsageOf(pid int) (Usage, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
 		return Usage{}, fmt.Errorf("read usage: %w", err)
 	}
-	// utime and stime are fields 14 and 15; the second one, the name in
-	// parentheses, may have spaces.
-	_, behind, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(behind)
+	// utime and stime are fields 14 and 15. Field 2, the name in parentheses, may have
+	// spaces.
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return Usage{}, fmt.Errorf("read usage: %q", stat)
 	}

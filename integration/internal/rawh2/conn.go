@@ -13,14 +13,13 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// patience bounds all that a connection may take. It is reached only when the
-// test fails.
+// patience bounds the life of a connection. It is reached only if the test fails.
 const patience = 2 * time.Minute
 
-// deafBytes is how much waits in the socket of a client that does not read.
+// deafBytes is the receive buffer of a client that does not read.
 const deafBytes = 4 << 10
 
-// writeBytes is how much is gathered before it goes to the socket.
+// writeBytes is the size of the write buffer.
 const writeBytes = 16 << 10
 
 // Conn is a connection. One goroutine may write and wait on it at a time.
@@ -33,8 +32,8 @@ type Conn struct {
 	fields  bytes.Buffer
 	encoder *hpack.Encoder
 	nextID  uint32
-	settled int // how many SETTINGS were sent
-	// sent is how many bytes of DATA were written, allowed how many may be.
+	settled int // number of SETTINGS sent
+	// sent is how many bytes of DATA were written, allowed the limit.
 	sent, allowed int64
 
 	mu      sync.Mutex
@@ -43,8 +42,8 @@ type Conn struct {
 	reading sync.WaitGroup
 }
 
-// Dial connects to the server, sends the preface and empty SETTINGS, and reads
-// what comes. The connection is closed when the test ends.
+// Dial connects to the server, sends the preface and empty SETTINGS, and begins to read.
+// The connection is closed when the test ends.
 func Dial(tb testing.TB, address string) *Conn {
 	tb.Helper()
 	c := DialSilent(tb, address)
@@ -53,8 +52,8 @@ func Dial(tb testing.TB, address string) *Conn {
 	return c
 }
 
-// DialDeaf is Dial for a client that reads nothing before [Conn.Listen], and does
-// not let much wait for it either.
+// DialDeaf is Dial for a client that reads nothing before [Conn.Listen] and has a small
+// receive buffer.
 func DialDeaf(tb testing.TB, address string) *Conn {
 	tb.Helper()
 	c := DialSilent(tb, address)
@@ -65,9 +64,9 @@ func DialDeaf(tb testing.TB, address string) *Conn {
 	return c
 }
 
-// Within bounds what is written and read from now on: by then it fails.
+// Within sets a deadline for writes and reads.
 func (c *Conn) Within(d time.Duration) {
-	_ = c.tcp.SetDeadline(time.Now().Add(d)) // one that is closed fails anyway
+	_ = c.tcp.SetDeadline(time.Now().Add(d)) // a closed connection fails anyway
 }
 
 // Begin sends the preface and empty SETTINGS.
@@ -78,7 +77,7 @@ func (c *Conn) Begin() {
 	c.Flush()
 }
 
-// DialSilent is DialDeaf for a client that has not even sent the preface.
+// DialSilent is DialDeaf for a client that does not even send the preface.
 func DialSilent(tb testing.TB, address string) *Conn {
 	tb.Helper()
 	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", address)
@@ -102,20 +101,20 @@ func DialSilent(tb testing.TB, address string) *Conn {
 	return c
 }
 
-// Listen begins to read what the server sends.
+// Listen begins to read.
 func (c *Conn) Listen() { c.reading.Go(c.read) }
 
-// Close resets the connection, which throws away what is on its way. What was
-// seen of its streams can still be read. Closing again does nothing.
+// Close resets the connection, which discards data in flight. The state of its streams
+// can still be read. Closing again does nothing.
 func (c *Conn) Close() {
 	_ = c.tcp.SetLinger(0)
 	_ = c.tcp.Close()
 	c.reading.Wait()
 	c.err = net.ErrClosed
-	c.out, c.framer, c.seen.streams = nil, nil, nil // so that it takes no memory
+	c.out, c.framer, c.seen.streams = nil, nil, nil // frees memory
 }
 
-// Write sends bytes that need not be frames.
+// Write writes bytes that need not be frames.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
@@ -125,15 +124,15 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Frames writes frames; they may wait for a Flush. After an error, which
-// also is one that the server has closed the connection, nothing is written.
+// Frames writes frames, which may need a Flush. After an error, such as that the server
+// has closed the connection, it writes nothing.
 func (c *Conn) Frames(write func(*http2.Framer) error) {
 	if c.err == nil {
 		c.err = write(c.framer)
 	}
 }
 
-// Flush sends what has been written.
+// Flush sends the buffered bytes.
 func (c *Conn) Flush() {
 	if c.err == nil {
 		c.err = c.out.Flush()
@@ -181,7 +180,7 @@ func (c *Conn) Block(fields []hpack.HeaderField) []byte {
 	return c.fields.Bytes()
 }
 
-// Forget drops the account of a stream.
+// Forget drops the state of a stream.
 func (c *Conn) Forget(s *Stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,8 +1,7 @@
-// Package rawh2 is a client of HTTP/2 that keeps to no rule by itself: it sends
-// whatever frames it is told to, and keeps account of those that come back. It
-// exists to have tests be the clients that no library lets one write.
+// Package rawh2 is an HTTP/2 client that enforces no rules: it sends any frames, and
+// records those that it receives. It is for tests of hostile clients, which no library
+// can be.
 //
-// Start at [Dial]; [Conn.Open] opens a stream, [Conn.Frames] writes any frames,
-// [Conn.Settle] waits until the server has read all that was written. It is for
-// tests only, and no way to talk to a server in earnest.
+// Start at [Dial]; [Conn.Open] opens a stream, [Conn.Frames] writes any frames, and
+// [Conn.Settle] waits until the server has read everything written.
 package rawh2

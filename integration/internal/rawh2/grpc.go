@@ -26,7 +26,7 @@ func Call(path string) []hpack.HeaderField {
 	}
 }
 
-// Prefix returns what announces a message of that many bytes.
+// Prefix returns the prefix of a message of that many bytes.
 func Prefix(messageBytes uint32, compressed bool) []byte {
 	prefix := make([]byte, 1, 5)
 	if compressed {
@@ -40,12 +40,12 @@ func Message(message []byte) []byte {
 	return append(Prefix(uint32(len(message)), false), message...)
 }
 
-// firstWindowBytes is what a server takes on a stream, and on a connection,
-// without granting more (RFC 9113, section 6.9.2).
+// firstWindowBytes is the initial window of a stream and of a connection (RFC 9113,
+// section 6.9.2).
 const firstWindowBytes = 1<<16 - 1
 
-// Data writes the bytes in DATA frames of at most frameBytes each, and waits for
-// the windows of the stream and the connection, where need be.
+// Data writes the bytes in DATA frames of at most frameBytes each. It waits for the
+// windows of the stream and the connection.
 func (s *Stream) Data(tb testing.TB, b []byte, frameBytes int) {
 	tb.Helper()
 	for len(b) > 0 {
@@ -84,8 +84,8 @@ func (s *Stream) Cancel() {
 	s.conn.Frames(func(f *http2.Framer) error { return f.WriteRSTStream(s.ID, http2.ErrCodeCancel) })
 }
 
-// Status returns the gRPC status that ended the stream; nil for OK. The test
-// fails where there is none.
+// Status returns the gRPC status that ended the stream, or nil for OK. It fails the test
+// if there is none.
 func (s *Stream) Status(tb testing.TB) error {
 	tb.Helper()
 	fields := s.all()

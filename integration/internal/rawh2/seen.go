@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// seen is what the server has sent.
+// seen is the state of what the server has sent.
 type seen struct {
 	streams  map[uint32]*Stream
 	settings map[http2.SettingID]uint32
@@ -20,8 +20,7 @@ type seen struct {
 	ended    bool
 }
 
-// Stream is what the server has sent on a stream. What changes is read by its
-// methods.
+// Stream is the state of what the server has sent on a stream.
 type Stream struct {
 	ID uint32
 
@@ -31,7 +30,7 @@ type Stream struct {
 	reset   *http2.ErrCode
 	ended   bool
 
-	// sent is how many bytes of DATA were written, allowed how many may be.
+	// sent is how many bytes of DATA were written, allowed the limit.
 	sent, allowed int64
 }
 
@@ -49,7 +48,7 @@ func (s *Stream) all() map[string]string {
 	return maps.Clone(s.fields)
 }
 
-// Reset returns the code that the server has reset the stream with, if it has.
+// Reset returns the code with which the server has reset the stream, if it has.
 func (s *Stream) Reset() (code http2.ErrCode, ok bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -79,8 +78,8 @@ func (c *Conn) Settle(tb testing.TB) {
 	}
 }
 
-// Settles is Settle, and tells whether the server has borne what was written: it
-// has not if it has closed the connection.
+// Settles is like Settle. It reports whether the server has read everything written, as
+// opposed to closing the connection.
 func (c *Conn) Settles() bool {
 	c.Frames(func(f *http2.Framer) error { return f.WriteSettings() })
 	c.settled++
@@ -93,13 +92,12 @@ func (c *Conn) Settles() bool {
 	return c.seen.acked >= c.settled
 }
 
-// AwaitResets waits for that many streams to be reset, and returns how many were
-// with which code.
+// AwaitResets waits for that many streams to be reset, and returns the number by code.
 func (c *Conn) AwaitResets(tb testing.TB, count int) map[http2.ErrCode]int {
 	tb.Helper()
 	total := func() (n int) {
-		for _, of := range c.seen.resets {
-			n += of
+		for _, count := range c.seen.resets {
+			n += count
 		}
 		return n
 	}
@@ -119,8 +117,8 @@ func (c *Conn) Setting(tb testing.TB, id http2.SettingID) (value uint32, ok bool
 	return value, ok
 }
 
-// AwaitRefused waits until the server has sent GOAWAY, and returns its code, or
-// has closed the connection without a word: then it returns NO_ERROR.
+// AwaitRefused waits until the server has sent GOAWAY, and returns its code, or has closed
+// the connection without one, and returns NO_ERROR.
 func (c *Conn) AwaitRefused() http2.ErrCode {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,8 +131,8 @@ func (c *Conn) AwaitRefused() http2.ErrCode {
 	return *c.seen.goAway
 }
 
-// await waits until the condition, which is called with the lock held, is true.
-// The test fails if the connection ends before.
+// await waits until the condition, which is called with the lock held, is true. It fails
+// the test if the connection ends before.
 func (c *Conn) await(tb testing.TB, text string, condition func() bool) {
 	tb.Helper()
 	c.mu.Lock()
@@ -147,7 +145,7 @@ func (c *Conn) await(tb testing.TB, text string, condition func() bool) {
 	}
 }
 
-// read keeps account of what comes, until the connection ends.
+// read records received frames until the connection ends.
 func (c *Conn) read() {
 	framer := http2.NewFramer(nil, bufio.NewReader(c.tcp))
 	framer.SetReuseFrames()

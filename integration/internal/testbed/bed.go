@@ -1,3 +1,13 @@
+// Package testbed connects a real client, server and intake by real sockets, for
+// tests that look at scopegate from outside.
+//
+// Start at [New], which returns a [Bed]. A [Fault] decides what happens to a POST
+// before the intake; a [Source] makes scopes; [Intake.RequireDelivered] compares
+// what was sent with what has arrived. A bed stops when its test ends, and fails
+// the test if something of the server does not stop.
+//
+// It shares no code with the server: the standard library reads JSON, gzip and
+// multipart.
 package testbed
 
 import (
@@ -15,21 +25,20 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// Canary is in every secret that a bed's server knows: the password and the
-// query of the intake's URL, and the API key. It must show up nowhere else.
+// Canary is in every secret of a bed's server: the password and the query of the
+// intake's URL, and the API key. It must not appear anywhere else.
 const Canary = "canary5b1e"
 
-// Options say how a bed departs from the usual. The zero value is the usual: the
-// server's default settings, but for a longer timeout of POSTs, and an intake
-// that accepts what is right.
+// Options change a bed. The zero value has the server's default settings, except for
+// a longer timeout of POSTs, and an intake that accepts valid batches.
 type Options struct {
-	// Configure changes the server's settings. Nil: none.
+	// Configure, if not nil, changes the server's settings.
 	Configure func(*server.Config)
-	// Fault stands in front of the intake. Nil: every POST is handed on.
+	// Fault, if not nil, handles POSTs before the intake.
 	Fault Fault
-	// IntakeURL is an intake other than the bed's own, which is then not started.
+	// IntakeURL, if not empty, is an intake to use instead of the bed's own.
 	IntakeURL string
-	// Listener is where the server listens. Nil: a free port of 127.0.0.1.
+	// Listener is the server's. Nil: on a free port of 127.0.0.1.
 	Listener net.Listener
 	// Client are options of the client.
 	Client []client.Option
@@ -37,15 +46,14 @@ type Options struct {
 	Server []server.Option
 }
 
-// Bed is an intake, a server in front of it and a client of that.
+// Bed is an intake, a server and a client.
 type Bed struct {
-	// Intake is nil where Options.IntakeURL is set.
+	// Intake is nil if Options.IntakeURL is set.
 	Intake *Intake
-	// Server is the server under test.
 	Server *Server
 	// Conn is a connection to the server.
 	Conn *grpc.ClientConn
-	// Client and Service are the client library and the bare stub on Conn.
+	// Client and Service are the client library and the stub on Conn.
 	Client  *client.Client
 	Service symdbv1.SymbolDatabaseServiceClient
 
@@ -72,8 +80,8 @@ func New(tb testing.TB, o Options) *Bed {
 	return b
 }
 
-// Connect returns one more connection to the server, which is closed when the
-// test ends.
+// Connect returns another connection to the server, which is closed when the test
+// ends.
 func (b *Bed) Connect(tb testing.TB, options ...grpc.DialOption) *grpc.ClientConn {
 	tb.Helper()
 	options = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, options...)
@@ -97,8 +105,7 @@ func (b *Bed) Upload(
 	return summary
 }
 
-// UploadOnce uploads the scopes in one stream, which is not gone on with where it
-// fails.
+// UploadOnce uploads the scopes in one stream, without resuming.
 func UploadOnce(
 	ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
 ) (*symdbv1.UploadScopesResponse, error) {
@@ -108,14 +115,13 @@ func UploadOnce(
 	}
 	for _, scope := range scopes {
 		if up.Send(scope) != nil {
-			break // CloseAndReceive tells why
+			break // CloseAndReceive returns the reason
 		}
 	}
 	return up.CloseAndReceive()
 }
 
-// Pull uploads the scopes by the client library, which goes on where a stream
-// fails.
+// Pull uploads the scopes by the client library, which resumes after a failed stream.
 func (b *Bed) Pull(
 	ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
 ) (Journey, error) {
@@ -135,8 +141,7 @@ func (b *Bed) Pull(
 	return j, err
 }
 
-// Stop stops the server and the intake, so that nothing comes any more. It waits
-// for what is in flight.
+// Stop stops the server and the intake, after what is in flight.
 func (b *Bed) Stop(tb testing.TB) {
 	tb.Helper()
 	b.Server.stop(tb)
@@ -145,11 +150,11 @@ func (b *Bed) Stop(tb testing.TB) {
 	}
 }
 
-// patience is how long a test waits for what is bound to happen, on however busy
-// a machine. It is reached only when the test fails.
+// patience is how long a test waits for something that must happen, even on a busy
+// machine. It is reached only if the test fails.
 const patience = 2 * time.Minute
 
-// Context returns a context that ends with the test, or when patience does.
+// Context returns a context that ends with the test, or after patience.
 func Context(tb testing.TB) context.Context {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)

@@ -17,13 +17,13 @@ import (
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
-// Batch is a batch that the intake has stored, as read back by this package.
+// Batch is a batch stored by the intake, as read by this package.
 type Batch struct {
 	Num   int
 	Final bool
 	// Scopes are the root scopes, as encoding/json decodes them.
 	Scopes []any
-	// Raw is the envelope as it came.
+	// Raw is the envelope.
 	Raw []byte
 	// CompressedBytes is the length of its gzip.
 	CompressedBytes int64
@@ -53,9 +53,8 @@ type event struct {
 	AttachmentSize int64  `json:"attachmentSize"`
 }
 
-// RequireDelivered fails the test unless the intake has the whole upload as
-// [Intake.Verify] understands it, and the summary says what the intake has. It
-// returns the batches.
+// RequireDelivered fails the test unless the intake has the whole upload, see
+// [Intake.Verify], and the summary matches it. It returns the batches.
 func (in *Intake) RequireDelivered(
 	tb testing.TB, summary *symdbv1.UploadScopesResponse, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope,
 ) []Batch {
@@ -70,10 +69,9 @@ func (in *Intake) RequireDelivered(
 	return batches
 }
 
-// Verify returns the batches of an upload, or what is wrong with it: batches are
-// numbered from 1 without a hole, exactly one is final, the last; each is one
-// gzip member, and its event tells its size; each repeats the metadata; and the
-// scopes in them are those that were sent, in order.
+// Verify returns the batches of an upload. It fails unless they are numbered from 1
+// without a gap, only the last is final, each is one gzip member with its size in the
+// event, each has the metadata, and their scopes are those sent, in order.
 func (in *Intake) Verify(
 	uploadID string, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope,
 ) ([]Batch, error) {
@@ -99,8 +97,8 @@ func (in *Intake) Verify(
 	return batches, nil
 }
 
-// VerifyMerged is Verify where scopes may have been split: it compares what the
-// backend makes of the root scopes by merging them.
+// VerifyMerged is Verify for scopes that may have been split: it compares the root
+// scopes merged, as the backend merges them.
 func (in *Intake) VerifyMerged(uploadID string, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope) error {
 	batches, err := in.Batches(uploadID, metadata)
 	if err != nil {
@@ -128,10 +126,8 @@ func (in *Intake) VerifyMerged(uploadID string, metadata *symdbv1.UploadMetadata
 	return nil
 }
 
-// VerifyJourney returns what is wrong at the intake with an upload that came to
-// its end: it is not whole, or one of the identities that were given up is more
-// than a beginning. Such a one may be whole only where it is the last answer that
-// was lost.
+// VerifyJourney fails unless the intake has the whole upload, and only beginnings under
+// its abandoned identities. One of those may be whole if only the last answer was lost.
 func (in *Intake) VerifyJourney(j Journey, metadata *symdbv1.UploadMetadata, sent []*symdbv1.Scope) error {
 	as := func(id string) *symdbv1.UploadMetadata {
 		md := proto.CloneOf(metadata)
@@ -147,19 +143,19 @@ func (in *Intake) VerifyJourney(j Journey, metadata *symdbv1.UploadMetadata, sen
 			continue
 		}
 		if len(upload.Violations) > 0 {
-			return fmt.Errorf("upload %s, given up: %v", id, upload.Violations)
+			return fmt.Errorf("upload %s, abandoned: %v", id, upload.Violations)
 		}
 		if upload.FinalBatchNum == 0 {
 			continue
 		}
 		if err := in.VerifyMerged(id, as(id), sent); err != nil {
-			return fmt.Errorf("upload %s, given up, has a final batch: %w", id, err)
+			return fmt.Errorf("upload %s, abandoned, has a final batch: %w", id, err)
 		}
 	}
 	return nil
 }
 
-// Repeats returns how many batches of the upload came again, in all identities.
+// Repeats returns how many batches of the upload were repeated, under all identities.
 func (in *Intake) Repeats(j Journey) int {
 	count := 0
 	for _, id := range append(slices.Clone(j.Abandoned), j.UploadID) {
@@ -170,7 +166,7 @@ func (in *Intake) Repeats(j Journey) int {
 	return count
 }
 
-// VerifySummary returns how the summary departs from the batches.
+// VerifySummary fails unless the summary matches the batches.
 func VerifySummary(summary *symdbv1.UploadScopesResponse, batches []Batch) error {
 	var scopes, rawBytes, compressedBytes int64
 	for _, batch := range batches {
@@ -194,12 +190,12 @@ func VerifySummary(summary *symdbv1.UploadScopesResponse, batches []Batch) error
 	return nil
 }
 
-// Batches returns what the intake has of an upload, complete or not: batches
-// from 1 without a hole, each of them in order by itself.
+// Batches returns the batches of an upload, complete or not. It fails unless they are
+// valid and numbered from 1 without a gap.
 func (in *Intake) Batches(uploadID string, metadata *symdbv1.UploadMetadata) ([]Batch, error) {
 	upload, ok := in.Store.Upload(uploadID)
 	if !ok {
-		return nil, errors.New("nothing of it is at the intake")
+		return nil, errors.New("the intake has nothing of it")
 	}
 	if len(upload.Violations) > 0 {
 		return nil, fmt.Errorf("the intake found violations: %v", upload.Violations)
@@ -263,7 +259,7 @@ func readBatch(stored devintake.Batch, uploadID string, metadata *symdbv1.Upload
 	}, nil
 }
 
-// gunzip reads what must be exactly one gzip member.
+// gunzip decompresses exactly one gzip member.
 func gunzip(compressed []byte) ([]byte, error) {
 	rest := bytes.NewReader(compressed)
 	member, err := gzip.NewReader(rest)
@@ -276,19 +272,19 @@ func gunzip(compressed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("gunzip: %w", err)
 	}
 	if rest.Len() > 0 {
-		return nil, fmt.Errorf("gunzip: %d bytes behind the first member", rest.Len())
+		return nil, fmt.Errorf("gunzip: %d bytes after the first member", rest.Len())
 	}
 	return raw, nil
 }
 
-func unmarshalStrictly(raw []byte, to any) error {
+func unmarshalStrictly(raw []byte, target any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(to); err != nil {
+	if err := decoder.Decode(target); err != nil {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("bytes behind the JSON")
+		return errors.New("bytes after the JSON")
 	}
 	return nil
 }

@@ -7,9 +7,8 @@ import (
 // object is a JSON object, as encoding/json decodes it.
 type object = map[string]any
 
-// ScopeJSON returns the JSON that a scope shall become, as encoding/json decodes
-// it. It is written from the protocol, one field after the other, and so tells
-// when the server departs from it.
+// ScopeJSON returns the JSON of a scope, as encoding/json decodes it. It is written from
+// the protocol, independently of the server.
 func ScopeJSON(scope *symdbv1.Scope) any {
 	o := object{
 		"scope_type": scope.GetScopeType(),
@@ -38,7 +37,7 @@ func lineRangeJSON(r *symdbv1.LineRange) any {
 	return object{"start": float64(r.GetStart()), "end": float64(r.GetEnd())}
 }
 
-func specifics(to object, ls *symdbv1.LanguageSpecifics) {
+func specifics(owner object, ls *symdbv1.LanguageSpecifics) {
 	if ls == nil {
 		return
 	}
@@ -65,7 +64,7 @@ func specifics(to object, ls *symdbv1.LanguageSpecifics) {
 	number(o, "arity", ls.Arity)
 	list(o, "included_modules", ls.GetIncludedModules(), textJSON)
 	list(o, "prepended_modules", ls.GetPrependedModules(), textJSON)
-	to["language_specifics"] = o
+	owner["language_specifics"] = o
 }
 
 func textJSON(text string) any { return text }
@@ -93,9 +92,9 @@ func list[T any](o object, key string, values []T, toJSON func(T) any) {
 	o[key] = all
 }
 
-// MergeRoots merges root scopes, as [ScopeJSON] returns them, that follow each
-// other with the same type and name, and likewise the last and the first of
-// their children, as the backend does. It takes the scopes over.
+// MergeRoots merges consecutive root scopes, in the form of [ScopeJSON], with the same
+// type and name, and likewise the last and the first of their children, like the
+// backend. It changes the scopes.
 func MergeRoots(scopes []any) []any {
 	var merged []any
 	for _, next := range scopes {

@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// Fault decides what becomes of a POST whose body has been read: it answers by
-// itself, or hands the request to accept, which checks, stores and answers it.
-// It is called from several goroutines at once.
+// Fault handles a POST whose body was read: it answers itself, or calls accept, which
+// checks, stores and answers it. It must be safe for concurrent use.
 type Fault func(w http.ResponseWriter, r *http.Request, post Post, accept http.HandlerFunc)
 
 // Answer answers with the status and the body.
@@ -21,12 +20,12 @@ func Answer(status int, body string) Fault {
 	}
 }
 
-// Hang never answers. It ends when the server gives up.
+// Hang never answers. It returns when the server gives up.
 func Hang(_ http.ResponseWriter, r *http.Request, _ Post, _ http.HandlerFunc) {
 	<-r.Context().Done()
 }
 
-// BreakOff closes the connection in place of an answer.
+// BreakOff closes the connection instead of answering.
 func BreakOff(http.ResponseWriter, *http.Request, Post, http.HandlerFunc) {
 	panic(http.ErrAbortHandler)
 }
@@ -44,15 +43,15 @@ func OnBatch(num int, fault Fault) Fault {
 
 // Gate is a fault that holds every POST until it is opened.
 type Gate struct {
-	// Entered brings each POST when it is held, BrokenOff each one that the
-	// server gave up before the gate was opened.
+	// Entered receives each POST when it is held, BrokenOff each one that the server
+	// gave up before the gate was opened.
 	Entered, BrokenOff chan Post
 
 	open     chan struct{}
 	openOnce sync.Once
 }
 
-// gatePosts is how many POSTs a gate reports without being read.
+// gatePosts is how many POSTs a gate reports without a reader.
 const gatePosts = 1024
 
 // NewGate returns a gate that is closed.
@@ -75,12 +74,11 @@ func (g *Gate) Fault(w http.ResponseWriter, r *http.Request, post Post, accept h
 	}
 }
 
-// Open lets all POSTs through from now on.
+// Open lets all POSTs pass from now on.
 func (g *Gate) Open() { g.openOnce.Do(func() { close(g.open) }) }
 
-// StartPeer takes TCP connections on a free port of 127.0.0.1 and returns its
-// address. A connection is closed when handle returns; all are when the test
-// ends.
+// StartPeer accepts TCP connections on a free port of 127.0.0.1 and returns its address.
+// A connection is closed when handle returns, or when the test ends.
 func StartPeer(tb testing.TB, handle func(net.Conn)) string {
 	tb.Helper()
 	listener := Listen(tb, "tcp", "127.0.0.1:0")

@@ -24,9 +24,9 @@ import (
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
-// Intake is a development intake behind a [Fault], on a port of its own.
+// Intake is a development intake behind a [Fault].
 type Intake struct {
-	// Store is what checks and keeps the batches.
+	// Store checks and keeps the batches.
 	Store *devintake.Intake
 
 	http     *httptest.Server
@@ -37,15 +37,15 @@ type Intake struct {
 	posts    []Post
 }
 
-// Post is one request as it reached the intake, whatever became of it.
+// Post is a request that reached the intake, whatever the answer.
 type Post struct {
 	// Path and Header are the request's.
 	Path   string
 	Header http.Header
-	// Err says why the body could not be read to its end, or is no batch. Nil:
-	// it was, and the fields below are set.
+	// Err is why the body could not be read, or is not a batch. If it is nil, the
+	// fields below are set.
 	Err error
-	// UploadID, Service, BatchNum and Final are what the event says.
+	// UploadID, Service, BatchNum and Final are from the event.
 	UploadID string
 	Service  string
 	BatchNum int
@@ -61,7 +61,7 @@ func StartIntake(tb testing.TB, fault Fault) *Intake {
 	return StartIntakeOn(tb, Listen(tb, "tcp", "127.0.0.1:0"), fault)
 }
 
-// StartIntakeOn is StartIntake on a listener, which it takes over.
+// StartIntakeOn is StartIntake on a listener, which it closes.
 func StartIntakeOn(tb testing.TB, listener net.Listener, fault Fault) *Intake {
 	tb.Helper()
 	return startIntake(tb, listener, fault, nil, false)
@@ -98,13 +98,13 @@ func startIntake(tb testing.TB, listener net.Listener, fault Fault, script *Scri
 	return in
 }
 
-// URL is where batches are posted to. It holds secrets.
+// URL returns the URL to post batches to. It has secrets.
 func (in *Intake) URL() string {
 	scheme, _, _ := strings.Cut(in.http.URL, ":")
 	return scheme + "://" + Canary + ":" + Canary + "@" + in.Address() + "/symdb/v1/input?token=" + Canary
 }
 
-// Address is host and port, or a unix socket's path.
+// Address returns host and port, or a unix socket's path.
 func (in *Intake) Address() string { return in.http.Listener.Addr().String() }
 
 // Posts returns all requests so far, in order of arrival.
@@ -114,7 +114,7 @@ func (in *Intake) Posts() []Post {
 	return slices.Clone(in.posts)
 }
 
-// Stop stops the intake. It waits for what is in flight.
+// Stop stops the intake, after requests in flight.
 func (in *Intake) Stop() { in.stopOnce.Do(in.http.Close) }
 
 func (in *Intake) front(w http.ResponseWriter, r *http.Request) {
@@ -175,21 +175,19 @@ func (p *Post) read(whole []byte) error {
 	return nil
 }
 
-// RequireNoFinal fails the test if a batch of the upload was final, whether it
-// was accepted or not.
+// RequireNoFinal fails the test if a batch of the upload was final, accepted or not.
 func (in *Intake) RequireNoFinal(tb testing.TB, uploadID string) {
 	tb.Helper()
 	for _, post := range in.Posts() {
 		if post.Err == nil && post.UploadID == uploadID && post.Final {
-			tb.Errorf("batch %d of upload %s is final, though the upload was broken off", post.BatchNum, uploadID)
+			tb.Errorf("batch %d of upload %s is final, but the upload was aborted", post.BatchNum, uploadID)
 		}
 	}
 }
 
-// TrustIntakes has this process's system roots be the certificate that intakes
-// which speak TLS show. It is to be called before anything else speaks TLS, and
-// works where the system roots are files. The returned function removes what it
-// has made.
+// TrustIntakes makes the certificate of intakes with TLS the only system root of this
+// process. It must be called before any other use of TLS, and works if the system roots
+// are files. forget removes the file that it has made.
 func TrustIntakes() (forget func(), err error) {
 	peer := httptest.NewUnstartedServer(nil)
 	peer.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Door is a listener on an address of its own that can be shut and opened again,
-// and that can slam connections.
+// Door is a listener that can be shut and opened again at the same address, and that can
+// slam connections.
 type Door struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -18,7 +18,7 @@ type Door struct {
 	closed   bool
 }
 
-// NewDoor returns a door that is open. It is closed when the test ends.
+// NewDoor returns an open door. It is closed when the test ends.
 func NewDoor(tb testing.TB) *Door {
 	tb.Helper()
 	listener := Listen(tb, "tcp", ReserveAddress(tb))
@@ -28,7 +28,7 @@ func NewDoor(tb testing.TB) *Door {
 	return d
 }
 
-// Shut refuses connections from now on, and resets those that are there.
+// Shut refuses connections from now on, and resets existing ones.
 func (d *Door) Shut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,7 +39,7 @@ func (d *Door) Shut() {
 	d.reset()
 }
 
-// Open takes connections again, at the same address.
+// Open accepts connections again.
 func (d *Door) Open() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -55,8 +55,8 @@ func (d *Door) Open() error {
 	return nil
 }
 
-// Slam resets the connections that are there, and has the next ones, that many,
-// end with bytes that are neither HTTP nor TLS.
+// Slam resets the existing connections, and ends that many of the next ones with bytes
+// that are neither HTTP nor TLS.
 func (d *Door) Slam(count int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,7 +71,7 @@ func (d *Door) reset() {
 	clear(d.conns)
 }
 
-// Accept waits, also while the door is shut.
+// Accept waits, even while the door is shut.
 func (d *Door) Accept() (net.Conn, error) {
 	for {
 		d.mu.Lock()
@@ -85,7 +85,7 @@ func (d *Door) Accept() (net.Conn, error) {
 		}
 		conn, err := listener.Accept()
 		if err != nil {
-			continue // it was shut or closed meanwhile
+			continue // it was shut or closed
 		}
 		if conn = d.admit(conn); conn != nil {
 			return conn, nil
@@ -119,7 +119,7 @@ func (d *Door) Close() error {
 	return d.listener.Close()
 }
 
-// Addr is the same while the door is shut.
+// Addr returns the address, also while the door is shut.
 func (d *Door) Addr() net.Addr { return d.addr }
 
 type doorConn struct {
@@ -134,7 +134,7 @@ func (c *doorConn) Close() error {
 	return c.Conn.Close()
 }
 
-// reset closes the connection so that the other side sees it broken.
+// reset closes the connection with a reset.
 func reset(conn net.Conn) {
 	if c, ok := conn.(*doorConn); ok {
 		conn = c.Conn

@@ -13,9 +13,8 @@ import (
 	"testing"
 )
 
-// Binary returns the path of the server's binary: SCOPEGATE_BINARY, where that is
-// set, so that another version can be tested; or else that of one that it builds from
-// cmd/scopegate, once in a process. Forget removes what was built.
+// Binary returns the path of the server's binary: SCOPEGATE_BINARY if it is set, to test
+// another version, and otherwise one that it builds from cmd/scopegate, once in a process.
 var Binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("SCOPEGATE_BINARY"); path != "" {
 		return path, nil
@@ -43,9 +42,9 @@ func Forget() {
 	}
 }
 
-// Process is `scopegate serve` as a process of its own.
+// Process is a process of `scopegate serve`.
 type Process struct {
-	// Address is where it listens.
+	// Address is the address that it listens on.
 	Address string
 
 	command *exec.Cmd
@@ -54,8 +53,8 @@ type Process struct {
 	err     error
 }
 
-// StartProcess starts a server at the address, 127.0.0.1:0 for any, with further
-// arguments, and returns when it listens. It is killed when the test ends.
+// StartProcess starts a server on the address, 127.0.0.1:0 for any port, with further
+// arguments, and returns when it listens. The server is killed when the test ends.
 func StartProcess(tb testing.TB, intakeURL, address string, args ...string) *Process {
 	tb.Helper()
 	p, err := TryStartProcess(tb, intakeURL, address, args...)
@@ -65,7 +64,7 @@ func StartProcess(tb testing.TB, intakeURL, address string, args ...string) *Pro
 	return p
 }
 
-// TryStartProcess is StartProcess for any goroutine: it returns what went wrong.
+// TryStartProcess is StartProcess for any goroutine: it returns an error.
 func TryStartProcess(tb testing.TB, intakeURL, address string, args ...string) (*Process, error) {
 	tb.Helper()
 	path, err := Binary()
@@ -101,10 +100,10 @@ func TryStartProcess(tb testing.TB, intakeURL, address string, args ...string) (
 	return p, nil
 }
 
-// PID is the number of the process.
+// PID returns the process's id.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Kill ends the process as kill -9 does, and waits for its end.
+// Kill kills the process like kill -9, and waits for its end.
 func (p *Process) Kill() {
 	_ = p.command.Process.Kill()
 	<-p.ended

@@ -11,10 +11,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Proxy stands in front of an address and spoils what passes through.
+// Proxy is a proxy of an address that disturbs connections.
 type Proxy struct{ proxy *toxiproxy.Proxy }
 
-// NewProxy returns a proxy in front of the address. It stops when the test ends.
+// NewProxy returns a proxy of the address. It stops when the test ends.
 func NewProxy(tb testing.TB, upstream string) *Proxy {
 	tb.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
@@ -26,11 +26,11 @@ func NewProxy(tb testing.TB, upstream string) *Proxy {
 	return &Proxy{proxy}
 }
 
-// Address is where the proxy listens.
+// Address returns the address that the proxy listens on.
 func (p *Proxy) Address() string { return p.proxy.Listen }
 
-// Spoil adds a toxic of that type, with its attributes as JSON, on the way there
-// (upstream) or back (downstream).
+// Spoil adds a toxic of that type, with its attributes as JSON, to the stream: upstream or
+// downstream.
 func (p *Proxy) Spoil(kind, stream, attributes string) error {
 	toxic := fmt.Sprintf(`{"type": %q, "stream": %q, "attributes": %s}`, kind, stream, attributes)
 	if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
@@ -39,10 +39,10 @@ func (p *Proxy) Spoil(kind, stream, attributes string) error {
 	return nil
 }
 
-// Cut breaks all connections and takes no others until Mend.
+// Cut closes all connections and accepts no others until Mend.
 func (p *Proxy) Cut() { p.proxy.Stop() }
 
-// Mend takes connections again, and has nothing spoil them.
+// Mend accepts connections again, without toxics.
 func (p *Proxy) Mend() error {
 	if err := p.proxy.Start(); err != nil {
 		return fmt.Errorf("start proxy: %w", err)
@@ -50,8 +50,8 @@ func (p *Proxy) Mend() error {
 	return nil
 }
 
-// ProxyLeaks are goroutines of toxiproxy, which does not always end its own when a
-// proxy stops.
+// ProxyLeaks ignores goroutines of toxiproxy, which does not always end them when a proxy
+// stops.
 func ProxyLeaks() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),

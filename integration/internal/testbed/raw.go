@@ -14,8 +14,7 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/wire"
 )
 
-// UploadRaw uploads messages that are sent as they are, and returns how that
-// ended.
+// UploadRaw uploads messages given as bytes, and returns the outcome.
 func UploadRaw(
 	ctx context.Context, conn grpc.ClientConnInterface, messages [][]byte,
 ) (*symdbv1.UploadScopesResponse, error) {
@@ -28,7 +27,7 @@ func UploadRaw(
 	for _, message := range messages {
 		err := stream.SendMsg(message)
 		if errors.Is(err, io.EOF) {
-			break // the status is what matters
+			break // RecvMsg returns the status
 		}
 		if err != nil {
 			return nil, fmt.Errorf("send: %w", err)

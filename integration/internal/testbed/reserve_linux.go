@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// ReserveAddress returns an address of 127.0.0.1 that refuses connections as long
-// as nobody listens at it, and that nobody gets who does not name it, before the test
-// ends. A socket that is bound, and does not listen, keeps the kernel from giving
-// its port away, and with SO_REUSEADDR, which net sets too, others from being refused.
+// ReserveAddress returns an address of 127.0.0.1 that the test can listen on, and that
+// refuses connections until then. Until the test ends, a bound socket that does not listen
+// keeps the kernel from giving the port to others. By SO_REUSEADDR, which package net sets
+// too, listening on it succeeds.
 func ReserveAddress(tb testing.TB) string {
 	tb.Helper()
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)

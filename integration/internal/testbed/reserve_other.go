@@ -4,8 +4,8 @@ package testbed
 
 import "testing"
 
-// ReserveAddress returns an address of 127.0.0.1 at which nobody listens. Somebody
-// else may get it: only for Linux is there a way to keep it.
+// ReserveAddress returns an address of 127.0.0.1 without a listener. Another process may
+// get it: it can be reserved only on Linux.
 func ReserveAddress(tb testing.TB) string {
 	tb.Helper()
 	listener := Listen(tb, "tcp", "127.0.0.1:0")

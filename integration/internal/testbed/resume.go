@@ -14,17 +14,17 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Journey is how an upload came to its end, in however many streams.
+// Journey is the course of an upload in any number of streams.
 type Journey struct {
-	// UploadID is the identity under which it is whole.
+	// UploadID is the identity of the whole upload.
 	UploadID string
-	// Abandoned are the identities that it was begun under before.
+	// Abandoned are the identities under which it was begun before.
 	Abandoned []string
-	// Streams is how many streams it took.
+	// Streams is the number of streams.
 	Streams int
-	// Failures are the statuses of all streams but the last.
+	// Failures are the statuses of all streams except the last.
 	Failures []error
-	// Summary is the last stream's.
+	// Summary is from the last stream.
 	Summary *symdbv1.UploadScopesResponse
 }
 
@@ -32,8 +32,8 @@ type Journey struct {
 // [Bed.Pull].
 type Delivery func(context.Context, *symdbv1.UploadMetadata, []*symdbv1.Scope) (Journey, error)
 
-// Deliver uploads the scopes under metadata of their own, and returns how. It is an
-// error too if they are not whole at the intake ([Intake.VerifyJourney]).
+// Deliver uploads the scopes under new metadata. It also fails if the intake does not have
+// them whole, see [Intake.VerifyJourney].
 func Deliver(ctx context.Context, in *Intake, deliver Delivery, scopes []*symdbv1.Scope) (Journey, error) {
 	metadata := NewMetadata()
 	journey, err := deliver(ctx, metadata, scopes)
@@ -43,22 +43,20 @@ func Deliver(ctx context.Context, in *Intake, deliver Delivery, scopes []*symdbv
 	return journey, err
 }
 
-// Resuming is a client written from the protocol alone, for uploads that meet
-// faults. Its zero value but for the connection is ready. It goes on until the
-// upload is done or the context ends.
+// Resuming is a client written from the protocol alone, which resumes after faults until
+// the upload is done or the context is. Only the connection must be set.
 type Resuming struct {
 	Conn grpc.ClientConnInterface
-	// Sent is called with the number of scopes sent in a stream so far, before
-	// the next one is sent. Nil: nothing.
+	// Sent, if not nil, is called before each scope with the number of scopes sent in the
+	// stream so far.
 	Sent func(count int)
-	// MaxPause bounds the pause in front of another stream, whatever the server
-	// asks for. 0: 20 ms.
+	// MaxPause bounds the pause before another stream, whatever the server asks for. 0:
+	// 20 ms.
 	MaxPause time.Duration
 }
 
-// Pull uploads the scopes in streams of as many batches as the server makes.
-// Where the progress is known it goes on, where not it starts over under a new
-// identity.
+// Pull uploads the scopes in streams of any number of batches. If the progress of a failed
+// stream is known it resumes, and otherwise starts over under a new identity.
 func (r Resuming) Pull(
 	ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
 ) (Journey, error) {
@@ -114,8 +112,7 @@ func (r Resuming) Push(batchScopes int) Delivery {
 	}
 }
 
-// stream sends one stream. It returns an error that is worth trying again, as
-// the next stream's pause finds out.
+// stream sends one stream. pause decides whether its error is worth another one.
 func (r Resuming) stream(
 	ctx context.Context, j *Journey, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
 ) (err error) {
@@ -127,8 +124,8 @@ func (r Resuming) stream(
 	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Without a buffer gRPC can't replay what was sent on a new connection, where
-	// the server would wait for the rest of a stream that has failed here.
+	// Without a buffer gRPC can't replay a stream on a new connection, where the server
+	// would wait for the rest of it.
 	stream, err := symdbv1.NewSymbolDatabaseServiceClient(r.Conn).UploadScopes(ctx,
 		grpc.WaitForReady(true), grpc.MaxRetryRPCBufferSize(0))
 	if err != nil {
@@ -157,7 +154,7 @@ func (r Resuming) stream(
 	return nil
 }
 
-// pause waits in front of another stream; it fails where there shall be none.
+// pause waits before another stream, or fails if there is to be none.
 func (r Resuming) pause(ctx context.Context, failed error) error {
 	if code := status.Code(failed); code != codes.Unavailable && code != codes.ResourceExhausted {
 		return failed

@@ -26,7 +26,7 @@ func NewMetadata() *symdbv1.UploadMetadata {
 	}
 }
 
-// Sequence yields the scopes, as the client takes them.
+// Sequence returns the scopes as a sequence.
 func Sequence(scopes []*symdbv1.Scope) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		for _, scope := range scopes {
@@ -37,8 +37,8 @@ func Sequence(scopes []*symdbv1.Scope) iter.Seq2[*symdbv1.Scope, error] {
 	}
 }
 
-// Source makes scopes: the same ones from the same seed, by the same calls. Each
-// has a name of its own. It is not safe for concurrent use.
+// Source makes scopes with unique names: the same ones for the same seed and calls. It is
+// not safe for concurrent use.
 type Source struct {
 	random *rand.Rand
 	made   int
@@ -46,7 +46,7 @@ type Source struct {
 
 // NewSource returns a source.
 func NewSource(seed uint64) *Source {
-	return &Source{random: rand.New(rand.NewPCG(seed, 0))} // #nosec G404 -- it shall be predictable
+	return &Source{random: rand.New(rand.NewPCG(seed, 0))} // #nosec G404 -- it must be predictable
 }
 
 var (
@@ -74,8 +74,8 @@ func (s *Source) name() string {
 	return fmt.Sprintf("%s_%s%d", pick(s, words), pick(s, words), s.made)
 }
 
-// Function returns a scope like a function: about 1 kB of JSON, and
-// over many of them every field by turns absent, zero and set.
+// Function returns a scope like a function, of about 1 kB of JSON. Over many of them every
+// field is sometimes absent, zero and set.
 func (s *Source) Function() *symdbv1.Scope {
 	name := s.name()
 	start := s.random.Int32N(5000)
@@ -123,13 +123,13 @@ func (s *Source) Package(functions int) *symdbv1.Scope {
 	}
 }
 
-// Noise returns a scope of about that many bytes, which gzip makes no smaller
-// than three quarters.
+// Noise returns a scope of about that many bytes, which gzip can't make smaller than three
+// quarters.
 func (s *Source) Noise(bytes int) *symdbv1.Scope {
 	var seed [32]byte
 	binary.LittleEndian.PutUint64(seed[:], s.random.Uint64())
 	noise := make([]byte, base64.RawURLEncoding.DecodedLen(bytes))
-	_, _ = rand.NewChaCha8(seed).Read(noise) // it fails never, and is fast with the race detector too
+	_, _ = rand.NewChaCha8(seed).Read(noise) // it never fails, and is fast with the race detector too
 	return &symdbv1.Scope{ScopeType: "FILE", Name: new(s.name()), SourceFile: new(base64.RawURLEncoding.EncodeToString(noise))}
 }
 

@@ -20,9 +20,9 @@ import (
 // Server is a server under test, in this process.
 type Server struct {
 	*server.Server
-	// Served brings what Serve has returned, once.
+	// Served receives the result of Serve, once.
 	Served <-chan error
-	// Metrics has the server's.
+	// Metrics has the server's metrics.
 	Metrics *prometheus.Registry
 
 	listener net.Listener
@@ -30,10 +30,9 @@ type Server struct {
 	stopOnce sync.Once
 }
 
-// StartServer starts a server that stops when the test ends. Then the test fails
-// if the server does not stop gracefully, has logged a panic, has a secret in its
-// log or its metrics, or has lost account of a scope or a batch.
-// Listener and configure may be nil.
+// StartServer starts a server that stops when the test ends. The test then fails if the
+// server does not stop gracefully, has logged a panic, has a secret in its log or metrics,
+// or has a scope or batch without an outcome. listener and configure may be nil.
 func StartServer(
 	tb testing.TB, intakeURL string, listener net.Listener, configure func(*server.Config), options ...server.Option,
 ) *Server {
@@ -76,7 +75,7 @@ func StartServer(
 	return s
 }
 
-// Target is the server's address as gRPC names it.
+// Target returns the server's address in gRPC's form.
 func (s *Server) Target() string {
 	if addr := s.listener.Addr(); addr.Network() == "unix" {
 		return "unix://" + addr.String()
@@ -84,7 +83,7 @@ func (s *Server) Target() string {
 	return s.listener.Addr().String()
 }
 
-// Logged tells how often a text is in what the server has logged lately.
+// Logged returns how often a text is in the end of the server's log.
 func (s *Server) Logged(text string) int {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
@@ -123,16 +122,16 @@ func Listen(tb testing.TB, network, address string) net.Listener {
 	return listener
 }
 
-// serverLog keeps the end of what a server logs, and whether there was anything in
-// it that must not be. It is safe for concurrent use.
+// serverLog keeps the end of a server's log, and whether the log has something forbidden
+// in it. It is safe for concurrent use.
 type serverLog struct {
 	mu        sync.Mutex
 	text      bytes.Buffer
 	forbidden []string
 }
 
-// keptLogBytes is how much of the end of a log is kept at least, and half of how
-// much at most: a test that measures the heap may have much logged.
+// keptLogBytes is how much of the end of a log is kept at least, and half of how much at
+// most, because tests that measure the heap may log a lot.
 const keptLogBytes = 32 << 10
 
 // Write never fails.
@@ -146,7 +145,7 @@ func (l *serverLog) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// search notes what is in the text and must not be.
+// search records what is in the text and must not be.
 func (l *serverLog) search() {
 	for _, forbidden := range []string{Canary, "panic in a handler"} {
 		if bytes.Contains(l.text.Bytes(), []byte(forbidden)) && !slices.Contains(l.forbidden, forbidden) {
@@ -177,4 +176,36 @@ func (s *Server) Client(tb testing.TB) *client.Client {
 	}
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// requireBalance fails the test unless everything that a stopped server received has an
+// outcome.
+func requireBalance(tb testing.TB, registry prometheus.Gatherer) {
+	tb.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		tb.Errorf("gather metrics: %v", err)
+	}
+	sums := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if strings.Contains(label.GetValue(), Canary) {
+					tb.Errorf("metric %s has a secret in its label %s", family.GetName(), label.GetName())
+				}
+			}
+			sums[family.GetName()] += metric.GetCounter().GetValue()
+		}
+	}
+	for in, out := range map[string]string{
+		"scopegate_scopes_received_total": "scopegate_scopes_total",
+		"scopegate_batches_sealed_total":  "scopegate_batches_total",
+	} {
+		if _, ok := sums[in]; !ok {
+			tb.Errorf("there is no metric %s", in)
+		}
+		if sums[in] != sums[out] {
+			tb.Errorf("the ledger does not balance: %s is %v, the outcomes in %s are %v", in, sums[in], out, sums[out])
+		}
+	}
 }

@@ -12,9 +12,9 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// RequireStatus fails the test unless err is a status with that code and exactly
-// one google.rpc.ErrorInfo, of this service's domain and with that reason, and
-// tells nothing that is internal to the server.
+// RequireStatus fails the test unless err is a status with that code and exactly one
+// google.rpc.ErrorInfo, of this service's domain and with that reason, and has nothing
+// internal to the server in it.
 func (b *Bed) RequireStatus(tb testing.TB, err error, code codes.Code, reason string) *status.Status {
 	tb.Helper()
 	if err == nil {
@@ -117,8 +117,7 @@ func (b *Bed) RequireIntakeFailure(
 	return failures[0]
 }
 
-// Progress returns how far the upload came, as the status says; nil if it does
-// not.
+// Progress returns the progress of the upload in the status, or nil.
 func Progress(err error) *symdbv1.UploadProgress {
 	for _, detail := range status.Convert(err).Details() {
 		if progress, ok := detail.(*symdbv1.UploadProgress); ok {

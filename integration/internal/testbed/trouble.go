@@ -10,26 +10,24 @@ import (
 	"time"
 )
 
-// Trouble is what an intake does in place of taking a batch. Its body has not
-// been read; serve takes the batch as usual.
+// Trouble is what an intake does instead of accepting a batch.
 type Trouble struct {
-	// Name names it in reports.
-	Name string
-	// Do makes the trouble.
+	Name string // for reports
+	// Do makes the trouble. The body was not read; serve accepts the batch.
 	Do func(door *Door, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
-	// InDoubt tells that the server can't know whether the batch was taken.
+	// InDoubt means that the server can't know whether the batch was accepted.
 	InDoubt bool
-	// Silent tells that the server only finds out after its timeout.
+	// Silent means that the server notices it only after its timeout.
 	Silent bool
-	// Splits tells that the server makes several batches of the one.
+	// Splits means that the server splits the batch.
 	Splits bool
-	// Harmless tells that the batch is taken nevertheless.
+	// Harmless means that the batch is accepted nevertheless.
 	Harmless bool
-	// TLS tells that it takes an intake that speaks TLS.
+	// TLS means that the intake must use TLS.
 	TLS bool
 }
 
-// Answering answers with the status, and the header as it is now.
+// Answering answers with the status and the current header.
 func Answering(name string, status int, header func() http.Header, inDoubt bool) Trouble {
 	return Trouble{Name: name, InDoubt: inDoubt, Do: func(_ *Door, w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -44,7 +42,7 @@ func retryAfter(value func() string) func() http.Header {
 	return func() http.Header { return http.Header{"Retry-After": {value()}} }
 }
 
-// Troubles returns every trouble there is.
+// Troubles returns all troubles.
 func Troubles() []Trouble {
 	return []Trouble{
 		Answering("408", http.StatusRequestTimeout, nil, false),
@@ -101,15 +99,14 @@ func tooLarge() Trouble {
 	return trouble
 }
 
-// refuse resets the connection and has no other be taken for a while.
+// refuse resets the connection, and refuses others for a while.
 func refuse(door *Door, w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 	door.Shut()
-	time.AfterFunc(50*time.Millisecond, func() { _ = door.Open() }) // nobody else has its port
+	time.AfterFunc(50*time.Millisecond, func() { _ = door.Open() }) // its port is reserved
 	hijackAndReset(w)
 }
 
-// resetAfter resets the connection when that many bytes of the body are read;
-// -1: all.
+// resetAfter resets the connection after that many bytes of the body, or all if it is -1.
 func resetAfter(bytes int64) func(*Door, http.ResponseWriter, *http.Request, http.HandlerFunc) {
 	return func(_ *Door, w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 		if bytes < 0 {
@@ -151,7 +148,7 @@ func writeSlowly(_ *Door, w http.ResponseWriter, r *http.Request, serve http.Han
 	}
 }
 
-// Incident is a trouble at a certain batch, that often.
+// Incident is a trouble that occurs a number of times at a certain batch.
 type Incident struct {
 	Trouble
 	Batch, Times int
@@ -159,10 +156,9 @@ type Incident struct {
 	begun bool
 }
 
-// Script makes trouble for one upload. The batch that comes is taken to be the
-// one behind those that were taken.
+// Script makes trouble for one upload. It assumes that each batch is the one after those
+// accepted.
 type Script struct {
-	// Door is the intake's listener.
 	Door *Door
 
 	mu        sync.Mutex
@@ -171,7 +167,7 @@ type Script struct {
 	always    *Trouble
 }
 
-// NewAlways returns a script of the same trouble with every batch.
+// NewAlways returns a script with the same trouble for every batch.
 func NewAlways(door *Door, trouble Trouble) *Script {
 	return &Script{Door: door, always: &trouble}
 }
@@ -181,15 +177,15 @@ func NewScript(door *Door, incidents ...Incident) *Script {
 	return &Script{Door: door, incidents: incidents}
 }
 
-// Left returns how many incidents did not come to an end.
+// Left returns how many incidents are not over.
 func (s *Script) Left() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.incidents)
 }
 
-// next returns the trouble for the batch that comes now, if there is any, and how
-// many were taken before it.
+// next returns the trouble for the next batch, if there is one, and how many batches were
+// accepted before.
 func (s *Script) next() (trouble Trouble, ok bool, taken int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +204,7 @@ func (s *Script) next() (trouble Trouble, ok bool, taken int) {
 	return Trouble{}, false, s.taken
 }
 
-// Handle stands in front of serve.
+// Handle handles a request before serve.
 func (s *Script) Handle(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 	if s.always != nil {
 		s.always.Do(s.Door, w, r, serve)
@@ -220,7 +216,7 @@ func (s *Script) Handle(w http.ResponseWriter, r *http.Request, serve http.Handl
 		serve(recorder, r)
 		if recorder.status/100 == 2 {
 			s.mu.Lock()
-			s.taken = max(s.taken, taken+1) // it may come twice at a time
+			s.taken = max(s.taken, taken+1) // there may be two requests with it at once
 			s.mu.Unlock()
 		}
 	}
@@ -236,7 +232,7 @@ type statusRecorder struct {
 	status int
 }
 
-// WriteHeader remembers the status.
+// WriteHeader records the status.
 func (s *statusRecorder) WriteHeader(status int) {
 	s.status = status
 	s.ResponseWriter.WriteHeader(status)

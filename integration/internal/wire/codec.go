@@ -1,6 +1,5 @@
-// Package wire sends messages over gRPC that are wire bytes already, as tests and
-// load need it: messages that no protobuf library would write, and the same
-// messages many times. Nothing that serves is to use it.
+// Package wire sends marshaled messages over gRPC, for tests and load: messages that no
+// protobuf library would write, and the same messages many times.
 package wire
 
 import (
@@ -9,8 +8,8 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// Codec sends a []byte as it is, and is gRPC's own for everything else. The bytes
-// must not change after they were sent. To be passed to [grpc.ForceCodecV2].
+// Codec sends a []byte unchanged, and other messages like gRPC's own codec. The bytes
+// must not be changed afterward. It is for [grpc.ForceCodecV2].
 type Codec struct{}
 
 // Name implements [encoding.CodecV2].

@@ -1,12 +1,12 @@
-// Protoset completes a descriptor set: it reads that of proto/ from standard
-// input, adds the files of the status details (google/rpc/error_details.proto and
-// google/rpc/status.proto, with what these import), and writes the whole to
-// standard output. Any protobuf compiler takes it in place of .proto files:
+// Protoset completes a descriptor set: it reads that of proto/ from standard input, adds
+// the files of the status details (google/rpc/error_details.proto and
+// google/rpc/status.proto, with their imports), and writes the result to standard output.
+// Any protobuf compiler accepts it instead of .proto files:
 //
 //	protoc --descriptor_set_in=symdb.v1.binpb --python_out=. symdb/v1/scope.proto
 //
-// `make protos` runs it. The descriptors come from the Go module that the server
-// makes its details with, so no copy of those files is kept here.
+// `make protos` runs it. The descriptors come from the Go module that the server uses for
+// its details, so no copy of those files is kept here.
 package main
 
 import (
@@ -44,7 +44,7 @@ func run(in io.Reader, out io.Writer) error {
 	}
 	c.add((*errdetails.ErrorInfo)(nil).ProtoReflect().Descriptor().ParentFile())
 	c.add((*status.Status)(nil).ProtoReflect().Descriptor().ParentFile())
-	// It is checked as a whole: an import that is missing fails here, not at a user's.
+	// A missing import must fail here, not for a user.
 	if _, err := protodesc.NewFiles(set); err != nil {
 		return fmt.Errorf("check descriptor set: %w", err)
 	}
@@ -56,7 +56,7 @@ func run(in io.Reader, out io.Writer) error {
 	return err
 }
 
-// completion is a descriptor set that grows, each file behind those it imports.
+// completion is a growing descriptor set, with each file after its imports.
 type completion struct {
 	set *descriptorpb.FileDescriptorSet
 	has map[string]bool
