@@ -8,7 +8,7 @@ import (
 )
 
 // Conn is a connection that counts until it is closed. Its methods are safe for
-// concurrent use, and those that it has beside a [net.Conn] do nothing where it is nil.
+// concurrent use. Those that it has beside a [net.Conn] do nothing if it is nil or closed.
 type Conn struct {
 	net.Conn
 	limiter *Limiter
@@ -16,20 +16,68 @@ type Conn struct {
 
 	// Guarded by the limiter's mu:
 
-	peer    *peer
-	timer   *time.Timer
-	bytes   int       // that it holds
-	kind    int       // in the queue
-	uses    int       // at a time
-	streams int       // that are open
-	since   time.Time // a stream was opened or has ended
-	// place and peerPlace are where it stands in the queues; nil: it is closed.
-	place, peerPlace *list.Element
+	timer   *time.Timer // closes it if it stays unused
+	bytes   int         // that it holds
+	uses    int         // at a time
+	streams int         // that are open
+	since   time.Time   // a stream was opened or has ended
+	kind    kind
+	place   *list.Element // among its kind; nil: it is closed
 }
 
 // Draw draws what is held for the connection, or gives it back where the number is
 // negative. What is left is given back when it is closed.
 func (c *Conn) Draw(bytes int) {
+	c.update(func() {
+		c.bytes += bytes
+		if c.kind != inUse {
+			c.limiter.idleBytes += int64(bytes)
+		}
+		c.limiter.budget.Draw(bytes)
+	})
+}
+
+// Enter says that a stream was opened on the connection, and Exit that it has ended.
+// Connections whose last stream was opened longest ago are closed first.
+func (c *Conn) Enter() {
+	c.update(func() {
+		c.streams++
+		c.since = time.Now()
+		if c.kind != inUse {
+			c.limiter.move(c, c.kind)
+		}
+	})
+}
+
+// Exit is the opposite of Enter.
+func (c *Conn) Exit() {
+	c.update(func() {
+		c.streams--
+		c.since = time.Now()
+	})
+}
+
+// Use says that somebody who may uses the connection until Release. Until then it is not
+// closed to make room.
+func (c *Conn) Use() {
+	c.update(func() {
+		if c.uses++; c.uses == 1 {
+			c.limiter.move(c, inUse)
+		}
+	})
+}
+
+// Release is the opposite of Use.
+func (c *Conn) Release() {
+	c.update(func() {
+		if c.uses--; c.uses == 0 {
+			c.limiter.move(c, idle)
+		}
+	})
+}
+
+// update makes a change, and closes the connections that have to be closed then.
+func (c *Conn) update(change func()) {
 	if c == nil {
 		return
 	}
@@ -39,89 +87,34 @@ func (c *Conn) Draw(bytes int) {
 		l.mu.Unlock()
 		return
 	}
-	c.bytes += bytes
-	var evicted []*Conn
-	if c.kind != inUse {
-		l.idleBytes += int64(bytes)
-		evicted = l.lighten()
-	}
-	l.budget.Draw(bytes)
+	change()
+	evicted := l.evictHeavy()
 	l.mu.Unlock()
-	l.closeAll(evicted)
+	l.closeEvicted(evicted)
 }
 
-// Enter says that a stream was opened on the connection, and Exit that it has ended.
-// Connections whose last stream was opened longest ago are closed first.
-func (c *Conn) Enter() { c.stream(1) }
-
-// Exit is the opposite of Enter.
-func (c *Conn) Exit() { c.stream(-1) }
-
-func (c *Conn) stream(more int) {
-	if c == nil {
-		return
-	}
-	l := c.limiter
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c.streams += more
-	c.since = time.Now()
-	if more > 0 && c.kind != inUse {
-		l.move(c, c.kind)
-	}
-}
-
-// Use says that the connection is used by somebody who may, until Release: it is not
-// closed for others.
-func (c *Conn) Use() {
-	if c == nil {
-		return
-	}
-	l := c.limiter
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.uses++; c.uses == 1 {
-		l.move(c, inUse)
-	}
-}
-
-// Release is the opposite of Use.
-func (c *Conn) Release() {
-	if c == nil {
-		return
-	}
-	l := c.limiter
-	l.mu.Lock()
-	var evicted []*Conn
-	if c.uses--; c.uses == 0 {
-		l.move(c, idle)
-		evicted = l.lighten()
-	}
-	l.mu.Unlock()
-	l.closeAll(evicted)
-}
-
-// expire closes the connection if nobody has used it in time.
+// expire closes the connection if it was never used, and has had no stream for the time
+// that this may last.
 func (c *Conn) expire() {
-	l := c.limiter
-	l.mu.Lock()
-	left := l.limits.UnusedTimeout - time.Since(c.since)
-	if c.streams > 0 {
-		left = l.limits.UnusedTimeout
+	expired := false
+	c.update(func() {
+		left := c.limiter.limits.UnusedTimeout
+		if c.streams == 0 {
+			left -= time.Since(c.since)
+		}
+		switch {
+		case c.kind != unused:
+		case left > 0:
+			c.timer.Reset(left)
+		default:
+			c.limiter.remove(c)
+			c.limiter.counts.Unused++
+			expired = true
+		}
+	})
+	if expired {
+		_ = c.Conn.Close() // its reader sees that
 	}
-	switch {
-	case c.place == nil, c.kind != unused:
-		l.mu.Unlock()
-		return
-	case left > 0:
-		c.timer.Reset(left)
-		l.mu.Unlock()
-		return
-	}
-	l.remove(c)
-	l.counts.Unused++
-	l.mu.Unlock()
-	_ = c.Conn.Close() // whose it was sees that
 }
 
 // Close closes the connection.

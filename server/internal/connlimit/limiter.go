@@ -2,6 +2,7 @@ package connlimit
 
 import (
 	"container/list"
+	"iter"
 	"net"
 	"net/netip"
 	"sync"
@@ -43,88 +44,42 @@ type Counts struct {
 	Refused, Evicted, Unused int64
 }
 
-// Limiter keeps account of connections. It is safe for concurrent use.
+// Limiter keeps account of connections. It is safe for concurrent use. Its lock is not held
+// when connections are closed and OnEvict is called; its budget is drawn from while it is.
 type Limiter struct {
 	limits Limits
 	budget Budget
 
 	mu     sync.Mutex
 	counts Counts
-	peers  map[netip.Prefix]*peer
-	open   queue
+	// open has the connections of each kind, those first that are to be closed first.
+	open [kinds]list.List
+	// peers is how many connections each address has open.
+	peers map[netip.Prefix]int
 	// idleBytes is what those hold that are idle.
 	idleBytes int64
 }
 
-// peer is an address that has connections open.
-type peer struct{ open queue }
-
-// queue has connections in the order in which they are to be closed: those that were
-// never used, those that are not used any more, those that are. Of each kind those come
-// first of which that, or the last stream, was longest ago.
-type queue [kinds]list.List
+// kind is a kind of connections. Those of the first kind are closed first.
+type kind int
 
 const (
-	unused = iota
-	idle
+	unused kind = iota // it was never used
+	idle               // it was used
 	inUse
 	kinds
 )
 
-func (q *queue) len() (sum int) {
-	for kind := range q {
-		sum += q[kind].Len()
-	}
-	return sum
-}
-
-// first returns the connection of some kind, or one before, that is to be closed first;
-// nil: there is none.
-func (q *queue) first(last int) *Conn {
-	for kind := range last + 1 {
-		if e := q[kind].Front(); e != nil {
-			c, _ := e.Value.(*Conn)
-			return c
-		}
-	}
-	return nil
-}
-
-// heaviest returns the idle connection that holds most, of one that was used only a
-// part counting; nil: there is none.
-func (q *queue) heaviest() (heaviest *Conn) {
-	const part = 4
-	most := 0
-	for kind := range inUse {
-		for e := q[kind].Front(); e != nil; e = e.Next() {
-			c, ok := e.Value.(*Conn)
-			if !ok {
-				continue
-			}
-			weight := c.bytes
-			if kind == idle {
-				weight /= part
-			}
-			if heaviest == nil || weight > most {
-				heaviest, most = c, weight
-			}
-		}
-	}
-	return heaviest
-}
-
 // New returns a limiter that draws what connections hold.
 func New(limits Limits, budget Budget) *Limiter {
-	return &Limiter{limits: limits, budget: budget, peers: map[netip.Prefix]*peer{}}
+	return &Limiter{limits: limits, budget: budget, peers: map[netip.Prefix]int{}}
 }
 
 // Counts returns what the limiter has done so far.
 func (l *Limiter) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	counts := l.counts
-	counts.Open = int64(l.open.len())
-	return counts
+	return l.counts
 }
 
 // Take returns a connection that must be used in place of conn, and holds so many
@@ -135,12 +90,12 @@ func (l *Limiter) Take(conn net.Conn, bytes int) *Conn {
 	evicted, ok := l.makeRoom(c.address)
 	if ok {
 		l.add(c)
-		evicted = append(evicted, l.lighten()...)
+		evicted = append(evicted, l.evictHeavy()...)
 	} else {
 		l.counts.Refused++
 	}
 	l.mu.Unlock()
-	l.closeAll(evicted)
+	l.closeEvicted(evicted)
 	if !ok {
 		_ = conn.Close() // nothing was sent or read yet
 		return nil
@@ -150,78 +105,109 @@ func (l *Limiter) Take(conn net.Conn, bytes int) *Conn {
 
 // CloseIdle closes the connections that nobody uses and that have no stream.
 func (l *Limiter) CloseIdle() {
-	l.closeWhere(func(c *Conn) bool { return c.kind != inUse && c.streams == 0 })
+	l.closeWhere(idle, func(c *Conn) bool { return c.streams == 0 })
 }
 
 // CloseAll closes all connections.
 func (l *Limiter) CloseAll() {
-	l.closeWhere(func(*Conn) bool { return true })
+	l.closeWhere(inUse, func(*Conn) bool { return true })
 }
 
-func (l *Limiter) closeWhere(so func(*Conn) bool) {
+func (l *Limiter) closeWhere(last kind, condition func(*Conn) bool) {
 	l.mu.Lock()
 	var closing []*Conn
-	for kind := range l.open {
-		for e := l.open[kind].Front(); e != nil; e = e.Next() {
-			if c, ok := e.Value.(*Conn); ok && so(c) {
-				closing = append(closing, c)
-			}
+	for c := range l.until(last) {
+		if condition(c) {
+			closing = append(closing, c)
 		}
 	}
 	l.mu.Unlock()
 	for _, c := range closing {
-		_ = c.Close() // whose it is sees that
+		_ = c.Close() // its reader sees that
 	}
 }
 
-// makeRoom returns the connection to be closed, if one has to be, to make room for one
-// of that address, and whether there is room then.
+// until returns the connections until the last of that kind, in the order in which they are
+// to be closed. None may be removed meanwhile.
+func (l *Limiter) until(last kind) iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		for k := range last + 1 {
+			for e := l.open[k].Front(); e != nil; e = e.Next() {
+				if c, ok := e.Value.(*Conn); ok && !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// makeRoom reports whether there is room for a connection of that address, and returns the one
+// that was evicted for it, if one had to be. An address that has its share makes room itself.
 func (l *Limiter) makeRoom(address netip.Prefix) (evicted []*Conn, ok bool) {
-	from := &l.open
-	of := l.peers[address]
-	switch {
-	case of != nil && l.limits.PeerConnections > 0 && of.open.len() >= l.limits.PeerConnections:
-		from = &of.open
-	case l.open.len() < l.limits.Connections:
+	hasShare := l.limits.PeerConnections > 0 && address.IsValid() && l.peers[address] >= l.limits.PeerConnections
+	if !hasShare && l.counts.Open < int64(l.limits.Connections) {
 		return nil, true
 	}
 	last := idle
 	if l.limits.EvictUsed {
 		last = inUse
 	}
-	c := from.first(last)
-	if c == nil {
-		return nil, false
+	for c := range l.until(last) {
+		if !hasShare || c.address == address {
+			l.evict(c)
+			return []*Conn{c}, true
+		}
 	}
-	l.evict(c)
-	return []*Conn{c}, true
+	return nil, false
 }
 
-// lighten returns the connections to be closed for those that are idle to hold no more
+// evictHeavy evicts those connections that hold most until those that are idle hold no more
 // than they may.
-func (l *Limiter) lighten() (evicted []*Conn) {
+func (l *Limiter) evictHeavy() (evicted []*Conn) {
 	for l.limits.IdleBytes > 0 && l.idleBytes > l.limits.IdleBytes {
-		c := l.open.heaviest()
+		c := l.heaviest()
 		l.evict(c)
 		evicted = append(evicted, c)
 	}
 	return evicted
 }
 
-// evict removes a connection that is to be closed.
+// heaviest returns the idle connection that holds most. One that was used counts with a
+// quarter: it holds most at the moment when its upload has ended.
+func (l *Limiter) heaviest() (heaviest *Conn) {
+	most := -1
+	for c := range l.until(idle) {
+		weight := c.bytes
+		if c.kind == idle {
+			weight /= 4
+		}
+		if weight > most {
+			heaviest, most = c, weight
+		}
+	}
+	return heaviest
+}
+
+// evict removes a connection that is to be closed, which is counted.
 func (l *Limiter) evict(c *Conn) {
 	l.remove(c)
 	l.counts.Evicted++
 }
 
-func (l *Limiter) add(c *Conn) {
-	l.counts.Taken++
-	if c.address.IsValid() {
-		if c.peer = l.peers[c.address]; c.peer == nil {
-			c.peer = &peer{}
-			l.peers[c.address] = c.peer
+// closeEvicted closes connections that were evicted. mu must not be held.
+func (l *Limiter) closeEvicted(conns []*Conn) {
+	for _, c := range conns {
+		_ = c.Conn.Close() // its reader sees that
+		if l.limits.OnEvict != nil {
+			l.limits.OnEvict(c.RemoteAddr())
 		}
 	}
+}
+
+func (l *Limiter) add(c *Conn) {
+	l.counts.Taken++
+	l.counts.Open++
+	l.peers[c.address]++
 	l.enqueue(c)
 	l.budget.Draw(c.bytes)
 	if l.limits.UnusedTimeout > 0 {
@@ -234,56 +220,36 @@ func (l *Limiter) remove(c *Conn) {
 	if c.place == nil {
 		return
 	}
+	l.counts.Open--
+	if l.peers[c.address]--; l.peers[c.address] == 0 {
+		delete(l.peers, c.address)
+	}
 	l.dequeue(c)
 	l.budget.Draw(-c.bytes)
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	if c.peer != nil && c.peer.open.len() == 0 {
-		delete(l.peers, c.address)
-	}
 }
 
-// enqueue enters the connection as the last one of its kind.
+// move makes the connection the last one of a kind.
+func (l *Limiter) move(c *Conn, to kind) {
+	l.dequeue(c)
+	c.kind = to
+	l.enqueue(c)
+}
+
 func (l *Limiter) enqueue(c *Conn) {
 	c.place = l.open[c.kind].PushBack(c)
-	if c.peer != nil {
-		c.peerPlace = c.peer.open[c.kind].PushBack(c)
-	}
 	if c.kind != inUse {
 		l.idleBytes += int64(c.bytes)
 	}
 }
 
-// dequeue is the opposite of enqueue.
 func (l *Limiter) dequeue(c *Conn) {
 	l.open[c.kind].Remove(c.place)
-	if c.peer != nil {
-		c.peer.open[c.kind].Remove(c.peerPlace)
-	}
-	c.place, c.peerPlace = nil, nil
+	c.place = nil
 	if c.kind != inUse {
 		l.idleBytes -= int64(c.bytes)
-	}
-}
-
-// move has the connection be the last one of a kind, unless it is closed.
-func (l *Limiter) move(c *Conn, kind int) {
-	if c.place == nil {
-		return
-	}
-	l.dequeue(c)
-	c.kind = kind
-	l.enqueue(c)
-}
-
-// closeAll closes connections that were evicted.
-func (l *Limiter) closeAll(conns []*Conn) {
-	for _, c := range conns {
-		_ = c.Conn.Close() // whose it was sees that
-		if l.limits.OnEvict != nil {
-			l.limits.OnEvict(c.RemoteAddr())
-		}
 	}
 }
 
