@@ -212,7 +212,7 @@ func (r reader) memory(b *memory.Budget) {
 	r.counter("memory_read_pauses_total", "Reads from clients that waited, as more was drawn than there is.",
 		count(func(c memory.Counts) int64 { return c.Pauses }))
 	r.counter("memory_give_ups_total", "Times that an upload was asked to end, as memory was short and its client slow.",
-		count(func(c memory.Counts) int64 { return c.GiveUps }))
+		count(func(c memory.Counts) int64 { return c.Ends }))
 	r.counters("memory_refusals_total", "Uploads that were refused, by the limit that had no room.", "limit", values{
 		"uploads":         count(func(c memory.Counts) int64 { return c.RefusedUploads }),
 		"service_uploads": count(func(c memory.Counts) int64 { return c.RefusedCallerUploads }),

@@ -8,27 +8,31 @@ import (
 )
 
 // Account is what one upload holds. Draw and Attribute are safe for concurrent
-// use, also with Close; the other methods for that of one goroutine.
+// use, also with Close. The other methods are for one goroutine.
 type Account struct {
-	budget *Budget
-	// callers are whose it is: from Enter on its group, from Admit on its caller too.
-	callers []*caller
-	// fixedBytes is what it holds as long as it is open, and can't be squeezed.
+	budget     *Budget
+	onPressure func(Order)
+	// owners are its group, from Enter on, and its caller, from Admit on.
+	owners []*owner
+	// fixedBytes are held until Close, and can't be squeezed.
 	fixedBytes int
 	held       atomic.Int64 // drawn beside that
 	attributed atomic.Int64
-	// receiving is since when it receives, in Unix nanoseconds; 0: it does not.
-	receiving atomic.Int64
-	stuck     atomic.Bool // what it holds can't be squeezed
-	obey      func(Order)
+	// receivingSince is in Unix nanoseconds. 0: it does not receive.
+	receivingSince atomic.Int64
+	stuck          atomic.Bool // what it holds can't be squeezed
 
 	// Guarded by the budget's mu:
 
 	source   *Source // nil: it has not entered
 	admitted bool
-	granted  chan struct{} // not nil: it waits, until that is closed
-	squeezed squeezed
-	without  bool // it went on without room, and is not back
+	resumed  chan struct{} // closed when it resumes; nil: it does not wait
+	// withoutRoom: it has resumed though there was no room, and has not come back.
+	withoutRoom bool
+	ending      bool // it was asked to
+	// squeezedBytes is what it held when it was last squeezed.
+	squeezedBytes int64
+	squeezedAt    time.Time
 }
 
 // Order is what an account is asked for when memory is short.
@@ -37,16 +41,16 @@ type Order int
 const (
 	// Squeeze asks to move out of memory what can be moved.
 	Squeeze Order = iota + 1
-	// GiveUp asks to end: as the last resort, when more is drawn than there is; and
-	// of streams that have long received nothing, when others are refused.
-	GiveUp
+	// End asks to end: as the last resort, when more is drawn than there is; and
+	// streams that have long received nothing, when others are refused.
+	End
 )
 
-// Open returns an account that holds fixedBytes until Close. When memory is short, obey
-// is called with what the account is asked for, in a goroutine of its own, also once
-// more after Close; it shall not wait for anything but disks and cores.
-func (b *Budget) Open(fixedBytes int, obey func(Order)) *Account {
-	a := &Account{budget: b, fixedBytes: fixedBytes, obey: obey}
+// Open returns an account that holds fixedBytes until Close. When memory is short,
+// onPressure is called with what the account is asked for. It is called in a goroutine of
+// its own, maybe once more after Close, and must wait for nothing but disks and cores.
+func (b *Budget) Open(fixedBytes int, onPressure func(Order)) *Account {
+	a := &Account{budget: b, fixedBytes: fixedBytes, onPressure: onPressure}
 	b.Draw(fixedBytes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,21 +78,22 @@ type Group struct {
 	Bytes int64
 }
 
-// Enter makes the account that of an upload, or returns an [*OverloadError]. Its caller
-// is not known yet: until [Account.Admit] it counts as receiving, and as that of its
-// source alone. Of a group's limits those count that were given last.
+// Enter makes the account an upload's, or returns an [*OverloadError]. The caller is not
+// known before [Account.Admit]; until then the account counts as receiving. The limits
+// of a group are those that were given last.
 func (a *Account) Enter(from Source) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var group *caller
+	var group *owner
 	if from.Group.Name != "" {
-		group = b.caller(callerKey{name: from.Group.Name, isGroup: true}, from.Group.Uploads, from.Group.Bytes)
+		group = b.owner(ownerKey{name: from.Group.Name, isGroup: true}, from.Group.Uploads, from.Group.Bytes)
 		if refusal := group.refusal(a.totalBytes(), b.free()); refusal != nil {
 			return b.count(refusal)
 		}
 	}
-	if !b.mayEnter(from) {
+	if b.Refusing() && !b.replaceSlowest(from) {
+		b.refused = true
 		return b.count(&OverloadError{Bytes: b.limits.Bytes})
 	}
 	if group != nil {
@@ -96,7 +101,7 @@ func (a *Account) Enter(from Source) error {
 	}
 	b.connections[from.Connection]++
 	a.source = &from
-	a.receiving.Store(time.Now().UnixNano())
+	a.Receiving(true)
 	return nil
 }
 
@@ -107,42 +112,29 @@ func (a *Account) Admit(name string, fixedBytes int) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a.receiving.Store(0)
+	a.Receiving(false)
 	a.fixedBytes += fixedBytes
 	a.count(fixedBytes)
 	b.Draw(fixedBytes)
-	if b.admitted >= b.limits.uploads() {
+	if b.admitted >= orNone(b.limits.Uploads) {
 		return b.count(&OverloadError{Uploads: b.limits.Uploads})
 	}
-	of := b.caller(callerKey{group: a.source.Group.Name, name: name}, b.limits.CallerUploads, b.limits.CallerBytes)
-	if refusal := of.refusal(a.totalBytes(), b.free()); refusal != nil {
+	caller := b.owner(ownerKey{group: a.source.Group.Name, name: name}, b.limits.CallerUploads, b.limits.CallerBytes)
+	if refusal := caller.refusal(a.totalBytes(), b.free()); refusal != nil {
 		return b.count(refusal)
 	}
-	a.join(of)
+	a.join(caller)
 	b.admitted++
 	a.admitted = true
 	return nil
 }
 
-// join makes the account one of the caller's. It must be called with the budget's mu
-// held.
-func (a *Account) join(of *caller) {
-	a.budget.callers[of.key] = of
-	of.held.Add(a.totalBytes())
-	of.uploads++
-	a.callers = append(a.callers, of)
-}
-
-// mayEnter reports whether there may be another account from there. A connection that
-// has none takes the place of an account whose client keeps the server waiting, even if
-// more is drawn than there is: what that account holds is about to be given back. It must
-// be called with mu held.
-func (b *Budget) mayEnter(from Source) bool {
-	if !b.Refusing() && !b.ceiling.reached(b.admitted, time.Now()) {
-		return true
-	}
-	b.refused = true
-	return b.connections[from.Connection] == 0 && b.drawn.Load() <= b.percent(newcomerPercent) && b.giveUpSlowest()
+// join makes the account one of the owner's. mu must be held.
+func (a *Account) join(o *owner) {
+	a.budget.owners[o.key] = o
+	o.held.Add(a.totalBytes())
+	o.uploads++
+	a.owners = append(a.owners, o)
 }
 
 // Draw draws a number of bytes, or gives them back where the number is negative.
@@ -153,84 +145,102 @@ func (a *Account) Draw(bytes int) {
 	a.budget.Draw(bytes)
 }
 
-// Attribute adds to what the account counts as holding what is drawn by somebody
-// else.
+// Attribute has bytes that somebody else draws count as held by the account, too.
 func (a *Account) Attribute(bytes int) {
 	a.attributed.Add(int64(bytes))
 	a.count(bytes)
 }
 
-// count counts bytes as held by whose account it is.
+// count counts bytes as held by the account's owners.
 func (a *Account) count(bytes int) {
-	for _, of := range a.callers {
-		of.held.Add(int64(bytes))
+	for _, o := range a.owners {
+		o.held.Add(int64(bytes))
 	}
 }
 
 // HeldBytes returns what the account has drawn beside what is fixed.
 func (a *Account) HeldBytes() int64 { return a.held.Load() }
 
-func (a *Account) totalBytes() int64 {
-	return int64(a.fixedBytes) + a.carriedBytes()
-}
-
 // carriedBytes returns what the account holds beside what is fixed, whoever has
 // drawn it.
 func (a *Account) carriedBytes() int64 { return a.held.Load() + a.attributed.Load() }
 
-// Receiving tells that the account's stream is, or is no longer, open for what
-// its client sends.
+func (a *Account) totalBytes() int64 { return int64(a.fixedBytes) + a.carriedBytes() }
+
+// Receiving says whether the server waits for what the account's client sends.
 func (a *Account) Receiving(on bool) {
 	var since int64
 	if on {
 		since = time.Now().UnixNano()
 	}
-	a.receiving.Store(since)
+	a.receivingSince.Store(since)
 }
 
-// Stuck tells that what the account holds can't be, or can again be, moved out of
-// memory: nobody waits for that to happen while it can't.
+// Stuck says whether what the account holds can't be moved out of memory at present. Then
+// nobody waits for that to happen.
 func (a *Account) Stuck(on bool) { a.stuck.Store(on) }
 
 // Wait waits until the account may hold more: until it holds less than what is
-// free, and its caller less than its share. It returns the context's error when
+// free, and its owners less than they may. It returns the context's error when
 // that ends first.
 func (a *Account) Wait(ctx context.Context) error {
-	if a.mayTake(a.budget.free()) {
+	b := a.budget
+	if a.mayGrow(b.free()) {
 		return ctx.Err()
 	}
-	granted := make(chan struct{})
-	a.budget.stopAccount(a, granted)
-	a.budget.wakeOverseer()
+	resumed := make(chan struct{})
+	b.mu.Lock()
+	a.resumed = resumed
+	b.waiting.Add(1)
+	b.comeBack(a)
+	b.mu.Unlock()
+	b.wakeOverseer()
 	select {
-	case <-granted:
+	case <-resumed:
 		return nil
 	case <-ctx.Done():
-		a.budget.goOn(a)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.resume(a)
 		return ctx.Err()
 	}
 }
 
-// mayTake tells whether the account may hold more when so many bytes are free.
-// As all are measured by the same number, those that hold most stop first, and
-// what is left is enough for those that hold little to go on (the dynamic queue
+// mayGrow reports whether the account may hold more when so many bytes are free.
+// All are measured by the same number, so those that hold most stop first, and
+// there is enough left for those that hold little (the dynamic queue
 // thresholds of Choudhury and Hahne, 1998, that network switches use).
-func (a *Account) mayTake(free int64) bool {
-	if a.carriedBytes() >= free {
-		return false
-	}
-	for _, of := range a.callers {
-		if of.held.Load() >= min(callerShare*free, of.limitBytes.Load()) {
-			return false
-		}
-	}
-	return true
+func (a *Account) mayGrow(free int64) bool {
+	full := func(o *owner) bool { return o.full() || o.held.Load() >= ownerShare*free }
+	return a.carriedBytes() < free && !slices.ContainsFunc(a.owners, full)
 }
 
-// atLimit tells that one of whose account it is holds as much as it may.
-func (a *Account) atLimit() bool {
-	return slices.ContainsFunc(a.callers, (*caller).atLimit)
+// waits reports whether the account waits. mu must be held.
+func (a *Account) waits() bool { return a.resumed != nil }
+
+// resume ends the account's wait, if it waits. mu must be held.
+func (b *Budget) resume(a *Account) {
+	if a.resumed != nil {
+		close(a.resumed)
+		a.resumed = nil
+		b.waiting.Add(-1)
+	}
 }
+
+// comeBack has the next account resume without room, if this one had. mu must be held.
+func (b *Budget) comeBack(a *Account) {
+	if !a.withoutRoom {
+		return
+	}
+	a.withoutRoom = false
+	select {
+	case b.nudges <- struct{}{}:
+	default:
+	}
+}
+
+// ownerFull reports whether one of the account's owners holds as much as it may.
+func (a *Account) ownerFull() bool { return slices.ContainsFunc(a.owners, (*owner).full) }
 
 // Close gives everything back. What the account has drawn beside what is fixed
 // must have been given back before.
@@ -240,7 +250,7 @@ func (a *Account) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.accounts, a)
-	b.back(a)
+	b.comeBack(a)
 	if a.source == nil {
 		return
 	}
@@ -251,9 +261,9 @@ func (a *Account) Close() {
 	if b.connections[a.source.Connection]--; b.connections[a.source.Connection] == 0 {
 		delete(b.connections, a.source.Connection)
 	}
-	for _, of := range a.callers {
-		if of.uploads--; of.uploads == 0 {
-			delete(b.callers, of.key)
+	for _, o := range a.owners {
+		if o.uploads--; o.uploads == 0 {
+			delete(b.owners, o.key)
 		}
 	}
 }

@@ -31,60 +31,51 @@ type Limits struct {
 }
 
 const (
-	// squeezePercent of the budget is where accounts begin to be squeezed, and
-	// relaxedPercent where that ends.
+	// squeezePercent of the budget is where accounts begin to be squeezed.
 	squeezePercent = 80
-	relaxedPercent = 75
 	// refusePercent of the budget is where new accounts are refused. What is above
 	// is for those that were admitted.
 	refusePercent = 92
 	// newcomerPercent of the budget is where connections without an account are
 	// refused one too.
 	newcomerPercent = 110
-	// callerShare is how many times what is free one caller may hold: alone it
+	// ownerShare is how many times what is free one owner may hold: alone it
 	// gets eight ninths of the budget, and what is left lets others begin.
-	callerShare = 8
+	ownerShare = 8
 )
 
 // Budget is a number of bytes to be shared. It is safe for concurrent use.
 type Budget struct {
-	limits Limits
-	drawn  atomic.Int64
-	peak   atomic.Int64
-	// waiting is the number of accounts in Wait.
-	waiting atomic.Int64
-	// overseen tells that an overseer is at work.
-	overseen  atomic.Bool
-	overseers sync.WaitGroup
-	nudges    chan struct{} // to look again before it is time
-	stop      chan struct{}
-	close     func()
+	limits  Limits
+	drawn   atomic.Int64
+	peak    atomic.Int64
+	waiting atomic.Int64 // accounts in Wait
+	paused  atomic.Bool  // somebody is in AwaitRelief
 
-	mu       sync.Mutex
-	accounts map[*Account]struct{}
-	callers  map[callerKey]*caller
-	// connections is how many accounts each has that have entered.
-	connections map[any]int
+	overseen   atomic.Bool   // the overseer runs
+	nudges     chan struct{} // to the overseer: an account has come back
+	goroutines sync.WaitGroup
+	stop       chan struct{}
+	close      func()
+
+	mu          sync.Mutex
+	accounts    map[*Account]struct{}
+	owners      map[ownerKey]*owner
+	connections map[any]int // accounts that have entered, by connection
 	admitted    int
-	ceiling     ceiling
-	refused     bool // an account, for want of memory, since the overseer has looked
+	refused     bool // an account, for want of memory, since the last look
 	counts      Counts
-	// ticks counts what all overseers have seen, so that it can be told when an
-	// account was squeezed last; collected is when the garbage was.
-	ticks, collected int64
-	squeezesLeft     int           // in this tick
-	relief           chan struct{} // not nil: somebody waits until that is closed
+	relief      chan struct{} // nil: nobody awaits it
 }
 
 // New returns a budget. Its Close must be called once anything was drawn.
 func New(limits Limits) *Budget {
 	b := &Budget{
-		limits:   limits,
-		nudges:   make(chan struct{}, 1),
-		stop:     make(chan struct{}),
-		accounts: map[*Account]struct{}{},
-		callers:  map[callerKey]*caller{},
-
+		limits:      limits,
+		nudges:      make(chan struct{}, 1),
+		stop:        make(chan struct{}),
+		accounts:    map[*Account]struct{}{},
+		owners:      map[ownerKey]*owner{},
 		connections: map[any]int{},
 	}
 	b.close = sync.OnceFunc(func() { close(b.stop) })
@@ -95,7 +86,7 @@ func New(limits Limits) *Budget {
 // any more. Closing again does nothing.
 func (b *Budget) Close() {
 	b.close()
-	b.overseers.Wait()
+	b.goroutines.Wait()
 }
 
 // Draw draws a number of bytes for what belongs to no account, or gives them
@@ -108,7 +99,7 @@ func (b *Budget) Draw(bytes int) {
 	for peak := b.peak.Load(); drawn > peak && !b.peak.CompareAndSwap(peak, drawn); {
 		peak = b.peak.Load()
 	}
-	if drawn > b.percent(squeezePercent) {
+	if b.Squeezing() {
 		b.wakeOverseer()
 	}
 }
@@ -122,16 +113,16 @@ func (b *Budget) DrawnBytes() int64 { return b.drawn.Load() }
 // PeakBytes returns the most that was ever drawn.
 func (b *Budget) PeakBytes() int64 { return b.peak.Load() }
 
-// Exceeded tells that more is drawn than there is.
+// Exceeded reports whether more is drawn than there is.
 func (b *Budget) Exceeded() bool { return b.free() <= 0 }
 
-// Waiting returns how many accounts are stopped.
+// Waiting returns how many accounts wait.
 func (b *Budget) Waiting() int { return int(b.waiting.Load()) }
 
-// Squeezing tells whether accounts are asked to hold less.
+// Squeezing reports whether accounts are asked to hold less.
 func (b *Budget) Squeezing() bool { return b.drawn.Load() > b.percent(squeezePercent) }
 
-// Refusing tells whether new accounts are refused for want of memory.
+// Refusing reports whether new accounts are refused for want of memory.
 func (b *Budget) Refusing() bool { return b.drawn.Load() > b.percent(refusePercent) }
 
 // Admitted returns how many accounts are admitted.
@@ -145,8 +136,7 @@ func (b *Budget) percent(n int64) int64 { return b.limits.Bytes / 100 * n }
 
 func (b *Budget) free() int64 { return b.limits.Bytes - b.drawn.Load() }
 
-func (l Limits) uploads() int { return orNone(l.Uploads) }
-
+// orNone returns a limit, of which 0 stands for none.
 func orNone(limit int) int {
 	if limit <= 0 {
 		return math.MaxInt

@@ -2,10 +2,10 @@ package memory
 
 // Counts is what the budget has done since it was made.
 type Counts struct {
-	// Squeezes is how often an account was asked to hold less, and GiveUps how
+	// Squeezes is how often an account was asked to hold less, and Ends how
 	// often one was asked to end.
-	Squeezes, GiveUps int64
-	// Pauses is how often somebody had to wait for relief.
+	Squeezes, Ends int64
+	// Pauses is how often a read had to wait for relief.
 	Pauses int64
 	// The refusals, by the limit that had no room: of all uploads, of one caller's
 	// and of one group's, and of all bytes, of one caller's and of one group's.

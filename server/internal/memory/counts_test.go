@@ -52,7 +52,7 @@ func TestCounts(t *testing.T) {
 		t.Error("not refused")
 	}
 	got := b.Counts()
-	if got.RefusedBytes != 1 || got.Squeezes < 1 || got.GiveUps != 0 {
+	if got.RefusedBytes != 1 || got.Squeezes < 1 || got.Ends != 0 {
 		t.Errorf("%+v", got)
 	}
 	holder.Draw(-limitBytes * 95 / 100)

@@ -2,54 +2,70 @@ package memory
 
 import (
 	"cmp"
+	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"time"
 )
 
+// The overseer is one goroutine. It runs while memory is short or an account waits. At each
+// look it does, in this order:
+//
+//   - squeeze: while memory is short, the largest accounts are asked to hold less.
+//   - end streams: while the budget is exceeded, or uploads are refused.
+//   - resume accounts that wait, if there is room for them.
+//   - unblock: if there is room for none, make some.
+//
+// mu is held for a look, and is the only lock of this package. Nothing else is locked, and no
+// handler is called, while it is held.
+
 const (
-	// tick is how often the overseer looks, while there is something to see.
-	tick = 50 * time.Millisecond
-	// grantBytes is what an account that goes on is expected to take.
-	grantBytes = 32 << 10
-	// squeezeAgainTicks is when an account that did not change is squeezed again.
-	squeezeAgainTicks = 20
-	// collectTicks is how often, at most, the garbage collector is called when more
-	// is drawn than there is: gRPC drops some buffers without giving them back.
-	collectTicks = 4
-	// crumbsPercent of the budget is so little that nothing is gained by waiting
-	// until it is moved.
+	lookInterval = 50 * time.Millisecond
+	// collectInterval is how often, at most, garbage is collected while the budget is
+	// exceeded: gRPC drops buffers of streams that end, without giving them back.
+	collectInterval = 4 * lookInterval
+	// squeezeAgain is when an account is squeezed again that holds as much as before.
+	squeezeAgain = time.Second
+	// crumbsPercent of a limit is too little to be worth waiting for.
 	crumbsPercent = 4
+	// endShare: an eighth of the streams that qualify, at most, are ended at a time.
+	endShare = 8
+	// patience is how long a client may keep the server waiting while others are refused;
+	// newcomerPatience, while a client is refused that has no upload.
+	patience         = 10 * time.Second
+	newcomerPatience = 200 * time.Millisecond
 )
 
-// squeezed is the last squeezing of an account.
-type squeezed struct {
-	tick int64
-	held int64
-}
-
-// wakeOverseer has somebody look after the accounts, unless somebody does.
+// wakeOverseer starts the overseer unless it runs.
 func (b *Budget) wakeOverseer() {
 	if b.overseen.CompareAndSwap(false, true) {
-		b.overseers.Go(b.oversee)
+		b.goroutines.Go(b.oversee)
 	}
 }
 
-// oversee looks after accounts that wait, or hold too much, tick by tick, until
-// there are none.
 func (b *Budget) oversee() {
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
-	for b.short() || b.leave() {
-		if b.look() {
-			runtime.GC() // see collectTicks
+	collected, collectedAt := false, time.Time{}
+	for {
+		b.look(collected)
+		if !b.needsOverseer() {
+			b.overseen.Store(false)
+			if !b.needsOverseer() || !b.overseen.CompareAndSwap(false, true) {
+				return
+			}
 		}
-		for nudged := true; nudged; {
+		if collected = b.Exceeded() && time.Since(collectedAt) >= collectInterval; collected {
+			runtime.GC()
+			collectedAt = time.Now()
+		}
+		for ticked := false; !ticked; {
 			select {
 			case <-ticker.C:
-				nudged = false
+				ticked = true
 			case <-b.nudges:
-				b.goOnWithout()
+				b.resumeNext()
 			case <-b.stop:
 				return
 			}
@@ -57,304 +73,174 @@ func (b *Budget) oversee() {
 	}
 }
 
-// leave ends the overseeing, and returns false, unless there is something to look
-// after again and nobody else does.
-func (b *Budget) leave() bool {
-	b.overseen.Store(false)
-	b.mu.Lock()
-	b.relieve()
-	b.mu.Unlock()
-	return b.short() && b.overseen.CompareAndSwap(false, true)
+func (b *Budget) needsOverseer() bool {
+	return b.Squeezing() || b.waiting.Load() > 0 || b.paused.Load()
 }
 
-// short tells that there is something to look after.
-func (b *Budget) short() bool {
-	return b.waiting.Load() > 0 || b.Squeezing()
-}
-
-// look lets accounts go on, and has others hold less. It returns whether the
-// garbage collector is to be called.
-func (b *Budget) look() (collect bool) {
+// look is one look at all accounts. collected reports whether garbage was just collected,
+// so that none is counted.
+func (b *Budget) look(collected bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ticks++
-	b.squeezesLeft = squeezesPerTick
-	accounts := b.sorted()
-	if drawn := b.drawn.Load(); drawn > b.percent(squeezePercent) {
-		b.squeeze(accounts, drawn-b.percent(relaxedPercent))
+	b.relieve()
+	accounts := b.largestFirst()
+	if b.Squeezing() {
+		b.squeeze(accounts, b.drawn.Load()-b.percent(squeezePercent))
 	}
-	switch exceeded := b.Exceeded(); {
-	case exceeded && b.ticks-b.collected >= collectTicks:
-		b.collected, collect = b.ticks, true
-	case exceeded && b.ticks-b.collected == 1: // no garbage is counted any more
-		b.giveUp(accounts)
+	switch {
+	case b.Exceeded() && collected:
+		waiting := filter(accounts, func(a *Account) bool { return a.waits() && !a.ending })
+		b.end(append(longestReceiving(accounts, 0), waiting...), -b.free())
 	case b.refused:
-		b.giveUpSlow(accounts)
+		b.end(longestReceiving(accounts, patience), math.MaxInt64)
 	}
 	b.refused = false
-	b.relieve()
-	b.grantCallers(accounts)
-	if !b.grant(accounts) {
-		b.makeRoom(accounts)
+	for _, o := range b.owners {
+		if o.full() {
+			b.unblock(filter(accounts, o.owns), o.limitBytes.Load(), o.held.Load())
+		}
 	}
-	return collect
+	blocked := func(a *Account) bool { return a.waits() && !a.ownerFull() }
+	if !b.resumeFitting(accounts) && slices.ContainsFunc(accounts, blocked) {
+		b.unblock(accounts, b.limits.Bytes, b.drawn.Load())
+	}
 }
 
-// sorted returns the accounts, those that hold least first.
-func (b *Budget) sorted() []*Account {
+// resumeNext lets the next account resume, when one has come back that had resumed
+// without room.
+func (b *Budget) resumeNext() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if accounts := b.largestFirst(); !b.resumeFitting(accounts) && squeezable(accounts) <= b.percent(crumbsPercent) {
+		b.resumeLargest(accounts)
+	}
+}
+
+// squeeze asks the largest accounts to hold less, until those asked hold as many bytes.
+func (b *Budget) squeeze(accounts []*Account, bytes int64) {
+	now := time.Now()
+	for _, a := range accounts {
+		held := a.held.Load()
+		if bytes <= 0 {
+			return
+		}
+		if held == 0 || held == a.squeezedBytes && now.Sub(a.squeezedAt) < squeezeAgain {
+			continue // it has nothing, or nothing more, to give
+		}
+		a.squeezedBytes, a.squeezedAt = held, now
+		b.counts.Squeezes++
+		b.tell(a, Squeeze)
+		bytes -= held
+	}
+}
+
+// end asks streams to end, in that order, until those asked hold as many bytes. It reports
+// whether there were any. One that was asked is not asked again.
+func (b *Budget) end(accounts []*Account, bytes int64) bool {
+	for _, a := range accounts[:(len(accounts)+endShare-1)/endShare] {
+		if bytes < 0 {
+			break
+		}
+		a.ending = true
+		b.counts.Ends++
+		b.tell(a, End)
+		bytes -= a.totalBytes()
+	}
+	return len(accounts) > 0
+}
+
+// replaceSlowest asks the stream to end whose client has kept the server waiting longest, to
+// make room for an account from a connection that has none. It reports whether there is
+// such a stream. What that holds is given back soon; so this is done even though more is
+// drawn than there is, but not far more. mu must be held.
+func (b *Budget) replaceSlowest(from Source) bool {
+	if b.connections[from.Connection] > 0 || b.drawn.Load() > b.percent(newcomerPercent) {
+		return false
+	}
+	slow := longestReceiving(slices.Collect(maps.Keys(b.accounts)), newcomerPatience)
+	return b.end(slow[:min(1, len(slow))], math.MaxInt64)
+}
+
+// tell calls the account's handler in a goroutine of its own, which may do what the
+// overseer must not wait for. mu must be held.
+func (b *Budget) tell(a *Account, o Order) { b.goroutines.Go(func() { a.onPressure(o) }) }
+
+// resumeFitting has the accounts resume for which there is room, the smallest first. It
+// reports whether there were any.
+func (b *Budget) resumeFitting(accounts []*Account) (resumed bool) {
+	free := b.free()
+	for _, a := range slices.Backward(accounts) {
+		if a.waits() && a.mayGrow(free) {
+			b.resume(a)
+			resumed = true
+		}
+	}
+	return resumed
+}
+
+// unblock is for accounts that share a limit, and leave no room for those of them that
+// wait. It makes room; or, if there is next to nothing left to squeeze, it has one resume
+// without.
+func (b *Budget) unblock(accounts []*Account, limit, held int64) {
+	switch {
+	case !slices.ContainsFunc(accounts, (*Account).waits):
+	case squeezable(accounts) > limit/100*crumbsPercent:
+		b.squeeze(accounts, max(1, held-limit/100*squeezePercent))
+	default:
+		b.resumeLargest(accounts)
+	}
+}
+
+// resumeLargest has the largest account resume, though there is no room: it is nearest to
+// its end, and gives all back there. The next one follows when it waits again, or is closed.
+// Many small ones would become many large ones.
+func (b *Budget) resumeLargest(accounts []*Account) {
+	if i := slices.IndexFunc(accounts, (*Account).waits); i >= 0 {
+		accounts[i].withoutRoom = true
+		b.resume(accounts[i])
+	}
+}
+
+// largestFirst returns the accounts in the order of what they hold.
+func (b *Budget) largestFirst() []*Account {
 	accounts := make([]*Account, 0, len(b.accounts))
 	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
 	for a := range b.accounts {
 		accounts = append(accounts, a)
 		holds[a] = a.carriedBytes()
 	}
-	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[x], holds[y]) })
+	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[y], holds[x]) })
 	return accounts
 }
 
-// goOnWithout lets the next account go on without room when the one before has
-// come back.
-func (b *Budget) goOnWithout() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if accounts := b.sorted(); !b.grant(accounts) && heldBytes(accounts) <= b.percent(crumbsPercent) {
-		b.grantOne(accounts)
-	}
-}
-
-// grant lets accounts go on, those that hold least first.
-func (b *Budget) grant(accounts []*Account) (granted bool) {
-	free := b.free()
-	for _, a := range accounts {
-		if a.granted != nil && a.mayTake(free) {
-			b.letGo(a)
-			free -= grantBytes
-			granted = true
-		}
-	}
-	return granted
-}
-
-// makeRoom is for when no account that waits may go on: the next one's room is
-// squeezed out of the others, or, where nothing is left that could be moved, it
-// goes on though there is none.
-func (b *Budget) makeRoom(accounts []*Account) {
-	next := slices.IndexFunc(accounts, func(a *Account) bool {
-		return a.granted != nil && !a.atLimit()
+// longestReceiving returns those of the accounts whose clients have kept the server
+// waiting for at least that time, those that have done so longest first.
+func longestReceiving(accounts []*Account, atLeast time.Duration) []*Account {
+	latest := time.Now().Add(-atLeast).UnixNano()
+	since := map[*Account]int64{}
+	receiving := filter(accounts, func(a *Account) bool {
+		since[a] = a.receivingSince.Load()
+		return since[a] != 0 && since[a] <= latest && !a.ending
 	})
-	if next < 0 {
-		return
-	}
-	if heldBytes(accounts) <= b.percent(crumbsPercent) {
-		b.grantOne(accounts)
-		if b.ticks%squeezeAgainTicks == 0 {
-			b.letGo(accounts[next]) // nobody waits for good behind one that never ends
-		}
-		return
-	}
-	a := accounts[next]
-	b.squeeze(accounts, a.carriedBytes()-b.free()+grantBytes)
+	slices.SortStableFunc(receiving, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
+	return receiving
 }
 
-// grantCallers does the same for callers, and groups, of which all accounts wait
-// because they hold as much as they may, whatever there is for others.
-func (b *Budget) grantCallers(accounts []*Account) {
-	stopped := map[*caller][]*Account{}
-	for _, a := range accounts {
-		for _, of := range a.callers {
-			if a.granted != nil && of.atLimit() {
-				stopped[of] = nil
-			}
-		}
-	}
-	if len(stopped) == 0 {
-		return
-	}
-	for _, a := range accounts {
-		for _, of := range a.callers {
-			if list, ok := stopped[of]; ok {
-				stopped[of] = append(list, a)
-			}
-		}
-	}
-	for of, accounts := range stopped {
-		limit := of.limitBytes.Load()
-		if heldBytes(accounts) <= limit/100*crumbsPercent {
-			b.grantOne(accounts)
-			continue
-		}
-		b.squeeze(accounts, of.held.Load()-limit/100*relaxedPercent)
-	}
-}
-
-// grantOne lets the one of the accounts go on without room that holds most, and the
-// next one when it is back: it is nearest to its end, and gives all back there,
-// while those that hold little would come to hold much together.
-func (b *Budget) grantOne(accounts []*Account) {
-	for _, a := range slices.Backward(accounts) {
-		if a.granted != nil {
-			a.without = true
-			b.letGo(a)
-			return
-		}
-	}
-}
-
-// back tells the overseer that the account does not need any more what it went on
-// for. It must be called with mu held.
-func (b *Budget) back(a *Account) {
-	if !a.without {
-		return
-	}
-	a.without = false
-	select {
-	case b.nudges <- struct{}{}:
-	default:
-	}
-}
-
-// heldBytes returns what could be squeezed out of accounts.
-func heldBytes(accounts []*Account) (held int64) {
+// squeezable returns what could be squeezed out of accounts.
+func squeezable(accounts []*Account) (bytes int64) {
 	for _, a := range accounts {
 		if !a.stuck.Load() {
-			held += a.held.Load()
+			bytes += a.held.Load()
 		}
 	}
-	return held
+	return bytes
 }
 
-// squeeze asks accounts to hold less, those that hold most first, until what
-// they hold is what is missing.
-func (b *Budget) squeeze(accounts []*Account, missing int64) {
-	for _, a := range slices.Backward(accounts) {
-		held := a.held.Load()
-		if missing <= 0 || b.squeezesLeft == 0 {
-			return
-		}
-		if held == 0 || held == a.squeezed.held && b.ticks-a.squeezed.tick < squeezeAgainTicks {
-			continue // it has nothing, or nothing more, to give
-		}
-		a.squeezed = squeezed{tick: b.ticks, held: held}
-		b.order(a, Squeeze)
-		missing -= held
-		b.squeezesLeft--
-	}
-}
-
-// squeezesPerTick bounds the goroutines that squeeze.
-const squeezesPerTick = 256
-
-// order must be called with mu held.
-func (b *Budget) order(a *Account, o Order) {
-	if o == GiveUp {
-		b.counts.GiveUps++
-	} else {
-		b.counts.Squeezes++
-	}
-	b.overseers.Go(func() { a.obey(o) })
-}
-
-const (
-	// giveUpShare is the part of the streams, at most, that are ended at a time.
-	giveUpShare = 8
-	// patience is how long a client may keep the server waiting while others are
-	// refused.
-	patience = 10 * time.Second
-	// slow is how long it may do so while a client that has nothing is refused.
-	slow = 200 * time.Millisecond
-	// unseenBytes is what a stream may hold that is in nobody's account, because it
-	// is not yet received: what its window lets its client send.
-	unseenBytes = 64 << 10
-)
-
-// giveUp asks as many streams to end as hold what is drawn beyond the limit. What
-// is squeezed, it is too late for. First are those that receive, as what they
-// hold may be more than is known, those that do so longest; then those that wait
-// and hold most. As many as were too many are not admitted again soon.
-func (b *Budget) giveUp(accounts []*Account) {
-	candidates := receiving(accounts, 0)
-	for _, a := range slices.Backward(accounts) {
-		if a.granted != nil {
-			candidates = append(candidates, a)
+func filter(accounts []*Account, keep func(*Account) bool) (kept []*Account) {
+	for _, a := range accounts {
+		if keep(a) {
+			kept = append(kept, a)
 		}
 	}
-	excess := -b.free()
-	victims := 0
-	for _, a := range candidates[:share(len(candidates))] {
-		if excess < 0 {
-			break
-		}
-		b.order(a, GiveUp)
-		excess -= a.totalBytes() + unseenBytes
-		victims++
-	}
-	b.ceiling = ceiling{admitted: max(1, b.admitted-victims), since: time.Now()}
-}
-
-// giveUpSlow asks streams to end of which the clients keep the server waiting: they
-// may never send the rest of what they have begun to send.
-func (b *Budget) giveUpSlow(accounts []*Account) {
-	slow := receiving(accounts, patience)
-	for _, a := range slow[:share(len(slow))] {
-		b.order(a, GiveUp)
-	}
-}
-
-// giveUpSlowest asks the stream to end of which the client keeps the server waiting
-// longest, unless none does so for long enough. It must be called with mu held.
-func (b *Budget) giveUpSlowest() bool {
-	var slowest *Account
-	since := time.Now().Add(-slow).UnixNano()
-	for a := range b.accounts {
-		if at := a.receiving.Load(); at != 0 && at < since {
-			slowest, since = a, at
-		}
-	}
-	if slowest == nil {
-		return false
-	}
-	slowest.receiving.Store(0) // once is enough
-	b.order(slowest, GiveUp)
-	return true
-}
-
-func share(count int) int { return (count + giveUpShare - 1) / giveUpShare }
-
-// receiving returns those of the accounts that have received for as long as that,
-// those that do so longest first, and of these the largest.
-func receiving(accounts []*Account, least time.Duration) []*Account {
-	since := make(map[*Account]int64)
-	var found []*Account
-	latest := time.Now().Add(-least).UnixNano()
-	for _, a := range slices.Backward(accounts) {
-		if at := a.receiving.Load(); at != 0 && at <= latest {
-			found = append(found, a)
-			since[a] = at
-		}
-	}
-	slices.SortStableFunc(found, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
-	return found
-}
-
-func (b *Budget) stopAccount(a *Account, granted chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	a.granted = granted
-	b.waiting.Add(1)
-	b.back(a)
-}
-
-func (b *Budget) goOn(a *Account) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.letGo(a)
-}
-
-// letGo must be called with mu held.
-func (b *Budget) letGo(a *Account) {
-	if a.granted != nil {
-		close(a.granted)
-		a.granted = nil
-		b.waiting.Add(-1)
-	}
+	return kept
 }

@@ -26,7 +26,7 @@ func (o *orders) of(name string) func(memory.Order) {
 	return func(order memory.Order) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if order == memory.GiveUp {
+		if order == memory.End {
 			o.giveUps = append(o.giveUps, name)
 			return
 		}

@@ -2,13 +2,14 @@ package memory
 
 import "time"
 
-// AwaitRelief returns when no more is drawn than there is, or after a time. It is for
-// what would draw more and can't be refused.
+// AwaitRelief waits until no more is drawn than there is, or for the longest time. It is
+// for reads that would draw more and can't be refused.
 func (b *Budget) AwaitRelief(longest time.Duration) {
 	if !b.Exceeded() {
 		return
 	}
 	relief := b.nextRelief()
+	b.wakeOverseer()
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	select {
@@ -24,15 +25,16 @@ func (b *Budget) nextRelief() <-chan struct{} {
 	b.counts.Pauses++
 	if b.relief == nil {
 		b.relief = make(chan struct{})
+		b.paused.Store(true)
 	}
 	return b.relief
 }
 
-// relieve lets those go on that wait for relief, if there is some. It must be called
-// with mu held.
+// relieve ends the waits for relief, if there is some. mu must be held.
 func (b *Budget) relieve() {
 	if b.relief != nil && !b.Exceeded() {
 		close(b.relief)
 		b.relief = nil
+		b.paused.Store(false)
 	}
 }

@@ -85,7 +85,7 @@ func (o *Opening) Leave() {
 // onPressure does what the budget asks for. The budget calls it in a goroutine of its
 // own.
 func (o *Opening) onPressure(order memory.Order) {
-	if order == memory.GiveUp {
+	if order == memory.End {
 		o.end(ErrMemory)
 		return
 	}

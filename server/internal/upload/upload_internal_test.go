@@ -263,7 +263,7 @@ func TestPressure(t *testing.T) {
 	if b := receive(t, posted, "the batch"); b.Num != 1 || b.Final || b.ScopeCount != 1 {
 		t.Errorf("batch %d, final %v, %d scopes; want 1, false, 1", b.Num, b.Final, b.ScopeCount)
 	}
-	u.onPressure(memory.GiveUp)
+	u.onPressure(memory.End)
 	if end := s.awaitEnd(t); end.Reason != ReasonOverloaded {
 		t.Errorf("%s, want %s", end.Reason, ReasonOverloaded)
 	}
