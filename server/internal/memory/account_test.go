@@ -239,9 +239,8 @@ func TestLargestStopFirst(t *testing.T) {
 	})
 }
 
-// TestSmallestGoOnFirst: as room is made, those that hold least go on, and each is
-// counted with what it will take.
-func TestSmallestGoOnFirst(t *testing.T) {
+// TestSmallestResumeFirst: as room is made, those that hold least resume first.
+func TestSmallestResumeFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Limits{Bytes: limitBytes})
@@ -273,7 +272,7 @@ func TestSmallestGoOnFirst(t *testing.T) {
 			synctest.Wait()
 			for i, want := range step.want {
 				if got := len(done[i]) > 0; got != want {
-					t.Errorf("%d percent freed: account %d goes on: %v, want %v", step.freed, i, got, want)
+					t.Errorf("%d percent freed: account %d resumes: %v, want %v", step.freed, i, got, want)
 				}
 			}
 		}
@@ -282,9 +281,9 @@ func TestSmallestGoOnFirst(t *testing.T) {
 	})
 }
 
-// TestOneGoesOn: where nothing is left that could be moved, those that wait go on,
+// TestOneResumes: where nothing is left that could be moved, those that wait resume,
 // one after the other, though there is no room for them.
-func TestOneGoesOn(t *testing.T) {
+func TestOneResumes(t *testing.T) {
 	t.Parallel()
 	for name, stuck := range map[string]bool{"holds nothing": false, "holds what can't be moved": true} {
 		t.Run(name, func(t *testing.T) {
@@ -331,6 +330,47 @@ func TestOneGoesOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLargestResumesWithoutRoom: of those that wait with nothing that could be moved, the
+// largest resumes first, and the next one as soon as that is closed.
+func TestLargestResumesWithoutRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var accounts []*memory.Account
+		var done []<-chan error
+		for _, held := range []int{20, 30, 25} {
+			a := open(t, b, "a", 0)
+			a.Stuck(true)
+			a.Draw(percent(held))
+			accounts = append(accounts, a)
+		}
+		b.Draw(percent(24))
+		pass(10 * time.Millisecond) // until between two looks
+		for _, a := range accounts {
+			done = append(done, await(t.Context(), a))
+		}
+		pass(50 * time.Millisecond)
+		synctest.Wait()
+		if !isDone(t, done[1]) || len(done[0])+len(done[2]) != 0 {
+			t.Error("the largest did not resume alone")
+		}
+		b.Draw(percent(30)) // so that the next one has no room either
+		end(accounts[1])
+		synctest.Wait()
+		if !isDone(t, done[2]) || len(done[0]) != 0 {
+			t.Error("the next largest did not resume alone, at once")
+		}
+		end(accounts[2])
+		synctest.Wait()
+		if !isDone(t, done[0]) {
+			t.Error("the smallest did not resume")
+		}
+		end(accounts[0])
+		b.Draw(-percent(54))
+	})
 }
 
 // TestCallerBytes: the accounts of a caller that holds as much as it may stop, while

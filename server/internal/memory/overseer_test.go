@@ -18,7 +18,7 @@ import (
 type orders struct {
 	mu        sync.Mutex
 	squeezes  []string
-	giveUps   []string
+	ends   []string
 	squeezeAt []time.Time
 }
 
@@ -27,7 +27,7 @@ func (o *orders) of(name string) func(memory.Order) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if order == memory.End {
-			o.giveUps = append(o.giveUps, name)
+			o.ends = append(o.ends, name)
 			return
 		}
 		o.squeezes = append(o.squeezes, name)
@@ -35,10 +35,10 @@ func (o *orders) of(name string) func(memory.Order) {
 	}
 }
 
-func (o *orders) taken() (squeezes, giveUps []string) {
+func (o *orders) taken() (squeezes, ends []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.Clone(o.squeezes), slices.Clone(o.giveUps)
+	return slices.Clone(o.squeezes), slices.Clone(o.ends)
 }
 
 func (o *orders) open(t *testing.T, b *memory.Budget, name string, heldBytes int) *memory.Account {
@@ -79,10 +79,10 @@ func TestSqueezeLargest(t *testing.T) {
 			t.Errorf("%v were squeezed, want the largest", squeezes)
 		}
 		pass(900 * time.Millisecond)
-		squeezes, giveUps := o.taken()
+		squeezes, ends := o.taken()
 		slices.Sort(squeezes)
-		if !slices.Equal(squeezes, []string{"large", "middle", "small"}) || giveUps != nil {
-			t.Errorf("%v were squeezed, want each once; %v given up", squeezes, giveUps)
+		if !slices.Equal(squeezes, []string{"large", "middle", "small"}) || ends != nil {
+			t.Errorf("%v were squeezed, want each once; %v were asked to end", squeezes, ends)
 		}
 		pass(time.Second)
 		squeezes, _ = o.taken()
@@ -124,9 +124,9 @@ func TestSqueezeAgainLater(t *testing.T) {
 	})
 }
 
-// TestGiveUpIsLast: nobody is given up before more is drawn than there is, and then
+// TestEndIsLast: no stream is ended before more is drawn than there is, and then
 // a few at a time, those that receive and hold most.
-func TestGiveUpIsLast(t *testing.T) {
+func TestEndIsLast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Limits{Bytes: limitBytes})
@@ -140,16 +140,16 @@ func TestGiveUpIsLast(t *testing.T) {
 		}
 		b.Draw(percent(99))
 		pass(time.Minute)
-		if _, giveUps := o.taken(); giveUps != nil {
-			t.Errorf("%v were given up while there was memory", giveUps)
+		if _, ends := o.taken(); ends != nil {
+			t.Errorf("%v were asked to end while there was memory", ends)
 		}
 		b.Draw(percent(2))
 		pass(110 * time.Millisecond) // collect garbage, then look again
 
-		_, giveUps := o.taken()
-		slices.Sort(giveUps)
-		if giveUps = slices.Compact(giveUps); !slices.Equal(giveUps, []string{"R", "S", "T"}) {
-			t.Errorf("%v were given up, want the three that receive and hold most", giveUps)
+		_, ends := o.taken()
+		slices.Sort(ends)
+		if ends = slices.Compact(ends); !slices.Equal(ends, []string{"R", "S", "T"}) {
+			t.Errorf("%v were asked to end, want the three that receive and hold most", ends)
 		}
 		for _, a := range accounts {
 			a.Receiving(false)
@@ -158,9 +158,41 @@ func TestGiveUpIsLast(t *testing.T) {
 		_, before := o.taken()
 		pass(time.Minute)
 		if _, after := o.taken(); len(after) != len(before) {
-			t.Errorf("%d were given up that do not receive", len(after)-len(before))
+			t.Errorf("%d were asked to end that do not receive", len(after)-len(before))
 		}
 		b.Draw(-percent(101))
+		end(accounts...)
+	})
+}
+
+// TestEndWaiting: where none receives, those that wait are asked to end, the largest first,
+// and each once.
+func TestEndWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var o orders
+		accounts := []*memory.Account{
+			o.open(t, b, "small", percent(10)),
+			o.open(t, b, "large", percent(30)),
+			o.open(t, b, "middle", percent(20)),
+		}
+		b.Draw(percent(41))
+		ctx, cancel := context.WithCancel(t.Context())
+		var stopped []<-chan error
+		for _, a := range accounts {
+			stopped = append(stopped, await(ctx, a))
+		}
+		pass(2 * time.Second)
+		if _, ends := o.taken(); !slices.Equal(ends, []string{"large", "middle", "small"}) {
+			t.Errorf("%v were asked to end, want each once, the largest first", ends)
+		}
+		cancel()
+		for _, done := range stopped {
+			<-done
+		}
+		b.Draw(-percent(41))
 		end(accounts...)
 	})
 }

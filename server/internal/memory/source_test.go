@@ -53,8 +53,8 @@ func TestNewcomer(t *testing.T) {
 			t.Error("a newcomer takes the place of one that has only just begun")
 		}
 		synctest.Wait()
-		if _, giveUps := o.taken(); !slices.Equal(giveUps, []string{"first"}) {
-			t.Errorf("%v were asked to end, want the first", giveUps)
+		if _, ends := o.taken(); !slices.Equal(ends, []string{"first"}) {
+			t.Errorf("%v were asked to end, want the first", ends)
 		}
 		b.Draw(-percent(93))
 		end(first, second, newcomer)
@@ -152,9 +152,9 @@ func TestAdmitDrawsMore(t *testing.T) {
 	}
 }
 
-// TestEnteredGiveUp: accounts that are not admitted yet are asked to end when more is drawn
+// TestEnteredEnd: accounts that are not admitted yet are asked to end when more is drawn
 // than there is, and when others have been refused for long.
-func TestEnteredGiveUp(t *testing.T) {
+func TestEnteredEnd(t *testing.T) {
 	t.Parallel()
 	for name, drawn := range map[string]int{"exceeded": percent(101), "refusing": percent(95)} {
 		t.Run(name, func(t *testing.T) {
@@ -176,8 +176,8 @@ func TestEnteredGiveUp(t *testing.T) {
 					}
 					late.Close()
 				}
-				if _, giveUps := o.taken(); !slices.Contains(giveUps, "entered") {
-					t.Errorf("%v were asked to end", giveUps)
+				if _, ends := o.taken(); !slices.Contains(ends, "entered") {
+					t.Errorf("%v were asked to end", ends)
 				}
 				b.Draw(-drawn)
 				end(entered)
