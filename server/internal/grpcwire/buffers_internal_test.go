@@ -71,14 +71,14 @@ func TestDroppedBuffers(t *testing.T) {
 // the budget has the garbage collector find them.
 func TestDroppedBuffersBeyondMemory(t *testing.T) {
 	t.Parallel()
-	budget := memory.New(memory.Limits{Bytes: 1 << 20})
+	budget := memory.New(memory.Limits{Bytes: 100 << 10}) // too little for the collector to run by itself
 	defer budget.Close()
 	b := NewBuffers(budget)
 	for range 4 {
-		b.Get(1 << 20)
+		b.Get(64 << 10)
 	}
-	for deadline := time.Now().Add(time.Minute); budget.DrawnBytes() > 0 && time.Now().Before(deadline); {
-		<-time.After(time.Millisecond)
+	for deadline := time.Now().Add(20 * time.Second); budget.DrawnBytes() > 0 && time.Now().Before(deadline); {
+		<-time.After(10 * time.Millisecond)
 	}
 	if drawn := budget.DrawnBytes(); drawn != 0 {
 		t.Errorf("%d drawn, want none", drawn)

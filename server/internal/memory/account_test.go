@@ -332,6 +332,22 @@ func TestOneResumes(t *testing.T) {
 	}
 }
 
+// TestCrumbs: nobody waits until next to nothing has been moved.
+func TestCrumbs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		others, a := percent(97), open(t, b, "a", percent(3))
+		b.Draw(others)
+		if err := a.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b.Draw(-others)
+		end(a)
+	})
+}
+
 // TestLargestResumesWithoutRoom: of those that wait with nothing that could be moved, the
 // largest resumes first, and the next one as soon as that is closed.
 func TestLargestResumesWithoutRoom(t *testing.T) {

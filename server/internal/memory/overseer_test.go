@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -18,7 +19,7 @@ import (
 type orders struct {
 	mu        sync.Mutex
 	squeezes  []string
-	ends   []string
+	ends      []string
 	squeezeAt []time.Time
 }
 
@@ -190,7 +191,9 @@ func TestEndWaiting(t *testing.T) {
 		}
 		cancel()
 		for _, done := range stopped {
-			<-done
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("%v, want the context's error", err)
+			}
 		}
 		b.Draw(-percent(41))
 		end(accounts...)
