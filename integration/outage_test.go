@@ -14,8 +14,8 @@ import (
 
 // The two lines that an outage leaves.
 const (
-	lineDown = `level=WARN msg="intake takes nothing at present"`
-	lineBack = `level=INFO msg="intake is back"`
+	lineDown = `level=WARN msg="intake down"`
+	lineBack = `level=INFO msg="intake up"`
 )
 
 // outage is a fault that lasts until over is set.

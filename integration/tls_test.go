@@ -302,7 +302,7 @@ func TestUselessCertificateKeepsOld(t *testing.T) {
 	pair := authority.Issue(t, "server")
 	s := newSecure(t, pair, nil, nil, tls.VersionTLS13)
 	pki.Write(t, s.dir, "tls.crt", []byte("garbage"))
-	s.Server.AwaitLogged(t, "level=ERROR msg=\"new TLS files can't be used")
+	s.Server.AwaitLogged(t, "level=ERROR msg=\"invalid TLS files; keeping previous files")
 	s.await(t, pair, config)
 	if err := s.upload(t, s.dial(t, credentials.NewTLS(config))); err != nil {
 		t.Error(err)

@@ -16,26 +16,26 @@ import (
 	"github.com/scopegate/scopegate/server/internal/text"
 )
 
-// AdditionalConfig is about intakes that get, beside the intake, each batch that
-// this one has accepted: as well as it can be done, without any effect on clients.
-// Batches of tenants with an intake of their own stay away from them.
+// AdditionalConfig configures intakes that also get each batch that the main intake has
+// accepted. Delivery to them is best effort and never affects clients. They get no
+// batches of tenants that have their own intake.
 type AdditionalConfig struct {
-	// Intakes are those intakes.
+	// Intakes lists them.
 	Intakes []AdditionalIntake
-	// QueueBytes bounds what waits for each of them, in compressed bytes. A batch
-	// that finds no room is dropped.
+	// QueueBytes limits the compressed bytes queued for each of them. A batch that
+	// does not fit is dropped.
 	QueueBytes int64
-	// MaxAge is how long a batch may wait, and be tried, until it is dropped.
+	// MaxAge is how long a batch may be queued and retried before it is dropped.
 	MaxAge time.Duration
-	// DrainTime bounds how long Shutdown waits for what is left.
+	// DrainTime is how long Shutdown waits for queued batches.
 	DrainTime time.Duration
 }
 
 // AdditionalIntake is one more intake.
 type AdditionalIntake struct {
-	// URL is as that of [IntakeConfig].
+	// URL has the form of [IntakeConfig.URL].
 	URL string
-	// APIKey is sent to it as DD-API-KEY. Zero: none is.
+	// APIKey is sent as DD-API-KEY. Zero: the header is not sent.
 	APIKey Secret
 }
 
@@ -43,11 +43,11 @@ func defaultAdditional() AdditionalConfig {
 	return AdditionalConfig{QueueBytes: 16 << 20, MaxAge: time.Minute, DrainTime: 5 * time.Second}
 }
 
-// maxAdditionalPercent is how much of the memory limit may wait for all additional
-// intakes together.
+// maxAdditionalPercent limits all additional queues together, in percent of the memory
+// limit.
 const maxAdditionalPercent = 25
 
-// minQueueBytes is the least that an additional intake's queue may hold.
+// minQueueBytes is the smallest queue an additional intake may have.
 const minQueueBytes = 1 << 20
 
 func (c AdditionalConfig) validate(memoryBytes int64) error {
@@ -78,14 +78,14 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 	return nil
 }
 
-// additional takes batches to the additional intakes.
+// additional sends batches to the additional intakes.
 type additional struct {
 	mirror  *mirror.Mirror
 	account *memory.Account
 	clients []*intake.Client
 }
 
-// openAdditional sets up the way to the additional intakes, if there are any.
+// openAdditional sets up the additional intakes, if there are any.
 func (s *Server) openAdditional() error {
 	cfg := s.config.AdditionalIntakes
 	if len(cfg.Intakes) == 0 {
@@ -123,14 +123,14 @@ func (s *Server) openAdditional() error {
 			a.mirror.Squeeze(nil)
 		}
 	})
-	a.account.Stuck(true) // what is on its way stays, and nobody shall wait for it
+	a.account.Stuck(true) // what is being posted stays in memory; nobody waits for it
 	a.mirror = mirror.New(mirror.Config{QueueBytes: cfg.QueueBytes, MaxAge: cfg.MaxAge}, a.account, intakes)
 	s.additional = a
 	return nil
 }
 
-// countAdditional returns what counts, and sometimes logs, what becomes of batches
-// at the intake of that number.
+// countAdditional returns a function that counts each batch offered to an intake, and
+// logs some of those it did not accept.
 func (s *Server) countAdditional(number int) func(mirror.Outcome, error) {
 	limitedLog := logs.NewLimiter(s.logger)
 	return func(outcome mirror.Outcome, err error) {
@@ -138,13 +138,13 @@ func (s *Server) countAdditional(number int) func(mirror.Outcome, error) {
 		if outcome == mirror.Accepted {
 			return
 		}
-		limitedLog.Warn("additional intake has no batch",
+		limitedLog.Warn("batch not accepted by an additional intake",
 			slog.Int("intake", number), slog.String("error", err.Error()))
 	}
 }
 
-// offer takes over a batch that the intake has accepted. It goes to the additional intakes
-// if it is theirs too, or else is released.
+// offer takes ownership of a batch that the intake has accepted. It queues the batch for
+// the additional intakes if they get it, or else releases it.
 func (s *Server) offer(from *access.Grant, b *batch.Batch) {
 	if s.additional == nil || from.Route != s.routes.Own {
 		b.File.Release()
@@ -153,7 +153,7 @@ func (s *Server) offer(from *access.Grant, b *batch.Batch) {
 	s.additional.mirror.Offer(from.Sender(), b)
 }
 
-// closeAdditional waits a while for what is still to go to the additional intakes.
+// closeAdditional waits up to DrainTime for batches that are still queued.
 func (s *Server) closeAdditional(ctx context.Context) {
 	if s.additional == nil {
 		return

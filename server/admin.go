@@ -14,21 +14,21 @@ import (
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 )
 
-// AdminConfig says what the admin port shows to whom.
+// AdminConfig configures the admin port.
 type AdminConfig struct {
-	// Metrics is what /metrics shows. Required.
+	// Metrics is served at /metrics. Required.
 	Metrics prometheus.Gatherer
-	// Hosts are the names by which the admin port may be asked for, beside loopback
-	// names and IP addresses.
+	// Hosts lists the host names that requests may have, besides loopback names and IP
+	// addresses.
 	Hosts []string
-	// Open shows page and profiles to other hosts too, and not just metrics and
+	// Open serves the page and the profiles to other hosts too, not only metrics and
 	// health. There are no passwords.
 	Open bool
 }
 
 const (
-	// adminConnections is how many connections the admin port has, of which half may be
-	// of one address, and adminConnectionBytes what one holds: a goroutine, buffers and
+	// adminConnections limits the admin port's open connections; one address may have
+	// half of them. adminConnectionBytes is what one holds: a goroutine, buffers and
 	// headers.
 	adminConnections     = 256
 	adminConnectionBytes = 32 << 10
@@ -36,17 +36,16 @@ const (
 	adminHeaderTimeout  = 5 * time.Second
 	adminTimeout        = time.Minute
 	adminMaxHeaderBytes = 16 << 10
-	// adminGrace is how long answers may take that are under way when ServeAdmin is
-	// stopped.
+	// adminGrace is how long requests in flight may take when ServeAdmin stops.
 	adminGrace = time.Second
 )
 
-// ServeAdmin serves what an operator sees: /metrics, /healthz, /readyz, /debug/pprof/
-// and a page at /. docs/operations.md describes it. It may be called before Serve. It
-// serves until stop is called, whatever becomes of ctx; that may be after Shutdown, and
-// waits for its end.
+// ServeAdmin serves /metrics, /healthz, /readyz, /debug/pprof/ and a status page at /.
+// docs/operations.md describes them. It may be called before Serve, and serves until stop
+// is called, even if ctx ends first. Stop waits until nothing is served; it may be called
+// after Shutdown.
 //
-// An answer that takes longer than a minute must move its write deadline itself.
+// A handler that writes for longer than a minute must extend its write deadline.
 func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminConfig) (stop func()) {
 	ctx = context.WithoutCancel(ctx)
 	requests, cancel := context.WithCancel(ctx)
@@ -60,7 +59,7 @@ func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminCon
 		MaxHeaderBytes:    adminMaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		ConnState:         useAdmin,
-		// So that streams of events end when the server does.
+		// Event streams end when stop is called.
 		BaseContext: func(net.Listener) context.Context { return requests },
 	}
 	ended := make(chan struct{})
@@ -90,8 +89,8 @@ func (s *Server) adminHandler(cfg AdminConfig) http.Handler {
 	})
 }
 
-// adminListener makes room for each connection: anybody who can reach the port can open
-// as many as they like.
+// adminListener limits connections. A new one evicts another, so that nobody can lock
+// operators out by opening many.
 type adminListener struct {
 	net.Listener
 	connections *connlimit.Limiter
@@ -109,8 +108,7 @@ func (l *adminListener) Accept() (net.Conn, error) {
 	}
 }
 
-// useAdmin has a connection be in use from a request's header on until its answer is
-// written.
+// useAdmin marks a connection as used from a request's header until its answer is written.
 func useAdmin(conn net.Conn, state http.ConnState) {
 	limited, ok := conn.(*connlimit.Conn)
 	switch {

@@ -13,63 +13,63 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// Config is what an operator can set. Start from [DefaultConfig].
+// Config holds the server's settings. Start from [DefaultConfig].
 type Config struct {
-	// Intake is where batches go.
+	// Intake is the intake that batches are sent to.
 	Intake IntakeConfig
-	// Access says who may upload.
+	// Access defines who may upload.
 	Access AccessConfig
-	// AdditionalIntakes get each batch that the intake has accepted, as well.
+	// AdditionalIntakes also get each batch that the intake has accepted.
 	AdditionalIntakes AdditionalConfig
-	// Limits bounds what clients can have the server hold.
+	// Limits limits the memory and connections that clients can take up.
 	Limits LimitsConfig
-	// Transport says how HTTP/2 is spoken.
+	// Transport holds the settings of HTTP/2.
 	Transport TransportConfig
-	// TLS says how clients' connections are secured. By default they are not.
+	// TLS secures clients' connections. By default they are in plain text.
 	TLS TLSConfig
 	// FlushThresholdBytes is the compressed size at which a batch is full. A
 	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
-	// less: every scope is forwarded by itself.
+	// less: every scope is a batch of its own.
 	FlushThresholdBytes int
 	// FlushThresholdRawBytes is the length of JSON at which a batch is full. A
 	// batch exceeds it by the scope that crossed it. 0 or less: none.
 	FlushThresholdRawBytes int64
-	// MaxBatchBytes bounds the compressed size of a stream that is to be a single
-	// batch.
+	// MaxBatchBytes limits the compressed size of a stream that the client asks to be
+	// a single batch.
 	MaxBatchBytes int
-	// MaxBatchRawBytes bounds the length of the JSON of such a stream.
+	// MaxBatchRawBytes limits the length of the JSON of such a stream.
 	MaxBatchRawBytes int64
-	// MaxBatchAge is how long a batch may stay open before it is forwarded though
-	// it is not full. 0: for as long as the stream.
+	// MaxBatchAge is how long a batch may stay open before it is forwarded, full or
+	// not. 0: as long as the stream.
 	MaxBatchAge time.Duration
-	// MaxConnectionAge is when a connection is told to go away, and how long a
-	// stream may last, once its metadata is there, before it is given back to its
-	// client to go on in another one: so that clients find new servers. 0: never.
+	// MaxConnectionAge is how long a connection may last before the client is told to
+	// reconnect, and how long a stream may last after its metadata before it ends with
+	// its progress, for the client to resume. So clients find new servers. 0: forever.
 	MaxConnectionAge time.Duration
-	// MaxScopeBytes bounds the protobuf size of one scope, and so of a message.
+	// MaxScopeBytes limits the protobuf size of one scope, and so of a message.
 	MaxScopeBytes int
-	// MaxMetadataBytes bounds the protobuf size of an upload's metadata.
+	// MaxMetadataBytes limits the protobuf size of an upload's metadata.
 	MaxMetadataBytes int
-	// MaxDepth bounds how deep messages may be nested in a scope, the root scope
-	// counting as 1.
+	// MaxDepth limits how deep messages may be nested in a scope. The root scope
+	// counts as 1.
 	MaxDepth int
 	// CompressionLevel is 1 (fastest) to 9 (smallest).
 	CompressionLevel int
-	// ChunkBytes is how much JSON is compressed at one go. Together with a
-	// window of 16 KiB it is what an upload that waits may hold beside its
-	// compressed bytes.
+	// ChunkBytes is how much JSON is compressed at once. It and a window of 16 KiB are
+	// the most that an idle upload holds besides its compressed bytes.
 	ChunkBytes int
 }
 
-// AccessConfig says who may upload.
+// AccessConfig defines who may upload.
 type AccessConfig struct {
-	// TenantsFile names those who may upload, with their tokens and certificates,
-	// limits and intakes; docs/tenants.md describes it. Empty: everybody may.
+	// TenantsFile is the path of a file that lists tenants with their tokens,
+	// certificates, limits and intakes. docs/tenants.md describes it. Empty: anyone
+	// may upload.
 	TenantsFile string
-	// TenantsInterval is how often it is looked whether the file, or one that it
-	// names, has changed. A change counts when it is found unchanged the next time.
+	// TenantsInterval is how often the file, and the files it names, are checked for
+	// changes. A change is applied once a second check finds it unchanged.
 	TenantsInterval time.Duration
-	// Reflection serves the API's description, to those who may upload.
+	// Reflection enables gRPC server reflection, for clients that may upload.
 	Reflection bool
 }
 
@@ -83,44 +83,41 @@ func (c AccessConfig) validate() error {
 	return nil
 }
 
-// IntakeConfig says where the intake is and how it is spoken to.
+// IntakeConfig configures the intake that batches are posted to.
 type IntakeConfig struct {
-	// URL is where batches are posted to: an http or https URL, or
+	// URL is the URL that batches are posted to: http or https, or
 	// `unix:///path/to/socket:/path/of/url` for HTTP over a unix socket.
 	// Required.
 	URL string
 	// APIKey is sent as DD-API-KEY, with the other headers that the backend's
-	// own intake asks for. Zero: the intake is an agent, which has a key.
+	// own intake requires. Zero: the intake is an agent, which adds its own key.
 	APIKey Secret
 	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
 	// separated by commas.
 	AdditionalTags string
-	// TLS says how an https URL is spoken to.
+	// TLS configures an https URL.
 	TLS IntakeTLSConfig
-	// PostTimeout bounds one POST, from dialling to the end of the answer.
+	// PostTimeout limits one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
-	// BatchDeadline is until when attempts to forward one batch begin; the last one
-	// ends by PostTimeout. The waiting for its turn behind other batches
-	// (MaxConnections) does not count, as it says nothing against the intake. 0: as
-	// long as the client waits.
+	// BatchDeadline is how long to keep retrying a batch. The last attempt may end
+	// PostTimeout later. Time spent waiting for a connection (MaxConnections) does not
+	// count. 0: as long as the client waits.
 	BatchDeadline time.Duration
-	// MaxConnections bounds the connections to the intake, and the batches that are
-	// on their way to it at once. The others wait for their turn, round robin
-	// between services. A connection costs about 100 KB while a batch goes out.
+	// MaxConnections limits the connections to the intake, and so the batches posted
+	// at once. Other batches wait, round robin between services. A connection takes
+	// about 100 KB while a batch is sent.
 	MaxConnections int
 }
 
-// defaultMaxConnections is enough for 80 batches a second to an intake that takes
-// 200 ms for each: 160 MiB a second at the default threshold, more than a handful
-// of cores compress. And it is few for an agent on the same host, which may hold
-// each batch whole.
+// defaultMaxConnections allows 80 batches a second to an intake that takes 200 ms for
+// each. That is 160 MiB a second at the default threshold, more than a handful of cores
+// compress. It is still few for an agent on the same host, which may buffer each batch.
 const defaultMaxConnections = 16
 
-// minBatchBytes is the least that a stream may take that is to be a single batch.
+// minBatchBytes is the lowest limit for a stream that is a single batch.
 const minBatchBytes = 64 << 10
 
-// DefaultConfig returns the recommended settings. Only the intake's URL is
-// left to be set.
+// DefaultConfig returns the recommended settings. Only Intake.URL must still be set.
 func DefaultConfig() Config {
 	settings := encode.DefaultSettings()
 	return Config{
@@ -148,7 +145,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns a [*ConfigError] about the first setting that is out of range.
+// Validate returns a [*ConfigError] for the first setting that is out of range.
 func (c Config) Validate() error {
 	switch {
 	case c.MaxBatchBytes < minBatchBytes:

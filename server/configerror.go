@@ -8,15 +8,14 @@ import (
 	"github.com/scopegate/scopegate/server/internal/text"
 )
 
-// ConfigError says which setting of a [Config] is out of range. [New] and
-// [Config.Validate] return it for all settings that can be judged by themselves;
-// what files hold that a setting names is told by errors of other types.
+// ConfigError reports a setting of [Config] that is out of range. [New] and
+// [Config.Validate] return it. Errors in a file that a setting names have other types.
 type ConfigError struct {
 	// Field is the setting's path in [Config], such as `Intake.PostTimeout`.
 	Field string
-	// Value is the setting's value, empty where it may be secret, as a URL may.
+	// Value is the setting's value. It is empty if it may be secret, as a URL may.
 	Value string
-	// Reason is what is said of the value, such as `is negative`.
+	// Reason says what is wrong with the value, such as `is negative`.
 	Reason string
 }
 
@@ -32,7 +31,7 @@ func refused(field string, value any, reason string) error {
 	return &ConfigError{Field: field, Value: fmt.Sprint(value), Reason: reason}
 }
 
-// refusedSecret does not repeat the value.
+// refusedSecret is refused for a value that must not be shown.
 func refusedSecret(field, reason string) error { return &ConfigError{Field: field, Reason: reason} }
 
 const (
@@ -41,10 +40,10 @@ const (
 	hasControl    = "has a control character"
 )
 
-// outside is the reason for what is not between two numbers of bytes.
+// outside returns the reason for a number of bytes that is out of range.
 func outside(least, most int64) string {
 	return "is not between " + text.Bytes(least) + " and " + text.Bytes(most)
 }
 
-// containsControl tells that s can't stand in a header (RFC 9110, section 5.5).
+// containsControl reports whether s is invalid in a header (RFC 9110, section 5.5).
 func containsControl(s string) bool { return !httpguts.ValidHeaderFieldValue(s) }

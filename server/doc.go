@@ -1,40 +1,37 @@
-// Package server is scopegate's server: it takes uploads of symbols over gRPC
-// and forwards them to an HTTP intake in batches of gzipped JSON.
+// Package server implements scopegate's server. It receives uploads of symbols over
+// gRPC and forwards them to an HTTP intake in batches of gzipped JSON.
 //
-// Start at [New], [Server.Serve] and [Server.Shutdown]; [Config] is what can be
-// set. To send symbols, use package client.
+// Start at [New], [Server.Serve] and [Server.Shutdown]; [Config] holds the settings. To
+// send symbols, use package client.
 //
 // # The way of a scope
 //
-// This package puts the parts together. An upload's whole way is internal/upload, to be
-// read from upload.go on. A scope goes through five stages:
+// This package wires the parts together. To follow an upload, read
+// internal/upload/upload.go. A scope passes through five stages:
 //
-//  1. Receive (internal/grpcwire, internal/upload). The message's bytes are handed over as
-//     they came; no Go value is built. They go back to gRPC once the scope is in the
+//  1. Receive (internal/grpcwire, internal/upload). The codec passes on the message's
+//     bytes; no Go struct is built. They return to gRPC's pool once the scope is in the
 //     batch.
 //  2. Transcode (internal/transcode). A first walk over the bytes checks all that
 //     can be wrong with the scope, a second one writes it as JSON.
 //  3. Compress (internal/encode). JSON gathers in chunks; a chunk borrows a
 //     compressor and becomes deflate blocks of the batch's one gzip member.
-//  4. Batch (internal/batch). A batch is sealed when it is full or has been open
-//     for too long. The newest scope is held back for the next one, so that the
-//     final batch always has a scope.
-//  5. Forward (internal/upload, internal/intake). A batch gets its number and travels,
-//     again if need be, while the next one fills. When the intake is slow, the server
-//     stops reading.
+//  4. Batch (internal/batch). A batch is sealed when it is full or too old. The newest
+//     scope is held back, so that the final batch always has a scope.
+//  5. Forward (internal/upload, internal/intake). A sealed batch gets its number and is
+//     posted, with retries, while the next one fills. When the intake is slow, the
+//     server stops reading.
 //
-// Messages that are compressed on the wire are taken where the program has
-// registered compressors with gRPC, which it does by importing package
-// client/compression: that table is the whole process's, so it is left to the
-// program.
+// Messages compressed on the wire are accepted if the program imports package
+// client/compression. gRPC's table of compressors belongs to the whole process, so that
+// choice is the program's.
 //
-// What all stages hold is drawn from one budget (internal/memory): when it is
-// short, streams wait, and batches are moved to disk (internal/spool) or forwarded
-// early.
+// All stages draw their memory from one budget (internal/memory). When it runs short,
+// streams wait, and batches are moved to disk (internal/spool) or forwarded early.
 //
-// Each stream is decided about at its opening (door.go, room.go). Who may upload, and
-// where to, says internal/access; what additional intakes get, internal/mirror.
+// A stream is admitted or refused at its opening (door.go, room.go). internal/access
+// decides who may upload and to which intake. internal/mirror feeds additional intakes.
 //
-// What the server does can be seen in its metrics (metrics.go has all of them), its spans
-// (tracing.go) and its log; [Server.ServeAdmin] shows it to an operator (page.go).
+// To observe the server, see its metrics (metrics.go), spans (tracing.go) and log;
+// [Server.ServeAdmin] shows them to an operator (page.go).
 package server

@@ -8,64 +8,60 @@ import (
 	"github.com/scopegate/scopegate/server/internal/text"
 )
 
-// LimitsConfig bounds what clients can have the server hold. docs/limits.md
-// says what each costs in bytes.
+// LimitsConfig limits the memory and connections that clients can take up.
+// docs/limits.md says what each costs in bytes.
 type LimitsConfig struct {
-	// MemoryBytes is what the server may hold, all in all. What is drawn for
-	// connections, streams, messages and batches stays below nine tenths of it;
-	// the rest is for what isn't counted. Set the Go runtime's own limit
-	// (GOMEMLIMIT) to the same.
+	// MemoryBytes limits the server's memory. Connections, streams, messages and
+	// batches may take nine tenths of it; the rest is for what is not counted. Set the
+	// Go runtime's memory limit (GOMEMLIMIT) to the same.
 	MemoryBytes int64
-	// SpoolDir is a directory where batches are kept that find no room in memory,
-	// in a file without a name. Empty: there is none, and such batches are
-	// forwarded before they are full.
+	// SpoolDir is a directory for an unnamed file that holds batches when memory runs
+	// short. Empty: such batches are forwarded before they are full instead.
 	SpoolDir string
-	// SpoolBytes bounds the size of that file.
+	// SpoolBytes limits the size of that file.
 	SpoolBytes int64
-	// Uploads is how many uploads may be in flight. 0: as many as memory has room
-	// for.
+	// Uploads limits the uploads in flight. 0: memory is the only limit.
 	Uploads int
-	// ServiceUploads is how many uploads of one service may be in flight. 0: any
-	// number.
+	// ServiceUploads limits the uploads of one service in flight. 0: no limit.
 	ServiceUploads int
-	// ServiceBytes is what the uploads of one service may hold together. 0: eight
-	// times what is free.
+	// ServiceBytes limits the memory of one service's uploads together. 0: eight times
+	// the memory that is free.
 	ServiceBytes int64
-	// Connections is how many connections may be open. To make room for another one,
-	// the one is closed that has been without an upload for longest; where all have
-	// one, the new one is.
+	// Connections limits the open connections. At the limit, a new connection evicts
+	// the one that has been without an upload for longest. If all have uploads, the new
+	// one is closed.
 	Connections int
-	// PeerConnections is how many of them may be of one IPv4 address, or of one IPv6
-	// network of 64 bits; those of unix sockets are not counted. 0: half of Connections.
+	// PeerConnections limits those of one IPv4 address or one IPv6 /64 network. Unix
+	// sockets do not count. 0: half of Connections.
 	PeerConnections int
-	// StreamsPerConnection is how many streams a client may have open in one
-	// connection. Further ones wait, in the client.
+	// StreamsPerConnection limits the open streams of one connection. Further ones wait
+	// in the client.
 	StreamsPerConnection int
 	// FirstMessageTimeout is how long a stream may be open without a message.
 	FirstMessageTimeout time.Duration
-	// IdleTimeout is how long the server waits for a client, all in all, after its
-	// first message, until that must have sent something; then the stream is given
-	// back to it. 0: for ever. The time for which the server does not read the stream
-	// is not counted.
+	// IdleTimeout is how long the server waits for a client in all, after its first
+	// message, before the client must have sent MinBytesPerSecond on average. If it has
+	// not, the stream ends with its progress. Time during which the server does not
+	// read does not count. 0: forever.
 	IdleTimeout time.Duration
-	// MinBytesPerSecond is what a client must send on average during each
-	// IdleTimeout, in bytes of protobuf.
+	// MinBytesPerSecond is the average rate, in bytes of protobuf, that a client must
+	// keep up during each IdleTimeout.
 	MinBytesPerSecond int
 }
 
-// TransportConfig says how HTTP/2 is spoken. The defaults suit most networks.
+// TransportConfig holds the settings of HTTP/2. The defaults suit most networks.
 type TransportConfig struct {
 	// StreamWindowBytes and ConnectionWindowBytes are the receive windows (RFC
-	// 9113, section 5.2), at least 64 KiB. Left to themselves they would grow
-	// until a stream whose batch is waiting for the intake holds some 10 MiB.
+	// 9113, section 5.2), at least 64 KiB. They are fixed: gRPC would enlarge them
+	// until a stream that is not read holds some 10 MiB.
 	StreamWindowBytes     int
 	ConnectionWindowBytes int
-	// MaxHeaderListBytes bounds a request's headers; gRPC's default is 16 MiB.
+	// MaxHeaderListBytes limits a request's headers. gRPC's default is 16 MiB.
 	MaxHeaderListBytes int
-	// MinPingInterval is how often clients may ping. Many do every 10 s, for
-	// which gRPC's default of 5 minutes would have them break off.
+	// MinPingInterval is how often clients may ping. Many ping every 10 s; gRPC's
+	// default of 5 minutes would close their connections.
 	MinPingInterval time.Duration
-	// HandshakeTimeout bounds the setting up of a connection.
+	// HandshakeTimeout limits how long a handshake may take.
 	HandshakeTimeout time.Duration
 }
 
@@ -123,7 +119,7 @@ func (l LimitsConfig) validate() error {
 		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond, isNegative)
 	case l.MinBytesPerSecond > 0 && l.IdleTimeout == 0:
 		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond,
-			"needs an idle timeout, as that is what it is measured over")
+			"needs an idle timeout to be measured over")
 	}
 	return nil
 }
@@ -146,7 +142,7 @@ func (t TransportConfig) validate() error {
 	return nil
 }
 
-// peerConnections returns how many connections may be of one address.
+// peerConnections returns the limit for one address.
 func (l LimitsConfig) peerConnections() int {
 	if l.PeerConnections > 0 {
 		return l.PeerConnections

@@ -151,7 +151,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	if _, err := upload(); status.Code(err) != codes.Unavailable {
 		t.Errorf("a connection more than there may be: %v", err)
 	}
-	server.log.Await(t, "to make room for others")
+	server.log.Await(t, "to make room")
 	server.log.Await(t, "connection refused")
 	for _, stream := range uploads {
 		send(t, stream, 1)

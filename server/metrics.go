@@ -21,8 +21,8 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// metrics is every metric of the server: those that are read from its parts, registered
-// by read, and those below, which its parts report to. docs/operations.md lists them all.
+// metrics holds the metrics that the server's parts report to. readParts registers the
+// others, which are read from the parts. docs/operations.md lists them all.
 type metrics struct {
 	registry prometheus.Registerer
 
@@ -41,7 +41,7 @@ type metrics struct {
 	additional *prometheus.CounterVec // nil: there is no additional intake
 }
 
-// namespace begins the name of every metric that is the server's own.
+// namespace is the prefix of the server's own metrics.
 const namespace = "scopegate"
 
 // The buckets of histograms.
@@ -52,8 +52,8 @@ var (
 	uploadBuckets   = []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600}
 )
 
-// newMetrics registers the metrics that the server's parts report to. Their series are
-// there from the start.
+// newMetrics registers the metrics that the server's parts report to, and creates all
+// their series.
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		registry: r,
@@ -99,7 +99,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-// BatchSealed measures a batch that was open for age.
+// BatchSealed implements upload.Observer.
 func (m *metrics) BatchSealed(b *batch.Batch, age time.Duration) {
 	m.batchJSON.Observe(float64(b.RawBytes))
 	m.batchGzip.Observe(float64(b.File.Len()))
@@ -107,12 +107,12 @@ func (m *metrics) BatchSealed(b *batch.Batch, age time.Duration) {
 	m.batchAge.Observe(age.Seconds())
 }
 
-// BatchForwarded measures how long a batch was on its way.
+// BatchForwarded implements upload.Observer.
 func (m *metrics) BatchForwarded(accepted bool, took time.Duration) {
 	m.forwardDuration.WithLabelValues(forwardOutcome(accepted)).Observe(took.Seconds())
 }
 
-// uploadEnded counts a stream by its end.
+// uploadEnded counts a stream by its outcome.
 func (m *metrics) uploadEnded(how upload.Outcome, took time.Duration) {
 	code := how.Code.String()
 	m.uploads.WithLabelValues(code, string(how.Reason)).Inc()
@@ -125,7 +125,7 @@ func (m *metrics) attempted(a intake.Attempt) {
 	m.attemptDuration.WithLabelValues(string(a.Class)).Observe(a.Duration.Seconds())
 }
 
-// readParts registers the metrics that are read from the server's parts.
+// readParts registers the metrics whose values are read from the server's parts.
 func (s *Server) readParts() {
 	r, limits := reader{s.metrics.registry}, s.config.Limits
 	r.gauge("ready", "1 while uploads are taken, 0 before and while the server stops.", one(s.Ready))
@@ -141,8 +141,8 @@ func (s *Server) readParts() {
 	r.intake(s.routes.Own.Client)
 }
 
-// reader registers metrics whose values are read when they are asked for. The functions
-// must be safe for concurrent use and must not block.
+// reader registers metrics whose values are read at each scrape. The functions that read
+// them must be safe for concurrent use and must not block.
 type reader struct{ registry prometheus.Registerer }
 
 func (r reader) uploads(c *upload.Counts) {
@@ -181,9 +181,9 @@ func (r reader) door(d *door) {
 		number(d.watches.streams))
 }
 
-// reading returns what makes a metric's value of a field of what counts returns.
-func reading[C any](counts func() C) func(of func(C) int64) func() int64 {
-	return func(of func(C) int64) func() int64 { return func() int64 { return of(counts()) } }
+// reading returns a function that makes a metric's value of one field of counts.
+func reading[C any](counts func() C) func(field func(C) int64) func() int64 {
+	return func(field func(C) int64) func() int64 { return func() int64 { return field(counts()) } }
 }
 
 func (r reader) connections(l *connlimit.Limiter, limit int) {
@@ -273,11 +273,11 @@ func (r reader) counter(name, help string, value func() int64) {
 	r.labelledCounter(name, help, nil, value)
 }
 
-// values are those of a metric, by the value of its label.
+// values maps the values of a label to the metric's values.
 type values map[string]func() int64
 
-func (r reader) counters(name, help, label string, of values) {
-	for labelled, value := range of {
+func (r reader) counters(name, help, label string, series values) {
+	for labelled, value := range series {
 		r.labelledCounter(name, help, prometheus.Labels{label: labelled}, value)
 	}
 }
@@ -292,7 +292,7 @@ func number(value func() int) func() int64 { return func() int64 { return int64(
 
 func fixed(n int) func() int64 { return func() int64 { return int64(n) } }
 
-// one is 1 while on, else 0.
+// one returns 1 while on, else 0.
 func one(on func() bool) func() int64 {
 	return func() int64 {
 		if on() {
@@ -309,7 +309,7 @@ func forwardOutcome(accepted bool) string {
 	return "failed"
 }
 
-// statusClass is the class of an HTTP status, such as 2xx.
+// statusClass returns the class of an HTTP status, such as 2xx.
 func statusClass(status int) string {
 	switch {
 	case status == 0:
@@ -343,7 +343,7 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	return c
 }
 
-// countAdditional registers the counters of so many additional intakes.
+// countAdditional registers the counters of additional intakes.
 func (m *metrics) countAdditional(intakes int) {
 	m.additional = counterVec(m.registry, "additional_batches_total",
 		"Batches offered to an additional intake, by outcome: accepted, refused by it, or dropped for want of room or time.",
@@ -355,9 +355,9 @@ func (m *metrics) countAdditional(intakes int) {
 	}
 }
 
-// initializeRPC has the series of all services' methods there from the start, except
-// those of uploads, which have metrics of their own: to count each scope would double a
-// stream's stack.
+// initializeRPC creates the series of all services' methods, except those of uploads.
+// Uploads have their own metrics, because counting each message would double a stream's
+// stack.
 func (m *metrics) initializeRPC(server *grpc.Server) {
 	counted := services(maps.Clone(server.GetServiceInfo()))
 	delete(counted, symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName)

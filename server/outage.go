@@ -11,7 +11,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/text"
 )
 
-// logRouteOutage logs that the intake of a route is down, or back.
+// logRouteOutage logs that the intake of a route is down or back up.
 func (s *Server) logRouteOutage(to *access.Route, o intake.Outage) {
 	whose := addressOf(to.Client)
 	if tenants := s.routes.TenantsOf(to); len(tenants) > 0 {
@@ -29,9 +29,8 @@ func addressOf(client *intake.Client) []any {
 	return attrs
 }
 
-// logOutage writes the line of an outage's beginning or end; whose are attributes.
-// The reasons are of a fixed set, as what keeps the log short tells lines apart by
-// them.
+// logOutage logs the beginning or the end of an outage, with further attributes. Reasons
+// are of a fixed set, so that log pipelines can group lines by them.
 func (s *Server) logOutage(o intake.Outage, whose ...any) {
 	attrs := slices.Concat(whose, []any{slog.Int("failed_attempts", o.FailedAttempts)})
 	if o.HTTPStatus != 0 {
@@ -41,10 +40,10 @@ func (s *Server) logOutage(o intake.Outage, whose ...any) {
 		attrs = append(attrs, slog.String("error", text.Clip(o.Reason)))
 	}
 	if o.Over {
-		s.logger.Info("intake is back", append(attrs, slog.Duration("down_for", o.Lasted.Round(time.Millisecond)))...)
+		s.logger.Info("intake up", append(attrs, slog.Duration("down_for", o.Lasted.Round(time.Millisecond)))...)
 		return
 	}
-	s.logger.Warn("intake takes nothing at present", append(attrs,
+	s.logger.Warn("intake down", append(attrs,
 		slog.String("reason", string(o.Health)), slog.Duration("retry_in", o.RetryIn.Round(time.Millisecond)),
 		slog.Int("unlogged", o.Untold))...)
 }

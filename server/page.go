@@ -13,26 +13,25 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// shownUploads bounds how many uploads in flight are shown.
+// shownUploads limits the uploads in flight that the page shows.
 const shownUploads = 100
 
-// statusPage is the page of a server, and the clock behind its plots.
+// statusPage is the status page and the clock that samples its plots.
 type statusPage struct {
 	mu     sync.Mutex
-	page   *admin.Page   // nil: nobody has asked for it
+	page   *admin.Page   // nil until StatusPage is called
 	served bool          // the server's Serve was called
-	stop   chan struct{} // nil: the clock does not go
+	stop   chan struct{} // nil: the clock is not running
 	clock  sync.WaitGroup
 	closed bool
 }
 
-// StatusPage returns a page that shows what the server is doing: the uploads in
-// flight and those that have ended lately, memory, and how the intake does. It is
-// to be mounted at a root of its own, where only operators get to: it asks nobody
-// who they are. It can be called again, and before, during and after Serve. While
-// the server serves and there is a page, a history of five minutes is kept.
+// StatusPage returns a page that shows uploads in flight, uploads that ended lately,
+// memory, and the state of the intake. Mount it at its own root, where only operators can
+// reach it: it has no access control. StatusPage may be called at any time, and again. From
+// the first call on, while the server serves, it keeps a history of five minutes.
 //
-// The page shows the last state after Shutdown, which ends what is live.
+// After Shutdown the page shows the last state.
 func (s *Server) StatusPage() http.Handler {
 	p := &s.page
 	p.mu.Lock()
@@ -47,7 +46,7 @@ func (s *Server) StatusPage() http.Handler {
 	return p.page
 }
 
-// serve tells that the server serves.
+// serve is called when the server starts to serve.
 func (p *statusPage) serve(sample func(time.Time)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,8 +54,8 @@ func (p *statusPage) serve(sample func(time.Time)) {
 	p.start(sample)
 }
 
-// start has sample called every second, until close, once there is a page and the
-// server serves. It must be called with mu held.
+// start calls sample every second until close, if there is a page and the server
+// serves. The caller holds mu.
 func (p *statusPage) start(sample func(time.Time)) {
 	if p.page == nil || !p.served || p.closed || p.stop != nil {
 		return
@@ -76,7 +75,7 @@ func (p *statusPage) start(sample func(time.Time)) {
 	})
 }
 
-// close ends the clock and what the page has under way.
+// close stops the clock and ends the page's event streams.
 func (p *statusPage) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,22 +136,22 @@ func shownUpload(u upload.Snapshot) admin.Upload {
 	return shown
 }
 
-// stateOf says what a stream does, in words, and whether it waits for something else
-// than its client.
+// stateOf describes what a stream is doing, and reports whether it waits for anything but
+// its client.
 func stateOf(u upload.Snapshot) (words string, stuck bool) {
 	if u.Ending != nil {
 		return "ending: " + u.Ending.Error(), true
 	}
-	on := "forwarding batch " + strconv.Itoa(int(u.TravellingBatch))
+	on := "forwarding batch " + strconv.Itoa(int(u.PostingBatch))
 	if !u.IntakeUp {
-		on = "waiting for the intake, with batch " + strconv.Itoa(int(u.TravellingBatch))
+		on = "waiting for the intake, with batch " + strconv.Itoa(int(u.PostingBatch))
 	}
 	switch u.Phase {
 	case upload.WaitingForMemory:
 		words, stuck = "waiting for memory", true
 	case upload.Encoding:
 		words = "encoding"
-	case upload.WaitingForTurn, upload.Landing:
+	case upload.WaitingForTurn, upload.Finishing:
 		return on, !u.IntakeUp
 	case upload.Receiving:
 		words = "receiving"
@@ -160,7 +159,7 @@ func stateOf(u upload.Snapshot) (words string, stuck bool) {
 			words = "waiting for the metadata"
 		}
 	}
-	if u.TravellingBatch != 0 {
+	if u.PostingBatch != 0 {
 		return words + "; " + on, stuck || !u.IntakeUp
 	}
 	return words, stuck
@@ -175,14 +174,13 @@ func shownLabel(u upload.Snapshot) admin.Label {
 	return admin.Shortened(label)
 }
 
-// observer passes on what is not counted by upload itself: to the metrics, and to what
-// the page remembers.
+// observer passes on events of uploads to the metrics and to the page.
 type observer struct {
 	*metrics
 	activity *admin.Recorder
 }
 
-// UploadEnded counts a stream by its end, and remembers it.
+// UploadEnded implements upload.Observer.
 func (o observer) UploadEnded(end upload.End) {
 	o.uploadEnded(end.Outcome, end.Took)
 	ended := admin.Finished{
@@ -197,8 +195,8 @@ func (o observer) UploadEnded(end upload.End) {
 	o.activity.Finish(ended)
 }
 
-// attempted counts an attempt at posting a batch to the server's own intake, which is
-// the one that the page shows.
+// attempted counts an attempt at posting a batch to the main intake, which the page
+// shows.
 func (s *Server) attempted(a intake.Attempt) {
 	s.activity.Attempt(a)
 	s.metrics.attempted(a)

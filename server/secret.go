@@ -9,21 +9,20 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// Secret is a string that doesn't show itself: printed, logged or marshalled, it
-// is "[redacted]". Its Reveal method returns the value. The zero value is no
-// secret at all.
+// Secret is a string that is never shown: printed, logged or marshalled, it is
+// "[redacted]". Its Reveal method returns the value. The zero value holds no secret.
 type Secret = secret.Secret
 
-// NewSecret returns the secret with that value.
+// NewSecret returns a secret that holds value.
 func NewSecret(value string) Secret { return secret.New(value) }
 
-// ParseSecret returns the key or token that a file or an environment variable holds:
-// a word of printable ASCII, without a byte order mark, blanks and line ends around it.
-// Errors do not repeat the text.
+// ParseSecret parses a key or token from the content of a file or an environment variable:
+// one word of printable ASCII. It ignores a byte order mark and white space around the
+// word. Errors do not repeat the text.
 func ParseSecret(text string) (Secret, error) { return secret.Parse(text) }
 
-// ReadSecret reads a file that holds a key or a token, as [ParseSecret] takes it. The
-// file may be a pipe, whose writer is waited for until ctx ends.
+// ReadSecret reads a file and parses it as [ParseSecret] does. If the file is a pipe,
+// ReadSecret waits for its writer until ctx ends.
 func ReadSecret(ctx context.Context, path string) (Secret, error) {
 	content, err := textfile.ReadOnce(ctx, path, secret.MaxBytes)
 	if err != nil {
@@ -36,8 +35,8 @@ func ReadSecret(ctx context.Context, path string) (Secret, error) {
 	return key, nil
 }
 
-// NewToken returns a new token for a tenant, and its hash as it stands in the file
-// of tenants.
+// NewToken returns a new random token for a tenant, and its hash in the form that the
+// tenants file expects.
 func NewToken() (token Secret, hash string) {
 	value := tenant.NewToken()
 	return secret.New(value), tenant.HashOf(value).String()

@@ -34,18 +34,18 @@ import (
 )
 
 // Server is a gRPC server with the symbol database service, health checking and,
-// if it is configured, reflection.
+// if enabled, reflection.
 type Server struct {
 	config     *Config
 	logger     *slog.Logger
-	limitedLog *logs.Limiter // of what strangers cause
+	limitedLog *logs.Limiter // for lines that anyone can cause
 	version    string
 	started    time.Time
 
 	compressors  *encode.Pool
 	budget       *memory.Budget
 	spool        *spool.Spool // nil: there is none
-	certificates certificates // watched until the server is shut down
+	certificates certificates // watched until Shutdown
 	routes       *access.Routes
 	access       *access.Access
 	additional   *additional // nil: there is none
@@ -60,15 +60,15 @@ type Server struct {
 	grpc         *grpc.Server
 
 	serving atomic.Bool // Serve was called
-	// stopping is closed by stop, which may be called again.
+	// stopping is closed by stop. Calling stop again does nothing.
 	stopping chan struct{}
 	stop     func()
-	// watching has the tenants' file watched once, while the server serves.
+	// watching starts to watch the tenants file at the first Serve.
 	watching   sync.Once
-	goroutines sync.WaitGroup // of streams other than uploads, and that watch
+	goroutines sync.WaitGroup // of streams other than uploads, and of the tenants file's watcher
 }
 
-// Option is a collaborator of a server.
+// Option passes a collaborator to [New].
 type Option func(*collaborators)
 
 type collaborators struct {
@@ -77,20 +77,20 @@ type collaborators struct {
 	tracing  trace.TracerProvider
 }
 
-// WithRegistry registers the server's metrics with r, which must not have those
-// of another server. By default they are registered nowhere.
+// WithRegistry registers the server's metrics with r. Each server needs its own
+// registry. By default no registry has the metrics.
 func WithRegistry(r prometheus.Registerer) Option {
 	return func(c *collaborators) { c.registry = r }
 }
 
-// WithVersion has the server show its version on the status page.
+// WithVersion sets the version that the status page shows.
 func WithVersion(version string) Option {
 	return func(c *collaborators) { c.version = version }
 }
 
-// New returns a server that is ready to serve, and that must be shut down. It fails
-// on settings that are out of range, with a [*ConfigError], and on files that can't
-// be used. The intake is not contacted before the first batch.
+// New returns a server that is ready to serve. The caller must call Shutdown, even if it
+// never serves. New fails with a [*ConfigError] if a setting is out of range, and with
+// other errors if a file can't be used. It does not contact the intake.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	with := collaborators{registry: prometheus.NewRegistry()}
 	for _, opt := range opts {
@@ -144,7 +144,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	return s, nil
 }
 
-// openRoutes sets up the routes to all intakes, and who may use them.
+// openRoutes sets up the routes to all intakes, and access to them.
 func (s *Server) openRoutes() (err error) {
 	own := s.certificates.configureIntake(s.config.Intake.client())
 	s.routes, err = access.NewRoutes(own, s.budget,
@@ -160,17 +160,17 @@ func (s *Server) openRoutes() (err error) {
 	return s.openAdditional()
 }
 
-// settleTime is how long a stream that has to end early waits for what is on its way.
+// settleTime is upload.Config's SettleTime.
 const settleTime = 2 * time.Second
 
-// budgetPercent is the part of the memory limit that can be drawn.
+// budgetPercent is how much of the memory limit can be drawn.
 const budgetPercent = 90
 
-// compressorBytes is for a compressor, as measured with `make loadtest`. There are
-// GOMAXPROCS of them.
+// compressorBytes is the memory of one compressor, as measured with `make loadtest`.
+// There are GOMAXPROCS of them.
 const compressorBytes = 1300 << 10
 
-// openMemory sets up what the server holds its bytes in.
+// openMemory sets up the memory budget and the spool.
 func (s *Server) openMemory() error {
 	limits := s.config.Limits
 	if limits.SpoolDir != "" {
@@ -188,7 +188,7 @@ func (s *Server) openMemory() error {
 	return nil
 }
 
-// closeMemory gives back what openMemory has set up, when nobody uses it any more.
+// closeMemory closes what openMemory has opened. Nothing may use it any more.
 func (s *Server) closeMemory() error {
 	s.budget.Close()
 	if s.spool == nil {
@@ -197,8 +197,8 @@ func (s *Server) closeMemory() error {
 	return s.spool.Close()
 }
 
-// compilePlan says how a scope is written: all follows from the proto file but
-// the rules for the two fields that protobuf can't express.
+// compilePlan compiles the plan to write a scope as JSON. It follows from the proto file,
+// except for the rules for two fields that protobuf can't express.
 func compilePlan() (*transcode.Plan, error) {
 	symbol := (&symdbv1.Symbol{}).ProtoReflect().Descriptor().FullName()
 	return transcode.Compile((&symdbv1.Scope{}).ProtoReflect().Descriptor(), transcode.Rules{
@@ -207,8 +207,8 @@ func compilePlan() (*transcode.Plan, error) {
 	})
 }
 
-// Serve takes connections from a listener until Shutdown, and then returns
-// nil. It can be called for several listeners at the same time.
+// Serve accepts connections from a listener until Shutdown, and then returns nil. It may
+// be called for several listeners at the same time.
 func (s *Server) Serve(from net.Listener) error {
 	s.serving.Store(true)
 	s.page.serve(s.sample)
@@ -226,16 +226,15 @@ func (s *Server) Serve(from net.Listener) error {
 	return nil
 }
 
-// watchAccess follows the tenants' file, if there is one, and ends the streams of those
-// who may no longer upload.
+// watchAccess watches the tenants file, if there is one, and ends the streams of tenants
+// whose credentials are revoked.
 func (s *Server) watchAccess() {
 	if s.access.HasTenants() {
 		s.goroutines.Go(func() { s.access.Watch(s.stopping, s.uploads.EndRevoked) })
 	}
 }
 
-// Ready tells whether the server takes uploads: from the first Serve on, until
-// Shutdown.
+// Ready reports whether the server accepts uploads: from the first Serve until Shutdown.
 func (s *Server) Ready() bool { return s.serving.Load() && !s.isStopping() }
 
 func (s *Server) isStopping() bool {
@@ -247,15 +246,15 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// errStuck is what Shutdown returns where it can't wait any longer.
-var errStuck = errors.New("shut down: uploads or batches hang, and are left behind")
+// errStuck is returned by Shutdown when it gives up waiting.
+var errStuck = errors.New("shut down: gave up on uploads or batches that hang")
 
-// Shutdown stops taking connections and uploads, and waits for those in flight.
-// Streams that watch its health, or use reflection, are ended at once. When ctx
-// ends first, uploads are given back to their clients, with UNAVAILABLE and how
-// far they came, within 4 seconds, and ctx's error is returned. Afterwards no
-// goroutine of the server is left, unless one hangs in what has no deadline, such as
-// a disk: Shutdown returns at the latest 4.5 seconds after ctx has ended.
+// Shutdown stops accepting connections and uploads, and waits for uploads in flight.
+// Streams of other services, such as health watches, end at once. If ctx ends first,
+// uploads end within 4 seconds with UNAVAILABLE and their progress, for their clients to
+// resume, and Shutdown returns ctx's error. No goroutine of the server is left then,
+// unless one hangs where there is no deadline, such as on a disk. Shutdown returns at most
+// 4.5 seconds after ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.shutdown(ctx) }()
@@ -277,7 +276,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
-	s.watching.Do(func() {}) // not any more
+	s.watching.Do(func() {}) // a later Serve starts nothing
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -288,15 +287,15 @@ func (s *Server) shutdown(ctx context.Context) error {
 	case <-stopped:
 	case <-ctx.Done():
 		err = fmt.Errorf("shut down: %w", ctx.Err())
-		s.connections.CloseIdle() // they were told to go away, and may never do
+		s.connections.CloseIdle() // clients may ignore GOAWAY
 		s.uploads.Stop()
-		// Streams settle, and then their clients get some time to read the answers.
+		// Streams settle first. Then clients get time to read their answers.
 		timer := time.NewTimer(s.uploads.SettleTime + s.uploads.SettleTime/2)
 		defer timer.Stop()
 		select {
 		case <-stopped:
 		case <-timer.C:
-			s.connections.CloseAll() // gRPC does so one after the other, while it still reads from them
+			s.connections.CloseAll() // gRPC closes one by one, and meanwhile reads from the others
 			s.grpc.Stop()
 			<-stopped
 		}
@@ -310,16 +309,16 @@ func (s *Server) shutdown(ctx context.Context) error {
 	return errors.Join(err, s.closeMemory())
 }
 
-// Destination is an intake that batches go to, and how.
+// Destination is an intake, and the proxy that leads to it.
 type Destination struct {
 	// Intake is the scheme, host and port of its URL, or the path of its socket.
 	Intake string
-	// Proxy is the proxy on the way there, without user and password. Empty: none.
+	// Proxy is the proxy's URL without user and password. Empty: none.
 	Proxy string
 }
 
-// Destinations returns the server's own intake, then the additional ones, then those
-// of tenants. It holds nothing secret.
+// Destinations returns the main intake, then additional ones, then those of tenants.
+// They contain no secrets.
 func (s *Server) Destinations() []Destination {
 	clients := []*intake.Client{s.routes.Own.Client}
 	if s.additional != nil {

@@ -16,38 +16,36 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// TLSConfig says how clients' connections over TCP are secured. Those over unix
-// sockets are guarded by the permissions of the socket's file, and have no TLS.
-// The files are PEM, and may be replaced at any time: new connections then use the
-// new ones, and open ones go on. docs/tls.md says how.
+// TLSConfig secures clients' TCP connections. Unix sockets are protected by the
+// permissions of the socket's file and do not use TLS. The files are PEM and may be replaced
+// at any time: new connections use the new files, open ones stay open. See docs/tls.md.
 type TLSConfig struct {
 	// CertFile is the server's certificate, followed by the intermediate ones, and
 	// KeyFile its key. Both empty: connections are in plain text.
 	CertFile, KeyFile string
-	// ClientCAFile has the certificates of the authorities one of which must have
-	// signed a client's certificate. Empty: clients are not asked for one.
+	// ClientCAFile holds the certificates of the authorities that may sign clients'
+	// certificates. Empty: clients need no certificate.
 	ClientCAFile string
-	// MinVersion is the least version that is spoken, tls.VersionTLS13 or
-	// tls.VersionTLS12.
+	// MinVersion is the lowest version accepted: tls.VersionTLS12 or tls.VersionTLS13.
 	MinVersion uint16
-	// ReloadInterval is how often the files, and those of the intake, are looked
-	// at.
+	// ReloadInterval is how often the files, and those of the intake, are checked for
+	// changes.
 	ReloadInterval time.Duration
 }
 
-// IntakeTLSConfig says how the intake is spoken to over https, TLS 1.2 or newer.
-// The files are PEM, and may be replaced at any time.
+// IntakeTLSConfig configures connections to an https intake, with TLS 1.2 or newer.
+// The files are PEM and may be replaced at any time.
 type IntakeTLSConfig struct {
-	// CAFile has the certificates of the authorities that the intake's certificate
-	// is trusted from, in place of the system's. Empty: the system's.
+	// CAFile holds the certificates of the authorities to trust for the intake. Empty:
+	// the system's.
 	CAFile string
-	// CertFile is a certificate to show to the intake, followed by the intermediate
-	// ones, and KeyFile its key. Both empty: none is shown.
+	// CertFile is a client certificate for the intake, followed by the intermediate
+	// ones, and KeyFile its key. Both empty: none.
 	CertFile, KeyFile string
 }
 
-// ClientConfig returns the configuration that the files make now, for any client. It
-// fails where a file can't be used. New ones are not followed.
+// ClientConfig reads the files and returns a configuration for any client. It does not
+// follow later changes.
 func (t IntakeTLSConfig) ClientConfig() (*tls.Config, error) {
 	material, err := certs.Load(t.files())
 	if err != nil {
@@ -95,7 +93,7 @@ func (t IntakeTLSConfig) validate(intakeURL string) error {
 // file is a setting that names a file.
 type file struct{ field, path string }
 
-// validateFiles does not repeat what is no path, as that may be a key.
+// validateFiles shows no value that is not a path, since it may be a key.
 func validateFiles(cert, key, authorities file) error {
 	for _, given := range []file{cert, key, authorities} {
 		if strings.ContainsAny(given.path, "\r\n") || strings.Contains(given.path, "-----BEGIN") {
@@ -119,7 +117,7 @@ func (t IntakeTLSConfig) files() certs.Files {
 	return certs.Files{Cert: t.CertFile, Key: t.KeyFile, CA: t.CAFile}
 }
 
-// certificates are what is kept of files; each is nil where no file is given.
+// certificates holds the files' content; each is nil if no file is given.
 type certificates struct{ server, intake *certs.Store }
 
 func openCertificates(cfg Config, logger *slog.Logger) (c certificates, err error) {
@@ -136,7 +134,7 @@ func openCertificates(cfg Config, logger *slog.Logger) (c certificates, err erro
 	return c, nil
 }
 
-// configureIntake has the intake's client use what is kept for it.
+// configureIntake returns cfg with the intake's certificates.
 func (c certificates) configureIntake(cfg intake.Config) intake.Config {
 	if c.intake != nil {
 		cfg.TLS = c.intake.Config
@@ -158,8 +156,8 @@ func (c certificates) watch(interval time.Duration) {
 
 func (c certificates) close() { c.each((*certs.Store).Close) }
 
-// build makes the configuration of a connection. There is no resumption: it would
-// let in clients whose certificate is not accepted any more.
+// build returns the configuration of a connection. It disables resumption, which would
+// admit clients whose certificate is no longer accepted.
 func (t TLSConfig) build(m certs.Material) *tls.Config {
 	config := &tls.Config{
 		Certificates:           []tls.Certificate{*m.Certificate},
@@ -180,7 +178,7 @@ func (t IntakeTLSConfig) build(m certs.Material) *tls.Config {
 	return config
 }
 
-// credentials are those that the server's connections begin with.
+// credentials returns the credentials of clients' connections.
 func (s *Server) credentials() credentials.TransportCredentials {
 	plain := insecure.NewCredentials()
 	store := s.certificates.server

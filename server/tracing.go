@@ -12,9 +12,9 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// WithTracerProvider makes spans of uploads, their batches and the attempts at
-// forwarding these, in the trace that the client has begun (W3C Trace Context), if
-// it has. A span costs something for each message. By default there are none.
+// WithTracerProvider records spans of uploads, of their batches and of the attempts to
+// post them. They continue the client's trace, if it sends one (W3C Trace Context). Tracing
+// costs CPU for each message. By default there is none.
 func WithTracerProvider(p trace.TracerProvider) Option {
 	return func(c *collaborators) { c.tracing = p }
 }
@@ -28,7 +28,7 @@ func (s *Server) tracer() upload.Tracer {
 	return upload.Tracer{Tracer: s.tracing.Tracer(tracerName)}
 }
 
-// spans installs the handler that makes a span of each call. gRPC calls it for each
+// spans returns the option to record a span of each call. gRPC calls its handler for each
 // message, so there is none while tracing is off.
 func (s *Server) spans() grpc.ServerOption {
 	if s.tracing == nil {
@@ -41,7 +41,7 @@ func (s *Server) spans() grpc.ServerOption {
 		otelgrpc.WithFilter(filters.Not(filters.HealthCheck()))))
 }
 
-// intakeOptions are the collaborators of a client whose attempts attempted counts.
+// intakeOptions returns the options of a client whose attempts are reported to attempted.
 func (s *Server) intakeOptions(attempted func(intake.Attempt)) []intake.Option {
 	options := []intake.Option{intake.OnAttempt(attempted)}
 	if s.tracing != nil {

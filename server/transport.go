@@ -22,37 +22,37 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// pingInterval and pingTimeout find clients that are gone without a word.
+// pingInterval and pingTimeout detect clients that vanished.
 const (
 	pingInterval = time.Minute
 	pingTimeout  = 20 * time.Second
 )
 
-// readBufferBytes is what a connection holds for reading small frames in one go.
-// Large ones are read past it.
+// readBufferBytes is the size of a connection's read buffer. Small frames are read through
+// it, large ones past it.
 const readBufferBytes = 8 << 10
 
-// messageLimitFactor is how much longer than the longest scope a message may be
-// before gRPC breaks the stream off, with a status of its own that names nothing.
-// Up to there it is read, and refused with one that names the scope.
+// messageLimitFactor is how many times the largest scope a message may be before gRPC ends
+// the stream with its own status, which names no scope. A smaller one is read and refused
+// with a status that names the scope.
 const messageLimitFactor = 2
 
 const (
-	// unusedTimeout is how long a connection may be open before its first upload, while
-	// it has no stream.
+	// unusedTimeout is how long a connection that never had an upload may be open
+	// without a stream.
 	unusedTimeout = 30 * time.Second
-	// idlePercent is how much of what the server does not hold at its start connections
-	// without an upload may hold together.
+	// idlePercent limits the memory of connections without an upload, in percent of
+	// what is free at the start.
 	idlePercent = 50
 )
 
-// newConnections returns what keeps account of the connections of all listeners.
+// newConnections returns the limiter of all listeners' connections.
 func newConnections(cfg LimitsConfig, budget *memory.Budget, n *logs.Limiter) *connlimit.Limiter {
 	return connlimit.New(connlimit.Limits{
 		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
 		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
 		OnEvict: func(client net.Addr) {
-			n.Info("connection without an upload closed, to make room for others",
+			n.Info("closed an idle connection to make room",
 				slog.String("peer", client.String()))
 		},
 	}, budget)
@@ -88,9 +88,8 @@ func (s *Server) newTransport() *grpc.Server {
 			Timeout:           pingTimeout,
 			MaxConnectionIdle: cfg.Limits.IdleTimeout,
 			MaxConnectionAge:  cfg.MaxConnectionAge,
-			// By then all its streams have reached that age themselves, or had no
-			// metadata in time, and were given back, which takes settleTime. Without
-			// it the connection would never be closed.
+			// By then all its streams are too old themselves, or had no metadata in
+			// time, and have settled. Without a grace the connection would never close.
 			MaxConnectionAgeGrace: 2 * (max(cfg.MaxConnectionAge, cfg.Limits.FirstMessageTimeout) + settleTime),
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
@@ -101,8 +100,8 @@ func (s *Server) newTransport() *grpc.Server {
 	)
 }
 
-// interceptors returns what stands around each stream and call. There are few, as each
-// takes its part of a stream's stack.
+// interceptors returns the interceptors of streams and calls. There are few, because each
+// adds to every stream's stack.
 func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
 	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, panicked any) error {
 		return upload.Status(s.uploads.Recovered(ctx, panicked), nil)
@@ -113,8 +112,8 @@ func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnarySer
 		}
 }
 
-// enterStream ends the streams that the door has refused, and passes on the others. What
-// it keeps on the stack every upload keeps.
+// enterStream ends streams that the door has refused and serves the others. Its frame is
+// part of every upload's stack, so it is small.
 func (s *Server) enterStream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
@@ -133,8 +132,8 @@ func (s *Server) enterStream(
 	return err
 }
 
-// serveOther serves a stream of another service than the uploads. It counts it, and ends
-// it when the server stops: one that watches its health would keep it from stopping.
+// serveOther serves and counts a stream of any service but uploads. It ends the stream
+// when the server stops, since a health watch would last forever.
 func (s *Server) serveOther(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
@@ -154,11 +153,11 @@ func (s *Server) serveOther(
 	case <-s.stopping:
 		return status.Error(codes.Unavailable, "the server is stopping")
 	}
-	return upload.Status(context.Cause(ctx), nil) // its time has passed, or its place was needed
+	return upload.Status(context.Cause(ctx), nil)
 }
 
-// plainCalls ends the calls that the door has refused, and has the others be answered
-// uncompressed.
+// plainCalls ends calls that the door has refused and serves the others, with answers that
+// are not compressed.
 func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()

@@ -67,24 +67,6 @@ func TestDroppedBuffers(t *testing.T) {
 	}
 }
 
-// TestDroppedBuffersBeyondMemory: when those that nobody puts back take more than there is,
-// the budget has the garbage collector find them.
-func TestDroppedBuffersBeyondMemory(t *testing.T) {
-	t.Parallel()
-	budget := memory.New(memory.Limits{Bytes: 100 << 10}) // too little for the collector to run by itself
-	defer budget.Close()
-	b := NewBuffers(budget)
-	for range 4 {
-		b.Get(64 << 10)
-	}
-	for deadline := time.Now().Add(20 * time.Second); budget.DrawnBytes() > 0 && time.Now().Before(deadline); {
-		<-time.After(10 * time.Millisecond)
-	}
-	if drawn := budget.DrawnBytes(); drawn != 0 {
-		t.Errorf("%d drawn, want none", drawn)
-	}
-}
-
 // TestBuffersAtOnce: with many borrowers and the garbage collector at work, nothing
 // is counted twice or left.
 func TestBuffersAtOnce(t *testing.T) {

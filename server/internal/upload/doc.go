@@ -1,8 +1,8 @@
-// Package upload serves the streams of uploads: it receives scopes, puts them into
-// batches and sends each batch to the intake. Start at [New] and [Server.Open]; a
-// stream's whole way is in upload.go.
+// Package upload serves upload streams: it receives scopes, collects them in batches and
+// sends each batch to the intake. Start at [New] and [Server.Open]. To follow a stream,
+// read upload.go.
 //
-// A stream has two goroutines, a third while a batch travels, and one lock. The reader
+// A stream has two goroutines, a third while a batch is posted, and one lock. The reader
 // fills the open batch, the event loop acts while the reader waits, and the sender posts
-// one sealed batch at a time. Why a stream ends early is the cause of its context.
+// one sealed batch at a time. The cause of a stream's context is why it ends early.
 package upload

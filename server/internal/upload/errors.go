@@ -9,8 +9,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Causes that end a stream before its client does. The client resumes the upload in
-// another stream.
+// Causes that end a stream early. The client can resume the upload with another stream.
 var (
 	ErrShuttingDown  = errors.New("the server is stopping")
 	ErrConnectionAge = errors.New("the connection has reached its age")
@@ -19,31 +18,30 @@ var (
 	ErrUnbegun       = errors.New("too many uploads are open that have sent no scope")
 )
 
-// errNoMetadata ends a stream whose client has sent nothing at all.
+// errNoMetadata ends a stream whose client has sent nothing.
 var errNoMetadata = &inputError{
-	reason: ReasonStreamInvalid, field: "metadata", text: "required: nothing came for too long",
+	reason: ReasonStreamInvalid, field: "metadata", text: "required: nothing arrived for too long",
 }
 
-// errTooLargeInDoubt ends a stream of which the intake may have taken a batch,
-// unheard, before it said that it is too large. Smaller batches of another upload
-// may pass.
-var errTooLargeInDoubt = errors.New("the intake found a batch too large that it may have taken before")
+// errTooLargeInDoubt ends a stream when the intake says that a batch is too large but may
+// have accepted it in an earlier attempt. A new upload gets smaller batches.
+var errTooLargeInDoubt = errors.New("the intake says a batch is too large that it may have accepted before")
 
 func metadataInvalid(field, text string) *inputError {
 	return &inputError{reason: ReasonMetadataInvalid, field: field, text: text}
 }
 
-// inputError says what is wrong with what the client has sent.
+// inputError reports invalid input from the client.
 type inputError struct {
 	reason Reason
 	field  string
 	text   string
-	limits map[string]string // what was exceeded, for programs
+	limits map[string]string // those exceeded, for ErrorInfo
 }
 
 func (e *inputError) Error() string { return e.field + ": " + e.text }
 
-// scopeError says what is wrong with a scope, counted from 0.
+// scopeError returns the error for an invalid scope. Ordinals start at 0.
 func scopeError(ordinal int64, err error) error {
 	input := &inputError{reason: ReasonScopeInvalid, field: scopeField(ordinal), text: err.Error()}
 	if fault, ok := errors.AsType[*transcode.Error](err); ok {
@@ -55,11 +53,10 @@ func scopeError(ordinal int64, err error) error {
 	return input
 }
 
-// errInternal stands for what the client must not see.
+// errInternal replaces errors that clients must not see.
 var errInternal = errors.New("internal error")
 
-// batchTooLarge says that a stream does not fit into one batch, of which one of the
-// sizes is limited.
+// batchTooLarge returns the error for a single batch that exceeds one of the limits.
 func batchTooLarge(limits batch.Limits) error {
 	key, bytes, what := "max_batch_bytes", strconv.Itoa(limits.CompressedBytes), "bytes"
 	if limits.CompressedBytes <= 0 {

@@ -6,20 +6,19 @@ import (
 	"time"
 )
 
-// aside runs do in a goroutine of its own and waits for it: gRPC's has used up most of a
-// small stack, which would never shrink again.
-func (u *upload) aside(do func()) {
+// onFreshStack runs handle in a new goroutine and waits for it. The event loop's own stack,
+// mostly used up by gRPC, would grow, and never shrink as long as the stream lasts.
+func (u *upload) onFreshStack(handle func()) {
 	done := make(chan struct{})
 	u.server.goroutines.Go(func() {
 		defer close(done)
-		do()
+		handle()
 	})
 	<-done
 }
 
-// attend does what is due while the reader waits, and sets the clock to when there may
-// be more to do.
-func (u *upload) attend() {
+// handleEvents does all that is due, and sets the clock for the next time.
+func (u *upload) handleEvents() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.server.catch(u.ctx, u.end)
@@ -29,18 +28,18 @@ func (u *upload) attend() {
 		return
 	}
 	if u.pressed.Swap(false) && u.batches != nil {
-		u.holdLess()
+		u.freeMemory()
 	}
 	u.setClock(min(next, u.checkAge()))
 }
 
-// setClock has the clock fire after a while. The lock must be held.
+// setClock sets the clock to fire after next.
 func (u *upload) setClock(next time.Duration) {
 	u.fires = time.Now().Add(next)
 	u.clock.Reset(next)
 }
 
-// startAge notes that a batch was just opened, and when it will be too old.
+// startAge notes when the open batch got its first scope, and when it will be too old.
 func (u *upload) startAge() {
 	u.opened = time.Now()
 	if limit := u.server.MaxBatchAge; limit > 0 {
@@ -51,7 +50,7 @@ func (u *upload) startAge() {
 	}
 }
 
-// checkAge sends the open batch if it is too old, and returns when to look again.
+// checkAge forwards the open batch if it is too old. It returns when to check again.
 func (u *upload) checkAge() time.Duration {
 	limit := u.server.MaxBatchAge
 	if limit <= 0 || u.batches == nil || u.batches.Empty() {
@@ -60,32 +59,32 @@ func (u *upload) checkAge() time.Duration {
 	if left := time.Until(u.aged); left > 0 {
 		return left
 	}
-	if err := u.forwardOpen(); err != nil { // it is still in the spool
+	if err := u.tryForward(); err != nil { // the spool failed, and still has the batch
 		u.server.noteSpool(u.ctx, err)
 		u.aged = time.Now().Add(limit)
 		return limit
 	}
-	return maxPause // it is on its way, or goes when the one before has landed
+	return maxPause // a batch is being posted, and its end wakes the event loop
 }
 
-// forwardOpen sends the open batch though it is not full, unless another one travels.
-func (u *upload) forwardOpen() error {
-	if u.options.singleBatch || !u.sender.tryTurn() {
+// tryForward posts the open batch before it is full, unless another one is being posted.
+func (u *upload) tryForward() error {
+	if u.options.singleBatch || !u.sender.tryAcquire() {
 		return nil
 	}
 	b, age, err := u.seal()
 	if err != nil {
-		u.sender.yield()
+		u.sender.release()
 		return err
 	}
 	u.sender.post(b, age, false)
 	return nil
 }
 
-// holdLess moves what the upload has compressed out of memory: to the spool if there
-// is one with room, or else the open batch to the intake though it is not full. What is
-// not possible now the budget asks for again.
-func (u *upload) holdLess() {
+// freeMemory moves the upload's batches to the spool. If there is no spool, or it is full,
+// freeMemory posts the open batch before it is full. If that is not possible now, the budget
+// will ask again.
+func (u *upload) freeMemory() {
 	if u.server.Spool != nil {
 		u.sender.spill()
 	}
@@ -101,14 +100,14 @@ func (u *upload) holdLess() {
 		}
 	}
 	if u.options.singleBatch {
-		u.account.Stuck(true) // it can't go out early
+		u.account.Stuck(true) // it must not be posted early
 		return
 	}
-	u.server.noteSpool(u.ctx, u.forwardOpen())
+	u.server.noteSpool(u.ctx, u.tryForward())
 }
 
-// checkPace returns when to look again at how the client keeps sending and how long the
-// stream lasts, or why it has to end.
+// checkPace returns an error if the client is too slow or the stream too old, and otherwise
+// when to check again.
 func (u *upload) checkPace() (time.Duration, error) {
 	next, err := u.receiver.pace.check()
 	if err != nil {
@@ -118,12 +117,12 @@ func (u *upload) checkPace() (time.Duration, error) {
 	case left > 0:
 		return min(next, left), nil
 	case u.progress.header.Load() == nil:
-		return next, nil // without metadata there is no progress to give back; begin looks at its age
+		return next, nil // begin checks the age, once there is progress to report
 	}
 	return 0, ErrConnectionAge
 }
 
-// timeLeft returns for how long the stream may go on.
+// timeLeft returns how long the stream may last from now.
 func (u *upload) timeLeft() time.Duration {
 	if limit := u.server.MaxStreamAge; limit > 0 {
 		return limit - time.Since(u.progress.began)
@@ -131,15 +130,14 @@ func (u *upload) timeLeft() time.Duration {
 	return maxPause
 }
 
-// giveBack returns what the client of a stream that has to end early is told: cause,
-// unless the intake turns out to have accepted all of it. A batch that travels may
-// land first, as otherwise nobody knows what became of it.
-func (u *upload) giveBack(cause error) error {
+// settle ends a stream early. It first gives the batch being posted up to SettleTime, so
+// that the progress is known. It returns cause, or nil if the intake has accepted all.
+func (u *upload) settle(cause error) error {
 	settling, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), u.server.SettleTime)
 	defer cancel()
 	if errors.Is(cause, ErrShuttingDown) {
-		// The metadata may be on its way. Without it the client would have no progress
-		// and begin its upload anew.
+		// The metadata may still arrive. Without it there is no progress, and the client
+		// would start over.
 		select {
 		case <-u.begun:
 		case err := <-u.done:
@@ -154,7 +152,7 @@ func (u *upload) giveBack(cause error) error {
 		return cause
 	}
 	if !u.consumed {
-		<-u.done //nolint:errcheck // the reader waits for nothing any more, and all of it is accepted
+		<-u.done //nolint:errcheck // the reader ends by itself, and all is accepted
 		u.consumed = true
 	}
 	return nil

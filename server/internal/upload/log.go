@@ -11,27 +11,27 @@ import (
 	"github.com/scopegate/scopegate/server/internal/text"
 )
 
-// End is what became of a stream.
+// End describes a stream that has ended.
 type End struct {
 	Snapshot
 	Outcome
 	Took time.Duration
-	// Err is why it failed, in more detail than its client was told; nil if it did
-	// not.
+	// Err is why the stream failed, in more detail than its client learns. Nil: it
+	// succeeded.
 	Err error
 }
 
-// answer counts and logs what became of the stream, and tells its client.
+// answer counts and logs the end of the stream, and answers its client.
 func (u *upload) answer(err error) error {
 	defer u.answered.Done()
 	u.sender.stop()
 	u.refused = permanent(err)
 	if u.consumed {
-		u.close() // first, as the client may begin another upload at once
+		u.close() // before the client can start another upload
 	}
 	var public error
 	if err != nil {
-		u.mu.Lock() // the stream may just have begun
+		u.mu.Lock() // the reader may be in begin
 		public = Status(err, u.sender.resumption())
 		u.mu.Unlock()
 	}
@@ -47,7 +47,7 @@ func (u *upload) answer(err error) error {
 	return u.rpc.SendAndClose(u.sender.summary())
 }
 
-// log writes the one line that a stream leaves.
+// log logs the end of the stream, in one line.
 func (u *upload) log(end End) {
 	ctx := u.rpc.Context()
 	level := end.level()
@@ -82,7 +82,7 @@ func (u *upload) log(end End) {
 	u.server.Logger.LogAttrs(ctx, level, "upload ended", attrs...)
 }
 
-// level is Debug for what a client can bring about as often as it likes.
+// level is Debug for ends that a client can cause as often as it likes.
 func (e End) level() slog.Level {
 	switch {
 	case e.Code == codes.OK:

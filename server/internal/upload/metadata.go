@@ -11,22 +11,22 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// options are what the metadata says about this stream, as opposed to the upload.
+// options are the metadata's fields about the stream rather than the upload.
 type options struct {
 	firstBatchNum int32
 	moreFollows   bool
 	singleBatch   bool
 }
 
-// maxFieldBytes is how long a text of the metadata may be: it is held as long as the
-// stream is open, and goes out with each of its batches.
+// maxFieldBytes limits the metadata's strings, which are held as long as the stream and
+// sent with each batch.
 const maxFieldBytes = 256
 
-// maxFirstBatchNum leaves a stream more numbers than it can use up.
+// maxFirstBatchNum leaves more numbers than a stream can use.
 const maxFirstBatchNum = 1 << 30
 
-// readMetadata checks a stream's metadata. It returns what the batches carry and how
-// they are made. Beside an error, the header is what the client claims.
+// readMetadata checks a stream's metadata. It returns the header even if it returns an
+// error.
 func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, options, error) {
 	id := md.GetUploadId()
 	header := &batch.Header{
@@ -59,7 +59,7 @@ func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, options, error) {
 	case md.GetFirstBatchNum() > maxFirstBatchNum:
 		return invalid("first_batch_num", "larger than "+strconv.Itoa(maxFirstBatchNum))
 	case id == "" && (md.GetFirstBatchNum() > 1 || md.GetSingleBatch()):
-		return invalid("upload_id", "required for a stream that goes on with an upload, or can be repeated")
+		return invalid("upload_id", "required for a stream that resumes an upload or is a single batch")
 	case id == "":
 		header.UploadID = uuid.NewString()
 	}
@@ -68,7 +68,7 @@ func readMetadata(md *symdbv1.UploadMetadata) (*batch.Header, options, error) {
 	}, nil
 }
 
-// heldBytes is what a stream holds of its metadata.
+// heldBytes returns the memory that a stream's metadata takes.
 func heldBytes(h *batch.Header) int {
 	return int(unsafe.Sizeof(*h)) +
 		len(h.Service) + len(h.Env) + len(h.Version) + len(h.Language) + len(h.UploadID) + len(h.RuntimeID)

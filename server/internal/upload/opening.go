@@ -9,37 +9,35 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// StreamBytes is what a stream costs beside what package grpcwire draws for its
-// connection, as measured with `make loadtest`: what runs beside gRPC's goroutine.
+// StreamBytes is the memory of a stream, as measured with `make loadtest`, without what
+// package grpcwire draws for it.
 const StreamBytes = 8 << 10
 
-// Opening is a stream of which nothing but the header is there. [Server.UploadScopes]
-// serves it. If gRPC never calls that, the opening gives back by itself what it holds.
+// Opening is a stream between its header and its handler, [Server.UploadScopes]. If gRPC
+// never calls the handler, the Opening frees what it holds when its context ends.
 type Opening struct {
 	server *Server
-	// ctx ends when the stream has to end before its client ends it. Its cause is why,
-	// and nothing else says so.
+	// ctx ends when the stream must end early. Its cause is the only record of why.
 	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
 	end context.CancelCauseFunc
 
 	grant   *access.Grant
-	account *memory.Account // of what the stream holds
+	account *memory.Account
 	place   Place
-	// wake has the event loop attend to the stream. It is told when a batch has landed,
-	// and when the stream is pressed: asked to hold less.
+	// wake wakes the event loop: a POST has ended, or memory is short and pressed is set.
 	wake    chan struct{}
 	pressed atomic.Bool
-	// keep keeps the opening from giving back by itself. It reports false if that has
-	// happened.
+	// keep stops Leave from being called when ctx ends. It reports false if it is too
+	// late.
 	keep func() bool
 }
 
-// Place is where a stream stays until its first scope is there. Leaving it again does
-// nothing.
+// Place is a stream's place among those that have sent no scope yet. The stream leaves it
+// when the first scope arrives. Leaving again does nothing.
 type Place interface{ Leave() }
 
-// Open opens a stream that holds so many bytes. It must Enter or Leave. ctx is what gRPC
-// knows of the stream.
+// Open returns an Opening that holds so many bytes. The caller must call Enter or Leave.
+// ctx is gRPC's context of the stream.
 func (s *Server) Open(ctx context.Context, granted *access.Grant, bytes int) *Opening {
 	o := &Opening{server: s, grant: granted, wake: make(chan struct{}, 1)}
 	o.ctx, o.end = context.WithCancelCause(ctx)
@@ -48,8 +46,8 @@ func (s *Server) Open(ctx context.Context, granted *access.Grant, bytes int) *Op
 	return o
 }
 
-// Enter has the stream stay in place, and be served. It returns the context by which
-// gRPC hands the stream to [Server.UploadScopes]; or it leaves, and returns a
+// Enter admits the stream. It returns the context with which gRPC must call
+// [Server.UploadScopes]. If memory is short, Enter leaves place, calls Leave and returns a
 // [*memory.OverloadError].
 func (o *Opening) Enter(ctx context.Context, place Place, from memory.Source) (context.Context, error) {
 	o.place = place
@@ -57,21 +55,21 @@ func (o *Opening) Enter(ctx context.Context, place Place, from memory.Source) (c
 		o.Leave()
 		return nil, err
 	}
-	o.keep = context.AfterFunc(ctx, o.Leave) // gRPC calls no handler if the deadline has passed
+	o.keep = context.AfterFunc(ctx, o.Leave) // after its deadline gRPC calls no handler
 	return context.WithValue(ctx, openingKey{}, o), nil
 }
 
-// claim reports whether the opening is still there to be served.
+// claim reports whether the handler may serve the stream.
 func (o *Opening) claim() bool {
 	claimed := o.keep()
-	o.keep = nil // some 200 bytes, for as long as the stream
+	o.keep = nil // frees some 200 bytes
 	return claimed
 }
 
-// End ends the stream for that cause, unless it ends already.
+// End ends the stream early for a cause, unless it is ending already.
 func (o *Opening) End(cause error) { o.end(cause) }
 
-// Leave gives back what the stream was given when it was opened.
+// Leave frees what the stream holds.
 func (o *Opening) Leave() {
 	o.end(nil)
 	if o.place != nil {
@@ -82,8 +80,7 @@ func (o *Opening) Leave() {
 	o.server.Access.Release(o.grant)
 }
 
-// onPressure does what the budget asks for. The budget calls it in a goroutine of its
-// own.
+// onPressure is called by the budget, in a new goroutine, when memory is short.
 func (o *Opening) onPressure(order memory.Order) {
 	if order == memory.End {
 		o.end(ErrMemory)
@@ -96,13 +93,13 @@ func (o *Opening) onPressure(order memory.Order) {
 func (o *Opening) wakeUp() {
 	select {
 	case o.wake <- struct{}{}:
-	default: // it will wake up already
+	default: // a wake-up is pending
 	}
 }
 
 type openingKey struct{}
 
-// openingOf returns the opening of a stream that has this context, or nil.
+// openingOf returns the Opening that Enter put into ctx, or nil.
 func openingOf(ctx context.Context) *Opening {
 	o, _ := ctx.Value(openingKey{}).(*Opening)
 	return o

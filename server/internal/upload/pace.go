@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// pace watches how a client keeps sending. Its time is only counted while the
-// server waits for it: one that is stopped by flow control is not slow. For the
-// first message it has a time of its own. The methods are safe for one goroutine
-// that receives beside another one that checks.
+// pace detects clients that send too little. It counts only the time during which the
+// server waits for the client, so a client stopped by flow control is not slow. The first
+// message has its own timeout. One goroutine may call wait and receive while another one
+// calls check.
 type pace struct {
 	config *Config
 	began  time.Time
-	// since is when the server began to wait for the client, as time since began;
-	// negative: it does not.
+	// since is when the server began to wait for the client, relative to began.
+	// Negative: it is not waiting.
 	since atomic.Int64
-	// waited and bytes are those of the current period, which lasts IdleTimeout.
+	// waited and bytes count the current period, which is IdleTimeout of waiting.
 	waited   atomic.Int64
 	bytes    atomic.Int64
-	received atomic.Bool // anything, ever
+	received atomic.Bool // the first message
 }
 
 func (p *pace) begin(config *Config) {
@@ -26,10 +26,10 @@ func (p *pace) begin(config *Config) {
 	p.since.Store(0)
 }
 
-// wait tells that the server waits for the client from now on.
+// wait records that the server begins to wait for the client.
 func (p *pace) wait() { p.since.Store(int64(time.Since(p.began))) }
 
-// receive tells that the client has sent a message.
+// receive records a message, which ends the wait.
 func (p *pace) receive(bytes int) {
 	p.bytes.Add(int64(bytes))
 	since := p.since.Swap(-1)
@@ -38,8 +38,8 @@ func (p *pace) receive(bytes int) {
 	}
 }
 
-// check returns when to look again, or why the stream is to end: it has sent too
-// little for too long.
+// check returns an error if the client has sent too little for too long, and otherwise when
+// to check again.
 func (p *pace) check() (time.Duration, error) {
 	idle := p.config.IdleTimeout
 	if idle == 0 {
@@ -65,13 +65,13 @@ func (p *pace) check() (time.Duration, error) {
 		return 0, ErrTooSlow
 	}
 	p.bytes.Store(0)
-	p.waited.Store(-int64(waiting)) // what it waits now counts from now on
+	p.waited.Store(-int64(waiting)) // the current wait counts from now on only
 	return min(idle, maxPause), nil
 }
 
-// maxPause is when to look again, at the latest.
+// maxPause is the longest time between two checks.
 const maxPause = time.Hour
 
-// maxChecks is how often it is looked, at most, while IdleTimeout passes: the rest
-// of it may be short, and not go by, as long as the server does not wait.
+// maxChecks limits the checks during an IdleTimeout. What is left of it may be short and
+// does not pass while the server is not waiting.
 const maxChecks = 64

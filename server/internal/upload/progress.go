@@ -10,65 +10,61 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// Phase is what a stream's reader does.
+// Phase is what a stream's reader is doing.
 type Phase int32
 
 // The phases of a reader. In all except Encoding it waits.
 const (
 	Receiving        Phase = iota // for the client
-	WaitingForMemory              // until the budget has room
+	WaitingForMemory              // for room in the budget
 	Encoding                      // checks scopes and writes them to the open batch
-	WaitingForTurn                // until the batch before is accepted
-	Landing                       // until the last batch is accepted
+	WaitingForTurn                // for the batch before to be accepted
+	Finishing                     // for the last batch to be accepted
 )
 
-// Snapshot is how far a stream has come. The log, the metrics and the status page
-// read it.
+// Snapshot is the state of a stream. The log, the metrics and the status page read it.
 type Snapshot struct {
-	// Header is what the client says of its upload; nil until the metadata is there.
+	// Header is the upload's metadata; nil until it arrives.
 	Header *batch.Header
-	// Tenant is who the client has proved to be; empty where nobody is asked.
+	// Tenant is the authenticated tenant; empty if there are no tenants.
 	Tenant string
 	Began  time.Time
 	Phase  Phase
-	// IntakeUp reports whether the intake takes batches now.
+	// IntakeUp reports whether batches are sent to the intake now.
 	IntakeUp bool
-	// Ending is why the stream has to end early; nil unless it does.
+	// Ending is why the stream is about to end early; nil if it is not.
 	Ending error
 	// Scopes were received in ReceivedBytes of protobuf. They became JSONBytes and
 	// GzipBytes, in sealed batches and the open one.
 	Scopes, ReceivedBytes, JSONBytes, GzipBytes int64
 	// HeldBytes is what the stream holds in memory.
 	HeldBytes int64
-	// FirstBatch, OpenBatch and TravellingBatch are numbers of batches;
-	// TravellingBatch is 0 where none travels.
-	FirstBatch, OpenBatch, TravellingBatch int32
-	// What follows is of the batches that the intake has accepted.
+	// FirstBatch, OpenBatch and PostingBatch are batch numbers. PostingBatch is 0 if no
+	// batch is being posted.
+	FirstBatch, OpenBatch, PostingBatch int32
+	// These count what the intake has accepted.
 	AcceptedBatches                                      int32
 	AcceptedScopes, AcceptedJSONBytes, AcceptedGzipBytes int64
 }
 
-// Counts are what all streams have done since the start. They only grow, and may be
-// read by any goroutine.
+// Counts are totals of all streams. They only grow. Any goroutine may read them.
 type Counts struct {
-	// Once no stream is open, scopes received = accepted + refused + given back, and
-	// batches sealed likewise. A batch that was split counts as refused, and its parts
-	// as sealed.
+	// When no stream is open, received = accepted + refused + given back, for scopes and
+	// for sealed batches. A batch that was split counts as refused, its parts as sealed.
 	ScopesReceived, ScopesAccepted, ScopesRefused, ScopesGivenBack   atomic.Int64
 	BatchesSealed, BatchesAccepted, BatchesRefused, BatchesGivenBack atomic.Int64
-	// ReceivedBytes are of protobuf, and JSONBytes of what the scopes became.
+	// ReceivedBytes count protobuf, JSONBytes the scopes as JSON.
 	ReceivedBytes, JSONBytes atomic.Int64
-	// SealedJSONBytes and SealedGzipBytes are of sealed batches, AcceptedGzipBytes of
+	// SealedJSONBytes and SealedGzipBytes count sealed batches, AcceptedGzipBytes
 	// accepted ones.
 	SealedJSONBytes, SealedGzipBytes, AcceptedGzipBytes atomic.Int64
 	// SpoolFull and SpoolFailed count batches that could not be moved to the spool.
 	SpoolFull, SpoolFailed atomic.Int64
-	// Overloaded counts streams that were refused for want of room.
+	// Overloaded counts streams refused with ReasonOverloaded.
 	Overloaded atomic.Int64
 }
 
-// progress is how far a stream has come, as its goroutines note it. Any goroutine
-// may read it.
+// progress records how far a stream has come. Any goroutine may read it.
 type progress struct {
 	counts *Counts
 	began  time.Time
@@ -77,17 +73,17 @@ type progress struct {
 	phase                                      atomic.Int32
 	scopes, receivedBytes                      atomic.Int64
 	jsonBytes, gzipBytes                       atomic.Int64
-	firstBatch, openBatch, travelling          atomic.Int32
+	firstBatch, openBatch, posting             atomic.Int32
 	acceptedBatches                            atomic.Int32
 	acceptedScopes, acceptedJSON, acceptedGzip atomic.Int64
 
-	// sealedJSON and sealedGzip are of sealed batches. The upload's lock guards them.
+	// sealedJSON and sealedGzip count sealed batches. The upload's lock guards them.
 	sealedJSON, sealedGzip int64
 }
 
 func (p *progress) start(counts *Counts) { p.counts, p.began = counts, time.Now() }
 
-// enter notes the phase.
+// enter records the phase.
 func (p *progress) enter(now Phase) { p.phase.Store(int32(now)) }
 
 func (p *progress) begin(firstBatch int32) {
@@ -95,25 +91,25 @@ func (p *progress) begin(firstBatch int32) {
 	p.openBatch.Store(firstBatch)
 }
 
-// receive notes that a message has come.
+// receive records a message.
 func (p *progress) receive(bytes int) {
 	p.receivedBytes.Add(int64(bytes))
 	p.counts.ReceivedBytes.Add(int64(bytes))
 }
 
-// scope notes that a message was a scope.
+// scope records that the message was a scope.
 func (p *progress) scope() {
 	p.scopes.Add(1)
 	p.counts.ScopesReceived.Add(1)
 }
 
-// grow notes what the open batch has become.
+// grow records the open batch's sizes.
 func (p *progress) grow(open *batch.Assembler) {
 	p.makeJSON(p.sealedJSON + open.RawBytes())
 	p.gzipBytes.Store(p.sealedGzip + int64(open.CompressedBytes()))
 }
 
-// seal notes that the open batch is sealed.
+// seal records a sealed batch.
 func (p *progress) seal(b *batch.Batch) {
 	gzip := int64(b.File.Len())
 	p.sealedJSON += b.RawBytes
@@ -127,7 +123,7 @@ func (p *progress) seal(b *batch.Batch) {
 
 func (p *progress) makeJSON(bytes int64) { p.counts.JSONBytes.Add(bytes - p.jsonBytes.Swap(bytes)) }
 
-// accept notes that the intake has accepted a batch.
+// accept records an accepted batch.
 func (p *progress) accept(b *batch.Batch) {
 	gzip := int64(b.File.Len())
 	p.acceptedBatches.Add(1)
@@ -139,7 +135,7 @@ func (p *progress) accept(b *batch.Batch) {
 	p.counts.AcceptedGzipBytes.Add(gzip)
 }
 
-// end notes what became of the scopes that were not accepted.
+// end counts the scopes that were not accepted.
 func (p *progress) end(refused bool) {
 	rest := p.scopes.Load() - p.acceptedScopes.Load()
 	if refused {
@@ -161,14 +157,14 @@ func (p *progress) snapshot() Snapshot {
 		Header: p.header.Load(), Began: p.began, Phase: Phase(p.phase.Load()),
 		Scopes: p.scopes.Load(), ReceivedBytes: p.receivedBytes.Load(),
 		JSONBytes: p.jsonBytes.Load(), GzipBytes: p.gzipBytes.Load(),
-		FirstBatch: p.firstBatch.Load(), OpenBatch: p.openBatch.Load(), TravellingBatch: p.travelling.Load(),
+		FirstBatch: p.firstBatch.Load(), OpenBatch: p.openBatch.Load(), PostingBatch: p.posting.Load(),
 		AcceptedBatches: p.acceptedBatches.Load(), AcceptedScopes: p.acceptedScopes.Load(),
 		AcceptedJSONBytes: p.acceptedJSON.Load(), AcceptedGzipBytes: p.acceptedGzip.Load(),
 	}
 }
 
-// Notable returns how far some of the open streams have come, the oldest first, and how
-// many are open. If those are more than most, half are the oldest and half those of the
+// Notable returns snapshots of at most so many open streams, oldest first, and the number
+// of all open streams. If not all fit, half are the oldest streams and half those of the
 // rest that hold most memory.
 func (s *Server) Notable(most int) (notable []Snapshot, open int) {
 	all := s.list()
@@ -185,7 +181,7 @@ func mostNotable(open []*upload, most int) []*upload {
 		return open
 	}
 	shown, rest := open[:most-most/2], open[most-most/2:]
-	holds := make(map[*upload]int64, len(rest)) // it changes while they are sorted
+	holds := make(map[*upload]int64, len(rest)) // a copy, as it changes during the sort
 	for _, u := range rest {
 		holds[u] = u.account.HeldBytes()
 	}

@@ -15,16 +15,16 @@ import (
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
-// receiver reads a stream's messages: metadata first, then scopes, then the end. It
-// belongs to the reader, except for pace.
+// receiver receives a stream's messages: metadata, then scopes. Only the reader uses it,
+// except for pace.
 type receiver struct {
 	rpc      grpc.ServerStream
 	stream   *Opening
 	progress *progress
 	pace     pace
-	messages [2]grpcwire.Message // the one read last, and the one before
-	last     int                 // which of the two
-	// compressed reports whether messages may become larger when they are read.
+	messages [2]grpcwire.Message // the last one and the one before it
+	last     int                 // index of the last one
+	// compressed is set if messages may be compressed on the wire.
 	compressed bool
 }
 
@@ -37,7 +37,7 @@ func (r *receiver) start(u *upload) {
 	r.pace.begin(&u.server.Config)
 }
 
-// metadata reads the first message.
+// metadata receives the first message.
 func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
 	number, payload, err := r.receive()
 	defer r.release()
@@ -59,9 +59,9 @@ func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
 	return md, nil
 }
 
-// next reads the next scope once there is memory for it, and returns its wire bytes
-// once there is memory to go on. They are valid until the call after the next one, or
-// their release. The error is io.EOF at the end of the stream.
+// next waits for memory, receives a scope and waits for memory again. It returns the
+// scope's wire bytes, which are valid until the call after the next one, or releaseOlder.
+// At the end of the stream it returns io.EOF.
 func (r *receiver) next(ctx context.Context) ([]byte, error) {
 	if r.stream.account.Wait(ctx) != nil {
 		return nil, context.Cause(ctx)
@@ -89,7 +89,7 @@ func (r *receiver) next(ctx context.Context) ([]byte, error) {
 	return payload, nil
 }
 
-// field names what is expected in the next message. Scopes are counted from 0.
+// field names the field that the next message should set. Scopes count from 0.
 func (r *receiver) field() string {
 	if r.progress.header.Load() == nil {
 		return "metadata"
@@ -111,7 +111,7 @@ func (r *receiver) tooLarge() error {
 	}
 }
 
-// receive reads a message and finds the payload in it.
+// receive receives a message and finds its payload.
 func (r *receiver) receive() (protowire.Number, []byte, error) {
 	r.last = 1 - r.last
 	message := &r.messages[r.last]
@@ -134,11 +134,11 @@ func (r *receiver) receive() (protowire.Number, []byte, error) {
 	return number, payload, nil
 }
 
-// releaseOlder gives back the bytes of the message before the last one; of the last
-// one, at the end of the stream.
+// releaseOlder frees the message before the last one. After the end of the stream, which
+// counts as a message, that is the last scope.
 func (r *receiver) releaseOlder() { r.messages[1-r.last].Release() }
 
-// release gives back all bytes.
+// release frees all messages.
 func (r *receiver) release() {
 	r.messages[0].Release()
 	r.messages[1].Release()
@@ -150,8 +150,8 @@ const (
 	scopeNumber    protowire.Number = 2
 )
 
-// splitRequest finds the payload in an UploadScopesRequest: the number of its
-// field and its bytes. It returns what is wrong where there is not exactly one.
+// splitRequest returns the payload of an UploadScopesRequest and its field number. If there
+// is not exactly one payload, fault says so.
 func splitRequest(b []byte) (number protowire.Number, payload []byte, fault string) {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)

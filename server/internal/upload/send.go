@@ -13,60 +13,59 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// sender posts the batches of one stream, one at a time and in order. Whoever has
-// the turn may post; the goroutine that post starts gives the turn back.
+// sender posts the batches of one stream, one at a time and in order. A caller must acquire
+// the turn before it calls post. The goroutine that post starts releases the turn.
 type sender struct {
 	stream   *Opening
 	progress *progress
-	// ctx is gRPC's own. A batch may travel in it for a while after the stream's context
-	// has ended.
+	// ctx is gRPC's own. It may outlast the stream's context while the stream settles.
 	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
 
 	header  *batch.Header
 	options options
 
-	// idle holds the turn while no batch travels.
+	// idle holds the turn while no batch is being posted.
 	idle chan struct{}
 
-	// mu guards breakOff, which ends the POST of the batch that travels, and bodies: those
-	// of the batches that travel or wait for their turn, which may be spilled.
-	mu       sync.Mutex
-	breakOff context.CancelFunc
-	bodies   []*encode.Body
+	// mu guards these: cancel, which ends the POST in flight, and bodies, of the batches
+	// that are posted or wait for the turn. Bodies may be moved to the spool.
+	mu     sync.Mutex
+	cancel context.CancelFunc
+	bodies []*encode.Body
 
-	// What follows belongs to whoever has the turn.
+	// The holder of the turn owns these.
 
-	nextNum  int32 // of the batch that is accepted next
+	nextNum  int32 // of the next batch
 	complete bool  // the stream's last batch is accepted
-	inDoubt  bool  // the intake has, or may have, more than is accepted
+	inDoubt  bool  // the intake may have more than it has accepted
 }
 
 func (s *sender) start(u *upload) {
 	s.stream, s.progress, s.ctx = u.Opening, &u.progress, u.rpc.Context()
-	s.idle, s.breakOff = make(chan struct{}, 1), func() {}
-	s.yield()
+	s.idle, s.cancel = make(chan struct{}, 1), func() {}
+	s.release()
 }
 
 func (s *sender) begin(h *batch.Header, o options) {
 	s.header, s.options, s.nextNum = h, o, o.firstBatchNum
 }
 
-// turn waits for the turn. It returns the cause of ctx instead once that has ended,
-// so that nothing is posted on a stream that ends.
-func (s *sender) turn(ctx context.Context) error {
+// acquire waits for the turn. If ctx has ended it returns the cause, so that nothing is
+// posted on a stream that ends.
+func (s *sender) acquire(ctx context.Context) error {
 	select {
 	case <-s.idle:
 		if ctx.Err() == nil {
 			return nil
 		}
-		s.yield()
+		s.release()
 	case <-ctx.Done():
 	}
 	return context.Cause(ctx)
 }
 
-// tryTurn takes the turn if no batch travels.
-func (s *sender) tryTurn() bool {
+// tryAcquire takes the turn if no batch is being posted.
+func (s *sender) tryAcquire() bool {
 	select {
 	case <-s.idle:
 		return true
@@ -75,20 +74,20 @@ func (s *sender) tryTurn() bool {
 	}
 }
 
-// yield gives the turn back.
-func (s *sender) yield() { s.idle <- struct{}{} }
+// release returns the turn.
+func (s *sender) release() { s.idle <- struct{}{} }
 
-// land waits until no batch travels.
-func (s *sender) land(ctx context.Context) error {
-	if err := s.turn(ctx); err != nil {
+// waitIdle waits until no batch is being posted.
+func (s *sender) waitIdle(ctx context.Context) error {
+	if err := s.acquire(ctx); err != nil {
 		return err
 	}
-	s.yield()
+	s.release()
 	return nil
 }
 
-// settle waits until no batch travels, breaks off the one that does when settling
-// ends, and reports whether the stream's last batch is accepted.
+// settle waits until no batch is being posted. It cancels a POST that is still in flight
+// when settling ends. It reports whether the intake has accepted the stream's last batch.
 func (s *sender) settle(settling context.Context) bool {
 	select {
 	case <-s.idle:
@@ -96,28 +95,28 @@ func (s *sender) settle(settling context.Context) bool {
 		s.stop()
 		<-s.idle
 	}
-	defer s.yield()
+	defer s.release()
 	return s.complete
 }
 
-// stop breaks off the batch that travels, if any, and waits for its end.
+// stop cancels the POST in flight, if any, and waits until it has ended.
 func (s *sender) stop() {
 	s.mu.Lock()
-	s.breakOff()
+	s.cancel()
 	s.mu.Unlock()
 	<-s.idle
-	s.yield()
+	s.release()
 }
 
-// post gives a sealed batch, which was open for age, the next number and sends it on its
-// way. The caller has the turn, and gives it away.
+// post numbers a sealed batch, which was open for age, and starts to post it. The caller
+// holds the turn and passes it on.
 func (s *sender) post(sealed *batch.Sealed, age time.Duration, last bool) {
 	b := sealed.Number(s.nextNum, last && !s.options.moreFollows)
 	s.progress.seal(b)
 	s.stream.server.Observer.BatchSealed(b, age)
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.mu.Lock()
-	s.breakOff = cancel
+	s.cancel = cancel
 	s.mu.Unlock()
 	s.stream.server.goroutines.Go(func() {
 		defer cancel()
@@ -126,17 +125,17 @@ func (s *sender) post(sealed *batch.Sealed, age time.Duration, last bool) {
 		if err != nil {
 			s.stream.end(err)
 		}
-		s.yield()
+		s.release()
 		s.stream.wakeUp()
 	})
 }
 
-// forward takes b to the intake, as several batches if it is too large for that. Whatever
-// becomes of b, a panic included, it is counted once, and holds nothing afterwards.
+// forward sends b to the intake, split if the intake finds it too large. It counts b once
+// and frees its memory, even in a panic.
 func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 	defer func() {
 		if err != nil {
-			s.giveUp(b.File.Body, permanent(err))
+			s.drop(b.File.Body, permanent(err))
 		}
 	}()
 	defer s.stream.server.catch(ctx, func(panicked error) { err = panicked })
@@ -148,7 +147,7 @@ func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 	case failure != nil && failure.TooLarge() && !failure.InDoubt():
 		return s.split(ctx, b)
 	case failure != nil && failure.TooLarge():
-		// Its parts must not go out beside it, should the intake have it after all.
+		// The intake may have it after all. Then its parts must not be sent.
 		s.stream.grant.Learned.Refused(b)
 		s.inDoubt = true
 		return errTooLargeInDoubt
@@ -158,14 +157,14 @@ func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 	return err
 }
 
-// attempt takes b to the intake, and measures how long that takes.
+// attempt sends b to the intake with retries, and measures the time.
 func (s *sender) attempt(ctx context.Context, b *batch.Batch) (err error) {
-	s.progress.travelling.Store(b.Num)
+	s.progress.posting.Store(b.Num)
 	ctx, end := s.stream.server.Tracer.batch(ctx, b)
 	begin := time.Now()
-	err = errInternal // in a panic
+	err = errInternal // if ForwardFor panics
 	defer func() {
-		s.progress.travelling.Store(0)
+		s.progress.posting.Store(0)
 		s.stream.server.Observer.BatchForwarded(err == nil, time.Since(begin))
 		end(err)
 	}()
@@ -176,12 +175,12 @@ func (s *sender) accept(b *batch.Batch) {
 	s.nextNum = b.Num + 1
 	s.progress.accept(b)
 	s.stream.grant.Learned.Accepted(b)
-	s.forget(b.File.Body)
+	s.remove(b.File.Body)
 	s.stream.server.Offer(s.stream.grant, b)
 }
 
-// split posts what the intake found too large as several batches, and has the tenant's
-// later batches be smaller.
+// split sends a batch that the intake found too large in parts. It also lowers the limit
+// for the tenant's later batches.
 func (s *sender) split(ctx context.Context, b *batch.Batch) error {
 	choices := s.stream.grant.Learned.Refused(b)
 	if s.options.singleBatch {
@@ -192,13 +191,13 @@ func (s *sender) split(ctx context.Context, b *batch.Batch) error {
 		return err
 	}
 	for _, part := range parts {
-		s.keep(part)
+		s.add(part)
 	}
-	s.giveUp(b.File.Body, true)
+	s.drop(b.File.Body, true)
 	for i, part := range parts {
 		if err := s.forward(ctx, part.Number(s.nextNum, b.Final && i == len(parts)-1)); err != nil {
-			// A scope may lie half in a part that was accepted: sent again whole, it
-			// would be there one and a half times.
+			// Half of a scope may be in an accepted part. To resume with the whole scope
+			// would send that half twice.
 			s.inDoubt = s.inDoubt || i > 0
 			return err
 		}
@@ -206,8 +205,8 @@ func (s *sender) split(ctx context.Context, b *batch.Batch) error {
 	return nil
 }
 
-// splitTo splits b to the first of the limits that its scopes can be fitted into. If
-// there is none, it returns what stands against the first.
+// splitTo splits b by the first of the limits that all its scopes fit. If none does, it
+// returns the error of the first.
 func (s *sender) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Sealed, error) {
 	var first error
 	for _, limits := range choices {
@@ -225,17 +224,16 @@ func (s *sender) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Seale
 	return nil, first
 }
 
-// keep takes a sealed batch into care: it may be spilled until it is accepted or given
-// up.
-func (s *sender) keep(b *batch.Sealed) {
+// add adds a sealed batch, which remove or drop removes.
+func (s *sender) add(b *batch.Sealed) {
 	s.stream.server.Counts.BatchesSealed.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bodies = append(s.bodies, b.Body)
 }
 
-// forget takes a batch out of care. It reports false if that has happened before.
-func (s *sender) forget(body *encode.Body) bool {
+// remove removes a batch. It reports false if the batch was removed before.
+func (s *sender) remove(body *encode.Body) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.bodies, body)
@@ -246,10 +244,10 @@ func (s *sender) forget(body *encode.Body) bool {
 	return true
 }
 
-// giveUp gives up a batch that is in care: as refused if the same again would fail
-// again, or else its client may send it again.
-func (s *sender) giveUp(body *encode.Body, refused bool) {
-	if !s.forget(body) {
+// drop removes and releases a batch that is not accepted. It counts the batch as refused,
+// or else as given back to its client, who may send it again.
+func (s *sender) drop(body *encode.Body, refused bool) {
+	if !s.remove(body) {
 		return
 	}
 	body.Release()
@@ -260,7 +258,7 @@ func (s *sender) giveUp(body *encode.Body, refused bool) {
 	}
 }
 
-// spill moves the batches in care to the spool, as far as it has room.
+// spill moves the batches to the spool, as far as it has room.
 func (s *sender) spill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,19 +268,18 @@ func (s *sender) spill() {
 	}
 }
 
-// close gives up the batches that are left, those behind one that failed, once no batch
-// travels.
+// close drops the batches that are left behind one that failed.
 func (s *sender) close() {
 	s.stop()
 	for _, body := range slices.Clone(s.bodies) {
-		s.giveUp(body, false)
+		s.drop(body, false)
 	}
 }
 
-// noProgress is that of a stream whose metadata was not read.
+// noProgress is the progress of a stream whose metadata was not read.
 var noProgress = &symdbv1.UploadProgress{}
 
-// resumption returns what the client needs to resume the upload; nil if that is not
+// resumption returns what the client needs to resume the upload, or nil if that is not
 // known.
 func (s *sender) resumption() *symdbv1.UploadProgress {
 	switch {

@@ -19,34 +19,33 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// Config bounds a stream.
+// Config holds the limits of a stream.
 type Config struct {
-	// MaxBatchBytes and MaxBatchRawBytes bound a stream that is to be a single batch:
-	// its compressed size, and the length of its JSON.
+	// MaxBatchBytes and MaxBatchRawBytes limit a stream that is a single batch: its
+	// compressed size, and the length of its JSON.
 	MaxBatchBytes    int
 	MaxBatchRawBytes int64
-	// MaxBatchAge is how long a batch may stay open. 0: for as long as the stream.
+	// MaxBatchAge is how long a batch may stay open. 0: as long as the stream.
 	MaxBatchAge time.Duration
-	// MaxStreamAge is how long a stream may last once its metadata is there. 0: for
-	// ever.
+	// MaxStreamAge is how long a stream may last after its metadata. 0: forever.
 	MaxStreamAge time.Duration
-	// MaxScopeBytes bounds the protobuf size of a scope, and MaxMetadataBytes that of
-	// the metadata.
+	// MaxScopeBytes limits the protobuf size of a scope, MaxMetadataBytes that of the
+	// metadata.
 	MaxScopeBytes, MaxMetadataBytes int
-	// MaxDepth bounds how deep messages are nested in a scope; the root counts as 1.
+	// MaxDepth limits how deep messages are nested in a scope. The root counts as 1.
 	MaxDepth int
 	// FirstMessageTimeout is how long a stream may be open without a message.
 	FirstMessageTimeout time.Duration
 	// IdleTimeout is how long the server waits in all for a client that sends less
-	// than MinBytesPerSecond. 0: for ever.
+	// than MinBytesPerSecond. 0: forever.
 	IdleTimeout       time.Duration
 	MinBytesPerSecond int
-	// SettleTime is how long a stream that has to end early waits for what is on its
-	// way: a batch to be accepted or refused, and at a shutdown the metadata.
+	// SettleTime is how long a stream that ends early waits for the batch that is being
+	// posted, and at a shutdown for the metadata.
 	SettleTime time.Duration
 }
 
-// Dependencies are what all streams share.
+// Dependencies are shared by all streams.
 type Dependencies struct {
 	Logger      *slog.Logger
 	Plan        *transcode.Plan
@@ -57,43 +56,43 @@ type Dependencies struct {
 	Access      *access.Access
 	Tracer      Tracer
 	Observer    Observer
-	// Offer takes over a batch that the intake has accepted.
+	// Offer takes ownership of a batch that the intake has accepted.
 	Offer func(*access.Grant, *batch.Batch)
 }
 
-// Observer is told what can't be read from [Counts]. Its methods are called by many
-// goroutines and must not block.
+// Observer observes what [Counts] can't show. Many goroutines call its methods, which must
+// not block.
 type Observer interface {
-	// BatchSealed is told of a batch that was open for age.
+	// BatchSealed is called with each sealed batch and how long it was open.
 	BatchSealed(b *batch.Batch, age time.Duration)
-	// BatchForwarded is told how long a batch was on its way, with all attempts and
-	// the waits before and between them.
+	// BatchForwarded is called with the time that forwarding a batch took, including
+	// retries and waits.
 	BatchForwarded(accepted bool, took time.Duration)
-	// UploadEnded is told of each stream once.
+	// UploadEnded is called once for each stream.
 	UploadEnded(End)
 }
 
-// Server serves streams. It implements symdb.v1.SymbolDatabaseService.
+// Server serves upload streams. It implements symdb.v1.SymbolDatabaseService.
 type Server struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 	Config
 	Dependencies
-	// Counts are what all streams have done.
+	// Counts are totals of all streams.
 	Counts Counts
 
 	goroutines sync.WaitGroup
 
 	mu      sync.Mutex
-	streams map[*upload]struct{} // that are open
-	stopped error                // why streams are ended at once; nil: they aren't
+	streams map[*upload]struct{} // open ones
+	stopped error                // set by Stop: why new streams end at once
 }
 
-// New returns a server of streams.
+// New returns a server.
 func New(cfg Config, with Dependencies) *Server {
 	return &Server{Config: cfg, Dependencies: with, streams: map[*upload]struct{}{}}
 }
 
-// start returns the upload of an opening that was claimed.
+// start returns the upload of a claimed opening.
 func (s *Server) start(opening *Opening, rpc uploadStream) *upload {
 	u := &upload{
 		Opening: opening, rpc: rpc,
@@ -108,7 +107,7 @@ func (s *Server) start(opening *Opening, rpc uploadStream) *upload {
 	return u
 }
 
-// register makes the stream one of those that are open, until it is closed.
+// register adds the stream to the open ones. close removes it.
 func (u *upload) register() {
 	s := u.server
 	s.mu.Lock()
@@ -119,8 +118,8 @@ func (u *upload) register() {
 	}
 }
 
-// close gives back what the stream holds and counts what became of its scopes, once the
-// reader has ended. Closing again does nothing.
+// close frees what the stream holds and counts its scopes. The reader must have ended.
+// Closing again does nothing.
 func (u *upload) close() {
 	if u.closed {
 		return
@@ -152,7 +151,7 @@ func (s *Server) list() []*upload {
 	return slices.AppendSeq(make([]*upload, 0, len(s.streams)), maps.Keys(s.streams))
 }
 
-// EndRevoked ends the streams of those who may no longer upload.
+// EndRevoked ends the streams whose credentials are no longer valid.
 func (s *Server) EndRevoked() {
 	for _, u := range s.list() {
 		if err := s.Access.Revoked(u.grant); err != nil {
@@ -161,8 +160,8 @@ func (s *Server) EndRevoked() {
 	}
 }
 
-// Stop ends all streams, and those to come, with [ErrShuttingDown]. A batch that
-// travels may land first.
+// Stop ends all open and later streams with [ErrShuttingDown]. Batches that are being
+// posted get SettleTime.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,11 +171,10 @@ func (s *Server) Stop() {
 	}
 }
 
-// Wait waits until no goroutine of a stream is left.
+// Wait waits until all goroutines of streams have ended.
 func (s *Server) Wait() { s.goroutines.Wait() }
 
-// noteSpool counts and logs why a batch could not be moved to the spool. That it is
-// full is no news to the log.
+// noteSpool counts and logs an error of the spool. A full spool is counted only.
 func (s *Server) noteSpool(ctx context.Context, err error) {
 	switch {
 	case err == nil:
@@ -188,15 +186,14 @@ func (s *Server) noteSpool(ctx context.Context, err error) {
 	}
 }
 
-// Recovered logs a panic with its stack, and returns the error that hides it from the
-// client.
+// Recovered logs a panic with its stack, and returns an error to show to the client.
 func (s *Server) Recovered(ctx context.Context, panicked any) error {
 	s.Logger.ErrorContext(ctx, "panic in a handler",
 		slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
 	return errInternal
 }
 
-// catch is to be deferred: it passes on a panic as an error.
+// catch must be deferred. It turns a panic into an error for fail.
 func (s *Server) catch(ctx context.Context, fail func(error)) {
 	if panicked := recover(); panicked != nil {
 		fail(s.Recovered(ctx, panicked))

@@ -25,11 +25,11 @@ import (
 // errorDomain is the domain of every google.rpc.ErrorInfo of this service.
 const errorDomain = "scopegate"
 
-// Reason is the reason of a google.rpc.ErrorInfo. docs/protocol.md lists what a
-// client does on each.
+// Reason is the reason of a google.rpc.ErrorInfo. docs/protocol.md says what a client
+// should do for each.
 type Reason string
 
-// The reasons. ReasonNone stands for that of an upload that went well.
+// The reasons. ReasonNone stands for success.
 const (
 	ReasonNone              Reason = "NONE"
 	ReasonStreamInvalid     Reason = "STREAM_INVALID"
@@ -53,10 +53,10 @@ const (
 	ReasonInternal          Reason = "INTERNAL"
 )
 
-// Status turns whatever ended a stream into what its client is told. It is
-// the only place that does, as AIP-193 describes it: one code, a message for
-// people, one ErrorInfo for programs and further details where they help. What
-// is worth trying again carries the progress, unless that is nil: not known.
+// Status turns an error into the gRPC status for the client. All statuses are made here,
+// as AIP-193 describes: a code, a message for people, an ErrorInfo for programs, and
+// further details. Errors worth a retry carry the progress, unless it is nil because it is
+// not known.
 func Status(err error, progress *symdbv1.UploadProgress) error {
 	if input, ok := errors.AsType[*inputError](err); ok {
 		return inputStatus(input)
@@ -108,9 +108,8 @@ func inputStatus(input *inputError) error {
 		}})
 }
 
-// overloadDelay is for how long, at least and at most, a client is asked to wait
-// that finds no room. It is random, so that those who are refused together do not
-// come back together.
+// An overloaded server asks clients to wait for a random time between these, so that
+// clients refused together do not return together.
 const minOverloadDelay, maxOverloadDelay = time.Second, 5 * time.Second
 
 func overloadStatus(text string, progress *symdbv1.UploadProgress) error {
@@ -118,15 +117,14 @@ func overloadStatus(text string, progress *symdbv1.UploadProgress) error {
 	return publicError{codes.ResourceExhausted, ReasonOverloaded, text}.status(again(delay, progress)...)
 }
 
-// retryDelay is what a client is asked to wait where the intake has not asked
-// for anything.
+// retryDelay is how long a client should wait if the intake has sent no Retry-After.
 const retryDelay = time.Second
 
 func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error {
 	public := publicError{code: codes.Unavailable}
 	switch {
 	case failure.HTTPStatus != 0 && failure.Retryable():
-		public.reason, public.text = ReasonIntakeUnavailable, "the intake is not able to take"
+		public.reason, public.text = ReasonIntakeUnavailable, "the intake is unable to accept"
 	case failure.HTTPStatus != 0:
 		public = publicError{codes.FailedPrecondition, ReasonIntakeRefused, "the intake has refused"}
 	case failure.Timeout():
@@ -145,7 +143,7 @@ func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error
 	if _, ok := errors.AsType[*intake.ProxyError](failure); ok {
 		public.text += ": a proxy refuses to connect to it"
 	}
-	// Not what it said, which may be about more than this batch: the log has that.
+	// The intake's answer is in the log only. It may concern more than this client.
 	details := []protoadapt.MessageV1{&symdbv1.IntakeFailure{
 		HttpStatus: int32(failure.HTTPStatus), BatchNum: failure.BatchNum,
 	}}
@@ -155,7 +153,7 @@ func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error
 	return public.status(details...)
 }
 
-// again returns the details that a client needs to go on.
+// again returns the details that a client needs to retry.
 func again(delay time.Duration, progress *symdbv1.UploadProgress) []protoadapt.MessageV1 {
 	details := []protoadapt.MessageV1{&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)}}
 	if progress != nil {
@@ -164,7 +162,7 @@ func again(delay time.Duration, progress *symdbv1.UploadProgress) []protoadapt.M
 	return details
 }
 
-// publicError is what a client is told.
+// publicError is a status to be built.
 type publicError struct {
 	code   codes.Code
 	reason Reason
@@ -184,14 +182,13 @@ func (p publicError) statusWithMetadata(metadata map[string]string, details ...p
 	return st.Err()
 }
 
-// Outcome is how a stream ends: the gRPC status code that its client is told, and the
-// reason.
+// Outcome is a stream's gRPC status code and the reason of its ErrorInfo.
 type Outcome struct {
 	Code   codes.Code
 	Reason Reason
 }
 
-// outcomes are all that Status returns.
+// outcomes lists all outcomes of Status.
 var outcomes = []Outcome{
 	{codes.OK, ReasonNone},
 	{codes.InvalidArgument, ReasonStreamInvalid},
@@ -215,10 +212,10 @@ var outcomes = []Outcome{
 	{codes.Internal, ReasonInternal},
 }
 
-// Outcomes returns every way in which a stream can end.
+// Outcomes returns all possible outcomes of a stream.
 func Outcomes() []Outcome { return slices.Clone(outcomes) }
 
-// OutcomeOf returns the outcome that a status from [Status] stands for.
+// OutcomeOf returns the outcome of an error from [Status].
 func OutcomeOf(public error) Outcome {
 	if public == nil {
 		return Outcome{codes.OK, ReasonNone}

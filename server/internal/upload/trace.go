@@ -14,7 +14,7 @@ import (
 // Tracer makes the spans of batches. The zero value makes none.
 type Tracer struct{ Tracer trace.Tracer }
 
-// describe says on the stream's span which upload it belongs to.
+// describe adds the upload's attributes to the stream's span.
 func (t Tracer) describe(ctx context.Context, h *batch.Header, o options) {
 	if t.Tracer == nil {
 		return
@@ -27,8 +27,8 @@ func (t Tracer) describe(ctx context.Context, h *batch.Header, o options) {
 		attribute.Int("scopegate.first_batch_num", int(o.firstBatchNum)))
 }
 
-// batch begins the span of a batch that is posted. The function returned ends it, with
-// why the batch was not accepted.
+// batch begins the span of a batch. The function it returns ends the span, with the error
+// if the batch was not accepted.
 func (t Tracer) batch(ctx context.Context, b *batch.Batch) (context.Context, func(error)) {
 	if t.Tracer == nil {
 		return ctx, func(error) {}

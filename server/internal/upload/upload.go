@@ -19,7 +19,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
-// idHeader tells the client its upload's identity before the first scope.
+// idHeader is the header that carries the upload's ID to the client.
 const idHeader = "scopegate-upload-id"
 
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
@@ -28,37 +28,37 @@ type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symd
 //
 //   - The reader, consume, receives scopes and fills the open batch. It owns the
 //     open batch except while it waits, and all its waits go through waiting.
-//   - The event loop, events, attends to the stream while the reader waits. It is
-//     gRPC's own goroutine: only its return ends a stream whose client sends nothing.
+//   - The event loop, events, acts while the reader waits. It runs in gRPC's own
+//     goroutine, because only the handler's return ends a stream whose client is silent.
 //   - The sender (send.go) posts a sealed batch while the next one fills.
 type upload struct {
 	*Opening
 
 	rpc      uploadStream
-	conn     *connlimit.Conn // that the stream uses; nil: not yet
+	conn     *connlimit.Conn // nil until the metadata is accepted
 	receiver receiver
 	sender   sender
 	progress progress
 
-	begun    chan struct{}  // closed once the metadata is read and in order
-	done     chan error     // what consume returned
-	clock    *time.Timer    // fires when there may be something to attend to
-	answered sync.WaitGroup // is waited for until the client has its answer
+	begun    chan struct{}  // closed once the metadata is valid
+	done     chan error     // gets the result of consume
+	clock    *time.Timer    // wakes the event loop
+	answered sync.WaitGroup // done when the client has its answer
 
-	// What follows belongs to the event loop until the client has its answer.
+	// The event loop owns these until the client has its answer, then the reader.
 
 	consumed bool // the reader has ended
-	refused  bool // the answer is that the same again would fail again
+	refused  bool // the answer is an error that a retry would meet again
 	closed   bool
 
-	// mu guards what follows. It is held for work on the processor and for moving the
-	// open batch to the spool, never while the reader waits.
+	// mu guards these. It is held to compute and to move the open batch to the spool,
+	// never while the reader waits.
 	mu      sync.Mutex
 	options options
 	batches *batch.Assembler // nil until the metadata is accepted
 	opened  time.Time        // when the open batch got its first scope
-	aged    time.Time        // when it goes out though it is not full
-	fires   time.Time        // when clock does
+	aged    time.Time        // when it is forwarded even if it is not full
+	fires   time.Time        // when clock fires
 }
 
 // UploadScopes serves one stream: a whole upload or a part of one.
@@ -72,13 +72,13 @@ func (s *Server) UploadScopes(rpc uploadStream) error {
 	return u.answer(u.events())
 }
 
-// read runs the reader, and closes the upload once its client is answered, unless the
-// event loop has closed it.
+// read runs the reader. It closes the upload once its client has its answer, unless the
+// event loop has done so.
 func (u *upload) read() {
 	u.register()
 	u.done <- u.consume()
 	u.answered.Wait()
-	u.conn.Release() // not before, as unused connections may be closed
+	u.conn.Release() // from now on the connection may be evicted
 	u.close()
 }
 
@@ -97,9 +97,9 @@ func (u *upload) consume() (err error) {
 	return u.consumeScopes()
 }
 
-// consumeScopes takes one scope after the other to the intake. The newest is held back
-// until the next one or the end of the stream is there, so that the last batch, the
-// final one, always has a scope.
+// consumeScopes receives scopes and forwards them in batches. It holds the newest scope
+// back until the next one or the end of the stream arrives, so that the final batch always
+// has a scope.
 func (u *upload) consumeScopes() error {
 	held, err := u.receive()
 	if errors.Is(err, io.EOF) {
@@ -123,30 +123,29 @@ func (u *upload) consumeScopes() error {
 	return err
 }
 
-// events waits for the stream to end, and meanwhile attends to it: a batch may have
-// landed or grown too old, the budget may want less to be held, the client may be too
-// slow. It returns nil once the intake has accepted the last batch, and otherwise why the
-// stream ends.
+// events is the event loop. Until the stream ends it handles everything that can happen
+// while the reader waits: a batch was accepted or got too old, memory is short, the client
+// is too slow. It returns nil once the intake has accepted the last batch, and otherwise
+// the reason why the stream ends.
 func (u *upload) events() error {
 	for {
 		select {
 		case err := <-u.done:
 			u.consumed = true
 			if err != nil && errors.Is(err, context.Cause(u.ctx)) {
-				return u.giveBack(err)
+				return u.settle(err)
 			}
 			return err
 		case <-u.ctx.Done():
-			return u.giveBack(context.Cause(u.ctx))
+			return u.settle(context.Cause(u.ctx))
 		case <-u.wake:
 		case <-u.clock.C:
 		}
-		u.aside(u.attend)
+		u.onFreshStack(u.handleEvents)
 	}
 }
 
-// waiting lets go of the lock for as long as wait waits. It is the only place where
-// the reader does.
+// waiting releases the lock while wait waits. The reader does so nowhere else.
 func (u *upload) waiting(in Phase, wait func() error) error {
 	u.mu.Unlock()
 	defer u.mu.Lock()
@@ -155,7 +154,7 @@ func (u *upload) waiting(in Phase, wait func() error) error {
 	return wait()
 }
 
-// receiveMetadata waits for the first message.
+// receiveMetadata receives the first message.
 func (u *upload) receiveMetadata() (md *symdbv1.UploadMetadata, err error) {
 	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
 		return nil, err
@@ -167,10 +166,10 @@ func (u *upload) receiveMetadata() (md *symdbv1.UploadMetadata, err error) {
 	return md, err
 }
 
-// begin checks the metadata and tells the client the upload's identity.
+// begin checks the metadata, admits the upload and sends its ID to the client.
 func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	header, options, err := readMetadata(md)
-	u.progress.header.Store(header) // beside an error, who the client claims to be
+	u.progress.header.Store(header) // even if it is invalid, for the log
 	if err != nil {
 		return err
 	}
@@ -202,8 +201,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	return nil
 }
 
-// receive waits for the client, and for memory before and after that, and checks the
-// scope that comes.
+// receive waits for memory, for the next scope, and for memory again. It checks the scope.
 func (u *upload) receive() (transcode.Checked, error) {
 	var wire []byte
 	err := u.waiting(WaitingForMemory, func() (err error) {
@@ -237,7 +235,7 @@ func (u *upload) add(scope transcode.Checked) error {
 	return nil
 }
 
-// checkSingleBatch fails if the open batch, which no threshold ends, is too large.
+// checkSingleBatch returns an error if a stream's single batch has become too large.
 func (u *upload) checkSingleBatch() error {
 	if most := u.server.MaxBatchBytes; u.batches.CompressedBytes() > most {
 		return batchTooLarge(batch.Limits{CompressedBytes: most})
@@ -248,24 +246,23 @@ func (u *upload) checkSingleBatch() error {
 	return nil
 }
 
-// forward seals the open batch and sends it once the batch before is accepted.
+// forward seals the open batch and posts it once the batch before it is accepted.
 func (u *upload) forward(last bool) error {
 	b, age, err := u.seal()
 	if err != nil {
 		return err
 	}
-	err = u.waiting(WaitingForTurn, func() error { return u.sender.turn(u.ctx) })
+	err = u.waiting(WaitingForTurn, func() error { return u.sender.acquire(u.ctx) })
 	if err != nil {
-		u.sender.giveUp(b.Body, false)
+		u.sender.drop(b.Body, false)
 		return err
 	}
 	u.sender.post(b, age, last)
 	return nil
 }
 
-// finish forwards the last batch, with the scope that was held back, and waits until
-// the intake has accepted it. A client that has just lost its right to upload doesn't
-// finish.
+// finish forwards the last batch, with the scope that was held back, and waits until the
+// intake has accepted it. It fails if the client's credential was revoked meanwhile.
 func (u *upload) finish(held transcode.Checked) error {
 	if err := u.server.Access.Revoked(u.grant); err != nil {
 		u.end(err)
@@ -277,16 +274,15 @@ func (u *upload) finish(held transcode.Checked) error {
 	if err := u.forward(true); err != nil {
 		return err
 	}
-	return u.waiting(Landing, func() error { return u.sender.land(u.ctx) })
+	return u.waiting(Finishing, func() error { return u.sender.waitIdle(u.ctx) })
 }
 
-// seal seals the open batch, leaves it in the sender's care, and returns for how long it
-// was open.
+// seal seals the open batch, hands it to the sender, and returns how long it was open.
 func (u *upload) seal() (*batch.Sealed, time.Duration, error) {
 	if err := u.batches.Resume(); err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrMemory, err)
 	}
 	b := u.batches.Seal()
-	u.sender.keep(b)
+	u.sender.add(b)
 	return b, time.Since(u.opened), nil
 }

@@ -55,7 +55,7 @@ func (u *upload) growOld(t *testing.T) {
 	t.Helper()
 	u.awaitScope(t)
 	u.locked(func() { u.aged = time.Now() })
-	u.attend()
+	u.handleEvents()
 }
 
 // failingStore is a spool whose first reads fail.
@@ -295,12 +295,12 @@ func TestGiveBackWaitsForTheBatch(t *testing.T) {
 			close(u.begun)
 			u.done <- ErrShuttingDown
 			told := make(chan error, 1)
-			go func() { told <- u.giveBack(ErrShuttingDown) }()
+			go func() { told <- u.settle(ErrShuttingDown) }()
 			synctest.Wait()
 			if len(told) != 0 {
 				t.Fatal("the client is told before the batch has landed")
 			}
-			u.sender.yield()
+			u.sender.release()
 			if err := <-told; !errors.Is(err, ErrShuttingDown) {
 				t.Errorf("%v, want %v", err, ErrShuttingDown)
 			}
