@@ -57,9 +57,7 @@ func clip(s string) string { return visible(s, maxTextRunes) }
 
 func clipReason(s string) string { return visible(s, maxReasonRunes) }
 
-func clockTime(t time.Time) string { return t.UTC().Format("15:04:05") }
-
-func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+const clockLayout = "15:04:05"
 
 // count separates thousands by narrow no-break spaces.
 func count(n int64) string {

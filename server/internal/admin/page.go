@@ -43,7 +43,7 @@ type Page struct {
 func NewPage(source func() Snapshot) *Page {
 	p := &Page{
 		source:    source,
-		template:  template.Must(template.ParseFS(assets, "assets/*.tmpl")),
+		template:  template.Must(template.New("").Funcs(functions).ParseFS(assets, "assets/*.tmpl")),
 		mux:       http.NewServeMux(),
 		listeners: make(chan struct{}, MaxListeners),
 		closed:    make(chan struct{}),

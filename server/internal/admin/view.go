@@ -1,34 +1,24 @@
 package admin
 
-import "time"
+import (
+	"html/template"
+	"reflect"
+	"time"
+)
 
-// view is a snapshot in words, for the templates.
+// view is a snapshot with what the templates show besides it.
 type view struct {
-	Version    string
-	Uptime     string
-	Started    moment
-	StartedDay string // Started with the day
-	Taken      moment
-	State      problem // the worst, for the page's head
-	Problems   []problemView
-	Tiles      []tile
-	Plots      []plot
-	Memory     memoryView
-	Intake     intakeView
+	Snapshot
 
-	Uploads      []uploadView
-	UploadCount  string
-	UploadsShown string // empty if all are
-	WithTenants  bool
-	Finished     []finishedView
-}
-
-// moment is a time for people and for programs.
-type moment struct{ Clock, Machine string }
-
-type problemView struct {
-	Severity, Title, Text string
-	Since                 *moment
+	State         problem // the worst, for the page's head
+	Problems      []problem
+	Tiles         []tile
+	Plots         []plot
+	MemoryPercent int64
+	IntakeState   string
+	Latency       string
+	InRow         string // empty if the last attempt succeeded
+	WithTenants   bool
 }
 
 // tile shows one number.
@@ -37,91 +27,39 @@ type tile struct {
 	Severity                 severity
 }
 
-type memoryView struct {
-	Percent int64
-}
+// shortIDRunes is how much of an upload's ID a table shows.
+const shortIDRunes = 8
 
-type intakeView struct {
-	Host, State string
-	Outcomes    []outcomeView
-	Failures    []failureView
-	Latency     string
-	InRow       string // empty if the last attempt succeeded
-}
-
-type outcomeView struct {
-	Words, Count string
-	Good         bool
-	Percent      int64
-}
-
-type failureView struct {
-	At, Since          moment
-	Words, Batch, Took string
-	Times              string // empty if once
-}
-
-type labelView struct{ ID, Short, Service, Version, Language, Tenant string }
-
-type uploadView struct {
-	labelView
-	Began                                       moment
-	Age, State                                  string
-	Stuck                                       bool
-	Scopes, Received, JSON, Gzip, Held, Batches string
-}
-
-type finishedView struct {
-	labelView
-	Ended                               moment
-	Took, Code, Reason, Detail          string
-	Good                                bool
-	Scopes, Accepted, JSON, Gzip, Count string
+// functions are those of the templates.
+var functions = template.FuncMap{
+	"bytes":    bytesText,
+	"class":    classText,
+	"clip":     clip,
+	"clock":    func(t time.Time) string { return t.UTC().Format(clockLayout) },
+	"count":    func(n any) string { return count(reflect.ValueOf(n).Int()) },
+	"duration": durationText,
+	"failure":  failureText,
+	"minute":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+	"reason":   clipReason,
+	"rfc3339":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"short":    func(id string) string { return visible(id, shortIDRunes) },
 }
 
 func newView(s Snapshot) view {
-	v := view{
-		Version: clip(s.Server.Version),
-		Uptime:  durationText(s.Taken.Sub(s.Server.Started)),
-		Started: at(s.Server.Started), StartedDay: s.Server.Started.UTC().Format("2006-01-02 15:04 UTC"),
-		Taken:  at(s.Taken),
-		State:  problem{Severity: "well", Title: "All is well"},
-		Tiles:  tiles(s),
-		Plots:  plots(s),
-		Memory: memoryView{Percent: percent(s.Memory.DrawnBytes, s.Memory.LimitBytes)},
-		Intake: newIntakeView(s),
-
-		UploadCount: count(int64(s.UploadCount)),
-	}
-	for i, p := range problems(s) {
-		if i == 0 {
-			v.State = p
-		}
-		shown := problemView{Severity: string(p.Severity), Title: p.Title, Text: p.Text}
-		if !p.Since.IsZero() {
-			since := at(p.Since)
-			shown.Since = &since
-		}
-		v.Problems = append(v.Problems, shown)
-	}
-	if s.UploadCount > len(s.Uploads) {
-		v.UploadsShown = count(int64(len(s.Uploads)))
-	}
-	for _, u := range s.Uploads {
-		v.WithTenants = v.WithTenants || u.Tenant != ""
-		v.Uploads = append(v.Uploads, newUploadView(u, s.Taken))
-	}
-	for _, f := range s.Finished {
-		v.Finished = append(v.Finished, newFinishedView(f))
-	}
-	return v
-}
-
-func at(t time.Time) moment { return moment{clockTime(t), machineTime(t)} }
-
-func newIntakeView(s Snapshot) intakeView {
 	in := s.Intake
-	v := intakeView{Host: clip(in.Host), State: conditionOf(in).Long, Latency: "no answers yet"}
+	v := view{
+		Snapshot:      s,
+		State:         problem{Severity: "well", Title: "All is well"},
+		Problems:      problems(s),
+		Tiles:         tiles(s),
+		Plots:         plots(s),
+		MemoryPercent: percent(s.Memory.DrawnBytes, s.Memory.LimitBytes),
+		IntakeState:   conditionOf(in).Long,
+		Latency:       "no answers yet",
+	}
+	if len(v.Problems) > 0 {
+		v.State = v.Problems[0]
+	}
 	if l := in.Latency; l.Count > 0 {
 		v.Latency = durationText(l.Median) + " median, " + durationText(l.P90) + " at the 90th percentile, " +
 			durationText(l.Max) + " at most, of the last " + count(int64(l.Count))
@@ -134,53 +72,19 @@ func newIntakeView(s Snapshot) intakeView {
 	case in.RefusedInRow > 0:
 		v.InRow = "Batches refused in a row: " + count(in.RefusedInRow) + "."
 	}
-	var all int64
-	for _, o := range in.Attempts {
-		all += o.Count
-	}
-	for _, o := range in.Attempts {
-		v.Outcomes = append(v.Outcomes, outcomeView{classText(o.Class), count(o.Count), o.Good, percent(o.Count, all)})
-	}
-	for _, f := range in.Failures {
-		shown := failureView{
-			At: at(f.At), Since: at(f.Since), Words: failureText(f), Batch: count(int64(f.BatchNum)), Took: durationText(f.Took),
-		}
-		if f.Count > 1 {
-			shown.Times = count(f.Count)
-		}
-		v.Failures = append(v.Failures, shown)
+	for _, u := range s.Uploads {
+		v.WithTenants = v.WithTenants || u.Tenant != ""
 	}
 	return v
 }
 
-// shortIDRunes is how much of an upload's ID a table shows.
-const shortIDRunes = 8
-
-func newLabelView(l Label) labelView {
-	return labelView{
-		ID: clip(l.UploadID), Short: visible(l.UploadID, shortIDRunes), Service: clip(l.Service), Version: clip(l.Version),
-		Language: clip(l.Language), Tenant: clip(l.Tenant),
+// Percent returns the outcome's share of all attempts.
+func (v view) Percent(o Outcome) int64 {
+	var all int64
+	for _, o := range v.Intake.Attempts {
+		all += o.Count
 	}
-}
-
-func newUploadView(u Upload, now time.Time) uploadView {
-	return uploadView{
-		labelView: newLabelView(u.Label),
-		Began:     at(u.Began), Age: durationText(now.Sub(u.Began)), State: clip(u.State), Stuck: u.Stuck,
-		Scopes: count(u.Scopes), Received: bytesText(u.ReceivedBytes), JSON: bytesText(u.JSONBytes),
-		Gzip: bytesText(u.GzipBytes), Held: bytesText(u.HeldBytes),
-		Batches: count(int64(u.BatchNum)) + ", " + count(int64(u.AcceptedBatches)) + " accepted",
-	}
-}
-
-func newFinishedView(f Finished) finishedView {
-	return finishedView{
-		labelView: newLabelView(f.Label),
-		Ended:     at(f.Ended), Took: durationText(f.Took), Code: clip(f.Code), Reason: clip(f.Reason),
-		Detail: clipReason(f.Detail), Good: f.Good,
-		Scopes: count(f.Scopes), Accepted: count(f.AcceptedScopes), JSON: bytesText(f.JSONBytes),
-		Gzip: bytesText(f.GzipBytes), Count: count(int64(f.Batches)),
-	}
+	return percent(o.Count, all)
 }
 
 // rateSamples is the number of samples that a rate is the mean of.
@@ -242,7 +146,7 @@ func intakeTile(in Intake) tile {
 	condition := conditionOf(in)
 	t := tile{Name: "intake", Title: "Intake", Value: condition.Short, Note: clip(in.Host), Severity: condition.Severity}
 	if !in.RetryAt.IsZero() {
-		t.Note += ", tried again at " + clockTime(in.RetryAt)
+		t.Note += ", tried again at " + in.RetryAt.UTC().Format(clockLayout)
 	}
 	return t
 }
