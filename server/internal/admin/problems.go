@@ -68,7 +68,7 @@ func problems(s Snapshot) []problem {
 
 func lastFailure(in Intake) string {
 	if len(in.Failures) == 0 {
-		return "It takes no batches at present."
+		return "It accepts no batches now."
 	}
 	return "Last: " + failureText(in.Failures[0]) + "."
 }

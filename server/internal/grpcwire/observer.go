@@ -81,7 +81,7 @@ type observer struct {
 // frame is the client's current frame.
 type frame struct {
 	header
-	of      *stream // of data; nil if it is ignored
+	source  *stream // of data; nil if it is ignored
 	unread  bool    // the length of its padding
 	skip    int     // bytes before the data
 	data    int     // remaining bytes of data
@@ -181,8 +181,8 @@ func (o *observer) begin(h header) {
 	case typeRSTStream:
 		o.reset(h.stream)
 	case typeData:
-		if o.frame.of = o.find(h.stream); o.frame.of != nil && o.frame.of.ended {
-			o.frame.of = nil
+		if o.frame.source = o.find(h.stream); o.frame.source != nil && o.frame.source.ended {
+			o.frame.source = nil
 		}
 	case typeSettings, typeWindowUpdate:
 		o.answers.entry.filled = 0
@@ -199,7 +199,7 @@ func (o *observer) payload(p []byte) {
 		o.answers.set(p)
 	case f.kind == typeWindowUpdate && f.stream == 0 && f.length == incrementBytes:
 		o.answers.widen(p)
-	case f.of != nil && f.of.receive(f.strip(p)):
+	case f.source != nil && f.source.receive(f.strip(p)):
 		f.begins = true
 	}
 }
@@ -213,7 +213,7 @@ func (o *observer) end() {
 			s.fieldBytes += held
 			o.fieldBytes += held
 		}
-	case f.of != nil:
+	case f.source != nil:
 		o.endData()
 	}
 }
@@ -253,8 +253,8 @@ func (o *observer) find(number uint32) *stream {
 
 // endData processes the end of a frame of data.
 func (o *observer) endData() {
-	f, s := &o.frame, o.frame.of
-	f.of = nil
+	f, s := &o.frame, o.frame.source
+	f.source = nil
 	s.backlog.add(f.length, f.carries)
 	switch {
 	case f.has(flagEndStream):
@@ -320,8 +320,8 @@ func (o *observer) forget(number uint32) {
 	o.beyond -= s.beyond
 	o.fieldBytes -= s.fieldBytes
 	delete(o.streams, number)
-	if o.frame.of == s {
-		o.frame.of = nil
+	if o.frame.source == s {
+		o.frame.source = nil
 	}
 	if o.recent == s {
 		o.recent = nil

@@ -135,5 +135,5 @@ type cleanError struct {
 
 func (e *cleanError) Error() string { return e.text }
 
-// Is instead of Unwrap: who unwraps errors to print them must not get the original.
+// Is instead of Unwrap, because the original must not be printed.
 func (e *cleanError) Is(target error) bool { return errors.Is(e.err, target) }

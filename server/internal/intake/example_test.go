@@ -12,7 +12,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-func ExampleClient_Forward() {
+func ExampleClient_ForwardFor() {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -35,7 +35,7 @@ func ExampleClient_Forward() {
 		return
 	}
 	defer client.Close()
-	fmt.Println(client.Forward(context.Background(), smallBatch()))
+	fmt.Println(client.ForwardFor(context.Background(), intake.Sender{}, smallBatch()))
 	// Output:
 	// attempt 1 at batch 7 was unavailable
 	// attempt 2 at batch 7 was accepted

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+
+	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
 // SetTransport has the client's requests go through rt.
@@ -33,3 +35,8 @@ func ClassOf(status int) Class { return judgeStatus(status).class }
 
 // CheckProxies is checkProxies.
 func CheckProxies() error { return checkProxies() }
+
+// Forward forwards a batch for the default sender.
+func (c *Client) Forward(ctx context.Context, b *batch.Batch) error {
+	return c.ForwardFor(ctx, Sender{}, b)
+}

@@ -10,22 +10,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// Forward posts the batch until the intake accepts it with a 2xx status, and then
-// returns nil. Every attempt sends the same bytes. Forward gives up with an [*Error]:
-//
-//   - at once, if the intake refuses the batch for good, or at this size
-//     ([Error.TooLarge]);
-//   - with the failure of the last attempt, if the next one would start after
-//     Config.BatchDeadline, or would miss ctx's deadline if it took twice as long as
-//     the last one;
-//   - with ctx's error, if the caller cancels.
-//
-// Forward does not read the batch after it returns.
-func (c *Client) Forward(ctx context.Context, b *batch.Batch) error {
-	return c.ForwardFor(ctx, Sender{}, b)
-}
-
-// Sender says for whom a batch is forwarded.
+// Sender identifies the caller of a batch.
 type Sender struct {
 	// Caller takes turns with other callers, see Config.MaxConnections. The default
 	// is the service of the batch.
@@ -35,7 +20,17 @@ type Sender struct {
 	AdditionalTags string
 }
 
-// ForwardFor is [Client.Forward] for a sender.
+// ForwardFor posts the batch until the intake accepts it with a 2xx status, and then
+// returns nil. Every attempt sends the same bytes. It gives up with an [*Error]:
+//
+//   - at once, if the intake refuses the batch for good, or at this size
+//     ([Error.TooLarge]);
+//   - with the failure of the last attempt, if the next one would start after
+//     Config.BatchDeadline, or would miss ctx's deadline if it took twice as long as
+//     the last one;
+//   - with ctx's error, if the caller cancels.
+//
+// It does not read the batch after it returns.
 func (c *Client) ForwardFor(ctx context.Context, from Sender, b *batch.Batch) error {
 	f := c.newForwarding(from, b)
 	for {
@@ -132,9 +127,8 @@ func (f *forwarding) tooLate(ctx context.Context, pause time.Duration) bool {
 	return ok && time.Until(deadline) <= pause+2*f.last.took
 }
 
-// failure returns the error that Forward gives up with. That is the failure of the
-// last attempt; or stopped, which is why there was no other attempt, if there was none
-// at all or the caller cancelled.
+// failure returns the failure of the last attempt; or stopped, the reason not to start
+// another, if there was no attempt or the caller cancelled.
 func (f *forwarding) failure(stopped error) *Error {
 	e := &Error{BatchNum: f.batchNum, Attempts: f.attempts, RetryAfter: f.retryAfter, inDoubt: f.inDoubt}
 	if f.attempts == 0 || errors.Is(stopped, context.Canceled) {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// errHeld means that the intake takes nothing now, and that the batch's or the
-// caller's deadline comes before the next attempt may begin.
-var errHeld = errors.New("not sent: the intake is down")
+// errHeld means that the intake is down or throttled until after the batch's or the caller's
+// deadline.
+var errHeld = errors.New("not sent: the intake accepts nothing now")
 
 // turns decides which batch is posted next. It posts at most limit batches at once,
 // in the order of the queue, and each only when the breaker admits it. All others
