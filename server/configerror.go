@@ -5,8 +5,16 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/text"
 )
+
+// MaxSocketPathBytes is the longest path of a unix socket: 107 bytes on Linux.
+const MaxSocketPathBytes = intake.MaxSocketPathBytes
+
+// FormatSize returns a number of bytes as settings are written: in the largest unit of
+// 1024 bytes that divides it, such as 32MiB.
+func FormatSize(n int64) string { return text.Bytes(n) }
 
 // ConfigError reports a setting of [Config] that is out of range. [New] and
 // [Config.Validate] return it. Errors in a file that a setting names have other types.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -120,5 +121,19 @@ func TestIntake(t *testing.T) {
 	}
 	if found, err := filepath.Glob(filepath.Join(dir, "*", "1.json.gz")); err != nil || len(found) != 1 {
 		t.Errorf("stored %v, %v, want 1", found, err)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// Help that nobody reads to its end, as in `scopegate serve --help | head`, ends silently.
+func TestHelpToBrokenPipe(t *testing.T) {
+	t.Parallel()
+	var stderr strings.Builder
+	code := run(t.Context(), []string{"serve", "--help"}, strings.NewReader(""), brokenPipe{}, &stderr, variables(nil))
+	if code != exitOK || stderr.String() != "" {
+		t.Errorf("exit code %d, %q; want %d and nothing", code, stderr.String(), exitOK)
 	}
 }

@@ -31,8 +31,8 @@ func ExposesKey(url string, key secret.Secret) bool {
 	return !key.IsZero() && strings.HasPrefix(strings.ToLower(url), "http://")
 }
 
-// maxSocketPathBytes limits the path of a unix socket: 107 bytes on Linux.
-const maxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
+// MaxSocketPathBytes limits the path of a unix socket: 107 bytes on Linux.
+const MaxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 var errNoURL = errors.New("is not http://host/path, https://host/path or unix:///path/to/socket:/path/of/url")
 
@@ -49,8 +49,8 @@ func parseURL(raw string) (target *url.URL, socket string, err error) {
 		if !found || socket == "" || !strings.HasPrefix(path, "/") {
 			return nil, "", errNoURL
 		}
-		if len(socket) > maxSocketPathBytes {
-			return nil, "", fmt.Errorf("has the path of a socket longer than %d bytes", maxSocketPathBytes)
+		if len(socket) > MaxSocketPathBytes {
+			return nil, "", fmt.Errorf("has the path of a socket longer than %d bytes", MaxSocketPathBytes)
 		}
 		return &url.URL{Scheme: "http", Host: "localhost", Path: path, RawQuery: u.RawQuery}, socket, nil
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":

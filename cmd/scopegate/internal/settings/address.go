@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/scopegate/scopegate/server"
 )
 
 // UnixScheme begins the address of a unix socket.
@@ -33,9 +34,6 @@ func IsHost(host string) bool {
 	return err == nil || IsHostName(host)
 }
 
-// maxSocketPathBytes is the longest path of a unix socket: 107 bytes on Linux.
-const maxSocketPathBytes = len(syscall.RawSockaddrUnix{}.Path) - 1
-
 // CheckSocketPath fails if path can't be the path of a unix socket.
 func CheckSocketPath(path string) error {
 	switch {
@@ -45,8 +43,8 @@ func CheckSocketPath(path string) error {
 		return errors.New("the path ends with a slash")
 	case strings.ContainsRune(path, 0):
 		return errors.New("the path has a zero byte")
-	case len(path) > maxSocketPathBytes:
-		return fmt.Errorf("the path has %d bytes; a socket path can have %d", len(path), maxSocketPathBytes)
+	case len(path) > server.MaxSocketPathBytes:
+		return fmt.Errorf("the path has %d bytes; a socket path can have %d", len(path), server.MaxSocketPathBytes)
 	}
 	return nil
 }

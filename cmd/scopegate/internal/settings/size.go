@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/scopegate/scopegate/server"
 )
 
 // Size is a number of bytes. As a flag it is digits, with or without one of the suffixes
@@ -25,15 +27,8 @@ var sizeUnits = []struct {
 	{"B", 1},
 }
 
-// String returns s in the largest unit of 1024 bytes, KiB, MiB or GiB, that divides it.
-func (s Size) String() string {
-	for i := 2; i >= 0; i-- {
-		if u := sizeUnits[i]; s != 0 && int(s)%u.bytes == 0 {
-			return strconv.Itoa(int(s)/u.bytes) + u.suffix
-		}
-	}
-	return strconv.Itoa(int(s))
-}
+// String returns s in the form of [server.FormatSize].
+func (s Size) String() string { return server.FormatSize(int64(s)) }
 
 var errSize = errors.New("not a number of bytes such as 65536, 64KiB or 2MiB")
 
