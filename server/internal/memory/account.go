@@ -30,6 +30,9 @@ type Account struct {
 	// withoutRoom: it has resumed though there was no room, and has not come back.
 	withoutRoom bool
 	ending      bool // it was asked to
+	// seenBytes and seenSince are carriedBytes and receivingSince as accounts are sorted by
+	// them, because these change meanwhile.
+	seenBytes, seenSince int64
 	// squeezedBytes is what it held when it was last squeezed.
 	squeezedBytes int64
 	squeezedAt    time.Time
@@ -220,7 +223,7 @@ func (a *Account) waits() bool { return a.resumed != nil }
 
 // resume ends the account's wait, if it waits. mu must be held.
 func (b *Budget) resume(a *Account) {
-	if a.resumed != nil {
+	if a.waits() {
 		close(a.resumed)
 		a.resumed = nil
 		b.waiting.Add(-1)

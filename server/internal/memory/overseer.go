@@ -65,7 +65,7 @@ func (b *Budget) oversee() {
 			case <-ticker.C:
 				ticked = true
 			case <-b.nudges:
-				b.resumeNext()
+				b.lookForNext()
 			case <-b.stop:
 				return
 			}
@@ -100,19 +100,23 @@ func (b *Budget) look(collected bool) {
 			b.unblock(filter(accounts, o.owns), o.limitBytes.Load(), o.held.Load())
 		}
 	}
+	b.resumeNext(accounts)
+}
+
+// lookForNext is a look at those that wait alone, when an account has come back that had
+// resumed without room. At one account a look, many that hold a message take minutes.
+func (b *Budget) lookForNext() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.resumeNext(b.largestFirst())
+}
+
+// resumeNext has the accounts resume for which there is room, or sees to it that there will
+// be some.
+func (b *Budget) resumeNext(accounts []*Account) {
 	blocked := func(a *Account) bool { return a.waits() && !a.ownerFull() }
 	if !b.resumeFitting(accounts) && slices.ContainsFunc(accounts, blocked) {
 		b.unblock(accounts, b.limits.Bytes, b.drawn.Load())
-	}
-}
-
-// resumeNext lets the next account resume, when one has come back that had resumed
-// without room.
-func (b *Budget) resumeNext() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if accounts := b.largestFirst(); !b.resumeFitting(accounts) && squeezable(accounts) <= b.percent(crumbsPercent) {
-		b.resumeLargest(accounts)
 	}
 }
 
@@ -204,12 +208,11 @@ func (b *Budget) resumeLargest(accounts []*Account) {
 // largestFirst returns the accounts in the order of what they hold.
 func (b *Budget) largestFirst() []*Account {
 	accounts := make([]*Account, 0, len(b.accounts))
-	holds := make(map[*Account]int64, len(b.accounts)) // it changes while they are sorted
 	for a := range b.accounts {
+		a.seenBytes = a.carriedBytes()
 		accounts = append(accounts, a)
-		holds[a] = a.carriedBytes()
 	}
-	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(holds[y], holds[x]) })
+	slices.SortFunc(accounts, func(x, y *Account) int { return cmp.Compare(y.seenBytes, x.seenBytes) })
 	return accounts
 }
 
@@ -217,12 +220,11 @@ func (b *Budget) largestFirst() []*Account {
 // waiting for at least that time, those that have done so longest first.
 func longestReceiving(accounts []*Account, atLeast time.Duration) []*Account {
 	latest := time.Now().Add(-atLeast).UnixNano()
-	since := map[*Account]int64{}
 	receiving := filter(accounts, func(a *Account) bool {
-		since[a] = a.receivingSince.Load()
-		return since[a] != 0 && since[a] <= latest && !a.ending
+		a.seenSince = a.receivingSince.Load()
+		return a.seenSince != 0 && a.seenSince <= latest && !a.ending
 	})
-	slices.SortStableFunc(receiving, func(x, y *Account) int { return cmp.Compare(since[x], since[y]) })
+	slices.SortStableFunc(receiving, func(x, y *Account) int { return cmp.Compare(x.seenSince, y.seenSince) })
 	return receiving
 }
 
