@@ -2,7 +2,6 @@ package memory
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -138,9 +137,9 @@ func (b *Budget) squeeze(accounts []*Account, bytes int64) {
 	}
 }
 
-// end asks streams to end, in that order, until those asked hold as many bytes. It reports
-// whether there were any. One that was asked is not asked again.
-func (b *Budget) end(accounts []*Account, bytes int64) bool {
+// end asks streams to end, in that order, until those asked hold as many bytes. One that was
+// asked is not asked again.
+func (b *Budget) end(accounts []*Account, bytes int64) {
 	for _, a := range accounts[:(len(accounts)+endShare-1)/endShare] {
 		if bytes < 0 {
 			break
@@ -150,7 +149,6 @@ func (b *Budget) end(accounts []*Account, bytes int64) bool {
 		b.tell(a, End)
 		bytes -= a.totalBytes()
 	}
-	return len(accounts) > 0
 }
 
 // replaceSlowest asks the stream to end whose client has kept the server waiting longest, to
@@ -161,8 +159,18 @@ func (b *Budget) replaceSlowest(from Source) bool {
 	if b.connections[from.Connection] > 0 || b.drawn.Load() > b.percent(newcomerPercent) {
 		return false
 	}
-	slow := longestReceiving(slices.Collect(maps.Keys(b.accounts)), newcomerPatience)
-	return b.end(slow[:min(1, len(slow))], math.MaxInt64)
+	var slowest *Account
+	since := time.Now().Add(-newcomerPatience).UnixNano()
+	for a := range b.accounts {
+		if at := a.receivingSince.Load(); at != 0 && at < since && !a.ending {
+			slowest, since = a, at
+		}
+	}
+	if slowest == nil {
+		return false
+	}
+	b.end([]*Account{slowest}, math.MaxInt64)
+	return true
 }
 
 // tell calls the account's handler in a goroutine of its own, which may do what the
