@@ -66,7 +66,7 @@ test: ## Run all tests, shuffled, with the race detector (PKG=./server/... for s
 
 .PHONY: faults
 faults: ## Run the long form of the tests that meet faults, kills and restarts, and print the counts (SCOPEGATE_SEED=N repeats a run)
-	@SCOPEGATE_FAULTS=long go test -count=1 -v -timeout 60m -run '^Test(Fault|Spoiled|Kill|Rolling|Stuck|IntakeHasNoName|HostileBeyondMemory|Assault)' ./integration/ >$(TMP)/faults.log 2>&1 \
+	@SCOPEGATE_FAULTS=long go test -count=1 -v -timeout 60m -run '^Test(Fault|Spoiled|Kill|Rolling|Stuck|IntakeHasNoName|HostileBeyondMemory|HostileBombsBeyondMemory|HostileWatchers|Assault)' ./integration/ >$(TMP)/faults.log 2>&1 \
 		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/faults.log | grep -vE 'a stream failed|incidents:' | tail -60; echo "log: $(TMP)/faults.log"; exit 1; }
 	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|assault \||^(ok|PASS)' $(TMP)/faults.log
 

@@ -66,7 +66,7 @@ func TestAlertsAskForWhatIsThere(t *testing.T) {
 		}
 	}
 	if len(names) == 0 || len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
-		t.Errorf("alerts %q", names)
+		t.Errorf("alerts %q, want some, each once", names)
 	}
 }
 

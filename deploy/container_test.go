@@ -51,15 +51,15 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 			}
 		case *instructions.EntrypointCommand:
 			if command.PrependShell || !slices.Equal(command.CmdLine, []string{"/scopegate"}) {
-				t.Errorf("the entry point is %q", command.CmdLine)
+				t.Errorf("the entry point is %q, want /scopegate", command.CmdLine)
 			}
 		case *instructions.CmdCommand:
 			if command.PrependShell || command.CmdLine[0] != "serve" {
-				t.Errorf("the command is %q", command.CmdLine)
+				t.Errorf("the command is %q, want serve first", command.CmdLine)
 			}
 		case *instructions.HealthCheckCommand:
 			if !slices.Equal(command.Health.Test, []string{"NONE"}) {
-				t.Errorf("the health check is %q", command.Health.Test)
+				t.Errorf("the health check is %q, want NONE", command.Health.Test)
 			}
 		case *instructions.ExposeCommand:
 			exposed = command.Ports
@@ -109,19 +109,19 @@ func TestImageCanBeReached(t *testing.T) {
 	}
 	for _, port := range published {
 		if port[1] != "127.0.0.1" || port[2] != port[3] || !slices.Contains(listened, port[3]) {
-			t.Errorf("%s is published, %q are listened on", port[0], listened)
+			t.Errorf("%s is published, %q are listened on, want one of these, on 127.0.0.1", port[0], listened)
 		}
 	}
 	process, address := startScopegate(t, args...)
 	host, _, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err != nil || !ip.IsUnspecified() {
-		t.Errorf("listens on %s", address)
+		t.Errorf("listens on %s, want an address for all", address)
 	}
 	if err := process.Signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
 	if state, err := process.Wait(); err != nil || !state.Success() {
-		t.Errorf("ended with %v, %v", state, err)
+		t.Errorf("ended with %v, %v, want success", state, err)
 	}
 }
 
@@ -144,7 +144,7 @@ func startScopegate(t *testing.T, args ...string) (process *os.Process, address 
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if !ok {
-		t.Fatalf("printed %q, %v", line, err)
+		t.Fatalf("printed %q, %v, want the address", line, err)
 	}
 	return started.Process, address
 }

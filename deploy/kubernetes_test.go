@@ -148,7 +148,7 @@ func TestManifestsSelectThePods(t *testing.T) {
 		"topology spread":       c.deployment.Spec.Template.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels,
 	} {
 		if len(selector) == 0 || !labels.SelectorFromSet(selector).Matches(pod) {
-			t.Errorf("the %s selects %v, the pods have %v", name, selector, pod)
+			t.Errorf("the %s selects %v, the pods have %v, want them selected", name, selector, pod)
 		}
 	}
 	target := c.autoscaler.Spec.ScaleTargetRef
@@ -177,7 +177,7 @@ func TestManifestsAgreeOnPorts(t *testing.T) {
 	for name, address := range map[string]string{"grpc": found["listen"], "admin": found["admin-listen"]} {
 		_, port, err := net.SplitHostPort(address)
 		if err != nil || port != strconv.Itoa(int(c.port(t, name))) {
-			t.Errorf("scopegate listens on %s for %s, %v", address, name, err)
+			t.Errorf("scopegate listens on %s for %s, %v, want port %d", address, name, err, c.port(t, name))
 		}
 	}
 	for _, service := range []core.Service{c.service, c.admin} {
@@ -188,7 +188,7 @@ func TestManifestsAgreeOnPorts(t *testing.T) {
 	}
 	for i, name := range []string{"grpc", "admin"} {
 		if got := c.network.Spec.Ingress[i].Ports[0].Port.IntVal; got != c.port(t, name) {
-			t.Errorf("the network policy lets %d through for %s", got, name)
+			t.Errorf("the network policy lets %d through for %s, want %d", got, name, c.port(t, name))
 		}
 	}
 	container := c.container(t)
@@ -196,7 +196,7 @@ func TestManifestsAgreeOnPorts(t *testing.T) {
 		"/healthz": container.LivenessProbe, "/healthz ": container.StartupProbe, "/readyz": container.ReadinessProbe,
 	} {
 		if probe == nil || probe.HTTPGet.Path != strings.TrimSpace(name) || probe.HTTPGet.Port.StrVal != "admin" {
-			t.Errorf("%s: the probe is %+v", name, probe)
+			t.Errorf("%s: the probe is %+v, want it at the port admin", name, probe)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func TestManifestsAgreeOnResources(t *testing.T) {
 		t.Fatal("the spool is not on disk")
 	}
 	if spool.SizeLimit.Value() <= found.bytes(t, "spool-bytes") {
-		t.Errorf("the spool has %v, and scopegate takes %s", spool.SizeLimit, found["spool-bytes"])
+		t.Errorf("the spool has %v, and scopegate takes %s, want fewer", spool.SizeLimit, found["spool-bytes"])
 	}
 	if limits.StorageEphemeral().Cmp(*spool.SizeLimit) <= 0 || requests.StorageEphemeral().Cmp(*spool.SizeLimit) <= 0 {
 		t.Error("the spool has no room in the container's storage")
@@ -288,7 +288,7 @@ func TestContainerIsStartedWithFlagsThatExist(t *testing.T) {
 	t.Parallel()
 	args := readCluster(t).container(t).Args
 	if len(args) == 0 || args[0] != "serve" {
-		t.Fatalf("the arguments are %q", args)
+		t.Fatalf("the arguments are %q, want serve first", args)
 	}
 	checkFlags(t, args)
 }

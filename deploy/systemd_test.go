@@ -71,7 +71,7 @@ func TestUnitAgreesWithItsConfiguration(t *testing.T) {
 	variable, ok := strings.CutPrefix(options["Environment"], "SCOPEGATE_API_KEY_FILE=%d/")
 	name, source, _ := strings.Cut(options["LoadCredential"], ":")
 	if !ok || variable != name {
-		t.Errorf("the credential is %q, the variable %q", options["LoadCredential"], options["Environment"])
+		t.Errorf("the credential is %q, the variable %q, want the variable to name the credential", options["LoadCredential"], options["Environment"])
 	}
 	found := check(t, read(t, "systemd/scopegate.yaml"), "SCOPEGATE_API_KEY_FILE="+source)
 	outer, err := resource.ParseQuantity(options["MemoryMax"] + "i") // systemd's G is 2^30

@@ -65,7 +65,7 @@ func TestCompressedMessages(t *testing.T) {
 			for i := range uint64(4) {
 				uploads.Go(func() {
 					c := client.New(bed.Conn, client.WithCompression(name))
-					metadata, scopes := testbed.NewMetadata(), append(noise(i, 3, 300<<10), testbed.NewSource(i).Functions(50)...)
+					metadata, scopes := testbed.NewMetadata(), append(noise(i, 3, 100<<10), testbed.NewSource(i).Functions(20)...)
 					summary, err := c.UploadScopes(testbed.Context(t), metadata, testbed.Sequence(scopes))
 					if err != nil {
 						t.Error(err)
@@ -147,7 +147,7 @@ func TestCompressorThatIsNotRegistered(t *testing.T) {
 //
 //nolint:paralleltest // it measures the heap
 func TestHostileCompression(t *testing.T) {
-	const bombBytes, streamCount = 64 << 20, 16
+	const bombBytes, streamCount = 16 << 20, 16 // four times the largest scope
 	nothing := make([]byte, bombBytes)
 	good := testbed.ScopeMessage(t, testbed.NewSource(4).Functions(1)[0])
 	source := rand.NewChaCha8([32]byte{7})
@@ -230,7 +230,8 @@ func decodersBytes() int {
 //
 //nolint:paralleltest // it measures the heap
 func TestHostileBombsBeyondMemory(t *testing.T) {
-	const streamCount, scopesEach, scopeBytes, limitBytes = 64, 3, 4<<20 - 64, 64 << 20
+	const scopesEach, scopeBytes, limitBytes = 3, 4<<20 - 64, 64 << 20
+	streamCount := count(20, 64) // of which 6 would fill the memory
 	scope := text(1, "a")
 	for name := text(2, strings.Repeat("a", 1000)); len(scope)+len(name) < scopeBytes; {
 		scope = append(scope, name...) // the last one counts

@@ -79,7 +79,7 @@ func TestUploadIDInHeader(t *testing.T) {
 			}
 			told := header.Get("scopegate-upload-id")
 			if len(told) != 1 || uuid.Validate(told[0]) != nil || id != "" && told[0] != id {
-				t.Fatalf("header tells %q", told)
+				t.Fatalf("header tells %q, want one upload_id, %q if that is given", told, id)
 			}
 			if err := stream.Send(testbed.ScopeRequest(scope)); err != nil {
 				t.Fatal(err)
@@ -184,7 +184,7 @@ func TestDirectRoute(t *testing.T) {
 		requests[post.Header.Get("DD-REQUEST-ID")] = true
 		if post.Header.Get("DD-API-KEY") != testbed.Canary || post.Header.Get("DD-EVP-ORIGIN") == "" ||
 			post.Header.Get("X-Datadog-Additional-Tags") != "team:symbols,host:a" {
-			t.Errorf("headers %v", post.Header)
+			t.Errorf("headers %v, want the key, the origin and the tags", post.Header)
 		}
 	}
 	if len(requests) != 3 {

@@ -54,7 +54,7 @@ func TestReadme(t *testing.T) {
 	serve, hasServe := strings.CutPrefix(strings.TrimSpace(blocks[0]), "bin/scopegate serve ")
 	serve, hasIntake := strings.CutSuffix(serve, "--intake-url "+printedIntake)
 	if !hasServe || !hasIntake {
-		t.Fatalf("the server is started by %q", blocks[0])
+		t.Fatalf("the server is started by %q, want serve and intake", blocks[0])
 	}
 	intake := testbed.StartIntake(t, nil)
 	server := testbed.StartProcess(t, intake.URL(), "127.0.0.1:0", strings.Fields(serve)...)

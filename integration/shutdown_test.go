@@ -150,7 +150,7 @@ func TestShutdownEndsHealthWatch(t *testing.T) {
 	for err == nil {
 		var answer *healthv1.HealthCheckResponse
 		if answer, err = watch.Recv(); err == nil && answer.GetStatus() != healthv1.HealthCheckResponse_NOT_SERVING {
-			t.Errorf("health is %v", answer)
+			t.Errorf("health is %v, want NOT_SERVING", answer)
 		}
 	}
 	if status.Code(err) != codes.Unavailable {

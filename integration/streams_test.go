@@ -183,7 +183,7 @@ func TestStreamIsGivenBack(t *testing.T) {
 			progress := testbed.Progress(err)
 			accepted := int(progress.GetAcceptedScopeCount())
 			if progress.GetUploadId() != metadata.GetUploadId() || accepted >= len(sent) {
-				t.Fatalf("progress %v of %d scopes sent", progress, len(sent))
+				t.Fatalf("progress %v of %d scopes sent, want fewer, of upload %s", progress, len(sent), metadata.GetUploadId())
 			}
 			metadata.FirstBatchNum = progress.GetNextBatchNum()
 			second := testbed.StartServer(t, bed.Intake.URL(), nil, threshold(0))

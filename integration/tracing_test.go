@@ -93,7 +93,7 @@ func TestUploadIsOneTrace(t *testing.T) {
 	}
 	for _, post := range bed.Intake.Posts() {
 		if parent := post.Header.Get("Traceparent"); !strings.Contains(parent, root.SpanContext().TraceID().String()) {
-			t.Errorf("the intake is told of trace %q", parent)
+			t.Errorf("the intake is told of trace %q, want %s", parent, root.SpanContext().TraceID())
 		}
 		if post.Header.Get("Baggage") != "" {
 			t.Error("what a client says reaches the intake as baggage")

@@ -30,7 +30,7 @@ func TestBinaryTellsItsModule(t *testing.T) {
 		t.Errorf("Version() = %q for a build without version control", got)
 	}
 	if got := b.GoVersion(); !strings.HasPrefix(got, "go1.") && !strings.HasPrefix(got, "devel") {
-		t.Errorf("GoVersion() = %q", got)
+		t.Errorf("GoVersion() = %q, want go1 or devel at its beginning", got)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestPackagesCanBeLeftEarly(t *testing.T) {
 	b := open(t, program(t))
 	for scope, err := range b.Packages() {
 		if err != nil || scope == nil {
-			t.Fatalf("first package: %v, %v", scope, err)
+			t.Fatalf("first package: %v, %v, want a scope", scope, err)
 		}
 		break
 	}
@@ -154,11 +154,11 @@ func TestCloseEndsLaterRanges(t *testing.T) {
 		}
 	}
 	if count != len(mainModule(t)) {
-		t.Errorf("a range that had begun gave %d packages", count)
+		t.Errorf("a range that had begun gave %d packages, want %d", count, len(mainModule(t)))
 	}
 	for scope, err := range b.Packages() {
 		if scope != nil || !errors.Is(err, gosym.ErrClosed) {
-			t.Errorf("after Close: %v, %v", scope, err)
+			t.Errorf("after Close: %v, %v, want %v", scope, err, gosym.ErrClosed)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // kindsOutline is what package kinds has that somebody wrote. Some of it the
@@ -140,7 +142,7 @@ func TestOnlyWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	all := mainModule(t)
 	if got := strings.ReplaceAll(outline(all[kindsPackage]), kindsPackage, "KINDS"); got != kindsOutline {
-		t.Errorf("kinds:\n%s", got)
+		t.Errorf("kinds (-want +got):\n%s", cmp.Diff(kindsOutline, got))
 	}
 	const assembly = "package ASM\n  function Twice\n    arg n int\n    arg ~r0 int\n"
 	if got := strings.ReplaceAll(outline(all[asmPackage]), asmPackage, "ASM"); got != assembly {

@@ -184,15 +184,15 @@ func FuzzNames(f *testing.F) {
 			return
 		}
 		if pkg == "" || rest == "" {
-			t.Errorf("%q: package %q, rest %q", name, pkg, rest)
+			t.Errorf("%q: package %q, rest %q, want neither empty", name, pkg, rest)
 		}
 		receiver, method, ok := splitReceiver(rest, func(string) bool { return true })
 		if ok && len(receiver)+len(method) >= len(rest) {
-			t.Errorf("%q: receiver %q, method %q", name, receiver, method)
+			t.Errorf("%q: receiver %q, method %q, want fewer bytes than %q has", name, receiver, method, rest)
 		}
 		outer, own, ok := splitLiteral(rest, func(string) bool { return false })
 		if ok && outer+own != rest {
-			t.Errorf("%q: %q in %q", name, own, outer)
+			t.Errorf("%q: %q in %q, want them to make %q", name, own, outer, rest)
 		}
 		if around, _ := declaredIn(rest, func(string) bool { return false }); !strings.HasPrefix(rest, around) {
 			t.Errorf("%q: lies in %q, want %q at its beginning", name, around, around)

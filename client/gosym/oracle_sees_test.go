@@ -220,7 +220,7 @@ func TestOracleSees(t *testing.T) {
 			tt.doctor(doctor{t, scopes[name]})
 			after := held.evidence.Check(scopes)
 			if was, is := before.Count(tt.kind, tt.verdict), after.Count(tt.kind, tt.verdict); is <= was {
-				t.Errorf("%s %s: %d findings before, %d after", tt.kind, tt.verdict, was, is)
+				t.Errorf("%s %s: %d findings before, %d after, want more", tt.kind, tt.verdict, was, is)
 			}
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 //nolint:dupword // a block has no name, so that "local" stands before "local"
@@ -88,10 +90,10 @@ func TestOutline(t *testing.T) {
 	t.Parallel()
 	all := mainModule(t)
 	if got := outline(all["main"]); got != mainOutline {
-		t.Errorf("main:\n%s", got)
+		t.Errorf("main (-want +got):\n%s", cmp.Diff(mainOutline, got))
 	}
 	if got := outline(all[plainPackage]); got != plainOutline {
-		t.Errorf("plain:\n%s", got)
+		t.Errorf("plain (-want +got):\n%s", cmp.Diff(plainOutline, got))
 	}
 	var types strings.Builder
 	var functions []string
@@ -103,7 +105,7 @@ func TestOutline(t *testing.T) {
 		functions = append(functions, s.GetName())
 	}
 	if got := strings.ReplaceAll(types.String(), shapePackage, "SHAPE"); got != typesOutline {
-		t.Errorf("types of shape:\n%s", got)
+		t.Errorf("types of shape (-want +got):\n%s", cmp.Diff(typesOutline, got))
 	}
 	if got := strings.Join(functions, " "); got != "All All.func1 All.func2 Map[...] each measure" {
 		t.Errorf("functions of shape: %s, want %q", got, "All All.func1 All.func2 Map[...] each measure")
@@ -322,15 +324,15 @@ func TestEveryScopeIsSendable(t *testing.T) {
 func sendable(t *testing.T, s *symdbv1.Scope, path string, depth int) {
 	t.Helper()
 	if s.GetScopeType() == "" || s.Name == nil || depth > 60 {
-		t.Errorf("%s: scope type %q, depth %d", path, s.GetScopeType(), depth)
+		t.Errorf("%s: scope type %q, depth %d, want a type and a name, and a depth of 60 at most", path, s.GetScopeType(), depth)
 	}
 	if s.GetEndLine() < s.GetStartLine() || s.GetHasInjectibleLines() != (len(s.GetInjectibleLines()) > 0) {
-		t.Errorf("%s: lines %d to %d, injectible %v", path, s.GetStartLine(), s.GetEndLine(), s.GetInjectibleLines())
+		t.Errorf("%s: lines %d to %d, injectible %v, want an end behind the start, and what is said of the lines", path, s.GetStartLine(), s.GetEndLine(), s.GetInjectibleLines())
 	}
 	ascending(t, s.GetInjectibleLines())
 	for _, y := range s.GetSymbols() {
 		if y.Name == nil || y.Type == nil || y.GetType() == "" || y.GetSymbolType() == "" || strings.Contains(y.GetType(), "go.shape.") {
-			t.Errorf("%s: symbol %v", path, y)
+			t.Errorf("%s: symbol %v, want a name and types, and none of a shape", path, y)
 		}
 		ascending(t, y.GetLanguageSpecifics().GetAvailableLineRanges())
 	}

@@ -32,7 +32,7 @@ func TestSpansAgreeWithSets(t *testing.T) {
 		for x := range int32(41) {
 			code := slices.Contains(both, x)
 			if code && in(bridged, x) != slices.Contains(b, x) {
-				t.Fatalf("%v bridged over %v: %v", spansB, both, bridged)
+				t.Fatalf("%v bridged over %v: %v, want what is code to stay as it is", spansB, both, bridged)
 			}
 		}
 		for i := range max(len(bridged), 1) - 1 {

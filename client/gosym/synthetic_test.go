@@ -222,7 +222,7 @@ func TestDeepBlocksAreFlattened(t *testing.T) {
 		var b strings.Builder
 		short(&b, scopes[0])
 		if found := strings.Contains(b.String(), "local v int"); found != (blocks < maxTreeDepth) {
-			t.Errorf("%d blocks: the variable in them is there: %v", blocks, found)
+			t.Errorf("%d blocks: the variable in them is there: %v, want %v", blocks, found, blocks < maxTreeDepth)
 		}
 	}
 }

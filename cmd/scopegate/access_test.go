@@ -42,13 +42,13 @@ func TestTokenUpload(t *testing.T) {
 		"wrong": execute(t, line, append(upload, "--token-file", file(t, "sgt_"+canary))...),
 	} {
 		if got.code != exitFailure || !strings.Contains(got.stderr, "valid credential") || strings.Contains(got.stderr, canary) {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: %+v, want code %d", name, got, exitFailure)
 		}
 	}
 	for name, path := range map[string]string{"missing": tokenFile + ".no", "empty": file(t, ""), "two": file(t, canary+" "+canary)} {
 		got := execute(t, line, append(upload, "--token-file", path)...)
 		if got.code != exitUsage || strings.Contains(got.stderr, canary) {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: %+v, want code %d", name, got, exitUsage)
 		}
 	}
 	gate.stop()

@@ -101,7 +101,7 @@ func TestCompareNothing(t *testing.T) {
 	} {
 		got := compare(samples[0], samples[1], false)
 		if got.verdict != noChange || !got.vague() {
-			t.Errorf("%s: %+v", name, got)
+			t.Errorf("%s: %+v, want no change, as it is vague", name, got)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func TestShortForm(t *testing.T) {
 		order = append(order, found[1])
 	}
 	if !slices.Equal(order, []string{"base", "candidate", "candidate", "base"}) {
-		t.Errorf("order: %v", order)
+		t.Errorf("order: %v, want base, candidate, candidate, base", order)
 	}
 	rep := r.judge(all)
 	if brokenBounds, _ := rep.failures(); brokenBounds > 0 {
@@ -94,7 +94,7 @@ func TestShortForm(t *testing.T) {
 		}
 		for _, m := range slices.Concat(found.base, found.candidate) {
 			if m.peakBytes < 1<<20 || m.deliveredBytes == 0 || m.ingressTook <= 0 || m.egressTook <= 0 || m.peakConnections < 1 {
-				t.Errorf("%s: %+v", found.experiment.name, m)
+				t.Errorf("%s: %+v, want all measured", found.experiment.name, m)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func TestDecide(t *testing.T) {
 			}
 			text, readErr := os.ReadFile(filepath.Join(r.dir, "report.md"))
 			if !strings.Contains(string(text), test.says) || (readErr != nil) != (test.says == "") {
-				t.Errorf("%v, report:\n%s", readErr, text)
+				t.Errorf("%v, want %q in the report:\n%s", readErr, test.says, text)
 			}
 		})
 	}
@@ -153,7 +153,7 @@ func TestPrepareRefuses(t *testing.T) {
 		"a program without help": {candidate: "false", replicates: 1, dir: t.TempDir()},
 	} {
 		if _, err := s.prepare(t.Context()); err == nil || errors.Is(err, errFailed) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want an error of use", name, err)
 		}
 	}
 }
@@ -165,13 +165,13 @@ func TestExperiments(t *testing.T) {
 	names := map[string]bool{}
 	for _, e := range experiments() {
 		if names[e.name] || e.plan.Uploads%e.plan.Connections != 0 {
-			t.Errorf("%s: %+v", e.name, e.plan)
+			t.Errorf("%s: %+v, want a name of its own, and as many uploads for each connection", e.name, e.plan)
 		}
 		names[e.name] = true
 		checks := map[string]bool{}
 		for _, b := range e.bounds {
 			if checks[b.check.name] || b.reason == "" {
-				t.Errorf("%s: %s: %q", e.name, b.check.name, b.reason)
+				t.Errorf("%s: %s: %q, want a check of its own with a reason", e.name, b.check.name, b.reason)
 			}
 			checks[b.check.name] = true
 		}

@@ -35,7 +35,7 @@ func compresses(t *testing.T, p *producer) {
 		t.Errorf("grpc-encoding is %v, want gzip", got)
 	}
 	if plain, sent := seen.plain.Load(), seen.sent.Load(); sent >= plain {
-		t.Errorf("messages of %d bytes were sent as %d", plain, sent)
+		t.Errorf("messages of %d bytes were sent as %d, want fewer", plain, sent)
 	}
 }
 

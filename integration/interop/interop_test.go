@@ -108,10 +108,10 @@ func (b *bed) arrived(t *testing.T, uploadID string) []any {
 		t.Fatalf("nothing of upload %s is at the intake", uploadID)
 	}
 	if !upload.Complete || len(upload.Violations) > 0 {
-		t.Fatalf("upload %s: complete %v, violations %v", uploadID, upload.Complete, upload.Violations)
+		t.Fatalf("upload %s: complete %v, violations %v, want it complete without any", uploadID, upload.Complete, upload.Violations)
 	}
 	if upload.Env != "interop" || upload.Version != "1.0" || upload.Language == "" {
-		t.Errorf("upload %s: env %q, version %q, language %q", uploadID, upload.Env, upload.Version, upload.Language)
+		t.Errorf("upload %s: env %q, version %q, language %q, want interop, 1.0 and some", uploadID, upload.Env, upload.Version, upload.Language)
 	}
 	var scopes []any
 	for raw, err := range b.intake.Store.Scopes(uploadID) {

@@ -21,7 +21,7 @@ func FuzzCheckEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		count, err := devintake.CheckEnvelope(bytes.NewReader(text))
 		if _, again := devintake.CheckEnvelope(iotest.OneByteReader(bytes.NewReader(text))); (err == nil) != (again == nil) {
-			t.Fatalf("%v, byte by byte %v", err, again)
+			t.Fatalf("%v, byte by byte %v, want both or neither", err, again)
 		}
 		if err != nil {
 			return

@@ -52,7 +52,7 @@ func TestListing(t *testing.T) {
 	}
 	rec := get(t, in, "/uploads/"+uploadID+"/batches/1")
 	if want := storedGzip(batchRequest(uploadID, 1, false).envelope); !bytes.Equal(rec.Body.Bytes(), want) || rec.Header().Get("Content-Type") != "application/gzip" {
-		t.Errorf("%s %q", rec.Header(), rec.Body)
+		t.Errorf("%s %q, want %q as application/gzip", rec.Header(), rec.Body, want)
 	}
 }
 

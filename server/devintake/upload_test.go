@@ -112,7 +112,7 @@ func TestMetadataDiffers(t *testing.T) {
 			upload, _ := in.Upload(uploadID)
 			want := []string{"metadata_differs 2: batch 2 has other metadata than batch 1"}
 			if got := violationsOf(upload); !slices.Equal(got, want) || !upload.Complete {
-				t.Errorf("violations %q, complete %t", got, upload.Complete)
+				t.Errorf("violations %q, complete %t, want %q and complete", got, upload.Complete, want)
 			}
 		})
 	}
@@ -263,7 +263,7 @@ func TestScopes(t *testing.T) {
 	}
 	for scope, err := range in.Scopes("none") {
 		if scope != nil || !errors.Is(err, devintake.ErrUnknownUpload) {
-			t.Errorf("%s, %v", scope, err)
+			t.Errorf("%s, %v, want %v", scope, err, devintake.ErrUnknownUpload)
 		}
 	}
 }

@@ -52,6 +52,6 @@ func TestFitting(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(some, []*symdbv1.UploadScopesRequest{scopes[0], scopes[2], scopes[3]}) {
-		t.Errorf("%d scopes", len(some))
+		t.Errorf("%d scopes, want the first, third and fourth", len(some))
 	}
 }

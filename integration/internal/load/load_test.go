@@ -96,7 +96,7 @@ func TestDelivery(t *testing.T) {
 				t.Errorf("%+v, want WholeCount 6, no Flaw, PeakConnections at least 1 and PeakConnections at most 6", d)
 			}
 			if (d.TurnedAwayCount > 0) != (opts.Outage > 0) {
-				t.Errorf("%d POSTs met the outage", d.TurnedAwayCount)
+				t.Errorf("%d POSTs met the outage, want some if there is one: %v", d.TurnedAwayCount, opts.Outage)
 			}
 			// Six uploads, three at a time, wait for two answers one after the other.
 			took := d.LastAccepted.Sub(seen.Began)
@@ -234,7 +234,7 @@ func TestRunHolds(t *testing.T) {
 		t.Fatalf("%+v, %v, want no Failures and 20 Latencies", seen, err)
 	}
 	if !slices.Equal(stages, []string{"settled", "held"}) {
-		t.Errorf("stages: %v", stages)
+		t.Errorf("stages: %v, want settled, held", stages)
 	}
 	if seen.Took < plan.Settle+plan.Hold || seen.SentAfter > seen.Took-plan.Settle-plan.Hold {
 		t.Errorf("took %v, sent after %v, want Took at least %v and SentAfter at most %v", seen.Took, seen.SentAfter, plan.Settle+plan.Hold, seen.Took-plan.Settle-plan.Hold)

@@ -285,6 +285,6 @@ func TestCredentialIsNotLogged(t *testing.T) {
 		t.Error("anybody is let in")
 	}
 	if !strings.Contains(log.String(), "client refused") || strings.Contains(log.String(), "hush") {
-		t.Errorf("log:\n%s", log)
+		t.Errorf("the log, want \"client refused\" and no secret:\n%s", log)
 	}
 }

@@ -78,7 +78,7 @@ func TestConditions(t *testing.T) {
 				t.Errorf("the head does not say %q", test.head)
 			}
 			if got := intakeTile.FindStringSubmatch(html); got == nil || got[1] != test.severity || got[2] != test.tile {
-				t.Errorf("the number: %q", got)
+				t.Errorf("the number: %q, want severity %s, tile %s", got, test.severity, test.tile)
 			}
 			found := intakeSentence.FindStringSubmatch(html)
 			if found == nil {

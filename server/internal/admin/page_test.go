@@ -104,7 +104,7 @@ func TestHeaders(t *testing.T) {
 		}
 		policy := resp.Header().Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
-			t.Errorf("%s: policy %q", path, policy)
+			t.Errorf("%s: policy %q, want that of a page without foreign parts", path, policy)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func TestAssets(t *testing.T) {
 	for _, link := range links {
 		resp := serve(t, p, http.MethodGet, "/"+link[1])
 		if resp.Code != http.StatusOK || resp.Body.Len() == 0 {
-			t.Errorf("%s: %d", link[1], resp.Code)
+			t.Errorf("%s: %d, want %d and a body", link[1], resp.Code, http.StatusOK)
 		}
 	}
 	if strings.Contains(html, "style=") || strings.Contains(html, "<style") || regexp.MustCompile(` on[a-z]+=`).MatchString(html) {

@@ -43,7 +43,7 @@ func TestCutFiles(t *testing.T) {
 			t.Errorf("cut at %d of %d: %v, want %v", n, len(whole), err, headGood)
 		}
 		if err := asChain(head); (err == nil) != (headGood || n == 0) {
-			t.Errorf("a chain, cut at %d of %d: %v", n, len(whole), err)
+			t.Errorf("a chain, cut at %d of %d: %v, want an error unless it is empty or whole", n, len(whole), err)
 		}
 		// Without any mark of it the first is gone, and nobody can tell.
 		tailGood := n <= len(text) || bytes.Count(tail, []byte("-----BEGIN")) == 1 && bytes.Count(tail, []byte("-----END")) == 1

@@ -359,7 +359,7 @@ func TestUsedAgain(t *testing.T) {
 		}
 		write(t, m, input)
 		if got := bytesOf(t, m.Finish()); !bytes.Equal(got, want) {
-			t.Errorf("%s: other bytes", name)
+			t.Errorf("%s: the bytes differ from the first ones", name)
 		}
 	}
 }

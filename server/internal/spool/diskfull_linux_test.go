@@ -43,7 +43,7 @@ func fillDisk(t *testing.T, dir string) {
 			wantBlock(t, s, int64(i), i)
 		}
 		if s.UsedBytes() != room*int64(len(block(0))) {
-			t.Errorf("%d bytes are used", s.UsedBytes())
+			t.Errorf("%d bytes are used, want %d", s.UsedBytes(), room*int64(len(block(0))))
 		}
 	}
 	wantFull()

@@ -81,7 +81,7 @@ func TestCloseRemovesName(t *testing.T) {
 	file := &memoryFile{}
 	s := spool.OnFile(file, name, spool.BlockBytes)
 	if err := s.Close(); err != nil || !file.closed {
-		t.Errorf("closed: %v, error %v", file.closed, err)
+		t.Errorf("closed: %v, error %v, want it closed", file.closed, err)
 	}
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file is still there: %v, want %v", err, fs.ErrNotExist)
@@ -167,7 +167,7 @@ func TestWrongArguments(t *testing.T) {
 	}
 	// A read of what was never written is no regular end.
 	if err := s.ReadAt(make([]byte, 1), 3, 0); !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		t.Errorf("beyond the file: %v", err)
+		t.Errorf("beyond the file: %v, want %v", err, io.ErrUnexpectedEOF)
 	}
 }
 

@@ -103,7 +103,7 @@ tenants:
 	} {
 		owner, credential, err := table.ByCertificate(&test.leaf)
 		if owner != test.want || (err == nil) != (owner != nil) {
-			t.Errorf("%v %v %v: %v, %v", test.leaf.URIs, test.leaf.DNSNames, test.leaf.Subject, owner, err)
+			t.Errorf("%v %v %v: %v, %v, want %v", test.leaf.URIs, test.leaf.DNSNames, test.leaf.Subject, owner, err, test.want)
 		}
 		if again, err := table.Owner(credential, now); owner != nil && (again != owner || err != nil) {
 			t.Errorf("again: %v, %v", again, err)
@@ -235,7 +235,7 @@ func TestReadRefuses(t *testing.T) {
 				t.Errorf("it tells what is in the file: %v", err)
 			}
 			if len(paths) == 0 || paths[0] != path {
-				t.Errorf("paths %q", paths)
+				t.Errorf("paths %q, want %q first", paths, path)
 			}
 		})
 	}
@@ -337,10 +337,10 @@ func TestFormsOfTheFile(t *testing.T) {
 		}
 		for i, got := range table.Tenants() {
 			if got.Name != string(rune('a'+i)) {
-				t.Errorf("%s: tenant %d is %s", name, i, got.Name)
+				t.Errorf("%s: tenant %d is %s, want %c", name, i, got.Name, 'a'+i)
 			}
 			if got.Services.Has("shop") != (i < 2) || !got.Services.Has("web-1") || got.Services.Has("other") || i < 2 && (got.Uploads != 3 || got.Intake.URL != "u") {
-				t.Errorf("%s: tenant %s is %+v", name, got.Name, got)
+				t.Errorf("%s: tenant %s is %+v, want what the defaults and its own settings say", name, got.Name, got)
 			}
 		}
 		for _, leaf := range []string{"x", "y"} {
@@ -355,7 +355,7 @@ func TestNewToken(t *testing.T) {
 	t.Parallel()
 	first, second := tenant.NewToken(), tenant.NewToken()
 	if first == second || !regexp.MustCompile(`^sgt_[A-Z2-7]{26}$`).MatchString(first) {
-		t.Errorf("%s, %s", first, second)
+		t.Errorf("tokens %s and %s, want two in their form", first, second)
 	}
 }
 

@@ -53,10 +53,10 @@ func TestWatcherDoesNotHang(t *testing.T) {
 					t.Fatal(err)
 				}
 				if table, err := watcher.Look(); table != nil || err != nil {
-					t.Errorf("at the first look: %v, %v", table, err)
+					t.Errorf("at the first look: %v, %v, want neither table nor error", table, err)
 				}
 				if table, err := watcher.Look(); table != nil || err == nil {
-					t.Errorf("at the second look: %v, %v", table, err)
+					t.Errorf("at the second look: %v, %v, want an error", table, err)
 				}
 				if table, err := watcher.Look(); table != nil || err != nil {
 					t.Errorf("it is told again: %v, %v", table, err)
@@ -68,7 +68,7 @@ func TestWatcherDoesNotHang(t *testing.T) {
 				overwrite(t, keyPath, "second")
 				for range 2 {
 					if table, err := watcher.Look(); err != nil || table != nil && table.Tenants()[0].Intake.APIKey.Reveal() != "second" {
-						t.Errorf("when it is back: %v, %v", table, err)
+						t.Errorf("when it is back: %v, %v, want the second key", table, err)
 					}
 				}
 			})

@@ -34,7 +34,7 @@ func TestClip(t *testing.T) {
 		long = strings.Repeat(long, rapid.IntRange(1, 100).Draw(t, "times"))
 		shown, isClipped := strings.CutSuffix(text.Clip(long), "…")
 		if !isClipped && shown != long || isClipped && !strings.HasPrefix(strings.ToValidUTF8(long, ""), shown) {
-			t.Fatalf("%q of %q", shown, long)
+			t.Fatalf("%q of %q, want its beginning, and all unless it is clipped", shown, long)
 		}
 		for _, handler := range []func(io.Writer) slog.Handler{
 			func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },

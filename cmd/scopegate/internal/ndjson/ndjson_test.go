@@ -324,7 +324,7 @@ func FuzzDecode(f *testing.F) {
 		scope, err := ndjson.Decode(input)
 		if err != nil {
 			if _, ok := errors.AsType[*ndjson.Error](err); !ok || err.Error() == "" || scope != nil {
-				t.Fatalf("got %v, %#v", scope, err)
+				t.Fatalf("got %v, %#v, want an error of its type with a text, and no scope", scope, err)
 			}
 			return
 		}

@@ -107,7 +107,7 @@ func TestBytesAreBounded(t *testing.T) {
 			log.Error("another")
 			shown := text.Len()
 			if shown > limitBytes || shown < limitBytes/3 && value != "x" || value == "x" && strings.Count(text.String(), "\n") != 3*limit+1 {
-				t.Errorf("%s: %d bytes are logged in a second, in %d lines", name, shown, strings.Count(text.String(), "\n"))
+				t.Errorf("%s: %d bytes are logged in a second, in %d lines, want a third of %d at least, and no more", name, shown, strings.Count(text.String(), "\n"), limitBytes)
 			}
 			for _, want := range []string{"reason=A", "reason=B", "reason=C", "msg=another"} {
 				if !strings.Contains(text.String(), want) {
