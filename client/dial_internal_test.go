@@ -21,7 +21,7 @@ func TestDialRefusesProxy(t *testing.T) {
 				for target, local := range map[string]bool{"server.invalid:1": false, "localhost:1": true, "unix:///socket": true} {
 					c, err := Dial(target)
 					if (err != nil) != (wrong && !local) {
-						t.Errorf("%q, %s: %v", value, target, err)
+						t.Errorf("%q, %s: %v, want an error: %v", value, target, err, wrong && !local)
 					}
 					if err == nil {
 						_ = c.Close()

@@ -156,7 +156,7 @@ func TestResumeUnknownProgress(t *testing.T) {
 			}
 			checkTranscript(t, s, "0f a b", "0f a b")
 			if id := s.sent()[1].md.GetUploadId(); id == testID || id != summary.GetUploadId() {
-				t.Errorf("started over under %s, summary %v", id, summary)
+				t.Errorf("started over under %s, want another id than before, and that of the summary: %v", id, summary)
 			}
 			requireEvents(t, events, client.RetryEvent{StartsOver: true, FirstBatchNum: 1, FailureCount: 1})
 			if summary.GetScopeCount() != 2 {
@@ -205,7 +205,7 @@ func TestResumeFindsNoConnection(t *testing.T) {
 			}
 			checkTranscript(t, s, test.want...)
 			if len(events) != 2 || events[0].StartsOver || events[1].StartsOver {
-				t.Errorf("events %+v", events)
+				t.Errorf("events %+v, want two that don't start over", events)
 			}
 		})
 	}

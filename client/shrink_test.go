@@ -42,7 +42,7 @@ func TestUploaderBatchTooLarge(t *testing.T) {
 			}
 		}
 		if len(accepted) != 3 || !accepted[1] || !accepted[2] || !accepted[3] {
-			t.Errorf("accepted batches %v", accepted)
+			t.Errorf("accepted batches %v, want 1, 2 and 3", accepted)
 		}
 		if last := s.sent()[len(s.sent())-1]; last.md.GetMoreFollows() {
 			t.Error("the last stream is not final")

@@ -118,7 +118,7 @@ func checkSplit(t interface {
 		if err != nil {
 			tooLarge, ok := errors.AsType[*ScopeTooLargeError](err)
 			if !ok || needed <= maxBytes || tooLarge.Bytes <= maxBytes || tooLarge.Bytes > needed {
-				t.Fatalf("limit %d, needed %d: %v", maxBytes, needed, err)
+				t.Fatalf("limit %d, needed %d: %v, want more than the limit, and what is needed at most", maxBytes, needed, err)
 			}
 			return
 		}

@@ -130,6 +130,6 @@ func TestTokenOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := <-shown; !slices.Equal(got, []string{"Bearer ttt"}) {
-		t.Errorf("%v was shown by an uploader", got)
+		t.Errorf("%v was shown by an uploader, want Bearer ttt", got)
 	}
 }

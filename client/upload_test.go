@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -63,7 +64,7 @@ func TestUploadScopes(t *testing.T) {
 		t.Errorf("stream ended with %v, want io.EOF", got.end)
 	}
 	if !proto.Equal(md, before) {
-		t.Errorf("metadata of the caller changed to %v", md)
+		t.Errorf("metadata of the caller changed (-want +got):\n%s", cmp.Diff(before, md, protocmp.Transform()))
 	}
 	if _, err := uuid.Parse(got.metadata.GetUploadId()); err != nil {
 		t.Errorf("upload id %q: %v", got.metadata.GetUploadId(), err)
@@ -97,7 +98,7 @@ func TestUploadID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := <-records; !proto.Equal(got.metadata, md) {
-		t.Errorf("metadata arrived as %v", got.metadata)
+		t.Errorf("metadata (-want +got):\n%s", cmp.Diff(md, got.metadata, protocmp.Transform()))
 	}
 }
 
@@ -119,7 +120,7 @@ func TestLargeScopeIsSplit(t *testing.T) {
 	children := 0
 	for i, s := range got.scopes[1 : len(got.scopes)-1] {
 		if hasSymbols := len(s.GetSymbols()) == 1; s.GetName() != "large" || hasSymbols != (i == 0) {
-			t.Errorf("part %d: name %q, %d symbols", i, s.GetName(), len(s.GetSymbols()))
+			t.Errorf("part %d: name %q, %d symbols, want large, and symbols in the first alone", i, s.GetName(), len(s.GetSymbols()))
 		}
 		if size := got.bytes[i+1]; size > maxBytes {
 			t.Errorf("part %d: %d bytes, want at most %v", i, size, maxBytes)

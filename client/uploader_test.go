@@ -47,7 +47,7 @@ func checkStreams(t *testing.T, streams []sentStream) {
 	t.Helper()
 	for _, s := range streams {
 		if !s.md.GetSingleBatch() || s.md.GetUploadId() != testID || len(s.scopes) == 0 {
-			t.Errorf("stream %d: %d scopes under %v", s.ordinal, len(s.scopes), s.md)
+			t.Errorf("stream %d: %d scopes under %v, want some, as a single batch of %s", s.ordinal, len(s.scopes), s.md, testID)
 		}
 	}
 }
@@ -125,7 +125,7 @@ func TestUploaderSize(t *testing.T) {
 		synctest.Wait()
 		for i, stream := range s.sent() {
 			if len(stream.scopes) != 2 || stream.scopes[0].GetName() != big(2*i) {
-				t.Errorf("stream %d: %v", i, stream.names())
+				t.Errorf("stream %d: %v, want two, %s first", i, stream.names(), big(2*i))
 			}
 		}
 		closeWell(t, u, 9, 5)

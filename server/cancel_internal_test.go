@@ -27,7 +27,7 @@ func TestCancelledAtOnce(t *testing.T) {
 	s := w.await(t, "their end", func(s admin.Snapshot) bool { return s.UploadCount == 1 })
 	for _, f := range s.Finished {
 		if f.Code != codes.Canceled.String() {
-			t.Errorf("%+v", f)
+			t.Errorf("%+v, want Code %v", f, codes.Canceled)
 		}
 	}
 }

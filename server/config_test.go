@@ -49,7 +49,7 @@ func TestConfigRefusesNegativeNumbers(t *testing.T) {
 			return
 		}
 		if wrong, ok := errors.AsType[*server.ConfigError](err); !ok || wrong.Field != path || !strings.HasPrefix(wrong.Value, "-1") {
-			t.Errorf("%s: got %v", path, err)
+			t.Errorf("%s: got %v, want an error of the field, with its value", path, err)
 		}
 	})
 	if count < 20 {
@@ -99,7 +99,7 @@ func TestConfigErrors(t *testing.T) {
 			_, err := server.New(cfg, slog.New(slog.DiscardHandler))
 			wrong, ok := errors.AsType[*server.ConfigError](err)
 			if !ok || !strings.HasPrefix(wrong.Error(), want) || strings.Contains(err.Error(), canary) {
-				t.Fatalf("got %v", err)
+				t.Fatalf("got %v, want %q first, and no secret", err, want)
 			}
 			field := reflect.ValueOf(cfg)
 			for name := range strings.SplitSeq(wrong.Field, ".") {

@@ -160,6 +160,6 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		}
 	}
 	if counts := server.connections.Counts(); counts.Evicted != int64(len(idle)) || counts.Refused == 0 {
-		t.Errorf("%+v", counts)
+		t.Errorf("%+v, want %d evicted, and some refused", counts, len(idle))
 	}
 }

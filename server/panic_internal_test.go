@@ -120,12 +120,12 @@ func TestPanicIsInTheLedger(t *testing.T) {
 			sealed := counts.BatchesSealed.Load()
 			ended := counts.BatchesAccepted.Load() + counts.BatchesRefused.Load() + counts.BatchesGivenBack.Load()
 			if sealed == 0 || sealed != ended {
-				t.Errorf("%v batches were sealed, and %v have ended", sealed, ended)
+				t.Errorf("%v batches were sealed, and %v have ended, want as many, and some", sealed, ended)
 			}
 			received := counts.ScopesReceived.Load()
 			ended = counts.ScopesAccepted.Load() + counts.ScopesRefused.Load() + counts.ScopesGivenBack.Load()
 			if received == 0 || received != ended {
-				t.Errorf("%v scopes were received, and %v have ended", received, ended)
+				t.Errorf("%v scopes were received, and %v have ended, want as many, and some", received, ended)
 			}
 		})
 	}

@@ -129,7 +129,7 @@ func TestHandshakesMakeRoom(t *testing.T) {
 		t.Error(err)
 	}
 	if peak := server.budget.PeakBytes(); peak > server.budget.LimitBytes()*3/4 {
-		t.Errorf("%d bytes were drawn of %d", peak, server.budget.LimitBytes())
+		t.Errorf("%d bytes were drawn of %d, want three quarters at most", peak, server.budget.LimitBytes())
 	}
 }
 

@@ -80,7 +80,7 @@ func TestAdminPort(t *testing.T) {
 	} {
 		status, body := get(t, admin, path)
 		if (status == http.StatusOK) != (path != "/debug/pprof/cmdline") || !strings.Contains(body, want) {
-			t.Errorf("%s: %d, %.300s", path, status, body)
+			t.Errorf("%s: %d, %.300s, want %q in it", path, status, body, want)
 		}
 		if strings.Contains(body, canary) {
 			t.Errorf("there is a secret in %s", path)
@@ -109,7 +109,7 @@ func TestAdminPort(t *testing.T) {
 func TestAdminIsLocalByDefault(t *testing.T) {
 	t.Parallel()
 	if at := netip.MustParseAddrPort(adminDefault); !at.Addr().IsLoopback() {
-		t.Errorf("the default is %s", at)
+		t.Errorf("the default is %s, want a loopback address", at)
 	}
 	own := ownAddress(t)
 	_, _, admin := startServe(t, variables(map[string]string{"SCOPEGATE_ADMIN_LISTEN": "127.0.0.1:0"}),
@@ -184,7 +184,7 @@ func TestAdminAddressInUse(t *testing.T) {
 	var log bytes.Buffer
 	l, err := listenIfFree(t.Context(), address, slog.New(slog.NewTextHandler(&log, nil)))
 	if l != nil || err != nil || !strings.Contains(log.String(), "level=WARN") {
-		t.Errorf("%v, %v, %s", l, err, log.String())
+		t.Errorf("%v, %v, want neither, and a warning: %s", l, err, log.String())
 	}
 	got = execute(t, "", "serve", "--listen", "127.0.0.1:0", "--admin-listen", "6060", "--intake-url", "http://127.0.0.1:1/")
 	if got.code != exitUsage {

@@ -102,7 +102,7 @@ func TestConfigFileErrorsTellNoSecrets(t *testing.T) {
 	} {
 		got := execute(t, "", "serve", "--check", "--config", file(t, content))
 		if got.code != exitUsage || strings.Contains(got.stderr+got.stdout, "canary") {
-			t.Errorf("%q: %+v", content, got)
+			t.Errorf("%q: %+v, want code %d and no secret", content, got, exitUsage)
 		}
 	}
 }

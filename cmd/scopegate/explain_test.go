@@ -111,12 +111,12 @@ func TestUploadRetriesWithReason(t *testing.T) {
 	if form := regexp.MustCompile(`^` + regexp.QuoteMeta(reason) + `; trying again in \d+ms
 scopegate upload: 2 attempts made no progress: ` + regexp.QuoteMeta(reason) + ` \(the same upload may succeed later\)
 $`); got.code != exitDelivery || !form.MatchString(got.stderr) {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %d and stderr like %s", got, exitDelivery, form)
 	}
 	ca := pki.Write(t, t.TempDir(), "ca.crt", pki.NewAuthority(t, "one").PEM)
 	got = execute(t, "", "upload", "--server", newStack(t).server, "--ca", ca, "--main-module", withDWARF)
 	if got.code != exitUsage || !strings.Contains(got.stderr, "does not speak TLS") || strings.Contains(got.stderr, "trying again") {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %d at once", got, exitUsage)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 		test, ok := tests[row[2]]
 		var documented codes.Code
 		if err := documented.UnmarshalJSON([]byte(`"` + row[1] + `"`)); !ok || err != nil || documented != test.code {
-			t.Errorf("%s is documented with %s, %v, and tested with %s", row[2], row[1], err, test.code)
+			t.Errorf("%s is documented with %s, %v, and tested with %s, want the same", row[2], row[1], err, test.code)
 		}
 	}
 	for reason, test := range tests {
@@ -194,7 +194,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 			got = execute(t, line, append(args, "--json")...)
 			if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || report.Error == nil || got.code != test.exit ||
 				report.Error.ExitCode != test.exit || report.Error.Retryable != (test.exit == exitDelivery) || report.Error.Reason != reason {
-				t.Errorf("%v: %+v", err, got)
+				t.Errorf("%v: %+v, want code %d in it as well, and reason %s", err, got, test.exit, reason)
 			}
 		})
 	}
@@ -216,7 +216,7 @@ func TestExitCodesWithoutReason(t *testing.T) {
 		got := execute(t, line, "upload", "--service", "shop", "--language", "ruby", "--max-attempts", "1",
 			"--server", serveStatus(t, status.New(test.code, "no")), "-")
 		if got.code != test.exit || strings.Contains(got.stderr, "succeed later") != (test.exit == exitDelivery) {
-			t.Errorf("%v: %+v", test.code, got)
+			t.Errorf("%v: %+v, want code %d", test.code, got, test.exit)
 		}
 	}
 }

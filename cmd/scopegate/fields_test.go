@@ -77,10 +77,10 @@ func TestEveryFieldHasItsFlag(t *testing.T) {
 		got = append(got, path)
 		field, ok := settings.Field(&cfg, flag)
 		if ok == slices.Contains(made, path) {
-			t.Errorf("--%s sets %s: %v", flag.Name, path, ok)
+			t.Errorf("--%s sets %s: %v, want the opposite", flag.Name, path, ok)
 		}
 		if ok && flag.Target.Kind() != field.Kind() && (!flag.Target.CanInt() || !field.CanInt()) {
-			t.Errorf("--%s is a %v, and %s a %v", flag.Name, flag.Target.Type(), path, field.Type())
+			t.Errorf("--%s is a %v, and %s a %v, want the same", flag.Name, flag.Target.Type(), path, field.Type())
 		}
 	}
 	slices.Sort(got)

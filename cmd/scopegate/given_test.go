@@ -40,7 +40,7 @@ func TestByteOrderMarks(t *testing.T) {
 			}
 			got := execute(t, "", append(test.args, file(t, utf16(test.text)))...)
 			if got.code == exitOK || !strings.Contains(got.stderr, "UTF-16") {
-				t.Errorf("%+v", got)
+				t.Errorf("%+v, want UTF-16 refused", got)
 			}
 		})
 	}

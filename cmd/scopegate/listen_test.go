@@ -28,7 +28,7 @@ func TestListenPortZero(t *testing.T) {
 	}
 	defer l.Close()
 	if got := addressOf(l); !strings.HasPrefix(got, "127.0.0.1:") || strings.HasSuffix(got, ":0") {
-		t.Errorf("address is %s", got)
+		t.Errorf("address is %s, want a port of 127.0.0.1", got)
 	}
 }
 

@@ -100,7 +100,7 @@ func TestOutputWithStuckReader(t *testing.T) {
 		held, lost := len(o.pending), o.lost
 		o.mu.Unlock()
 		if held > maxPendingBytes || lost == 0 {
-			t.Errorf("%d bytes are held, and %d lines lost", held, lost)
+			t.Errorf("%d bytes are held, and %d lines lost, want at most %d, and some", held, lost, maxPendingBytes)
 		}
 		read := make(chan string)
 		go func() {

@@ -88,7 +88,7 @@ func TestProcessStopsOnSignal(t *testing.T) {
 			err := process.Wait()
 			if status, ok := process.ProcessState.Sys().(syscall.WaitStatus); test.want != 0 {
 				if !ok || status.Signal() != test.want {
-					t.Errorf("ended with %v", err)
+					t.Errorf("ended with %v, want %v", err, test.want)
 				}
 			} else if err != nil {
 				t.Errorf("ended with %v", err)

@@ -66,6 +66,6 @@ func TestReportNamesTheLastUpload(t *testing.T) {
 		t.Fatalf("%v: %+v, want code %v", err, got, exitOK)
 	}
 	if len(f.ids) != 2 || f.ids[0] == f.ids[1] || report.UploadID != f.ids[1] {
-		t.Errorf("upload %s is reported of %v", report.UploadID, f.ids)
+		t.Errorf("upload %s is reported of %v, want the second, which is another", report.UploadID, f.ids)
 	}
 }

@@ -36,7 +36,7 @@ func TestServeSaysPlaintext(t *testing.T) {
 			}
 			said := strings.Count(serve.stderr.String(), "level=WARN msg=\"PLAINTEXT")
 			if test.loud != (said == 1) || said > 1 {
-				t.Errorf("said %d times: %s", said, serve.stderr.String())
+				t.Errorf("said %d times, want it once: %v; %s", said, test.loud, serve.stderr.String())
 			}
 		})
 	}

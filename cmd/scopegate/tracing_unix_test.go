@@ -82,7 +82,7 @@ func TestTracesRefuseVariables(t *testing.T) {
 			t.Parallel()
 			got := checkWithVariables(t, of)
 			if got.code != exitUsage || !strings.Contains(got.stderr, "scopegate serve: "+want) || strings.Contains(got.stderr, "canary") {
-				t.Errorf("%+v", got)
+				t.Errorf("%+v, want code %d and %q", got, exitUsage, want)
 			}
 		})
 	}
@@ -103,7 +103,7 @@ func TestTracesTakeVariables(t *testing.T) {
 		t.Run(of[0], func(t *testing.T) {
 			t.Parallel()
 			if got := checkWithVariables(t, of...); got.code != exitOK || strings.Contains(got.stderr, "level=WARN") {
-				t.Errorf("%+v", got)
+				t.Errorf("%+v, want code %d and no warning", got, exitOK)
 			}
 		})
 	}

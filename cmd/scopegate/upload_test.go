@@ -61,7 +61,7 @@ func TestDocumentOfNDJSON(t *testing.T) {
 	got := execute(t, line+wrong, args...)
 	_, reason, _ := strings.Cut(got.stderr, "line 2: ")
 	if got.code != exitInput || reason == "" || !strings.Contains(string(content), "line 2: "+reason) {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want code %d and the error that is documented", got, exitInput)
 	}
 }
 

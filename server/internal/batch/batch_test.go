@@ -216,7 +216,7 @@ func TestBatchStays(t *testing.T) {
 		t.Error("the batch has changed")
 	}
 	if b.Num != 1 || b.Final || b.ScopeCount != 1 {
-		t.Errorf("%+v", b)
+		t.Errorf("%+v, want batch 1 of one scope, not final", b)
 	}
 }
 

@@ -45,7 +45,7 @@ func TestLimitLearns(t *testing.T) {
 			t.Parallel()
 			var limit Limit
 			if limit.Thresholds() != (Limits{}) {
-				t.Errorf("at first it has learned %+v", limit.Thresholds())
+				t.Errorf("at first it has learned %+v, want nothing", limit.Thresholds())
 			}
 			for _, s := range steps {
 				split := limit.refuse(s.compressed, s.raw)
@@ -72,7 +72,7 @@ func TestLimitKnowsWhatIsAccepted(t *testing.T) {
 	limit.accept(1<<20, 4<<20)
 	limit.refuse(1<<20, 8<<20) // which is no more than usual for such a file
 	if got := limit.Thresholds(); got != (Limits{RawBytes: 4 << 20}) {
-		t.Errorf("learned %+v", got)
+		t.Errorf("learned %+v, want RawBytes %d alone", got, 4<<20)
 	}
 	limit.accept(200_000, 8<<20)
 	limit.refuse(3<<20, 8<<20)
@@ -238,7 +238,7 @@ func TestLimitAtTheEdges(t *testing.T) {
 	for _, size := range []int64{0, 1, math.MaxInt64} {
 		for _, split := range limit.refuse(size, size) {
 			if split.CompressedBytes < 0 || split.RawBytes < 0 || split == (Limits{}) {
-				t.Errorf("%d is to be split to %+v", size, split)
+				t.Errorf("%d is to be split to %+v, want a limit that is not negative", size, split)
 			}
 		}
 	}

@@ -234,7 +234,7 @@ func TestSplitFailsAndGivesBack(t *testing.T) {
 	}
 	_, err := b.Split(pools[0], batch.Limits{})
 	if !errors.Is(err, os.ErrClosed) || errors.Is(err, batch.ErrMalformed) {
-		t.Errorf("a store that can't be read: error %v", err)
+		t.Errorf("a store that can't be read: error %v, want %v alone", err, os.ErrClosed)
 	}
 	wantDrawn(t, account, 0, "unreadable")
 	b.File.Release()

@@ -188,7 +188,7 @@ func TestUnsplittable(t *testing.T) {
 			parts, err := sealed(test.scopes, 1).Number(3, true).Split(pools[0], test.limits)
 			unsplittable, ok := errors.AsType[*batch.UnsplittableError](err)
 			if !ok || parts != nil {
-				t.Fatalf("%d parts, error %v", len(parts), err)
+				t.Fatalf("%d parts, error %v, want none and an error of its type", len(parts), err)
 			}
 			if !slices.Equal(unsplittable.Path, test.want) || unsplittable.Limits != test.limits {
 				t.Errorf("got %+v, want %v and Limits %v", unsplittable, test.want, test.limits)

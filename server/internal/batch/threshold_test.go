@@ -74,7 +74,7 @@ func TestEveryScopeByItself(t *testing.T) {
 			}
 			a.Add(named(t, "x"))
 			if a.Empty() || !a.Full() {
-				t.Fatalf("threshold %d: a batch with a scope: empty %v, full %v", threshold, a.Empty(), a.Full())
+				t.Fatalf("threshold %d: a batch with a scope: empty %v, full %v, want false, true", threshold, a.Empty(), a.Full())
 			}
 			if b := a.Seal(); b.ScopeCount != 1 {
 				t.Errorf("threshold %d: batch %d has %d scopes, want 1", threshold, i, b.ScopeCount)
@@ -107,7 +107,7 @@ func TestExactlyAtThreshold(t *testing.T) {
 		at, b := full(size)
 		above, _ := full(size + 1)
 		if !at || above {
-			t.Errorf("full at %d: %v; at %d: %v", size, at, size+1, above)
+			t.Errorf("full at %d: %v; at %d: %v, want true, false", size, at, size+1, above)
 		}
 		if b.File.Len() != size {
 			t.Errorf("just full at %d, but sealed it has %d, want %v", size, b.File.Len(), size)
@@ -130,10 +130,10 @@ func TestFullIsNearlyRight(t *testing.T) {
 		full := a.Full()
 		size := a.Seal().Number(1, true).File.Len()
 		if full && size < threshold {
-			t.Errorf("full with %d bytes, threshold %d", size, threshold)
+			t.Errorf("full with %d bytes, want %d at least", size, threshold)
 		}
 		if !full && size > threshold+lookBytes+overheadBytes {
-			t.Errorf("not full with %d bytes, threshold %d", size, threshold)
+			t.Errorf("not full with %d bytes, want it little above %d", size, threshold)
 		}
 	})
 }
@@ -210,7 +210,7 @@ func TestUpload(t *testing.T) {
 			t.Errorf("scopes %v, want %v", got, want)
 		}
 		if threshold <= 0 && len(batches) != len(scopes) {
-			t.Errorf("%d scopes in %d batches", len(scopes), len(batches))
+			t.Errorf("%d scopes in %d batches, want one each", len(scopes), len(batches))
 		}
 	})
 }
@@ -285,11 +285,11 @@ func TestDiscard(t *testing.T) {
 	a.Discard()
 	a.Discard()
 	if !a.Empty() || a.Full() {
-		t.Errorf("empty %v, full %v", a.Empty(), a.Full())
+		t.Errorf("empty %v, full %v, want true, false", a.Empty(), a.Full())
 	}
 	a.Add(named(t, "kept"))
 	envelope := envelopeOf(t, a.Seal().Number(1, true))
 	if bytes.Contains(envelope, []byte("lost")) || !bytes.Contains(envelope, []byte("kept")) {
-		t.Errorf("%s", envelope)
+		t.Errorf("%s, want \"kept\" in it, not \"lost\"", envelope)
 	}
 }

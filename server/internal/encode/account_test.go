@@ -111,7 +111,7 @@ func (a *accounted) check(t *rapid.T) {
 			t.Errorf("%d raw bytes, want %d", m.RawBytes(), len(a.inputs[i]))
 		}
 		if a.parked[i] && (m.HeldBytes() != 0 || m.TailBytes() != 0) {
-			t.Errorf("parked, it holds %d bytes, %d in the tail", m.HeldBytes(), m.TailBytes())
+			t.Errorf("parked, it holds %d bytes, %d in the tail, want none", m.HeldBytes(), m.TailBytes())
 		}
 	}
 	for _, s := range a.finished {
@@ -119,7 +119,7 @@ func (a *accounted) check(t *rapid.T) {
 		blocks += s.Blocks()
 	}
 	if a.account.balance() != held || a.account.negative {
-		t.Fatalf("%d bytes are drawn, %d are held; negative: %v", a.account.balance(), held, a.account.negative)
+		t.Fatalf("%d bytes are drawn, want the %d that are held, and never fewer than none: %v", a.account.balance(), held, !a.account.negative)
 	}
 	if a.store.count() != blocks {
 		t.Fatalf("%d blocks are stored, %d are known, want %v", a.store.count(), blocks, blocks)

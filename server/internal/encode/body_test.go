@@ -46,14 +46,14 @@ func TestFile(t *testing.T) {
 			body := bodyOf(t, pool, input)
 			blocks, err := io.ReadAll(body.NewReader())
 			if err != nil || len(blocks) != body.Len() || body.RawBytes() != int64(len(input)) {
-				t.Fatalf("%d bytes of %d, %d raw of %d, error %v", len(blocks), body.Len(), body.RawBytes(), len(input), err)
+				t.Fatalf("%d bytes, want %d, %d raw, want %d, error %v", len(blocks), body.Len(), body.RawBytes(), len(input), err)
 			}
 			for i, head := range around {
 				tail := around[len(around)-1-i]
 				f := body.File(head, tail)
 				file, err := io.ReadAll(f.NewReader())
 				if err != nil || len(file) != f.Len() {
-					t.Fatalf("%d bytes of %d, error %v", len(file), f.Len(), err)
+					t.Fatalf("%d bytes, want %d, error %v", len(file), f.Len(), err)
 				}
 				wantFile(t, file, head, input, tail)
 				front := f.Len() - body.Len() - 8 - storedBytes(len(tail))
@@ -84,7 +84,7 @@ func TestFileOfSpilledBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	if body.HeldBytes() != 0 || store.count() == 0 {
-		t.Errorf("%d bytes are held, %d blocks stored", body.HeldBytes(), store.count())
+		t.Errorf("%d bytes are held, %d blocks stored, want none and some", body.HeldBytes(), store.count())
 	}
 	after := body.File([]byte("other"), nil)
 	for _, f := range []struct {

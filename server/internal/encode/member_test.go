@@ -38,7 +38,7 @@ func fileOf(tb testing.TB, f *encode.File) []byte {
 	tb.Helper()
 	all, err := io.ReadAll(f.NewReader())
 	if err != nil || len(all) != f.Len() {
-		tb.Fatalf("read %d bytes of %d, error %v", len(all), f.Len(), err)
+		tb.Fatalf("read %d bytes, want %d, error %v", len(all), f.Len(), err)
 	}
 	f.Release()
 	return all

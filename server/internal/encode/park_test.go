@@ -53,7 +53,7 @@ func TestParkOnlyEndsChunks(t *testing.T) {
 						t.Fatal(err)
 					}
 					if account.balance() != m.HeldBytes() {
-						t.Errorf("%d bytes are drawn, %d are held", account.balance(), m.HeldBytes())
+						t.Errorf("%d bytes are drawn, want the %d that are held", account.balance(), m.HeldBytes())
 					}
 				}
 				s, other := m.Finish(), same.Finish()

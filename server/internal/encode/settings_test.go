@@ -38,7 +38,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%+v: error %v, want %q", settings, err, tt.want)
 		}
 		if _, poolErr := encode.NewPool(settings); (poolErr == nil) != (err == nil) {
-			t.Errorf("%+v: NewPool says %v", settings, poolErr)
+			t.Errorf("%+v: NewPool says %v, want as Validate: %v", settings, poolErr, err)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func TestReleaseWhileSegmentMoves(t *testing.T) {
 		}
 		_, err := s.Spill(store)
 		if errors.Is(err, errNoRoom) != (room < 2) {
-			t.Errorf("room for %d: error %v", room, err)
+			t.Errorf("room for %d: error %v, want %v below 2", room, err, errNoRoom)
 		}
 		s.Release()
 		if store.count() != 0 || account.balance() != 0 {

@@ -21,13 +21,13 @@ func TestState(t *testing.T) {
 		go func() { got <- pool.borrow(nil, nil) }()
 		synctest.Wait()
 		if s := pool.State(); s != (PoolState{Compressors: 1, InUse: 1, Waiting: 1}) {
-			t.Errorf("while one waits: %+v", s)
+			t.Errorf("while one waits: %+v, want one in use, one waiting", s)
 		}
 		<-time.After(time.Second)
 		pool.free <- first
 		pool.free <- <-got
 		if s := pool.State(); s != (PoolState{Compressors: 1, Waits: 1, Waited: time.Second}) {
-			t.Errorf("at the end: %+v", s)
+			t.Errorf("at the end: %+v, want one wait of a second", s)
 		}
 	})
 }

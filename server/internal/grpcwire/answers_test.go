@@ -226,7 +226,7 @@ func TestUnreadAnswer(t *testing.T) {
 			t.Errorf("it took %v, want %v", took, limits.Patience)
 		}
 		if stuck, ok := errors.AsType[*grpcwire.StuckError](<-refused); !ok || stuck.Patience != limits.Patience {
-			t.Errorf("refused with %v", stuck)
+			t.Errorf("refused with %v, want patience of %v", stuck, limits.Patience)
 		}
 		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("read: %v, want %v", err, io.ErrClosedPipe)

@@ -25,7 +25,7 @@ func TestBuffersAreDrawn(t *testing.T) {
 			t.Errorf("%d bytes, want %d", len(*buffer), length)
 		}
 		if length > 1<<10 && length <= 1<<20 && cap(*buffer) > length*2 {
-			t.Errorf("a buffer of %d bytes for %d", cap(*buffer), length)
+			t.Errorf("a buffer of %d bytes for %d, want at most twice that", cap(*buffer), length)
 		}
 		capacities += int64(cap(*buffer))
 		lent = append(lent, buffer)

@@ -43,7 +43,7 @@ func TestCompressedStreamsAreTold(t *testing.T) {
 			t.Error(err)
 		}
 		if got := <-told; got != (name != "") {
-			t.Errorf("%q: compressed %v", name, got)
+			t.Errorf("%q: compressed %v, want %v", name, got, name != "")
 		}
 	}
 	if Compressed(t.Context()) {

@@ -34,7 +34,7 @@ func FuzzObserver(f *testing.F) {
 			drawn = o.purse.drawnBytes()
 			o.end(t)
 			if len(o.refused) > 1 || (len(o.refused) == 1) != (refused != nil) {
-				t.Fatalf("told of %v, and returned %v", o.refused, refused)
+				t.Fatalf("told of %v, and returned %v, want it told once", o.refused, refused)
 			}
 			return drawn, refused
 		}

@@ -175,7 +175,7 @@ func TestAgainstModel(t *testing.T) {
 			tooMany, more := small > limits.SmallFrames+came/256, small > before
 			before = small
 			if refused := err != nil; refused && !tooMany || !refused && tooMany && more {
-				t.Fatalf("%d small frames of %d bytes, with a limit of %d: %v", small, came, limits.SmallFrames, err)
+				t.Fatalf("%d small frames of %d bytes, with a limit of %d: %v, want an error above it alone", small, came, limits.SmallFrames, err)
 			}
 			if err != nil {
 				break

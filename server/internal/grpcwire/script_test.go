@@ -170,7 +170,7 @@ func (o *observed) tryReceive(tb rapid.TB, sends ...[]byte) error {
 	o.script.sends.Write(all)
 	got, err := io.ReadAll(o.Conn)
 	if err == nil && !bytes.Equal(got, all) {
-		tb.Fatalf("read %x, which was sent as %x", got, all)
+		tb.Fatalf("read %x, want %x as it was sent", got, all)
 	}
 	return err
 }
@@ -180,7 +180,7 @@ func (o *observed) send(tb rapid.TB, sends ...[]byte) {
 	for _, b := range sends {
 		o.script.sent.Reset()
 		if n, err := o.Write(b); n != len(b) || err != nil || !bytes.Equal(o.script.sent.Bytes(), b) {
-			tb.Fatalf("wrote %x as %x: %d, %v", b, o.script.sent.Bytes(), n, err)
+			tb.Fatalf("wrote %x as %x: %d, %v, want it as it is", b, o.script.sent.Bytes(), n, err)
 		}
 	}
 }

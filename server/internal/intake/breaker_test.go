@@ -79,7 +79,7 @@ func TestBreaker(t *testing.T) {
 					t.Errorf("at %ds: wait %v, %s, want %v, %s", s.at, got, health, s.wait, s.health)
 				}
 				if held := b.held(now); held != (s.health != Up) {
-					t.Errorf("at %ds: held %v when %s", s.at, held, s.health)
+					t.Errorf("at %ds: held %v when %s, want %v", s.at, held, s.health, s.health != Up)
 				}
 			}
 		})

@@ -201,7 +201,7 @@ func TestReadsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first := seen.all()[0]; first.Class != intake.ClassTimeout || first.InDoubt {
-		t.Errorf("%+v", first)
+		t.Errorf("%+v, want a timeout without doubt", first)
 	}
 }
 
@@ -275,7 +275,7 @@ func TestNoConnection(t *testing.T) {
 				intake.OnAttempt(seen.add))
 			failed := failure(t, client, ctx)
 			if !errors.Is(failed, context.Canceled) || failed.InDoubt() || failed.Attempts != 2 {
-				t.Errorf("%v, in doubt %v", failed, failed.InDoubt())
+				t.Errorf("%v, in doubt %v, want two attempts, no doubt, and %v", failed, failed.InDoubt(), context.Canceled)
 			}
 			for _, a := range seen.all() {
 				if a.Class != intake.ClassUnreachable || a.InDoubt || a.HTTPStatus != 0 {
@@ -293,7 +293,7 @@ func TestNoConnection(t *testing.T) {
 				}
 			}
 			if failed.Attempts == 0 || failed.HTTPStatus != 0 || !failed.Retryable() || failed.InDoubt() {
-				t.Errorf("%+v", failed)
+				t.Errorf("%+v, want a retryable error without doubt or status, after attempts", failed)
 			}
 		})
 	}
@@ -324,7 +324,7 @@ func TestCancelWhileTheIntakeIsSilent(t *testing.T) {
 			close(returned)
 			failed, ok := errors.AsType[*intake.Error](err)
 			if !ok || !errors.Is(err, context.Canceled) || failed.InDoubt() != tt.inDoubt || failed.Attempts != 1 {
-				t.Errorf("%v, %+v", err, failed)
+				t.Errorf("%v, %+v, want one attempt, in doubt %v", err, failed, tt.inDoubt)
 			}
 		})
 	}
@@ -351,10 +351,10 @@ func TestHTTP2(t *testing.T) {
 	client.SetTransport(server.Client().Transport)
 	failed := failure(t, client, t.Context())
 	if failed.HTTPStatus != http.StatusForbidden || !failed.InDoubt() || failed.Attempts != 2 {
-		t.Errorf("%+v, in doubt %v", failed, failed.InDoubt())
+		t.Errorf("%+v, in doubt %v, want two attempts, the last one refused, in doubt", failed, failed.InDoubt())
 	}
 	if first := seen.all()[0]; first.Class != intake.ClassBroken || !first.InDoubt {
-		t.Errorf("%+v", first)
+		t.Errorf("%+v, want a broken one, in doubt", first)
 	}
 }
 

@@ -178,7 +178,7 @@ func TestFlappingIsReportedOnceAMinute(t *testing.T) {
 		}
 		for i, o := range got {
 			if o.Over != (i%2 == 1) {
-				t.Fatalf("%d: %+v", i, o)
+				t.Fatalf("%d: %+v, want starts and ends in turn", i, o)
 			}
 			if untold := o.Untold; i > 0 && !o.Over && (untold < 20 || untold > 30) {
 				t.Errorf("report %d: %d were not reported, want 20 to 30", i, untold)

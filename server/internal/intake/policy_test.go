@@ -46,7 +46,7 @@ func TestParseRetryAfter(t *testing.T) {
 		}
 	}
 	if got, ok := parseRetryAfter("1", now, 300*time.Millisecond); got != 300*time.Millisecond || !ok {
-		t.Errorf("a limit of less than a second gave %v, %v", got, ok)
+		t.Errorf("a limit of less than a second gave %v, %v, want 300 ms", got, ok)
 	}
 }
 
@@ -58,7 +58,7 @@ func FuzzParseRetryAfter(f *testing.F) {
 		limit &= math.MaxInt64
 		got, ok := parseRetryAfter(value, time.Unix(now, 0), time.Duration(limit))
 		if got < 0 || got > time.Duration(limit) || (!ok && got != 0) {
-			t.Errorf("parseRetryAfter(%q, %d, %d) = %v, %v", value, now, limit, got, ok)
+			t.Errorf("parseRetryAfter(%q, %d, %d) = %v, %v, want none to the limit", value, now, limit, got, ok)
 		}
 	})
 }
@@ -91,7 +91,7 @@ func TestPause(t *testing.T) {
 	}
 	r.MinBackoff, r.MaxBackoff = 1, math.MaxInt64
 	if got := r.pause(1000, 0, 0.5); got <= 0 {
-		t.Errorf("the back-off overflowed to %v", got)
+		t.Errorf("the back-off overflowed to %v, want some", got)
 	}
 }
 
@@ -176,6 +176,6 @@ func TestEndedSaysNothingOfTheCallers(t *testing.T) {
 	}
 	cancel(errors.New("secret"))
 	if err := contextErr(ctx); !errors.Is(err, context.Canceled) || err.Error() != context.Canceled.Error() {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v, and not one of the other kind", err, context.Canceled)
 	}
 }

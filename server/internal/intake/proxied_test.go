@@ -80,7 +80,7 @@ func TestProxyStandsInTheWay(t *testing.T) {
 						t.Errorf("%q does not name the proxy, or %q", text, test.want)
 					}
 					if len(text) > 600 || strings.Contains(text, password) {
-						t.Errorf("an error of %d bytes: %.600q", len(text), text)
+						t.Errorf("an error of %d bytes, want at most 600, and no password: %.600q", len(text), text)
 					}
 				}
 				for _, a := range seen.all() {
@@ -116,7 +116,7 @@ func TestProxyErrorIsFound(t *testing.T) {
 		failed := failure(t, client, t.Context())
 		refused, ok := errors.AsType[*intake.ProxyError](failed)
 		if !ok || refused.HTTPStatus != http.StatusProxyAuthRequired || !failed.Retryable() || failed.InDoubt() {
-			t.Errorf("%+v, in doubt %v, retryable %v", failed, failed.InDoubt(), failed.Retryable())
+			t.Errorf("%+v, in doubt %v, retryable %v, want 407, false, true", failed, failed.InDoubt(), failed.Retryable())
 		}
 		client.Close()
 		handling.Wait()

@@ -104,7 +104,7 @@ func TestRefusalsAreQuoted(t *testing.T) {
 				t.Errorf("quoted as %.600q, want %q", answer, test.want)
 			}
 			if len(answer) > 512 || strings.Contains(answer, key) || strings.ContainsFunc(answer, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				t.Errorf("quoted as %.600q", answer)
+				t.Errorf("quoted as %.600q, want at most 512 printable bytes without the key", answer)
 			}
 		})
 	}
@@ -135,7 +135,7 @@ func TestErrorsAreShort(t *testing.T) {
 				failed := failure(t, client, t.Context())
 				for _, text := range []string{failed.Error(), seen.all()[0].Reason} {
 					if text == "" || len(text) > 600 || strings.Contains(text, key) || strings.Contains(text, "\x1b") {
-						t.Errorf("%d bytes: %.700q", len(text), text)
+						t.Errorf("%d bytes, want some, at most 600, without the key: %.700q", len(text), text)
 					}
 				}
 				client.Close()

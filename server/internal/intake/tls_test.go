@@ -115,7 +115,7 @@ func TestTLS(t *testing.T) {
 				return
 			}
 			if err == nil || count != 0 || strings.Contains(err.Error(), "secret") {
-				t.Fatalf("%v, and %d POSTs arrived", err, count)
+				t.Fatalf("%v, and %d POSTs arrived, want an error and none", err, count)
 			}
 			if test.want != "tls" && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %q", err, test.want)

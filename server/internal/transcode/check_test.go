@@ -209,7 +209,7 @@ func TestValueDepth(t *testing.T) {
 				if _, err := plan.Check(wire, maxDepth); err == nil {
 					taken = n + 1
 				} else if refusal, ok := errors.AsType[*transcode.Error](err); !ok || refusal.Fault != transcode.TooDeep {
-					t.Fatalf("depth %d: %v", n, err)
+					t.Fatalf("depth %d: %v, want %v", n, err, transcode.TooDeep)
 				}
 				compare(t, wire)
 			}

@@ -59,7 +59,7 @@ func explain(tb testing.TB, wire []byte, scope *symdbv1.Scope, decodeErr, err er
 	tb.Helper()
 	refusal, ok := errors.AsType[*transcode.Error](err)
 	if !ok {
-		tb.Fatalf("error of type %T", err)
+		tb.Fatalf("error of type %T, want a refusal", err)
 	}
 	// What a map entry or a kind of value said is lost in the struct where a
 	// later one took its place.
@@ -78,7 +78,7 @@ func explain(tb testing.TB, wire []byte, scope *symdbv1.Scope, decodeErr, err er
 		right = lost
 	}
 	if !right {
-		tb.Fatalf("refused: %v; protobuf says %v\n%x", err, decodeErr, wire)
+		tb.Fatalf("refused: %v, want the same of protobuf: %v\n%x", err, decodeErr, wire)
 	}
 }
 

@@ -101,7 +101,7 @@ func TestAnyCapacity(t *testing.T) {
 	for capacity := range len(want) + transcode.Room + 10 {
 		recorder := new(transcodetest.Recorder)
 		if got := recorder.Append(checked, make([]byte, 0, capacity)); !bytes.Equal(got, want) {
-			t.Fatalf("capacity %d: got %s", capacity, got)
+			t.Fatalf("capacity %d: got %s, want %s", capacity, got, want)
 		}
 	}
 }

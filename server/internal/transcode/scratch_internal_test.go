@@ -44,7 +44,7 @@ func TestScratchIsFreed(t *testing.T) {
 	w.inOrder(make([]byte, 0, 64<<10), checked.root, checked.wire)
 	scratch := w.scratch
 	if len(*scratch) != 0 || cap(*scratch) == 0 {
-		t.Errorf("scratch has %d entries of %d in use", len(*scratch), cap(*scratch))
+		t.Errorf("scratch has %d entries of %d in use, want none of some", len(*scratch), cap(*scratch))
 	}
 	before := (*scratch)[:cap(*scratch)]
 	w.release()
