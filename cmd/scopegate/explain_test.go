@@ -81,9 +81,9 @@ func TestUploadExplainsConnections(t *testing.T) {
 		"expired":      {[]string{"--server", past.Listener.Addr().String(), "--ca", ca}, exitUsage, "has expired, or is not valid yet: "},
 		"HTTP/1":       {[]string{"--server", web.Listener.Addr().String()}, exitUsage, "does not speak gRPC\n"},
 		"silent": {
-			[]string{"--server", silent.Addr().String(), "--timeout", "100ms"},
+			[]string{"--server", silent.Addr().String(), "--timeout", "3s"},
 			exitDelivery,
-			"no answer from a server at " + silent.Addr().String() + " within the --timeout of 100ms",
+			"no answer from a server at " + silent.Addr().String() + " within the --timeout of 3s",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
