@@ -40,7 +40,7 @@ func startUpload(
 // waitUntilClosed returns when the server takes no connection any more.
 func waitUntilClosed(t *testing.T, bed *testbed.Bed) {
 	t.Helper()
-	wait.Until(t, "the server to take no connection", func() error {
+	_ = wait.Until(t, "the server to take no connection", func() error {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", bed.Server.Target())
 		if err == nil {
 			_ = conn.Close()

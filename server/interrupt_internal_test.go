@@ -86,7 +86,7 @@ func TestRevokedBeforeItsEnd(t *testing.T) {
 	send(t, stream, 2)
 	<-arrived
 	writeTenants(t, path, "tenants: [{name: shop, certificates: [shop.example.com]}]")
-	wait.Until(t, "the token to be gone", func() error {
+	_ = wait.Until(t, "the token to be gone", func() error {
 		w.access.Look()
 		_, err := w.access.Authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
 		return err

@@ -105,7 +105,7 @@ func TestUploadExplainsConnections(t *testing.T) {
 // A binary is uploaded again after a failure, unless the server will not do.
 func TestUploadRetriesWithReason(t *testing.T) {
 	t.Parallel()
-	withDWARF, _ := binaries(t)
+	withDWARF := binaryWithDWARF(t)
 	got := execute(t, "", "upload", "--server", "127.0.0.1:1", "--max-attempts", "2", withDWARF)
 	const reason = "no server at 127.0.0.1:1: start one with `scopegate serve`, or name it with --server"
 	if form := regexp.MustCompile(`^` + regexp.QuoteMeta(reason) + `; trying again in \d+ms

@@ -53,13 +53,13 @@ var smallBinary = sync.OnceValues(func() (paths [2]string, err error) {
 	return paths, nil
 })
 
-func binaries(t *testing.T) (withDWARF, stripped string) {
+func binaryWithDWARF(t *testing.T) string {
 	t.Helper()
 	paths, err := smallBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return paths[0], paths[1]
+	return paths[0]
 }
 
 // cutFile copies the beginning of a file.
@@ -75,7 +75,7 @@ func cutFile(t *testing.T, path string, length int) string {
 // TestUploadRefusesFiles: a file that can't be uploaded is named for what it is.
 func TestUploadRefusesFiles(t *testing.T) {
 	t.Parallel()
-	withDWARF, _ := binaries(t)
+	withDWARF := binaryWithDWARF(t)
 	for name, test := range map[string]struct{ path, want string }{
 		"UTF-16":           {file(t, "\xff\xfe{\x00"), "the text is UTF-16"},
 		"a mark alone":     {file(t, "\ufeff\n"), "no scope in it"},

@@ -79,7 +79,7 @@ func TestUploadOfLinesWithByteOrderMark(t *testing.T) {
 
 func TestUploadOfBinaryToSocket(t *testing.T) {
 	t.Parallel()
-	withDWARF, _ := binaries(t)
+	withDWARF := binaryWithDWARF(t)
 	in, err := devintake.New(devintake.Options{})
 	if err != nil {
 		t.Fatal(err)

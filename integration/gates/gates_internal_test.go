@@ -79,7 +79,7 @@ func TestShortForm(t *testing.T) {
 		order = append(order, found[1])
 	}
 	if !slices.Equal(order, []string{"base", "candidate", "candidate", "base"}) {
-		t.Errorf("order: %v, want base, candidate, candidate, base", order)
+		t.Errorf("order: %v, want base, candidate, the same again, and base", order)
 	}
 	rep := r.judge(all)
 	if brokenBounds, _ := rep.failures(); brokenBounds > 0 {

@@ -14,7 +14,7 @@ import (
 func TestThreatsNameTheirTests(t *testing.T) {
 	t.Parallel()
 	exists := testNames(t, "../..")
-	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`")
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*(?:/[a-z_]+)?)`")
 	for path, least := range map[string]int{"../../docs/security.md": 60, "../../docs/transport.md": 12} {
 		document := read(t, path)
 		_, table, cut := strings.Cut(document, "\n## Threats\n")
@@ -47,7 +47,7 @@ func TestThreatsNameTheirTests(t *testing.T) {
 	}
 }
 
-// testNames returns the tests and fuzz targets in the module at root, and in those
+// testNames returns the tests, scripts and fuzz targets in the module at root, and in those
 // within it.
 func testNames(t *testing.T, root string) map[string]bool {
 	t.Helper()
@@ -59,6 +59,9 @@ func testNames(t *testing.T, root string) map[string]bool {
 			return err
 		case entry.IsDir() && (entry.Name() == ".tmp" || entry.Name() == ".git" || entry.Name() == "node_modules"):
 			return fs.SkipDir
+		case strings.HasSuffix(path, ".txtar"):
+			names["TestScripts/"+strings.TrimSuffix(entry.Name(), ".txtar")] = true
+			return nil
 		case entry.IsDir() || !strings.HasSuffix(path, "_test.go"):
 			return nil
 		}

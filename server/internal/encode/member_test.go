@@ -269,7 +269,7 @@ func TestAnyOrderOfCalls(t *testing.T) {
 // and compressed.
 func requireCounts(t *testing.T, m *encode.Member, raw, tail, compressed int64) {
 	t.Helper()
-	got := [...]int64{int64(m.RawBytes()), int64(m.TailBytes()), int64(m.CompressedBytes())}
+	got := [...]int64{m.RawBytes(), int64(m.TailBytes()), int64(m.CompressedBytes())}
 	if want := [...]int64{raw, tail, compressed}; got != want {
 		t.Errorf("raw, tail and compressed: %d, want %d", got, want)
 	}
