@@ -100,7 +100,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 }
 
 // BatchSealed implements upload.Observer.
-func (m *metrics) BatchSealed(b *batch.Batch, age time.Duration) {
+func (m *metrics) BatchNumbered(b *batch.Batch, age time.Duration) {
 	m.batchJSON.Observe(float64(b.RawBytes))
 	m.batchGzip.Observe(float64(b.File.Len()))
 	m.batchScopes.Observe(float64(b.ScopeCount))

@@ -73,9 +73,16 @@ func (a *Assembler) Seal() *Sealed {
 // the batch stays as it was.
 func (a *Assembler) Park(store encode.Store) error { return a.member.Park(store) }
 
-// Resume undoes Park. If the store fails, the batch stays parked and Resume can be tried
-// again.
-func (a *Assembler) Resume() error { return a.member.Unpark() }
+// Pack makes the open batch take less memory while no scope is added. Call Resume before Add
+// and Seal.
+func (a *Assembler) Pack() { a.member.Pack() }
+
+// Resume undoes Pack and Park. If the store fails, the batch stays parked and Resume can be
+// tried again.
+func (a *Assembler) Resume() error {
+	a.member.Unpack()
+	return a.member.Unpark()
+}
 
 // Discard drops the open batch and frees its memory.
 func (a *Assembler) Discard() {

@@ -1,7 +1,7 @@
 package encode
 
 // HeldBytes returns the memory that m holds.
-func (m *Member) HeldBytes() int { return cap(m.buffer) + m.out.HeldBytes() }
+func (m *Member) HeldBytes() int { return cap(m.buffer) + cap(m.packed.bytes) + m.out.HeldBytes() }
 
 // Blocks returns how many blocks m has in stores.
 func (m *Member) Blocks() int { return len(m.parked.blocks) + m.out.Blocks() }

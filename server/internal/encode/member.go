@@ -21,6 +21,7 @@ type Member struct {
 	// borrowed is kept while JSON is appended, for at most maxRunChunks chunks.
 	borrowed *compressor
 	chunks   int
+	packed   packed
 	parked   parked
 }
 
@@ -150,7 +151,7 @@ func (m *Member) giveBack() {
 func (m *Member) RawBytes() int64 { return m.out.rawBytes + int64(m.TailBytes()) }
 
 // TailBytes returns the length of the JSON that is not yet compressed.
-func (m *Member) TailBytes() int { return len(m.buffer) - m.window }
+func (m *Member) TailBytes() int { return len(m.buffer) + m.packed.len - m.window }
 
 // CompressedBytes returns the length of the compressed bytes so far.
 func (m *Member) CompressedBytes() int { return m.out.Len() }
@@ -170,6 +171,7 @@ func (m *Member) Discard() {
 	m.giveBack()
 	m.out.Release()
 	m.parked.free()
+	m.dropPacked()
 	m.dropBuffer()
 	*m = *m.pool.NewMember(m.account)
 }

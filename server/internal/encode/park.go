@@ -21,6 +21,7 @@ func (m *Member) Park(store Store) error {
 	if m.parked.store != nil {
 		return nil
 	}
+	m.Unpack()
 	m.Compress()
 	if _, err := m.out.Spill(store); err != nil {
 		return fmt.Errorf("park: %w", err)

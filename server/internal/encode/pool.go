@@ -71,6 +71,7 @@ type Pool struct {
 	waited   atomic.Int64 // nanoseconds
 	buffers  buffers
 	segments segmentPool
+	packer   packer
 }
 
 // NewPool returns a pool, or an error if a setting is out of range.

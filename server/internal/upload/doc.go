@@ -2,7 +2,8 @@
 // sends each batch to the intake. Start at [New] and [Server.Open]. To follow a stream,
 // read upload.go.
 //
-// A stream has two goroutines, a third while a batch is posted, and one lock. The reader
-// fills the open batch, the event loop acts while the reader waits, and the sender posts
-// one sealed batch at a time. The cause of a stream's context is why it ends early.
+// A stream has two goroutines and a third while a batch is posted. The reader fills the open
+// batch, the event loop acts while the reader waits, and the sender posts one sealed batch at
+// a time. The upload's lock guards the open batch; the sender's own guards the batches that
+// are sealed. The cause of a stream's context is why it ends early.
 package upload

@@ -1,10 +1,6 @@
 package upload
 
-import (
-	"context"
-	"errors"
-	"time"
-)
+import "time"
 
 // onFreshStack runs handle in a new goroutine and waits for it. The event loop's own stack,
 // mostly used up by gRPC, would grow, and never shrink as long as the stream lasts.
@@ -30,54 +26,106 @@ func (u *upload) handleEvents() {
 	if u.pressed.Swap(false) && u.batches != nil {
 		u.freeMemory()
 	}
-	u.setClock(min(next, u.checkAge()))
+	next = min(next, u.forwardIfOld())
+	next = min(next, u.packIfQuiet())
+	u.setClock(next)
 }
 
 // setClock sets the clock to fire after next.
 func (u *upload) setClock(next time.Duration) {
-	u.fires = time.Now().Add(next)
+	u.clockAt = time.Now().Add(next)
 	u.clock.Reset(next)
+}
+
+// wakeWithin makes the clock fire after next, unless it fires earlier.
+func (u *upload) wakeWithin(next time.Duration) {
+	if time.Now().Add(next).Before(u.clockAt) {
+		u.setClock(next)
+	}
 }
 
 // startAge notes when the open batch got its first scope, and when it will be too old.
 func (u *upload) startAge() {
-	u.opened = time.Now()
+	u.openedAt = time.Now()
 	if limit := u.server.MaxBatchAge; limit > 0 {
-		u.aged = u.opened.Add(limit)
-		if u.aged.Before(u.fires) {
-			u.setClock(limit)
-		}
+		u.tooOldAt = u.openedAt.Add(limit)
+		u.wakeWithin(limit)
 	}
 }
 
-// checkAge forwards the open batch if it is too old. It returns when to check again.
-func (u *upload) checkAge() time.Duration {
+// minQuiet and maxQuiet limit how long no scope must arrive before the open batch's JSON is
+// packed. The time doubles each time a scope arrives after all, so that packing costs
+// little for a client that sends a scope now and then.
+const minQuiet, maxQuiet = 250 * time.Millisecond, 32 * time.Second
+
+// packing decides when the open batch is packed.
+type packing struct {
+	packed bool
+	quiet  time.Duration
+	scopes int64 // received when packIfQuiet was called last
+}
+
+// startPacking is called when a scope is about to be added to an open batch that is empty or
+// packed.
+func (u *upload) startPacking() {
+	p := &u.packing
+	p.quiet = max(p.quiet, minQuiet)
+	if p.packed {
+		p.packed, p.quiet = false, min(2*p.quiet, maxQuiet)
+	}
+	u.wakeWithin(p.quiet)
+}
+
+// packIfQuiet packs the open batch if no scope has arrived since the last call. It returns
+// when to call it again.
+func (u *upload) packIfQuiet() time.Duration {
+	p := &u.packing
+	if u.batches == nil || u.batches.Empty() || p.packed {
+		return maxPause
+	}
+	if scopes := u.progress.scopes.Load(); scopes != p.scopes {
+		p.scopes = scopes
+		return p.quiet
+	}
+	u.batches.Pack()
+	p.packed = true
+	return maxPause
+}
+
+// forwardIfOld forwards the open batch if it is too old. It returns when to call it again.
+func (u *upload) forwardIfOld() time.Duration {
 	limit := u.server.MaxBatchAge
 	if limit <= 0 || u.batches == nil || u.batches.Empty() {
 		return maxPause
 	}
-	if left := time.Until(u.aged); left > 0 {
+	if left := time.Until(u.tooOldAt); left > 0 {
 		return left
 	}
 	if err := u.tryForward(); err != nil { // the spool failed, and still has the batch
-		u.server.noteSpool(u.ctx, err)
-		u.aged = time.Now().Add(limit)
+		u.server.noteSpool(err)
+		u.tooOldAt = time.Now().Add(limit)
 		return limit
 	}
-	return maxPause // a batch is being posted, and its end wakes the event loop
+	return maxPause // it was posted, or another batch is, and either's end wakes the event loop
 }
 
 // tryForward posts the open batch before it is full, unless another one is being posted.
 func (u *upload) tryForward() error {
-	if u.options.singleBatch || !u.sender.tryAcquire() {
+	if u.options.singleBatch || !u.sender.tryAcquire(u.ctx) {
 		return nil
 	}
+	sealed := false
+	defer func() {
+		if !sealed { // Resume failed, or something panicked
+			u.sender.release()
+		}
+	}()
 	b, age, err := u.seal()
 	if err != nil {
-		u.sender.release()
 		return err
 	}
-	u.sender.post(b, age, false)
+	sealed = true
+	u.sender.startPosting(b, age, false)
 	return nil
 }
 
@@ -93,7 +141,7 @@ func (u *upload) freeMemory() {
 	}
 	if u.server.Spool != nil {
 		err := u.batches.Park(u.server.Spool)
-		u.server.noteSpool(u.ctx, err)
+		u.server.noteSpool(err)
 		if err == nil {
 			u.account.Stuck(false)
 			return
@@ -103,7 +151,7 @@ func (u *upload) freeMemory() {
 		u.account.Stuck(true) // it must not be posted early
 		return
 	}
-	u.server.noteSpool(u.ctx, u.tryForward())
+	u.server.noteSpool(u.tryForward())
 }
 
 // checkPace returns an error if the client is too slow or the stream too old, and otherwise
@@ -128,32 +176,4 @@ func (u *upload) timeLeft() time.Duration {
 		return limit - time.Since(u.progress.began)
 	}
 	return maxPause
-}
-
-// settle ends a stream early. It first gives the batch being posted up to SettleTime, so
-// that the progress is known. It returns cause, or nil if the intake has accepted all.
-func (u *upload) settle(cause error) error {
-	settling, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), u.server.SettleTime)
-	defer cancel()
-	if errors.Is(cause, ErrShuttingDown) {
-		// The metadata may still arrive. Without it there is no progress, and the client
-		// would start over.
-		select {
-		case <-u.begun:
-		case err := <-u.done:
-			u.consumed = true
-			if !errors.Is(err, cause) {
-				return err
-			}
-		case <-settling.Done():
-		}
-	}
-	if !u.sender.settle(settling) {
-		return cause
-	}
-	if !u.consumed {
-		<-u.done //nolint:errcheck // the reader ends by itself, and all is accepted
-		u.consumed = true
-	}
-	return nil
 }

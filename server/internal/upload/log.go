@@ -21,32 +21,6 @@ type End struct {
 	Err error
 }
 
-// answer counts and logs the end of the stream, and answers its client.
-func (u *upload) answer(err error) error {
-	defer u.answered.Done()
-	u.sender.stop()
-	u.refused = permanent(err)
-	if u.consumed {
-		u.close() // before the client can start another upload
-	}
-	var public error
-	if err != nil {
-		u.mu.Lock() // the reader may be in begin
-		public = Status(err, u.sender.resumption())
-		u.mu.Unlock()
-	}
-	end := End{Snapshot: u.snapshot(), Outcome: OutcomeOf(public), Took: time.Since(u.progress.began), Err: err}
-	if end.Reason == ReasonOverloaded {
-		u.server.Counts.Overloaded.Add(1)
-	}
-	u.log(end)
-	u.server.Observer.UploadEnded(end)
-	if public != nil {
-		return public
-	}
-	return u.rpc.SendAndClose(u.sender.summary())
-}
-
 // log logs the end of the stream, in one line.
 func (u *upload) log(end End) {
 	ctx := u.rpc.Context()

@@ -55,8 +55,8 @@ type Counts struct {
 	BatchesSealed, BatchesAccepted, BatchesRefused, BatchesGivenBack atomic.Int64
 	// ReceivedBytes count protobuf, JSONBytes the scopes as JSON.
 	ReceivedBytes, JSONBytes atomic.Int64
-	// SealedJSONBytes and SealedGzipBytes count sealed batches, AcceptedGzipBytes
-	// accepted ones.
+	// SealedJSONBytes and SealedGzipBytes count sealed batches when they get their
+	// number, and so once if they are split. AcceptedGzipBytes counts accepted ones.
 	SealedJSONBytes, SealedGzipBytes, AcceptedGzipBytes atomic.Int64
 	// SpoolFull and SpoolFailed count batches that could not be moved to the spool.
 	SpoolFull, SpoolFailed atomic.Int64
@@ -77,7 +77,7 @@ type progress struct {
 	acceptedBatches                            atomic.Int32
 	acceptedScopes, acceptedJSON, acceptedGzip atomic.Int64
 
-	// sealedJSON and sealedGzip count sealed batches. The upload's lock guards them.
+	// sealedJSON and sealedGzip count numbered batches. The upload's lock guards them.
 	sealedJSON, sealedGzip int64
 }
 
@@ -109,8 +109,8 @@ func (p *progress) grow(open *batch.Assembler) {
 	p.gzipBytes.Store(p.sealedGzip + int64(open.CompressedBytes()))
 }
 
-// seal records a sealed batch.
-func (p *progress) seal(b *batch.Batch) {
+// number records a sealed batch that got its number.
+func (p *progress) number(b *batch.Batch) {
 	gzip := int64(b.File.Len())
 	p.sealedJSON += b.RawBytes
 	p.sealedGzip += gzip

@@ -19,7 +19,7 @@ import (
 // except for pace.
 type receiver struct {
 	rpc      grpc.ServerStream
-	stream   *Opening
+	opening  *Opening
 	progress *progress
 	pace     pace
 	messages [2]grpcwire.Message // the last one and the one before it
@@ -29,7 +29,7 @@ type receiver struct {
 }
 
 func (r *receiver) start(u *upload) {
-	r.rpc, r.stream, r.progress = u.rpc, u.Opening, &u.progress
+	r.rpc, r.opening, r.progress = u.rpc, u.Opening, &u.progress
 	for i := range r.messages {
 		r.messages[i].Account = u.account
 	}
@@ -48,8 +48,8 @@ func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
 		return nil, err
 	case number != metadataNumber:
 		return nil, r.invalid("required in the first message, which carries a scope")
-	case len(payload) > r.stream.server.MaxMetadataBytes:
-		text := fmt.Sprintf("%d bytes, more than the limit of %d", len(payload), r.stream.server.MaxMetadataBytes)
+	case len(payload) > r.opening.server.MaxMetadataBytes:
+		text := fmt.Sprintf("%d bytes, more than the limit of %d", len(payload), r.opening.server.MaxMetadataBytes)
 		return nil, metadataInvalid("metadata", text)
 	}
 	md := &symdbv1.UploadMetadata{}
@@ -63,27 +63,28 @@ func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
 // scope's wire bytes, which are valid until the call after the next one, or releaseOlder.
 // At the end of the stream it returns io.EOF.
 func (r *receiver) next(ctx context.Context) ([]byte, error) {
-	if r.stream.account.Wait(ctx) != nil {
+	if r.opening.account.Wait(ctx) != nil {
 		return nil, context.Cause(ctx)
 	}
 	r.progress.enter(Receiving)
-	r.stream.account.Receiving(true)
+	r.opening.account.Receiving(true)
 	number, payload, err := r.receive()
-	r.stream.account.Receiving(false)
+	r.opening.account.Receiving(false)
 	switch {
 	case err != nil:
 		return nil, err
 	case number == metadataNumber:
 		return nil, &inputError{reason: ReasonStreamInvalid, field: "metadata", text: "set twice: again in place of " + r.field()}
-	case len(payload) > r.stream.server.MaxScopeBytes:
+	case len(payload) > r.opening.server.MaxScopeBytes:
 		return nil, r.tooLarge()
 	}
 	r.progress.scope()
-	if r.compressed && r.stream.server.Budget.Exceeded() {
-		return nil, ErrMemory
+	if r.compressed && r.opening.server.Budget.Exceeded() {
+		r.opening.End(ErrMemory)
+		return nil, context.Cause(ctx)
 	}
 	r.progress.enter(WaitingForMemory)
-	if r.stream.account.Wait(ctx) != nil {
+	if r.opening.account.Wait(ctx) != nil {
 		return nil, context.Cause(ctx)
 	}
 	return payload, nil
@@ -107,7 +108,7 @@ func (r *receiver) tooLarge() error {
 	return &inputError{
 		reason: ReasonScopeTooLarge, field: r.field(),
 		text: fmt.Sprintf("larger than the limit of %d bytes; split it at its children and repeat the root",
-			r.stream.server.MaxScopeBytes),
+			r.opening.server.MaxScopeBytes),
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 )
 
 // sender posts the batches of one stream, one at a time and in order. A caller must acquire
-// the turn before it calls post. The goroutine that post starts releases the turn.
+// the turn before it calls startPosting, whose goroutine releases it.
 type sender struct {
-	stream   *Opening
+	opening  *Opening
 	progress *progress
 	// ctx is gRPC's own. It may outlast the stream's context while the stream settles.
 	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
@@ -41,7 +41,7 @@ type sender struct {
 }
 
 func (s *sender) start(u *upload) {
-	s.stream, s.progress, s.ctx = u.Opening, &u.progress, u.rpc.Context()
+	s.opening, s.progress, s.ctx = u.Opening, &u.progress, u.rpc.Context()
 	s.idle, s.cancel = make(chan struct{}, 1), func() {}
 	s.release()
 }
@@ -64,14 +64,19 @@ func (s *sender) acquire(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// tryAcquire takes the turn if no batch is being posted.
-func (s *sender) tryAcquire() bool {
+// tryAcquire takes the turn if no batch is being posted. It fails if ctx has ended, as
+// acquire does: the batch before may have failed, and the next one must not be accepted in
+// its place.
+func (s *sender) tryAcquire(ctx context.Context) bool {
 	select {
 	case <-s.idle:
-		return true
+		if ctx.Err() == nil {
+			return true
+		}
+		s.release()
 	default:
-		return false
 	}
+	return false
 }
 
 // release returns the turn.
@@ -108,38 +113,45 @@ func (s *sender) stop() {
 	s.release()
 }
 
-// post numbers a sealed batch, which was open for age, and starts to post it. The caller
-// holds the turn and passes it on.
-func (s *sender) post(sealed *batch.Sealed, age time.Duration, last bool) {
+// startPosting numbers a sealed batch, which was open for age, and starts a goroutine that
+// delivers it. The caller holds the turn, and passes it on even if startPosting panics.
+func (s *sender) startPosting(sealed *batch.Sealed, age time.Duration, last bool) {
+	started := false
+	defer func() {
+		if !started {
+			s.release()
+		}
+	}()
 	b := sealed.Number(s.nextNum, last && !s.options.moreFollows)
-	s.progress.seal(b)
-	s.stream.server.Observer.BatchSealed(b, age)
+	s.progress.number(b)
+	s.opening.server.Observer.BatchNumbered(b, age)
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.mu.Lock()
 	s.cancel = cancel
 	s.mu.Unlock()
-	s.stream.server.goroutines.Go(func() {
+	started = true
+	s.opening.server.goroutines.Go(func() {
 		defer cancel()
-		err := s.forward(ctx, b)
+		err := s.deliver(ctx, b)
 		s.complete = last && err == nil
 		if err != nil {
-			s.stream.end(err)
+			s.opening.end(err)
 		}
 		s.release()
-		s.stream.wakeUp()
+		s.opening.wakeUp()
 	})
 }
 
-// forward sends b to the intake, split if the intake finds it too large. It counts b once
+// deliver sends b to the intake, split if the intake finds it too large. It counts b once
 // and frees its memory, even in a panic.
-func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
+func (s *sender) deliver(ctx context.Context, b *batch.Batch) (err error) {
 	defer func() {
 		if err != nil {
 			s.drop(b.File.Body, permanent(err))
 		}
 	}()
-	defer s.stream.server.catch(ctx, func(panicked error) { err = panicked })
-	err = s.attempt(ctx, b)
+	defer s.opening.server.catch(ctx, func(panicked error) { err = panicked })
+	err = s.forward(ctx, b)
 	failure, _ := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:
@@ -148,7 +160,7 @@ func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 		return s.split(ctx, b)
 	case failure != nil && failure.TooLarge():
 		// The intake may have it after all. Then its parts must not be sent.
-		s.stream.grant.Learned.Refused(b)
+		s.opening.grant.Learned.Refused(b)
 		s.inDoubt = true
 		return errTooLargeInDoubt
 	case failure != nil && failure.InDoubt():
@@ -157,32 +169,32 @@ func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 	return err
 }
 
-// attempt sends b to the intake with retries, and measures the time.
-func (s *sender) attempt(ctx context.Context, b *batch.Batch) (err error) {
+// forward sends b to the intake, with retries, and measures how long that takes.
+func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 	s.progress.posting.Store(b.Num)
-	ctx, end := s.stream.server.Tracer.batch(ctx, b)
+	ctx, end := s.opening.server.Tracer.batch(ctx, b)
 	begin := time.Now()
 	err = errInternal // if ForwardFor panics
 	defer func() {
 		s.progress.posting.Store(0)
-		s.stream.server.Observer.BatchForwarded(err == nil, time.Since(begin))
+		s.opening.server.Observer.BatchForwarded(err == nil, time.Since(begin))
 		end(err)
 	}()
-	return s.stream.grant.Route.ForwardFor(ctx, s.stream.grant.Sender(), b)
+	return s.opening.grant.Route.ForwardFor(ctx, s.opening.grant.Sender(), b)
 }
 
 func (s *sender) accept(b *batch.Batch) {
 	s.nextNum = b.Num + 1
 	s.progress.accept(b)
-	s.stream.grant.Learned.Accepted(b)
+	s.opening.grant.Learned.Accepted(b)
 	s.remove(b.File.Body)
-	s.stream.server.Offer(s.stream.grant, b)
+	s.opening.server.Offer(s.opening.grant, b)
 }
 
 // split sends a batch that the intake found too large in parts. It also lowers the limit
 // for the tenant's later batches.
 func (s *sender) split(ctx context.Context, b *batch.Batch) error {
-	choices := s.stream.grant.Learned.Refused(b)
+	choices := s.opening.grant.Learned.Refused(b)
 	if s.options.singleBatch {
 		return batchTooLarge(choices[0])
 	}
@@ -193,9 +205,10 @@ func (s *sender) split(ctx context.Context, b *batch.Batch) error {
 	for _, part := range parts {
 		s.add(part)
 	}
+	s.progress.openBatch.Store(b.Num + int32(len(parts)))
 	s.drop(b.File.Body, true)
 	for i, part := range parts {
-		if err := s.forward(ctx, part.Number(s.nextNum, b.Final && i == len(parts)-1)); err != nil {
+		if err := s.deliver(ctx, part.Number(s.nextNum, b.Final && i == len(parts)-1)); err != nil {
 			// Half of a scope may be in an accepted part. To resume with the whole scope
 			// would send that half twice.
 			s.inDoubt = s.inDoubt || i > 0
@@ -210,7 +223,7 @@ func (s *sender) split(ctx context.Context, b *batch.Batch) error {
 func (s *sender) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Sealed, error) {
 	var first error
 	for _, limits := range choices {
-		parts, err := b.Split(s.stream.server.Compressors, limits)
+		parts, err := b.Split(s.opening.server.Compressors, limits)
 		if err == nil {
 			return parts, nil
 		}
@@ -226,7 +239,7 @@ func (s *sender) splitTo(b *batch.Batch, choices []batch.Limits) ([]*batch.Seale
 
 // add adds a sealed batch, which remove or drop removes.
 func (s *sender) add(b *batch.Sealed) {
-	s.stream.server.Counts.BatchesSealed.Add(1)
+	s.opening.server.Counts.BatchesSealed.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bodies = append(s.bodies, b.Body)
@@ -252,9 +265,9 @@ func (s *sender) drop(body *encode.Body, refused bool) {
 	}
 	body.Release()
 	if refused {
-		s.stream.server.Counts.BatchesRefused.Add(1)
+		s.opening.server.Counts.BatchesRefused.Add(1)
 	} else {
-		s.stream.server.Counts.BatchesGivenBack.Add(1)
+		s.opening.server.Counts.BatchesGivenBack.Add(1)
 	}
 }
 
@@ -263,8 +276,8 @@ func (s *sender) spill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, body := range s.bodies {
-		_, err := body.Spill(s.stream.server.Spool)
-		s.stream.server.noteSpool(s.ctx, err)
+		_, err := body.Spill(s.opening.server.Spool)
+		s.opening.server.noteSpool(err)
 	}
 }
 

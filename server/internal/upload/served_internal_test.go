@@ -14,11 +14,13 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/logged"
+	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -35,6 +37,8 @@ type served struct {
 	client symdbv1.SymbolDatabaseServiceClient
 	log    *logged.Text
 	ended  chan ending
+	// numbered is called with each batch that gets its number, unless it is nil.
+	numbered func(*batch.Batch)
 }
 
 // forwards is an intake.
@@ -77,7 +81,7 @@ func serve(t *testing.T, to forwards, change func(*Config)) *served {
 		change(&cfg)
 	}
 	s.Server = New(cfg, Dependencies{
-		Logger: logger, Plan: plan, Compressors: pool, Policy: batch.Policy{FlushThresholdBytes: 1 << 20},
+		Logger: logger, LimitedLog: logs.NewLimiter(logger), Plan: plan, Compressors: pool, Policy: batch.Policy{FlushThresholdBytes: 1 << 20},
 		Budget: budget, Access: granted, Observer: s, Offer: func(_ *access.Grant, b *batch.Batch) { b.File.Release() },
 	})
 	before := budget.DrawnBytes()
@@ -125,7 +129,11 @@ func (s *served) open(ctx context.Context, _ *tap.Info) (context.Context, error)
 	return s.Open(ctx, granted, StreamBytes).Enter(ctx, nowhere{}, memory.Source{})
 }
 
-func (*served) BatchSealed(*batch.Batch, time.Duration) {}
+func (s *served) BatchNumbered(b *batch.Batch, _ time.Duration) {
+	if s.numbered != nil {
+		s.numbered(b)
+	}
+}
 
 func (*served) BatchForwarded(bool, time.Duration) {}
 
@@ -176,9 +184,15 @@ func (s *served) begin(t *testing.T) sending {
 // send sends scopes, and returns when the server has read them.
 func (s sending) send(t *testing.T, count int) {
 	t.Helper()
+	s.sendNamed(t, count, "main")
+}
+
+// sendNamed is send with scopes of that name.
+func (s sending) sendNamed(t *testing.T, count int, name string) {
+	t.Helper()
 	want := s.upload.progress.scopes.Load() + int64(count)
 	for range count {
-		scope := &symdbv1.Scope{ScopeType: "package", Name: new("main")}
+		scope := &symdbv1.Scope{ScopeType: "package", Name: new(name)}
 		if err := s.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}}); err != nil {
 			t.Fatal(err)
 		}
@@ -192,26 +206,13 @@ func (s *served) awaitEnd(t *testing.T) ending {
 	return receive(t, s.ended, "the end of an upload")
 }
 
-func receive[T any](t *testing.T, from <-chan T, what string) (got T) {
+func receive[T any](t *testing.T, from <-chan T, what string) T {
 	t.Helper()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case got = <-from:
-	case <-timer.C:
-		t.Fatalf("waited %v for %s", patience, what)
-	}
-	return got
+	return wait.Receive(t, from, what)
 }
 
 // await returns when it is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(patience); !so(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-	}
+	wait.Equal(t, what, so, true)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/spool"
 	"github.com/scopegate/scopegate/server/internal/transcode"
@@ -27,7 +28,7 @@ type Config struct {
 	MaxBatchRawBytes int64
 	// MaxBatchAge is how long a batch may stay open. 0: as long as the stream.
 	MaxBatchAge time.Duration
-	// MaxStreamAge is how long a stream may last after its metadata. 0: forever.
+	// MaxStreamAge is how long a stream may last, once its metadata is there. 0: forever.
 	MaxStreamAge time.Duration
 	// MaxScopeBytes limits the protobuf size of a scope, MaxMetadataBytes that of the
 	// metadata.
@@ -48,6 +49,7 @@ type Config struct {
 // Dependencies are shared by all streams.
 type Dependencies struct {
 	Logger      *slog.Logger
+	LimitedLog  *logs.Limiter // for lines that may be many
 	Plan        *transcode.Plan
 	Compressors *encode.Pool
 	Policy      batch.Policy
@@ -63,8 +65,9 @@ type Dependencies struct {
 // Observer observes what [Counts] can't show. Many goroutines call its methods, which must
 // not block.
 type Observer interface {
-	// BatchSealed is called with each sealed batch and how long it was open.
-	BatchSealed(b *batch.Batch, age time.Duration)
+	// BatchNumbered is called with each sealed batch when it gets its number, and with
+	// how long it was open. It is not called for the parts of a split batch.
+	BatchNumbered(b *batch.Batch, age time.Duration)
 	// BatchForwarded is called with the time that forwarding a batch took, including
 	// retries and waits.
 	BatchForwarded(accepted bool, took time.Duration)
@@ -103,7 +106,7 @@ func (s *Server) start(opening *Opening, rpc uploadStream) *upload {
 	u.receiver.start(u)
 	u.sender.start(u)
 	first, _ := u.checkPace()
-	u.clock, u.fires = time.NewTimer(first), time.Now().Add(first)
+	u.clock, u.clockAt = time.NewTimer(first), time.Now().Add(first)
 	return u
 }
 
@@ -116,26 +119,6 @@ func (u *upload) register() {
 	if s.stopped != nil {
 		u.end(s.stopped)
 	}
-}
-
-// close frees what the stream holds and counts its scopes. The reader must have ended.
-// Closing again does nothing.
-func (u *upload) close() {
-	if u.closed {
-		return
-	}
-	u.closed = true
-	u.sender.close()
-	u.clock.Stop()
-	u.receiver.release()
-	if u.batches != nil {
-		u.batches.Discard()
-	}
-	u.Leave()
-	u.progress.end(u.refused)
-	u.server.mu.Lock()
-	defer u.server.mu.Unlock()
-	delete(u.server.streams, u)
 }
 
 // InFlight returns how many streams are open.
@@ -175,14 +158,14 @@ func (s *Server) Stop() {
 func (s *Server) Wait() { s.goroutines.Wait() }
 
 // noteSpool counts and logs an error of the spool. A full spool is counted only.
-func (s *Server) noteSpool(ctx context.Context, err error) {
+func (s *Server) noteSpool(err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, spool.ErrFull):
 		s.Counts.SpoolFull.Add(1)
 	default:
 		s.Counts.SpoolFailed.Add(1)
-		s.Logger.WarnContext(ctx, "spool failed", slog.String("error", err.Error()))
+		s.LimitedLog.Warn("spool failed", slog.String("error", err.Error()))
 	}
 }
 

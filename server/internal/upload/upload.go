@@ -51,14 +51,15 @@ type upload struct {
 	refused  bool // the answer is an error that a retry would meet again
 	closed   bool
 
-	// mu guards these. It is held to compute and to move the open batch to the spool,
-	// never while the reader waits.
-	mu      sync.Mutex
-	options options
-	batches *batch.Assembler // nil until the metadata is accepted
-	opened  time.Time        // when the open batch got its first scope
-	aged    time.Time        // when it is forwarded even if it is not full
-	fires   time.Time        // when clock fires
+	// mu guards these. The reader releases it while it waits, except for a compressor
+	// and for the spool.
+	mu       sync.Mutex
+	options  options
+	batches  *batch.Assembler // nil until the metadata is accepted
+	openedAt time.Time        // when the open batch got its first scope
+	tooOldAt time.Time        // when it is forwarded even if it is not full
+	packing  packing
+	clockAt  time.Time // when clock fires
 }
 
 // UploadScopes serves one stream: a whole upload or a part of one.
@@ -68,6 +69,7 @@ func (s *Server) UploadScopes(rpc uploadStream) error {
 		return Status(rpc.Context().Err(), nil)
 	}
 	u := s.start(opening, rpc)
+	defer u.answered.Done()
 	s.goroutines.Go(u.read)
 	return u.answer(u.events())
 }
@@ -117,7 +119,7 @@ func (u *upload) consumeScopes() error {
 			held = next
 		}
 		if err == nil && u.batches.Full() {
-			err = u.forward(false)
+			err = u.sealAndPost(false)
 		}
 	}
 	return err
@@ -223,8 +225,11 @@ func (u *upload) add(scope transcode.Checked) error {
 	if u.batches.Empty() {
 		u.startAge()
 	}
+	if u.batches.Empty() || u.packing.packed {
+		u.startPacking()
+	}
 	if err := u.batches.Resume(); err != nil {
-		return fmt.Errorf("%w: %w", ErrMemory, err)
+		return u.endEarly(fmt.Errorf("%w: %w", ErrMemory, err))
 	}
 	u.batches.Add(scope)
 	u.progress.grow(u.batches)
@@ -233,6 +238,13 @@ func (u *upload) add(scope transcode.Checked) error {
 		return u.checkSingleBatch()
 	}
 	return nil
+}
+
+// endEarly ends the stream for a cause that is not the batch being posted, which may still be
+// accepted. It returns the cause, unless the stream is ending already.
+func (u *upload) endEarly(cause error) error {
+	u.end(cause)
+	return context.Cause(u.ctx)
 }
 
 // checkSingleBatch returns an error if a stream's single batch has become too large.
@@ -246,18 +258,18 @@ func (u *upload) checkSingleBatch() error {
 	return nil
 }
 
-// forward seals the open batch and posts it once the batch before it is accepted.
-func (u *upload) forward(last bool) error {
+// sealAndPost seals the open batch and starts to post it once the batch before it is accepted.
+func (u *upload) sealAndPost(last bool) error {
 	b, age, err := u.seal()
 	if err != nil {
-		return err
+		return u.endEarly(err)
 	}
 	err = u.waiting(WaitingForTurn, func() error { return u.sender.acquire(u.ctx) })
 	if err != nil {
 		u.sender.drop(b.Body, false)
 		return err
 	}
-	u.sender.post(b, age, last)
+	u.sender.startPosting(b, age, last)
 	return nil
 }
 
@@ -265,13 +277,12 @@ func (u *upload) forward(last bool) error {
 // intake has accepted it. It fails if the client's credential was revoked meanwhile.
 func (u *upload) finish(held transcode.Checked) error {
 	if err := u.server.Access.Revoked(u.grant); err != nil {
-		u.end(err)
-		return err
+		return u.endEarly(err)
 	}
 	if err := u.add(held); err != nil {
 		return err
 	}
-	if err := u.forward(true); err != nil {
+	if err := u.sealAndPost(true); err != nil {
 		return err
 	}
 	return u.waiting(Finishing, func() error { return u.sender.waitIdle(u.ctx) })
@@ -284,5 +295,5 @@ func (u *upload) seal() (*batch.Sealed, time.Duration, error) {
 	}
 	b := u.batches.Seal()
 	u.sender.add(b)
-	return b, time.Since(u.opened), nil
+	return b, time.Since(u.openedAt), nil
 }

@@ -3,6 +3,7 @@ package upload
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,7 +55,7 @@ func (u *upload) awaitScope(t *testing.T) {
 func (u *upload) growOld(t *testing.T) {
 	t.Helper()
 	u.awaitScope(t)
-	u.locked(func() { u.aged = time.Now() })
+	u.locked(func() { u.tooOldAt = time.Now() })
 	u.handleEvents()
 }
 
@@ -100,15 +101,15 @@ func TestAgedBatchIsTriedAgain(t *testing.T) {
 			t.Error(err)
 		}
 		s.MaxBatchAge = time.Millisecond
-		u.aged = time.Now()
+		u.tooOldAt = time.Now()
 	})
 	u.wakeUp()
 	receive(t, posted, "the batch to be forwarded")
 	if _, err := stream.CloseAndRecv(); err != nil {
 		t.Error(err)
 	}
-	if failed, logged := s.Counts.SpoolFailed.Load(), s.log.Count("the disk fails"); failed != 3 || logged != 3 {
-		t.Errorf("%d failures are counted and %d logged, want 3", failed, logged)
+	if failed, logged := s.Counts.SpoolFailed.Load(), s.log.Count("the disk fails"); failed != 3 || logged == 0 {
+		t.Errorf("%d failures are counted and %d logged, want 3 and some", failed, logged)
 	}
 }
 
@@ -226,6 +227,121 @@ func TestEndBetweenScopes(t *testing.T) {
 			t.Errorf("%s, want %s", end.Reason, ReasonTooSlow)
 		}
 		await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
+	}
+}
+
+// A batch is never posted after the one before has failed, even if the event loop is late to
+// see that the stream ends: the intake would have it in the place of the one that failed.
+func TestNothingIsPostedBehindAFailedBatch(t *testing.T) {
+	t.Parallel()
+	posted, fail := make(chan *batch.Batch, 2), make(chan error)
+	s := serve(t, func(_ context.Context, b *batch.Batch) error {
+		posted <- b
+		return <-fail
+	}, func(c *Config) { c.MaxBatchAge = time.Hour })
+	stream := s.begin(t)
+	stream.send(t, 2)
+	u := stream.upload
+	u.growOld(t)
+	receive(t, posted, "the first batch")
+	stream.send(t, 1)
+	u.awaitScope(t)
+	u.locked(func() {
+		fail <- errors.New("the intake fails")
+		await(t, "the turn", func() bool { return len(u.sender.idle) == 1 })
+		if err := u.tryForward(); err != nil {
+			t.Error(err)
+		}
+		if len(u.sender.idle) != 1 || u.batches.Empty() {
+			t.Error("the open batch was sealed and posted, want it left")
+		}
+	})
+	if end := s.awaitEnd(t); end.Code != codes.Internal || end.AcceptedScopes != 0 {
+		t.Errorf("%s, %d scopes accepted; want %s, none", end.Code, end.AcceptedScopes, codes.Internal)
+	}
+}
+
+// A panic at the posting of a batch ends its stream, whoever posts.
+func TestPanicAtPosting(t *testing.T) {
+	t.Parallel()
+	for name, post := range map[string]func(*testing.T, sending){
+		"the reader":     func(_ *testing.T, stream sending) { _ = stream.CloseSend() },
+		"the event loop": func(t *testing.T, stream sending) { t.Helper(); stream.upload.growOld(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, accept, func(c *Config) { c.MaxBatchAge = time.Hour })
+			s.numbered = func(*batch.Batch) { panic("at posting") }
+			stream := s.begin(t)
+			stream.send(t, 2)
+			post(t, stream)
+			if end := s.awaitEnd(t); end.Code != codes.Internal {
+				t.Errorf("%s, want %s", end.Code, codes.Internal)
+			}
+			await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
+		})
+	}
+}
+
+// A stream that ends because its batch can't be read back from the spool still learns what
+// became of the batch that is being posted.
+func TestSpoolFailsWhileABatchIsPosted(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, func(c *Config) { c.MaxBatchAge = time.Hour })
+	stream := s.begin(t)
+	stream.send(t, 2)
+	u := stream.upload
+	u.growOld(t)
+	receive(t, intake.arrived, "the first batch")
+	stream.send(t, 1)
+	u.awaitScope(t)
+	u.locked(func() {
+		if err := u.batches.Park(&failingStore{failures: 1000}); err != nil {
+			t.Error(err)
+		}
+	})
+	stream.send(t, 1)
+	await(t, "the stream to end", func() bool { return u.ctx.Err() != nil })
+	intake.take <- nil
+	if end := s.awaitEnd(t); end.Reason != ReasonOverloaded || end.AcceptedScopes != 1 {
+		t.Errorf("%s, %d scopes accepted; want %s, 1", end.Reason, end.AcceptedScopes, ReasonOverloaded)
+	}
+	_, err := stream.CloseAndRecv()
+	for _, detail := range status.Convert(err).Details() {
+		if progress, ok := detail.(*symdbv1.UploadProgress); ok && progress.GetAcceptedScopeCount() == 1 {
+			return
+		}
+	}
+	t.Errorf("%v, want the progress of 1 scope", err)
+}
+
+// The JSON of an upload whose client is quiet is packed, and the next scope unpacks it. A
+// client that sends now and then is left alone for longer each time.
+func TestQuietUploadIsPacked(t *testing.T) {
+	t.Parallel()
+	var posted []*batch.Batch
+	s := serve(t, func(_ context.Context, b *batch.Batch) error { posted = append(posted, b); return nil }, nil)
+	stream := s.begin(t)
+	name := strings.Repeat("quiet", 2000)
+	stream.sendNamed(t, 2, name)
+	u := stream.upload
+	u.awaitScope(t)
+	held := u.account.HeldBytes()
+	await(t, "it to be packed", func() (packed bool) { u.locked(func() { packed = u.packing.packed }); return packed })
+	if got := u.account.HeldBytes(); got > held-int64(len(name))/2 {
+		t.Errorf("packed, it holds %d bytes of %d, want much less", got, held)
+	}
+	stream.sendNamed(t, 1, name)
+	await(t, "it to be unpacked", func() (packed bool) { u.locked(func() { packed = u.packing.packed }); return !packed })
+	u.locked(func() {
+		if u.packing.quiet != 2*minQuiet {
+			t.Errorf("it is packed again after %v, want %v", u.packing.quiet, 2*minQuiet)
+		}
+	})
+	summary, err := stream.CloseAndRecv()
+	if err != nil || summary.GetScopeCount() != 3 || summary.GetRawBytes() < int64(3*len(name)) || len(posted) != 1 {
+		t.Errorf("%v, %v, %d batches; want 3 scopes in 1", summary, err, len(posted))
 	}
 }
 
