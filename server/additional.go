@@ -150,7 +150,7 @@ func (s *Server) offer(from *access.Grant, b *batch.Batch) {
 		b.File.Release()
 		return
 	}
-	s.additional.mirror.Offer(from.Sender(), b)
+	s.additional.mirror.Offer(from.Caller(), b)
 }
 
 // closeAdditional waits up to DrainTime for batches that are still queued.

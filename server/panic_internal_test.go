@@ -23,7 +23,7 @@ import (
 // panicking is a way to an intake that panics, with itself: with all that it has.
 type panicking struct{ config intake.Config }
 
-func (p panicking) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+func (p panicking) Forward(context.Context, intake.Caller, *batch.Batch) error {
 	panic(p.config.APIKey)
 }
 
@@ -76,7 +76,7 @@ type scripted struct {
 	steps []func() error
 }
 
-func (s *scripted) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+func (s *scripted) Forward(context.Context, intake.Caller, *batch.Batch) error {
 	s.mu.Lock()
 	step := s.steps[0]
 	if len(s.steps) > 1 {

@@ -15,7 +15,7 @@ import (
 // stuck is a way to an intake that heeds no context.
 type stuck struct{ entered, release chan struct{} }
 
-func (s stuck) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+func (s stuck) Forward(context.Context, intake.Caller, *batch.Batch) error {
 	close(s.entered)
 	<-s.release
 	return nil

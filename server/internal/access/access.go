@@ -285,12 +285,12 @@ func (g *Grant) Group() memory.Group {
 	return memory.Group{Name: g.tenant.Name, Uploads: g.tenant.Uploads, Bytes: g.tenant.Bytes}
 }
 
-// Sender returns the caller and the tags that batches are forwarded with.
-func (g *Grant) Sender() intake.Sender {
+// Caller returns the caller and the tags that batches are forwarded with.
+func (g *Grant) Caller() intake.Caller {
 	if g.tenant == nil {
-		return intake.Sender{}
+		return intake.Caller{}
 	}
-	return intake.Sender{Caller: g.tenant.Name, AdditionalTags: g.tenant.AdditionalTags}
+	return intake.Caller{Name: g.tenant.Name, AdditionalTags: g.tenant.AdditionalTags}
 }
 
 // TenantName returns the name of the tenant, or "" if anyone may upload.

@@ -18,7 +18,7 @@ import (
 // Forwarder forwards batches. It returns nil when a batch is accepted, and does not read
 // it after it returns.
 type Forwarder interface {
-	ForwardFor(context.Context, intake.Sender, *batch.Batch) error
+	Forward(context.Context, intake.Caller, *batch.Batch) error
 }
 
 // Route is the way to an intake, shared by all its tenants.

@@ -111,7 +111,7 @@ func TestAnswersEnd(t *testing.T) {
 				}, intake.OnAttempt(seen.add))
 				handling := piped(client, test.answer)
 				begin := time.Now()
-				err := client.Forward(t.Context(), smallBatch())
+				err := client.Forward(t.Context(), intake.Caller{}, smallBatch())
 				first := seen.all()[0]
 				if first.Class != test.class || first.HTTPStatus != test.status || first.Duration > test.most {
 					t.Errorf("%+v, want %s, status %d within %v", first, test.class, test.status, test.most)

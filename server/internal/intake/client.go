@@ -76,7 +76,7 @@ type Client struct {
 // Option passes a collaborator to [New].
 type Option func(*Client)
 
-// OnAttempt calls f after each attempt, before the next one and before ForwardFor returns.
+// OnAttempt calls f after each attempt, before the next one and before Forward returns.
 // The goroutines that forward call it, so it must be safe for concurrent use and must
 // not block.
 func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = f } }

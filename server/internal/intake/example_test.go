@@ -12,7 +12,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-func ExampleClient_ForwardFor() {
+func ExampleClient_Forward() {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -35,7 +35,7 @@ func ExampleClient_ForwardFor() {
 		return
 	}
 	defer client.Close()
-	fmt.Println(client.ForwardFor(context.Background(), intake.Sender{}, smallBatch()))
+	fmt.Println(client.Forward(context.Background(), intake.Caller{}, smallBatch()))
 	// Output:
 	// attempt 1 at batch 7 was unavailable
 	// attempt 2 at batch 7 was accepted

@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-
-	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
 // SetTransport has the client's requests go through rt.
@@ -35,8 +33,3 @@ func ClassOf(status int) Class { return judgeStatus(status).class }
 
 // CheckProxies is checkProxies.
 func CheckProxies() error { return checkProxies() }
-
-// Forward forwards a batch for the default sender.
-func (c *Client) Forward(ctx context.Context, b *batch.Batch) error {
-	return c.ForwardFor(ctx, Sender{}, b)
-}

@@ -151,7 +151,7 @@ func TestFaults(t *testing.T) {
 				cfg.PostTimeout = 5 * time.Second
 			}
 			client := newClient(t, cfg, intake.OnAttempt(seen.add))
-			if err := client.Forward(t.Context(), tt.batch()); (err != nil) != (tt.want == "refused") {
+			if err := client.Forward(t.Context(), intake.Caller{}, tt.batch()); (err != nil) != (tt.want == "refused") {
 				t.Fatal(err)
 			}
 			var got []string
@@ -197,7 +197,7 @@ func TestReadsNothing(t *testing.T) {
 		}
 	}}
 	client := newClient(t, intake.Config{URL: url, PostTimeout: 2 * time.Second, Retry: quick()}, intake.OnAttempt(seen.add))
-	if err := client.Forward(t.Context(), largeBatch()); err != nil {
+	if err := client.Forward(t.Context(), intake.Caller{}, largeBatch()); err != nil {
 		t.Fatal(err)
 	}
 	if first := seen.all()[0]; first.Class != intake.ClassTimeout || first.InDoubt {
@@ -320,7 +320,7 @@ func TestCancelWhileTheIntakeIsSilent(t *testing.T) {
 				<-returned // what is not read by then stays unsent
 			})
 			client := newClient(t, intake.Config{URL: url, PostTimeout: time.Minute})
-			err := client.Forward(ctx, tt.batch())
+			err := client.Forward(ctx, intake.Caller{}, tt.batch())
 			close(returned)
 			failed, ok := errors.AsType[*intake.Error](err)
 			if !ok || !errors.Is(err, context.Canceled) || failed.InDoubt() != tt.inDoubt || failed.Attempts != 1 {
@@ -376,7 +376,7 @@ func TestUnixSocket(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	client := newClient(t, intake.Config{URL: "unix://" + path + ":/symdb/v1/input", PostTimeout: 10 * time.Second})
-	if err := client.Forward(t.Context(), smallBatch()); err != nil {
+	if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// Sender identifies the caller of a batch.
-type Sender struct {
-	// Caller takes turns with other callers, see Config.MaxConnections. The default
-	// is the service of the batch.
-	Caller string
+// Caller is the one for whom a batch is forwarded.
+type Caller struct {
+	// Name identifies the caller, which takes turns with others, see
+	// Config.MaxConnections. The default is the service of the batch.
+	Name string
 	// AdditionalTags replaces Config.AdditionalTags unless it is empty. It must not
 	// contain control characters.
 	AdditionalTags string
 }
 
-// ForwardFor posts the batch until the intake accepts it with a 2xx status, and then
+// Forward posts the batch until the intake accepts it with a 2xx status, and then
 // returns nil. Every attempt sends the same bytes. It gives up with an [*Error]:
 //
 //   - at once, if the intake refuses the batch for good, or at this size
@@ -31,7 +31,7 @@ type Sender struct {
 //   - with ctx's error, if the caller cancels.
 //
 // It does not read the batch after it returns.
-func (c *Client) ForwardFor(ctx context.Context, from Sender, b *batch.Batch) error {
+func (c *Client) Forward(ctx context.Context, from Caller, b *batch.Batch) error {
 	f := c.newForwarding(from, b)
 	for {
 		p, err := c.turns.acquire(ctx, f.caller, &f.deadline)
@@ -52,7 +52,7 @@ func (c *Client) ForwardFor(ctx context.Context, from Sender, b *batch.Batch) er
 	}
 }
 
-// forwarding is the state of one call of ForwardFor.
+// forwarding is the state of one call of Forward.
 type forwarding struct {
 	client   *Client
 	form     *form
@@ -69,10 +69,10 @@ type forwarding struct {
 	retryAfter time.Duration // from the last answer
 }
 
-func (c *Client) newForwarding(from Sender, b *batch.Batch) *forwarding {
+func (c *Client) newForwarding(from Caller, b *batch.Batch) *forwarding {
 	f := &forwarding{
 		client: c, form: newForm(b), batchNum: b.Num,
-		caller: cmp.Or(from.Caller, b.Header.Service),
+		caller: cmp.Or(from.Name, b.Header.Service),
 		tags:   cmp.Or(from.AdditionalTags, c.config.AdditionalTags),
 	}
 	if c.config.BatchDeadline > 0 {

@@ -31,7 +31,7 @@ func connections(n int) func(*intake.Config) {
 func hold(t *testing.T, client *intake.Client) <-chan error {
 	t.Helper()
 	forwarded := make(chan error, 1)
-	go func() { forwarded <- client.Forward(t.Context(), smallBatch()) }()
+	go func() { forwarded <- client.Forward(t.Context(), intake.Caller{}, smallBatch()) }()
 	synctest.Wait()
 	return forwarded
 }
@@ -45,7 +45,7 @@ func TestOneServiceDoesNotDelayAnother(t *testing.T) {
 		accepted := forwardMany(t, client, many, batchOf("large"))
 		synctest.Wait()
 		begin := time.Now()
-		if err := client.Forward(t.Context(), batchOf("small")); err != nil {
+		if err := client.Forward(t.Context(), intake.Caller{}, batchOf("small")); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took > 3*time.Second {
@@ -121,7 +121,7 @@ func TestCancelInTheQueue(t *testing.T) {
 			if err := <-first; err != nil {
 				t.Error(err)
 			}
-			if err := client.Forward(t.Context(), smallBatch()); err != nil || m.count() != 2 {
+			if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil || m.count() != 2 {
 				t.Errorf("%v after %d requests, want acceptance of the second", err, m.count())
 			}
 		})
@@ -140,7 +140,7 @@ func TestBackoffKeepsNoTurn(t *testing.T) {
 		client := modelClient(t, m, connections(1))
 		paused := hold(t, client)
 		begin := time.Now()
-		if err := client.Forward(t.Context(), smallBatch()); err != nil || time.Now() != begin {
+		if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil || time.Now() != begin {
 			t.Errorf("%v after %v, want acceptance at once", err, time.Since(begin))
 		}
 		if err := <-paused; err != nil || time.Since(begin) < time.Minute {
@@ -191,7 +191,7 @@ func TestHangingProbesLeaveATurn(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		for range 100 {
-			go func() { _ = client.Forward(ctx, smallBatch()) }()
+			go func() { _ = client.Forward(ctx, intake.Caller{}, smallBatch()) }()
 		}
 		<-time.After(10 * time.Minute)
 		m.mu.Lock()
@@ -249,9 +249,9 @@ func TestPanicGivesTheTurnBack(t *testing.T) {
 					t.Errorf("recovered %v, want the panic", got)
 				}
 			}()
-			_ = client.Forward(t.Context(), smallBatch())
+			_ = client.Forward(t.Context(), intake.Caller{}, smallBatch())
 		}()
-		if err := client.Forward(t.Context(), smallBatch()); err != nil {
+		if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 			t.Error(err)
 		}
 	})

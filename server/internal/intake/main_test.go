@@ -53,7 +53,7 @@ func forwardMany(t *testing.T, client *intake.Client, count int, b *batch.Batch)
 	var forwarding sync.WaitGroup
 	for range count {
 		forwarding.Go(func() {
-			if err := client.Forward(t.Context(), b); err != nil {
+			if err := client.Forward(t.Context(), intake.Caller{}, b); err != nil {
 				t.Error(err)
 			}
 		})

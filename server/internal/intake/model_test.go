@@ -139,7 +139,7 @@ func modelClient(t *testing.T, m *model, change func(*intake.Config), options ..
 // failure returns what Forward fails with.
 func failure(t *testing.T, client *intake.Client, ctx context.Context) *intake.Error { //nolint:revive // t comes first
 	t.Helper()
-	err := client.Forward(ctx, smallBatch())
+	err := client.Forward(ctx, intake.Caller{}, smallBatch())
 	failed, ok := errors.AsType[*intake.Error](err)
 	if !ok {
 		t.Fatalf("Forward returned %v", err)

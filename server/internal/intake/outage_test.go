@@ -112,7 +112,7 @@ func TestNoOutage(t *testing.T) {
 			return status(429)
 		}}, nil, intake.OnOutage(reports.add))
 		for range 10 {
-			if err := client.Forward(t.Context(), smallBatch()); err != nil {
+			if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -166,7 +166,7 @@ func TestFlappingIsReportedOnceAMinute(t *testing.T) {
 		client := modelClient(t, m, nil, intake.OnOutage(reports.add))
 		flapping := func(length time.Duration) {
 			for end := time.Now().Add(length); time.Now().Before(end); {
-				if err := client.Forward(t.Context(), smallBatch()); err != nil {
+				if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 					t.Fatal(err)
 				}
 			}

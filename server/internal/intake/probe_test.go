@@ -41,7 +41,7 @@ func TestDeadIntakeGetsProbes(t *testing.T) {
 				client := modelClient(t, m, func(c *intake.Config) { c.MaxConnections = connectionCount })
 				accepted := make(chan error, uploadCount)
 				for range uploadCount {
-					go func() { accepted <- client.Forward(t.Context(), smallBatch()) }()
+					go func() { accepted <- client.Forward(t.Context(), intake.Caller{}, smallBatch()) }()
 				}
 				// After ten failures only what is being posted continues.
 				const first, perMinute = 10 + connectionCount + 85, 85
@@ -135,12 +135,12 @@ func TestCancelledProbe(t *testing.T) {
 		// A single batch opens the breaker, and then probes.
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- client.Forward(ctx, smallBatch()) }()
+		go func() { ended <- client.Forward(ctx, intake.Caller{}, smallBatch()) }()
 		<-time.After(2 * time.Minute)
 		phase.Store(1)
 		<-hanging
 		other := make(chan error)
-		go func() { other <- client.Forward(t.Context(), smallBatch()) }()
+		go func() { other <- client.Forward(t.Context(), intake.Caller{}, smallBatch()) }()
 		synctest.Wait()
 		phase.Store(2)
 		begin := time.Now()

@@ -86,7 +86,7 @@ func TestProxyChild(t *testing.T) {
 	client := newClient(t, intake.Config{
 		URL: url, PostTimeout: time.Minute, BatchDeadline: time.Minute, Retry: once(), TLS: trusted,
 	})
-	fmt.Println("forwarded:", client.Forward(t.Context(), smallBatch()))
+	fmt.Println("forwarded:", client.Forward(t.Context(), intake.Caller{}, smallBatch()))
 }
 
 // TestProxy reaches an intake by a proxy that the environment names, or not.

@@ -205,7 +205,7 @@ func TestAnswerHeadersAreBoundedHTTP2(t *testing.T) {
 				URL: server.URL, PostTimeout: time.Minute, BatchDeadline: time.Minute, Retry: once(),
 				TLS: always(server.Client().Transport.(*http.Transport).TLSClientConfig), //nolint:errcheck,forcetypeassert // it is one
 			}, intake.OnAttempt(seen.add))
-			err := client.Forward(t.Context(), smallBatch())
+			err := client.Forward(t.Context(), intake.Caller{}, smallBatch())
 			if (err == nil) != test.ok {
 				t.Errorf("Forward returned %v, want %v", err, test.ok)
 			}

@@ -17,7 +17,7 @@ func TestForwardRepeatsTheSameBytes(t *testing.T) {
 		m := &model{answer: scripted(408, 429, 500, 502, 503, 504, 204)}
 		var seen attempts
 		client := modelClient(t, m, nil, intake.OnAttempt(seen.add))
-		if err := client.Forward(t.Context(), smallBatch()); err != nil {
+		if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 			t.Fatal(err)
 		}
 		if len(m.contents) != 1 || len(m.requestIDs) != 7 || m.count() != 7 {
@@ -76,7 +76,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 						}
 						return status(200)
 					}}
-					if err := modelClient(t, m, nil).Forward(t.Context(), smallBatch()); err != nil {
+					if err := modelClient(t, m, nil).Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 						t.Fatal(err)
 					}
 					if pause := m.times[1].Sub(m.times[0]); pause < tt.least || pause > tt.least+tt.least/4+time.Second {
@@ -277,7 +277,7 @@ func TestAcceptedAlthoughCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		client := modelClient(t, &model{answer: scripted(200)}, nil, intake.OnAttempt(func(intake.Attempt) { cancel() }))
-		if err := client.Forward(ctx, smallBatch()); err != nil {
+		if err := client.Forward(ctx, intake.Caller{}, smallBatch()); err != nil {
 			t.Errorf("Forward returned %v, want nil as the intake accepted the batch", err)
 		}
 	})

@@ -31,7 +31,7 @@ func TestState(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range int64(2) {
 		all.Go(func() {
-			if err := client.Forward(t.Context(), newBatch(n+1)); err != nil {
+			if err := client.Forward(t.Context(), intake.Caller{}, newBatch(n+1)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -67,7 +67,7 @@ func TestHealth(t *testing.T) {
 		client := newClient(t, intake.Config{
 			URL: server.URL, PostTimeout: time.Minute, BatchDeadline: time.Minute, Retry: retry,
 		})
-		if err := client.Forward(t.Context(), newBatch(1)); err == nil {
+		if err := client.Forward(t.Context(), intake.Caller{}, newBatch(1)); err == nil {
 			t.Error("Forward returned nil, want an error")
 		}
 		if got := client.State().Health; got != test.want {
@@ -104,7 +104,7 @@ func TestStateDown(t *testing.T) {
 			t.Errorf("at the start: %+v, want up", got)
 		}
 		ended := make(chan error)
-		go func() { ended <- client.Forward(t.Context(), smallBatch()) }()
+		go func() { ended <- client.Forward(t.Context(), intake.Caller{}, smallBatch()) }()
 		<-time.After(10 * time.Second)
 		got := client.State()
 		if wait := time.Until(got.RetryAt); got.Health != intake.Down || wait <= 0 || wait > 75*time.Second {
@@ -160,7 +160,7 @@ func TestAttemptReason(t *testing.T) {
 					}
 					cancel()
 				}))
-				_ = client.Forward(ctx, smallBatch())
+				_ = client.Forward(ctx, intake.Caller{}, smallBatch())
 				if first == nil || !strings.Contains(first.Reason, test.want) || (test.want == "") != (first.Reason == "") ||
 					strings.Contains(first.Reason, "secret") {
 					t.Errorf("%+v, want reason %q without secrets", first, test.want)

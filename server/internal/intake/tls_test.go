@@ -106,7 +106,7 @@ func TestTLS(t *testing.T) {
 			client := newClient(t, intake.Config{
 				URL: in.URL + "/in?secret=1", PostTimeout: time.Minute, BatchDeadline: time.Minute, Retry: once(), TLS: test.client,
 			}, intake.OnAttempt(seen.add))
-			err := client.Forward(t.Context(), smallBatch())
+			err := client.Forward(t.Context(), intake.Caller{}, smallBatch())
 			count, _, _ := in.seen()
 			if test.want == "" {
 				if err != nil || count != 1 {
@@ -157,7 +157,7 @@ func TestTLSIsReplaced(t *testing.T) {
 				if i == 2 {
 					use(second, own)
 				}
-				if err := client.Forward(t.Context(), smallBatch()); err != nil {
+				if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 					t.Fatal(err)
 				}
 				_, serial, peer := in.seen()
@@ -170,7 +170,7 @@ func TestTLSIsReplaced(t *testing.T) {
 				t.Errorf("POSTs came from %v, though the certificate was replaced between the second and the third", peers)
 			}
 			use(second, pki.NewAuthority(t, "another"))
-			if err := client.Forward(t.Context(), smallBatch()); err == nil {
+			if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err == nil {
 				t.Error("an intake was trusted whose authority was taken away")
 			}
 		})
@@ -202,7 +202,7 @@ func TestTLSIsReplacedUnderTraffic(t *testing.T) {
 	for range forwarders {
 		working.Go(func() {
 			for range batches {
-				if err := client.Forward(t.Context(), smallBatch()); err != nil {
+				if err := client.Forward(t.Context(), intake.Caller{}, smallBatch()); err != nil {
 					t.Error(err)
 				}
 				if forwarded.Add(1)%3 == 0 {

@@ -107,7 +107,7 @@ func (l *lane) forward(ctx context.Context, p *parcel) (outcome Outcome, err err
 			outcome, err = Dropped, fmt.Errorf("panic: %v", panicked)
 		}
 	}()
-	err = l.Client.ForwardFor(ctx, p.sender, p.batch)
+	err = l.Client.Forward(ctx, p.caller, p.batch)
 	failure, ok := errors.AsType[*intake.Error](err)
 	switch {
 	case err == nil:

@@ -40,7 +40,7 @@ type Intake struct {
 
 // Client forwards a batch, as [intake.Client] does.
 type Client interface {
-	ForwardFor(context.Context, intake.Sender, *batch.Batch) error
+	Forward(context.Context, intake.Caller, *batch.Batch) error
 	Close()
 }
 
@@ -85,7 +85,7 @@ type Mirror struct {
 // parcel is a batch that lanes share.
 type parcel struct {
 	batch   *batch.Batch
-	sender  intake.Sender
+	caller  intake.Caller
 	bytes   int64
 	offered time.Time
 	refs    atomic.Int32
@@ -110,7 +110,7 @@ func New(cfg Config, account encode.Account, intakes []Intake) *Mirror {
 
 // Offer takes ownership of a batch: nobody else may read or spill its file. It never
 // waits. It must not be called after Close.
-func (m *Mirror) Offer(sender intake.Sender, b *batch.Batch) {
+func (m *Mirror) Offer(caller intake.Caller, b *batch.Batch) {
 	m.start.Do(func() {
 		for _, l := range m.lanes {
 			for range Workers {
@@ -119,7 +119,7 @@ func (m *Mirror) Offer(sender intake.Sender, b *batch.Batch) {
 		}
 	})
 	b.File.Transfer(m.account)
-	p := &parcel{batch: b, sender: sender, bytes: int64(b.File.Len()), offered: time.Now()}
+	p := &parcel{batch: b, caller: caller, bytes: int64(b.File.Len()), offered: time.Now()}
 	p.refs.Store(1)
 	for _, l := range m.lanes {
 		p.refs.Add(1)

@@ -33,9 +33,9 @@ func (a *account) Draw(bytes int) {
 }
 
 // client is an intake's, as a function.
-type client func(ctx context.Context, from intake.Sender, b *batch.Batch) error
+type client func(ctx context.Context, from intake.Caller, b *batch.Batch) error
 
-func (c client) ForwardFor(ctx context.Context, from intake.Sender, b *batch.Batch) error {
+func (c client) Forward(ctx context.Context, from intake.Caller, b *batch.Batch) error {
 	return c(ctx, from, b)
 }
 
@@ -87,12 +87,12 @@ func noise(tb testing.TB, drawn encode.Account, num int32) *batch.Batch {
 	return &batch.Batch{Header: &batch.Header{Service: "shop"}, Num: num, File: member.Finish().File(nil, nil)}
 }
 
-func hang(ctx context.Context, _ intake.Sender, _ *batch.Batch) error {
+func hang(ctx context.Context, _ intake.Caller, _ *batch.Batch) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func accept(context.Context, intake.Sender, *batch.Batch) error { return nil }
+func accept(context.Context, intake.Caller, *batch.Batch) error { return nil }
 
 // TestBounds has an intake that hangs hold no more, and for no longer, than it
 // may, and another one get all.
@@ -106,7 +106,7 @@ func TestBounds(t *testing.T) {
 			{Client: client(hang), Count: hanging.count}, {Client: client(accept), Count: taking.count},
 		})
 		for i := range offered {
-			m.Offer(intake.Sender{}, noise(t, &upload, int32(i)))
+			m.Offer(intake.Caller{}, noise(t, &upload, int32(i)))
 			synctest.Wait()
 		}
 		taking.require(t, offered, 0, 0)
@@ -123,7 +123,7 @@ func TestBounds(t *testing.T) {
 		if drawn.held.Load() != 0 {
 			t.Errorf("%d bytes are held after the time for it, want 0", drawn.held.Load())
 		}
-		m.Offer(intake.Sender{}, noise(t, &upload, 0)) // there is room again
+		m.Offer(intake.Caller{}, noise(t, &upload, 0)) // there is room again
 		m.Close(ended(t))
 		hanging.require(t, 0, 0, offered+1)
 	})
@@ -144,17 +144,17 @@ func TestOutcomes(t *testing.T) {
 		accepted, refused, dropped int
 	}{
 		"accepted": {client: accept, accepted: 1},
-		"unavailable": {client: func(context.Context, intake.Sender, *batch.Batch) error {
+		"unavailable": {client: func(context.Context, intake.Caller, *batch.Batch) error {
 			return &intake.Error{HTTPStatus: http.StatusServiceUnavailable}
 		}, dropped: 1},
-		"refused": {client: func(context.Context, intake.Sender, *batch.Batch) error {
+		"refused": {client: func(context.Context, intake.Caller, *batch.Batch) error {
 			return &intake.Error{HTTPStatus: http.StatusForbidden}
 		}, refused: 1},
-		"too large": {client: func(context.Context, intake.Sender, *batch.Batch) error {
+		"too large": {client: func(context.Context, intake.Caller, *batch.Batch) error {
 			return &intake.Error{HTTPStatus: http.StatusRequestEntityTooLarge}
 		}, refused: 1},
-		"panic":      {client: func(context.Context, intake.Sender, *batch.Batch) error { panic("test") }, dropped: 1},
-		"other":      {client: func(context.Context, intake.Sender, *batch.Batch) error { return errors.New("test") }, dropped: 1},
+		"panic":      {client: func(context.Context, intake.Caller, *batch.Batch) error { panic("test") }, dropped: 1},
+		"other":      {client: func(context.Context, intake.Caller, *batch.Batch) error { return errors.New("test") }, dropped: 1},
 		"for whom":   {client: sentBy, accepted: 1},
 		"same bytes": {client: readWhole, accepted: 1},
 	} {
@@ -164,7 +164,7 @@ func TestOutcomes(t *testing.T) {
 			var got tally
 			m := mirror.New(mirror.Config{QueueBytes: 1 << 20, MaxAge: time.Minute}, &drawn,
 				[]mirror.Intake{{Client: test.client, Count: got.count}})
-			m.Offer(intake.Sender{Caller: "tenant", AdditionalTags: "a:b"}, noise(t, nil, 7))
+			m.Offer(intake.Caller{Name: "tenant", AdditionalTags: "a:b"}, noise(t, nil, 7))
 			m.Close(t.Context())
 			got.require(t, test.accepted, test.refused, test.dropped)
 			if drawn.held.Load() != 0 {
@@ -174,14 +174,14 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func sentBy(_ context.Context, from intake.Sender, _ *batch.Batch) error {
-	if from != (intake.Sender{Caller: "tenant", AdditionalTags: "a:b"}) {
-		return errors.New("another sender")
+func sentBy(_ context.Context, from intake.Caller, _ *batch.Batch) error {
+	if from != (intake.Caller{Name: "tenant", AdditionalTags: "a:b"}) {
+		return errors.New("another caller")
 	}
 	return nil
 }
 
-func readWhole(_ context.Context, _ intake.Sender, b *batch.Batch) error {
+func readWhole(_ context.Context, _ intake.Caller, b *batch.Batch) error {
 	n, err := io.Copy(io.Discard, b.File.NewReader())
 	if err != nil || n != int64(b.File.Len()) || n < fileBytes {
 		return errors.New("not the whole file")
@@ -230,21 +230,21 @@ func TestSqueeze(t *testing.T) {
 			entered, open := make(chan struct{}, offered), make(chan struct{})
 			m := mirror.New(mirror.Config{QueueBytes: 10 << 20, MaxAge: time.Hour}, &drawn, []mirror.Intake{{
 				Count: got.count,
-				Client: client(func(ctx context.Context, from intake.Sender, b *batch.Batch) error {
+				Client: client(func(ctx context.Context, from intake.Caller, b *batch.Batch) error {
 					entered <- struct{}{}
 					<-open
 					return readWhole(ctx, from, b)
 				}),
 			}})
 			for i := range mirror.Workers {
-				m.Offer(intake.Sender{}, noise(t, nil, int32(i)))
+				m.Offer(intake.Caller{}, noise(t, nil, int32(i)))
 			}
 			for range mirror.Workers {
 				<-entered
 			}
 			busy := drawn.held.Load()
 			for i := range offered - mirror.Workers {
-				m.Offer(intake.Sender{}, noise(t, nil, int32(i)))
+				m.Offer(intake.Caller{}, noise(t, nil, int32(i)))
 			}
 			accepted := mirror.Workers
 			if spool != nil {
@@ -276,7 +276,7 @@ func TestCloseDrains(t *testing.T) {
 		var drawn account
 		var slow, hanging tally
 		m := mirror.New(mirror.Config{QueueBytes: 10 << 20, MaxAge: time.Hour}, &drawn, []mirror.Intake{
-			{Count: slow.count, Client: client(func(context.Context, intake.Sender, *batch.Batch) error {
+			{Count: slow.count, Client: client(func(context.Context, intake.Caller, *batch.Batch) error {
 				<-time.After(time.Second)
 				return nil
 			})},
@@ -284,7 +284,7 @@ func TestCloseDrains(t *testing.T) {
 		})
 		const offered = 6
 		for i := range offered {
-			m.Offer(intake.Sender{}, noise(t, nil, int32(i)))
+			m.Offer(intake.Caller{}, noise(t, nil, int32(i)))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -314,7 +314,7 @@ func TestRealClient(t *testing.T) {
 	var got tally
 	m := mirror.New(mirror.Config{QueueBytes: 10 << 20, MaxAge: time.Minute}, &drawn, []mirror.Intake{{Client: to, Count: got.count}})
 	for i := range 5 {
-		m.Offer(intake.Sender{}, noise(t, nil, int32(i)))
+		m.Offer(intake.Caller{}, noise(t, nil, int32(i)))
 	}
 	m.Close(t.Context())
 	got.require(t, 5, 0, 0)
@@ -326,7 +326,7 @@ func TestRealClient(t *testing.T) {
 // closing is a client whose batches end with its connections alone.
 type closing struct{ closed chan struct{} }
 
-func (c closing) ForwardFor(context.Context, intake.Sender, *batch.Batch) error {
+func (c closing) Forward(context.Context, intake.Caller, *batch.Batch) error {
 	<-c.closed
 	return errors.New("closed")
 }
@@ -342,7 +342,7 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 		m := mirror.New(mirror.Config{QueueBytes: 1 << 20, MaxAge: time.Minute}, &drawn, []mirror.Intake{
 			{Client: closing{make(chan struct{})}, Count: hanging.count},
 		})
-		m.Offer(intake.Sender{}, noise(t, nil, 1))
+		m.Offer(intake.Caller{}, noise(t, nil, 1))
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -174,13 +174,13 @@ func (s *sender) forward(ctx context.Context, b *batch.Batch) (err error) {
 	s.progress.posting.Store(b.Num)
 	ctx, end := s.opening.server.Tracer.batch(ctx, b)
 	begin := time.Now()
-	err = errInternal // if ForwardFor panics
+	err = errInternal // if Forward panics
 	defer func() {
 		s.progress.posting.Store(0)
 		s.opening.server.Observer.BatchForwarded(err == nil, time.Since(begin))
 		end(err)
 	}()
-	return s.opening.grant.Route.ForwardFor(ctx, s.opening.grant.Sender(), b)
+	return s.opening.grant.Route.Forward(ctx, s.opening.grant.Caller(), b)
 }
 
 func (s *sender) accept(b *batch.Batch) {

@@ -44,7 +44,7 @@ type served struct {
 // forwards is an intake.
 type forwards func(context.Context, *batch.Batch) error
 
-func (f forwards) ForwardFor(ctx context.Context, _ intake.Sender, b *batch.Batch) error {
+func (f forwards) Forward(ctx context.Context, _ intake.Caller, b *batch.Batch) error {
 	return f(ctx, b)
 }
 

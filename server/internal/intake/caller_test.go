@@ -12,9 +12,9 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// TestSendersTakeTurns has a caller with many services wait behind its own batches,
-// and each batch carry its sender's tags.
-func TestSendersTakeTurns(t *testing.T) {
+// TestCallersTakeTurns has a caller with many services wait behind its own batches,
+// and each batch carry its caller's tags.
+func TestCallersTakeTurns(t *testing.T) {
 	t.Parallel()
 	const noisy = 5
 	tags := make(chan string)
@@ -29,20 +29,20 @@ func TestSendersTakeTurns(t *testing.T) {
 	defer client.Close()
 	var forwarding sync.WaitGroup
 	defer forwarding.Wait()
-	begin := func(from Sender, service string, waiting int) {
+	begin := func(from Caller, service string, waiting int) {
 		b := *testForm(t).file
 		b.Header = &batch.Header{Service: service}
 		forwarding.Go(func() {
-			if err := client.ForwardFor(t.Context(), from, &b); err != nil {
+			if err := client.Forward(t.Context(), from, &b); err != nil {
 				t.Error(err)
 			}
 		})
 		wait.Until(t, "a batch to wait", client.State, func(s State) bool { return s.Posting == 1 && s.Waiting == waiting })
 	}
 	for i := range noisy {
-		begin(Sender{Caller: "noisy", AdditionalTags: "noisy"}, string(rune('a'+i)), i)
+		begin(Caller{Name: "noisy", AdditionalTags: "noisy"}, string(rune('a'+i)), i)
 	}
-	begin(Sender{Caller: "quiet"}, "f", noisy)
+	begin(Caller{Name: "quiet"}, "f", noisy)
 	var order []string
 	for range noisy + 1 {
 		order = append(order, <-tags)
@@ -69,7 +69,7 @@ func TestTagList(t *testing.T) {
 		}
 		b := *testForm(t).file
 		b.Header = &batch.Header{Service: "shop"}
-		err = client.ForwardFor(t.Context(), Sender{}, &b)
+		err = client.Forward(t.Context(), Caller{}, &b)
 		client.Close()
 		if got := <-sent; err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q is sent as %q, %v, want %v", tags, got, err, want)
