@@ -20,8 +20,8 @@ const (
 
 // breaker decides when an attempt may start, from the results of the attempts of all
 // batches. While closed it admits everything and counts consecutive failures. At the
-// threshold it opens and admits nothing for the delay. Then it is half-open: it admits
-// one probe, and another one whenever the last has been hanging for probeInterval. A
+// threshold it opens and admits nothing for probeDelay. Then it is half-open: it admits
+// one probe, and another one whenever the last has been hanging for hungProbeDelay. A
 // failed probe opens it again. Any answer that shows the intake is up closes it.
 //
 // In every state, a Retry-After holds all batches back until it has passed.
@@ -29,10 +29,10 @@ const (
 // The methods depend on the fields and on now alone. They are not safe for concurrent
 // use.
 type breaker struct {
-	threshold     int
-	delay         time.Duration  // between a failed probe and the next one, ±25%
-	probeInterval time.Duration  // between a probe that hangs and the next one
-	random        func() float64 // in [0, 1)
+	threshold      int
+	probeDelay     time.Duration  // between a failed probe and the next one, ±25%
+	hungProbeDelay time.Duration  // between a probe that hangs and the next one
+	random         func() float64 // in [0, 1)
 
 	state    breakerState
 	failures int // consecutive
@@ -89,7 +89,7 @@ func (b *breaker) admit(now time.Time) permit {
 		return permit{epoch: b.epoch}
 	}
 	b.become(breakerHalfOpen)
-	b.probeAt = now.Add(b.probeInterval)
+	b.probeAt = now.Add(b.hungProbeDelay)
 	return permit{epoch: b.epoch, probe: true}
 }
 
@@ -111,7 +111,7 @@ func (b *breaker) record(now time.Time, p permit, v verdict, retryAfter time.Dur
 		b.failures++
 		if p.probe || b.failures >= b.threshold {
 			b.become(breakerOpen)
-			b.probeAt = now.Add(time.Duration(float64(b.delay) * (0.75 + b.random()/2)))
+			b.probeAt = now.Add(time.Duration(float64(b.probeDelay) * (0.75 + b.random()/2)))
 		}
 	case p.probe: // cancelled, so another batch may probe at once
 		b.probeAt = now

@@ -9,9 +9,9 @@ import (
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	const (
-		threshold     = 3
-		delay         = 8 * time.Second // three quarters of it, as the random part is 0
-		probeInterval = 20 * time.Second
+		threshold      = 3
+		probeDelay     = 8 * time.Second // three quarters of it, as the random part is 0
+		hungProbeDelay = 20 * time.Second
 	)
 	type step struct {
 		at     int    // seconds
@@ -47,7 +47,7 @@ func TestBreaker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := breaker{threshold: threshold, delay: delay, probeInterval: probeInterval, random: func() float64 { return 0 }}
+			b := breaker{threshold: threshold, probeDelay: probeDelay, hungProbeDelay: hungProbeDelay, random: func() float64 { return 0 }}
 			permits := map[string]permit{}
 			start := time.Now()
 			for _, s := range steps {
@@ -94,7 +94,7 @@ func TestProbesAreSpread(t *testing.T) {
 		random float64
 		want   time.Duration
 	}{{0, 750 * time.Millisecond}, {0.5, time.Second}, {1, 1250 * time.Millisecond}} {
-		b := breaker{threshold: 1, delay: time.Second, random: func() float64 { return test.random }}
+		b := breaker{threshold: 1, probeDelay: time.Second, random: func() float64 { return test.random }}
 		now := time.Now()
 		b.record(now, b.admit(now), judgeStatus(500), 0)
 		if got := b.wait(now); got != test.want {

@@ -67,7 +67,7 @@ type Client struct {
 	dial      dialFunc
 	conns     *conns
 	transport http.RoundTripper
-	pool      *reloader
+	reloader  *reloader
 	secrets   secret.Redactor // of the secrets in requests
 	onAttempt func(Attempt)
 	turns     *turns
@@ -109,8 +109,8 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		secrets: secret.NewRedactor(secretsOf(cfg.APIKey, target, proxy)...),
 		turns:   newTurns(cfg),
 	}
-	c.pool = newReloader(cfg.TLS, c.newTransport)
-	c.transport = c.pool
+	c.reloader = newReloader(cfg.TLS, c.newTransport)
+	c.transport = c.reloader
 	for _, option := range options {
 		option(c)
 	}
@@ -165,6 +165,6 @@ func (c *Client) State() State {
 
 // Close closes all connections. A batch that is being forwarded is not accepted.
 func (c *Client) Close() {
-	c.pool.transport().CloseIdleConnections()
+	c.reloader.transport().CloseIdleConnections()
 	c.conns.close()
 }

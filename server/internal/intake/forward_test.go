@@ -169,7 +169,7 @@ func TestQueueDoesNotDelayProbes(t *testing.T) {
 			t.Errorf("%d attempts until the intake was down, want 10", m.count())
 		}
 		<-time.After(time.Minute)
-		// The breaker's delay is a second, a quarter more or less.
+		// ProbeDelay is a second, a quarter more or less.
 		if n := m.count(); n < 10+60*3/4 || n > 10+61*4/3 {
 			t.Errorf("%d attempts after a minute, want one probe a second, ±25%%", n)
 		}
@@ -199,7 +199,7 @@ func TestHangingProbesLeaveATurn(t *testing.T) {
 		m.mu.Unlock()
 		from := time.Now().Add(-5 * time.Minute)
 		for i := 1; i < len(times); i++ {
-			// A quarter of the 30 s after which they time out, and the breaker's delay.
+			// A quarter of the 30 s after which they time out, and the delay of a probe.
 			if pause := times[i].Sub(times[i-1]); times[i-1].After(from) && pause > 9*time.Second {
 				t.Errorf("no probe for %v, want at most 9 s", pause)
 			}

@@ -68,7 +68,7 @@ func quick() intake.Retry {
 		MaxBackoff:              10 * time.Millisecond,
 		MaxRetryAfter:           20 * time.Millisecond,
 		BreakerFailureThreshold: 100,
-		BreakerDelay:            10 * time.Millisecond,
+		ProbeDelay:              10 * time.Millisecond,
 	}
 }
 

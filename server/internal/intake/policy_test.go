@@ -105,7 +105,7 @@ func TestRetryValidate(t *testing.T) {
 		func(r *Retry) { r.MaxBackoff = r.MinBackoff - 1 },
 		func(r *Retry) { r.MaxRetryAfter = -1 },
 		func(r *Retry) { r.BreakerFailureThreshold = 0 },
-		func(r *Retry) { r.BreakerDelay = 0 },
+		func(r *Retry) { r.ProbeDelay = 0 },
 	} {
 		r := DefaultRetry()
 		spoil(&r)

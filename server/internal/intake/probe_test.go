@@ -130,7 +130,7 @@ func TestCancelledProbe(t *testing.T) {
 		}}
 		client := modelClient(t, m, func(c *intake.Config) {
 			c.Retry = intake.DefaultRetry()
-			c.Retry.BreakerDelay = 10 * time.Second
+			c.Retry.ProbeDelay = 10 * time.Second
 		})
 		// A single batch opens the breaker, and then probes.
 		ctx, cancel := context.WithCancel(t.Context())
@@ -177,7 +177,7 @@ func TestForwardFailsAtOnceInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := modelClient(t, &model{answer: scripted(0)}, func(c *intake.Config) {
 			c.Retry = intake.DefaultRetry()
-			c.Retry.BreakerDelay = time.Minute
+			c.Retry.ProbeDelay = time.Minute
 			c.BatchDeadline = 5 * time.Minute
 		})
 		_ = failure(t, client, t.Context())

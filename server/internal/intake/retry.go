@@ -21,9 +21,11 @@ type Retry struct {
 	// BreakerFailureThreshold is how many consecutive attempts, of all batches
 	// together, must find the intake down before only probes are sent.
 	BreakerFailureThreshold int
-	// BreakerDelay is the time between two probes, ±25%. When the intake is back, the
-	// starts of the batches that waited are spread over the same time.
-	BreakerDelay time.Duration
+	// ProbeDelay is the time between two probes of an intake that is down, ±25%, and the
+	// least time after which a probe that hangs is followed by another. A probe that is
+	// cancelled is replaced at once. After an outage, the starts of the batches that waited
+	// are spread over ProbeDelay.
+	ProbeDelay time.Duration
 }
 
 // DefaultRetry returns the recommended settings.
@@ -33,7 +35,7 @@ func DefaultRetry() Retry {
 		MaxBackoff:              30 * time.Second,
 		MaxRetryAfter:           time.Minute,
 		BreakerFailureThreshold: 10,
-		BreakerDelay:            time.Second,
+		ProbeDelay:              time.Second,
 	}
 }
 
@@ -48,8 +50,8 @@ func (r Retry) Validate() error {
 		return fmt.Errorf("max retry after %v is negative", r.MaxRetryAfter)
 	case r.BreakerFailureThreshold < 1 || r.BreakerFailureThreshold > 1<<20:
 		return fmt.Errorf("breaker failure threshold %d is not between 1 and 1048576", r.BreakerFailureThreshold)
-	case r.BreakerDelay <= 0:
-		return fmt.Errorf("breaker delay %v is not positive", r.BreakerDelay)
+	case r.ProbeDelay <= 0:
+		return fmt.Errorf("probe delay %v is not positive", r.ProbeDelay)
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestHealth(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}))
 		retry := intake.DefaultRetry()
-		retry.BreakerFailureThreshold, retry.BreakerDelay = 1, time.Hour
+		retry.BreakerFailureThreshold, retry.ProbeDelay = 1, time.Hour
 		client := newClient(t, intake.Config{
 			URL: server.URL, PostTimeout: time.Minute, BatchDeadline: time.Minute, Retry: retry,
 		})
@@ -98,7 +98,7 @@ func TestStateDown(t *testing.T) {
 		client := modelClient(t, m, func(c *intake.Config) {
 			c.Retry = intake.DefaultRetry()
 			c.Retry.BreakerFailureThreshold = 3
-			c.Retry.BreakerDelay = time.Minute
+			c.Retry.ProbeDelay = time.Minute
 		})
 		if got := client.State(); got.Health != intake.Up || !got.RetryAt.IsZero() {
 			t.Errorf("at the start: %+v, want up", got)

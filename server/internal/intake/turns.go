@@ -37,14 +37,14 @@ type turns struct {
 func newTurns(c Config) *turns {
 	t := &turns{
 		limit:  c.MaxConnections,
-		spread: c.Retry.BreakerDelay,
+		spread: c.Retry.ProbeDelay,
 		free:   c.MaxConnections,
 		breaker: breaker{
-			threshold: c.Retry.BreakerFailureThreshold,
-			delay:     c.Retry.BreakerDelay,
+			threshold:  c.Retry.BreakerFailureThreshold,
+			probeDelay: c.Retry.ProbeDelay,
 			// Probes that all hang until their timeout must leave a turn free.
-			probeInterval: max(c.Retry.BreakerDelay, c.PostTimeout/time.Duration(c.MaxConnections)),
-			random:        rand.Float64,
+			hungProbeDelay: max(c.Retry.ProbeDelay, c.PostTimeout/time.Duration(c.MaxConnections)),
+			random:         rand.Float64,
 		},
 		changed: make(chan struct{}),
 	}

@@ -115,7 +115,7 @@ func TestAcquirePutsTheDeadlineOff(t *testing.T) {
 	}
 }
 
-// Batches that waited for the intake to be back start spread over Retry.BreakerDelay.
+// Batches that waited for the intake to be back start spread over Retry.ProbeDelay.
 // A batch that comes later is not delayed.
 func TestStartsAreSpread(t *testing.T) {
 	t.Parallel()
