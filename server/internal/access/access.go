@@ -85,7 +85,7 @@ type Grant struct {
 	// Route leads to the intake. Learned is what the intake has taught about the size of
 	// the tenant's batches.
 	Route   *Route
-	Learned *batch.Limit
+	Learned *batch.LearnedLimit
 
 	tenant     *tenant.Tenant // nil if anyone may upload
 	credential tenant.Credential

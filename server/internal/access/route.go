@@ -32,7 +32,7 @@ type Route struct {
 
 	// learned is what the intake has taught about the size of batches, by tenant: the
 	// batches of one must not make those of others small. "" stands for no tenant.
-	learned map[string]*batch.Limit
+	learned map[string]*batch.LearnedLimit
 	uses    int      // streams, plus one for the table that has it
 	tenants []string // none if it is the server's own
 }
@@ -89,7 +89,7 @@ func NewRoutes(
 }
 
 func (r *Routes) newRoute(cfg intake.Config, options []intake.Option) (*Route, error) {
-	route := &Route{learned: map[string]*batch.Limit{}, drawnBytes: cfg.MaxConnections * ConnectionBytes}
+	route := &Route{learned: map[string]*batch.LearnedLimit{}, drawnBytes: cfg.MaxConnections * ConnectionBytes}
 	onOutage := intake.OnOutage(func(o intake.Outage) { r.onOutage(route, o) })
 	client, err := intake.New(cfg, append(slices.Clip(options), onOutage)...)
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *Routes) replace(table *tenant.Table) error {
 		}
 	}
 	for _, route := range append(slices.Collect(maps.Values(next)), r.Own) {
-		maps.DeleteFunc(route.learned, func(name string, _ *batch.Limit) bool { return !named[name] })
+		maps.DeleteFunc(route.learned, func(name string, _ *batch.LearnedLimit) bool { return !named[name] })
 	}
 	before := r.open
 	r.open = next
@@ -155,7 +155,7 @@ func (r *Routes) replace(table *tenant.Table) error {
 // acquire returns the route of a tenant's batches and what its intake has taught. T may
 // be nil. The caller must call release. The route is nil if the table has changed and no
 // longer has it.
-func (r *Routes) acquire(t *tenant.Tenant) (*Route, *batch.Limit) {
+func (r *Routes) acquire(t *tenant.Tenant) (*Route, *batch.LearnedLimit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	route, name := r.Own, ""
@@ -170,7 +170,7 @@ func (r *Routes) acquire(t *tenant.Tenant) (*Route, *batch.Limit) {
 	}
 	route.uses++
 	if route.learned[name] == nil {
-		route.learned[name] = &batch.Limit{}
+		route.learned[name] = &batch.LearnedLimit{}
 	}
 	return route, route.learned[name]
 }

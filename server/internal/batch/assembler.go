@@ -99,7 +99,7 @@ type Policy struct {
 	// crossed it, and the digits of its number. If it is not positive, there is none.
 	FlushThresholdRawBytes int64
 	// Learned lowers both thresholds. It may be nil.
-	Learned *Limit
+	Learned *LearnedLimit
 }
 
 // thresholds returns the current thresholds. raw is 0 if there is none.

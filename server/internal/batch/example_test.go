@@ -34,8 +34,8 @@ func ExampleBatch_Split() {
 	// scope package "main" > function "run": can't be split to fit into 160 bytes of JSON
 }
 
-func ExampleLimit() {
-	var learned batch.Limit
+func ExampleLearnedLimit() {
+	var learned batch.LearnedLimit
 	policy := batch.Policy{FlushThresholdBytes: 2 << 20, Learned: &learned}
 
 	for _, limits := range learned.Refused(sized(100_000, 1_200_000)) { // the intake's answer was 413

@@ -11,10 +11,10 @@ import (
 
 func TestThresholds(t *testing.T) {
 	t.Parallel()
-	learned, learnedRaw := &batch.Limit{}, &batch.Limit{}
+	learned, learnedRaw := &batch.LearnedLimit{}, &batch.LearnedLimit{}
 	learned.Refused(sized(60_000, 600_000))
 	learnedRaw.Refused(sized(1000, 150_000))
-	compressed := func(threshold int, learned *batch.Limit) batch.Policy {
+	compressed := func(threshold int, learned *batch.LearnedLimit) batch.Policy {
 		return batch.Policy{FlushThresholdBytes: threshold, Learned: learned}
 	}
 	raw := batch.Policy{FlushThresholdBytes: 1 << 20, FlushThresholdRawBytes: 100_000}
@@ -26,7 +26,7 @@ func TestThresholds(t *testing.T) {
 		"every scope by itself":    {policy: batch.Policy{}, name: noises(1), want: 1},
 		"that stays":               {policy: compressed(0, learned), name: noises(1), want: 1},
 		"compressed":               {policy: compressed(60_000, nil), name: noises(45_000), want: 2},
-		"nothing learned":          {policy: compressed(60_000, new(batch.Limit)), name: noises(45_000), want: 2},
+		"nothing learned":          {policy: compressed(60_000, new(batch.LearnedLimit)), name: noises(45_000), want: 2},
 		"learned":                  {policy: compressed(60_000, learned), name: noises(45_000), want: 1},
 		"learned is higher":        {policy: compressed(10_000, learned), name: noises(33_000), want: 1},
 		"learned raw":              {policy: batch.Policy{FlushThresholdBytes: 1 << 20, Learned: learnedRaw}, name: noises(10_000), want: 8},

@@ -19,33 +19,33 @@ const usualRatio = 24
 // before a higher threshold is tried.
 const minPatience, maxPatience = 8, 256
 
-// Limit learns how large a batch may be from those that an intake accepts and those that it
-// refuses as too large (413, RFC 9110, section 15.5.14). It learns the compressed and the
-// raw size separately, because an intake may limit either. It is safe for concurrent use.
+// LearnedLimit learns how large a batch may be from those that an intake accepts and those
+// that it refuses as too large (413, RFC 9110, section 15.5.14). It learns the compressed and
+// the raw size separately, because an intake may limit either. It is safe for concurrent use.
 // The zero value has learned nothing.
-type Limit struct {
+type LearnedLimit struct {
 	mu              sync.Mutex
-	compressed, raw learned
+	compressed, raw learnedSize
 	// Copies of the two thresholds, which every scope reads.
 	compressedBytes, rawBytes atomic.Int64
 }
 
 // Thresholds returns the sizes that a batch should not exceed, 0 if nothing is learned.
-func (l *Limit) Thresholds() Limits {
+func (l *LearnedLimit) Thresholds() Limits {
 	return Limits{CompressedBytes: int(l.compressedBytes.Load()), RawBytes: l.rawBytes.Load()}
 }
 
 // publish updates the copies of the thresholds. The caller must hold mu.
-func (l *Limit) publish() {
+func (l *LearnedLimit) publish() {
 	l.compressedBytes.Store(l.compressed.threshold)
 	l.rawBytes.Store(l.raw.threshold)
 }
 
 // Refused records that b was refused as too large. It returns limits to split b to, the most
 // promising first. Each is at most half of one of its sizes, so that repeated refusals end.
-func (l *Limit) Refused(b *Batch) []Limits { return l.refuse(int64(b.File.Len()), b.RawBytes) }
+func (l *LearnedLimit) Refused(b *Batch) []Limits { return l.refuse(int64(b.File.Len()), b.RawBytes) }
 
-func (l *Limit) refuse(compressed, raw int64) []Limits {
+func (l *LearnedLimit) refuse(compressed, raw int64) []Limits {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer l.publish()
@@ -66,7 +66,7 @@ func half(size int64) int64 { return max(1, size/2) }
 // blamesRaw reports whether a batch was probably refused for its raw size: the size that
 // exceeds the largest accepted one by more. If they are close, it is the one that has a
 // threshold already; but never one that is at its floor.
-func (l *Limit) blamesRaw(compressed, raw int64) bool {
+func (l *LearnedLimit) blamesRaw(compressed, raw int64) bool {
 	if spent, rawSpent := half(compressed) < compressedFloorBytes, half(raw) < rawFloorBytes; spent != rawSpent {
 		return spent
 	}
@@ -85,9 +85,9 @@ func (l *Limit) blamesRaw(compressed, raw int64) bool {
 }
 
 // Accepted records that b was accepted. In time the thresholds rise.
-func (l *Limit) Accepted(b *Batch) { l.accept(int64(b.File.Len()), b.RawBytes) }
+func (l *LearnedLimit) Accepted(b *Batch) { l.accept(int64(b.File.Len()), b.RawBytes) }
 
-func (l *Limit) accept(compressed, raw int64) {
+func (l *LearnedLimit) accept(compressed, raw int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer l.publish()
@@ -95,8 +95,8 @@ func (l *Limit) accept(compressed, raw int64) {
 	l.raw.accept(raw)
 }
 
-// learned is what is learned about one size.
-type learned struct {
+// learnedSize is what is learned about one size, compressed or raw.
+type learnedSize struct {
 	threshold int64 // 0 if there is none
 	proven    int64 // largest accepted size, below any refused one
 	// full counts the accepted batches in a row that had reached the threshold. At patience
@@ -105,30 +105,30 @@ type learned struct {
 	trying         bool
 }
 
-func (l *learned) refuse(size, floor int64) {
-	l.proven = min(l.proven, size-1)
-	l.full = 0
-	l.patience = max(l.patience, minPatience)
+func (s *learnedSize) refuse(size, floor int64) {
+	s.proven = min(s.proven, size-1)
+	s.full = 0
+	s.patience = max(s.patience, minPatience)
 	threshold := max(size/2, floor)
-	if l.threshold != 0 && threshold >= l.threshold {
+	if s.threshold != 0 && threshold >= s.threshold {
 		return // the batch was made for an older threshold
 	}
-	l.threshold = threshold
-	if l.trying {
-		l.trying, l.patience = false, min(2*l.patience, maxPatience)
+	s.threshold = threshold
+	if s.trying {
+		s.trying, s.patience = false, min(2*s.patience, maxPatience)
 	}
 }
 
-func (l *learned) accept(size int64) {
-	l.proven = max(l.proven, size)
-	if l.threshold == 0 || size < l.threshold {
+func (s *learnedSize) accept(size int64) {
+	s.proven = max(s.proven, size)
+	if s.threshold == 0 || size < s.threshold {
 		return
 	}
-	if l.trying {
-		l.trying, l.patience = false, minPatience
+	if s.trying {
+		s.trying, s.patience = false, minPatience
 	}
-	if l.full++; l.full >= l.patience {
-		l.threshold, l.full, l.trying = 2*l.threshold, 0, true
+	if s.full++; s.full >= s.patience {
+		s.threshold, s.full, s.trying = 2*s.threshold, 0, true
 	}
-	l.threshold = max(l.threshold, size/2)
+	s.threshold = max(s.threshold, size/2)
 }

@@ -43,7 +43,7 @@ func TestLimitLearns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var limit Limit
+			var limit LearnedLimit
 			if limit.Thresholds() != (Limits{}) {
 				t.Errorf("at first it has learned %+v, want nothing", limit.Thresholds())
 			}
@@ -68,7 +68,7 @@ func TestLimitLearns(t *testing.T) {
 // TestLimitKnowsWhatIsAccepted has the size be learned of which less was accepted.
 func TestLimitKnowsWhatIsAccepted(t *testing.T) {
 	t.Parallel()
-	var limit Limit
+	var limit LearnedLimit
 	limit.accept(1<<20, 4<<20)
 	limit.refuse(1<<20, 8<<20) // which is no more than usual for such a file
 	if got := limit.Thresholds(); got != (Limits{RawBytes: 4 << 20}) {
@@ -88,7 +88,7 @@ func TestLimitRises(t *testing.T) {
 	for name, ratio := range map[string]int64{"of the file": 12, "of the JSON": 100} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var limit Limit
+			var limit LearnedLimit
 			limit.refuse(400_000, 400_000*ratio)
 			threshold := func() int64 { // of the file
 				if learned := limit.Thresholds(); ratio == 12 {
@@ -156,7 +156,7 @@ func TestLimitFindsTheIntakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var limit Limit
+			var limit LearnedLimit
 			policy := Policy{FlushThresholdBytes: flush, FlushThresholdRawBytes: flushRaw, Learned: &limit}
 			// fullAt is the length of a file at which a batch is full.
 			fullAt := func(ratio int64) int64 {
@@ -215,7 +215,7 @@ func largest(accepts func(int64) bool, most int64) int64 {
 
 func TestLimitConcurrently(t *testing.T) {
 	t.Parallel()
-	var limit Limit
+	var limit LearnedLimit
 	var learners sync.WaitGroup
 	for i := range 16 {
 		learners.Go(func() {
@@ -233,7 +233,7 @@ func TestLimitConcurrently(t *testing.T) {
 // TestLimitAtTheEdges has sizes that no batch has change nothing but thresholds.
 func TestLimitAtTheEdges(t *testing.T) {
 	t.Parallel()
-	var limit Limit
+	var limit LearnedLimit
 	limit.accept(0, 0)
 	for _, size := range []int64{0, 1, math.MaxInt64} {
 		for _, split := range limit.refuse(size, size) {
