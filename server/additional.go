@@ -113,7 +113,7 @@ func (s *Server) openAdditional() error {
 		a.clients = append(a.clients, client)
 		intakes[i] = mirror.Intake{Client: client, Count: s.countAdditional(i + 1)}
 	}
-	s.budget.Draw(len(intakes) * mirror.Workers * access.ConnectionBytes)
+	s.budget.Draw(len(intakes) * mirror.Workers * intake.ConnectionBytes)
 	a.account = s.budget.Open(0, func(o memory.Order) {
 		switch {
 		case o != memory.Squeeze:

@@ -50,10 +50,6 @@ func routeIDOf(in *tenant.Intake) routeID {
 // otherwise.
 const defaultConnections = 4
 
-// ConnectionBytes is drawn for a connection to an intake: its memory as measured with
-// `make loadtest`, and the longest headers of an answer.
-const ConnectionBytes = 104<<10 + 64<<10
-
 // maxRoutesPercent limits the connections to all intakes, in percent of the memory limit.
 const maxRoutesPercent = 25
 
@@ -89,7 +85,7 @@ func NewRoutes(
 }
 
 func (r *Routes) newRoute(cfg intake.Config, options []intake.Option) (*Route, error) {
-	route := &Route{learned: map[string]*batch.LearnedLimit{}, drawnBytes: cfg.MaxConnections * ConnectionBytes}
+	route := &Route{learned: map[string]*batch.LearnedLimit{}, drawnBytes: cfg.MaxConnections * intake.ConnectionBytes}
 	onOutage := intake.OnOutage(func(o intake.Outage) { r.onOutage(route, o) })
 	client, err := intake.New(cfg, append(slices.Clip(options), onOutage)...)
 	if err != nil {

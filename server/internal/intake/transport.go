@@ -20,6 +20,10 @@ import (
 // answers (1xx) before it, and the headers of a proxy's answer.
 const maxAnswerHeaderBytes = 64 << 10
 
+// ConnectionBytes is the memory to account for a connection to an intake: as measured with
+// `make loadtest`, and the longest headers of an answer.
+const ConnectionBytes = 104<<10 + maxAnswerHeaderBytes
+
 func (c *Client) newTransport(config *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyURL(c.proxy),
