@@ -100,8 +100,8 @@ type IntakeConfig struct {
 	// PostTimeout limits one POST, from dialling to the end of the answer.
 	PostTimeout time.Duration
 	// BatchDeadline is how long to keep retrying a batch. The last attempt may end
-	// PostTimeout later. Time spent waiting for a connection (MaxConnections) does not
-	// count. 0: as long as the client waits.
+	// PostTimeout later. Waiting for a connection (see MaxConnections) does not count,
+	// except during an outage. 0: as long as the client waits.
 	BatchDeadline time.Duration
 	// MaxConnections limits the connections to the intake, and so the batches posted
 	// at once. Other batches wait, round robin between services. A connection takes

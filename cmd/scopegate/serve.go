@@ -33,7 +33,7 @@ type serveCommand struct {
 	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold it instead; there is no flag for the key itself, because other users would see it."`
 	AdditionalTags string        `field:"Intake.AdditionalTags" group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags to send with each batch."`
 	PostTimeout    time.Duration `field:"Intake.PostTimeout" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long to keep retrying a batch, not counting its wait behind other batches; the last attempt may take the post timeout longer. 0: as long as its client waits."`
+	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long to keep retrying a batch, not counting its wait behind other batches except during an outage; the last attempt may take the post timeout longer. 0: as long as its client waits."`
 	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Most connections to the intake, and so most batches in flight. Other batches wait, round robin between services."`
 
 	FlushThreshold    settings.Size `field:"FlushThresholdBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`

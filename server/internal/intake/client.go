@@ -2,13 +2,10 @@ package intake
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/scopegate/scopegate/server/internal/secret"
 )
@@ -27,11 +24,11 @@ type Config struct {
 	// PostTimeout bounds one POST, from dialling to the end of the answer. It starts
 	// with the batch's turn, see MaxConnections.
 	PostTimeout time.Duration
-	// BatchDeadline is how long to keep starting attempts at one batch. The last one
-	// still has its PostTimeout: to cut it off would leave the batch in doubt. 0 means
-	// until the caller's context ends. Time in the queue does not count while the
-	// intake is up: it accepts batches, and a batch that failed would only come back
-	// later, at the end of the queue. During an outage the time counts.
+	// BatchDeadline is how long to keep starting attempts at one batch. The last one may
+	// end PostTimeout later: to cut it off would leave the batch in doubt. Waiting for a
+	// turn (see MaxConnections) does not count, except during an outage: while the intake
+	// accepts batches, one that failed would only come back later, at the end of the queue.
+	// 0 means until the caller's context ends.
 	BatchDeadline time.Duration
 	// MaxConnections bounds the connections to the intake, including idle ones, and
 	// the concurrent POSTs. Other batches wait for their turn in a queue that is served
@@ -81,8 +78,8 @@ type Option func(*Client)
 // not block.
 func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = f } }
 
-// New returns a client. It does not contact the intake. It returns an error if the URL
-// is invalid or a setting is out of range.
+// New returns a client. It does not contact the intake. It returns an error if the URL or
+// the URL of a proxy is invalid. The caller must have checked the other settings.
 func New(cfg Config, options ...Option) (*Client, error) {
 	target, socket, err := parseURL(cfg.URL)
 	if err != nil {
@@ -94,9 +91,6 @@ func New(cfg Config, options ...Option) (*Client, error) {
 	}
 	if cfg.Retry == (Retry{}) {
 		cfg.Retry = DefaultRetry()
-	}
-	if err := cfg.validate(); err != nil {
-		return nil, err
 	}
 	c := &Client{
 		config:  cfg,
@@ -115,25 +109,6 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		option(c)
 	}
 	return c, nil
-}
-
-func (c Config) validate() error {
-	switch {
-	case c.PostTimeout <= 0:
-		return fmt.Errorf("intake post timeout %v is not positive", c.PostTimeout)
-	case c.BatchDeadline < 0:
-		return fmt.Errorf("intake batch deadline %v is negative", c.BatchDeadline)
-	case c.MaxConnections < 1:
-		return fmt.Errorf("intake max connections %d is not positive", c.MaxConnections)
-	case !httpguts.ValidHeaderFieldValue(c.APIKey.Reveal()):
-		return errors.New("intake API key has a control character")
-	case !httpguts.ValidHeaderFieldValue(c.AdditionalTags):
-		return errors.New("intake additional tags have a control character")
-	}
-	if err := c.Retry.Validate(); err != nil {
-		return fmt.Errorf("intake retry: %w", err)
-	}
-	return nil
 }
 
 // State describes a client at one moment.

@@ -95,26 +95,6 @@ func TestPause(t *testing.T) {
 	}
 }
 
-func TestRetryValidate(t *testing.T) {
-	t.Parallel()
-	if err := DefaultRetry().Validate(); err != nil {
-		t.Errorf("the default is invalid: %v", err)
-	}
-	for _, spoil := range []func(*Retry){
-		func(r *Retry) { r.MinBackoff = 0 },
-		func(r *Retry) { r.MaxBackoff = r.MinBackoff - 1 },
-		func(r *Retry) { r.MaxRetryAfter = -1 },
-		func(r *Retry) { r.BreakerFailureThreshold = 0 },
-		func(r *Retry) { r.ProbeDelay = 0 },
-	} {
-		r := DefaultRetry()
-		spoil(&r)
-		if r.Validate() == nil {
-			t.Errorf("%+v is valid", r)
-		}
-	}
-}
-
 func TestJudgeStatus(t *testing.T) {
 	t.Parallel()
 	accepted := verdict{class: ClassAccepted, health: healthUp}

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,23 +36,6 @@ func DefaultRetry() Retry {
 		BreakerFailureThreshold: 10,
 		ProbeDelay:              time.Second,
 	}
-}
-
-// Validate returns an error that names the first setting out of range and its value.
-func (r Retry) Validate() error {
-	switch {
-	case r.MinBackoff <= 0:
-		return fmt.Errorf("min backoff %v is not positive", r.MinBackoff)
-	case r.MaxBackoff < r.MinBackoff:
-		return fmt.Errorf("max backoff %v is less than min backoff %v", r.MaxBackoff, r.MinBackoff)
-	case r.MaxRetryAfter < 0:
-		return fmt.Errorf("max retry after %v is negative", r.MaxRetryAfter)
-	case r.BreakerFailureThreshold < 1 || r.BreakerFailureThreshold > 1<<20:
-		return fmt.Errorf("breaker failure threshold %d is not between 1 and 1048576", r.BreakerFailureThreshold)
-	case r.ProbeDelay <= 0:
-		return fmt.Errorf("probe delay %v is not positive", r.ProbeDelay)
-	}
-	return nil
 }
 
 // pause returns how long a batch waits after its nth attempt, counted from 1. Fraction,
