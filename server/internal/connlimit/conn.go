@@ -8,25 +8,25 @@ import (
 )
 
 // Conn is a connection that counts until it is closed. Its methods are safe for
-// concurrent use. Those that it has beside a [net.Conn] do nothing if it is nil or closed.
+// concurrent use. The methods that [net.Conn] lacks do nothing if it is nil or closed.
 type Conn struct {
 	net.Conn
 	limiter *Limiter
-	address netip.Prefix // invalid: none
+	address netip.Prefix // invalid if it has none
 
 	// Guarded by the limiter's mu:
 
 	timer   *time.Timer // closes it if it stays unused
-	bytes   int         // that it holds
-	uses    int         // at a time
-	streams int         // that are open
-	since   time.Time   // a stream was opened or has ended
+	bytes   int         // held for it
+	uses    int         // calls of Use without their Release
+	streams int         // open streams
+	since   time.Time   // when a stream last opened or ended
 	kind    kind
-	place   *list.Element // among its kind; nil: it is closed
+	place   *list.Element // among its kind; nil once it is closed
 }
 
-// Draw draws what is held for the connection, or gives it back where the number is
-// negative. What is left is given back when it is closed.
+// Draw draws bytes that are held for the connection, or gives them back if negative.
+// Close gives back the rest.
 func (c *Conn) Draw(bytes int) {
 	c.update(func() {
 		c.bytes += bytes
@@ -37,8 +37,8 @@ func (c *Conn) Draw(bytes int) {
 	})
 }
 
-// Enter says that a stream was opened on the connection, and Exit that it has ended.
-// Connections whose last stream was opened longest ago are closed first.
+// Enter records that a stream was opened on the connection. The connections whose last
+// stream was opened longest ago are closed first.
 func (c *Conn) Enter() {
 	c.update(func() {
 		c.streams++
@@ -49,7 +49,7 @@ func (c *Conn) Enter() {
 	})
 }
 
-// Exit is the opposite of Enter.
+// Exit records that a stream has ended.
 func (c *Conn) Exit() {
 	c.update(func() {
 		c.streams--
@@ -57,8 +57,8 @@ func (c *Conn) Exit() {
 	})
 }
 
-// Use says that somebody who may uses the connection until Release. Until then it is not
-// closed to make room.
+// Use records that an authorized client uses the connection until Release. Until then it
+// is closed to make room only if EvictUsed is set.
 func (c *Conn) Use() {
 	c.update(func() {
 		if c.uses++; c.uses == 1 {
@@ -67,7 +67,7 @@ func (c *Conn) Use() {
 	})
 }
 
-// Release is the opposite of Use.
+// Release ends one Use.
 func (c *Conn) Release() {
 	c.update(func() {
 		if c.uses--; c.uses == 0 {
@@ -76,7 +76,7 @@ func (c *Conn) Release() {
 	})
 }
 
-// update makes a change, and closes the connections that have to be closed then.
+// update makes a change, and closes the connections that then exceed the limits.
 func (c *Conn) update(change func()) {
 	if c == nil {
 		return
@@ -93,8 +93,8 @@ func (c *Conn) update(change func()) {
 	l.closeEvicted(evicted)
 }
 
-// expire closes the connection if it was never used, and has had no stream for the time
-// that this may last.
+// expire closes the connection if it was never used and has had no stream for
+// UnusedTimeout. Otherwise it sets the timer again.
 func (c *Conn) expire() {
 	expired := false
 	c.update(func() {
@@ -113,7 +113,7 @@ func (c *Conn) expire() {
 		}
 	})
 	if expired {
-		_ = c.Conn.Close() // its reader sees that
+		_ = c.Conn.Close() // its reader notices
 	}
 }
 

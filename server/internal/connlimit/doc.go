@@ -1,7 +1,7 @@
-// Package connlimit bounds the connections that clients have open: how many there are,
-// how many from one address, and what those hold that are not used. Start at [New].
+// Package connlimit limits the connections that clients have open: their number, the
+// number from one address, and the memory of those not in use. Start at [New].
 //
-// Anybody can open a connection. So where there is no room for a new one, the one
-// that has been idle for longest is closed: clients that use theirs keep them, and new
-// ones get in. A new connection is refused only where all others are used.
+// Anyone can open a connection. So when there is no room for a new one, the connection
+// that has been idle longest is closed. Clients keep the connections that they use, and
+// new clients get in. A new connection is refused only if all others are in use.
 package connlimit

@@ -9,81 +9,81 @@ import (
 	"time"
 )
 
-// Limits are what a [Limiter] bounds. 0 stands for no limit, except in Connections.
+// Limits configures a [Limiter]. 0 means no limit, except in Connections.
 type Limits struct {
-	// Connections is how many may be open. Required.
+	// Connections limits the open connections. Required.
 	Connections int
-	// PeerConnections is how many of them may be of one IPv4 address, or of one IPv6
-	// network of 64 bits. Those of unix sockets have no address.
+	// PeerConnections limits the connections from one IPv4 address, or from one IPv6
+	// network of 64 bits. Connections on unix sockets have no address.
 	PeerConnections int
-	// IdleBytes is what those that are idle may hold together. Where they hold more,
-	// those that hold most are closed, and those that were used only where they hold four
-	// times as much as others.
+	// IdleBytes limits the memory of all connections not in use. If they hold more, the
+	// connections that hold most are closed. The bytes of a connection that was used
+	// before count a quarter.
 	IdleBytes int64
-	// UnusedTimeout is how long one may be open that has never been used, and has no
-	// stream.
+	// UnusedTimeout limits how long a connection may be open without ever being used and
+	// without a stream.
 	UnusedTimeout time.Duration
-	// EvictUsed has connections closed for others that are in use, too, where there are
-	// none that are not.
+	// EvictUsed also evicts connections in use, once all others are gone.
 	EvictUsed bool
-	// OnEvict is called with the other end of each connection that was closed to make
-	// room for others. Nil: nobody is.
+	// OnEvict is called with the remote address of each connection that was closed to
+	// make room. May be nil.
 	OnEvict func(client net.Addr)
 }
 
-// Budget is what is drawn from. Drawing a negative number gives back.
+// Budget is the memory that connections are drawn from. Drawing a negative number gives
+// bytes back.
 type Budget interface {
 	Draw(bytes int)
 }
 
-// Counts is what a limiter has done.
+// Counts counts connections.
 type Counts struct {
 	Open, Taken int64
-	// Refused were closed at once, Evicted to make room for others, and Unused as
-	// nobody has used them in time.
+	// Refused connections were closed at once, Evicted ones to make room, and Unused ones
+	// after UnusedTimeout.
 	Refused, Evicted, Unused int64
 }
 
-// Limiter keeps account of connections. It is safe for concurrent use. Its lock is not held
-// when connections are closed and OnEvict is called; its budget is drawn from while it is.
+// Limiter limits connections. It is safe for concurrent use. It holds its lock while it
+// draws from the budget, but not while it closes connections or calls OnEvict.
 type Limiter struct {
 	limits Limits
 	budget Budget
 
 	mu     sync.Mutex
 	counts Counts
-	// open has the connections of each kind, those first that are to be closed first.
+	// open holds the connections of each kind, in the order in which to close them.
 	open [kinds]list.List
-	// peers is how many connections each address has open.
+	// peers counts the open connections of each address.
 	peers map[netip.Prefix]int
-	// idleBytes is what those hold that are idle.
+	// idleBytes is the memory held by connections not in use.
 	idleBytes int64
 }
 
-// kind is a kind of connections. Those of the first kind are closed first.
+// kind says whether a connection is used. The connections of lower kinds are closed first.
 type kind int
 
 const (
-	unused kind = iota // it was never used
-	idle               // it was used
+	unused kind = iota // never used
+	idle               // used before
 	inUse
 	kinds
 )
 
-// New returns a limiter that draws what connections hold.
+// New returns a limiter that draws the memory of connections from budget.
 func New(limits Limits, budget Budget) *Limiter {
 	return &Limiter{limits: limits, budget: budget, peers: map[netip.Prefix]int{}}
 }
 
-// Counts returns what the limiter has done so far.
+// Counts returns the counts so far.
 func (l *Limiter) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.counts
 }
 
-// Take returns a connection that must be used in place of conn, and holds so many
-// bytes until it is closed. It returns nil, and closes conn, where there is no room.
+// Take returns a connection to be used in place of conn. It holds the given number of
+// bytes until it is closed. If there is no room, Take closes conn and returns nil.
 func (l *Limiter) Take(conn net.Conn, bytes int) *Conn {
 	c := &Conn{Conn: conn, limiter: l, address: addressOf(conn), bytes: bytes, since: time.Now()}
 	l.mu.Lock()
@@ -97,13 +97,13 @@ func (l *Limiter) Take(conn net.Conn, bytes int) *Conn {
 	l.mu.Unlock()
 	l.closeEvicted(evicted)
 	if !ok {
-		_ = conn.Close() // nothing was sent or read yet
+		_ = conn.Close() // nothing was sent yet
 		return nil
 	}
 	return c
 }
 
-// CloseIdle closes the connections that nobody uses and that have no stream.
+// CloseIdle closes the connections that are not in use and have no stream.
 func (l *Limiter) CloseIdle() {
 	l.closeWhere(idle, func(c *Conn) bool { return c.streams == 0 })
 }
@@ -123,12 +123,12 @@ func (l *Limiter) closeWhere(last kind, condition func(*Conn) bool) {
 	}
 	l.mu.Unlock()
 	for _, c := range closing {
-		_ = c.Close() // its reader sees that
+		_ = c.Close() // its reader notices
 	}
 }
 
-// until returns the connections until the last of that kind, in the order in which they are
-// to be closed. None may be removed meanwhile.
+// until returns the connections of all kinds up to last, in the order in which to close
+// them. None may be removed meanwhile.
 func (l *Limiter) until(last kind) iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		for k := range last + 1 {
@@ -141,11 +141,11 @@ func (l *Limiter) until(last kind) iter.Seq[*Conn] {
 	}
 }
 
-// makeRoom reports whether there is room for a connection of that address, and returns the one
-// that was evicted for it, if one had to be. An address that has its share makes room itself.
+// makeRoom reports whether there is room for a connection from address. It evicts another
+// one if it must, and returns it. An address at its limit loses a connection of its own.
 func (l *Limiter) makeRoom(address netip.Prefix) (evicted []*Conn, ok bool) {
-	hasShare := l.limits.PeerConnections > 0 && address.IsValid() && l.peers[address] >= l.limits.PeerConnections
-	if !hasShare && l.counts.Open < int64(l.limits.Connections) {
+	atLimit := l.limits.PeerConnections > 0 && address.IsValid() && l.peers[address] >= l.limits.PeerConnections
+	if !atLimit && l.counts.Open < int64(l.limits.Connections) {
 		return nil, true
 	}
 	last := idle
@@ -153,7 +153,7 @@ func (l *Limiter) makeRoom(address netip.Prefix) (evicted []*Conn, ok bool) {
 		last = inUse
 	}
 	for c := range l.until(last) {
-		if !hasShare || c.address == address {
+		if !atLimit || c.address == address {
 			l.evict(c)
 			return []*Conn{c}, true
 		}
@@ -161,8 +161,7 @@ func (l *Limiter) makeRoom(address netip.Prefix) (evicted []*Conn, ok bool) {
 	return nil, false
 }
 
-// evictHeavy evicts those connections that hold most until those that are idle hold no more
-// than they may.
+// evictHeavy evicts the heaviest connections until those not in use hold at most IdleBytes.
 func (l *Limiter) evictHeavy() (evicted []*Conn) {
 	for l.limits.IdleBytes > 0 && l.idleBytes > l.limits.IdleBytes {
 		c := l.heaviest()
@@ -172,8 +171,8 @@ func (l *Limiter) evictHeavy() (evicted []*Conn) {
 	return evicted
 }
 
-// heaviest returns the idle connection that holds most. One that was used counts with a
-// quarter: it holds most at the moment when its upload has ended.
+// heaviest returns the connection that holds most of those not in use. The bytes of one
+// that was used count a quarter, because it holds most just when its upload has ended.
 func (l *Limiter) heaviest() (heaviest *Conn) {
 	most := -1
 	for c := range l.until(idle) {
@@ -188,16 +187,16 @@ func (l *Limiter) heaviest() (heaviest *Conn) {
 	return heaviest
 }
 
-// evict removes a connection that is to be closed, which is counted.
+// evict removes and counts a connection. The caller must close it.
 func (l *Limiter) evict(c *Conn) {
 	l.remove(c)
 	l.counts.Evicted++
 }
 
-// closeEvicted closes connections that were evicted. mu must not be held.
+// closeEvicted closes evicted connections. The caller must not hold mu.
 func (l *Limiter) closeEvicted(conns []*Conn) {
 	for _, c := range conns {
-		_ = c.Conn.Close() // its reader sees that
+		_ = c.Conn.Close() // its reader notices
 		if l.limits.OnEvict != nil {
 			l.limits.OnEvict(c.RemoteAddr())
 		}
@@ -215,7 +214,7 @@ func (l *Limiter) add(c *Conn) {
 	}
 }
 
-// remove has the connection count no longer. Twice does nothing.
+// remove stops counting c. Removing again does nothing.
 func (l *Limiter) remove(c *Conn) {
 	if c.place == nil {
 		return
@@ -231,7 +230,7 @@ func (l *Limiter) remove(c *Conn) {
 	}
 }
 
-// move makes the connection the last one of a kind.
+// move makes c the last connection of a kind.
 func (l *Limiter) move(c *Conn, to kind) {
 	l.dequeue(c)
 	c.kind = to
@@ -253,7 +252,7 @@ func (l *Limiter) dequeue(c *Conn) {
 	}
 }
 
-// addressOf returns what counts as one address of the other end.
+// addressOf returns the remote address as PeerConnections counts it, or an invalid prefix.
 func addressOf(conn net.Conn) netip.Prefix {
 	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
 	if !ok {

@@ -14,9 +14,9 @@ import (
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 )
 
-// peer is the other end of a connection, which sees it closed.
+// peer is a network connection that records whether it was closed.
 type peer struct {
-	net.Conn // nil: nothing else is asked for
+	net.Conn // nil, as no other method is called
 	address  net.Addr
 	mu       sync.Mutex
 	closes   int
@@ -44,7 +44,7 @@ func from(address string) *peer {
 	return &peer{address: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))}
 }
 
-// purse is a budget.
+// purse is a budget without a limit.
 type purse struct {
 	mu    sync.Mutex
 	drawn int
@@ -56,7 +56,7 @@ func (p *purse) Draw(bytes int) {
 	p.drawn += bytes
 }
 
-// room is a limiter and the connections that were taken, by their names.
+// room is a limiter with the connections it has taken, by name.
 type room struct {
 	*connlimit.Limiter
 	purse purse
@@ -70,7 +70,7 @@ func newRoom(limits connlimit.Limits) *room {
 	return r
 }
 
-// enter has one come in from an address, and tells whether it was taken.
+// enter offers a connection from address and reports whether it was taken.
 func (r *room) enter(name, address string, bytes int) bool {
 	p := from(address)
 	c := r.Take(p, bytes)
@@ -81,7 +81,7 @@ func (r *room) enter(name, address string, bytes int) bool {
 	return true
 }
 
-// open returns the names of those that are open.
+// open returns the sorted names of the open connections.
 func (r *room) open() (names []string) {
 	for name, p := range r.peers {
 		if !p.closed() {
@@ -95,11 +95,11 @@ func (r *room) open() (names []string) {
 func (r *room) requireOpen(t *testing.T, want ...string) {
 	t.Helper()
 	if got := r.open(); !slices.Equal(got, want) || r.Counts().Open != int64(len(want)) {
-		t.Errorf("open are %v, and %d are counted; want %v", got, r.Counts().Open, want)
+		t.Errorf("%v are open and %d are counted, want %v", got, r.Counts().Open, want)
 	}
 }
 
-// leave closes all, twice, and checks that nothing is left.
+// leave closes all connections twice, and checks that nothing is left.
 func (r *room) leave(t *testing.T) {
 	t.Helper()
 	for _, c := range r.conns {
@@ -110,12 +110,12 @@ func (r *room) leave(t *testing.T) {
 		}
 	}
 	if r.purse.drawn != 0 || r.Counts().Open != 0 {
-		t.Errorf("%d bytes are drawn, and %d connections counted, at the end", r.purse.drawn, r.Counts().Open)
+		t.Errorf("%d bytes are drawn and %d connections counted at the end, want none", r.purse.drawn, r.Counts().Open)
 	}
 }
 
-// TestRoomIsMade: a new one gets in for the one that has been idle for longest, of
-// those that were never used first.
+// A new connection replaces the one that has been idle longest. Connections that were
+// never used go first.
 func TestRoomIsMade(t *testing.T) {
 	t.Parallel()
 	r := newRoom(connlimit.Limits{Connections: 4})
@@ -123,7 +123,7 @@ func TestRoomIsMade(t *testing.T) {
 		r.enter(name, "10.0.0.1:1", 10)
 	}
 	r.conns["a"].Use()
-	r.conns["b"].Enter() // a stream, such as a question for the server's health
+	r.conns["b"].Enter() // a stream, such as a health check
 	r.conns["b"].Exit()
 	r.enter("e", "10.0.0.2:1", 10)
 	r.requireOpen(t, "a", "b", "d", "e")
@@ -137,7 +137,7 @@ func TestRoomIsMade(t *testing.T) {
 	r.requireOpen(t, "b", "e", "f", "g")
 	r.conns["g"].Use()
 	if r.enter("h", "10.0.0.2:1", 10) {
-		t.Error("a connection was taken though all are used")
+		t.Error("a connection was taken although all others are in use")
 	}
 	r.requireOpen(t, "b", "e", "f", "g")
 	if got, want := r.Counts(), (connlimit.Counts{Open: 4, Taken: 7, Refused: 1, Evicted: 3}); got != want {
@@ -146,8 +146,7 @@ func TestRoomIsMade(t *testing.T) {
 	r.leave(t)
 }
 
-// TestUsedMakeRoom: where that is asked for, those that are used make room as well, the
-// one first that is used for longest.
+// With EvictUsed connections in use are evicted too, the one in use for longest first.
 func TestUsedMakeRoom(t *testing.T) {
 	t.Parallel()
 	r := newRoom(connlimit.Limits{Connections: 3, EvictUsed: true})
@@ -168,7 +167,7 @@ func TestUsedMakeRoom(t *testing.T) {
 	r.leave(t)
 }
 
-// TestEvictedAreNamed: the other end of each that is closed for others is told.
+// OnEvict gets the address of each evicted connection.
 func TestEvictedAreNamed(t *testing.T) {
 	t.Parallel()
 	var evicted []string
@@ -177,12 +176,12 @@ func TestEvictedAreNamed(t *testing.T) {
 		r.enter(address, address, 10)
 	}
 	if !slices.Equal(evicted, []string{"10.0.0.1:1", "10.0.0.1:2"}) {
-		t.Errorf("evicted are %v", evicted)
+		t.Errorf("%v were evicted, want the first two", evicted)
 	}
 	r.leave(t)
 }
 
-// TestShare: an address that has its share makes room among its own.
+// An address at its limit loses one of its own connections.
 func TestShare(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -204,7 +203,7 @@ func TestShare(t *testing.T) {
 			r.conns["b"].Use()
 			r.conns["c"].Use()
 			if r.enter("d", test.same[0], 10) {
-				t.Error("a connection more than its share was taken")
+				t.Error("a connection beyond the limit of its address was taken")
 			}
 			r.enter("d", test.other, 10)
 			r.requireOpen(t, "b", "c", "d", "other")
@@ -214,7 +213,7 @@ func TestShare(t *testing.T) {
 			r.leave(t)
 		})
 	}
-	t.Run("unix sockets have none", func(t *testing.T) {
+	t.Run("unix sockets have no address", func(t *testing.T) {
 		t.Parallel()
 		r := newRoom(connlimit.Limits{Connections: 10, PeerConnections: 1})
 		for _, name := range []string{"a", "b", "c"} {
@@ -225,8 +224,7 @@ func TestShare(t *testing.T) {
 	})
 }
 
-// TestIdleBytes: when those that are idle hold more than they may, those that hold most
-// are closed.
+// When connections not in use hold more than IdleBytes, the heaviest are closed.
 func TestIdleBytes(t *testing.T) {
 	t.Parallel()
 	r := newRoom(connlimit.Limits{Connections: 10, IdleBytes: 100})
@@ -237,29 +235,29 @@ func TestIdleBytes(t *testing.T) {
 	r.requireOpen(t, "a", "b", "c")
 	r.conns["a"].Draw(1)
 	r.requireOpen(t, "a", "c")
-	r.conns["b"].Draw(1000) // which is closed
+	r.conns["b"].Draw(1000) // does nothing: it is closed
 	r.conns["a"].Use()
 	r.conns["a"].Draw(1000)
 	r.requireOpen(t, "a", "c")
 	if r.purse.drawn != 1021+20 {
-		t.Errorf("%d bytes are drawn", r.purse.drawn)
+		t.Errorf("%d bytes are drawn, want %d", r.purse.drawn, 1021+20)
 	}
 	r.conns["a"].Draw(-1001)
 	r.conns["a"].Release()
 	r.enter("d", "10.0.0.1:1", 20)
 	r.enter("e", "10.0.0.1:1", 20)
 	r.requireOpen(t, "a", "c", "d", "e")
-	r.conns["a"].Draw(60) // 80, which counts as 20
+	r.conns["a"].Draw(60) // 80 bytes count as 20
 	r.requireOpen(t, "a", "e")
 	r.conns["a"].Use()
 	r.conns["a"].Draw(4)
 	r.enter("f", "10.0.0.1:1", 20)
-	r.conns["a"].Release() // 84, which counts as 21
+	r.conns["a"].Release() // 84 bytes count as 21
 	r.requireOpen(t, "e", "f")
 	r.leave(t)
 }
 
-// TestUnused: a connection that nobody uses is closed in time, unless it has a stream.
+// A connection that is never used is closed after the timeout, unless it has a stream.
 func TestUnused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -288,13 +286,13 @@ func TestUnused(t *testing.T) {
 		wait(timeout + 1)
 		r.requireOpen(t, "used")
 		if unused := r.Counts().Unused; unused != 3 {
-			t.Errorf("%d were closed as nobody used them", unused)
+			t.Errorf("%d connections were closed as unused, want 3", unused)
 		}
 		r.leave(t)
 	})
 }
 
-// TestClose closes those that are idle, and then all.
+// CloseIdle closes only what is neither in use nor has a stream. CloseAll closes the rest.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	r := newRoom(connlimit.Limits{Connections: 10})
@@ -312,7 +310,7 @@ func TestClose(t *testing.T) {
 	r.leave(t)
 }
 
-// TestNobodys: what is not limited can be drawn for and used.
+// The methods of a nil Conn do nothing.
 func TestNobodys(t *testing.T) {
 	t.Parallel()
 	var c *connlimit.Conn
@@ -323,8 +321,8 @@ func TestNobodys(t *testing.T) {
 	c.Release()
 }
 
-// TestAgainstModel does anything in any order: no limit is exceeded, and no connection
-// is closed that is used.
+// Whatever happens in whatever order, no limit is exceeded and no connection in use is
+// closed.
 func TestAgainstModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -339,7 +337,7 @@ func TestAgainstModel(t *testing.T) {
 			for name, s := range model {
 				if r.peers[name].closed() {
 					if s.uses > 0 {
-						rt.Fatalf("%s was closed while it was used", name)
+						rt.Fatalf("%s was closed while in use", name)
 					}
 					delete(model, name)
 					continue
@@ -361,7 +359,7 @@ func TestAgainstModel(t *testing.T) {
 				if r.enter(name, address, 10) {
 					model[name] = &state{bytes: 10}
 				} else if used < limits.Connections && (limits.PeerConnections == 0 || used < limits.PeerConnections) {
-					rt.Fatalf("refused with %d used", used)
+					rt.Fatalf("refused with only %d in use", used)
 				}
 			} else {
 				names := make([]string, 0, len(model))
@@ -394,7 +392,7 @@ func TestAgainstModel(t *testing.T) {
 			sum, idle, _ := drawn()
 			if sum != r.purse.drawn || limits.IdleBytes > 0 && idle > int(limits.IdleBytes) ||
 				int64(len(model)) != r.Counts().Open || len(model) > limits.Connections {
-				rt.Fatalf("%d bytes are drawn, want %d, of which %d are idle; %d are open, counted are %d",
+				rt.Fatalf("%d bytes are drawn, want %d, of which %d are idle; %d connections are open and %d are counted",
 					r.purse.drawn, sum, idle, len(model), r.Counts().Open)
 			}
 		}
