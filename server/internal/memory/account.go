@@ -7,51 +7,51 @@ import (
 	"time"
 )
 
-// Account is what one upload holds. Draw and Attribute are safe for concurrent
-// use, also with Close. The other methods are for one goroutine.
+// Account tracks the memory of one upload. Draw and Attribute are safe for concurrent use,
+// also with Close. The other methods must be called from one goroutine.
 type Account struct {
 	budget     *Budget
 	onPressure func(Order)
-	// owners are its group, from Enter on, and its caller, from Admit on.
+	// owners are its group, after Enter, and its caller, after Admit.
 	owners []*owner
 	// fixedBytes are held until Close, and can't be squeezed.
 	fixedBytes int
-	held       atomic.Int64 // drawn beside that
+	held       atomic.Int64 // drawn besides fixedBytes
 	attributed atomic.Int64
-	// receivingSince is in Unix nanoseconds. 0: it does not receive.
+	// receivingSince is in Unix nanoseconds, or 0 if the account does not receive.
 	receivingSince atomic.Int64
-	stuck          atomic.Bool // what it holds can't be squeezed
+	stuck          atomic.Bool // see Stuck
 
 	// Guarded by the budget's mu:
 
-	source   *Source // nil: it has not entered
+	source   *Source // nil before Enter
 	admitted bool
-	resumed  chan struct{} // closed when it resumes; nil: it does not wait
-	// withoutRoom: it has resumed though there was no room, and has not come back.
+	resumed  chan struct{} // closed when it resumes; nil if it does not wait
+	// withoutRoom is set if it resumed without room and has neither waited again nor closed.
 	withoutRoom bool
-	ending      bool // it was asked to
-	// seenBytes and seenSince are carriedBytes and receivingSince as accounts are sorted by
-	// them, because these change meanwhile.
+	ending      bool // whether it was asked to end
+	// seenBytes and seenSince are copies of carriedBytes and receivingSince, which may
+	// change while accounts are sorted by them.
 	seenBytes, seenSince int64
-	// squeezedBytes is what it held when it was last squeezed.
+	// squeezedBytes is what it held when it was last squeezed, at squeezedAt.
 	squeezedBytes int64
 	squeezedAt    time.Time
 }
 
-// Order is what an account is asked for when memory is short.
+// Order is a request to an account when memory is short.
 type Order int
 
 const (
-	// Squeeze asks to move out of memory what can be moved.
+	// Squeeze asks the account to move out of memory what it can.
 	Squeeze Order = iota + 1
-	// End asks to end: as the last resort, when more is drawn than there is; and
-	// streams that have long received nothing, when others are refused.
+	// End asks the stream to end. It is the last resort, when the budget is exceeded. It
+	// is also sent to streams that have long received nothing, when others are refused.
 	End
 )
 
-// Open returns an account that holds fixedBytes until Close. When memory is short,
-// onPressure is called with what the account is asked for. It is called in a goroutine of
-// its own, maybe once more after Close, and must wait for nothing but disks and cores.
+// Open returns an account that holds fixedBytes until Close. When memory is short, it
+// calls onPressure with an order, each time in a new goroutine, and possibly after Close.
+// onPressure must wait only for disks and processors.
 func (b *Budget) Open(fixedBytes int, onPressure func(Order)) *Account {
 	a := &Account{budget: b, fixedBytes: fixedBytes, onPressure: onPressure}
 	b.Draw(fixedBytes)
@@ -61,29 +61,28 @@ func (b *Budget) Open(fixedBytes int, onPressure func(Order)) *Account {
 	return a
 }
 
-// Source is where an upload comes from.
+// Source identifies the origin of an upload.
 type Source struct {
-	// Connection stands for the connection that it comes by. It is compared.
+	// Connection identifies the connection of the upload. It must be comparable.
 	Connection any
-	// Group is what its caller belongs to.
+	// Group is the group of the caller.
 	Group Group
 }
 
-// Group is what several callers belong to, such as a tenant with its services.
+// Group is a group of callers, such as a tenant with its services.
 type Group struct {
-	// Name is unique among groups. Empty: the callers belong to none.
+	// Name is unique among groups. If empty, the caller belongs to none.
 	Name string
-	// Uploads is how many accounts of the group may be admitted at a time. 0: any
-	// number.
+	// Uploads limits the admitted accounts of the group. 0 means no limit.
 	Uploads int
-	// Bytes is what the accounts of the group may hold together. 0: no limit but
-	// the share of what is free that each caller may hold.
+	// Bytes limits the memory of the group's accounts together. 0 means no limit besides
+	// the share of the free memory that each caller may hold.
 	Bytes int64
 }
 
-// Enter makes the account an upload's, or returns an [*OverloadError]. The caller is not
-// known before [Account.Admit]; until then the account counts as receiving. The limits
-// of a group are those that were given last.
+// Enter enters the account as an upload's, or returns an [*OverloadError]. The caller is
+// not known before [Account.Admit]; until then the account counts as receiving. The latest
+// Enter sets the limits of its group.
 func (a *Account) Enter(from Source) error {
 	b := a.budget
 	b.mu.Lock()
@@ -108,9 +107,10 @@ func (a *Account) Enter(from Source) error {
 	return nil
 }
 
-// Admit makes the account one of the caller's too, and has it hold fixedBytes more
-// until Close; or it returns an [*OverloadError]. Callers of the same name in different
-// groups are different ones. It must be called once, after Enter and before Wait.
+// Admit admits the account as one of the named caller, or returns an [*OverloadError]. In
+// both cases the account holds fixedBytes more until Close. Callers of the same name in
+// different groups are different callers. Admit must be called once, after Enter and
+// before Wait.
 func (a *Account) Admit(name string, fixedBytes int) error {
 	b := a.budget
 	b.mu.Lock()
@@ -132,7 +132,7 @@ func (a *Account) Admit(name string, fixedBytes int) error {
 	return nil
 }
 
-// join makes the account one of the owner's. mu must be held.
+// join adds the account to the owner. The caller must hold mu.
 func (a *Account) join(o *owner) {
 	a.budget.owners[o.key] = o
 	o.held.Add(a.totalBytes())
@@ -140,7 +140,7 @@ func (a *Account) join(o *owner) {
 	a.owners = append(a.owners, o)
 }
 
-// Draw draws a number of bytes, or gives them back where the number is negative.
+// Draw draws bytes, or gives them back if negative.
 // It never waits.
 func (a *Account) Draw(bytes int) {
 	a.held.Add(int64(bytes))
@@ -148,7 +148,7 @@ func (a *Account) Draw(bytes int) {
 	a.budget.Draw(bytes)
 }
 
-// Attribute has bytes that somebody else draws count as held by the account, too.
+// Attribute counts bytes that another owner draws as held by the account, too.
 func (a *Account) Attribute(bytes int) {
 	a.attributed.Add(int64(bytes))
 	a.count(bytes)
@@ -161,16 +161,16 @@ func (a *Account) count(bytes int) {
 	}
 }
 
-// HeldBytes returns what the account has drawn beside what is fixed.
+// HeldBytes returns the bytes drawn with Draw.
 func (a *Account) HeldBytes() int64 { return a.held.Load() }
 
-// carriedBytes returns what the account holds beside what is fixed, whoever has
-// drawn it.
+// carriedBytes returns the bytes that the account holds besides fixedBytes, drawn or
+// attributed.
 func (a *Account) carriedBytes() int64 { return a.held.Load() + a.attributed.Load() }
 
 func (a *Account) totalBytes() int64 { return int64(a.fixedBytes) + a.carriedBytes() }
 
-// Receiving says whether the server waits for what the account's client sends.
+// Receiving sets whether the server is waiting for the client to send.
 func (a *Account) Receiving(on bool) {
 	var since int64
 	if on {
@@ -179,13 +179,12 @@ func (a *Account) Receiving(on bool) {
 	a.receivingSince.Store(since)
 }
 
-// Stuck says whether what the account holds can't be moved out of memory at present. Then
-// nobody waits for that to happen.
+// Stuck sets whether the account can't move anything out of memory at present. No other
+// account then waits for it to do so.
 func (a *Account) Stuck(on bool) { a.stuck.Store(on) }
 
-// Wait waits until the account may hold more: until it holds less than what is
-// free, and its owners less than they may. It returns the context's error when
-// that ends first.
+// Wait waits until the account may hold more: until it holds less than is free, and its
+// owners are below their limits. If ctx ends first, it returns the error of ctx.
 func (a *Account) Wait(ctx context.Context) error {
 	b := a.budget
 	if a.mayGrow(b.free()) {
@@ -195,7 +194,7 @@ func (a *Account) Wait(ctx context.Context) error {
 	b.mu.Lock()
 	a.resumed = resumed
 	b.waiting.Add(1)
-	b.comeBack(a)
+	b.passOnResume(a)
 	b.mu.Unlock()
 	b.wakeOverseer()
 	select {
@@ -209,19 +208,19 @@ func (a *Account) Wait(ctx context.Context) error {
 	}
 }
 
-// mayGrow reports whether the account may hold more when so many bytes are free.
-// All are measured by the same number, so those that hold most stop first, and
-// there is enough left for those that hold little (the dynamic queue
-// thresholds of Choudhury and Hahne, 1998, that network switches use).
+// mayGrow reports whether the account may hold more, given the free bytes. The threshold
+// is the same for all accounts, so the largest stop first and leave enough for the small
+// ones. Network switches bound their queues in this way (Choudhury and Hahne, "Dynamic
+// queue length thresholds for shared-memory packet switches", 1998).
 func (a *Account) mayGrow(free int64) bool {
 	full := func(o *owner) bool { return o.full() || o.held.Load() >= ownerShare*free }
 	return a.carriedBytes() < free && !slices.ContainsFunc(a.owners, full)
 }
 
-// waits reports whether the account waits. mu must be held.
+// waits reports whether the account is waiting. The caller must hold mu.
 func (a *Account) waits() bool { return a.resumed != nil }
 
-// resume ends the account's wait, if it waits. mu must be held.
+// resume ends the account's wait, if any. The caller must hold mu.
 func (b *Budget) resume(a *Account) {
 	if a.waits() {
 		close(a.resumed)
@@ -230,8 +229,9 @@ func (b *Budget) resume(a *Account) {
 	}
 }
 
-// comeBack has the next account resume without room, if this one had. mu must be held.
-func (b *Budget) comeBack(a *Account) {
+// passOnResume lets the overseer resume the next account, if a had resumed without room.
+// The caller must hold mu.
+func (b *Budget) passOnResume(a *Account) {
 	if !a.withoutRoom {
 		return
 	}
@@ -242,18 +242,18 @@ func (b *Budget) comeBack(a *Account) {
 	}
 }
 
-// ownerFull reports whether one of the account's owners holds as much as it may.
+// ownerFull reports whether an owner of the account has reached its limit.
 func (a *Account) ownerFull() bool { return slices.ContainsFunc(a.owners, (*owner).full) }
 
-// Close gives everything back. What the account has drawn beside what is fixed
-// must have been given back before.
+// Close gives back fixedBytes and closes the account. The bytes drawn with Draw must have
+// been given back before.
 func (a *Account) Close() {
 	b := a.budget
 	b.Draw(-a.fixedBytes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.accounts, a)
-	b.comeBack(a)
+	b.passOnResume(a)
 	if a.source == nil {
 		return
 	}

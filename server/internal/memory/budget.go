@@ -1,15 +1,14 @@
-// Package memory is the one budget of bytes from which all stages draw what they
-// hold. Start at [New].
+// Package memory is the one budget of bytes that all stages draw from. Start at [New].
 //
-// What is drawn is an account of memory that is or is about to be held. Drawing
-// never waits, so that no stage can be stopped where others wait for it. Between
-// two scopes, where that can't happen, a stream asks its [Account] to go on,
-// [Account.Wait]: those that hold most are stopped first. What they hold is
-// squeezed out of memory, the largest first, and new streams are refused.
-// docs/architecture.md says why that comes to an end.
+// A stage draws the memory that it holds or is about to allocate. Drawing never waits, so
+// no stage stops while others wait for it. Between two scopes, where that can't happen, a
+// stream calls [Account.Wait]: the accounts that hold most stop there first. When memory
+// is short, accounts are squeezed, that is asked to move what they hold out of memory, the
+// largest first, and new streams are refused. docs/architecture.md explains why all streams
+// still make progress.
 //
-// The package allocates nothing for those who draw, and enforces no limit on
-// those who don't.
+// The package only counts bytes. It does not allocate them, and can't limit code that
+// does not draw.
 package memory
 
 import (
@@ -18,42 +17,42 @@ import (
 	"sync/atomic"
 )
 
-// Limits are what the budget bounds. 0 stands for no limit, except in Bytes.
+// Limits configures a [Budget]. 0 means no limit, except in Bytes.
 type Limits struct {
-	// Bytes is what all may hold together. Required.
+	// Bytes limits the bytes drawn by all. Required.
 	Bytes int64
-	// Uploads is how many accounts may be admitted at a time.
+	// Uploads limits the admitted accounts.
 	Uploads int
-	// CallerBytes is what the accounts of one caller may hold together.
+	// CallerBytes limits the bytes of one caller's accounts together.
 	CallerBytes int64
-	// CallerUploads is how many accounts of one caller may be admitted at a time.
+	// CallerUploads limits the admitted accounts of one caller.
 	CallerUploads int
 }
 
 const (
-	// squeezePercent of the budget is where accounts begin to be squeezed.
+	// Above squeezePercent of the budget, accounts are squeezed.
 	squeezePercent = 80
-	// refusePercent of the budget is where new accounts are refused. What is above
-	// is for those that were admitted.
+	// Above refusePercent of the budget, new accounts are refused. The rest is for
+	// admitted accounts.
 	refusePercent = 92
-	// newcomerPercent of the budget is where connections without an account are
-	// refused one too.
+	// Above newcomerPercent of the budget, even connections without an account are
+	// refused their first.
 	newcomerPercent = 110
-	// ownerShare is how many times what is free one owner may hold: alone it
-	// gets eight ninths of the budget, and what is left lets others begin.
+	// ownerShare limits one owner to this multiple of the free bytes: alone it gets eight
+	// ninths of the budget, and the rest lets others begin.
 	ownerShare = 8
 )
 
-// Budget is a number of bytes to be shared. It is safe for concurrent use.
+// Budget is a number of bytes to share. It is safe for concurrent use.
 type Budget struct {
 	limits  Limits
 	drawn   atomic.Int64
 	peak    atomic.Int64
 	waiting atomic.Int64 // accounts in Wait
-	paused  atomic.Bool  // somebody is in AwaitRelief
+	paused  atomic.Bool  // whether relief is not nil
 
-	overseen   atomic.Bool   // the overseer runs
-	nudges     chan struct{} // to the overseer: an account has come back
+	overseen   atomic.Bool   // whether the overseer runs
+	nudges     chan struct{} // from passOnResume to the overseer
 	goroutines sync.WaitGroup
 	stop       chan struct{}
 	close      func()
@@ -63,12 +62,12 @@ type Budget struct {
 	owners      map[ownerKey]*owner
 	connections map[any]int // accounts that have entered, by connection
 	admitted    int
-	refused     bool // an account, for want of memory, since the last look
+	refused     bool // whether memory was refused since the last look
 	counts      Counts
-	relief      chan struct{} // nil: nobody awaits it
+	relief      chan struct{} // nil if no read awaits relief
 }
 
-// New returns a budget. Its Close must be called once anything was drawn.
+// New returns a budget. Call Close when it is no longer needed.
 func New(limits Limits) *Budget {
 	b := &Budget{
 		limits:      limits,
@@ -82,15 +81,15 @@ func New(limits Limits) *Budget {
 	return b
 }
 
-// Close waits until no goroutine of the budget is left. Nobody may draw or wait
-// any more. Closing again does nothing.
+// Close stops the budget's goroutines and waits until they have ended. Nothing may be drawn
+// afterwards, and no account may wait. Closing again does nothing.
 func (b *Budget) Close() {
 	b.close()
 	b.goroutines.Wait()
 }
 
-// Draw draws a number of bytes for what belongs to no account, or gives them
-// back where the number is negative. It never waits.
+// Draw draws bytes that belong to no account, or gives them back if negative. It never
+// waits.
 func (b *Budget) Draw(bytes int) {
 	drawn := b.drawn.Add(int64(bytes))
 	if bytes <= 0 {
@@ -104,28 +103,28 @@ func (b *Budget) Draw(bytes int) {
 	}
 }
 
-// LimitBytes returns what all may hold together.
+// LimitBytes returns Limits.Bytes.
 func (b *Budget) LimitBytes() int64 { return b.limits.Bytes }
 
-// DrawnBytes returns what is drawn now.
+// DrawnBytes returns the bytes drawn now.
 func (b *Budget) DrawnBytes() int64 { return b.drawn.Load() }
 
-// PeakBytes returns the most that was ever drawn.
+// PeakBytes returns the most bytes drawn so far.
 func (b *Budget) PeakBytes() int64 { return b.peak.Load() }
 
-// Exceeded reports whether more is drawn than there is.
+// Exceeded reports whether the whole budget or more is drawn.
 func (b *Budget) Exceeded() bool { return b.free() <= 0 }
 
-// Waiting returns how many accounts wait.
+// Waiting returns the number of waiting accounts.
 func (b *Budget) Waiting() int { return int(b.waiting.Load()) }
 
-// Squeezing reports whether accounts are asked to hold less.
+// Squeezing reports whether accounts are being squeezed.
 func (b *Budget) Squeezing() bool { return b.drawn.Load() > b.percent(squeezePercent) }
 
-// Refusing reports whether new accounts are refused for want of memory.
+// Refusing reports whether new accounts are refused for lack of memory.
 func (b *Budget) Refusing() bool { return b.drawn.Load() > b.percent(refusePercent) }
 
-// Admitted returns how many accounts are admitted.
+// Admitted returns the number of admitted accounts.
 func (b *Budget) Admitted() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -136,7 +135,7 @@ func (b *Budget) percent(n int64) int64 { return b.limits.Bytes / 100 * n }
 
 func (b *Budget) free() int64 { return b.limits.Bytes - b.drawn.Load() }
 
-// orNone returns a limit, of which 0 stands for none.
+// orNone returns limit, or math.MaxInt if it is not positive.
 func orNone(limit int) int {
 	if limit <= 0 {
 		return math.MaxInt

@@ -1,26 +1,25 @@
 package memory
 
-// Counts is what the budget has done since it was made.
+// Counts counts what the budget has done.
 type Counts struct {
-	// Squeezes is how often an account was asked to hold less, and Ends how
-	// often one was asked to end.
+	// Squeezes counts the requests to hold less, and Ends those to end.
 	Squeezes, Ends int64
-	// Pauses is how often a read had to wait for relief.
+	// Pauses counts the reads that had to wait for relief.
 	Pauses int64
-	// The refusals, by the limit that had no room: of all uploads, of one caller's
-	// and of one group's, and of all bytes, of one caller's and of one group's.
+	// The refusals, by the limit that was reached: on all uploads, one caller's or one
+	// group's, and on all bytes, one caller's or one group's.
 	RefusedUploads, RefusedCallerUploads, RefusedGroupUploads int64
 	RefusedBytes, RefusedCallerBytes, RefusedGroupBytes       int64
 }
 
-// Counts returns what the budget has done so far.
+// Counts returns the counts so far.
 func (b *Budget) Counts() Counts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.counts
 }
 
-// count counts a refusal, and returns it. It must be called with mu held.
+// count counts a refusal and returns it. The caller must hold mu.
 func (b *Budget) count(refusal *OverloadError) error {
 	counter := &b.counts.RefusedBytes
 	switch {

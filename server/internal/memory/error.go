@@ -2,16 +2,17 @@ package memory
 
 import "fmt"
 
-// OverloadError says which limit has no room for another upload. It may have
-// later on.
+// OverloadError says which limit leaves no room for another upload. There may be room
+// later.
 type OverloadError struct {
-	// Caller is whose limit it is; empty: that of all.
+	// Caller is the caller or group that has reached its limit. If empty, the limit is
+	// that of all.
 	Caller string
-	// Group tells that this is a group of callers.
+	// Group reports whether Caller is a group.
 	Group bool
-	// Uploads is the limit, where it is one of a number of uploads.
+	// Uploads is the limit if it is a number of uploads.
 	Uploads int
-	// Bytes is the limit, where it is one of bytes.
+	// Bytes is the limit if it is a number of bytes.
 	Bytes int64
 }
 

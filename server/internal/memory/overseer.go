@@ -9,34 +9,35 @@ import (
 )
 
 // The overseer is one goroutine. It runs while memory is short or an account waits. At each
-// look it does, in this order:
+// look it does the following, in this order:
 //
-//   - squeeze: while memory is short, the largest accounts are asked to hold less.
-//   - end streams: while the budget is exceeded, or uploads are refused.
-//   - resume accounts that wait, if there is room for them.
-//   - unblock: if there is room for none, make some.
+//   - squeeze: ask the largest accounts to hold less, if memory is short.
+//   - end: ask streams to end, if the budget is exceeded or uploads are refused.
+//   - resume: let waiting accounts resume, if there is room for them.
+//   - unblock: make room, if there is room for none of them.
 //
-// mu is held for a look, and is the only lock of this package. Nothing else is locked, and no
-// handler is called, while it is held.
+// It holds mu, the only lock of this package, during a look. It takes no other lock and
+// calls no handler while it holds mu.
 
 const (
 	lookInterval = 50 * time.Millisecond
-	// collectInterval is how often, at most, garbage is collected while the budget is
-	// exceeded: gRPC drops buffers of streams that end, without giving them back.
+	// collectInterval is the least time between two garbage collections while the budget is
+	// exceeded. They are needed because gRPC drops the buffers of streams that end, without
+	// giving them back.
 	collectInterval = 4 * lookInterval
-	// squeezeAgain is when an account is squeezed again that holds as much as before.
+	// squeezeAgain is when to squeeze an account again that still holds as much as before.
 	squeezeAgain = time.Second
-	// crumbsPercent of a limit is too little to be worth waiting for.
+	// If less than crumbsPercent of a limit can be squeezed, it is not worth waiting for.
 	crumbsPercent = 4
-	// endShare: an eighth of the streams that qualify, at most, are ended at a time.
+	// At most one in endShare of the streams that qualify is ended at a time.
 	endShare = 8
-	// patience is how long a client may keep the server waiting while others are refused;
-	// newcomerPatience, while a client is refused that has no upload.
+	// patience is how long a client may keep the server waiting while others are refused.
+	// newcomerPatience is the same while a client without an upload is refused.
 	patience         = 10 * time.Second
 	newcomerPatience = 200 * time.Millisecond
 )
 
-// wakeOverseer starts the overseer unless it runs.
+// wakeOverseer starts the overseer unless it is running.
 func (b *Budget) wakeOverseer() {
 	if b.overseen.CompareAndSwap(false, true) {
 		b.goroutines.Go(b.oversee)
@@ -77,7 +78,7 @@ func (b *Budget) needsOverseer() bool {
 }
 
 // look is one look at all accounts. collected reports whether garbage was just collected,
-// so that none is counted.
+// so that the budget is not exceeded by garbage alone.
 func (b *Budget) look(collected bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,16 +103,16 @@ func (b *Budget) look(collected bool) {
 	b.resumeNext(accounts)
 }
 
-// lookForNext is a look at those that wait alone, when an account has come back that had
-// resumed without room. At one account a look, many that hold a message take minutes.
+// lookForNext is a look that only resumes the next account, after passOnResume. With one
+// account a tick, many small accounts would take minutes.
 func (b *Budget) lookForNext() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.resumeNext(b.largestFirst())
 }
 
-// resumeNext has the accounts resume for which there is room, or sees to it that there will
-// be some.
+// resumeNext resumes the accounts for which there is room. If there are none, it makes
+// room.
 func (b *Budget) resumeNext(accounts []*Account) {
 	blocked := func(a *Account) bool { return a.waits() && !a.ownerFull() }
 	if !b.resumeFitting(accounts) && slices.ContainsFunc(accounts, blocked) {
@@ -119,7 +120,7 @@ func (b *Budget) resumeNext(accounts []*Account) {
 	}
 }
 
-// squeeze asks the largest accounts to hold less, until those asked hold as many bytes.
+// squeeze asks the first accounts to hold less, as many as together hold the given bytes.
 func (b *Budget) squeeze(accounts []*Account, bytes int64) {
 	now := time.Now()
 	for _, a := range accounts {
@@ -128,17 +129,17 @@ func (b *Budget) squeeze(accounts []*Account, bytes int64) {
 			return
 		}
 		if held == 0 || held == a.squeezedBytes && now.Sub(a.squeezedAt) < squeezeAgain {
-			continue // it has nothing, or nothing more, to give
+			continue // it has nothing (more) to give
 		}
 		a.squeezedBytes, a.squeezedAt = held, now
 		b.counts.Squeezes++
-		b.tell(a, Squeeze)
+		b.order(a, Squeeze)
 		bytes -= held
 	}
 }
 
-// end asks streams to end, in that order, until those asked hold as many bytes. One that was
-// asked is not asked again.
+// end asks the first streams to end, as many as together hold more than the given bytes, but
+// at most one in endShare. The accounts must not have been asked before.
 func (b *Budget) end(accounts []*Account, bytes int64) {
 	for _, a := range accounts[:(len(accounts)+endShare-1)/endShare] {
 		if bytes < 0 {
@@ -146,15 +147,15 @@ func (b *Budget) end(accounts []*Account, bytes int64) {
 		}
 		a.ending = true
 		b.counts.Ends++
-		b.tell(a, End)
+		b.order(a, End)
 		bytes -= a.totalBytes()
 	}
 }
 
-// replaceSlowest asks the stream to end whose client has kept the server waiting longest, to
-// make room for an account from a connection that has none. It reports whether there is
-// such a stream. What that holds is given back soon; so this is done even though more is
-// drawn than there is, but not far more. mu must be held.
+// replaceSlowest makes room for an account from a connection that has none: it asks the
+// stream to end whose client has kept the server waiting longest. It reports whether there
+// is such a stream. That one gives its memory back soon, so the budget may be exceeded
+// meanwhile, up to newcomerPercent. The caller must hold mu.
 func (b *Budget) replaceSlowest(from Source) bool {
 	if b.connections[from.Connection] > 0 || b.drawn.Load() > b.percent(newcomerPercent) {
 		return false
@@ -173,12 +174,12 @@ func (b *Budget) replaceSlowest(from Source) bool {
 	return true
 }
 
-// tell calls the account's handler in a goroutine of its own, which may do what the
-// overseer must not wait for. mu must be held.
-func (b *Budget) tell(a *Account, o Order) { b.goroutines.Go(func() { a.onPressure(o) }) }
+// order calls the account's handler in a new goroutine, because the overseer must not wait
+// for it. The caller must hold mu.
+func (b *Budget) order(a *Account, o Order) { b.goroutines.Go(func() { a.onPressure(o) }) }
 
-// resumeFitting has the accounts resume for which there is room, the smallest first. It
-// reports whether there were any.
+// resumeFitting resumes the accounts for which there is room, the smallest first. It reports
+// whether there were any.
 func (b *Budget) resumeFitting(accounts []*Account) (resumed bool) {
 	free := b.free()
 	for _, a := range slices.Backward(accounts) {
@@ -190,9 +191,8 @@ func (b *Budget) resumeFitting(accounts []*Account) (resumed bool) {
 	return resumed
 }
 
-// unblock is for accounts that share a limit, and leave no room for those of them that
-// wait. It makes room; or, if there is next to nothing left to squeeze, it has one resume
-// without.
+// unblock makes room among accounts that share a limit, if any of them waits. If there is
+// next to nothing left to squeeze, it resumes one account without room instead.
 func (b *Budget) unblock(accounts []*Account, limit, held int64) {
 	switch {
 	case !slices.ContainsFunc(accounts, (*Account).waits):
@@ -203,9 +203,9 @@ func (b *Budget) unblock(accounts []*Account, limit, held int64) {
 	}
 }
 
-// resumeLargest has the largest account resume, though there is no room: it is nearest to
-// its end, and gives all back there. The next one follows when it waits again, or is closed.
-// Many small ones would become many large ones.
+// resumeLargest resumes the largest waiting account although there is no room. It is nearest
+// to its end, where it gives everything back. The next one follows when it waits again or is
+// closed. If the small accounts resumed instead, they would all become large.
 func (b *Budget) resumeLargest(accounts []*Account) {
 	if i := slices.IndexFunc(accounts, (*Account).waits); i >= 0 {
 		accounts[i].withoutRoom = true
@@ -213,7 +213,7 @@ func (b *Budget) resumeLargest(accounts []*Account) {
 	}
 }
 
-// largestFirst returns the accounts in the order of what they hold.
+// largestFirst returns the accounts, sorted by the bytes they hold.
 func (b *Budget) largestFirst() []*Account {
 	accounts := make([]*Account, 0, len(b.accounts))
 	for a := range b.accounts {
@@ -224,8 +224,8 @@ func (b *Budget) largestFirst() []*Account {
 	return accounts
 }
 
-// longestReceiving returns those of the accounts whose clients have kept the server
-// waiting for at least that time, those that have done so longest first.
+// longestReceiving returns the accounts whose clients have kept the server waiting for at
+// least the given time, the longest first.
 func longestReceiving(accounts []*Account, atLeast time.Duration) []*Account {
 	latest := time.Now().Add(-atLeast).UnixNano()
 	receiving := filter(accounts, func(a *Account) bool {
@@ -236,7 +236,7 @@ func longestReceiving(accounts []*Account, atLeast time.Duration) []*Account {
 	return receiving
 }
 
-// squeezable returns what could be squeezed out of accounts.
+// squeezable returns the bytes that could be squeezed out of accounts.
 func squeezable(accounts []*Account) (bytes int64) {
 	for _, a := range accounts {
 		if !a.stuck.Load() {

@@ -7,16 +7,16 @@ import (
 
 // ownerKey identifies a caller, or a group of callers.
 type ownerKey struct {
-	group   string // of a caller; empty: it belongs to none
+	group   string // of a caller, if it belongs to one
 	name    string
 	isGroup bool
 }
 
-// owner is a caller or a group, with what its accounts hold together.
+// owner is a caller or a group, with the sum of what its accounts hold.
 type owner struct {
 	key  ownerKey
 	held atomic.Int64
-	// limitBytes is what it may hold; math.MaxInt: no limit of its own.
+	// limitBytes limits held; math.MaxInt means no limit.
 	limitBytes atomic.Int64
 
 	// Guarded by the budget's mu:
@@ -25,7 +25,7 @@ type owner struct {
 	maxUploads int
 }
 
-// owner returns the owner with that key, and gives it those limits. mu must be held.
+// owner returns the owner with the key, after setting its limits. The caller must hold mu.
 func (b *Budget) owner(key ownerKey, maxUploads int, limitBytes int64) *owner {
 	o, known := b.owners[key]
 	if !known {
@@ -36,8 +36,8 @@ func (b *Budget) owner(key ownerKey, maxUploads int, limitBytes int64) *owner {
 	return o
 }
 
-// refusal returns why another account, with so many bytes, is too much for the owner
-// when so many are free; nil if it is not.
+// refusal returns the error for another account of the given size, or nil if the owner may
+// have it. Free is the number of free bytes.
 func (o *owner) refusal(bytes, free int64) *OverloadError {
 	held, limit := o.held.Load()+bytes, o.limitBytes.Load()
 	refusal := &OverloadError{Caller: o.key.name, Group: o.key.isGroup}
@@ -46,7 +46,7 @@ func (o *owner) refusal(bytes, free int64) *OverloadError {
 		refusal.Uploads = o.maxUploads
 	case held > limit:
 		refusal.Bytes = limit
-	case held > ownerShare*free && o.uploads > 0: // the first one took a place that was free, or became so
+	case held > ownerShare*free && o.uploads > 0: // Enter finds or makes room for the first
 		refusal.Bytes = ownerShare * max(0, free)
 	default:
 		return nil
@@ -54,8 +54,8 @@ func (o *owner) refusal(bytes, free int64) *OverloadError {
 	return refusal
 }
 
-// full reports whether the owner holds as much as it may, whatever is free.
+// full reports whether the owner has reached its own limit, whatever is free.
 func (o *owner) full() bool { return o.held.Load() >= o.limitBytes.Load() }
 
-// owns reports whether the account is one of the owner's.
+// owns reports whether the account belongs to the owner.
 func (o *owner) owns(a *Account) bool { return slices.Contains(a.owners, o) }

@@ -2,8 +2,8 @@ package memory
 
 import "time"
 
-// AwaitRelief waits until no more is drawn than there is, or for the longest time. It is
-// for reads that would draw more and can't be refused.
+// AwaitRelief waits until the budget is no longer exceeded, but no longer than longest. It
+// is for reads that will draw more and can't be refused.
 func (b *Budget) AwaitRelief(longest time.Duration) {
 	if !b.Exceeded() {
 		return
@@ -30,7 +30,7 @@ func (b *Budget) nextRelief() <-chan struct{} {
 	return b.relief
 }
 
-// relieve ends the waits for relief, if there is some. mu must be held.
+// relieve ends the waits for relief once the budget is not exceeded. The caller must hold mu.
 func (b *Budget) relieve() {
 	if b.relief != nil && !b.Exceeded() {
 		close(b.relief)
