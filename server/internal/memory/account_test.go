@@ -15,10 +15,10 @@ import (
 
 const limitBytes = 100 << 20
 
-// percent returns so much of limitBytes.
+// percent returns n percent of limitBytes.
 func percent(n int) int { return limitBytes / 100 * n }
 
-// begin has an account enter, and admits it as the caller's.
+// begin enters an account and admits it as one of caller.
 func begin(a *memory.Account, group memory.Group, caller string) error {
 	if err := a.Enter(memory.Source{Group: group}); err != nil {
 		return err
@@ -26,8 +26,7 @@ func begin(a *memory.Account, group memory.Group, caller string) error {
 	return a.Admit(caller, 0)
 }
 
-// open opens an account of that caller that obeys no order, and holds so many
-// bytes.
+// open opens an account of caller that holds heldBytes and ignores orders.
 func open(t *testing.T, b *memory.Budget, caller string, heldBytes int) *memory.Account {
 	t.Helper()
 	a := b.Open(0, func(memory.Order) {})
@@ -38,7 +37,7 @@ func open(t *testing.T, b *memory.Budget, caller string, heldBytes int) *memory.
 	return a
 }
 
-// end gives back what the account has drawn, and closes it.
+// end gives back what the accounts have drawn, and closes them.
 func end(accounts ...*memory.Account) {
 	for _, a := range accounts {
 		a.Draw(-int(a.HeldBytes()))
@@ -46,7 +45,7 @@ func end(accounts ...*memory.Account) {
 	}
 }
 
-// await is Wait in a goroutine. What it returns comes over the channel.
+// await calls Wait in a goroutine and returns a channel with its result.
 func await(ctx context.Context, a *memory.Account) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- a.Wait(ctx) }()
@@ -66,8 +65,8 @@ func isDone(t *testing.T, done <-chan error) bool {
 	}
 }
 
-// TestAccounting: what is drawn is counted once, at the account, its caller and
-// the budget, and is nothing at the end.
+// Drawn bytes are counted once each at the account, its caller and the budget, and none
+// are left at the end.
 func TestAccounting(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Limits{Bytes: limitBytes})
@@ -94,13 +93,13 @@ func TestAccounting(t *testing.T) {
 	}
 }
 
-// TestAdmit: each limit refuses by its own name, at the next account, and lets it in
-// when an account is closed.
+// Each limit refuses the next account with its own error, and admits it after another
+// account is closed.
 func TestAdmit(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		limits memory.Limits
-		// there are the accounts that are there, by their callers, with so many bytes.
+		// there lists the callers of the accounts already open, each holding held bytes.
 		there  []string
 		held   int
 		caller string
@@ -158,8 +157,7 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// TestShareLeavesRoom: one caller alone gets most of the budget, but another one
-// can still begin.
+// One caller alone gets most of the budget, but another one can still begin.
 func TestShareLeavesRoom(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Limits{Bytes: limitBytes})
@@ -184,8 +182,8 @@ func TestShareLeavesRoom(t *testing.T) {
 	end(append(noisy, quiet)...)
 }
 
-// TestWaitDoesNotStop: below the threshold nobody waits, and a context that has
-// ended is told.
+// Below the threshold no account waits, but Wait returns the error of a context that has
+// ended.
 func TestWaitDoesNotStop(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Limits{Bytes: limitBytes})
@@ -202,8 +200,8 @@ func TestWaitDoesNotStop(t *testing.T) {
 	}
 }
 
-// TestLargestStopFirst: those that hold at least what is free stop, the others do
-// not; what somebody else has drawn for them counts.
+// The accounts that hold at least what is free wait, and the others do not. Attributed
+// bytes count.
 func TestLargestStopFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +237,7 @@ func TestLargestStopFirst(t *testing.T) {
 	})
 }
 
-// TestSmallestResumeFirst: as room is made, those that hold least resume first.
+// As room is made, the smallest accounts resume first.
 func TestSmallestResumeFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -281,8 +279,8 @@ func TestSmallestResumeFirst(t *testing.T) {
 	})
 }
 
-// TestOneResumes: where nothing is left that could be moved, those that wait resume,
-// one after the other, though there is no room for them.
+// If nothing can be squeezed, waiting accounts resume one after the other, although there
+// is no room.
 func TestOneResumes(t *testing.T) {
 	t.Parallel()
 	for name, stuck := range map[string]bool{"holds nothing": false, "holds what can't be moved": true} {
@@ -318,7 +316,7 @@ func TestOneResumes(t *testing.T) {
 					went = append(went, count)
 				}
 				if went[0] == 0 || went[0] == 3 || went[2] != 3 {
-					t.Errorf("%v went on after each tick, want one after the other", went)
+					t.Errorf("%v had resumed after each tick, want one after the other", went)
 				}
 				for _, a := range accounts {
 					if !stuck {
@@ -332,7 +330,7 @@ func TestOneResumes(t *testing.T) {
 	}
 }
 
-// TestCrumbs: nobody waits until next to nothing has been moved.
+// No account waits for next to nothing to be squeezed.
 func TestCrumbs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -348,8 +346,8 @@ func TestCrumbs(t *testing.T) {
 	})
 }
 
-// TestLargestResumesWithoutRoom: of those that wait with nothing that could be moved, the
-// largest resumes first, and the next one as soon as that is closed.
+// If nothing can be squeezed, the largest waiting account resumes first, and the next one
+// as soon as that is closed.
 func TestLargestResumesWithoutRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -364,7 +362,7 @@ func TestLargestResumesWithoutRoom(t *testing.T) {
 			accounts = append(accounts, a)
 		}
 		b.Draw(percent(24))
-		pass(10 * time.Millisecond) // until between two looks
+		pass(10 * time.Millisecond) // to between two looks
 		for _, a := range accounts {
 			done = append(done, await(t.Context(), a))
 		}
@@ -389,9 +387,8 @@ func TestLargestResumesWithoutRoom(t *testing.T) {
 	})
 }
 
-// TestCallerBytes: the accounts of a caller that holds as much as it may stop, while
-// another one's go on; they are squeezed though there is memory for all, and go
-// on then.
+// The accounts of a caller at its limit wait, and those of others do not. They are
+// squeezed although memory is not short, and then resume.
 func TestCallerBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -438,8 +435,8 @@ func TestCallerBytes(t *testing.T) {
 	})
 }
 
-// TestCallerHasNothingToGive: a caller that holds as much as it may, of what can't
-// be moved, goes on one account after the other, whatever others hold.
+// If nothing of a caller at its limit can be squeezed, its accounts resume one after the
+// other, whatever others hold.
 func TestCallerHasNothingToGive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// Each refusal is counted under the limit that had no room, and each order once.
+// Each refusal is counted once, under the limit that was reached, and so is each order.
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	const limitBytes = 1 << 20
@@ -45,7 +45,7 @@ func TestCounts(t *testing.T) {
 	}
 	holder.Draw(limitBytes * 95 / 100)
 	if order := <-orders; order != memory.Squeeze {
-		t.Errorf("order %v", order)
+		t.Errorf("order %v, want Squeeze", order)
 	}
 	late := b.Open(0, obey)
 	if err := begin(late, memory.Group{}, "other"); err == nil {

@@ -12,7 +12,7 @@ import (
 
 const groupBytes = 10 << 20
 
-// admit opens an account of a caller in a group, that obeys no order.
+// admit opens an account of a caller in a group. It ignores orders.
 func admit(t *testing.T, b *memory.Budget, group memory.Group, caller string, fixedBytes int) (*memory.Account, error) {
 	t.Helper()
 	a := b.Open(fixedBytes, func(memory.Order) {})
@@ -23,8 +23,8 @@ func admit(t *testing.T, b *memory.Budget, group memory.Group, caller string, fi
 	return a, err
 }
 
-// TestGroupLimits: a group refuses by its own name, whichever of its callers asks,
-// and nobody else notices.
+// A group at its limit refuses all its callers, with an error that names it. Others are
+// not affected.
 func TestGroupLimits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -71,8 +71,7 @@ func TestGroupLimits(t *testing.T) {
 	}
 }
 
-// TestGroupCallersAreItsOwn: services of the same name of two tenants have a limit
-// each.
+// Callers of the same name in two groups have a limit each.
 func TestGroupCallersAreItsOwn(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Limits{Bytes: groupBytes, CallerUploads: 1})
@@ -85,13 +84,12 @@ func TestGroupCallersAreItsOwn(t *testing.T) {
 		defer first.Close()
 		if second, err := admit(t, b, memory.Group{Name: group}, "cart", 0); err == nil {
 			second.Close()
-			t.Errorf("group %q: the service has two uploads", group)
+			t.Errorf("group %q: the caller has two uploads, want one", group)
 		}
 	}
 }
 
-// TestGroupWaits: the accounts of a group that holds as much as it may wait for
-// each other, and those of another group go on.
+// The accounts of a group at its limit wait, and those of another group do not.
 func TestGroupWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -114,7 +112,7 @@ func TestGroupWaits(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := waiting.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a group went beyond its bytes: %v", err)
+			t.Errorf("Wait returned %v for a group at its limit, want the context's error", err)
 		}
 		if err := other.Wait(t.Context()); err != nil {
 			t.Error(err)

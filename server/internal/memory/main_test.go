@@ -9,5 +9,5 @@ import (
 
 func TestMain(m *testing.M) { leak.Verify(m) }
 
-// pass lets a test's own clock run on (testing/synctest).
+// pass advances the fake clock of testing/synctest.
 func pass(d time.Duration) { <-time.After(d) }

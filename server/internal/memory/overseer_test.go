@@ -15,7 +15,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// orders notes who was asked for what.
+// orders records the orders to each account.
 type orders struct {
 	mu        sync.Mutex
 	squeezes  []string
@@ -52,10 +52,9 @@ func (o *orders) open(t *testing.T, b *memory.Budget, name string, heldBytes int
 	return a
 }
 
-// TestSqueezeLargest: above the threshold those that hold most are squeezed, until
-// what they hold is enough; accounts that carry much but hold nothing are passed
-// over. Those that had nothing to give are not asked again before a while has
-// passed.
+// Above the threshold the largest accounts are squeezed, until what they hold is enough.
+// Accounts with only attributed bytes are passed over. Accounts that had nothing to give
+// are not asked again for a while.
 func TestSqueezeLargest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,8 +96,8 @@ func TestSqueezeLargest(t *testing.T) {
 	})
 }
 
-// TestSqueezeAgainLater: that an account has nothing to give is not remembered
-// until there is memory again and then none.
+// It is not remembered for long that an account had nothing to give: it is squeezed again
+// each second, and when memory is short the next time.
 func TestSqueezeAgainLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -125,8 +124,8 @@ func TestSqueezeAgainLater(t *testing.T) {
 	})
 }
 
-// TestEndIsLast: no stream is ended before more is drawn than there is, and then
-// a few at a time, those that receive and hold most.
+// No stream is ended before the budget is exceeded. Then a few are ended at
+// a time, the largest of those that receive.
 func TestEndIsLast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,15 +158,14 @@ func TestEndIsLast(t *testing.T) {
 		_, before := o.taken()
 		pass(time.Minute)
 		if _, after := o.taken(); len(after) != len(before) {
-			t.Errorf("%d were asked to end that do not receive", len(after)-len(before))
+			t.Errorf("%d accounts that do not receive were asked to end", len(after)-len(before))
 		}
 		b.Draw(-percent(101))
 		end(accounts...)
 	})
 }
 
-// TestEndWaiting: where none receives, those that wait are asked to end, the largest first,
-// and each once.
+// If no account receives, the waiting ones are asked to end, each once, the largest first.
 func TestEndWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,8 +198,8 @@ func TestEndWaiting(t *testing.T) {
 	})
 }
 
-// TestCloseLeavesNothing: Close ends the overseer while there is something to see,
-// and what it has ordered. It can be called again.
+// Close ends the overseer even if memory is short, and waits for its orders. It can be
+// called again.
 func TestCloseLeavesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -213,7 +211,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		})
 		a.Draw(percent(90))
 		synctest.Wait()
-		b.Close() // the test fails where a goroutine is left
+		b.Close() // the test fails if a goroutine is left
 		if obeyed != 1 {
 			t.Errorf("obeyed %d times when closed, want once", obeyed)
 		}
@@ -226,7 +224,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 type upload struct {
 	account *memory.Account
 	mu      sync.Mutex
-	open    int // of what it has drawn, what can be moved
+	open    int // drawn bytes that can be squeezed
 }
 
 func (u *upload) obey(o memory.Order) {
@@ -238,9 +236,8 @@ func (u *upload) obey(o memory.Order) {
 	u.open = 0
 }
 
-// TestAllFinish: however much uploads want together, and whatever the order, all
-// come to their end as long as what is squeezed is given back; and then nothing
-// is drawn.
+// However much the uploads want together, and in whatever order, all of them end if they
+// give back what is squeezed. Then nothing is drawn.
 func TestAllFinish(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -255,11 +252,11 @@ func TestAllFinish(t *testing.T) {
 		)
 		synctest.Test(t, func(t *testing.T) {
 			b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: callerBytes})
-			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // of a clock that runs when all wait
+			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // on the fake clock
 			defer cancel()
 			var running sync.WaitGroup
 			for i := range uploads {
-				random := rand.New(rand.NewPCG(seed, uint64(i))) // #nosec G404 -- it shall be predictable
+				random := rand.New(rand.NewPCG(seed, uint64(i))) // #nosec G404 -- must be predictable
 				u := &upload{}
 				u.account = b.Open(1<<10, u.obey)
 				running.Go(func() {
@@ -297,7 +294,7 @@ func TestAllFinish(t *testing.T) {
 			running.Wait()
 			b.Close()
 			if b.DrawnBytes() != 0 || b.Waiting() != 0 || b.Admitted() != 0 {
-				t.Errorf("%d drawn, %d wait, %d admitted", b.DrawnBytes(), b.Waiting(), b.Admitted())
+				t.Errorf("%d bytes drawn, %d accounts waiting, %d admitted, want none", b.DrawnBytes(), b.Waiting(), b.Admitted())
 			}
 		})
 	})

@@ -8,13 +8,13 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// TestRelief waits while more is drawn than there is, but not for ever.
+// AwaitRelief waits while the budget is exceeded, but not forever.
 func TestRelief(t *testing.T) {
 	t.Parallel()
 	const longest = time.Second
 	for name, test := range map[string]struct {
 		drawn   int
-		after   time.Duration // back is given
+		after   time.Duration // when back is given back
 		back    int
 		soonest time.Duration
 		latest  time.Duration
@@ -36,7 +36,7 @@ func TestRelief(t *testing.T) {
 				began := time.Now()
 				b.AwaitRelief(longest)
 				if took := time.Since(began); took < test.soonest || took > test.latest {
-					t.Errorf("it waited for %v, want %v to %v", took, test.soonest, test.latest)
+					t.Errorf("waited for %v, want %v to %v", took, test.soonest, test.latest)
 				}
 				if paused := b.Counts().Pauses == 1; paused != (test.soonest > 0) {
 					t.Errorf("%d pauses were counted", b.Counts().Pauses)
@@ -46,7 +46,7 @@ func TestRelief(t *testing.T) {
 	}
 }
 
-// TestReliefAtTheEnd: nobody waits for a budget that is closed.
+// Closing the budget ends the wait.
 func TestReliefAtTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestReliefAtTheEnd(t *testing.T) {
 		began := time.Now()
 		b.AwaitRelief(time.Hour)
 		if took := time.Since(began); took != 0 {
-			t.Errorf("it waited for %v", took)
+			t.Errorf("waited for %v, want 0", took)
 		}
 	})
 }

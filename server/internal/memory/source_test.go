@@ -11,8 +11,8 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// TestNewcomer: when accounts are refused, a connection that has none takes the place of
-// the one whose client has kept the server waiting longest, if its group has room.
+// When accounts are refused, one from a connection without an account replaces the one
+// whose client has kept the server waiting longest, if its group has room.
 func TestNewcomer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -38,11 +38,11 @@ func TestNewcomer(t *testing.T) {
 		}
 		b.Draw(percent(93))
 		if _, err := enter("more", "a"); err == nil {
-			t.Error("a connection that has an account gets another one")
+			t.Error("a connection with an account got another one")
 		}
 		full := b.Open(1000, o.of("full"))
 		if full.Enter(memory.Source{Connection: "e", Group: memory.Group{Name: "shop", Bytes: 1}}) == nil {
-			t.Error("a group has more than it may")
+			t.Error("a group exceeded its limit")
 		}
 		full.Close()
 		newcomer, err := enter("newcomer", "c")
@@ -50,7 +50,7 @@ func TestNewcomer(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := enter("another", "d"); err == nil {
-			t.Error("a newcomer takes the place of one that has only just begun")
+			t.Error("a newcomer replaced an account that had just begun")
 		}
 		synctest.Wait()
 		if _, ends := o.taken(); !slices.Equal(ends, []string{"first"}) {
@@ -64,9 +64,8 @@ func TestNewcomer(t *testing.T) {
 	})
 }
 
-// TestNewcomerBeyondTheLimit: where more is drawn than there is, a connection without an
-// account still takes the place of one that waits for its client, and its first account
-// is admitted, until far too much is drawn.
+// Even if the budget is exceeded, but not by far, an account from a connection without one
+// replaces one that waits for its client, and is admitted.
 func TestNewcomerBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	for beyond, taken := range map[int]bool{101: true, 109: true, 111: false} {
@@ -97,8 +96,7 @@ func TestNewcomerBeyondTheLimit(t *testing.T) {
 	}
 }
 
-// TestGroupCountsFromEnter: an account counts as its group's before its caller is known,
-// with what it holds.
+// An account and its bytes count for its group before its caller is known.
 func TestGroupCountsFromEnter(t *testing.T) {
 	t.Parallel()
 	for name, group := range map[string]memory.Group{
@@ -115,7 +113,7 @@ func TestGroupCountsFromEnter(t *testing.T) {
 			}
 			err := second.Enter(memory.Source{Group: group})
 			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || !overload.Group {
-				t.Errorf("%v, want one about the group", err)
+				t.Errorf("%v, want an error about the group", err)
 			}
 			end(first)
 			if err := second.Enter(memory.Source{Group: group}); err != nil {
@@ -126,8 +124,7 @@ func TestGroupCountsFromEnter(t *testing.T) {
 	}
 }
 
-// TestAdmitDrawsMore: what an account holds from its admission on is drawn, and counts as
-// its caller's.
+// The bytes that Admit adds are drawn and count for the caller.
 func TestAdmitDrawsMore(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: 2000})
@@ -144,16 +141,16 @@ func TestAdmitDrawsMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := late.Admit("shop", 200); err == nil {
-		t.Error("the caller has more than it may")
+		t.Error("a caller exceeded its limit")
 	}
 	end(a, late)
 	if b.DrawnBytes() != 0 {
-		t.Errorf("%d bytes are drawn at the end", b.DrawnBytes())
+		t.Errorf("%d bytes are drawn at the end, want none", b.DrawnBytes())
 	}
 }
 
-// TestEnteredEnd: accounts that are not admitted yet are asked to end when more is drawn
-// than there is, and when others have been refused for long.
+// Accounts that are not yet admitted are asked to end when the budget is exceeded, and
+// when others have been refused for long.
 func TestEnteredEnd(t *testing.T) {
 	t.Parallel()
 	for name, drawn := range map[string]int{"exceeded": percent(101), "refusing": percent(95)} {
@@ -172,12 +169,12 @@ func TestEnteredEnd(t *testing.T) {
 					pass(time.Second)
 					late := b.Open(0, func(memory.Order) {})
 					if late.Enter(memory.Source{}) == nil {
-						t.Error("one more is admitted")
+						t.Error("another account was entered")
 					}
 					late.Close()
 				}
 				if _, ends := o.taken(); !slices.Contains(ends, "entered") {
-					t.Errorf("%v were asked to end", ends)
+					t.Errorf("%v were asked to end, want the entered one", ends)
 				}
 				b.Draw(-drawn)
 				end(entered)
