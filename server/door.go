@@ -21,35 +21,37 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// What streams may hold that anybody can open and leave, as parts of the budget.
+// Each room's limit is the memory budget divided by its share.
 const (
 	unbegunShare = 8  // uploads without a scope
 	watchShare   = 16 // streams of other services
-	callShare    = 32 // calls with one answer
+	callShare    = 32 // unary calls
 )
 
-// callTime is how long a call with one answer may take, and watchTime a stream of
-// another service. refusedTime is what a refused call gets to send its message in,
-// without which gRPC does not ask what to answer.
 const (
-	callTime    = 10 * time.Second
-	watchTime   = 10 * time.Minute
+	// callTime limits the duration of a unary call.
+	callTime = 10 * time.Second
+	// watchTime limits the duration of a stream of another service.
+	watchTime = 10 * time.Minute
+	// refusedTime is how long a refused unary call may take to send its message. gRPC
+	// runs the interceptor, which answers the call, only after the message.
 	refusedTime = 20 * time.Millisecond
 )
 
-// leavingStreams is how many streams that were refused may be on their way out: each
-// takes some kilobytes that are not drawn. While there are as many, connections that
-// open further ones to be refused are not read, for leavingTime at most.
 const (
+	// leavingStreams limits the streams that are refused but not ended yet. Each takes
+	// some kilobytes that are not drawn from the budget.
 	leavingStreams = 256
-	leavingTime    = time.Second
+	// leavingTime is the longest that a connection is not read because it opened
+	// another stream to refuse while leavingStreams were leaving.
+	leavingTime = time.Second
 )
 
-// door decides about each stream when nothing but its header is there, before gRPC sets
-// anything up for it. What the stream holds is drawn from then on.
+// door admits or refuses each stream as soon as its header has arrived, before gRPC
+// allocates anything for it. The memory of an admitted stream is drawn from then on.
 //
-// What it refuses is ended a moment later, by the interceptors: gRPC would keep the
-// timer of a stream that has a deadline and is refused here.
+// The interceptors end a refused stream a moment later. If the door ended it, gRPC would
+// keep the stream's deadline timer.
 type door struct {
 	access     *access.Access
 	budget     *memory.Budget
@@ -71,7 +73,8 @@ func newDoor(s *Server) *door {
 	}
 }
 
-// open is called by gRPC for each stream, in the goroutine that reads the connection.
+// open is the tap handler: gRPC calls it for each stream, in the goroutine that reads the
+// connection.
 func (d *door) open(ctx context.Context, info *tap.Info) (context.Context, error) {
 	bytes := upload.StreamBytes + headerBytes(info.Header)
 	switch info.FullMethodName {
@@ -86,16 +89,16 @@ func (d *door) open(ctx context.Context, info *tap.Info) (context.Context, error
 func (d *door) openUpload(ctx context.Context, bytes int) context.Context {
 	known, err := d.access.Authenticate(ctx)
 	if err != nil {
-		return d.refused(ctx, upload.Status(err, nil))
+		return d.withRefusal(ctx, upload.Status(err, nil))
 	}
 	opened, err := d.admit(known, bytes)
 	if err != nil {
-		return d.refused(ctx, d.count(err))
+		return d.withRefusal(ctx, d.countRefusal(err))
 	}
 	return opened
 }
 
-// admit opens an upload, or returns why it may not be opened.
+// admit opens an upload. Its error is the reason for a refusal.
 func (d *door) admit(ctx context.Context, bytes int) (context.Context, error) {
 	granted, err := d.access.Admit(ctx)
 	if err != nil {
@@ -103,114 +106,115 @@ func (d *door) admit(ctx context.Context, bytes int) (context.Context, error) {
 	}
 	opening := d.uploads.Open(ctx, granted, bytes)
 	connection := connectionOf(ctx)
-	place := d.unbegun.enter(bytes, func() { opening.End(upload.ErrUnbegun) }, whoseOf(connection, granted)...)
-	if place == nil {
+	entered := d.unbegun.enter(bytes, func() { opening.End(upload.ErrUnbegun) }, ownersOf(connection, granted)...)
+	if entered == nil {
 		opening.Leave()
 		return nil, upload.ErrUnbegun
 	}
-	return opening.Enter(ctx, place, memory.Source{Connection: connection, Group: granted.Group()})
+	return opening.Enter(ctx, entered, memory.Source{Connection: connection, Group: granted.Group()})
 }
 
-// refusal is what the door has decided about a stream that it has refused.
+// refusal is carried by the context of a stream that the door has refused.
 type refusal struct {
-	public error  // what its client is told
-	left   func() // to be called when that has been said
+	public error  // the status for the client
+	left   func() // to be called when the stream ends
 }
 
 type refusalKey struct{}
 
-// refuse returns what the client of a stream is told if the door has refused it, or nil.
-// The stream makes room for the next refused one, so refuse is called when it ends.
-func refuse(ctx context.Context) error {
-	decided, refused := ctx.Value(refusalKey{}).(refusal)
-	if !refused {
+// takeRefusal returns the status of a stream that the door has refused, or nil. The
+// caller must then end the stream: it no longer counts as leaving.
+func takeRefusal(ctx context.Context) error {
+	taken, ok := ctx.Value(refusalKey{}).(refusal)
+	if !ok {
 		return nil
 	}
-	decided.left()
-	return decided.public
+	taken.left()
+	return taken.public
 }
 
-// refused has a stream be ended by the interceptors, with that status.
-func (d *door) refused(ctx context.Context, public error) context.Context {
+// withRefusal returns a context that makes the interceptors end the stream with a status.
+func (d *door) withRefusal(ctx context.Context, public error) context.Context {
 	timer := time.NewTimer(leavingTime)
 	defer timer.Stop()
 	left := func() {}
 	select {
 	case d.leaving <- struct{}{}:
 		left = sync.OnceFunc(func() { <-d.leaving })
-		// In a connection that is lost, gRPC ends the context only when all is read that
-		// the client had sent before; so refuse calls left as well.
+		// After a connection is lost, gRPC ends the context only once it has read all
+		// that the client had sent. So takeRefusal calls left as well.
 		context.AfterFunc(ctx, left)
 	case <-timer.C:
 	}
 	return context.WithValue(ctx, refusalKey{}, refusal{public: public, left: left})
 }
 
-// count counts an upload that is refused, logs some of them, and returns what their
-// clients are told.
-func (d *door) count(err error) error {
+// countRefusal counts a refused upload, and returns the status for its client. It logs
+// refusals for overload, at a limited rate.
+func (d *door) countRefusal(err error) error {
 	public := upload.Status(err, &symdbv1.UploadProgress{}) // nothing is accepted yet
-	how := upload.OutcomeOf(public)
-	d.metrics.uploadEnded(how, 0)
-	if how.Reason == upload.ReasonOverloaded {
+	outcome := upload.OutcomeOf(public)
+	d.metrics.uploadEnded(outcome, 0)
+	if outcome.Reason == upload.ReasonOverloaded {
 		d.uploads.Counts.Overloaded.Add(1)
 		d.limitedLog.Warn("upload refused", slog.String("error", err.Error()))
 	}
 	return public
 }
 
-// openCall takes a call with one answer, also when memory is short: it may ask for the
-// server's health.
+// openCall admits a unary call, even when memory is short: it may ask for the server's
+// health.
 func (d *door) openCall(ctx context.Context, bytes int) context.Context {
-	taken, ok := d.hold(ctx, d.calls, d.callTime, bytes)
+	held, ok := d.hold(ctx, d.calls, d.callTime, bytes)
 	if !ok {
-		short, cancel := context.WithTimeout(d.refused(ctx, upload.Status(upload.ErrMemory, nil)), refusedTime)
+		short, cancel := context.WithTimeout(d.withRefusal(ctx, upload.Status(upload.ErrMemory, nil)), refusedTime)
 		context.AfterFunc(short, func() {
 			cancel()
-			_ = refuse(short)
+			_ = takeRefusal(short)
 		})
 		return short
 	}
-	return taken
+	return held
 }
 
-// openWatch takes a stream of another service, unless memory is short.
+// openWatch admits a stream of another service, unless memory is short.
 func (d *door) openWatch(ctx context.Context, method string, bytes int) context.Context {
 	if !strings.HasPrefix(method, "/"+healthv1.Health_ServiceDesc.ServiceName+"/") {
 		if _, err := d.access.Authenticate(ctx); err != nil {
-			return d.refused(ctx, upload.Status(err, nil))
+			return d.withRefusal(ctx, upload.Status(err, nil))
 		}
 	}
 	if !d.budget.Squeezing() {
-		if taken, ok := d.hold(ctx, d.watches, d.watchTime, bytes); ok {
-			return taken
+		if held, ok := d.hold(ctx, d.watches, d.watchTime, bytes); ok {
+			return held
 		}
 	}
-	return d.refused(ctx, upload.Status(upload.ErrMemory, nil))
+	return d.withRefusal(ctx, upload.Status(upload.ErrMemory, nil))
 }
 
-// hold draws what a stream holds until the context returned ends, which it does after
-// that time, or when the stream has to give way to another one.
-func (d *door) hold(ctx context.Context, in *room, longest time.Duration, bytes int) (context.Context, bool) {
+// hold enters a stream into a room, and draws its memory until the returned context ends:
+// after the timeout, or when the stream is evicted. It returns false if the room refuses
+// the stream.
+func (d *door) hold(ctx context.Context, in *room, timeout time.Duration, bytes int) (context.Context, bool) {
 	bytes += grpcwire.MaxCallBytes
-	held, give := context.WithCancelCause(ctx)
-	place := in.enter(bytes, func() { give(upload.ErrMemory) }, connectionOf(ctx))
-	if place == nil {
-		give(nil)
+	held, end := context.WithCancelCause(ctx)
+	entered := in.enter(bytes, func() { end(upload.ErrMemory) }, connectionOf(ctx))
+	if entered == nil {
+		end(nil)
 		return nil, false
 	}
 	d.budget.Draw(bytes)
-	limited, cancel := context.WithTimeoutCause(held, longest, upload.ErrConnectionAge)
+	limited, cancel := context.WithTimeoutCause(held, timeout, upload.ErrConnectionAge)
 	context.AfterFunc(limited, func() {
 		cancel()
-		give(nil)
-		place.Leave()
+		end(nil)
+		entered.Leave()
 		d.budget.Draw(-bytes)
 	})
 	return limited, true
 }
 
-// headerBytes is what gRPC keeps of a stream's header.
+// headerBytes returns the memory of a stream's header in gRPC.
 func headerBytes(header metadata.MD) (sum int) {
 	const fieldBytes = 64 // a slice of one string, and both in a map
 	for name, values := range header {
@@ -222,22 +226,22 @@ func headerBytes(header metadata.MD) (sum int) {
 	return sum
 }
 
-// connectionOf returns what stands for a stream's connection.
+// connectionOf returns a key for a stream's connection.
 func connectionOf(ctx context.Context) any {
 	client, ok := peer.FromContext(ctx)
 	if !ok {
 		return nil
 	}
 	switch address := client.Addr.(type) {
-	case *net.TCPAddr, *net.UnixAddr: // each connection has one of its own
+	case *net.TCPAddr, *net.UnixAddr: // each connection has its own pointer
 		return address
 	default:
 		return address.String()
 	}
 }
 
-// whoseOf returns who answers for what a stream holds.
-func whoseOf(connection any, granted *access.Grant) []any {
+// ownersOf returns the owners of an upload in a room.
+func ownersOf(connection any, granted *access.Grant) []any {
 	if name := granted.TenantName(); name != "" {
 		return []any{connection, name}
 	}

@@ -5,91 +5,92 @@ import (
 	"sync"
 )
 
-// room bounds what streams hold together that have not yet shown what they are worth:
-// anybody can open those, and leave them. A stream finds no place in it when what all
-// hold, what its tenant holds and what its connection holds come to more than there is.
-// So whoever holds much is refused while there is still a place for others. It is safe
-// for concurrent use.
+// room limits the memory of streams that have not proved useful yet: anybody can open
+// such a stream and leave it open. A stream is refused if the total, plus what its tenant
+// and its connection hold, would exceed the limit, so heavy users are refused first. A
+// room is safe for concurrent use.
 type room struct {
-	bytes int
+	limitBytes int
 
-	mu      sync.Mutex
-	held    int
-	of      map[any]int // by tenant, and by connection
-	stays   list.List   // of *stay, the oldest first
-	refused int64
+	mu        sync.Mutex
+	heldBytes int
+	heldBy    map[any]int // bytes, by owner: a tenant or a connection
+	places    list.List   // of *place, the oldest first
+	refused   int64       // streams
 }
 
-// stay is the place of a stream in a room.
-type stay struct {
+// place is a stream's place in a room. It implements upload.Place.
+type place struct {
 	room    *room
-	whose   []any
+	owners  []any
 	bytes   int
-	give    func()
-	element *list.Element // nil: it is over
+	evict   func()
+	element *list.Element // nil: the stream has left
 }
 
-func newRoom(bytes int64) *room { return &room{bytes: int(bytes), of: map[any]int{}} }
+func newRoom(limitBytes int64) *room {
+	return &room{limitBytes: int(limitBytes), heldBy: map[any]int{}}
+}
 
-// enter returns a place for a stream, or nil. Who holds nothing in the room always
-// finds one: the streams that are longest there give theirs up, and are told so by
-// their give, which must not wait.
-func (r *room) enter(bytes int, give func(), whose ...any) *stay {
+// enter returns a place for a stream, or nil if the stream is refused. If the owners hold
+// nothing in the room, the oldest streams leave until there is a place: enter calls their
+// evict, which must not block.
+func (r *room) enter(bytes int, evict func(), owners ...any) *place {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	theirs := 0
-	for _, who := range whose {
-		theirs += r.of[who]
+	ownBytes := 0
+	for _, owner := range owners {
+		ownBytes += r.heldBy[owner]
 	}
-	for r.held+theirs+bytes > r.bytes {
-		oldest := r.stays.Front()
-		if theirs > 0 || oldest == nil {
+	for r.heldBytes+ownBytes+bytes > r.limitBytes {
+		front := r.places.Front()
+		if ownBytes > 0 || front == nil {
 			r.refused++
 			return nil
 		}
-		s, _ := oldest.Value.(*stay)
-		r.end(s)
-		s.give()
+		oldest, _ := front.Value.(*place)
+		r.remove(oldest)
+		oldest.evict()
 	}
-	s := &stay{room: r, whose: whose, bytes: bytes, give: give}
-	s.element = r.stays.PushBack(s)
-	r.held += bytes
-	for _, who := range whose {
-		r.of[who] += bytes
+	p := &place{room: r, owners: owners, bytes: bytes, evict: evict}
+	p.element = r.places.PushBack(p)
+	r.heldBytes += bytes
+	for _, owner := range owners {
+		r.heldBy[owner] += bytes
 	}
-	return s
+	return p
 }
 
 // Leave gives the place back. Leaving again does nothing.
-func (s *stay) Leave() {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	s.room.end(s)
+func (p *place) Leave() {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	p.room.remove(p)
 }
 
-// end must be called with mu held.
-func (r *room) end(s *stay) {
-	if s.element == nil {
+// remove must be called with mu held.
+func (r *room) remove(p *place) {
+	if p.element == nil {
 		return
 	}
-	r.stays.Remove(s.element)
-	s.element = nil
-	r.held -= s.bytes
-	for _, who := range s.whose {
-		if r.of[who] -= s.bytes; r.of[who] == 0 {
-			delete(r.of, who)
+	r.places.Remove(p.element)
+	p.element = nil
+	r.heldBytes -= p.bytes
+	for _, owner := range p.owners {
+		if r.heldBy[owner] -= p.bytes; r.heldBy[owner] == 0 {
+			delete(r.heldBy, owner)
 		}
 	}
 }
 
-// streams returns how many streams are in the room.
+// streams returns the number of streams in the room.
 func (r *room) streams() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.stays.Len()
+	return r.places.Len()
 }
 
-// refusals returns how many streams have found no place so far.
+// refusals returns the number of streams that were refused.
 func (r *room) refusals() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

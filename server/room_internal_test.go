@@ -2,19 +2,19 @@ package server
 
 import "testing"
 
-// enterAs enters the room for somebody; gave tells whether the place was given up.
-func enterAs(t *testing.T, r *room, whose ...any) (place *stay, gave *bool) {
+// enterAs enters the room for owners; evicted reports whether the place was taken away.
+func enterAs(t *testing.T, r *room, owners ...any) (entered *place, evicted *bool) {
 	t.Helper()
-	gave = new(bool)
-	return r.enter(10, func() { *gave = true }, whose...), gave
+	evicted = new(bool)
+	return r.enter(10, func() { *evicted = true }, owners...), evicted
 }
 
-// TestRoom: whoever holds much is refused before those who hold little, and who holds
-// nothing never is.
+// TestRoom: heavy users are refused before light ones, and an owner that holds nothing is
+// never refused.
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	r := newRoom(100)
-	var crowd []*stay
+	var crowd []*place
 	for {
 		place, _ := enterAs(t, r, "a")
 		if place == nil {
@@ -25,25 +25,25 @@ func TestRoom(t *testing.T) {
 	if len(crowd) != 5 {
 		t.Errorf("one alone has %d of 10 places, want half", len(crowd))
 	}
-	second, gave := enterAs(t, r, "b")
-	if second == nil || *gave {
+	second, evicted := enterAs(t, r, "b")
+	if second == nil || *evicted {
 		t.Fatal("another one is refused")
 	}
 	second.Leave()
 	second.Leave()
-	if streams, refused := r.streams(), r.refusals(); streams != 5 || refused != 1 || r.held != 50 {
-		t.Errorf("%d streams, %d refused, %d bytes", streams, refused, r.held)
+	if streams, refused := r.streams(), r.refusals(); streams != 5 || refused != 1 || r.heldBytes != 50 {
+		t.Errorf("%d streams, %d refused, %d bytes", streams, refused, r.heldBytes)
 	}
 	for _, place := range crowd {
 		place.Leave()
 	}
-	if streams := r.streams(); streams != 0 || r.held != 0 || len(r.of) != 0 {
-		t.Errorf("%d streams, %d bytes of %v are left", streams, r.held, r.of)
+	if streams := r.streams(); streams != 0 || r.heldBytes != 0 || len(r.heldBy) != 0 {
+		t.Errorf("%d streams, %d bytes of %v are left", streams, r.heldBytes, r.heldBy)
 	}
 }
 
-// TestRoomOfTenant: the connections of a tenant share what the tenant has, and leave
-// each other a place.
+// TestRoomOfTenant: the connections of a tenant share the tenant's places, and none takes
+// all of them.
 func TestRoomOfTenant(t *testing.T) {
 	t.Parallel()
 	r := newRoom(300)
@@ -60,23 +60,23 @@ func TestRoomOfTenant(t *testing.T) {
 	if held["a1"] != 10 || held["a2"] == 0 || held["a3"] == 0 {
 		t.Errorf("of 30 places they have %v", held)
 	}
-	if place, gave := enterAs(t, r, "b1", "b"); place == nil || *gave {
+	if place, evicted := enterAs(t, r, "b1", "b"); place == nil || *evicted {
 		t.Error("another tenant is refused")
 	}
 }
 
-// TestRoomGivesWay: when all places are taken by others, the oldest is given up.
-func TestRoomGivesWay(t *testing.T) {
+// TestRoomEvicts: when others have all places, the oldest stream is evicted.
+func TestRoomEvicts(t *testing.T) {
 	t.Parallel()
 	r := newRoom(30)
-	oldest, gaveFirst := enterAs(t, r, 1)
-	_, gaveSecond := enterAs(t, r, 2)
+	oldest, firstEvicted := enterAs(t, r, 1)
+	_, secondEvicted := enterAs(t, r, 2)
 	_, _ = enterAs(t, r, 3)
-	if place, _ := enterAs(t, r, 4); place == nil || !*gaveFirst || *gaveSecond {
-		t.Errorf("place %v; given up: %v, %v", place, *gaveFirst, *gaveSecond)
+	if place, _ := enterAs(t, r, 4); place == nil || !*firstEvicted || *secondEvicted {
+		t.Errorf("place %v; evicted: %v, %v", place, *firstEvicted, *secondEvicted)
 	}
 	oldest.Leave()
-	if place, _ := enterAs(t, r, 4); place != nil || *gaveSecond {
-		t.Error("who holds a place has got another one, as all are taken")
+	if place, _ := enterAs(t, r, 4); place != nil || *secondEvicted {
+		t.Error("an owner of a place has got another one, although all are taken")
 	}
 }

@@ -120,7 +120,7 @@ func (s *Server) enterStream(
 	ctx := stream.Context()
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
-	err := refuse(ctx)
+	err := takeRefusal(ctx)
 	switch {
 	case err != nil:
 	case info.FullMethod == symdbv1.SymbolDatabaseService_UploadScopes_FullMethodName:
@@ -162,7 +162,7 @@ func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	conn := grpcwire.ConnOf(ctx)
 	conn.Enter()
 	defer conn.Exit()
-	if err := refuse(ctx); err != nil {
+	if err := takeRefusal(ctx); err != nil {
 		return nil, err
 	}
 	if err := grpcwire.AnswerPlain(ctx); err != nil {
