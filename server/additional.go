@@ -91,7 +91,7 @@ func (s *Server) openAdditional() error {
 	if len(cfg.Intakes) == 0 {
 		return nil
 	}
-	s.metrics.countAdditional(len(cfg.Intakes))
+	s.metrics.registerAdditional(len(cfg.Intakes))
 	a := &additional{}
 	intakes := make([]mirror.Intake, len(cfg.Intakes))
 	for i, to := range cfg.Intakes {

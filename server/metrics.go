@@ -3,7 +3,6 @@ package server
 import (
 	"maps"
 	"strconv"
-	"time"
 
 	grpcprometheus "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,7 +10,6 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/access"
-	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/encode"
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -21,8 +19,9 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// metrics holds the metrics that the server's parts report to. readParts registers the
-// others, which are read from the parts. docs/operations.md lists them all.
+// metrics holds the metrics that the server's parts push to. A new one is added here if a
+// part pushes it, and to registerReadMetrics if it is read at each scrape. Then `make
+// generate` lists it in docs/operations.md.
 type metrics struct {
 	registry prometheus.Registerer
 
@@ -52,20 +51,20 @@ var (
 	uploadBuckets   = []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600}
 )
 
-// newMetrics registers the metrics that the server's parts report to, and creates all
-// their series.
+// newMetrics registers the metrics that the server's parts push to, and creates all their
+// series.
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		registry: r,
 		rpc:      register(r, grpcprometheus.NewServerMetrics(grpcprometheus.WithServerHandlingTimeHistogram())),
 		connectionsEnded: register(r, prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "connections_ended_total",
-			Help: "Connections that were ended because their client kept to no rule of HTTP/2, held too much in " +
+			Help: "Connections that were ended because their client broke the rules of HTTP/2, held too much in " +
 				"small frames, or took no answers.",
 		})),
 
-		uploads: counterVec(r, "uploads_total", "Uploads (streams) that have ended, by what their client was told: "+
-			"the gRPC status code, and the reason of its ErrorInfo.", "code", "reason"),
+		uploads: counterVec(r, "uploads_total", "Uploads (streams) that have ended, by the gRPC status code and the "+
+			"reason in its ErrorInfo.", "code", "reason"),
 		uploadDuration: histogramVec(r, "upload_duration_seconds",
 			"Time that an upload (stream) was open, by its gRPC status code.", uploadBuckets, "code"),
 
@@ -75,13 +74,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		batchAge:    histogram(r, "batch_age_seconds", "Time from a batch's first scope to its sealing.", durationBuckets),
 
 		forwardDuration: histogramVec(r, "intake_forward_duration_seconds",
-			"Time that a batch was on its way: all attempts, and the waiting in front of and between them.",
+			"Time to forward a batch: all attempts, and the waits before and between them.",
 			durationBuckets, "outcome"),
 		attempts: counterVec(r, "intake_attempts_total",
-			"Attempts at posting a batch, by what became of them and the class of the answer's HTTP status.",
+			"Attempts to post a batch, by outcome and the class of the answer's HTTP status.",
 			"outcome", "status"),
 		attemptDuration: histogramVec(r, "intake_attempt_duration_seconds",
-			"Time from the request to the end of its answer, by what became of it.", durationBuckets, "outcome"),
+			"Time from the request to the end of its answer, by outcome.", durationBuckets, "outcome"),
 	}
 	for _, o := range upload.Outcomes() {
 		m.uploads.WithLabelValues(o.Code.String(), string(o.Reason))
@@ -99,38 +98,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-// BatchSealed implements upload.Observer.
-func (m *metrics) BatchNumbered(b *batch.Batch, age time.Duration) {
-	m.batchJSON.Observe(float64(b.RawBytes))
-	m.batchGzip.Observe(float64(b.File.Len()))
-	m.batchScopes.Observe(float64(b.ScopeCount))
-	m.batchAge.Observe(age.Seconds())
-}
-
-// BatchForwarded implements upload.Observer.
-func (m *metrics) BatchForwarded(accepted bool, took time.Duration) {
-	m.forwardDuration.WithLabelValues(forwardOutcome(accepted)).Observe(took.Seconds())
-}
-
-// uploadEnded counts a stream by its outcome.
-func (m *metrics) uploadEnded(how upload.Outcome, took time.Duration) {
-	code := how.Code.String()
-	m.uploads.WithLabelValues(code, string(how.Reason)).Inc()
-	m.uploadDuration.WithLabelValues(code).Observe(took.Seconds())
-}
-
-// attempted counts an attempt at posting a batch.
-func (m *metrics) attempted(a intake.Attempt) {
-	m.attempts.WithLabelValues(string(a.Class), statusClass(a.HTTPStatus)).Inc()
-	m.attemptDuration.WithLabelValues(string(a.Class)).Observe(a.Duration.Seconds())
-}
-
-// readParts registers the metrics whose values are read from the server's parts.
-func (s *Server) readParts() {
-	r, limits := reader{s.metrics.registry}, s.config.Limits
-	r.gauge("ready", "1 while uploads are taken, 0 before and while the server stops.", one(s.Ready))
+// registerReadMetrics registers the metrics that are read from the server's parts at each
+// scrape.
+func (s *Server) registerReadMetrics() {
+	r, limits := readMetrics{s.metrics.registry}, s.config.Limits
+	r.gauge("ready", "1 while the server accepts uploads; 0 before, and once it is stopping.", one(s.Ready))
 	r.gauge("uploads_in_flight", "Uploads (streams) that are open.", number(s.uploads.InFlight))
-	r.gauge("uploads_limit", "Most uploads in flight; 0: as many as memory has room for.", fixed(limits.Uploads))
+	r.gauge("uploads_limit", "Limit of uploads in flight. 0: none but memory.", fixed(limits.Uploads))
 	r.uploads(&s.uploads.Counts)
 	r.access(&s.access.Counts)
 	r.door(s.door)
@@ -141,42 +115,42 @@ func (s *Server) readParts() {
 	r.intake(s.routes.Own.Client)
 }
 
-// reader registers metrics whose values are read at each scrape. The functions that read
-// them must be safe for concurrent use and must not block.
-type reader struct{ registry prometheus.Registerer }
+// readMetrics registers metrics that are read at each scrape. The functions that read them
+// must be safe for concurrent use and must not block.
+type readMetrics struct{ registry prometheus.Registerer }
 
-func (r reader) uploads(c *upload.Counts) {
-	const outcomes = " by outcome: accepted by the intake, refused as wrong, or given back to the client."
-	r.counter("scopes_received_total", "Number of scopes received.", c.ScopesReceived.Load)
-	r.counters("scopes_total", "Number of scopes"+outcomes, "outcome", values{
+func (r readMetrics) uploads(c *upload.Counts) {
+	const outcomes = " by outcome: accepted by the intake, refused as invalid, or given back to the client."
+	r.counter("scopes_received_total", "Scopes received.", c.ScopesReceived.Load)
+	r.counters("scopes_total", "Scopes"+outcomes, "outcome", values{
 		"accepted": c.ScopesAccepted.Load, "refused": c.ScopesRefused.Load, "given_back": c.ScopesGivenBack.Load,
 	})
-	r.counter("batches_sealed_total", "Number of batches sealed.", c.BatchesSealed.Load)
-	r.counters("batches_total", "Number of batches"+outcomes, "outcome", values{
+	r.counter("batches_sealed_total", "Batches sealed.", c.BatchesSealed.Load)
+	r.counters("batches_total", "Batches"+outcomes, "outcome", values{
 		"accepted": c.BatchesAccepted.Load, "refused": c.BatchesRefused.Load, "given_back": c.BatchesGivenBack.Load,
 	})
-	r.counters("bytes_total", "Bytes by the stage that they have come to: protobuf received; "+
-		"JSON and gzip of sealed batches; gzip of batches forwarded, which are those that the intake has accepted.", "stage",
+	r.counters("bytes_total", "Bytes by stage: protobuf received, JSON and gzip of sealed batches, and gzip of "+
+		"batches that the intake has accepted (forwarded).", "stage",
 		values{
 			"received": c.ReceivedBytes.Load, "json": c.SealedJSONBytes.Load, "gzip": c.SealedGzipBytes.Load,
 			"forwarded": c.AcceptedGzipBytes.Load,
 		})
 }
 
-func (r reader) access(c *access.Counts) {
+func (r readMetrics) access(c *access.Counts) {
 	r.counters("authentications_total",
-		"Streams by what their credential was: accepted, absent, unknown, expired, or denied an upload or a service.", "outcome",
+		"Streams by outcome: credential accepted, absent, unknown or expired, or upload or service denied.", "outcome",
 		values{
 			"accepted": c.Accepted.Load, "absent": c.Absent.Load, "unknown": c.Unknown.Load, "expired": c.Expired.Load,
 			"denied": c.Denied.Load,
 		})
 }
 
-func (r reader) door(d *door) {
+func (r readMetrics) door(d *door) {
 	r.gauge("uploads_unbegun", "Uploads (streams) that have sent no scope yet.", number(d.unbegun.streams))
-	r.counter("uploads_unbegun_refused_total", "Uploads that were refused, as too many had sent no scope yet.",
+	r.counter("uploads_unbegun_refused_total", "Uploads refused because too many had sent no scope yet.",
 		d.unbegun.refusals)
-	r.gauge("health_calls_open", "Open calls with one answer: for the server's health.", number(d.calls.streams))
+	r.gauge("health_calls_open", "Open unary calls, which ask for the server's health.", number(d.calls.streams))
 	r.gauge("other_streams_open", "Open streams of other services: watchers of the server's health, and reflection.",
 		number(d.watches.streams))
 }
@@ -186,34 +160,34 @@ func reading[C any](counts func() C) func(field func(C) int64) func() int64 {
 	return func(field func(C) int64) func() int64 { return func() int64 { return field(counts()) } }
 }
 
-func (r reader) connections(l *connlimit.Limiter, limit int) {
+func (r readMetrics) connections(l *connlimit.Limiter, limit int) {
 	count := reading(l.Counts)
-	r.gauge("connections_limit", "Most open connections of clients.", fixed(limit))
+	r.gauge("connections_limit", "Limit of open connections of clients.", fixed(limit))
 	r.gauge("connections_open", "Open connections of clients.", count(func(c connlimit.Counts) int64 { return c.Open }))
-	r.counter("connections_taken_total", "Connections that clients have opened, those refused left out.",
+	r.counter("connections_taken_total", "Connections of clients that were accepted. Refused ones are not counted.",
 		count(func(c connlimit.Counts) int64 { return c.Taken }))
-	r.counter("connections_refused_total", "Connections that were closed at once, as there were too many that are used.",
+	r.counter("connections_refused_total", "Connections closed at once, because a limit was reached by connections in use.",
 		count(func(c connlimit.Counts) int64 { return c.Refused }))
-	r.counter("connections_evicted_total", "Connections without an upload that were closed to make room for others.",
+	r.counter("connections_evicted_total", "Connections without an upload that were closed so that others could be accepted.",
 		count(func(c connlimit.Counts) int64 { return c.Evicted }))
-	r.counter("connections_unused_total", "Connections that were closed as no upload was begun in time.",
+	r.counter("connections_unused_total", "Connections closed because no upload began in time.",
 		count(func(c connlimit.Counts) int64 { return c.Unused }))
 }
 
-func (r reader) memory(b *memory.Budget) {
+func (r readMetrics) memory(b *memory.Budget) {
 	count := reading(b.Counts)
 	r.gauge("memory_limit_bytes", "Bytes that can be drawn from the memory budget: 90 % of the memory limit.", b.LimitBytes)
 	r.gauge("memory_drawn_bytes", "Bytes drawn from the memory budget.", b.DrawnBytes)
-	r.gauge("memory_drawn_peak_bytes", "Most bytes that were ever drawn from the memory budget.", b.PeakBytes)
-	r.gauge("memory_waiting_uploads", "Uploads that are not read at present, for want of memory.", number(b.Waiting))
-	r.gauge("memory_admitted_uploads", "Uploads whose metadata was taken.", number(b.Admitted))
+	r.gauge("memory_drawn_peak_bytes", "Most bytes drawn from the memory budget since the start.", b.PeakBytes)
+	r.gauge("memory_waiting_uploads", "Uploads that are not being read because memory is short.", number(b.Waiting))
+	r.gauge("memory_admitted_uploads", "Uploads whose metadata was accepted.", number(b.Admitted))
 	r.counter("memory_squeezes_total", "Times that an upload was asked to move its batches out of memory.",
 		count(func(c memory.Counts) int64 { return c.Squeezes }))
-	r.counter("memory_read_pauses_total", "Reads from clients that waited, as more was drawn than there is.",
+	r.counter("memory_read_pauses_total", "Reads from clients that waited because the budget was overdrawn.",
 		count(func(c memory.Counts) int64 { return c.Pauses }))
-	r.counter("memory_give_ups_total", "Times that an upload was asked to end, as memory was short and its client slow.",
+	r.counter("memory_give_ups_total", "Times that an upload was asked to end: memory was short, and its client slow.",
 		count(func(c memory.Counts) int64 { return c.Ends }))
-	r.counters("memory_refusals_total", "Uploads that were refused, by the limit that had no room.", "limit", values{
+	r.counters("memory_refusals_total", "Uploads refused, by the limit that was reached.", "limit", values{
 		"uploads":         count(func(c memory.Counts) int64 { return c.RefusedUploads }),
 		"service_uploads": count(func(c memory.Counts) int64 { return c.RefusedCallerUploads }),
 		"memory":          count(func(c memory.Counts) int64 { return c.RefusedBytes }),
@@ -223,66 +197,68 @@ func (r reader) memory(b *memory.Budget) {
 	})
 }
 
-func (r reader) spool(s *spool.Spool, limitBytes int64, c *upload.Counts) {
+func (r readMetrics) spool(s *spool.Spool, limitBytes int64, c *upload.Counts) {
 	used := fixed(0)
 	if s == nil {
 		limitBytes = 0
 	} else {
 		used = s.UsedBytes
 	}
-	r.gauge("spool_used_bytes", "Bytes of batches that are in the spool.", used)
-	r.gauge("spool_limit_bytes", "Most bytes of batches in the spool; 0: there is none.", fixed(int(limitBytes)))
+	r.gauge("spool_used_bytes", "Bytes of batches in the spool.", used)
+	r.gauge("spool_limit_bytes", "Limit of bytes in the spool. 0: there is no spool.", fixed(int(limitBytes)))
 	r.counters("spool_errors_total", "Batches that could not be moved to the spool: it was full, or failed.", "reason",
 		values{"full": c.SpoolFull.Load, "failed": c.SpoolFailed.Load})
 }
 
-func (r reader) compressors(pool *encode.Pool) {
-	r.gauge("compressors", "Compressors, and so chunks that can be compressed at the same time.", fixed(pool.State().Compressors))
-	r.gauge("compressors_in_use", "Compressors that compress.", func() int64 { return int64(pool.State().InUse) })
-	r.gauge("compressors_waiting_uploads", "Uploads that wait for a compressor.",
+func (r readMetrics) compressors(pool *encode.Pool) {
+	r.gauge("compressors", "Compressors: each compresses one chunk at a time.", fixed(pool.State().Compressors))
+	r.gauge("compressors_in_use", "Compressors in use.", func() int64 { return int64(pool.State().InUse) })
+	r.gauge("compressors_waiting_uploads", "Uploads that are waiting for a compressor.",
 		func() int64 { return int64(pool.State().Waiting) })
 	r.counter("compressor_waits_total", "Times that an upload had to wait for a compressor.",
 		func() int64 { return pool.State().Waits })
 	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: namespace, Name: "compressor_wait_seconds_total",
-		Help: "Time that uploads have waited for a compressor, all in all.",
+		Help: "Total time that uploads have waited for a compressor.",
 	}, func() float64 { return pool.State().Waited.Seconds() }))
 }
 
-func (r reader) intake(c *intake.Client) {
+func (r readMetrics) intake(c *intake.Client) {
 	r.gauge("intake_connections_open", "Open connections to the intake.", func() int64 { return int64(c.State().Connections) })
-	r.gauge("intake_connections_limit", "Most open connections to the intake.", fixed(c.State().MaxConnections))
+	r.gauge("intake_connections_limit", "Limit of open connections to the intake.", fixed(c.State().MaxConnections))
 	r.gauge("intake_posting_batches", "Batches that are being posted.", func() int64 { return int64(c.State().Posting) })
-	r.gauge("intake_waiting_batches", "Batches that wait for their turn at a connection.",
+	r.gauge("intake_waiting_batches", "Batches that are waiting for a connection.",
 		func() int64 { return int64(c.State().Waiting) })
 	for _, health := range []intake.Health{intake.Up, intake.Throttled, intake.Down, intake.Probing} {
-		r.labelledGauge("intake_state", "What the intake is taken for: 1 at that state, 0 at the others.",
+		r.labelledGauge("intake_state", "State of the intake: 1 for the current state, 0 for the others.",
 			prometheus.Labels{"state": string(health)}, one(func() bool { return c.State().Health == health }))
 	}
 }
 
-func (r reader) gauge(name, help string, value func() int64) { r.labelledGauge(name, help, nil, value) }
+func (r readMetrics) gauge(name, help string, value func() int64) {
+	r.labelledGauge(name, help, nil, value)
+}
 
-func (r reader) labelledGauge(name, help string, labels prometheus.Labels, value func() int64) {
+func (r readMetrics) labelledGauge(name, help string, labels prometheus.Labels, value func() int64) {
 	r.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: namespace, Name: name, Help: help, ConstLabels: labels,
 	}, func() float64 { return float64(value()) }))
 }
 
-func (r reader) counter(name, help string, value func() int64) {
+func (r readMetrics) counter(name, help string, value func() int64) {
 	r.labelledCounter(name, help, nil, value)
 }
 
 // values maps the values of a label to the metric's values.
 type values map[string]func() int64
 
-func (r reader) counters(name, help, label string, series values) {
+func (r readMetrics) counters(name, help, label string, series values) {
 	for labelled, value := range series {
 		r.labelledCounter(name, help, prometheus.Labels{label: labelled}, value)
 	}
 }
 
-func (r reader) labelledCounter(name, help string, labels prometheus.Labels, value func() int64) {
+func (r readMetrics) labelledCounter(name, help string, labels prometheus.Labels, value func() int64) {
 	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: namespace, Name: name, Help: help, ConstLabels: labels,
 	}, func() float64 { return float64(value()) }))
@@ -343,10 +319,10 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	return c
 }
 
-// countAdditional registers the counters of additional intakes.
-func (m *metrics) countAdditional(intakes int) {
+// registerAdditional registers the counters of additional intakes.
+func (m *metrics) registerAdditional(intakes int) {
 	m.additional = counterVec(m.registry, "additional_batches_total",
-		"Batches offered to an additional intake, by outcome: accepted, refused by it, or dropped for want of room or time.",
+		"Batches offered to an additional intake, by outcome: accepted, refused, or dropped because there was no room or time.",
 		"intake", "outcome")
 	for i := range intakes {
 		for _, outcome := range []mirror.Outcome{mirror.Accepted, mirror.Refused, mirror.Dropped} {

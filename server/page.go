@@ -6,10 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/scopegate/scopegate/server/internal/admin"
-	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
@@ -172,32 +169,4 @@ func shownLabel(u upload.Snapshot) admin.Label {
 		label.Version, label.Language = h.Version, h.Language
 	}
 	return admin.Shortened(label)
-}
-
-// observer passes on events of uploads to the metrics and to the page.
-type observer struct {
-	*metrics
-	activity *admin.Recorder
-}
-
-// UploadEnded implements upload.Observer.
-func (o observer) UploadEnded(end upload.End) {
-	o.uploadEnded(end.Outcome, end.Took)
-	ended := admin.Finished{
-		Label: shownLabel(end.Snapshot), Ended: time.Now(), Took: end.Took,
-		Code: end.Code.String(), Good: end.Code == codes.OK,
-		Scopes: end.Scopes, AcceptedScopes: end.AcceptedScopes,
-		JSONBytes: end.AcceptedJSONBytes, GzipBytes: end.AcceptedGzipBytes, Batches: end.AcceptedBatches,
-	}
-	if end.Err != nil {
-		ended.Reason, ended.Detail = string(end.Reason), end.Err.Error()
-	}
-	o.activity.Finish(ended)
-}
-
-// attempted counts an attempt at posting a batch to the main intake, which the page
-// shows.
-func (s *Server) attempted(a intake.Attempt) {
-	s.activity.Attempt(a)
-	s.metrics.attempted(a)
 }

@@ -139,7 +139,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		reflection.Register(s.grpc)
 	}
 	s.metrics.initializeRPC(s.grpc)
-	s.readParts()
+	s.registerReadMetrics()
 	kept.watch(cfg.TLS.ReloadInterval)
 	return s, nil
 }
