@@ -27,7 +27,8 @@ type AdditionalConfig struct {
 	QueueBytes int64
 	// MaxAge is how long a batch may be queued and retried before it is dropped.
 	MaxAge time.Duration
-	// DrainTime is how long Shutdown waits for queued batches.
+	// DrainTime is how long Shutdown waits for queued batches at most, and no longer than
+	// its ctx: if uploads have taken all of that time, queued batches are dropped at once.
 	DrainTime time.Duration
 }
 
@@ -153,7 +154,8 @@ func (s *Server) offer(from *access.Grant, b *batch.Batch) {
 	s.additional.mirror.Offer(from.Caller(), b)
 }
 
-// closeAdditional waits up to DrainTime for batches that are still queued.
+// closeAdditional waits for batches that are still queued, for DrainTime at most. ctx is
+// that of Shutdown.
 func (s *Server) closeAdditional(ctx context.Context) {
 	if s.additional == nil {
 		return

@@ -49,7 +49,7 @@ func watch(t *testing.T, configure func(*Config), answer http.HandlerFunc) *watc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.uploads.SettleTime = patience
+	setSettleTime(s, patience)
 	address, _ := serve(t, s)
 	return &watched{Server: s, address: address, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, address))}
 }

@@ -59,6 +59,8 @@ type Server struct {
 	health       *health.Server
 	grpc         *grpc.Server
 
+	closeTime, giveUpTime time.Duration // see the constant closeTime and ShutdownOverrun
+
 	serving atomic.Bool // Serve was called
 	// stopping is closed by stop. Calling stop again does nothing.
 	stopping chan struct{}
@@ -116,7 +118,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		version: with.version, started: time.Now(), tracing: with.tracing,
 		compressors: pool, certificates: kept,
 		metrics: newMetrics(with.registry), activity: admin.NewRecorder(time.Now()), health: health.NewServer(),
-		stopping: make(chan struct{}),
+		closeTime: closeTime, giveUpTime: ShutdownOverrun, stopping: make(chan struct{}),
 	}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if err := s.openMemory(); err != nil {
@@ -160,8 +162,17 @@ func (s *Server) openRoutes() (err error) {
 	return s.openAdditional()
 }
 
-// settleTime is upload.Config's SettleTime.
-const settleTime = 2 * time.Second
+// The steps of Shutdown after its ctx has ended, as times from that end.
+const (
+	// settleTime is upload.Config's SettleTime: by then streams have settled.
+	settleTime = 2 * time.Second
+	// closeTime is when all connections are closed. From settleTime on, clients have time
+	// to read their answers.
+	closeTime = settleTime + settleTime/2
+	// ShutdownOverrun is how long [Server.Shutdown] may take after its ctx has ended: 4.5
+	// seconds. By then all has ended, or hangs.
+	ShutdownOverrun = closeTime + closeTime/2
+)
 
 // budgetPercent is how much of the memory limit can be drawn.
 const budgetPercent = 90
@@ -250,11 +261,13 @@ func (s *Server) isStopping() bool {
 var errStuck = errors.New("shut down: gave up on uploads or batches that hang")
 
 // Shutdown stops accepting connections and uploads, and waits for uploads in flight.
-// Streams of other services, such as health watches, end at once. If ctx ends first,
-// uploads end within 4 seconds with UNAVAILABLE and their progress, for their clients to
-// resume, and Shutdown returns ctx's error. No goroutine of the server is left then,
-// unless one hangs where there is no deadline, such as on a disk. Shutdown returns at most
-// 4.5 seconds after ctx ends.
+// Streams of other services, such as health watches, end at once. Shutdown then waits for
+// additional intakes, see [AdditionalConfig].
+//
+// If ctx ends first, uploads end with UNAVAILABLE and their progress, for their clients to
+// resume, and Shutdown returns ctx's error, at most [ShutdownOverrun] after ctx ended. No
+// goroutine of the server is left then, unless one hangs where there is no deadline, such
+// as on a disk.
 func (s *Server) Shutdown(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.shutdown(ctx) }()
@@ -263,7 +276,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	last := time.NewTimer(2*s.uploads.SettleTime + s.uploads.SettleTime/4)
+	last := time.NewTimer(s.giveUpTime)
 	defer last.Stop()
 	select {
 	case err := <-stopped:
@@ -289,8 +302,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 		err = fmt.Errorf("shut down: %w", ctx.Err())
 		s.connections.CloseIdle() // clients may ignore GOAWAY
 		s.uploads.Stop()
-		// Streams settle first. Then clients get time to read their answers.
-		timer := time.NewTimer(s.uploads.SettleTime + s.uploads.SettleTime/2)
+		timer := time.NewTimer(s.closeTime)
 		defer timer.Stop()
 		select {
 		case <-stopped:

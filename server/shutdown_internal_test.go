@@ -21,6 +21,14 @@ func (s stuck) Forward(context.Context, intake.Caller, *batch.Batch) error {
 	return nil
 }
 
+// setSettleTime changes the settle time, and the times of Shutdown in proportion.
+func setSettleTime(s *Server, settle time.Duration) {
+	scale := settle.Seconds() / settleTime.Seconds()
+	s.uploads.SettleTime = settle
+	s.closeTime = time.Duration(scale * float64(closeTime))
+	s.giveUpTime = time.Duration(scale * float64(ShutdownOverrun))
+}
+
 // TestShutdownLeavesWhatHangs has a batch hang in what has no deadline: the server
 // stops all the same.
 func TestShutdownLeavesWhatHangs(t *testing.T) {
@@ -31,7 +39,7 @@ func TestShutdownLeavesWhatHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.uploads.SettleTime = time.Millisecond
+	setSettleTime(s, time.Millisecond)
 	hanging := stuck{make(chan struct{}), make(chan struct{})}
 	s.routes.Own.Forwarder = hanging
 	listener := listen(t)

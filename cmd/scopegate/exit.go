@@ -13,6 +13,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
+	"github.com/scopegate/scopegate/server"
 )
 
 // Exit codes. Scripts rely on them; `scopegate --help` explains them.
@@ -57,11 +58,17 @@ func isType[E error](err error) bool {
 	return ok
 }
 
-// lastGrace is how long the command may take to exit after the grace period of uploads:
-// to abort the remaining ones, and to write the last traces and log lines.
-const lastGrace = 4800 * time.Millisecond
+const (
+	// lastGrace is how long the command may take to end after the grace period of
+	// uploads: the server ends the remaining ones, and the last traces and log lines are
+	// written. With exitTime, it is less than the 5 seconds that docs/deployment.md
+	// promises.
+	lastGrace = server.ShutdownOverrun + 300*time.Millisecond
+	// exitTime is how long exitIfStuck may take to write its message.
+	exitTime = 100 * time.Millisecond
+)
 
-// exitIfStuck exits the process if ended is not called within that time after ctx is
+// exitIfStuck exits the process if ended is not called within the given time after ctx is
 // done. Some calls can't be interrupted, such as a write to a log that nobody reads.
 func exitIfStuck(ctx context.Context, after time.Duration, stderr io.Writer) (ended func()) {
 	done := make(chan struct{})
@@ -83,7 +90,7 @@ func exitIfStuck(ctx context.Context, after time.Duration, stderr io.Writer) (en
 		}()
 		select {
 		case <-written:
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(exitTime):
 		}
 		os.Exit(exitFailure)
 	}()
