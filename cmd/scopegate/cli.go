@@ -20,9 +20,9 @@ type surroundings struct {
 	getenv         func(string) string
 }
 
-// serve keeps slow readers of stdout and stderr from blocking the command. Commands that
-// serve call it before they print anything.
-func (s *surroundings) serve() {
+// bufferOutput keeps slow readers of stdout and stderr from blocking the command. Commands
+// that serve call it before they print anything.
+func (s *surroundings) bufferOutput() {
 	s.stdout, s.stderr = newOutput(s.stdout), newOutput(s.stderr)
 }
 

@@ -44,7 +44,7 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	if err := checkAddresses(listenAddresses("--listen", c.Listen...)); err != nil {
 		return err
 	}
-	s.serve()
+	s.bufferOutput()
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
 	intake, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})
 	if err != nil {

@@ -85,7 +85,7 @@ func (c *serveCommand) Run(
 	ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources,
 ) error {
 	if !c.Check {
-		s.serve()
+		s.bufferOutput()
 	}
 	defer exitIfStuck(ctx, c.ShutdownGrace+lastGrace, s.stderr)()
 	logger, flush := c.Log.logger(s.stderr)
