@@ -13,7 +13,8 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// Config holds the server's settings. Start from [DefaultConfig].
+// Config holds the server's settings. Start from [DefaultConfig]. Most fields have a flag
+// of scopegate serve: see the field tags in cmd/scopegate/serve.go, and those beside it.
 type Config struct {
 	// Intake is the intake that batches are sent to.
 	Intake IntakeConfig
