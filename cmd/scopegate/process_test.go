@@ -97,6 +97,25 @@ func TestProcessStopsOnSignal(t *testing.T) {
 	}
 }
 
+// TestProcessGarbageTarget: the server sets the garbage collector's target, unless GOGC does.
+func TestProcessGarbageTarget(t *testing.T) {
+	t.Parallel()
+	for variable, want := range map[string]string{"GOGC=": "50", "GOGC=70": "70"} {
+		process, stdout, stderr := startProcess(t, "env", variable, command(t), "serve", "--listen", "127.0.0.1:0",
+			"--admin-listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/")
+		waitForLog(t, stderr, `msg="admin port" address=`)
+		_, admin, _ := strings.Cut(stderr.Text(), "address=")
+		stdout.Scan() // it serves
+		if _, metrics := get(t, admin, "/metrics"); !strings.Contains(metrics, "\ngo_gc_gogc_percent "+want+"\n") {
+			t.Errorf("%s: the target is not %s:\n%s", variable, want, metrics)
+		}
+		sendSignal(t, process, syscall.SIGTERM)
+		if err := process.Wait(); err != nil {
+			t.Errorf("%s: ended with %v", variable, err)
+		}
+	}
+}
+
 // Under nohup, the end of the terminal's session ends nothing.
 func TestProcessUnderNohup(t *testing.T) {
 	t.Parallel()
