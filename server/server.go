@@ -129,7 +129,8 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	}
 	s.connections = newConnections(cfg.Limits, s.budget, s.limitedLog)
 	s.uploads = upload.New(cfg.uploads(), upload.Dependencies{
-		Logger: logger, LimitedLog: s.limitedLog, Plan: plan, Compressors: pool, Policy: cfg.batchPolicy(), Budget: s.budget, Spool: s.spool,
+		Logger: logger, LimitedLog: s.limitedLog, Plan: plan, Compressors: pool, Policy: cfg.batchPolicy(),
+		Budget: s.budget, Spool: s.spool,
 		Access: s.access, Tracer: s.tracer(), Observer: observer{s.metrics, s.activity}, Offer: s.offer,
 	})
 	s.door = newDoor(s)
