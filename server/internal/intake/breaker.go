@@ -113,7 +113,7 @@ func (b *breaker) record(now time.Time, p permit, v verdict, retryAfter time.Dur
 			b.become(breakerOpen)
 			b.probeAt = now.Add(time.Duration(float64(b.probeDelay) * (0.75 + b.random()/2)))
 		}
-	case p.probe: // cancelled, so another batch may probe at once
+	case p.probe: // it ended on our side, so another batch may probe at once
 		b.probeAt = now
 	}
 }

@@ -205,6 +205,13 @@ func (o *outbound) isConnected() bool {
 	return o.conn != nil
 }
 
+// readErr returns why the body could not be read, or nil.
+func (o *outbound) readErr() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.body.readErr()
+}
+
 // mayBeSent reports whether the whole request may have been sent. Call it after the
 // transport has returned.
 func (o *outbound) mayBeSent() bool {

@@ -15,6 +15,10 @@ var (
 	errBatchDeadline = errors.New("not accepted before the batch's deadline")
 )
 
+// ErrUnreadable is in an [Error] if the batch could not be read from the spool. It is not
+// the intake's fault, and the batch is not sent again.
+var ErrUnreadable = errors.New("the batch can't be read from the spool")
+
 // Error says why the intake did not accept a batch: how the last attempt failed, or why
 // there was no other one.
 type Error struct {

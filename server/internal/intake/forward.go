@@ -28,6 +28,7 @@ type Caller struct {
 //   - with the failure of the last attempt, if the next one would start after
 //     Config.BatchDeadline, or would miss ctx's deadline if it took twice as long as
 //     the last one;
+//   - with [ErrUnreadable], if the batch can't be read;
 //   - with ctx's error, if the caller cancels.
 //
 // It does not read the batch after it returns.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,6 +86,9 @@ func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
 		err = fmt.Errorf("malformed HTTP status %03d", resp.StatusCode)
 	}
 	out.closeBody()
+	if readErr := out.readErr(); readErr != nil {
+		return postResult{verdict: judgeUnreadable(), err: c.presentable(fmt.Errorf("%w: %w", ErrUnreadable, readErr))}
+	}
 	stopped := contextErr(ctx)
 	connected := out.isConnected()
 	return postResult{
@@ -175,6 +179,7 @@ type body struct {
 	mu     sync.Mutex
 	closed bool
 	left   int64 // bytes not yet read
+	err    error // the first of reader, except io.EOF
 	reader io.Reader
 }
 
@@ -186,7 +191,17 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.reader.Read(p)
 	b.left -= int64(n)
+	if b.err == nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
 	return n, err
+}
+
+// readErr returns why the form could not be read, or nil.
+func (b *body) readErr() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
 }
 
 // wasRead reports whether the whole body was read.

@@ -26,7 +26,8 @@ const (
 	ClassBroken Class = "broken"
 	// ClassTimeout means no answer within Config.PostTimeout.
 	ClassTimeout Class = "timeout"
-	// ClassCancelled means that the caller cancelled, or its deadline passed.
+	// ClassCancelled means that the attempt ended for a reason on our side: the caller
+	// cancelled, its deadline passed, or the batch could not be read.
 	ClassCancelled Class = "cancelled"
 )
 
@@ -91,6 +92,10 @@ func judgeSilence(stopped error, connected, sent bool) verdict {
 	}
 	return verdict{class: ClassBroken, retry: true, inDoubt: sent, health: healthDown}
 }
+
+// judgeUnreadable returns the verdict on an attempt in which the batch could not be read.
+// It says nothing about the intake, which has not received the whole request.
+func judgeUnreadable() verdict { return verdict{class: ClassCancelled} }
 
 // Outcomes returns all classes of attempts, each with an example of every kind of HTTP
 // status that it comes with. 0 stands for no answer.

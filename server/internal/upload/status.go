@@ -61,6 +61,9 @@ func Status(err error, progress *symdbv1.UploadProgress) error {
 	if input, ok := errors.AsType[*inputError](err); ok {
 		return inputStatus(input)
 	}
+	if errors.Is(err, intake.ErrUnreadable) {
+		return overloadStatus(ErrMemory.Error(), progress) // the spool stands in for memory
+	}
 	if failure, ok := errors.AsType[*intake.Error](err); ok {
 		return intakeStatus(failure, progress)
 	}

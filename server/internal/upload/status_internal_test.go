@@ -1,11 +1,22 @@
 package upload
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
 // Every reason that a client can be told has its series from the start.
@@ -43,5 +54,30 @@ func TestOutcomesHaveAllReasons(t *testing.T) {
 	})
 	if found < 10 {
 		t.Errorf("found %d reasons in status.go", found)
+	}
+}
+
+// A batch that is being posted and can't be read back from the spool is not the intake's
+// fault. Its client can resume.
+func TestSpoolFailsInAPost(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(_ context.Context, b *batch.Batch) error {
+		return &intake.Error{BatchNum: b.Num, Attempts: 1, Err: fmt.Errorf("%w: the disk fails", intake.ErrUnreadable)}
+	}, nil)
+	stream := s.begin(t)
+	stream.send(t, 2)
+	_, err := stream.CloseAndRecv()
+	if got := OutcomeOf(err); got != (Outcome{codes.ResourceExhausted, ReasonOverloaded}) {
+		t.Errorf("%v, want %s, %s", err, codes.ResourceExhausted, ReasonOverloaded)
+	}
+	resumable := slices.ContainsFunc(status.Convert(err).Details(), func(detail any) bool {
+		progress, ok := detail.(*symdbv1.UploadProgress)
+		return ok && progress.GetAcceptedScopeCount() == 0 && progress.GetNextBatchNum() == 1
+	})
+	if !resumable {
+		t.Errorf("%v, want the progress", err)
+	}
+	if end := s.awaitEnd(t); !errors.Is(end.Err, intake.ErrUnreadable) {
+		t.Errorf("ended with %v, want %v", end.Err, intake.ErrUnreadable)
 	}
 }
