@@ -28,6 +28,17 @@ func (u *upload) settle(cause error) error {
 		case <-settling.Done():
 		}
 	}
+	if errors.Is(cause, context.Canceled) && !u.consumed {
+		// When gRPC refuses a message it ends the stream's context before RecvMsg says so.
+		select {
+		case err := <-u.done:
+			u.consumed = true
+			if messageTooLarge(err) {
+				return err
+			}
+		case <-settling.Done():
+		}
+	}
 	if !u.sender.settle(settling) {
 		return cause
 	}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strconv"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/transcode"
@@ -78,5 +81,8 @@ func permanent(err error) bool {
 		return true
 	}
 	_, ok := errors.AsType[*inputError](err)
-	return ok
+	return ok || messageTooLarge(err)
 }
+
+// messageTooLarge reports whether gRPC has refused a message for its length.
+func messageTooLarge(err error) bool { return status.Code(err) == codes.ResourceExhausted }

@@ -96,6 +96,10 @@ func Status(err error, progress *symdbv1.UploadProgress) error {
 		return publicError{codes.Canceled, ReasonCancelled, "the client has cancelled the upload"}.status()
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
 		return publicError{codes.DeadlineExceeded, ReasonDeadline, "the client's deadline has passed"}.status()
+	case messageTooLarge(err):
+		// The client already has gRPC's own status, without an ErrorInfo. This one is counted
+		// and logged.
+		return publicError{codes.ResourceExhausted, ReasonScopeTooLarge, "a message is longer than gRPC receives"}.status()
 	}
 	return publicError{codes.Internal, ReasonInternal, errInternal.Error()}.status()
 }
@@ -210,6 +214,7 @@ var outcomes = []Outcome{
 	{codes.Unauthenticated, ReasonUnauthenticated},
 	{codes.PermissionDenied, ReasonPermission},
 	{codes.ResourceExhausted, ReasonOverloaded},
+	{codes.ResourceExhausted, ReasonScopeTooLarge},
 	{codes.Canceled, ReasonCancelled},
 	{codes.DeadlineExceeded, ReasonDeadline},
 	{codes.Internal, ReasonInternal},

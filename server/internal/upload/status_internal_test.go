@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -79,5 +80,30 @@ func TestSpoolFailsInAPost(t *testing.T) {
 	}
 	if end := s.awaitEnd(t); !errors.Is(end.Err, intake.ErrUnreadable) {
 		t.Errorf("ended with %v, want %v", end.Err, intake.ErrUnreadable)
+	}
+}
+
+// gRPC itself refuses a message that is far too long. The upload is counted and logged with
+// the code that its client was told, and its scopes as refused.
+func TestMessageLongerThanGRPCReceives(t *testing.T) {
+	t.Parallel()
+	const defaultMaxBytes = 4 << 20 // of gRPC
+	s := serve(t, accept, nil)
+	stream := s.begin(t)
+	stream.send(t, 2)
+	scope := &symdbv1.Scope{ScopeType: "package", Name: new(strings.Repeat("n", defaultMaxBytes))}
+	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.CloseAndRecv(); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("%v, want %s", err, codes.ResourceExhausted)
+	}
+	want := Outcome{codes.ResourceExhausted, ReasonScopeTooLarge}
+	if end := s.awaitEnd(t); end.Outcome != want || !slices.Contains(Outcomes(), end.Outcome) {
+		t.Errorf("ended as %v (%v), want %v", end.Outcome, end.Err, want)
+	}
+	await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
+	if refused := s.Counts.ScopesRefused.Load(); refused != 2 {
+		t.Errorf("%d scopes are refused, want 2", refused)
 	}
 }
