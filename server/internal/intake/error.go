@@ -38,7 +38,7 @@ type Error struct {
 	// time.
 	Attempts int
 	// RetryAfter is the Retry-After of the last answer, at most Retry.MaxRetryAfter; 0
-	// if it had none.
+	// if it had none. If Held, it is the time until the next attempt may start.
 	RetryAfter time.Duration
 
 	inDoubt bool
@@ -69,6 +69,10 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Timeout() bool {
 	return errors.Is(e.Err, errPostTimeout) || errors.Is(e.Err, errBatchDeadline)
 }
+
+// Held reports whether there was no attempt because the intake is down, or has asked for
+// a pause, for too long.
+func (e *Error) Held() bool { return errors.Is(e.Err, errHeld) }
 
 // Retryable reports whether the same batch may be accepted later.
 func (e *Error) Retryable() bool { return e.HTTPStatus == 0 || judgeStatus(e.HTTPStatus).retry }

@@ -134,6 +134,9 @@ func (f *forwarding) failure(stopped error) *Error {
 	e := &Error{BatchNum: f.batchNum, Attempts: f.attempts, RetryAfter: f.retryAfter, inDoubt: f.inDoubt}
 	if f.attempts == 0 || errors.Is(stopped, context.Canceled) {
 		e.Err = stopped
+		if held, ok := errors.AsType[*heldError](stopped); ok {
+			e.RetryAfter = held.wait
+		}
 		return e
 	}
 	e.HTTPStatus, e.Answer, e.Err = f.last.status, f.last.answer, f.last.err

@@ -236,6 +236,9 @@ func TestCallersDeadline(t *testing.T) {
 		}
 		// The next one, with the same deadline, need not even try.
 		failed = failure(t, client, ctx)
+		if !failed.Held() || failed.RetryAfter != 30*time.Second {
+			t.Errorf("held %v, Retry-After %v, want true, 30s", failed.Held(), failed.RetryAfter)
+		}
 		if time.Now() != begin || failed.Attempts != 0 || failed.HTTPStatus != 0 || !failed.Retryable() || failed.InDoubt() {
 			t.Errorf("%+v after %v, want a retryable error at once, without an attempt", failed, time.Since(begin))
 		}

@@ -12,6 +12,13 @@ import (
 // deadline.
 var errHeld = errors.New("not sent: the intake accepts nothing now")
 
+// heldError is errHeld with the time until the next attempt may start.
+type heldError struct{ wait time.Duration }
+
+func (*heldError) Error() string { return errHeld.Error() }
+
+func (*heldError) Unwrap() error { return errHeld }
+
 // turns decides which batch is posted next. It posts at most limit batches at once,
 // in the order of the queue, and each only when the breaker admits it. All others
 // wait in the queue. During an outage the first in the queue becomes the probe. After
@@ -74,7 +81,7 @@ func (t *turns) acquire(ctx context.Context, caller string, deadline *time.Time)
 			callerDeadline, ok := ctx.Deadline()
 			if ok && !until.Before(callerDeadline) || !deadline.IsZero() && !until.Before(*deadline) {
 				t.abandon(w)
-				return permit{}, errHeld
+				return permit{}, &heldError{wait: until.Sub(start)}
 			}
 			if !deadline.IsZero() {
 				passed = time.After(deadline.Sub(start))

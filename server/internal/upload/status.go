@@ -130,7 +130,7 @@ const retryDelay = time.Second
 func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error {
 	public := publicError{code: codes.Unavailable}
 	switch {
-	case failure.HTTPStatus != 0 && failure.Retryable():
+	case failure.HTTPStatus != 0 && failure.Retryable(), failure.Held():
 		public.reason, public.text = ReasonIntakeUnavailable, "the intake is unable to accept"
 	case failure.HTTPStatus != 0:
 		public = publicError{codes.FailedPrecondition, ReasonIntakeRefused, "the intake has refused"}

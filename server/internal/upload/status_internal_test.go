@@ -7,11 +7,15 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -105,5 +109,46 @@ func TestMessageLongerThanGRPCReceives(t *testing.T) {
 	await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
 	if refused := s.Counts.ScopesRefused.Load(); refused != 2 {
 		t.Errorf("%d scopes are refused, want 2", refused)
+	}
+}
+
+// A client whose batch is not even sent, because the intake has asked for a pause, is told
+// how long that lasts.
+func TestHeldBatchTellsThePause(t *testing.T) {
+	t.Parallel()
+	const pause = 40 * time.Second
+	throttling := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(pause.Seconds())))
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(throttling.Close)
+	client, err := intake.New(intake.Config{
+		URL: throttling.URL, PostTimeout: patience, BatchDeadline: pause / 4, MaxConnections: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	s := serve(t, func(ctx context.Context, b *batch.Batch) error {
+		return client.Forward(ctx, intake.Caller{}, b)
+	}, nil)
+	for _, attempt := range []string{"throttled", "held"} {
+		stream := s.begin(t)
+		stream.send(t, 2)
+		_, err := stream.CloseAndRecv()
+		if got, want := OutcomeOf(err), (Outcome{codes.Unavailable, ReasonIntakeUnavailable}); got != want {
+			t.Errorf("%s: %v, want %v", attempt, err, want)
+		}
+		var delay time.Duration
+		for _, detail := range status.Convert(err).Details() {
+			if info, ok := detail.(*errdetails.RetryInfo); ok {
+				delay = info.GetRetryDelay().AsDuration()
+			}
+		}
+		if delay <= pause/4 || delay > pause {
+			t.Errorf("%s: the client shall wait for %v, want %v or a little less", attempt, delay, pause)
+		}
+		s.awaitEnd(t)
+		await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
 	}
 }
