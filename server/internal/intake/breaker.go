@@ -2,7 +2,9 @@ package intake
 
 import "time"
 
-// Health is the state of an intake as its client sees it.
+// Health is the state of an intake as its client sees it. Nothing probes an intake
+// while no batch waits, so Down and Probing last until the next upload, even if the intake
+// has been up again for long.
 type Health string
 
 // The states of an intake.
