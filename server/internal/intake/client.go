@@ -140,6 +140,6 @@ func (c *Client) State() State {
 
 // Close closes all connections. A batch that is being forwarded is not accepted.
 func (c *Client) Close() {
-	c.reloader.transport().CloseIdleConnections()
+	c.reloader.closeIdle()
 	c.conns.close()
 }

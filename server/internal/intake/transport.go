@@ -86,6 +86,16 @@ func (r *reloader) transport() *http.Transport {
 	return r.current
 }
 
+// closeIdle closes the idle connections of the current transport, if there is one. With TLS
+// it tells the server so.
+func (r *reloader) closeIdle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current != nil {
+		r.current.CloseIdleConnections()
+	}
+}
+
 // RoundTrip sends the request on the current transport.
 func (r *reloader) RoundTrip(request *http.Request) (*http.Response, error) {
 	used := r.transport()

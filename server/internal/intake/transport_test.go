@@ -60,3 +60,20 @@ func TestReplacedTransportKeepsNoConnection(t *testing.T) {
 	}
 	wait.Receive(t, closed, "its connection to be closed")
 }
+
+// Close builds no transport, and does not ask for another TLS configuration.
+func TestCloseBuildsNoTransport(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	client, err := New(Config{URL: "https://intake.invalid/", MaxConnections: 1, TLS: func() *tls.Config {
+		asked.Add(1)
+		return &tls.Config{MinVersion: tls.VersionTLS12}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Close()
+	if n := asked.Load(); n != 0 || client.reloader.current != nil {
+		t.Errorf("Close asked %d times for a TLS configuration, and the transport is %v; want 0 and none", n, client.reloader.current)
+	}
+}
