@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
@@ -155,6 +157,12 @@ func TestShutdownEndsHealthWatch(t *testing.T) {
 	}
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("the watch ended with %v, want UNAVAILABLE", err)
+	}
+	if !slices.ContainsFunc(status.Convert(err).Details(), func(detail any) bool {
+		info, ok := detail.(*errdetails.ErrorInfo)
+		return ok && info.GetReason() == "SHUTTING_DOWN"
+	}) {
+		t.Errorf("the watch ended with %v, want the reason SHUTTING_DOWN", err)
 	}
 }
 

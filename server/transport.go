@@ -9,10 +9,8 @@ import (
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
@@ -151,7 +149,7 @@ func (s *Server) serveOther(
 		}
 	case <-ctx.Done():
 	case <-s.stopping:
-		return status.Error(codes.Unavailable, "the server is stopping")
+		return upload.Status(upload.ErrShuttingDown, nil)
 	}
 	return upload.Status(context.Cause(ctx), nil)
 }
@@ -166,7 +164,7 @@ func plainCalls(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 		return nil, err
 	}
 	if err := grpcwire.AnswerPlain(ctx); err != nil {
-		return nil, status.FromContextError(err).Err()
+		return nil, upload.Status(err, nil)
 	}
 	return handle(ctx, request)
 }
