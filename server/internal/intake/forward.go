@@ -102,7 +102,7 @@ func (f *forwarding) attempt(ctx context.Context, p permit) (held bool) {
 	if c.onAttempt != nil {
 		c.onAttempt(Attempt{
 			BatchNum: f.batchNum, Number: f.attempts, HTTPStatus: r.status, Class: r.class,
-			InDoubt: r.inDoubt, RetryAfter: r.retryAfter, Reason: r.reason(), Duration: r.took,
+			InDoubt: r.inDoubt, Reason: r.reason(), Duration: r.took,
 		})
 	}
 	return held

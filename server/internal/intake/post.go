@@ -32,8 +32,6 @@ type Attempt struct {
 	// InDoubt reports whether the intake may have taken the batch in this attempt,
 	// although it was not accepted.
 	InDoubt bool
-	// RetryAfter is the Retry-After of the answer, capped; 0 if it had none.
-	RetryAfter time.Duration
 	// Reason is the start of the answer's body, or why there was no answer, without
 	// the URL. It is empty if the batch was accepted, or the body was empty.
 	Reason string
