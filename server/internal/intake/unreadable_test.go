@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -49,13 +50,15 @@ func TestUnreadableBatch(t *testing.T) {
 			server.EnableHTTP2 = http2
 			server.StartTLS()
 			t.Cleanup(server.Close)
-			roots := server.Client().Transport.(*http.Transport).TLSClientConfig
+			roots := x509.NewCertPool()
+			roots.AddCert(server.Certificate())
+			config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 			retry := quick()
 			retry.BreakerFailureThreshold = 2
 			var seen attempts
 			client := newClient(t, intake.Config{
 				URL: server.URL, PostTimeout: time.Minute, BatchDeadline: time.Hour, Retry: retry,
-				TLS: func() *tls.Config { return roots },
+				TLS: always(config),
 			}, intake.OnAttempt(seen.add))
 			const batches = 3
 			for range batches {
