@@ -61,6 +61,13 @@ type Server struct {
 
 	closeTime, giveUpTime time.Duration // see the constant closeTime and ShutdownOverrun
 
+	shuttingDown sync.Once
+	// hurried ends when the ctx of any Shutdown ends, with its error as the cause.
+	hurried     context.Context //nolint:containedctx // of all calls of Shutdown
+	hurry       context.CancelCauseFunc
+	ended       chan struct{} // closed when shutdown has returned shutdownErr
+	shutdownErr error
+
 	serving atomic.Bool // Serve was called
 	// stopping is closed by stop. Calling stop again does nothing.
 	stopping chan struct{}
@@ -118,8 +125,9 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		version: with.version, started: time.Now(), tracing: with.tracing,
 		compressors: pool, certificates: kept,
 		metrics: newMetrics(with.registry), activity: admin.NewRecorder(time.Now()), health: health.NewServer(),
-		closeTime: closeTime, giveUpTime: ShutdownOverrun, stopping: make(chan struct{}),
+		closeTime: closeTime, giveUpTime: ShutdownOverrun, stopping: make(chan struct{}), ended: make(chan struct{}),
 	}
+	s.hurried, s.hurry = context.WithCancelCause(context.Background())
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if err := s.openMemory(); err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
@@ -269,24 +277,42 @@ var errStuck = errors.New("shut down: gave up on uploads or batches that hang")
 // resume, and Shutdown returns ctx's error, at most [ShutdownOverrun] after ctx ended. No
 // goroutine of the server is left then, unless one hangs where there is no deadline, such
 // as on a disk.
+//
+// Shutdown may be called again. Meanwhile, all calls wait for the same end and return the
+// same error, and the first ctx to end counts for all. Later calls return nil.
 func (s *Server) Shutdown(ctx context.Context) error {
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.shutdown(ctx) }()
 	select {
-	case err := <-stopped:
-		return err
+	case <-s.ended:
+		return nil
+	default:
+	}
+	hurry := func() { s.hurry(ctx.Err()) }
+	if ctx.Err() != nil {
+		hurry()
+	}
+	defer context.AfterFunc(ctx, hurry)()
+	s.shuttingDown.Do(func() {
+		go func() {
+			defer close(s.ended)
+			s.shutdownErr = s.shutdown(s.hurried)
+		}()
+	})
+	select {
+	case <-s.ended:
+		return s.shutdownErr
 	case <-ctx.Done():
 	}
 	last := time.NewTimer(s.giveUpTime)
 	defer last.Stop()
 	select {
-	case err := <-stopped:
-		return err
+	case <-s.ended:
+		return s.shutdownErr
 	case <-last.C:
 		return errStuck
 	}
 }
 
+// shutdown shuts down in haste once ctx ends. It must be called once.
 func (s *Server) shutdown(ctx context.Context) error {
 	s.health.Shutdown()
 	s.stop()
@@ -300,7 +326,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	select {
 	case <-stopped:
 	case <-ctx.Done():
-		err = fmt.Errorf("shut down: %w", ctx.Err())
+		err = fmt.Errorf("shut down: %w", context.Cause(ctx))
 		s.connections.CloseIdle() // clients may ignore GOAWAY
 		s.uploads.Stop()
 		timer := time.NewTimer(s.closeTime)

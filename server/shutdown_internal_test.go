@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,6 +59,67 @@ func TestShutdownLeavesWhatHangs(t *testing.T) {
 		t.Errorf("Shutdown: %v, want %v", err, errStuck)
 	}
 	close(hanging.release)
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShutdownAgain: no call fails, at the same time or later, with additional intakes and
+// a spool too.
+func TestShutdownAgain(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.Intake.URL = "http://intake.invalid"
+	cfg.AdditionalIntakes.Intakes = []AdditionalIntake{{URL: "http://additional.invalid"}}
+	cfg.Limits.SpoolDir = t.TempDir()
+	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls sync.WaitGroup
+	for range 3 {
+		calls.Go(func() {
+			if err := s.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShutdownHurried: a second call whose ctx has ended hurries the first one.
+func TestShutdownHurried(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.Intake.URL = "http://intake.invalid"
+	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	setSettleTime(s, time.Millisecond)
+	s.giveUpTime = patience
+	listener := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	w := &watched{Server: s, client: symdbv1.NewSymbolDatabaseServiceClient(dial(t, listener.Addr().String()))}
+	stream := w.begin(t, "shop")
+	patient := make(chan error, 1)
+	go func() { patient <- s.Shutdown(t.Context()) }()
+	await(t, "stopping", s.isStopping)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("the second Shutdown: %v", err)
+	}
+	if err := <-patient; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first Shutdown: %v", err)
+	}
+	if _, err := stream.CloseAndRecv(); err == nil {
+		t.Error("the stream has not ended")
+	}
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
