@@ -110,3 +110,14 @@ func TestConfigErrors(t *testing.T) {
 		})
 	}
 }
+
+// A server whose compressors and connections take nearly all memory could accept no upload.
+func TestNewRefusesMemoryDrawnAtRest(t *testing.T) {
+	t.Parallel()
+	cfg := usable()
+	cfg.Limits.MemoryBytes, cfg.Intake.MaxConnections = 32<<20, 1000
+	_, err := server.New(cfg, slog.New(slog.DiscardHandler))
+	if wrong, ok := errors.AsType[*server.ConfigError](err); !ok || wrong.Field != "Limits.MemoryBytes" {
+		t.Errorf("got %v, want an error of Limits.MemoryBytes", err)
+	}
+}

@@ -168,7 +168,15 @@ func (s *Server) openRoutes() (err error) {
 	if err != nil {
 		return err
 	}
-	return s.openAdditional()
+	if err := s.openAdditional(); err != nil {
+		return err
+	}
+	if s.budget.Squeezing() { // by what stays drawn, so that uploads would be refused for good
+		return refused("Limits.MemoryBytes", s.config.Limits.MemoryBytes, fmt.Sprintf(
+			"is too little: %d bytes are for the compressors of %d processors and for connections to intakes",
+			s.budget.DrawnBytes(), runtime.GOMAXPROCS(0)))
+	}
+	return nil
 }
 
 // The steps of Shutdown after its ctx has ended, as times from that end.

@@ -48,7 +48,8 @@ const (
 func newConnections(cfg LimitsConfig, budget *memory.Budget, n *logs.Limiter) *connlimit.Limiter {
 	return connlimit.New(connlimit.Limits{
 		Connections: cfg.Connections, PeerConnections: cfg.peerConnections(),
-		IdleBytes: (budget.LimitBytes() - budget.DrawnBytes()) / 100 * idlePercent, UnusedTimeout: unusedTimeout,
+		// 0 would mean no limit.
+		IdleBytes: max(1, (budget.LimitBytes()-budget.DrawnBytes())/100*idlePercent), UnusedTimeout: unusedTimeout,
 		OnEvict: func(client net.Addr) {
 			n.Info("closed an idle connection to make room",
 				slog.String("peer", client.String()))
