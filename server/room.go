@@ -42,6 +42,10 @@ func (r *room) enter(bytes int, evict func(), owners ...any) *place {
 	for _, owner := range owners {
 		ownBytes += r.heldBy[owner]
 	}
+	if bytes > r.limitBytes { // even if all others left
+		r.refused++
+		return nil
+	}
 	for r.heldBytes+ownBytes+bytes > r.limitBytes {
 		front := r.places.Front()
 		if ownBytes > 0 || front == nil {

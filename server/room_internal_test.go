@@ -80,3 +80,13 @@ func TestRoomEvicts(t *testing.T) {
 		t.Error("an owner of a place has got another one, although all are taken")
 	}
 }
+
+// TestRoomTooSmall: a stream larger than the room evicts nobody in vain.
+func TestRoomTooSmall(t *testing.T) {
+	t.Parallel()
+	r := newRoom(30)
+	_, evicted := enterAs(t, r, 1)
+	if place := r.enter(31, func() {}, 2); place != nil || *evicted || r.refusals() != 1 {
+		t.Errorf("place %v; evicted: %v; %d refused", place, *evicted, r.refusals())
+	}
+}
