@@ -72,13 +72,9 @@ func (p *statusPage) start(sample func(time.Time)) {
 	})
 }
 
-// close stops the clock and ends the page's event streams.
+// close stops the clock and ends the page's event streams. It must be called once.
 func (p *statusPage) close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
 	p.closed = true
 	if p.page != nil {
 		p.page.Close()
@@ -86,7 +82,8 @@ func (p *statusPage) close() {
 	if p.stop != nil {
 		close(p.stop)
 	}
-	p.clock.Wait()
+	p.mu.Unlock()
+	p.clock.Wait() // without mu, which StatusPage takes
 }
 
 func (s *Server) sample(now time.Time) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -332,4 +333,23 @@ func TestStatusPageOfAServerThatHasStopped(t *testing.T) {
 	if recorder.Code != http.StatusServiceUnavailable {
 		t.Errorf("events: %d, want %v", recorder.Code, http.StatusServiceUnavailable)
 	}
+}
+
+// TestStatusPageClosing: the page can be had while its clock is still being stopped.
+func TestStatusPageClosing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &statusPage{page: admin.NewPage(func() admin.Snapshot { return admin.Snapshot{} })}
+		release := make(chan struct{})
+		p.serve(func(time.Time) { <-release })
+		time.Sleep(time.Second)
+		go p.close()
+		synctest.Wait() // close waits for sample
+		if p.mu.TryLock() {
+			p.mu.Unlock()
+		} else {
+			t.Error("close holds the lock while it waits")
+		}
+		close(release)
+	})
 }
