@@ -81,8 +81,8 @@ func New(limits Limits) *Budget {
 	return b
 }
 
-// Close stops the budget's goroutines and waits until they have ended. Nothing may be drawn
-// afterwards, and no account may wait. Closing again does nothing.
+// Close stops the budget's goroutines and waits until they have ended. What is drawn
+// afterwards is only counted, and no account may wait. Closing again does nothing.
 func (b *Budget) Close() {
 	b.close()
 	b.goroutines.Wait()

@@ -37,8 +37,13 @@ const (
 	newcomerPatience = 200 * time.Millisecond
 )
 
-// wakeOverseer starts the overseer unless it is running.
+// wakeOverseer starts the overseer unless it is running or the budget is closed.
 func (b *Budget) wakeOverseer() {
+	select {
+	case <-b.stop:
+		return
+	default:
+	}
 	if b.overseen.CompareAndSwap(false, true) {
 		b.goroutines.Go(b.oversee)
 	}

@@ -220,6 +220,26 @@ func TestCloseLeavesNothing(t *testing.T) {
 	})
 }
 
+// What is drawn after Close, such as for the admin port, starts no overseer.
+func TestDrawAfterClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		var o orders
+		a := b.Open(0, o.of("a"))
+		a.Draw(percent(10))
+		b.Close()
+		b.Draw(percent(80))
+		pass(time.Second)
+		if squeezes, ends := o.taken(); squeezes != nil || ends != nil {
+			t.Errorf("%v were squeezed, %v asked to end", squeezes, ends)
+		}
+		b.Draw(-percent(80))
+		a.Draw(-percent(10))
+		end(a)
+	})
+}
+
 // upload is an account whose stream draws, waits and gives back at random.
 type upload struct {
 	account *memory.Account
