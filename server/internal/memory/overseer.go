@@ -197,7 +197,7 @@ func (b *Budget) resumeFitting(accounts []*Account) (resumed bool) {
 }
 
 // unblock makes room among accounts that share a limit, if any of them waits. If there is
-// next to nothing left to squeeze, it resumes one account without room instead.
+// next to nothing left to squeeze, it resumes one account without room instead, at each look.
 func (b *Budget) unblock(accounts []*Account, limit, held int64) {
 	switch {
 	case !slices.ContainsFunc(accounts, (*Account).waits):
@@ -210,7 +210,8 @@ func (b *Budget) unblock(accounts []*Account, limit, held int64) {
 
 // resumeLargest resumes the largest waiting account although there is no room. It is nearest
 // to its end, where it gives everything back. The next one follows when it waits again or is
-// closed. If the small accounts resumed instead, they would all become large.
+// closed, and otherwise at the next look: one that waits for its client must not block all
+// others. If the small accounts resumed instead, they would all become large.
 func (b *Budget) resumeLargest(accounts []*Account) {
 	if i := slices.IndexFunc(accounts, (*Account).waits); i >= 0 {
 		accounts[i].withoutRoom = true

@@ -240,6 +240,35 @@ func TestDrawAfterClose(t *testing.T) {
 	})
 }
 
+// An account that resumed without room, and neither waits again nor ends, does not block
+// the others for good.
+func TestResumeWithoutRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Limits{Bytes: limitBytes})
+		defer b.Close()
+		var o orders
+		small, large := o.open(t, b, "small", percent(1)), o.open(t, b, "large", percent(2))
+		b.Draw(percent(97)) // nobody gives it back
+		first := await(t.Context(), small)
+		synctest.Wait()
+		second := await(t.Context(), large)
+		for _, done := range []<-chan error{first, second} {
+			pass(time.Second)
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Error(err)
+				}
+			default:
+				t.Error("an account waits for good behind one that does not end")
+			}
+		}
+		b.Draw(-percent(97))
+		end(small, large)
+	})
+}
+
 // upload is an account whose stream draws, waits and gives back at random.
 type upload struct {
 	account *memory.Account
