@@ -38,6 +38,16 @@ const (
 	refusedTime = 20 * time.Millisecond
 )
 
+// errOverdue ends a call or watch that has taken too long.
+var errOverdue = overdueError{}
+
+// overdueError has the code and reason of upload.ErrConnectionAge, and a text of its own.
+type overdueError struct{}
+
+func (overdueError) Error() string { return "the call or watch has lasted as long as it may" }
+
+func (overdueError) Unwrap() error { return upload.ErrConnectionAge }
+
 const (
 	// leavingStreams limits the streams that are refused but not ended yet. Each takes
 	// some kilobytes that are not drawn from the budget.
@@ -204,7 +214,7 @@ func (d *door) hold(ctx context.Context, in *room, timeout time.Duration, bytes 
 		return nil, false
 	}
 	d.budget.Draw(bytes)
-	limited, cancel := context.WithTimeoutCause(held, timeout, upload.ErrConnectionAge)
+	limited, cancel := context.WithTimeoutCause(held, timeout, errOverdue)
 	context.AfterFunc(limited, func() {
 		cancel()
 		end(nil)

@@ -255,8 +255,9 @@ func TestWatchEnds(t *testing.T) {
 	if err == nil {
 		err = <-end
 	}
-	if status.Code(err) != codes.Unavailable || upload.OutcomeOf(err).Reason != upload.ReasonConnectionAge {
-		t.Errorf("it ends with %v, want UNAVAILABLE", err)
+	if status.Code(err) != codes.Unavailable || upload.OutcomeOf(err).Reason != upload.ReasonConnectionAge ||
+		status.Convert(err).Message() != errOverdue.Error() {
+		t.Errorf("it ends with %v, want UNAVAILABLE and %v", err, errOverdue)
 	}
 	await(t, "its end", func() bool { return w.door.watches.streams() == 0 })
 }
