@@ -43,6 +43,8 @@ type LimitsConfig struct {
 	// message, before the client must have sent MinBytesPerSecond on average. If it has
 	// not, the stream ends with its progress. Time during which the server does not
 	// read does not count. 0: forever.
+	//
+	// It is also gRPC's MaxConnectionIdle: a connection without streams is closed after it.
 	IdleTimeout time.Duration
 	// MinBytesPerSecond is the average rate, in bytes of protobuf, that a client must
 	// keep up during each IdleTimeout.

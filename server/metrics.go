@@ -185,7 +185,7 @@ func (r readMetrics) memory(b *memory.Budget) {
 		count(func(c memory.Counts) int64 { return c.Squeezes }))
 	r.counter("memory_read_pauses_total", "Reads from clients that waited because the budget was overdrawn.",
 		count(func(c memory.Counts) int64 { return c.Pauses }))
-	r.counter("memory_give_ups_total", "Times that an upload was asked to end: memory was short, and its client slow.",
+	r.counter("memory_give_ups_total", "Times that an upload was asked to end because memory was short.",
 		count(func(c memory.Counts) int64 { return c.Ends }))
 	r.counters("memory_refusals_total", "Uploads refused, by the limit that was reached.", "limit", values{
 		"uploads":         count(func(c memory.Counts) int64 { return c.RefusedUploads }),
