@@ -97,15 +97,11 @@ type adminListener struct {
 }
 
 func (l *adminListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if taken := l.connections.Take(conn, adminConnectionBytes); taken != nil {
-			return taken, nil
-		}
+	taken, err := l.connections.Accept(l.Listener, adminConnectionBytes, func(net.Conn) {})
+	if err != nil {
+		return nil, err // and no nil pointer in an interface
 	}
+	return taken, nil
 }
 
 // useAdmin marks a connection as used from a request's header until its answer is written.

@@ -71,7 +71,7 @@ func (c *Conn) Use() {
 func (c *Conn) Release() {
 	c.update(func() {
 		if c.uses--; c.uses == 0 {
-			c.limiter.move(c, idle)
+			c.limiter.move(c, released)
 		}
 	})
 }

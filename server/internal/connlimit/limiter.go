@@ -64,8 +64,8 @@ type Limiter struct {
 type kind int
 
 const (
-	unused kind = iota // never used
-	idle               // used before
+	unused   kind = iota // never used
+	released             // used before
 	inUse
 	kinds
 )
@@ -103,9 +103,24 @@ func (l *Limiter) Take(conn net.Conn, bytes int) *Conn {
 	return c
 }
 
+// Accept returns the next connection of a listener for which there is room, as Take does.
+// It closes others, and calls refused with each.
+func (l *Limiter) Accept(from net.Listener, bytes int, refused func(net.Conn)) (*Conn, error) {
+	for {
+		conn, err := from.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if taken := l.Take(conn, bytes); taken != nil {
+			return taken, nil
+		}
+		refused(conn)
+	}
+}
+
 // CloseIdle closes the connections that are not in use and have no stream.
 func (l *Limiter) CloseIdle() {
-	l.closeWhere(idle, func(c *Conn) bool { return c.streams == 0 })
+	l.closeWhere(released, func(c *Conn) bool { return c.streams == 0 })
 }
 
 // CloseAll closes all connections.
@@ -148,7 +163,7 @@ func (l *Limiter) makeRoom(address netip.Prefix) (evicted []*Conn, ok bool) {
 	if !atLimit && l.counts.Open < int64(l.limits.Connections) {
 		return nil, true
 	}
-	last := idle
+	last := released
 	if l.limits.EvictUsed {
 		last = inUse
 	}
@@ -175,9 +190,9 @@ func (l *Limiter) evictHeavy() (evicted []*Conn) {
 // that was used count a quarter, because it holds most just when its upload has ended.
 func (l *Limiter) heaviest() (heaviest *Conn) {
 	most := -1
-	for c := range l.until(idle) {
+	for c := range l.until(released) {
 		weight := c.bytes
-		if c.kind == idle {
+		if c.kind == released {
 			weight /= 4
 		}
 		if weight > most {

@@ -398,3 +398,48 @@ func TestAgainstModel(t *testing.T) {
 		}
 	})
 }
+
+// listener accepts connections of peers.
+type listener chan *peer
+
+func (l listener) Accept() (net.Conn, error) {
+	if p, ok := <-l; ok {
+		return p, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l listener) Close() error { return nil }
+
+func (l listener) Addr() net.Addr { return nil }
+
+// Accept passes over connections for which there is no room, until the listener fails.
+func TestAccept(t *testing.T) {
+	t.Parallel()
+	l := connlimit.New(connlimit.Limits{Connections: 2, PeerConnections: 1}, &purse{})
+	queue := make(listener, 3)
+	first, second, third := from("10.0.0.1:1"), from("10.0.0.1:2"), from("10.0.0.2:3")
+	for _, p := range []*peer{first, second, third} {
+		queue <- p
+	}
+	close(queue)
+	var refused []net.Conn
+	accept := func() (*connlimit.Conn, error) {
+		return l.Accept(queue, 1, func(conn net.Conn) { refused = append(refused, conn) })
+	}
+	used, err := accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used.Use()
+	next, err := accept()
+	if err != nil || next.Conn != net.Conn(third) {
+		t.Errorf("got %v, %v, want the connection of another address", next, err)
+	}
+	if len(refused) != 1 || refused[0] != net.Conn(second) || !second.closed() {
+		t.Errorf("%d connections were refused, want the second one of an address", len(refused))
+	}
+	if got, err := accept(); got != nil || err == nil {
+		t.Errorf("got %v, %v, want the listener's error", got, err)
+	}
+}

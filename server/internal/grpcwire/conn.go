@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/scopegate/scopegate/server/internal/connlimit"
 )
 
 // Limits limit one connection. All are required.
@@ -32,17 +34,12 @@ type Limits struct {
 // that sends single bytes can hold 260 KiB.
 const DefaultSmallFrames = 4096
 
-// Budget counts memory. Draw may get a negative number.
-type Budget interface {
-	Draw(bytes int)
-}
-
 // Conn is an observed connection of a server. One goroutine at a time may read, and one
 // write.
 type Conn struct {
 	net.Conn
 	observer observer
-	refused  func(error)
+	onEnd    func(error)
 	ended    sync.Once
 	rest     []byte // read from the connection but not yet returned
 }
@@ -50,11 +47,11 @@ type Conn struct {
 // Observe returns a connection to use instead of conn. Closing it closes conn and returns
 // what was drawn. A client of HTTP/2 must be sending, in plain text, from the preface.
 //
-// When the client exceeds a limit, refused is called with a [*SmallFramesError], a
+// When the client exceeds a limit, onEnd is called with a [*SmallFramesError], a
 // [*StreamsError], an [*OrderError] or a [*StuckError], and conn is closed. A Read that
 // detects it returns the error.
-func Observe(conn net.Conn, limits Limits, budget Budget, refused func(error)) *Conn {
-	c := &Conn{Conn: conn, refused: refused}
+func Observe(conn net.Conn, limits Limits, budget connlimit.Budget, onEnd func(error)) *Conn {
+	c := &Conn{Conn: conn, onEnd: onEnd}
 	c.observer = observer{
 		limits: limits, budget: budget,
 		answers: answers{connection: initialWindow, initial: initialWindow},
@@ -124,7 +121,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 // end reports why and closes the connection.
 func (c *Conn) end(why error) {
 	c.ended.Do(func() {
-		c.refused(why)
+		c.onEnd(why)
 		_ = c.Close()
 	})
 }

@@ -15,7 +15,6 @@ const (
 
 	typeData         = 0x0
 	typeHeaders      = 0x1
-	typePriority     = 0x2
 	typeRSTStream    = 0x3
 	typeSettings     = 0x4
 	typeWindowUpdate = 0x8

@@ -37,20 +37,17 @@ type Listener struct {
 
 // Accept returns an [*Accepted].
 func (l *Listener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if buffered, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
-			_ = buffered.SetWriteBuffer(writeBufferBytes)
-		}
-		if taken := l.Connections.Take(conn, l.Bytes); taken != nil {
-			return &Accepted{Conn: taken, budget: l.Budget}, nil
-		}
-		l.Log.Warn("connection refused: there are as many with an upload as there may be connections",
+	taken, err := l.Connections.Accept(l.Listener, l.Bytes, func(conn net.Conn) {
+		l.Log.Warn("connection refused: no room, in all or for its address",
 			slog.String("peer", conn.RemoteAddr().String()))
+	})
+	if err != nil {
+		return nil, err
 	}
+	if buffered, ok := taken.Conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = buffered.SetWriteBuffer(writeBufferBytes)
+	}
+	return &Accepted{Conn: taken, budget: l.Budget}, nil
 }
 
 // maxReadPause limits the wait before a read, because the data may let other streams end.

@@ -1,6 +1,10 @@
 package grpcwire
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/scopegate/scopegate/server/internal/connlimit"
+)
 
 // preface starts a client's connection (RFC 9113, section 3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -33,7 +37,7 @@ const OpenBytes = 8 << 10
 // observer follows both directions of a connection. It is safe for concurrent use.
 type observer struct {
 	limits Limits
-	budget Budget
+	budget connlimit.Budget
 
 	mu     sync.Mutex
 	closed bool
