@@ -189,11 +189,11 @@ func (r readMetrics) memory(b *memory.Budget) {
 		count(func(c memory.Counts) int64 { return c.Ends }))
 	r.counters("memory_refusals_total", "Uploads refused, by the limit that was reached.", "limit", values{
 		"uploads":         count(func(c memory.Counts) int64 { return c.RefusedUploads }),
-		"service_uploads": count(func(c memory.Counts) int64 { return c.RefusedCallerUploads }),
+		"service_uploads": count(func(c memory.Counts) int64 { return c.RefusedServiceUploads }),
 		"memory":          count(func(c memory.Counts) int64 { return c.RefusedBytes }),
-		"service_memory":  count(func(c memory.Counts) int64 { return c.RefusedCallerBytes }),
-		"tenant_uploads":  count(func(c memory.Counts) int64 { return c.RefusedGroupUploads }),
-		"tenant_memory":   count(func(c memory.Counts) int64 { return c.RefusedGroupBytes }),
+		"service_memory":  count(func(c memory.Counts) int64 { return c.RefusedServiceBytes }),
+		"tenant_uploads":  count(func(c memory.Counts) int64 { return c.RefusedTenantUploads }),
+		"tenant_memory":   count(func(c memory.Counts) int64 { return c.RefusedTenantBytes }),
 	})
 }
 

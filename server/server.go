@@ -210,7 +210,7 @@ func (s *Server) openMemory() error {
 	}
 	s.budget = memory.New(memory.Limits{
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
-		Uploads: limits.Uploads, CallerUploads: limits.ServiceUploads, CallerBytes: limits.ServiceBytes,
+		Uploads: limits.Uploads, ServiceUploads: limits.ServiceUploads, ServiceBytes: limits.ServiceBytes,
 	})
 	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + grpcwire.DecoderBytes())
 	return nil

@@ -277,12 +277,12 @@ func (a *Access) Look() {
 	}
 }
 
-// Group returns the tenant's share of the memory budget.
-func (g *Grant) Group() memory.Group {
+// Tenant returns the tenant's limits in the memory budget.
+func (g *Grant) Tenant() memory.Tenant {
 	if g.tenant == nil {
-		return memory.Group{}
+		return memory.Tenant{}
 	}
-	return memory.Group{Name: g.tenant.Name, Uploads: g.tenant.Uploads, Bytes: g.tenant.Bytes}
+	return memory.Tenant{Name: g.tenant.Name, Uploads: g.tenant.Uploads, Bytes: g.tenant.Bytes}
 }
 
 // Caller returns the caller and the tags that batches are forwarded with.

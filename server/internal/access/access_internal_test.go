@@ -150,7 +150,7 @@ func TestRoutesFollowTenants(t *testing.T) {
 	defer a.Release(first)
 	replace(tenantsOfTest + "    max_uploads: 3\n  - {name: more, certificates: [x], intake: {url: \"http://bank.example/in\"}}\n")
 	second := enter()
-	if second.Route != first.Route || second.Group().Uploads != 3 || len(a.routes.open) != 1 {
+	if second.Route != first.Route || second.Tenant().Uploads != 3 || len(a.routes.open) != 1 {
 		t.Error("an intake that is the same has another route")
 	}
 	a.Release(second)

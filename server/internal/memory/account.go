@@ -12,7 +12,7 @@ import (
 type Account struct {
 	budget     *Budget
 	onPressure func(Order)
-	// owners are its group, after Enter, and its caller, after Admit.
+	// owners are its tenant, after Enter, and its service, after Admit.
 	owners []*owner
 	// fixedBytes are held until Close, and can't be squeezed.
 	fixedBytes int
@@ -65,32 +65,32 @@ func (b *Budget) Open(fixedBytes int, onPressure func(Order)) *Account {
 type Source struct {
 	// Connection identifies the connection of the upload. It must be comparable.
 	Connection any
-	// Group is the group of the caller.
-	Group Group
+	// Tenant is the tenant of the service.
+	Tenant Tenant
 }
 
-// Group is a group of callers, such as a tenant with its services.
-type Group struct {
-	// Name is unique among groups. If empty, the caller belongs to none.
+// Tenant is a tenant, with several services.
+type Tenant struct {
+	// Name is unique among tenants. If empty, the service belongs to none.
 	Name string
-	// Uploads limits the admitted accounts of the group. 0 means no limit.
+	// Uploads limits the admitted accounts of the tenant. 0 means no limit.
 	Uploads int
-	// Bytes limits the memory of the group's accounts together. 0 means no limit besides
-	// the share of the free memory that each caller may hold.
+	// Bytes limits the memory of the tenant's accounts together. 0 means no limit besides
+	// the share of the free memory that each service may hold.
 	Bytes int64
 }
 
-// Enter enters the account as an upload's, or returns an [*OverloadError]. The caller is
+// Enter enters the account as an upload's, or returns an [*OverloadError]. The service is
 // not known before [Account.Admit]; until then the account counts as receiving. The latest
-// Enter sets the limits of its group.
+// Enter sets the limits of its tenant.
 func (a *Account) Enter(from Source) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var group *owner
-	if from.Group.Name != "" {
-		group = b.owner(ownerKey{name: from.Group.Name, isGroup: true}, from.Group.Uploads, from.Group.Bytes)
-		if refusal := group.refusal(a.totalBytes(), b.free()); refusal != nil {
+	var tenant *owner
+	if from.Tenant.Name != "" {
+		tenant = b.owner(ownerKey{name: from.Tenant.Name, isTenant: true}, from.Tenant.Uploads, from.Tenant.Bytes)
+		if refusal := tenant.refusal(a.totalBytes(), b.free()); refusal != nil {
 			return b.count(refusal)
 		}
 	}
@@ -98,8 +98,8 @@ func (a *Account) Enter(from Source) error {
 		b.refused = true
 		return b.count(&OverloadError{Bytes: b.limits.Bytes})
 	}
-	if group != nil {
-		a.join(group)
+	if tenant != nil {
+		a.join(tenant)
 	}
 	b.connections[from.Connection]++
 	a.source = &from
@@ -107,9 +107,9 @@ func (a *Account) Enter(from Source) error {
 	return nil
 }
 
-// Admit admits the account as one of the named caller, or returns an [*OverloadError]. In
-// both cases the account holds fixedBytes more until Close. Callers of the same name in
-// different groups are different callers. Admit must be called once, after Enter and
+// Admit admits the account as one of the named service's, or returns an [*OverloadError]. In
+// both cases the account holds fixedBytes more until Close. Services of the same name in
+// different tenants are different ones. Admit must be called once, after Enter and
 // before Wait.
 func (a *Account) Admit(name string, fixedBytes int) error {
 	b := a.budget
@@ -122,11 +122,11 @@ func (a *Account) Admit(name string, fixedBytes int) error {
 	if b.admitted >= orNone(b.limits.Uploads) {
 		return b.count(&OverloadError{Uploads: b.limits.Uploads})
 	}
-	caller := b.owner(ownerKey{group: a.source.Group.Name, name: name}, b.limits.CallerUploads, b.limits.CallerBytes)
-	if refusal := caller.refusal(a.totalBytes(), b.free()); refusal != nil {
+	service := b.owner(ownerKey{tenant: a.source.Tenant.Name, name: name}, b.limits.ServiceUploads, b.limits.ServiceBytes)
+	if refusal := service.refusal(a.totalBytes(), b.free()); refusal != nil {
 		return b.count(refusal)
 	}
-	a.join(caller)
+	a.join(service)
 	b.admitted++
 	a.admitted = true
 	return nil

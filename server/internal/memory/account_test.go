@@ -18,19 +18,19 @@ const limitBytes = 100 << 20
 // percent returns n percent of limitBytes.
 func percent(n int) int { return limitBytes / 100 * n }
 
-// begin enters an account and admits it as one of caller.
-func begin(a *memory.Account, group memory.Group, caller string) error {
-	if err := a.Enter(memory.Source{Group: group}); err != nil {
+// begin enters an account and admits it as one of service.
+func begin(a *memory.Account, tenant memory.Tenant, service string) error {
+	if err := a.Enter(memory.Source{Tenant: tenant}); err != nil {
 		return err
 	}
-	return a.Admit(caller, 0)
+	return a.Admit(service, 0)
 }
 
-// open opens an account of caller that holds heldBytes and ignores orders.
-func open(t *testing.T, b *memory.Budget, caller string, heldBytes int) *memory.Account {
+// open opens an account of service that holds heldBytes and ignores orders.
+func open(t *testing.T, b *memory.Budget, service string, heldBytes int) *memory.Account {
 	t.Helper()
 	a := b.Open(0, func(memory.Order) {})
-	if err := begin(a, memory.Group{}, caller); err != nil {
+	if err := begin(a, memory.Tenant{}, service); err != nil {
 		t.Fatal(err)
 	}
 	a.Draw(heldBytes)
@@ -65,7 +65,7 @@ func isDone(t *testing.T, done <-chan error) bool {
 	}
 }
 
-// Drawn bytes are counted once each at the account, its caller and the budget, and none
+// Drawn bytes are counted once each at the account, its service and the budget, and none
 // are left at the end.
 func TestAccounting(t *testing.T) {
 	t.Parallel()
@@ -76,7 +76,7 @@ func TestAccounting(t *testing.T) {
 	if a.HeldBytes() != 500 || b.DrawnBytes() != 1500 || b.Admitted() != 0 {
 		t.Errorf("%d held, %d drawn, %d admitted", a.HeldBytes(), b.DrawnBytes(), b.Admitted())
 	}
-	if err := begin(a, memory.Group{}, "s"); err != nil {
+	if err := begin(a, memory.Tenant{}, "s"); err != nil {
 		t.Fatal(err)
 	}
 	a.Draw(200)
@@ -99,32 +99,32 @@ func TestAdmit(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		limits memory.Limits
-		// there lists the callers of the accounts already open, each holding held bytes.
-		there  []string
-		held   int
-		caller string
-		want   memory.OverloadError
-		text   string
+		// there lists the services of the accounts already open, each holding held bytes.
+		there   []string
+		held    int
+		service string
+		want    memory.OverloadError
+		text    string
 	}{
 		"uploads": {
-			limits: memory.Limits{Uploads: 2}, there: []string{"a", "b"}, caller: "c",
+			limits: memory.Limits{Uploads: 2}, there: []string{"a", "b"}, service: "c",
 			want: memory.OverloadError{Uploads: 2}, text: "the server has as many uploads as it may: 2",
 		},
-		"uploads of a caller": {
-			limits: memory.Limits{CallerUploads: 1}, there: []string{"b", "a"}, caller: "a",
-			want: memory.OverloadError{Caller: "a", Uploads: 1}, text: `"a" has as many uploads as it may: 1`,
+		"uploads of a service": {
+			limits: memory.Limits{ServiceUploads: 1}, there: []string{"b", "a"}, service: "a",
+			want: memory.OverloadError{Name: "a", Uploads: 1}, text: `"a" has as many uploads as it may: 1`,
 		},
-		"bytes of a caller": {
-			limits: memory.Limits{CallerBytes: 1000}, there: []string{"b", "a"}, held: 995, caller: "a",
-			want: memory.OverloadError{Caller: "a", Bytes: 1000}, text: `"a" has as much in memory as it may: 1000 bytes`,
+		"bytes of a service": {
+			limits: memory.Limits{ServiceBytes: 1000}, there: []string{"b", "a"}, held: 995, service: "a",
+			want: memory.OverloadError{Name: "a", Bytes: 1000}, text: `"a" has as much in memory as it may: 1000 bytes`,
 		},
 		"bytes": {
-			there: []string{"a", "b"}, held: percent(47), caller: "c",
+			there: []string{"a", "b"}, held: percent(47), service: "c",
 			want: memory.OverloadError{Bytes: limitBytes}, text: "the server has as much in memory as it may: 104857600 bytes",
 		},
-		"a caller's share": {
-			there: []string{"a"}, held: percent(90), caller: "a",
-			want: memory.OverloadError{Caller: "a", Bytes: 8 * int64(limitBytes-percent(90)-10)},
+		"a service's share": {
+			there: []string{"a"}, held: percent(90), service: "a",
+			want: memory.OverloadError{Name: "a", Bytes: 8 * int64(limitBytes-percent(90)-10)},
 			text: `"a" has as much in memory as it may: 83886000 bytes`,
 		},
 	} {
@@ -134,11 +134,11 @@ func TestAdmit(t *testing.T) {
 			b := memory.New(test.limits)
 			defer b.Close()
 			var there []*memory.Account
-			for _, caller := range test.there {
-				there = append(there, open(t, b, caller, test.held))
+			for _, service := range test.there {
+				there = append(there, open(t, b, service, test.held))
 			}
 			late := b.Open(10, func(memory.Order) {})
-			err := begin(late, memory.Group{}, test.caller)
+			err := begin(late, memory.Tenant{}, test.service)
 			overload, ok := errors.AsType[*memory.OverloadError](err)
 			if !ok || *overload != test.want || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("%v (%#v), want %#v", err, overload, test.want)
@@ -148,7 +148,7 @@ func TestAdmit(t *testing.T) {
 			}
 			end(late)
 			end(there[len(there)-1])
-			again := open(t, b, test.caller, 10)
+			again := open(t, b, test.service, 10)
 			end(append(there[:len(there)-1], again)...)
 			if b.DrawnBytes() != 0 || b.Admitted() != 0 {
 				t.Errorf("%d drawn, %d admitted", b.DrawnBytes(), b.Admitted())
@@ -157,7 +157,7 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// One caller alone gets most of the budget, but another one can still begin.
+// One service alone gets most of the budget, but another one can still begin.
 func TestShareLeavesRoom(t *testing.T) {
 	t.Parallel()
 	b := memory.New(memory.Limits{Bytes: limitBytes})
@@ -165,10 +165,10 @@ func TestShareLeavesRoom(t *testing.T) {
 	var noisy []*memory.Account
 	for {
 		a := b.Open(percent(1), func(memory.Order) {})
-		err := begin(a, memory.Group{}, "noisy")
+		err := begin(a, memory.Tenant{}, "noisy")
 		if err != nil {
-			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || overload.Caller != "noisy" {
-				t.Errorf("%v, want one about the caller", err)
+			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || overload.Name != "noisy" {
+				t.Errorf("%v, want one about the service", err)
 			}
 			a.Close()
 			break
@@ -176,7 +176,7 @@ func TestShareLeavesRoom(t *testing.T) {
 		noisy = append(noisy, a)
 	}
 	if n := len(noisy); n < 85 || n > 89 {
-		t.Errorf("one caller got %d percent, want about eight ninths", n)
+		t.Errorf("one service got %d percent, want about eight ninths", n)
 	}
 	quiet := open(t, b, "quiet", percent(1))
 	end(append(noisy, quiet)...)
@@ -387,12 +387,12 @@ func TestLargestResumesWithoutRoom(t *testing.T) {
 	})
 }
 
-// The accounts of a caller at its limit wait, and those of others do not. They are
+// The accounts of a service at its limit wait, and those of others do not. They are
 // squeezed although memory is not short, and then resume.
-func TestCallerBytes(t *testing.T) {
+func TestServiceBytes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: int64(percent(10))})
+		b := memory.New(memory.Limits{Bytes: limitBytes, ServiceBytes: int64(percent(10))})
 		defer b.Close()
 		var noisy []*memory.Account
 		var mu sync.Mutex
@@ -407,7 +407,7 @@ func TestCallerBytes(t *testing.T) {
 					a.Draw(-int(a.HeldBytes()))
 				}
 			})
-			if err := begin(a, memory.Group{}, "noisy"); err != nil {
+			if err := begin(a, memory.Tenant{}, "noisy"); err != nil {
 				t.Fatal(err)
 			}
 			noisy = append(noisy, a)
@@ -429,22 +429,22 @@ func TestCallerBytes(t *testing.T) {
 			}
 		}
 		if !slices.Equal(squeezed, []int{2}) {
-			t.Errorf("%v were squeezed, want the largest of the caller", squeezed)
+			t.Errorf("%v were squeezed, want the largest of the service", squeezed)
 		}
 		end(append(noisy, quiet)...)
 	})
 }
 
-// If nothing of a caller at its limit can be squeezed, its accounts resume one after the
+// If nothing of a service at its limit can be squeezed, its accounts resume one after the
 // other, whatever others hold.
-func TestCallerHasNothingToGive(t *testing.T) {
+func TestServiceHasNothingToGive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: int64(percent(10))})
+		b := memory.New(memory.Limits{Bytes: limitBytes, ServiceBytes: int64(percent(10))})
 		defer b.Close()
 		other := open(t, b, "other", percent(9))
 		a := b.Open(percent(6), func(memory.Order) {})
-		if err := begin(a, memory.Group{}, "a"); err != nil {
+		if err := begin(a, memory.Tenant{}, "a"); err != nil {
 			t.Fatal(err)
 		}
 		b.Draw(percent(5))

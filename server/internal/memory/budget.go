@@ -23,10 +23,10 @@ type Limits struct {
 	Bytes int64
 	// Uploads limits the admitted accounts.
 	Uploads int
-	// CallerBytes limits the bytes of one caller's accounts together.
-	CallerBytes int64
-	// CallerUploads limits the admitted accounts of one caller.
-	CallerUploads int
+	// ServiceBytes limits the bytes of one service's accounts together.
+	ServiceBytes int64
+	// ServiceUploads limits the admitted accounts of one service.
+	ServiceUploads int
 }
 
 const (

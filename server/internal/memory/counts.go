@@ -6,10 +6,10 @@ type Counts struct {
 	Squeezes, Ends int64
 	// Pauses counts the reads that had to wait for relief.
 	Pauses int64
-	// The refusals, by the limit that was reached: on all uploads, one caller's or one
-	// group's, and on all bytes, one caller's or one group's.
-	RefusedUploads, RefusedCallerUploads, RefusedGroupUploads int64
-	RefusedBytes, RefusedCallerBytes, RefusedGroupBytes       int64
+	// The refusals, by the limit that was reached: on all uploads, one service's or one
+	// tenant's, and on all bytes, one service's or one tenant's.
+	RefusedUploads, RefusedServiceUploads, RefusedTenantUploads int64
+	RefusedBytes, RefusedServiceBytes, RefusedTenantBytes       int64
 }
 
 // Counts returns the counts so far.
@@ -23,14 +23,14 @@ func (b *Budget) Counts() Counts {
 func (b *Budget) count(refusal *OverloadError) error {
 	counter := &b.counts.RefusedBytes
 	switch {
-	case refusal.Group && refusal.Uploads > 0:
-		counter = &b.counts.RefusedGroupUploads
-	case refusal.Group:
-		counter = &b.counts.RefusedGroupBytes
-	case refusal.Caller != "" && refusal.Uploads > 0:
-		counter = &b.counts.RefusedCallerUploads
-	case refusal.Caller != "":
-		counter = &b.counts.RefusedCallerBytes
+	case refusal.Tenant && refusal.Uploads > 0:
+		counter = &b.counts.RefusedTenantUploads
+	case refusal.Tenant:
+		counter = &b.counts.RefusedTenantBytes
+	case refusal.Name != "" && refusal.Uploads > 0:
+		counter = &b.counts.RefusedServiceUploads
+	case refusal.Name != "":
+		counter = &b.counts.RefusedServiceBytes
 	case refusal.Uploads > 0:
 		counter = &b.counts.RefusedUploads
 	}

@@ -19,15 +19,15 @@ func TestCounts(t *testing.T) {
 		want   memory.Counts
 	}{
 		{"uploads", memory.Limits{Bytes: limitBytes, Uploads: 1}, 0, memory.Counts{RefusedUploads: 1}},
-		{"caller's uploads", memory.Limits{Bytes: limitBytes, CallerUploads: 1}, 0, memory.Counts{RefusedCallerUploads: 1}},
-		{"caller's bytes", memory.Limits{Bytes: limitBytes, CallerBytes: 100}, 0, memory.Counts{RefusedCallerBytes: 1}},
+		{"service's uploads", memory.Limits{Bytes: limitBytes, ServiceUploads: 1}, 0, memory.Counts{RefusedServiceUploads: 1}},
+		{"service's bytes", memory.Limits{Bytes: limitBytes, ServiceBytes: 100}, 0, memory.Counts{RefusedServiceBytes: 1}},
 	} {
 		b := memory.New(test.limits)
 		first, second := b.Open(60, obey), b.Open(60, obey)
-		if err := begin(first, memory.Group{}, "shop"); err != nil {
+		if err := begin(first, memory.Tenant{}, "shop"); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		if err := begin(second, memory.Group{}, "shop"); err == nil {
+		if err := begin(second, memory.Tenant{}, "shop"); err == nil {
 			t.Errorf("%s: not refused", test.name)
 		}
 		if got := b.Counts(); got != test.want {
@@ -40,7 +40,7 @@ func TestCounts(t *testing.T) {
 
 	b := memory.New(memory.Limits{Bytes: limitBytes})
 	holder := b.Open(0, obey)
-	if err := begin(holder, memory.Group{}, "shop"); err != nil {
+	if err := begin(holder, memory.Tenant{}, "shop"); err != nil {
 		t.Fatal(err)
 	}
 	holder.Draw(limitBytes * 95 / 100)
@@ -48,7 +48,7 @@ func TestCounts(t *testing.T) {
 		t.Errorf("order %v, want Squeeze", order)
 	}
 	late := b.Open(0, obey)
-	if err := begin(late, memory.Group{}, "other"); err == nil {
+	if err := begin(late, memory.Tenant{}, "other"); err == nil {
 		t.Error("not refused")
 	}
 	got := b.Counts()

@@ -5,11 +5,11 @@ import "fmt"
 // OverloadError says which limit leaves no room for another upload. There may be room
 // later.
 type OverloadError struct {
-	// Caller is the caller or group that has reached its limit. If empty, the limit is
+	// Name is that of the service or tenant that has reached its limit. If empty, the limit is
 	// that of all.
-	Caller string
-	// Group reports whether Caller is a group.
-	Group bool
+	Name string
+	// Tenant reports whether Name is a tenant's.
+	Tenant bool
 	// Uploads is the limit if it is a number of uploads.
 	Uploads int
 	// Bytes is the limit if it is a number of bytes.
@@ -18,8 +18,8 @@ type OverloadError struct {
 
 func (e *OverloadError) Error() string {
 	of := "the server has"
-	if e.Caller != "" {
-		of = fmt.Sprintf("%q has", e.Caller)
+	if e.Name != "" {
+		of = fmt.Sprintf("%q has", e.Name)
 	}
 	if e.Uploads > 0 {
 		return fmt.Sprintf("%s as many uploads as it may: %d", of, e.Uploads)

@@ -45,7 +45,7 @@ func (o *orders) taken() (squeezes, ends []string) {
 func (o *orders) open(t *testing.T, b *memory.Budget, name string, heldBytes int) *memory.Account {
 	t.Helper()
 	a := b.Open(0, o.of(name))
-	if err := begin(a, memory.Group{}, "a"); err != nil {
+	if err := begin(a, memory.Tenant{}, "a"); err != nil {
 		t.Fatal(err)
 	}
 	a.Draw(heldBytes)
@@ -291,16 +291,16 @@ func TestAllFinish(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		var (
-			uploads     = rapid.IntRange(1, 40).Draw(rt, "uploads")
-			callers     = rapid.IntRange(1, 3).Draw(rt, "callers")
-			scopes      = rapid.IntRange(1, 20).Draw(rt, "scopes")
-			most        = rapid.IntRange(1, 20).Draw(rt, "percent of the budget a scope")
-			stuckShare  = rapid.IntRange(0, 2).Draw(rt, "tenths of the uploads that can't be squeezed")
-			callerBytes = rapid.SampledFrom([]int64{0, limitBytes / 20, limitBytes / 2}).Draw(rt, "bytes a caller")
-			seed        = rapid.Uint64().Draw(rt, "seed")
+			uploads      = rapid.IntRange(1, 40).Draw(rt, "uploads")
+			services     = rapid.IntRange(1, 3).Draw(rt, "services")
+			scopes       = rapid.IntRange(1, 20).Draw(rt, "scopes")
+			most         = rapid.IntRange(1, 20).Draw(rt, "percent of the budget a scope")
+			stuckShare   = rapid.IntRange(0, 2).Draw(rt, "tenths of the uploads that can't be squeezed")
+			serviceBytes = rapid.SampledFrom([]int64{0, limitBytes / 20, limitBytes / 2}).Draw(rt, "bytes a service")
+			seed         = rapid.Uint64().Draw(rt, "seed")
 		)
 		synctest.Test(t, func(t *testing.T) {
-			b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: callerBytes})
+			b := memory.New(memory.Limits{Bytes: limitBytes, ServiceBytes: serviceBytes})
 			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // on the fake clock
 			defer cancel()
 			var running sync.WaitGroup
@@ -310,7 +310,7 @@ func TestAllFinish(t *testing.T) {
 				u.account = b.Open(1<<10, u.obey)
 				running.Go(func() {
 					defer u.account.Close()
-					for begin(u.account, memory.Group{}, string(rune('a'+i%callers))) != nil && ctx.Err() == nil {
+					for begin(u.account, memory.Tenant{}, string(rune('a'+i%services))) != nil && ctx.Err() == nil {
 						pass(time.Second)
 					}
 					u.account.Stuck(random.IntN(10) < stuckShare)

@@ -5,14 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// ownerKey identifies a caller, or a group of callers.
+// ownerKey identifies a service or a tenant.
 type ownerKey struct {
-	group   string // of a caller, if it belongs to one
-	name    string
-	isGroup bool
+	tenant   string // of a service, if it belongs to one
+	name     string
+	isTenant bool
 }
 
-// owner is a caller or a group, with the sum of what its accounts hold.
+// owner is a service or a tenant, with the sum of what its accounts hold.
 type owner struct {
 	key  ownerKey
 	held atomic.Int64
@@ -40,7 +40,7 @@ func (b *Budget) owner(key ownerKey, maxUploads int, limitBytes int64) *owner {
 // have it. Free is the number of free bytes.
 func (o *owner) refusal(bytes, free int64) *OverloadError {
 	held, limit := o.held.Load()+bytes, o.limitBytes.Load()
-	refusal := &OverloadError{Caller: o.key.name, Group: o.key.isGroup}
+	refusal := &OverloadError{Name: o.key.name, Tenant: o.key.isTenant}
 	switch {
 	case o.uploads >= o.maxUploads:
 		refusal.Uploads = o.maxUploads

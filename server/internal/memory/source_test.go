@@ -12,7 +12,7 @@ import (
 )
 
 // When accounts are refused, one from a connection without an account replaces the one
-// whose client has kept the server waiting longest, if its group has room.
+// whose client has kept the server waiting longest, if its tenant has room.
 func TestNewcomer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -41,8 +41,8 @@ func TestNewcomer(t *testing.T) {
 			t.Error("a connection with an account got another one")
 		}
 		full := b.Open(1000, o.of("full"))
-		if full.Enter(memory.Source{Connection: "e", Group: memory.Group{Name: "shop", Bytes: 1}}) == nil {
-			t.Error("a group exceeded its limit")
+		if full.Enter(memory.Source{Connection: "e", Tenant: memory.Tenant{Name: "shop", Bytes: 1}}) == nil {
+			t.Error("a tenant exceeded its limit")
 		}
 		full.Close()
 		newcomer, err := enter("newcomer", "c")
@@ -96,10 +96,10 @@ func TestNewcomerBeyondTheLimit(t *testing.T) {
 	}
 }
 
-// An account and its bytes count for its group before its caller is known.
-func TestGroupCountsFromEnter(t *testing.T) {
+// An account and its bytes count for its tenant before its service is known.
+func TestTenantCountsFromEnter(t *testing.T) {
 	t.Parallel()
-	for name, group := range map[string]memory.Group{
+	for name, tenant := range map[string]memory.Tenant{
 		"uploads": {Name: "shop", Uploads: 1},
 		"bytes":   {Name: "shop", Bytes: 1500},
 	} {
@@ -108,15 +108,15 @@ func TestGroupCountsFromEnter(t *testing.T) {
 			b := memory.New(memory.Limits{Bytes: limitBytes})
 			defer b.Close()
 			first, second := b.Open(1000, func(memory.Order) {}), b.Open(1000, func(memory.Order) {})
-			if err := first.Enter(memory.Source{Group: group}); err != nil {
+			if err := first.Enter(memory.Source{Tenant: tenant}); err != nil {
 				t.Fatal(err)
 			}
-			err := second.Enter(memory.Source{Group: group})
-			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || !overload.Group {
-				t.Errorf("%v, want an error about the group", err)
+			err := second.Enter(memory.Source{Tenant: tenant})
+			if overload, ok := errors.AsType[*memory.OverloadError](err); !ok || !overload.Tenant {
+				t.Errorf("%v, want an error about the tenant", err)
 			}
 			end(first)
-			if err := second.Enter(memory.Source{Group: group}); err != nil {
+			if err := second.Enter(memory.Source{Tenant: tenant}); err != nil {
 				t.Error(err)
 			}
 			end(second)
@@ -124,10 +124,10 @@ func TestGroupCountsFromEnter(t *testing.T) {
 	}
 }
 
-// The bytes that Admit adds are drawn and count for the caller.
+// The bytes that Admit adds are drawn and count for the service.
 func TestAdmitDrawsMore(t *testing.T) {
 	t.Parallel()
-	b := memory.New(memory.Limits{Bytes: limitBytes, CallerBytes: 2000})
+	b := memory.New(memory.Limits{Bytes: limitBytes, ServiceBytes: 2000})
 	defer b.Close()
 	a := b.Open(1000, func(memory.Order) {})
 	if err := errors.Join(a.Enter(memory.Source{}), a.Admit("shop", 500)); err != nil {
@@ -141,7 +141,7 @@ func TestAdmitDrawsMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := late.Admit("shop", 200); err == nil {
-		t.Error("a caller exceeded its limit")
+		t.Error("a service exceeded its limit")
 	}
 	end(a, late)
 	if b.DrawnBytes() != 0 {
