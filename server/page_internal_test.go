@@ -342,7 +342,7 @@ func TestStatusPageClosing(t *testing.T) {
 		p := &statusPage{page: admin.NewPage(func() admin.Snapshot { return admin.Snapshot{} })}
 		release := make(chan struct{})
 		p.serve(func(time.Time) { <-release })
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		go p.close()
 		synctest.Wait() // close waits for sample
 		if p.mu.TryLock() {
