@@ -171,7 +171,7 @@ func (s *Server) openRoutes() (err error) {
 	if err := s.openAdditional(); err != nil {
 		return err
 	}
-	if s.budget.Squeezing() { // by what stays drawn, so that uploads would be refused for good
+	if s.budget.Refusing() { // by what stays drawn, so that uploads would be refused for good
 		return refused("Limits.MemoryBytes", s.config.Limits.MemoryBytes, fmt.Sprintf(
 			"is too little: %d bytes are for the compressors of %d processors and for connections to intakes",
 			s.budget.DrawnBytes(), runtime.GOMAXPROCS(0)))
