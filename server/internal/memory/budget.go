@@ -4,7 +4,7 @@
 // no stage stops while others wait for it. Between two scopes, where that can't happen, a
 // stream calls [Account.Wait]: the accounts that hold most stop there first. When memory
 // is short, accounts are squeezed, that is asked to move what they hold out of memory, the
-// largest first, and new streams are refused. docs/architecture.md explains why all streams
+// largest first, and new streams are refused. docs/memory.md explains why all streams
 // still make progress.
 //
 // The package only counts bytes. It does not allocate them, and can't limit code that
