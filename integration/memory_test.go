@@ -146,7 +146,7 @@ func TestPausedClients(t *testing.T) {
 // forwarded before they end, complete although they want more than there is.
 func TestSingleBatchesInLittleMemory(t *testing.T) {
 	t.Parallel()
-	const uploads, scopesEach, scopeBytes = 24, 6, 256 << 10
+	const uploads, scopesEach, scopeBytes = 16, 6, 256 << 10
 	bed := testbed.New(t, testbed.Options{Configure: func(cfg *server.Config) {
 		smallMemory(cfg)
 		cfg.CompressionLevel = 1

@@ -152,7 +152,7 @@ func (b *Bed) Stop(tb testing.TB) {
 
 // patience is how long a test waits for something that must happen, even on a busy
 // machine. It is reached only if the test fails.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // Context returns a context that ends with the test, or after patience.
 func Context(tb testing.TB) context.Context {
