@@ -111,7 +111,7 @@ func (u *upload) forwardIfOld() time.Duration {
 
 // tryForward posts the open batch before it is full, unless another one is being posted.
 func (u *upload) tryForward() error {
-	if u.options.singleBatch || !u.sender.tryAcquire(u.ctx) {
+	if u.sender.options.singleBatch || !u.sender.tryAcquire(u.ctx) {
 		return nil
 	}
 	sealed := false
@@ -147,7 +147,7 @@ func (u *upload) freeMemory() {
 			return
 		}
 	}
-	if u.options.singleBatch {
+	if u.sender.options.singleBatch {
 		u.account.Stuck(true) // it must not be posted early
 		return
 	}

@@ -54,7 +54,6 @@ type upload struct {
 	// mu guards these. The reader releases it while it waits, except for a compressor
 	// and for the spool.
 	mu       sync.Mutex
-	options  options
 	batches  *batch.Assembler // nil until the metadata is accepted
 	openedAt time.Time        // when the open batch got its first scope
 	tooOldAt time.Time        // when it is forwarded even if it is not full
@@ -176,7 +175,6 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		return err
 	}
 	defer close(u.begun)
-	u.options = options
 	u.progress.begin(options.firstBatchNum)
 	u.sender.begin(header, options)
 	if u.timeLeft() <= 0 {
@@ -234,7 +232,7 @@ func (u *upload) add(scope transcode.Checked) error {
 	u.batches.Add(scope)
 	u.progress.grow(u.batches)
 	u.receiver.releaseOlder()
-	if u.options.singleBatch {
+	if u.sender.options.singleBatch {
 		return u.checkSingleBatch()
 	}
 	return nil

@@ -230,8 +230,8 @@ func TestEndBetweenScopes(t *testing.T) {
 	}
 }
 
-// A batch is never posted after the one before has failed, even if the event loop is late to
-// see that the stream ends: the intake would have it in the place of the one that failed.
+// After a batch has failed, no later batch is posted, even if the event loop has not yet seen
+// that the stream ends. A later batch would get the failed one's number.
 func TestNothingIsPostedBehindAFailedBatch(t *testing.T) {
 	t.Parallel()
 	posted, fail := make(chan *batch.Batch, 2), make(chan error)
@@ -261,7 +261,8 @@ func TestNothingIsPostedBehindAFailedBatch(t *testing.T) {
 	}
 }
 
-// A panic at the posting of a batch ends its stream, whoever posts.
+// A panic while a batch is being posted ends the stream, both in the reader and in the event
+// loop.
 func TestPanicAtPosting(t *testing.T) {
 	t.Parallel()
 	for name, post := range map[string]func(*testing.T, sending){
@@ -283,8 +284,8 @@ func TestPanicAtPosting(t *testing.T) {
 	}
 }
 
-// A stream that ends because its batch can't be read back from the spool still learns what
-// became of the batch that is being posted.
+// When a batch can't be read back from the spool, the stream ends, but only after the batch
+// being posted. So its client learns whether that one was accepted.
 func TestSpoolFailsWhileABatchIsPosted(t *testing.T) {
 	t.Parallel()
 	intake := newSlow()
@@ -316,8 +317,8 @@ func TestSpoolFailsWhileABatchIsPosted(t *testing.T) {
 	t.Errorf("%v, want the progress of 1 scope", err)
 }
 
-// The JSON of an upload whose client is quiet is packed, and the next scope unpacks it. A
-// client that sends now and then is left alone for longer each time.
+// An upload without a new scope is packed after a while, and unpacked by the next scope. The
+// time doubles with each time it was packed too early.
 func TestQuietUploadIsPacked(t *testing.T) {
 	t.Parallel()
 	var posted []*batch.Batch
