@@ -62,7 +62,8 @@ const minQuiet, maxQuiet = 250 * time.Millisecond, 32 * time.Second
 type packing struct {
 	packed bool
 	quiet  time.Duration
-	scopes int64 // received when packIfQuiet was called last
+	dueAt  time.Time // when packIfQuiet looks for new scopes
+	scopes int64     // received when it last looked
 }
 
 // startPacking is called when a scope is about to be added to an open batch that is empty or
@@ -73,18 +74,22 @@ func (u *upload) startPacking() {
 	if p.packed {
 		p.packed, p.quiet = false, min(2*p.quiet, maxQuiet)
 	}
+	p.dueAt = time.Now().Add(p.quiet)
 	u.wakeWithin(p.quiet)
 }
 
-// packIfQuiet packs the open batch if no scope has arrived since the last call. It returns
-// when to call it again.
+// packIfQuiet packs the open batch if no scope has arrived since it last looked, which is at
+// most once every quiet period. It returns when to call it again.
 func (u *upload) packIfQuiet() time.Duration {
 	p := &u.packing
 	if u.batches == nil || u.batches.Empty() || p.packed {
 		return maxPause
 	}
+	if left := time.Until(p.dueAt); left > 0 {
+		return left
+	}
 	if scopes := u.progress.scopes.Load(); scopes != p.scopes {
-		p.scopes = scopes
+		p.scopes, p.dueAt = scopes, time.Now().Add(p.quiet)
 		return p.quiet
 	}
 	u.batches.Pack()

@@ -325,10 +325,20 @@ func TestQuietUploadIsPacked(t *testing.T) {
 	s := serve(t, func(_ context.Context, b *batch.Batch) error { posted = append(posted, b); return nil }, nil)
 	stream := s.begin(t)
 	name := strings.Repeat("quiet", 2000)
-	stream.sendNamed(t, 2, name)
 	u := stream.upload
+	u.locked(func() { u.packing.quiet = time.Hour })
+	stream.sendNamed(t, 2, name)
 	u.awaitScope(t)
-	held := u.account.HeldBytes()
+	var held int64
+	u.locked(func() {
+		u.packIfQuiet()
+		if u.packIfQuiet(); u.packing.packed {
+			t.Error("it is packed before it is due, want it left")
+		}
+		held = u.account.HeldBytes()
+		u.packing.quiet, u.packing.dueAt = minQuiet, time.Now()
+		u.wakeWithin(0)
+	})
 	await(t, "it to be packed", func() (packed bool) { u.locked(func() { packed = u.packing.packed }); return packed })
 	if got := u.account.HeldBytes(); got > held-int64(len(name))/2 {
 		t.Errorf("packed, it holds %d bytes of %d, want much less", got, held)
