@@ -55,11 +55,6 @@ func resume(t *testing.T, a *batch.Assembler) {
 	}
 }
 
-// segmentsOf is the memory that n bytes take.
-func segmentsOf(n int) int64 {
-	return int64((n + encode.SegmentBytes - 1) / encode.SegmentBytes * encode.SegmentBytes)
-}
-
 // Batches that are parked again and again hold no memory meanwhile, say the same
 // and are full at the same scopes as those that aren't, by either threshold.
 func TestParkedBatches(t *testing.T) {
@@ -179,7 +174,7 @@ func TestSpilledBatch(t *testing.T) {
 	t.Parallel()
 	store, account := openSpool(t), &account{}
 	b, same := assembleOn(t, account, store), assembleOn(t, nil, nil)
-	wantDrawn(t, account, segmentsOf(b.File.Body.Len())-store.UsedBytes(), "sealed")
+	wantDrawn(t, account, int64(b.File.Body.Len())-store.UsedBytes(), "sealed")
 	if _, err := b.File.Spill(store); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +197,7 @@ func TestSpilledBatch(t *testing.T) {
 		if !bytes.Equal(fileOf(t, part.Number(1, false)), fileOf(t, wantParts[i].Number(1, false))) {
 			t.Errorf("part %d: other bytes", i)
 		}
-		drawn += segmentsOf(part.Body.Len())
+		drawn += int64(part.Body.Len())
 	}
 	wantDrawn(t, account, drawn, "split")
 	b.File.Release()

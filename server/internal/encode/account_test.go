@@ -86,9 +86,9 @@ func (a *accounted) unpark(i, reads int) {
 
 func (a *accounted) spill(t *rapid.T, i, room int) {
 	a.store.room = room
-	before, blocks := a.account.balance(), a.store.count()
+	before, stored := a.account.balance(), a.store.bytes()
 	freed, _ := a.finished[i].Spill(a.store)
-	moved := (a.store.count() - blocks) * encode.SegmentBytes
+	moved := a.store.bytes() - stored
 	if freed != moved || before-a.account.balance() != moved {
 		t.Errorf("%d bytes freed, %d given back, %d moved, want freed %v and %v", freed, before-a.account.balance(), moved, moved, moved)
 	}

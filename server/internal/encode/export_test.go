@@ -7,7 +7,13 @@ func (m *Member) HeldBytes() int { return cap(m.buffer) + cap(m.packed.bytes) + 
 func (m *Member) Blocks() int { return len(m.parked.blocks) + m.out.Blocks() }
 
 // HeldBytes returns the memory that s holds.
-func (s *Segments) HeldBytes() int { return len(s.memory()) * SegmentBytes }
+func (s *Segments) HeldBytes() int {
+	held := 0
+	for _, memory := range s.memory() {
+		held += len(memory)
+	}
+	return held
+}
 
 // Blocks returns how many blocks s has in stores.
 func (s *Segments) Blocks() int { return len(s.places) - len(s.memory()) }
@@ -20,19 +26,19 @@ func (s *Segments) Append(b []byte) { s.append(b) }
 
 // Shared tells whether a segment is in two of all, or twice in one.
 func Shared(all ...*Body) bool {
-	seen := map[*segment]bool{}
+	seen := map[*byte]bool{}
 	for _, s := range all {
 		for _, m := range s.memory() {
-			if seen[m] {
+			if seen[&m[0]] {
 				return true
 			}
-			seen[m] = true
+			seen[&m[0]] = true
 		}
 	}
 	return false
 }
 
-func (s *Segments) memory() (held []*segment) {
+func (s *Segments) memory() (held [][]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.places {

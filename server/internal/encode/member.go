@@ -160,7 +160,7 @@ func (m *Member) CompressedBytes() int { return m.out.Len() }
 func (m *Member) Finish() *Body {
 	m.Compress()
 	finished := m.out
-	finished.sealed = true
+	finished.seal()
 	m.dropBuffer() // the next scope may be long in coming
 	*m = *m.pool.NewMember(m.account)
 	return finished

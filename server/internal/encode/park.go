@@ -123,7 +123,7 @@ func (s *Segments) dropPartial() {
 }
 
 // restorePartial restores a partial last segment. It takes ownership of memory.
-func (s *Segments) restorePartial(memory *segment) {
+func (s *Segments) restorePartial(memory []byte) {
 	if s.partialBytes() == 0 {
 		s.pool.put(memory)
 		return

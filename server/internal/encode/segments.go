@@ -6,21 +6,24 @@ import (
 	"sync"
 )
 
-// SegmentBytes is the length of a segment, in memory and in a [Store].
+// SegmentBytes is the length of a segment, in memory and in a [Store]. The last one of a
+// sealed sequence may be shorter.
 const SegmentBytes = 16 << 10
-
-type segment [SegmentBytes]byte
 
 type segmentPool struct{ pool sync.Pool }
 
-func (p *segmentPool) get() *segment {
-	if s, ok := p.pool.Get().(*segment); ok {
-		return s
+func (p *segmentPool) get() []byte {
+	if s, ok := p.pool.Get().(*[SegmentBytes]byte); ok {
+		return s[:]
 	}
-	return new(segment)
+	return make([]byte, SegmentBytes)
 }
 
-func (p *segmentPool) put(s *segment) { p.pool.Put(s) }
+func (p *segmentPool) put(s []byte) {
+	if len(s) == SegmentBytes {
+		p.pool.Put((*[SegmentBytes]byte)(s))
+	}
+}
 
 // Segments is a sequence of bytes that grows without being copied. [Segments.Spill] moves
 // its full segments out of memory. They can be read as before.
@@ -36,7 +39,7 @@ type Segments struct {
 
 // place is where a segment is: in memory, or else in a store.
 type place struct {
-	memory *segment
+	memory []byte // nil if it is in the store
 	// moving means that Spill is writing memory to a store. If Release comes first, Spill
 	// frees the memory.
 	moving bool
@@ -58,6 +61,21 @@ func (s *Segments) append(b []byte) {
 	}
 }
 
+// seal cuts the last segment to its bytes: a small batch is much shorter than a segment.
+// Nothing can be appended any more.
+func (s *Segments) seal() {
+	s.sealed = true
+	used := s.length % SegmentBytes
+	if used == 0 {
+		return
+	}
+	last := &s.places[len(s.places)-1].memory
+	full := *last
+	*last = append(make([]byte, 0, used), full[:used]...)
+	s.pool.put(full)
+	draw(s.account, used-SegmentBytes)
+}
+
 // Len returns the number of bytes, in memory or not.
 func (s *Segments) Len() int { return s.length }
 
@@ -71,9 +89,7 @@ func (s *Segments) Transfer(account Account) {
 	defer s.mu.Unlock()
 	held := 0
 	for _, p := range s.places {
-		if p.memory != nil {
-			held += SegmentBytes
-		}
+		held += len(p.memory)
 	}
 	draw(account, held)
 	draw(s.account, -held)
@@ -94,7 +110,7 @@ func (s *Segments) Release() {
 			p.store.Free(p.id)
 		case !p.moving:
 			s.pool.put(p.memory)
-			released += SegmentBytes
+			released += len(p.memory)
 		}
 	}
 	draw(s.account, -released)

@@ -4,7 +4,8 @@ import "fmt"
 
 // Store keeps segments out of memory. It must be safe for concurrent use.
 type Store interface {
-	// Put stores a copy of block, which is SegmentBytes long, until its id is freed.
+	// Put stores a copy of block, which is at most SegmentBytes long, until its id is
+	// freed.
 	Put(block []byte) (id int64, err error)
 	// ReadAt fills b with the block's bytes from offset. It never returns io.EOF.
 	ReadAt(b []byte, id int64, offset int) error
@@ -18,13 +19,13 @@ type Store interface {
 // segments, but not while a member appends to them.
 func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 	for i := 0; ; i++ {
-		var moving *segment
+		var moving []byte
 		if moving, i = s.claim(i); moving == nil {
 			return freedBytes, nil
 		}
-		id, err := store.Put(moving[:])
+		id, err := store.Put(moving)
 		if s.settle(moving, i, store, id, err) {
-			freedBytes += SegmentBytes
+			freedBytes += len(moving)
 		}
 		if err != nil {
 			return freedBytes, fmt.Errorf("spill segment: %w", err)
@@ -34,7 +35,7 @@ func (s *Segments) Spill(store Store) (freedBytes int, err error) {
 
 // claim returns the first segment from i that can be moved and its index, or nil. The
 // caller must call settle.
-func (s *Segments) claim(i int) (*segment, int) {
+func (s *Segments) claim(i int) ([]byte, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	movable := s.length / SegmentBytes
@@ -52,9 +53,9 @@ func (s *Segments) claim(i int) (*segment, int) {
 
 // settle ends the move of segment i, stored as id unless err is set, and reports whether
 // its memory was freed.
-func (s *Segments) settle(moving *segment, i int, store Store, id int64, err error) bool {
+func (s *Segments) settle(moving []byte, i int, store Store, id int64, err error) bool {
 	s.mu.Lock()
-	released := i >= len(s.places) || s.places[i].memory != moving
+	released := i >= len(s.places) || !s.places[i].moving
 	switch {
 	case released:
 	case err != nil:
@@ -70,6 +71,6 @@ func (s *Segments) settle(moving *segment, i int, store Store, id int64, err err
 		return false
 	}
 	s.pool.put(moving)
-	draw(s.account, -SegmentBytes)
+	draw(s.account, -len(moving))
 	return true
 }

@@ -20,10 +20,10 @@ func wantBytes(t *testing.T, s *encode.Body, want []byte) {
 	}
 }
 
-func wantSpilled(t *testing.T, s *encode.Body, store encode.Store, segments int) {
+func wantSpilled(t *testing.T, s *encode.Body, store encode.Store, bytes int) {
 	t.Helper()
-	if freed, err := s.Spill(store); freed != segments*encode.SegmentBytes || err != nil {
-		t.Errorf("%d bytes freed instead of %d, error %v", freed, segments*encode.SegmentBytes, err)
+	if freed, err := s.Spill(store); freed != bytes || err != nil {
+		t.Errorf("%d bytes freed, error %v; want %d", freed, err, bytes)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestSpill(t *testing.T) {
 		s, want := exactly(t, n)
 		store := newStore()
 		segments := (n + segment - 1) / segment
-		wantSpilled(t, s, store, segments)
+		wantSpilled(t, s, store, segments*segment)
 		if s.Len() != n || s.HeldBytes() != 0 || store.count() != segments {
 			t.Errorf("%d bytes: Len %d, held %d, %d blocks, want Len %v, HeldBytes 0 and count %v", n, s.Len(), s.HeldBytes(), store.count(), n, segments)
 		}
@@ -71,7 +71,7 @@ func TestSpillFails(t *testing.T) {
 			t.Errorf("%d bytes freed, error %v, want freed %v and %v", freed, err, room*encode.SegmentBytes, errNoRoom)
 		}
 		wantBytes(t, s, want)
-		wantSpilled(t, s, second, 5-room)
+		wantSpilled(t, s, second, (5-room)*encode.SegmentBytes)
 		wantBytes(t, s, want)
 		s.Release()
 		if first.count()+second.count() != 0 {
@@ -90,7 +90,7 @@ func TestStoreReadFails(t *testing.T) {
 	if _, err := io.ReadFull(r, make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	wantSpilled(t, s, store, (s.Len()+encode.SegmentBytes-1)/encode.SegmentBytes)
+	wantSpilled(t, s, store, s.Len())
 	store.reads = 0
 	if n, err := r.Read(make([]byte, 100)); n != 0 || !errors.Is(err, errBroken) {
 		t.Errorf("%d bytes, error %v, want 0 and %v", n, err, errBroken)
@@ -114,11 +114,11 @@ func TestReadWhileSegmentMoves(t *testing.T) {
 	store := &gateStore{mapStore: newStore()}
 	store.during = func() {
 		wantBytes(t, s, want)
-		wantSpilled(t, s, other, 3)
+		wantSpilled(t, s, other, 3*encode.SegmentBytes)
 		wantBytes(t, s, want)
 		store.during = nil // there is nothing left to put
 	}
-	wantSpilled(t, s, store, 1)
+	wantSpilled(t, s, store, encode.SegmentBytes)
 	wantBytes(t, s, want)
 	s.Release()
 	if store.count()+other.count() != 0 {

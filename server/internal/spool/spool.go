@@ -59,11 +59,11 @@ func newSpool(f file, name string, maxBytes int64) *Spool {
 	return &Spool{file: f, name: name, blocks: blocks{limit: maxBytes / BlockBytes}}
 }
 
-// Put writes a block of BlockBytes and returns its id. It fails with [ErrFull], or with
+// Put writes a block of at most BlockBytes and returns its id. It fails with [ErrFull], or with
 // the file's error. Then it keeps nothing, and can be tried again.
 func (s *Spool) Put(block []byte) (id int64, err error) {
-	if len(block) != BlockBytes {
-		return 0, fmt.Errorf("put block: it has %d bytes, not %d", len(block), BlockBytes)
+	if len(block) > BlockBytes {
+		return 0, fmt.Errorf("put block: it has %d bytes, more than %d", len(block), BlockBytes)
 	}
 	s.mu.Lock()
 	id, ok := s.blocks.allocate()

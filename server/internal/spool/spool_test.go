@@ -148,10 +148,8 @@ func TestOpenFails(t *testing.T) {
 func TestWrongArguments(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir(), 4)
-	for _, n := range []int{0, 1, spool.BlockBytes - 1, spool.BlockBytes + 1} {
-		if _, err := s.Put(make([]byte, n)); err == nil || s.UsedBytes() != 0 {
-			t.Errorf("Put of %d bytes: error %v, %d are used, want 0", n, err, s.UsedBytes())
-		}
+	if _, err := s.Put(make([]byte, spool.BlockBytes+1)); err == nil || s.UsedBytes() != 0 {
+		t.Errorf("Put of more than a block: error %v, %d are used, want 0", err, s.UsedBytes())
 	}
 	id := put(t, s, 1)
 	for _, tt := range []struct {
@@ -168,6 +166,21 @@ func TestWrongArguments(t *testing.T) {
 	// A read of what was never written is no regular end.
 	if err := s.ReadAt(make([]byte, 1), 3, 0); !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		t.Errorf("beyond the file: %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+}
+
+// A block may be shorter than the others, and last in the file.
+func TestShortBlock(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), 4)
+	const text = "short"
+	id, err := s.Put([]byte(text))
+	if err != nil || s.UsedBytes() != spool.BlockBytes {
+		t.Fatalf("%d bytes are used, error %v; want %d", s.UsedBytes(), err, spool.BlockBytes)
+	}
+	got := make([]byte, len(text)-1)
+	if err := s.ReadAt(got, id, 1); err != nil || string(got) != text[1:] {
+		t.Errorf("%q, error %v; want %q", got, err, text[1:])
 	}
 }
 
