@@ -56,7 +56,7 @@ func (u *upload) startAge() {
 // minQuiet and maxQuiet limit how long no scope must arrive before the open batch's JSON is
 // packed. The time doubles each time a scope arrives after all, so that packing costs
 // little for a client that sends a scope now and then.
-const minQuiet, maxQuiet = 100 * time.Millisecond, 32 * time.Second
+const minQuiet, maxQuiet = 50 * time.Millisecond, 32 * time.Second
 
 // packing decides when the open batch is packed.
 type packing struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -84,6 +85,7 @@ type Server struct {
 	Counts Counts
 
 	goroutines sync.WaitGroup
+	addingLast chan struct{} // a place for each upload in addLast
 
 	mu      sync.Mutex
 	streams map[*upload]struct{} // open ones
@@ -92,7 +94,10 @@ type Server struct {
 
 // New returns a server.
 func New(cfg Config, with Dependencies) *Server {
-	return &Server{Config: cfg, Dependencies: with, streams: map[*upload]struct{}{}}
+	return &Server{
+		Config: cfg, Dependencies: with, streams: map[*upload]struct{}{},
+		addingLast: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+	}
 }
 
 // start returns the upload of a claimed opening.

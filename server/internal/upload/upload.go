@@ -238,6 +238,28 @@ func (u *upload) add(scope transcode.Checked) error {
 	return nil
 }
 
+// addLast puts the last scope into the open batch, and compresses the batch. Few uploads do so
+// at a time: when thousands of quiet ones end together, their batches must not all be
+// unpacked before the first is compressed.
+func (u *upload) addLast(scope transcode.Checked) error {
+	places := u.server.addingLast
+	err := u.waiting(Finishing, func() error {
+		select {
+		case places <- struct{}{}:
+			return nil
+		case <-u.ctx.Done():
+			return context.Cause(u.ctx)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { <-places }()
+	err = u.add(scope)
+	u.batches.Compress()
+	return err
+}
+
 // endEarly ends the stream for a cause that is not the batch being posted, which may still be
 // accepted. It returns the cause, unless the stream is ending already.
 func (u *upload) endEarly(cause error) error {
@@ -277,7 +299,7 @@ func (u *upload) finish(held transcode.Checked) error {
 	if err := u.server.Access.Revoked(u.grant); err != nil {
 		return u.endEarly(err)
 	}
-	if err := u.add(held); err != nil {
+	if err := u.addLast(held); err != nil {
 		return err
 	}
 	if err := u.sealAndPost(true); err != nil {
