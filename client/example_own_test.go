@@ -68,7 +68,7 @@ func (o ownSymbols) upload(ctx context.Context) (*symdbv1.UploadScopesResponse, 
 		return nil, err
 	}
 	defer func() { _ = c.Close() }() // nothing stays open for the rest of the program's life
-	metadata := &symdbv1.UploadMetadata{Service: binary.Service(), Version: binary.Version(), Language: "go"}
+	metadata := &symdbv1.UploadMetadata{Service: binary.Service(), Version: new(binary.Version()), Language: "go"}
 	return c.UploadScopes(ctx, metadata, paced(ctx, binary.Packages()))
 }
 

@@ -52,7 +52,7 @@ func Example() {
 	}
 	summary, err := c.UploadScopes(context.Background(), &symdbv1.UploadMetadata{
 		Service:  "shop",
-		Version:  "1.2.3",
+		Version:  new("1.2.3"),
 		Language: "go",
 	}, packages)
 	switch {

@@ -79,7 +79,7 @@ func TestBadMetadata(t *testing.T) {
 			"METADATA_INVALID", "metadata.upload_id",
 		},
 		{
-			"larger than its limit", metadata(func(md *symdbv1.UploadMetadata) { md.Version = strings.Repeat("v", maxMetadataBytes) }),
+			"larger than its limit", metadata(func(md *symdbv1.UploadMetadata) { md.Version = new(strings.Repeat("v", maxMetadataBytes)) }),
 			"METADATA_INVALID", "metadata",
 		},
 		{"without a scope", [][]byte{good}, "STREAM_INVALID", "scope[0]"},
@@ -88,7 +88,7 @@ func TestBadMetadata(t *testing.T) {
 	for field, change := range map[string]func(*symdbv1.UploadMetadata){
 		"service":    func(md *symdbv1.UploadMetadata) { md.Service = long },
 		"env":        func(md *symdbv1.UploadMetadata) { md.Env = new(long) },
-		"version":    func(md *symdbv1.UploadMetadata) { md.Version = long },
+		"version":    func(md *symdbv1.UploadMetadata) { md.Version = new(long) },
 		"language":   func(md *symdbv1.UploadMetadata) { md.Language = long },
 		"runtime_id": func(md *symdbv1.UploadMetadata) { md.RuntimeId = long },
 		"upload_id":  func(md *symdbv1.UploadMetadata) { md.UploadId = long },
@@ -228,7 +228,7 @@ func TestLargerThanAnyMessage(t *testing.T) {
 	bed := testbed.New(t, testbed.Options{Configure: smallLimits})
 	metadata := testbed.NewMetadata()
 	large := testbed.NewMetadata()
-	large.Version = strings.Repeat("v", 2*maxScopeBytes)
+	large.Version = new(strings.Repeat("v", 2*maxScopeBytes))
 	good := testbed.ScopeMessage(t, testbed.NewSource(5).Function())
 	for name, messages := range map[string][][]byte{
 		"metadata": {testbed.MetadataMessage(t, large), good},
@@ -257,7 +257,7 @@ func TestAtTheLimit(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("v", maxFieldBytes)
 	metadata := testbed.NewMetadata()
-	metadata.Service, metadata.Env, metadata.Version, metadata.Language, metadata.RuntimeId = longest, new(longest), longest, longest, longest
+	metadata.Service, metadata.Env, metadata.Version, metadata.Language, metadata.RuntimeId = longest, new(longest), new(longest), longest, longest
 	metadata.ProtoReflect().SetUnknown(text(99, strings.Repeat("u", maxMetadataBytes-proto.Size(metadata)-4)))
 	if size := proto.Size(metadata); size != maxMetadataBytes {
 		t.Fatalf("metadata of %d bytes, want %v", size, maxMetadataBytes)

@@ -158,7 +158,7 @@ func TestSeriesAreBounded(t *testing.T) {
 				name := fmt.Sprint(word, i)
 				// An upload without a scope is refused when it has begun.
 				_, _ = testbed.UploadOnce(ctx, bed.Client, &symdbv1.UploadMetadata{
-					Service: name, Version: name, Language: name, Env: &name, RuntimeId: name,
+					Service: name, Version: new(name), Language: name, Env: &name, RuntimeId: name,
 				}, nil)
 				_ = bed.Conn.Invoke(ctx, "/"+name+"/"+name, &symdbv1.Scope{}, &symdbv1.Scope{})
 			}

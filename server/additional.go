@@ -96,7 +96,7 @@ func (s *Server) openAdditional() error {
 	a := &additional{}
 	intakes := make([]mirror.Intake, len(cfg.Intakes))
 	for i, to := range cfg.Intakes {
-		base := s.config.Intake.client()
+		base := s.config.Intake.client(s.version)
 		base.URL, base.APIKey = to.URL, to.APIKey
 		base.MaxConnections, base.BatchDeadline = mirror.Workers, 0
 		var client *intake.Client

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -93,9 +94,14 @@ type IntakeConfig struct {
 	// APIKey is sent as DD-API-KEY, with the other headers that the backend's
 	// own intake requires. Zero: the intake is an agent, which adds its own key.
 	APIKey Secret
-	// AdditionalTags is sent as X-Datadog-Additional-Tags: `key:value` pairs,
-	// separated by commas.
+	// Origin is sent as DD-EVP-ORIGIN together with APIKey: the kind of program that sends.
+	Origin string
+	// AdditionalTags are sent with each batch: `key:value` pairs, separated by commas.
+	// They win over an upload's tags of the same key.
 	AdditionalTags string
+	// Hostname is the value of the tag `host`, which is sent together with APIKey: an
+	// agent would add it. Uploads that have the tag keep theirs. Empty: this host's name.
+	Hostname string
 	// TLS configures an https URL.
 	TLS IntakeTLSConfig
 	// PostTimeout limits one POST, from dialling to the end of the answer.
@@ -123,6 +129,7 @@ func DefaultConfig() Config {
 	settings := encode.DefaultSettings()
 	return Config{
 		Intake: IntakeConfig{
+			Origin:         "agent-symdb",
 			PostTimeout:    30 * time.Second,
 			BatchDeadline:  5 * time.Minute,
 			MaxConnections: defaultMaxConnections,
@@ -194,8 +201,12 @@ func (c IntakeConfig) validate() error {
 		return refusedSecret("Intake.URL", wrongURL.Error())
 	case containsControl(c.APIKey.Reveal()):
 		return refusedSecret("Intake.APIKey", hasControl)
+	case containsControl(c.Origin):
+		return refused("Intake.Origin", strconv.Quote(c.Origin), hasControl)
 	case containsControl(c.AdditionalTags):
 		return refused("Intake.AdditionalTags", strconv.Quote(c.AdditionalTags), hasControl)
+	case containsControl(c.Hostname):
+		return refused("Intake.Hostname", strconv.Quote(c.Hostname), hasControl)
 	case c.PostTimeout <= 0:
 		return refused("Intake.PostTimeout", c.PostTimeout, isNotPositive)
 	case c.BatchDeadline < 0:
@@ -213,11 +224,29 @@ func (c Config) encodeSettings() encode.Settings {
 	return settings
 }
 
-func (c IntakeConfig) client() intake.Config {
+// client returns the configuration of a client of a program of that version.
+func (c IntakeConfig) client(version string) intake.Config {
 	return intake.Config{
-		URL: c.URL, APIKey: c.APIKey, AdditionalTags: c.AdditionalTags,
+		URL: c.URL, APIKey: c.APIKey, Origin: c.Origin, OriginVersion: version,
+		AdditionalTags: c.AdditionalTags, AgentTags: c.agentTags(version),
 		PostTimeout: c.PostTimeout, BatchDeadline: c.BatchDeadline, MaxConnections: c.MaxConnections,
 	}
+}
+
+// agentTags returns the tags that an agent adds to all batches.
+func (c IntakeConfig) agentTags(version string) string {
+	host := c.Hostname
+	if host == "" {
+		host, _ = os.Hostname()
+	}
+	tags := "default_env:none"
+	if host != "" {
+		tags += ",host:" + host
+	}
+	if version != "" {
+		tags += ",agent_version:" + version
+	}
+	return tags
 }
 
 func (c Config) batchPolicy() batch.Policy {

@@ -193,7 +193,7 @@ func TestWhatAStreamKeepsIsDrawn(t *testing.T) {
 	}
 	long := strings.Repeat("x", maxFieldBytes)
 	request := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: &symdbv1.UploadMetadata{
-		Service: long, Env: new(long), Version: long, Language: long, RuntimeId: long,
+		Service: long, Env: new(long), Version: new(long), Language: long, RuntimeId: long,
 	}}}
 	if err := stream.Send(request); err != nil {
 		t.Fatal(err)

@@ -175,7 +175,7 @@ func TestOrdinaryClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			requests := []*symdbv1.UploadScopesRequest{{Payload: &symdbv1.UploadScopesRequest_Metadata{
-				Metadata: &symdbv1.UploadMetadata{Service: "shop", Version: "1", Language: "go"},
+				Metadata: &symdbv1.UploadMetadata{Service: "shop", Version: new("1"), Language: "go"},
 			}}}
 			for range scopeCount {
 				scope := &symdbv1.Scope{ScopeType: "package", SourceFile: new(strings.Repeat("x", 10_000))}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/admin"
+	"github.com/scopegate/scopegate/server/internal/text"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
@@ -163,7 +164,7 @@ func shownLabel(u upload.Snapshot) admin.Label {
 	label := admin.Label{Tenant: u.Tenant}
 	if h := u.Header; h != nil {
 		label.UploadID, label.Service = h.UploadID, h.Service
-		label.Version, label.Language = h.Version, h.Language
+		label.Version, label.Language = text.OrEmpty(h.Version), h.Language
 	}
 	return admin.Shortened(label)
 }

@@ -87,7 +87,7 @@ func introduce(t *testing.T, stream uploading, service string) {
 }
 
 func metadataOf(service string) *symdbv1.UploadScopesRequest {
-	metadata := &symdbv1.UploadMetadata{Service: service, Version: "1", Language: "go"}
+	metadata := &symdbv1.UploadMetadata{Service: service, Version: new("1"), Language: "go"}
 	return &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}
 }
 
@@ -231,7 +231,7 @@ func TestSnapshotOfRefusedUploads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	metadata := &symdbv1.UploadMetadata{Service: "shop", Version: "second", Language: "go"}
+	metadata := &symdbv1.UploadMetadata{Service: "shop", Version: new("second"), Language: "go"}
 	_ = stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}})
 	if err := stream.RecvMsg(&symdbv1.UploadScopesResponse{}); status.Code(err) != codes.ResourceExhausted {
 		t.Fatal(err)

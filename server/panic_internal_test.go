@@ -40,7 +40,7 @@ func TestPanicTellsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.routes.Own.Forwarder = panicking{s.config.Intake.client()}
+	s.routes.Own.Forwarder = panicking{s.config.Intake.client(s.version)}
 	address, stop := serve(t, s)
 	stream, err := symdbv1.NewSymbolDatabaseServiceClient(dial(t, address)).UploadScopes(t.Context())
 	if err != nil {

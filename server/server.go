@@ -92,7 +92,8 @@ func WithRegistry(r prometheus.Registerer) Option {
 	return func(c *collaborators) { c.registry = r }
 }
 
-// WithVersion sets the version that the status page shows.
+// WithVersion sets the version that the status page shows, and that is sent to the backend
+// as DD-EVP-ORIGIN-VERSION.
 func WithVersion(version string) Option {
 	return func(c *collaborators) { c.version = version }
 }
@@ -157,7 +158,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 
 // openRoutes sets up the routes to all intakes, and access to them.
 func (s *Server) openRoutes() (err error) {
-	own := s.certificates.configureIntake(s.config.Intake.client())
+	own := s.certificates.configureIntake(s.config.Intake.client(s.version))
 	s.routes, err = access.NewRoutes(own, s.budget,
 		s.intakeOptions(s.attempted), s.intakeOptions(s.metrics.attempted), s.logRouteOutage)
 	if err != nil {
@@ -226,12 +227,13 @@ func (s *Server) closeMemory() error {
 }
 
 // compilePlan compiles the plan to write a scope as JSON. It follows from the proto file,
-// except for the rules for two fields that protobuf can't express.
+// except for rules that protobuf can't express.
 func compilePlan() (*transcode.Plan, error) {
-	symbol := (&symdbv1.Symbol{}).ProtoReflect().Descriptor().FullName()
-	return transcode.Compile((&symdbv1.Scope{}).ProtoReflect().Descriptor(), transcode.Rules{
+	scope, symbol := (&symdbv1.Scope{}).ProtoReflect().Descriptor(), (&symdbv1.Symbol{}).ProtoReflect().Descriptor().FullName()
+	return transcode.Compile(scope, transcode.Rules{
 		Null:     []protoreflect.FullName{symbol + ".type"},
 		Required: []protoreflect.FullName{symbol + ".name"},
+		Reserved: []protoreflect.FullName{scope.FullName(), symbol},
 	})
 }
 

@@ -92,7 +92,7 @@ func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string, 
 		return nil, err
 	}
 	run := &demoRun{src: src, opened: time.Since(began), metadata: &symdbv1.UploadMetadata{
-		Service: src.Service, Env: new("demo"), Version: src.Version, Language: src.Language,
+		Service: src.Service, Env: new("demo"), Version: &src.Version, Language: src.Language,
 		UploadId: uuid.NewString(), RuntimeId: uuid.NewString(),
 	}}
 	fmt.Fprintf(s.stdout, "uploading the symbols of %s\n", path)

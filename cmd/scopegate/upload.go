@@ -220,10 +220,12 @@ func (c *uploadCommand) progress(w io.Writer, src *uploading.Source) uploading.P
 func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (*symdbv1.UploadMetadata, error) {
 	metadata := &symdbv1.UploadMetadata{
 		Service:   cmp.Or(c.Service, src.Service),
-		Version:   cmp.Or(c.ServiceVersion, src.Version),
 		Language:  cmp.Or(c.Language, src.Language),
 		UploadId:  uploadID,
 		RuntimeId: c.RuntimeID,
+	}
+	if version := cmp.Or(c.ServiceVersion, src.Version); version != "" {
+		metadata.Version = &version
 	}
 	if c.Env != "" {
 		metadata.Env = &c.Env

@@ -58,7 +58,7 @@ func TestUploadIsAccepted(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			up, err := c.Upload(t.Context(), &symdbv1.UploadMetadata{Service: "a\"b", Version: "1", Language: "go"})
+			up, err := c.Upload(t.Context(), &symdbv1.UploadMetadata{Service: "a\"b", Version: new("1"), Language: "go"})
 			if err != nil {
 				t.Fatal(err)
 			}

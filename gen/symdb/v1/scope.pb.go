@@ -59,7 +59,10 @@ type Scope struct {
 	Symbols []*Symbol `protobuf:"bytes,9,rep,name=symbols,proto3" json:"symbols,omitempty"`
 	// Scopes inside this one, up to the depth that the server allows (default 64
 	// messages, counted from the root scope).
-	Scopes        []*Scope `protobuf:"bytes,10,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	Scopes []*Scope `protobuf:"bytes,10,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Keys that have no field yet, written after the others in the order of their
+	// bytes. A key that a field above has is ignored. Numbers must be finite.
+	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,6 +167,13 @@ func (x *Scope) GetScopes() []*Scope {
 	return nil
 }
 
+func (x *Scope) GetAdditional() map[string]*structpb.Value {
+	if x != nil {
+		return x.Additional
+	}
+	return nil
+}
+
 // Symbol is a named value: a field, an argument or a variable.
 type Symbol struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -181,8 +191,11 @@ type Symbol struct {
 	Line *int32 `protobuf:"varint,4,opt,name=line,proto3,oneof" json:"line,omitempty"`
 	// What only some languages have for a symbol. Absent: nothing.
 	LanguageSpecifics *LanguageSpecifics `protobuf:"bytes,5,opt,name=language_specifics,json=languageSpecifics,proto3,oneof" json:"language_specifics,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Keys that have no field yet, written after the others in the order of their
+	// bytes. A key that a field above has is ignored. Numbers must be finite.
+	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Symbol) Reset() {
@@ -246,6 +259,13 @@ func (x *Symbol) GetLine() int32 {
 func (x *Symbol) GetLanguageSpecifics() *LanguageSpecifics {
 	if x != nil {
 		return x.LanguageSpecifics
+	}
+	return nil
+}
+
+func (x *Symbol) GetAdditional() map[string]*structpb.Value {
+	if x != nil {
+		return x.Additional
 	}
 	return nil
 }
@@ -351,8 +371,8 @@ type LanguageSpecifics struct {
 	// Modules prepended to a class. Ruby.
 	PrependedModules []string `protobuf:"bytes,19,rep,name=prepended_modules,json=prependedModules,proto3" json:"prepended_modules,omitempty"`
 	// Keys that have no field yet, written after the others in the order of
-	// their bytes. A field above that is set overrides the same key here.
-	// Numbers must be finite.
+	// their bytes. A field above that is set, or that is written although it is
+	// absent, overrides the same key here. Numbers must be finite.
 	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -532,7 +552,7 @@ var File_symdb_v1_scope_proto protoreflect.FileDescriptor
 
 const file_symdb_v1_scope_proto_rawDesc = "" +
 	"\n" +
-	"\x14symdb/v1/scope.proto\x12\bsymdb.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x85\x04\n" +
+	"\x14symdb/v1/scope.proto\x12\bsymdb.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x9d\x05\n" +
 	"\x05Scope\x12\x1d\n" +
 	"\n" +
 	"scope_type\x18\x01 \x01(\tR\tscopeType\x12\x17\n" +
@@ -547,18 +567,30 @@ const file_symdb_v1_scope_proto_rawDesc = "" +
 	"\x12language_specifics\x18\b \x01(\v2\x1b.symdb.v1.LanguageSpecificsH\x03R\x11languageSpecifics\x88\x01\x01\x12*\n" +
 	"\asymbols\x18\t \x03(\v2\x10.symdb.v1.SymbolR\asymbols\x12'\n" +
 	"\x06scopes\x18\n" +
-	" \x03(\v2\x0f.symdb.v1.ScopeR\x06scopesB\a\n" +
+	" \x03(\v2\x0f.symdb.v1.ScopeR\x06scopes\x12?\n" +
+	"\n" +
+	"additional\x18d \x03(\v2\x1f.symdb.v1.Scope.AdditionalEntryR\n" +
+	"additional\x1aU\n" +
+	"\x0fAdditionalEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x01B\a\n" +
 	"\x05_nameB\x0e\n" +
 	"\f_source_fileB\x17\n" +
 	"\x15_has_injectible_linesB\x15\n" +
-	"\x13_language_specifics\"\xf7\x01\n" +
+	"\x13_language_specifics\"\x90\x03\n" +
 	"\x06Symbol\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x17\n" +
 	"\x04type\x18\x02 \x01(\tH\x01R\x04type\x88\x01\x01\x12\x1f\n" +
 	"\vsymbol_type\x18\x03 \x01(\tR\n" +
 	"symbolType\x12\x17\n" +
 	"\x04line\x18\x04 \x01(\x05H\x02R\x04line\x88\x01\x01\x12O\n" +
-	"\x12language_specifics\x18\x05 \x01(\v2\x1b.symdb.v1.LanguageSpecificsH\x03R\x11languageSpecifics\x88\x01\x01B\a\n" +
+	"\x12language_specifics\x18\x05 \x01(\v2\x1b.symdb.v1.LanguageSpecificsH\x03R\x11languageSpecifics\x88\x01\x01\x12@\n" +
+	"\n" +
+	"additional\x18d \x03(\v2 .symdb.v1.Symbol.AdditionalEntryR\n" +
+	"additional\x1aU\n" +
+	"\x0fAdditionalEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x01B\a\n" +
 	"\x05_nameB\a\n" +
 	"\x05_typeB\a\n" +
 	"\x05_lineB\x15\n" +
@@ -629,29 +661,35 @@ func file_symdb_v1_scope_proto_rawDescGZIP() []byte {
 	return file_symdb_v1_scope_proto_rawDescData
 }
 
-var file_symdb_v1_scope_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_symdb_v1_scope_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_symdb_v1_scope_proto_goTypes = []any{
 	(*Scope)(nil),             // 0: symdb.v1.Scope
 	(*Symbol)(nil),            // 1: symdb.v1.Symbol
 	(*LineRange)(nil),         // 2: symdb.v1.LineRange
 	(*LanguageSpecifics)(nil), // 3: symdb.v1.LanguageSpecifics
-	nil,                       // 4: symdb.v1.LanguageSpecifics.AdditionalEntry
-	(*structpb.Value)(nil),    // 5: google.protobuf.Value
+	nil,                       // 4: symdb.v1.Scope.AdditionalEntry
+	nil,                       // 5: symdb.v1.Symbol.AdditionalEntry
+	nil,                       // 6: symdb.v1.LanguageSpecifics.AdditionalEntry
+	(*structpb.Value)(nil),    // 7: google.protobuf.Value
 }
 var file_symdb_v1_scope_proto_depIdxs = []int32{
-	2, // 0: symdb.v1.Scope.injectible_lines:type_name -> symdb.v1.LineRange
-	3, // 1: symdb.v1.Scope.language_specifics:type_name -> symdb.v1.LanguageSpecifics
-	1, // 2: symdb.v1.Scope.symbols:type_name -> symdb.v1.Symbol
-	0, // 3: symdb.v1.Scope.scopes:type_name -> symdb.v1.Scope
-	3, // 4: symdb.v1.Symbol.language_specifics:type_name -> symdb.v1.LanguageSpecifics
-	2, // 5: symdb.v1.LanguageSpecifics.available_line_ranges:type_name -> symdb.v1.LineRange
-	4, // 6: symdb.v1.LanguageSpecifics.additional:type_name -> symdb.v1.LanguageSpecifics.AdditionalEntry
-	5, // 7: symdb.v1.LanguageSpecifics.AdditionalEntry.value:type_name -> google.protobuf.Value
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: symdb.v1.Scope.injectible_lines:type_name -> symdb.v1.LineRange
+	3,  // 1: symdb.v1.Scope.language_specifics:type_name -> symdb.v1.LanguageSpecifics
+	1,  // 2: symdb.v1.Scope.symbols:type_name -> symdb.v1.Symbol
+	0,  // 3: symdb.v1.Scope.scopes:type_name -> symdb.v1.Scope
+	4,  // 4: symdb.v1.Scope.additional:type_name -> symdb.v1.Scope.AdditionalEntry
+	3,  // 5: symdb.v1.Symbol.language_specifics:type_name -> symdb.v1.LanguageSpecifics
+	5,  // 6: symdb.v1.Symbol.additional:type_name -> symdb.v1.Symbol.AdditionalEntry
+	2,  // 7: symdb.v1.LanguageSpecifics.available_line_ranges:type_name -> symdb.v1.LineRange
+	6,  // 8: symdb.v1.LanguageSpecifics.additional:type_name -> symdb.v1.LanguageSpecifics.AdditionalEntry
+	7,  // 9: symdb.v1.Scope.AdditionalEntry.value:type_name -> google.protobuf.Value
+	7,  // 10: symdb.v1.Symbol.AdditionalEntry.value:type_name -> google.protobuf.Value
+	7,  // 11: symdb.v1.LanguageSpecifics.AdditionalEntry.value:type_name -> google.protobuf.Value
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_symdb_v1_scope_proto_init() }
@@ -668,7 +706,7 @@ func file_symdb_v1_scope_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_symdb_v1_scope_proto_rawDesc), len(file_symdb_v1_scope_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

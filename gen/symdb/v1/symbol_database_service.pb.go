@@ -9,6 +9,8 @@ package symdbv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -108,18 +110,23 @@ func (*UploadScopesRequest_Metadata) isUploadScopesRequest_Payload() {}
 
 func (*UploadScopesRequest_Scope) isUploadScopesRequest_Payload() {}
 
-// UploadMetadata describes the program that an upload's symbols are from. It
-// is repeated in every batch, so the server limits its size to 16 KiB, and
-// service, env, version, language and runtime_id to 256 bytes each.
+// UploadMetadata describes the program that an upload's symbols are from, and
+// the process that runs it. The server limits its size to 16 KiB, each string
+// to 256 bytes, all tags together to 4 KiB, and each open map to 8 KiB of JSON.
+//
+// Each batch repeats it: as keys of the JSON envelope (`service`, `upload_id`),
+// as keys of the JSON event beside the envelope (`service`, `uploadId`), and as
+// HTTP headers.
 type UploadMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the service that runs the program. Required, not empty.
 	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
-	// Environment that the service runs in, such as `prod`. Absent or empty: left
-	// out of the batch.
+	// Environment that the service runs in, such as `prod`. Absent: left out of
+	// the batch. An empty one is kept. For null, put it into additional.
 	Env *string `protobuf:"bytes,2,opt,name=env,proto3,oneof" json:"env,omitempty"`
-	// Version of the service. Default empty.
-	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Version of the service. Absent: left out of the batch. An empty one is
+	// kept. For null, put it into additional and event_additional.
+	Version *string `protobuf:"bytes,3,opt,name=version,proto3,oneof" json:"version,omitempty"`
 	// Language of the tracer, in its own spelling and case, such as `go` or
 	// `JAVA`. Never altered. Required, not empty.
 	Language string `protobuf:"bytes,4,opt,name=language,proto3" json:"language,omitempty"`
@@ -134,17 +141,51 @@ type UploadMetadata struct {
 	// next_batch_num of the previous UploadProgress, or one more than the number
 	// of batches accepted so far. Default 0, which means 1.
 	FirstBatchNum int32 `protobuf:"varint,7,opt,name=first_batch_num,json=firstBatchNum,proto3" json:"first_batch_num,omitempty"`
-	// Whether another stream of the same upload follows, so that this one has no
-	// final batch. Default false: this stream ends the upload.
+	// Whether this stream has no final batch, because another stream of the same
+	// upload follows, or because the upload is open-ended. Then no scope is held
+	// back for a final batch. Default false: this stream ends the upload.
 	MoreFollows bool `protobuf:"varint,8,opt,name=more_follows,json=moreFollows,proto3" json:"more_follows,omitempty"`
 	// Whether this stream is exactly one batch, whatever the thresholds of size
 	// and age. Then the same messages always make the same batch, so the stream
 	// can be repeated under the same upload_id and first_batch_num if its outcome
 	// is unknown. Too many scopes for one batch are refused with BATCH_TOO_LARGE.
 	// Requires upload_id. Default false.
-	SingleBatch   bool `protobuf:"varint,9,opt,name=single_batch,json=singleBatch,proto3" json:"single_batch,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SingleBatch bool `protobuf:"varint,9,opt,name=single_batch,json=singleBatch,proto3" json:"single_batch,omitempty"`
+	// Tags of the process, each `key:value`, such as `git.commit.sha:12ab`. At
+	// most 100. They are sent after the server's own tags or the tenant's, which
+	// win over the same key here. An underscore replaces each comma and control
+	// character. Default: none.
+	Tags []string `protobuf:"bytes,10,rep,name=tags,proto3" json:"tags,omitempty"`
+	// Identity of the container that runs the process. An agent adds the
+	// container's tags by it: header Datadog-Container-ID. Default empty: none.
+	ContainerId string `protobuf:"bytes,11,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
+	// Identity of the container where container_id is not known, such as
+	// `in-1234` (the inode of its cgroup): header Datadog-Entity-ID. Default
+	// empty: none.
+	EntityId string `protobuf:"bytes,12,opt,name=entity_id,json=entityId,proto3" json:"entity_id,omitempty"`
+	// What the environment says of the process, usually the variable
+	// DD_EXTERNAL_ENV: header Datadog-External-Env. Default empty: none.
+	ExternalEnv string `protobuf:"bytes,13,opt,name=external_env,json=externalEnv,proto3" json:"external_env,omitempty"`
+	// Stable identity of the parent process or deployment, by which the backend
+	// knows the uploads of forked processes as repetitions: the event's
+	// `parentId`. Absent: left out. For null, put it into event_additional.
+	ParentId *string `protobuf:"bytes,14,opt,name=parent_id,json=parentId,proto3,oneof" json:"parent_id,omitempty"`
+	// The event's `ddsource`. Absent: `dd_debugger`.
+	Ddsource *string `protobuf:"bytes,15,opt,name=ddsource,proto3,oneof" json:"ddsource,omitempty"`
+	// The event's `language`, if it is not the envelope's. Absent: language.
+	EventLanguage *string `protobuf:"bytes,16,opt,name=event_language,json=eventLanguage,proto3,oneof" json:"event_language,omitempty"`
+	// Age at which an open batch is sent although it is not full, between 100 ms
+	// and 1 h. A server whose own limit is lower uses that. Absent: the server's.
+	MaxBatchAge *durationpb.Duration `protobuf:"bytes,17,opt,name=max_batch_age,json=maxBatchAge,proto3,oneof" json:"max_batch_age,omitempty"`
+	// Keys of the envelope that have no field yet, such as `schema_version`,
+	// written in the order of their bytes. A field that is set overrides the same
+	// key here. A key that a field stands for can be null and nothing else.
+	// Numbers must be finite.
+	Additional map[string]*structpb.Value `protobuf:"bytes,20,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Keys of the event that have no field yet, with the rules of additional.
+	EventAdditional map[string]*structpb.Value `protobuf:"bytes,21,rep,name=event_additional,json=eventAdditional,proto3" json:"event_additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *UploadMetadata) Reset() {
@@ -192,8 +233,8 @@ func (x *UploadMetadata) GetEnv() string {
 }
 
 func (x *UploadMetadata) GetVersion() string {
-	if x != nil {
-		return x.Version
+	if x != nil && x.Version != nil {
+		return *x.Version
 	}
 	return ""
 }
@@ -238,6 +279,76 @@ func (x *UploadMetadata) GetSingleBatch() bool {
 		return x.SingleBatch
 	}
 	return false
+}
+
+func (x *UploadMetadata) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *UploadMetadata) GetContainerId() string {
+	if x != nil {
+		return x.ContainerId
+	}
+	return ""
+}
+
+func (x *UploadMetadata) GetEntityId() string {
+	if x != nil {
+		return x.EntityId
+	}
+	return ""
+}
+
+func (x *UploadMetadata) GetExternalEnv() string {
+	if x != nil {
+		return x.ExternalEnv
+	}
+	return ""
+}
+
+func (x *UploadMetadata) GetParentId() string {
+	if x != nil && x.ParentId != nil {
+		return *x.ParentId
+	}
+	return ""
+}
+
+func (x *UploadMetadata) GetDdsource() string {
+	if x != nil && x.Ddsource != nil {
+		return *x.Ddsource
+	}
+	return ""
+}
+
+func (x *UploadMetadata) GetEventLanguage() string {
+	if x != nil && x.EventLanguage != nil {
+		return *x.EventLanguage
+	}
+	return ""
+}
+
+func (x *UploadMetadata) GetMaxBatchAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxBatchAge
+	}
+	return nil
+}
+
+func (x *UploadMetadata) GetAdditional() map[string]*structpb.Value {
+	if x != nil {
+		return x.Additional
+	}
+	return nil
+}
+
+func (x *UploadMetadata) GetEventAdditional() map[string]*structpb.Value {
+	if x != nil {
+		return x.EventAdditional
+	}
+	return nil
 }
 
 // UploadScopesResponse summarizes an upload. It is sent only once the intake has
@@ -471,23 +582,49 @@ var File_symdb_v1_symbol_database_service_proto protoreflect.FileDescriptor
 
 const file_symdb_v1_symbol_database_service_proto_rawDesc = "" +
 	"\n" +
-	"&symdb/v1/symbol_database_service.proto\x12\bsymdb.v1\x1a\x14symdb/v1/scope.proto\"\x81\x01\n" +
+	"&symdb/v1/symbol_database_service.proto\x12\bsymdb.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x14symdb/v1/scope.proto\"\x81\x01\n" +
 	"\x13UploadScopesRequest\x126\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x18.symdb.v1.UploadMetadataH\x00R\bmetadata\x12'\n" +
 	"\x05scope\x18\x02 \x01(\v2\x0f.symdb.v1.ScopeH\x00R\x05scopeB\t\n" +
-	"\apayload\"\xa9\x02\n" +
+	"\apayload\"\xfb\a\n" +
 	"\x0eUploadMetadata\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x15\n" +
-	"\x03env\x18\x02 \x01(\tH\x00R\x03env\x88\x01\x01\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\tR\aversion\x12\x1a\n" +
+	"\x03env\x18\x02 \x01(\tH\x00R\x03env\x88\x01\x01\x12\x1d\n" +
+	"\aversion\x18\x03 \x01(\tH\x01R\aversion\x88\x01\x01\x12\x1a\n" +
 	"\blanguage\x18\x04 \x01(\tR\blanguage\x12\x1b\n" +
 	"\tupload_id\x18\x05 \x01(\tR\buploadId\x12\x1d\n" +
 	"\n" +
 	"runtime_id\x18\x06 \x01(\tR\truntimeId\x12&\n" +
 	"\x0ffirst_batch_num\x18\a \x01(\x05R\rfirstBatchNum\x12!\n" +
 	"\fmore_follows\x18\b \x01(\bR\vmoreFollows\x12!\n" +
-	"\fsingle_batch\x18\t \x01(\bR\vsingleBatchB\x06\n" +
-	"\x04_env\"\xbd\x01\n" +
+	"\fsingle_batch\x18\t \x01(\bR\vsingleBatch\x12\x12\n" +
+	"\x04tags\x18\n" +
+	" \x03(\tR\x04tags\x12!\n" +
+	"\fcontainer_id\x18\v \x01(\tR\vcontainerId\x12\x1b\n" +
+	"\tentity_id\x18\f \x01(\tR\bentityId\x12!\n" +
+	"\fexternal_env\x18\r \x01(\tR\vexternalEnv\x12 \n" +
+	"\tparent_id\x18\x0e \x01(\tH\x02R\bparentId\x88\x01\x01\x12\x1f\n" +
+	"\bddsource\x18\x0f \x01(\tH\x03R\bddsource\x88\x01\x01\x12*\n" +
+	"\x0eevent_language\x18\x10 \x01(\tH\x04R\reventLanguage\x88\x01\x01\x12B\n" +
+	"\rmax_batch_age\x18\x11 \x01(\v2\x19.google.protobuf.DurationH\x05R\vmaxBatchAge\x88\x01\x01\x12H\n" +
+	"\n" +
+	"additional\x18\x14 \x03(\v2(.symdb.v1.UploadMetadata.AdditionalEntryR\n" +
+	"additional\x12X\n" +
+	"\x10event_additional\x18\x15 \x03(\v2-.symdb.v1.UploadMetadata.EventAdditionalEntryR\x0feventAdditional\x1aU\n" +
+	"\x0fAdditionalEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x01\x1aZ\n" +
+	"\x14EventAdditionalEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x01B\x06\n" +
+	"\x04_envB\n" +
+	"\n" +
+	"\b_versionB\f\n" +
+	"\n" +
+	"_parent_idB\v\n" +
+	"\t_ddsourceB\x11\n" +
+	"\x0f_event_languageB\x10\n" +
+	"\x0e_max_batch_age\"\xbd\x01\n" +
 	"\x14UploadScopesResponse\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12\x1f\n" +
 	"\vscope_count\x18\x02 \x01(\x03R\n" +
@@ -520,25 +657,34 @@ func file_symdb_v1_symbol_database_service_proto_rawDescGZIP() []byte {
 	return file_symdb_v1_symbol_database_service_proto_rawDescData
 }
 
-var file_symdb_v1_symbol_database_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_symdb_v1_symbol_database_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_symdb_v1_symbol_database_service_proto_goTypes = []any{
 	(*UploadScopesRequest)(nil),  // 0: symdb.v1.UploadScopesRequest
 	(*UploadMetadata)(nil),       // 1: symdb.v1.UploadMetadata
 	(*UploadScopesResponse)(nil), // 2: symdb.v1.UploadScopesResponse
 	(*UploadProgress)(nil),       // 3: symdb.v1.UploadProgress
 	(*IntakeFailure)(nil),        // 4: symdb.v1.IntakeFailure
-	(*Scope)(nil),                // 5: symdb.v1.Scope
+	nil,                          // 5: symdb.v1.UploadMetadata.AdditionalEntry
+	nil,                          // 6: symdb.v1.UploadMetadata.EventAdditionalEntry
+	(*Scope)(nil),                // 7: symdb.v1.Scope
+	(*durationpb.Duration)(nil),  // 8: google.protobuf.Duration
+	(*structpb.Value)(nil),       // 9: google.protobuf.Value
 }
 var file_symdb_v1_symbol_database_service_proto_depIdxs = []int32{
 	1, // 0: symdb.v1.UploadScopesRequest.metadata:type_name -> symdb.v1.UploadMetadata
-	5, // 1: symdb.v1.UploadScopesRequest.scope:type_name -> symdb.v1.Scope
-	0, // 2: symdb.v1.SymbolDatabaseService.UploadScopes:input_type -> symdb.v1.UploadScopesRequest
-	2, // 3: symdb.v1.SymbolDatabaseService.UploadScopes:output_type -> symdb.v1.UploadScopesResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	7, // 1: symdb.v1.UploadScopesRequest.scope:type_name -> symdb.v1.Scope
+	8, // 2: symdb.v1.UploadMetadata.max_batch_age:type_name -> google.protobuf.Duration
+	5, // 3: symdb.v1.UploadMetadata.additional:type_name -> symdb.v1.UploadMetadata.AdditionalEntry
+	6, // 4: symdb.v1.UploadMetadata.event_additional:type_name -> symdb.v1.UploadMetadata.EventAdditionalEntry
+	9, // 5: symdb.v1.UploadMetadata.AdditionalEntry.value:type_name -> google.protobuf.Value
+	9, // 6: symdb.v1.UploadMetadata.EventAdditionalEntry.value:type_name -> google.protobuf.Value
+	0, // 7: symdb.v1.SymbolDatabaseService.UploadScopes:input_type -> symdb.v1.UploadScopesRequest
+	2, // 8: symdb.v1.SymbolDatabaseService.UploadScopes:output_type -> symdb.v1.UploadScopesResponse
+	8, // [8:9] is the sub-list for method output_type
+	7, // [7:8] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_symdb_v1_symbol_database_service_proto_init() }
@@ -558,7 +704,7 @@ func file_symdb_v1_symbol_database_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_symdb_v1_symbol_database_service_proto_rawDesc), len(file_symdb_v1_symbol_database_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,7 +30,7 @@ type Payload struct {
 // NewPayload returns the payload of an upload of the scopes.
 func NewPayload(scopes []*symdbv1.UploadScopesRequest) (Payload, error) {
 	first := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{
-		Metadata: &symdbv1.UploadMetadata{Service: "loadtest", Env: new("test"), Version: "1.0.0", Language: "go"},
+		Metadata: &symdbv1.UploadMetadata{Service: "loadtest", Env: new("test"), Version: new("1.0.0"), Language: "go"},
 	}}
 	p := Payload{ScopeCount: len(scopes)}
 	var plain, escaped jsonSize

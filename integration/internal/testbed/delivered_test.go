@@ -42,7 +42,7 @@ func TestVerifyTells(t *testing.T) {
 			t.Errorf("%s: Verify finds nothing wrong", name)
 		}
 	}
-	metadata.Version = "another"
+	metadata.Version = new("another")
 	if _, err := bed.Intake.Verify(metadata.GetUploadId(), metadata, scopes); err == nil {
 		t.Error("other metadata: Verify finds nothing wrong")
 	}

@@ -19,7 +19,7 @@ func NewMetadata() *symdbv1.UploadMetadata {
 	return &symdbv1.UploadMetadata{
 		Service:   `check"out`,
 		Env:       new("prod"),
-		Version:   "1.2.3",
+		Version:   new("1.2.3"),
 		Language:  "go",
 		UploadId:  uuid.NewString(),
 		RuntimeId: "runtime-1",

@@ -1,21 +1,53 @@
 package batch
 
 import (
+	"cmp"
 	"strconv"
+	"unsafe"
 
 	"github.com/scopegate/scopegate/server/internal/encode"
+	"github.com/scopegate/scopegate/server/internal/text"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
 
 // Header is common to all batches of an upload.
 type Header struct {
 	Service  string
-	Env      string // omitted if empty
-	Version  string
 	Language string
 	UploadID string // a UUID
-	// RuntimeID is in the event, not in the envelope.
-	RuntimeID string
+	// A nil string is left out of the JSON.
+	Env, Version *string
+	// Additional is members of a JSON object, such as `"schema_version":1`, that are in the
+	// envelope too. It may be empty.
+	Additional string
+
+	// These are in the event, not in the envelope.
+
+	RuntimeID       string
+	ParentID        *string
+	DDSource        string // of the event; empty: "dd_debugger"
+	EventLanguage   string // empty: Language
+	EventAdditional string // as Additional
+
+	// These are in HTTP headers, and left out where they are empty.
+
+	Tags        string // `key:value` pairs, separated by commas
+	ContainerID string
+	EntityID    string
+	ExternalEnv string
+}
+
+// HeldBytes returns the memory that the header takes.
+func (h *Header) HeldBytes() int {
+	n := int(unsafe.Sizeof(*h))
+	for _, s := range []string{
+		h.Service, h.Language, h.UploadID, text.OrEmpty(h.Env), text.OrEmpty(h.Version), h.Additional,
+		h.RuntimeID, text.OrEmpty(h.ParentID), h.DDSource, h.EventLanguage, h.EventAdditional,
+		h.Tags, h.ContainerID, h.EntityID, h.ExternalEnv,
+	} {
+		n += len(s)
+	}
+	return n
 }
 
 // Sealed is a batch with all its scopes but without a number. Its number is known when the
@@ -61,42 +93,58 @@ type Batch struct {
 
 // AppendEvent appends the batch's event as JSON.
 func (b *Batch) AppendEvent(dst []byte) []byte {
-	dst = append(dst, `{"ddsource":"dd_debugger","service":`...)
-	dst = transcode.AppendString(dst, b.Header.Service)
-	dst = append(dst, `,"version":`...)
-	dst = transcode.AppendString(dst, b.Header.Version)
-	dst = append(dst, `,"language":`...)
-	dst = transcode.AppendString(dst, b.Header.Language)
-	dst = append(dst, `,"runtimeId":`...)
-	dst = transcode.AppendString(dst, b.Header.RuntimeID)
-	dst = append(dst, `,"type":"symdb","uploadId":`...)
-	dst = transcode.AppendString(dst, b.Header.UploadID)
+	h := b.Header
+	dst = appendMember(dst, '{', "ddsource", cmp.Or(h.DDSource, "dd_debugger"))
+	dst = appendMember(dst, ',', "service", h.Service)
+	dst = appendOptional(dst, "version", h.Version)
+	dst = appendMember(dst, ',', "language", cmp.Or(h.EventLanguage, h.Language))
+	dst = appendMember(dst, ',', "runtimeId", h.RuntimeID)
+	dst = appendOptional(dst, "parentId", h.ParentID)
+	dst = append(dst, `,"type":"symdb"`...)
+	dst = appendMember(dst, ',', "uploadId", h.UploadID)
 	dst = append(dst, `,"batchNum":`...)
 	dst = strconv.AppendInt(dst, int64(b.Num), 10)
 	dst = append(dst, `,"final":`...)
 	dst = strconv.AppendBool(dst, b.Final)
 	dst = append(dst, `,"attachmentSize":`...)
 	dst = strconv.AppendInt(dst, int64(b.File.Len()), 10)
-	return append(dst, '}')
+	return append(appendMembers(dst, h.EventAdditional), '}')
 }
 
 // appendHead appends the envelope up to its scopes.
 func (h *Header) appendHead(dst []byte, num int32) []byte {
-	dst = append(dst, `{"service":`...)
-	dst = transcode.AppendString(dst, h.Service)
-	if h.Env != "" {
-		dst = append(dst, `,"env":`...)
-		dst = transcode.AppendString(dst, h.Env)
-	}
-	dst = append(dst, `,"version":`...)
-	dst = transcode.AppendString(dst, h.Version)
-	dst = append(dst, `,"language":`...)
-	dst = transcode.AppendString(dst, h.Language)
-	dst = append(dst, `,"upload_id":`...)
-	dst = transcode.AppendString(dst, h.UploadID)
+	dst = appendMember(dst, '{', "service", h.Service)
+	dst = appendOptional(dst, "env", h.Env)
+	dst = appendOptional(dst, "version", h.Version)
+	dst = appendMember(dst, ',', "language", h.Language)
+	dst = appendMember(dst, ',', "upload_id", h.UploadID)
 	dst = append(dst, `,"batch_num":`...)
 	dst = strconv.AppendInt(dst, int64(num), 10)
+	dst = appendMembers(dst, h.Additional)
 	return append(dst, openScopes...)
+}
+
+// appendMember appends a member of a JSON object, after a separator.
+func appendMember(dst []byte, separator byte, key, value string) []byte {
+	dst = append(dst, separator, '"')
+	dst = append(dst, key...)
+	return transcode.AppendString(append(dst, `":`...), value)
+}
+
+// appendOptional appends a member whose value may be nil.
+func appendOptional(dst []byte, key string, value *string) []byte {
+	if value == nil {
+		return dst
+	}
+	return appendMember(dst, ',', key, *value)
+}
+
+// appendMembers appends members that are JSON already.
+func appendMembers(dst []byte, members string) []byte {
+	if members == "" {
+		return dst
+	}
+	return append(append(dst, ','), members...)
 }
 
 // size is the size of a batch.

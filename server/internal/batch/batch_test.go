@@ -89,8 +89,51 @@ func envelopeOf(tb testing.TB, b *batch.Batch) []byte {
 
 func header() *batch.Header {
 	return &batch.Header{
-		Service: "shop", Env: "prod", Version: "1.4.2", Language: "JAVA",
+		Service: "shop", Env: new("prod"), Version: new("1.4.2"), Language: "JAVA",
 		UploadID: uploadID, RuntimeID: "r-1",
+	}
+}
+
+// What the five uploaders send beside the common keys. A string that is absent has no key.
+func TestEnvelopeAndEventOfOtherUploaders(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		header          batch.Header
+		envelope, event string
+	}{
+		"nothing": {
+			batch.Header{Service: "s", Language: "go", UploadID: "u"},
+			`{"service":"s","language":"go","upload_id":"u","batch_num":1,"scopes":[%s],"final":false}`,
+			`{"ddsource":"dd_debugger","service":"s","language":"go","runtimeId":"","type":"symdb","uploadId":"u","batchNum":1,"final":false,"attachmentSize":%d}`,
+		},
+		"empty": {
+			batch.Header{Service: "s", Env: new(""), Version: new(""), Language: "go", UploadID: "u", ParentID: new("")},
+			`{"service":"s","env":"","version":"","language":"go","upload_id":"u","batch_num":1,"scopes":[%s],"final":false}`,
+			`{"ddsource":"dd_debugger","service":"s","version":"","language":"go","runtimeId":"","parentId":"","type":"symdb","uploadId":"u","batchNum":1,"final":false,"attachmentSize":%d}`,
+		},
+		"others": {
+			batch.Header{
+				Service: "s", Language: "JAVA", UploadID: "u", RuntimeID: "r", ParentID: new("p"), DDSource: "python",
+				EventLanguage: "java", Additional: `"schema_version":1,"env":null`, EventAdditional: `"x":{}`,
+			},
+			`{"service":"s","language":"JAVA","upload_id":"u","batch_num":1,"schema_version":1,"env":null,"scopes":[%s],"final":false}`,
+			`{"ddsource":"python","service":"s","language":"java","runtimeId":"r","parentId":"p","type":"symdb","uploadId":"u","batchNum":1,"final":false,"attachmentSize":%d,"x":{}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAssembler(t, &tt.header, 1<<20)
+			a.Add(named(t, "a"))
+			b := a.Seal().Number(1, false)
+			want := fmt.Sprintf(tt.envelope, `{"scope_type":"package","name":"a","start_line":0,"end_line":0}`)
+			if got := string(envelopeOf(t, b)); got != want {
+				t.Errorf("envelope\n     %s\nwant %s", got, want)
+			}
+			want = fmt.Sprintf(tt.event, len(fileOf(t, b)))
+			if got := string(b.AppendEvent(nil)); got != want {
+				t.Errorf("event\n     %s\nwant %s", got, want)
+			}
+		})
 	}
 }
 
@@ -143,12 +186,12 @@ func TestEnvelopeAndEvent(t *testing.T) {
 	}
 }
 
-// An empty env is left out, and nothing else is.
+// An env and a version that are not given are left out, and nothing else is.
 func TestNothingGiven(t *testing.T) {
 	t.Parallel()
 	a := newAssembler(t, &batch.Header{}, 0)
 	a.Add(named(t, "a"))
-	const want = `{"service":"","version":"","language":"","upload_id":"","batch_num":1,"scopes":[` +
+	const want = `{"service":"","language":"","upload_id":"","batch_num":1,"scopes":[` +
 		`{"scope_type":"package","name":"a","start_line":0,"end_line":0}],"final":true}`
 	if got := envelopeOf(t, a.Seal().Number(1, true)); string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -162,7 +205,7 @@ func TestHostileNames(t *testing.T) {
 		`","final":true,"service":"other`, `\`, `\"`, "\n\r\t\x00\x1f", "\u2028\u2029", "</script>", "", `"}]}`, "größe😀",
 	} {
 		h := &batch.Header{
-			Service: name + "1", Env: name + "2", Version: name + "3",
+			Service: name + "1", Env: new(name + "2"), Version: new(name + "3"),
 			Language: name + "4", UploadID: name + "5", RuntimeID: name + "6",
 		}
 		a := newAssembler(t, h, 0)
@@ -225,7 +268,7 @@ func ExampleAssembler() {
 	if err != nil {
 		panic(err)
 	}
-	upload := &batch.Header{Service: "shop", Version: "1", Language: "go", UploadID: uploadID}
+	upload := &batch.Header{Service: "shop", Version: new("1"), Language: "go", UploadID: uploadID}
 	assembler := batch.NewAssembler(upload, batch.Policy{FlushThresholdBytes: 2 << 20}, pool, nil)
 	defer assembler.Discard()
 

@@ -13,7 +13,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
-var splitHeader = &batch.Header{Service: "s", Version: "1", Language: "go", UploadID: "u"}
+var splitHeader = &batch.Header{Service: "s", Version: new("1"), Language: "go", UploadID: "u"}
 
 // pools have chunks of the least length, and of the usual one.
 var pools = []*encode.Pool{poolOf(16 << 10), poolOf(encode.DefaultSettings().ChunkBytes)}

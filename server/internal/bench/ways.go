@@ -140,7 +140,7 @@ func runEncode(plan *transcode.Plan, pool *encode.Pool, c corpus) (int, error) {
 }
 
 func newAssembler(pool *encode.Pool) *batch.Assembler {
-	header := &batch.Header{Service: "bench", Version: "1", Language: "go", UploadID: "0"}
+	header := &batch.Header{Service: "bench", Version: new("1"), Language: "go", UploadID: "0"}
 	return batch.NewAssembler(header, batch.Policy{FlushThresholdBytes: baseline.FlushThresholdBytes}, pool, nil)
 }
 

@@ -18,9 +18,15 @@ type Config struct {
 	// APIKey is sent as DD-API-KEY, with the other headers that the backend's own
 	// intake requires. Without it none of them is sent: an agent adds them.
 	APIKey secret.Secret
-	// AdditionalTags is sent as X-Datadog-Additional-Tags, unless it is empty:
-	// `key:value` pairs, separated by commas.
+	// Origin and OriginVersion are sent as DD-EVP-ORIGIN and DD-EVP-ORIGIN-VERSION,
+	// unless they are empty, with APIKey.
+	Origin, OriginVersion string
+	// AdditionalTags are sent with each batch: `key:value` pairs, separated by commas.
+	// They win over an upload's tags of the same key.
 	AdditionalTags string
+	// AgentTags are tags that an agent would add by itself. They are sent with APIKey. All
+	// other tags win over them.
+	AgentTags string
 	// PostTimeout bounds one POST, from dialling to the end of the answer. It starts
 	// with the batch's turn, see MaxConnections.
 	PostTimeout time.Duration
@@ -49,16 +55,13 @@ type Config struct {
 	Retry Retry
 }
 
-// origin is sent as DD-EVP-ORIGIN.
-const origin = "scopegate"
-
 // Client posts batches to one intake. It is safe for concurrent use. What it learns
 // about the intake from one batch applies to all, so use one client per intake.
 type Client struct {
 	config Config
 	url    *url.URL
 	socket string // of a unix URL
-	// shown is the URL that requests carry until they are traced.
+	// shown is the URL that requests carry until they are traced; nil for their own.
 	shown     *url.URL
 	proxy     *url.URL // nil if there is none
 	dial      dialFunc
@@ -68,6 +71,7 @@ type Client struct {
 	secrets   secret.Redactor // of the secrets in requests
 	onAttempt func(Attempt)
 	turns     *turns
+	agent     agentInfo
 }
 
 // Option passes a collaborator to [New].
@@ -96,7 +100,6 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		config:  cfg,
 		url:     target,
 		socket:  socket,
-		shown:   target,
 		proxy:   proxy,
 		dial:    newDialer(socket),
 		conns:   newConns(),

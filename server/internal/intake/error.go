@@ -32,6 +32,9 @@ type Error struct {
 	// Relay is the proxy that may have given the answer instead of the intake; empty
 	// if none could.
 	Relay string
+	// Unsupported says why an agent that answered 404 can't take symbols. It is empty if
+	// it can, or if that is not known.
+	Unsupported string
 	// Err is what happened if there was no answer, without the URL.
 	Err error
 	// Attempts is the number of attempts; 0 if the intake accepted nothing all the
@@ -59,6 +62,9 @@ func (e *Error) Error() string {
 	text += "answered " + strconv.Itoa(e.HTTPStatus)
 	if e.Answer != "" {
 		text += ": " + e.Answer
+	}
+	if e.Unsupported != "" {
+		text += ": " + e.Unsupported
 	}
 	return text
 }

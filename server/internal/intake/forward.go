@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -37,7 +38,7 @@ func (c *Client) Forward(ctx context.Context, from Caller, b *batch.Batch) error
 	for {
 		p, err := c.turns.acquire(ctx, f.caller, &f.deadline)
 		if err != nil {
-			return f.failure(err)
+			return f.failure(ctx, err)
 		}
 		held := f.attempt(ctx, p)
 		if f.last.class == ClassAccepted {
@@ -45,10 +46,10 @@ func (c *Client) Forward(ctx context.Context, from Caller, b *batch.Batch) error
 		}
 		pause := f.pause(held)
 		if !f.last.retry || f.tooLate(ctx, pause) {
-			return f.failure(nil)
+			return f.failure(ctx, nil)
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return f.failure(err)
+			return f.failure(ctx, err)
 		}
 	}
 }
@@ -59,7 +60,7 @@ type forwarding struct {
 	form     *form
 	batchNum int32
 	caller   string
-	tags     string
+	to       address
 	// deadline is Config.BatchDeadline as a time, or zero. It moves on while the batch
 	// waits for its turn.
 	deadline time.Time
@@ -74,7 +75,7 @@ func (c *Client) newForwarding(from Caller, b *batch.Batch) *forwarding {
 	f := &forwarding{
 		client: c, form: newForm(b), batchNum: b.Num,
 		caller: cmp.Or(from.Name, b.Header.Service),
-		tags:   cmp.Or(from.AdditionalTags, c.config.AdditionalTags),
+		to:     c.addressOf(from, b.Header),
 	}
 	if c.config.BatchDeadline > 0 {
 		f.deadline = time.Now().Add(c.config.BatchDeadline)
@@ -89,7 +90,7 @@ func (f *forwarding) attempt(ctx context.Context, p permit) (held bool) {
 	var r postResult
 	func() {
 		defer func() { held = c.turns.release(p, &r) }() // even if post panics
-		r = c.post(ctx, f.form, f.tags)
+		r = c.post(ctx, f.form, f.to)
 	}()
 	r.took = time.Since(start)
 	f.attempts++
@@ -130,7 +131,7 @@ func (f *forwarding) tooLate(ctx context.Context, pause time.Duration) bool {
 
 // failure returns the failure of the last attempt; or stopped, the reason not to start
 // another, if there was no attempt or the caller cancelled.
-func (f *forwarding) failure(stopped error) *Error {
+func (f *forwarding) failure(ctx context.Context, stopped error) *Error {
 	e := &Error{BatchNum: f.batchNum, Attempts: f.attempts, RetryAfter: f.retryAfter, inDoubt: f.inDoubt}
 	if f.attempts == 0 || errors.Is(stopped, context.Canceled) {
 		e.Err = stopped
@@ -140,6 +141,9 @@ func (f *forwarding) failure(stopped error) *Error {
 		return e
 	}
 	e.HTTPStatus, e.Answer, e.Err = f.last.status, f.last.answer, f.last.err
+	if e.HTTPStatus == http.StatusNotFound && !f.client.direct() {
+		e.Unsupported = f.client.unsupported(ctx)
+	}
 	if f.client.isRelayed() {
 		e.Relay = f.client.Proxy()
 	}

@@ -38,7 +38,7 @@ func newBatch(n int64) *batch.Batch {
 		panic(err)
 	}
 	return &batch.Batch{
-		Header:     &batch.Header{Service: "shop", Version: "1", Language: "go", UploadID: "8f0c2a34-5d5e-4b65-93a7-0f4a3f5f1c11"},
+		Header:     &batch.Header{Service: "shop", Version: new("1"), Language: "go", UploadID: "8f0c2a34-5d5e-4b65-93a7-0f4a3f5f1c11"},
 		Num:        7,
 		ScopeCount: 1,
 		RawBytes:   n,

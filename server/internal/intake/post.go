@@ -2,14 +2,15 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
-	"strings"
 	"sync"
 	"time"
 
@@ -61,10 +62,11 @@ func (r *postResult) reason() string {
 }
 
 // post sends the form once. It does not read the form after it returns.
-func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
+func (c *Client) post(ctx context.Context, f *form, to address) postResult {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.PostTimeout, errPostTimeout)
 	defer cancel()
 	ctx = context.WithValue(ctx, attemptKey{}, ctx)
+	ctx = context.WithValue(ctx, targetKey{}, to.url)
 	var out outbound
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) { out.connected(got.Conn) },
@@ -72,7 +74,7 @@ func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
 	defer out.closeBody()
 	defer context.AfterFunc(ctx, out.abort)()
 	// An http.Client would follow redirects and send the key along.
-	resp, err := c.transport.RoundTrip(c.request(ctx, f, tags, &out))
+	resp, err := c.transport.RoundTrip(c.request(ctx, f, to, &out))
 	if err == nil && resp.StatusCode >= http.StatusContinue {
 		if resp.StatusCode == http.StatusSwitchingProtocols {
 			out.abort() // the answer's body is the connection
@@ -95,12 +97,12 @@ func (c *Client) post(ctx context.Context, f *form, tags string) postResult {
 	}
 }
 
-func (c *Client) request(ctx context.Context, f *form, tags string, out *outbound) *http.Request {
+func (c *Client) request(ctx context.Context, f *form, to address, out *outbound) *http.Request {
 	req := (&http.Request{
 		Method:        http.MethodPost,
-		URL:           c.shown,
-		Host:          c.url.Host,
-		Header:        make(http.Header),
+		URL:           cmp.Or(c.shown, to.url),
+		Host:          to.url.Host,
+		Header:        maps.Clone(to.header),
 		ContentLength: f.length(),
 		Body:          out.newBody(f),
 	}).WithContext(ctx)
@@ -110,30 +112,10 @@ func (c *Client) request(ctx context.Context, f *form, tags string, out *outboun
 	// the request (RFC 9113, section 8.7).
 	req.GetBody = func() (io.ReadCloser, error) { return out.newBody(f), nil }
 	req.Header.Set("Content-Type", f.contentType())
-	if user := c.url.User; user != nil {
-		password, _ := user.Password()
-		req.SetBasicAuth(user.Username(), password)
-	}
-	if tags = tagList(tags); tags != "" {
-		req.Header.Set("X-Datadog-Additional-Tags", tags)
-	}
-	if !c.config.APIKey.IsZero() {
-		req.Header.Set("DD-API-KEY", c.config.APIKey.Reveal())
-		req.Header.Set("DD-EVP-ORIGIN", origin)
+	if c.direct() {
 		req.Header.Set("DD-REQUEST-ID", uuid.NewString())
 	}
 	return req
-}
-
-// tagList returns the tags without blanks around them, and without empty ones.
-func tagList(tags string) string {
-	var kept []string
-	for tag := range strings.SplitSeq(tags, ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			kept = append(kept, tag)
-		}
-	}
-	return strings.Join(kept, ",")
 }
 
 // form is a batch as multipart/form-data (RFC 7578). It reads as the same bytes every

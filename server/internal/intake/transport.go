@@ -137,7 +137,7 @@ func (b *closeNotifier) Close() error {
 func Traced(provider trace.TracerProvider) Option {
 	return func(c *Client) {
 		c.shown = &url.URL{Scheme: c.url.Scheme, Host: c.url.Host, Path: c.url.Path, RawPath: c.url.RawPath}
-		c.transport = otelhttp.NewTransport(redirector{url: c.url, next: c.transport},
+		c.transport = otelhttp.NewTransport(redirector{next: c.transport},
 			otelhttp.WithTracerProvider(provider),
 			otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
 			otelhttp.WithPropagators(propagation.TraceContext{}),
@@ -146,14 +146,14 @@ func Traced(provider trace.TracerProvider) Option {
 }
 
 // redirector sends requests to the full URL, which spans must not contain.
-type redirector struct {
-	url  *url.URL
-	next http.RoundTripper
-}
+type redirector struct{ next http.RoundTripper }
 
-// RoundTrip sends the request to the URL.
+// targetKey is the context key of a request's full URL.
+type targetKey struct{}
+
+// RoundTrip sends the request to its full URL.
 func (r redirector) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := *req // Clone would copy the headers too
-	sent.URL = r.url
+	sent.URL, _ = req.Context().Value(targetKey{}).(*url.URL)
 	return r.next.RoundTrip(&sent)
 }

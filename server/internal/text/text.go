@@ -44,3 +44,11 @@ func Bytes(n int64) string {
 	}
 	return strconv.FormatInt(n, 10) + units[i]
 }
+
+// OrEmpty returns the text, or "" if there is none.
+func OrEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

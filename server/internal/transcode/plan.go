@@ -20,6 +20,9 @@ type Rules struct {
 	Null []protoreflect.FullName
 	// Required lists `optional` fields that must be set, but may be empty.
 	Required []protoreflect.FullName
+	// Reserved lists messages whose map never gives a key that the message has a field for.
+	// In the map of other messages such a key counts if the field is not written.
+	Reserved []protoreflect.FullName
 }
 
 // absence is the treatment of an absent field.
@@ -63,6 +66,7 @@ type message struct {
 	numbers  bool           // see numbers.go
 	filled   uint64         // fields that are written even if they are absent
 	demanded uint64         // fields that must not be absent
+	reserved bool           // see Rules.Reserved
 }
 
 const (
@@ -106,7 +110,7 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 	if m, ok := c.done[desc.FullName()]; ok {
 		return m, nil
 	}
-	m := &message{}
+	m := &message{reserved: slices.Contains(c.rules.Reserved, desc.FullName())}
 	c.done[desc.FullName()] = m
 
 	descs := make([]protoreflect.FieldDescriptor, 0, desc.Fields().Len())

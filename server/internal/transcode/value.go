@@ -168,7 +168,7 @@ func checkItems(b []byte, isStruct bool, depth int) *Error {
 }
 
 // entries writes the entries of the map f of message m as sorted keys of the open object. It
-// omits keys of fields that are written. Sep precedes the first key; the separator of the next
+// omits keys of fields that are written, or of all fields if they are reserved. Sep precedes the first key; the separator of the next
 // one is returned.
 func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uint64, sep byte) ([]byte, byte) {
 	base := w.borrow()
@@ -177,9 +177,13 @@ func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uin
 		*w.scratch = append(*w.scratch, readEntry(item))
 	}
 	w.sort(base)
+	taken := written
+	if m.reserved {
+		taken = math.MaxUint64
+	}
 	for i := base; i < len(*w.scratch); i++ {
 		e := (*w.scratch)[i]
-		if e.value != nil && !m.has(written, e.key) {
+		if e.value != nil && !m.has(taken, e.key) {
 			dst = w.entry(dst, e, sep)
 			sep = ','
 		}

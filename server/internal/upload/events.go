@@ -47,7 +47,7 @@ func (u *upload) wakeWithin(next time.Duration) {
 // startAge notes when the open batch got its first scope, and when it will be too old.
 func (u *upload) startAge() {
 	u.openedAt = time.Now()
-	if limit := u.server.MaxBatchAge; limit > 0 {
+	if limit := u.maxBatchAge(); limit > 0 {
 		u.tooOldAt = u.openedAt.Add(limit)
 		u.wakeWithin(limit)
 	}
@@ -97,9 +97,18 @@ func (u *upload) packIfQuiet() time.Duration {
 	return maxPause
 }
 
+// maxBatchAge is the client's limit or the server's, whichever is lower. 0 means none.
+func (u *upload) maxBatchAge() time.Duration {
+	limit, own := u.server.MaxBatchAge, u.sender.options.maxBatchAge
+	if own > 0 && (limit <= 0 || own < limit) {
+		return own
+	}
+	return limit
+}
+
 // forwardIfOld forwards the open batch if it is too old. It returns when to call it again.
 func (u *upload) forwardIfOld() time.Duration {
-	limit := u.server.MaxBatchAge
+	limit := u.maxBatchAge()
 	if limit <= 0 || u.batches == nil || u.batches.Empty() {
 		return maxPause
 	}

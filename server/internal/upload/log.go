@@ -35,8 +35,8 @@ func (u *upload) log(end End) {
 	if h := end.Header; h != nil {
 		attrs = append(attrs,
 			slog.String("upload_id", text.Clip(h.UploadID)), slog.String("service", text.Clip(h.Service)),
-			slog.String("env", text.Clip(h.Env)),
-			slog.String("version", text.Clip(h.Version)), slog.String("language", text.Clip(h.Language)))
+			slog.String("env", text.Clip(text.OrEmpty(h.Env))),
+			slog.String("version", text.Clip(text.OrEmpty(h.Version))), slog.String("language", text.Clip(h.Language)))
 	}
 	if end.Tenant != "" {
 		attrs = append(attrs, slog.String("tenant", end.Tenant))

@@ -167,11 +167,18 @@ type sending struct {
 // begin begins an upload, alone; the server has its metadata.
 func (s *served) begin(t *testing.T) sending {
 	t.Helper()
+	return s.beginWith(t, func(*symdbv1.UploadMetadata) {})
+}
+
+// beginWith is begin with changed metadata.
+func (s *served) beginWith(t *testing.T, change func(*symdbv1.UploadMetadata)) sending {
+	t.Helper()
 	stream, err := s.client.UploadScopes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	metadata := &symdbv1.UploadMetadata{Service: "shop", Version: "1", Language: "go"}
+	metadata := &symdbv1.UploadMetadata{Service: "shop", Version: new("1"), Language: "go"}
+	change(metadata)
 	if err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}); err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ type Server struct {
 	Counts Counts
 
 	goroutines sync.WaitGroup
-	addingLast chan struct{} // a place for each upload in addLast
+	completing chan struct{} // a place for each upload in complete
 
 	mu      sync.Mutex
 	streams map[*upload]struct{} // open ones
@@ -96,7 +96,7 @@ type Server struct {
 func New(cfg Config, with Dependencies) *Server {
 	return &Server{
 		Config: cfg, Dependencies: with, streams: map[*upload]struct{}{},
-		addingLast: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		completing: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 	}
 }
 

@@ -40,6 +40,7 @@ const (
 	ReasonIntakeTimeout     Reason = "INTAKE_TIMEOUT"
 	ReasonIntakeUnavailable Reason = "INTAKE_UNAVAILABLE"
 	ReasonIntakeRefused     Reason = "INTAKE_REFUSED"
+	ReasonAgentUnsupported  Reason = "AGENT_UNSUPPORTED"
 	ReasonScopeUnsplittable Reason = "SCOPE_UNSPLITTABLE"
 	ReasonBatchTooLarge     Reason = "BATCH_TOO_LARGE"
 	ReasonShuttingDown      Reason = "SHUTTING_DOWN"
@@ -132,6 +133,8 @@ func intakeStatus(failure *intake.Error, progress *symdbv1.UploadProgress) error
 	switch {
 	case failure.HTTPStatus != 0 && failure.Retryable(), failure.Held():
 		public.reason, public.text = ReasonIntakeUnavailable, "the intake is unable to accept"
+	case failure.Unsupported != "":
+		public = publicError{codes.FailedPrecondition, ReasonAgentUnsupported, failure.Unsupported + ", and refused"}
 	case failure.HTTPStatus != 0:
 		public = publicError{codes.FailedPrecondition, ReasonIntakeRefused, "the intake has refused"}
 	case failure.Timeout():
@@ -204,6 +207,7 @@ var outcomes = []Outcome{
 	{codes.InvalidArgument, ReasonScopeTooLarge},
 	{codes.InvalidArgument, ReasonBatchTooLarge},
 	{codes.FailedPrecondition, ReasonIntakeRefused},
+	{codes.FailedPrecondition, ReasonAgentUnsupported},
 	{codes.FailedPrecondition, ReasonScopeUnsplittable},
 	{codes.Unavailable, ReasonIntakeUnreachable},
 	{codes.Unavailable, ReasonIntakeTimeout},

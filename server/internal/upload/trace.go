@@ -22,7 +22,7 @@ func (t Tracer) describe(ctx context.Context, h *batch.Header, o options) {
 	trace.SpanFromContext(ctx).SetAttributes(
 		attribute.String("scopegate.upload_id", h.UploadID),
 		attribute.String("scopegate.service", text.Clip(h.Service)),
-		attribute.String("scopegate.version", text.Clip(h.Version)),
+		attribute.String("scopegate.version", text.Clip(text.OrEmpty(h.Version))),
 		attribute.String("scopegate.language", text.Clip(h.Language)),
 		attribute.Int("scopegate.first_batch_num", int(o.firstBatchNum)))
 }

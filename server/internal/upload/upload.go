@@ -98,21 +98,45 @@ func (u *upload) consume() (err error) {
 	return u.consumeScopes()
 }
 
-// consumeScopes receives scopes and forwards them in batches. It holds the newest scope
-// back until the next one or the end of the stream arrives, so that the final batch always
-// has a scope.
+// consumeScopes receives scopes and forwards them in batches.
 func (u *upload) consumeScopes() error {
-	held, err := u.receive()
+	first, err := u.receive()
 	if errors.Is(err, io.EOF) {
 		return u.receiver.invalid("required: an upload has at least one scope")
 	}
+	if err != nil {
+		return err
+	}
 	u.place.Leave()
+	if u.sender.options.moreFollows {
+		return u.consumeAtOnce(first)
+	}
+	return u.consumeHolding(first)
+}
+
+// consumeAtOnce adds each scope as it arrives. No batch of the stream is final.
+func (u *upload) consumeAtOnce(scope transcode.Checked) (err error) {
+	for err == nil {
+		if err = u.add(scope); err == nil && u.batches.Full() {
+			err = u.sealAndPost(false)
+		}
+		u.receiver.release()
+		if err == nil {
+			scope, err = u.receive()
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return u.finish(func() error { return nil })
+	}
+	return err
+}
+
+// consumeHolding holds the newest scope back until the next one or the end of the stream
+// arrives, so that the final batch always has a scope.
+func (u *upload) consumeHolding(held transcode.Checked) (err error) {
 	for err == nil {
 		var next transcode.Checked
 		next, err = u.receive()
-		if errors.Is(err, io.EOF) {
-			return u.finish(held)
-		}
 		if err == nil {
 			err = u.add(held)
 			held = next
@@ -120,6 +144,9 @@ func (u *upload) consumeScopes() error {
 		if err == nil && u.batches.Full() {
 			err = u.sealAndPost(false)
 		}
+	}
+	if errors.Is(err, io.EOF) {
+		return u.finish(func() error { return u.add(held) })
 	}
 	return err
 }
@@ -169,7 +196,7 @@ func (u *upload) receiveMetadata() (md *symdbv1.UploadMetadata, err error) {
 
 // begin checks the metadata, admits the upload and sends its ID to the client.
 func (u *upload) begin(md *symdbv1.UploadMetadata) error {
-	header, options, err := readMetadata(md)
+	header, options, err := readMetadata(md, u.server.MaxDepth)
 	u.progress.header.Store(header) // even if it is invalid, for the log
 	if err != nil {
 		return err
@@ -181,7 +208,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 		u.end(ErrConnectionAge)
 	}
 	u.server.Tracer.describe(u.rpc.Context(), header, options)
-	if err := u.account.Admit(header.Service, heldBytes(header)); err != nil {
+	if err := u.account.Admit(header.Service, header.HeldBytes()); err != nil {
 		return fmt.Errorf("admit upload: %w", err)
 	}
 	if err := u.server.Access.Claim(u.grant, header); err != nil {
@@ -226,8 +253,8 @@ func (u *upload) add(scope transcode.Checked) error {
 	if u.batches.Empty() || u.packing.packed {
 		u.startPacking()
 	}
-	if err := u.batches.Resume(); err != nil {
-		return u.endEarly(fmt.Errorf("%w: %w", ErrMemory, err))
+	if err := u.resume(); err != nil {
+		return u.endEarly(err)
 	}
 	u.batches.Add(scope)
 	u.progress.grow(u.batches)
@@ -238,11 +265,11 @@ func (u *upload) add(scope transcode.Checked) error {
 	return nil
 }
 
-// addLast puts the last scope into the open batch, and compresses the batch. Few uploads do so
-// at a time: when thousands of quiet ones end together, their batches must not all be
-// unpacked before the first is compressed.
-func (u *upload) addLast(scope transcode.Checked) error {
-	places := u.server.addingLast
+// complete adds the rest of the last batch, and compresses the batch. Few uploads do so at a
+// time: when thousands of quiet ones end together, their batches must not all be unpacked
+// before the first is compressed.
+func (u *upload) complete(addRest func() error) error {
+	places := u.server.completing
 	err := u.waiting(Finishing, func() error {
 		select {
 		case places <- struct{}{}:
@@ -255,9 +282,22 @@ func (u *upload) addLast(scope transcode.Checked) error {
 		return err
 	}
 	defer func() { <-places }()
-	err = u.add(scope)
+	if err := addRest(); err != nil {
+		return err
+	}
+	if err := u.resume(); err != nil {
+		return u.endEarly(err)
+	}
 	u.batches.Compress()
-	return err
+	return nil
+}
+
+// resume makes the open batch ready for more scopes, and for seal.
+func (u *upload) resume() error {
+	if err := u.batches.Resume(); err != nil {
+		return fmt.Errorf("%w: %w", ErrMemory, err)
+	}
+	return nil
 }
 
 // endEarly ends the stream for a cause that is not the batch being posted, which may still be
@@ -293,25 +333,27 @@ func (u *upload) sealAndPost(last bool) error {
 	return nil
 }
 
-// finish forwards the last batch, with the scope that was held back, and waits until the
-// intake has accepted it. It fails if the client's credential was revoked meanwhile.
-func (u *upload) finish(held transcode.Checked) error {
+// finish adds the rest of the last batch, forwards the batch and waits until the intake has
+// accepted it. It fails if the client's credential was revoked meanwhile.
+func (u *upload) finish(addRest func() error) error {
 	if err := u.server.Access.Revoked(u.grant); err != nil {
 		return u.endEarly(err)
 	}
-	if err := u.addLast(held); err != nil {
+	if err := u.complete(addRest); err != nil {
 		return err
 	}
-	if err := u.sealAndPost(true); err != nil {
-		return err
+	if !u.batches.Empty() {
+		if err := u.sealAndPost(true); err != nil {
+			return err
+		}
 	}
 	return u.waiting(Finishing, func() error { return u.sender.waitIdle(u.ctx) })
 }
 
 // seal seals the open batch, hands it to the sender, and returns how long it was open.
 func (u *upload) seal() (*batch.Sealed, time.Duration, error) {
-	if err := u.batches.Resume(); err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", ErrMemory, err)
+	if err := u.resume(); err != nil {
+		return nil, 0, err
 	}
 	b := u.batches.Seal()
 	u.sender.add(b)

@@ -356,6 +356,43 @@ func TestQuietUploadIsPacked(t *testing.T) {
 	}
 }
 
+// A stream that another one follows holds no scope back: it has no final batch to keep one for.
+func TestNothingIsHeldBackIfMoreFollows(t *testing.T) {
+	t.Parallel()
+	posted := make(chan *batch.Batch, 3)
+	s := serve(t, func(_ context.Context, b *batch.Batch) error { posted <- b; return nil }, nil)
+	s.Policy.FlushThresholdBytes = 0 // each scope is a batch
+	stream := s.beginWith(t, func(md *symdbv1.UploadMetadata) { md.MoreFollows = true })
+	for num := int32(1); num <= 3; num++ {
+		stream.send(t, 1)
+		if b := receive(t, posted, "the batch of the scope"); b.Num != num || b.Final {
+			t.Errorf("batch %d, final %v; want %d, not final", b.Num, b.Final, num)
+		}
+	}
+	summary, err := stream.CloseAndRecv()
+	if err != nil || summary.GetScopeCount() != 3 || summary.GetBatchCount() != 3 {
+		t.Errorf("%v, error %v; want 3 scopes in 3 batches", summary, err)
+	}
+}
+
+// An upload may ask for a lower age than the server's, and not for a higher one.
+func TestMaxBatchAge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ server, own, want time.Duration }{
+		{0, 0, 0},
+		{time.Minute, 0, time.Minute},
+		{0, time.Second, time.Second},
+		{time.Minute, time.Second, time.Second},
+		{time.Second, time.Minute, time.Second},
+	} {
+		u := &upload{Opening: &Opening{server: &Server{Config: Config{MaxBatchAge: tt.server}}}}
+		u.sender.options.maxBatchAge = tt.own
+		if got := u.maxBatchAge(); got != tt.want {
+			t.Errorf("server %v, upload %v: %v, want %v", tt.server, tt.own, got, tt.want)
+		}
+	}
+}
+
 // A reader that waits for the batch before stops waiting when its stream has to end, and
 // the batch that it has sealed is given back.
 func TestEndWhileWaitingForTurn(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 )
 
 var metadata = &symdbv1.UploadMetadata{
-	Service: "shop", Env: new("test"), Version: "1", Language: "ruby", UploadId: "id", RuntimeId: "run",
+	Service: "shop", Env: new("test"), Version: new("1"), Language: "ruby", UploadId: "id", RuntimeId: "run",
 }
 
 func sent() []*symdbv1.Scope {

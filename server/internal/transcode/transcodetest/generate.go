@@ -27,6 +27,7 @@ func scopes(depth int) *rapid.Generator[*symdbv1.Scope] {
 			InjectibleLines:    rapid.SliceOfN(ranges(), 0, 3).Draw(t, "injectible_lines"),
 			LanguageSpecifics:  maybeSpecifics(t),
 			Symbols:            rapid.SliceOfN(symbols(), 0, 4).Draw(t, "symbols"),
+			Additional:         maybeOpen(t),
 		}
 		if depth > 0 {
 			s.Scopes = rapid.SliceOfN(scopes(depth-1), 0, 2).Draw(t, "scopes")
@@ -50,6 +51,7 @@ func symbols() *rapid.Generator[*symdbv1.Symbol] {
 			SymbolType:        notEmpty().Draw(t, "symbol_type"),
 			Line:              maybe(t, "line", lines()),
 			LanguageSpecifics: maybeSpecifics(t),
+			Additional:        maybeOpen(t),
 		}
 	})
 }
@@ -86,11 +88,19 @@ func maybeSpecifics(t *rapid.T) *symdbv1.LanguageSpecifics {
 		IncludedModules:     list("included_modules"),
 		PrependedModules:    list("prepended_modules"),
 	}
-	if rapid.Bool().Draw(t, "with additional") {
-		key := rapid.OneOf(rapid.SampledFrom([]string{"arity", "annotations", "super_class", "additional"}), texts())
-		l.Additional = rapid.MapOfN(key, values(3), 0, 6).Draw(t, "additional")
-	}
+	l.Additional = maybeOpen(t)
 	return l
+}
+
+// maybeOpen generates an open map, with keys that fields have too.
+func maybeOpen(t *rapid.T) map[string]*structpb.Value {
+	if rapid.IntRange(0, 3).Draw(t, "with additional") != 0 {
+		return nil
+	}
+	key := rapid.OneOf(rapid.SampledFrom([]string{
+		"arity", "annotations", "super_class", "additional", "name", "type", "line", "start_line", "symbols",
+	}), texts())
+	return rapid.MapOfN(key, values(3), 0, 6).Draw(t, "additional")
 }
 
 // values generates JSON values as protobuf carries them.

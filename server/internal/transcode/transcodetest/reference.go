@@ -9,8 +9,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"      //nolint:depguard // the reference works on Go structs
 	"github.com/scopegate/scopegate/server/internal/transcode" //nolint:depguard // what is tested
@@ -22,6 +24,7 @@ func Plan() *transcode.Plan {
 	plan, err := transcode.Compile((*symdbv1.Scope)(nil).ProtoReflect().Descriptor(), transcode.Rules{
 		Null:     []protoreflect.FullName{"symdb.v1.Symbol.type"},
 		Required: []protoreflect.FullName{"symdb.v1.Symbol.name"},
+		Reserved: []protoreflect.FullName{"symdb.v1.Scope", "symdb.v1.Symbol"},
 	})
 	if err != nil {
 		panic(err)
@@ -50,6 +53,8 @@ type scopeJSON struct {
 	LanguageSpecifics  *specificsJSON `json:"language_specifics,omitempty"`
 	Symbols            []symbolJSON   `json:"symbols,omitempty"`
 	Scopes             []scopeJSON    `json:"scopes,omitempty"`
+
+	additional open
 }
 
 type symbolJSON struct {
@@ -58,6 +63,8 @@ type symbolJSON struct {
 	SymbolType        string         `json:"symbol_type"`
 	Line              *int32         `json:"line,omitempty"`
 	LanguageSpecifics *specificsJSON `json:"language_specifics,omitempty"`
+
+	additional open
 }
 
 type rangeJSON struct {
@@ -66,11 +73,6 @@ type rangeJSON struct {
 }
 
 type specificsJSON struct {
-	typed      typedJSON
-	additional map[string]any
-}
-
-type typedJSON struct {
 	AgentVersion        *string     `json:"agent_version,omitempty"`
 	GoQualifiedName     *string     `json:"go_qualified_name,omitempty"`
 	AvailableLineRanges []rangeJSON `json:"available_line_ranges,omitempty"`
@@ -90,11 +92,45 @@ type typedJSON struct {
 	Arity               *int32      `json:"arity,omitempty"`
 	IncludedModules     []string    `json:"included_modules,omitempty"`
 	PrependedModules    []string    `json:"prepended_modules,omitempty"`
+
+	additional open
+}
+
+// open is an open map.
+type open map[string]*structpb.Value
+
+// The same types without their methods, which would call themselves.
+type (
+	plainScope     scopeJSON
+	plainSymbol    symbolJSON
+	plainSpecifics specificsJSON
+)
+
+// MarshalJSON joins the typed keys and the additional ones.
+func (s scopeJSON) MarshalJSON() ([]byte, error) { return s.additional.join(plainScope(s), scopeKeys) }
+
+// MarshalJSON joins the typed keys and the additional ones.
+func (s symbolJSON) MarshalJSON() ([]byte, error) {
+	return s.additional.join(plainSymbol(s), symbolKeys)
 }
 
 // MarshalJSON joins the typed keys and the additional ones.
 func (s specificsJSON) MarshalJSON() ([]byte, error) {
-	typed, err := encode(s.typed)
+	return s.additional.join(plainSpecifics(s), nil)
+}
+
+// Keys that an open map can't give.
+var (
+	scopeKeys = []string{
+		"scope_type", "name", "source_file", "start_line", "end_line", "has_injectible_lines", "injectible_lines",
+		"language_specifics", "symbols", "scopes", "additional",
+	}
+	symbolKeys = []string{"name", "type", "symbol_type", "line", "language_specifics", "additional"}
+)
+
+// join encodes v, and the keys that it does not have and that are not reserved.
+func (o open) join(v any, reserved []string) ([]byte, error) {
+	typed, err := encode(v)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +139,9 @@ func (s specificsJSON) MarshalJSON() ([]byte, error) {
 		return nil, fmt.Errorf("read typed keys: %w", err)
 	}
 	rest := map[string]any{}
-	for key, value := range s.additional {
-		if _, ok := keys[key]; !ok {
-			rest[key] = value
+	for key, value := range o {
+		if _, ok := keys[key]; !ok && !slices.Contains(reserved, key) {
+			rest[key] = value.AsInterface()
 		}
 	}
 	additional, err := encode(rest)
@@ -131,6 +167,7 @@ func scopeOf(s *symdbv1.Scope) scopeJSON {
 		HasInjectibleLines: s.HasInjectibleLines,
 		InjectibleLines:    rangesOf(s.GetInjectibleLines()),
 		LanguageSpecifics:  specificsOf(s.GetLanguageSpecifics()),
+		additional:         s.GetAdditional(),
 	}
 	for _, symbol := range s.GetSymbols() {
 		out.Symbols = append(out.Symbols, symbolJSON{
@@ -139,6 +176,7 @@ func scopeOf(s *symdbv1.Scope) scopeJSON {
 			SymbolType:        symbol.GetSymbolType(),
 			Line:              symbol.Line,
 			LanguageSpecifics: specificsOf(symbol.GetLanguageSpecifics()),
+			additional:        symbol.GetAdditional(),
 		})
 	}
 	for _, child := range s.GetScopes() {
@@ -159,34 +197,28 @@ func specificsOf(l *symdbv1.LanguageSpecifics) *specificsJSON {
 	if l == nil {
 		return nil
 	}
-	out := &specificsJSON{
-		typed: typedJSON{
-			AgentVersion:        l.AgentVersion,
-			GoQualifiedName:     l.GoQualifiedName,
-			AvailableLineRanges: rangesOf(l.GetAvailableLineRanges()),
-			AccessModifiers:     l.GetAccessModifiers(),
-			Annotations:         l.GetAnnotations(),
-			Interfaces:          l.GetInterfaces(),
-			SuperClass:          l.SuperClass,
-			SuperClasses:        l.GetSuperClasses(),
-			ReturnType:          l.ReturnType,
-			StartColumn:         l.StartColumn,
-			EndColumn:           l.EndColumn,
-			PdbExist:            l.PdbExist,
-			FileHash:            l.FileHash,
-			FunctionType:        l.FunctionType,
-			MethodType:          l.MethodType,
-			Visibility:          l.Visibility,
-			Arity:               l.Arity,
-			IncludedModules:     l.GetIncludedModules(),
-			PrependedModules:    l.GetPrependedModules(),
-		},
-		additional: map[string]any{},
+	return &specificsJSON{
+		AgentVersion:        l.AgentVersion,
+		GoQualifiedName:     l.GoQualifiedName,
+		AvailableLineRanges: rangesOf(l.GetAvailableLineRanges()),
+		AccessModifiers:     l.GetAccessModifiers(),
+		Annotations:         l.GetAnnotations(),
+		Interfaces:          l.GetInterfaces(),
+		SuperClass:          l.SuperClass,
+		SuperClasses:        l.GetSuperClasses(),
+		ReturnType:          l.ReturnType,
+		StartColumn:         l.StartColumn,
+		EndColumn:           l.EndColumn,
+		PdbExist:            l.PdbExist,
+		FileHash:            l.FileHash,
+		FunctionType:        l.FunctionType,
+		MethodType:          l.MethodType,
+		Visibility:          l.Visibility,
+		Arity:               l.Arity,
+		IncludedModules:     l.GetIncludedModules(),
+		PrependedModules:    l.GetPrependedModules(),
+		additional:          l.GetAdditional(),
 	}
-	for key, value := range l.GetAdditional() {
-		out.additional[key] = value.AsInterface()
-	}
-	return out
 }
 
 // encode is json.Marshal without the escapes that only HTML needs.
