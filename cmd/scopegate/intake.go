@@ -22,6 +22,8 @@ import (
 type intakeCommand struct {
 	Listen []string `default:"127.0.0.1:8126" placeholder:"ADDRESS" env:"SCOPEGATE_INTAKE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
 	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Directory to store batches in, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it; batches already there are loaded. By default they stay in memory."`
+
+	Lenient bool `env:"SCOPEGATE_INTAKE_LENIENT" help:"Accept what today's uploaders send, and list how each upload deviates from the protocol."`
 }
 
 // Help returns the text between the first line of the command's help and its flags.
@@ -35,8 +37,14 @@ line to stdout for each accepted batch, and to stderr for each refused one.
     curl http://127.0.0.1:8126/uploads/UPLOAD_ID
     curl http://127.0.0.1:8126/uploads/UPLOAD_ID/batches/1 | gunzip
 
-GET /uploads lists the uploads, and whether each is complete. The intake is for
-development: anyone who can connect can write to it and read from it.`
+GET /uploads lists the uploads, whether each is complete, and its tags, container and parent. It
+also lists deviations, with their count and an example: what the intake accepts but does not expect.
+
+With --lenient it accepts what the tracers' own uploaders send: the event before the file, other
+file names, no compression, keys in another order, null, and empty lists. Use it to record an
+uploader's batches, and scopegate compare to compare them with scopegate's own.
+
+The intake is for development: anyone who can connect can write to it and read from it.`
 }
 
 // Run serves the intake until ctx is done.
@@ -46,7 +54,9 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	}
 	s.bufferOutput()
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
-	intake, err := devintake.New(devintake.Options{Dir: c.Dir, OnBatch: printer.batch, OnRefusal: printer.refusal})
+	intake, err := devintake.New(devintake.Options{
+		Dir: c.Dir, Lenient: c.Lenient, OnBatch: printer.batch, OnRefusal: printer.refusal,
+	})
 	if err != nil {
 		return &uploading.InputError{Err: fmt.Errorf("--dir: %w", err)}
 	}
@@ -59,7 +69,8 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	return serveHTTP(ctx, intake, listeners, log.New(s.stderr, "", 0))
 }
 
-// batchPrinter prints a line for each request. It is safe for concurrent use.
+// batchPrinter prints a line for each request, and one for each kind of deviation that is new to an
+// upload. It is safe for concurrent use.
 type batchPrinter struct {
 	mu                sync.Mutex
 	accepted, refused io.Writer
@@ -73,11 +84,15 @@ func (p *batchPrinter) batch(r devintake.Receipt) {
 	if r.Repeat {
 		notes += ", repeated"
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.accepted, "batch %d of %s, %q %q (%s): %s, %s of JSON as %s of gzip%s\n",
+	lines := fmt.Appendf(nil, "batch %d of %s, %q %q (%s): %s, %s of JSON in a file of %s%s\n",
 		r.BatchNum, r.UploadID, r.Service, r.Version, r.Language, settings.FormatCount(int64(r.ScopeCount), "scope"),
 		settings.FormatBytes(r.RawBytes), settings.FormatBytes(r.CompressedBytes), notes)
+	for _, d := range r.Deviations {
+		lines = fmt.Appendf(lines, "  deviation %s, %s: %s\n", d.Kind, settings.FormatCount(int64(d.Count), "time"), d.Example)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = p.accepted.Write(lines)
 }
 
 func (p *batchPrinter) refusal(r devintake.Refusal) {

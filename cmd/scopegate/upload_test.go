@@ -34,6 +34,7 @@ func TestUploadOfLines(t *testing.T) {
 	upload, ok := s.intake.Upload(id)
 	want := devintake.Upload{
 		UploadID: id, RuntimeID: "run", Service: "shop", Env: "test", Version: "1.2", Language: "ruby",
+		HasEnv: true, HasVersion: true, Sender: devintake.Sender{DDSource: "dd_debugger", EventLanguage: "ruby"},
 		BatchCount: 1, ScopeCount: 2, Complete: true, FinalBatchNum: 1,
 	}
 	ignored := cmpopts.IgnoreFields(want, "RawBytes", "CompressedBytes", "Batches")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 // metadata is common to all batches of an upload.
 type metadata struct {
 	uploadID, service, env, version, language string
-	hasEnv                                    bool
+	hasEnv, hasVersion                        bool
 }
 
 // envelope describes a batch whose scopes were checked.
@@ -23,53 +24,63 @@ type envelope struct {
 	final      bool
 	scopeCount int
 	rawBytes   int64
+	plain      bool                       // it is not compressed
+	additional map[string]json.RawMessage // keys that are unknown or null
 }
 
-var envelopeFields = []field{
-	{"service", kindName, true},
-	{"env", kindString, false},
-	{"version", kindString, true},
-	{"language", kindName, true},
-	{"upload_id", kindString, true},
-	{"batch_num", kindInt32, true},
-	{"scopes", kindScopes, true},
-	{"final", kindBool, true},
-}
+var envelopeShape = &shape{ordered: true, others: kept, fields: []field{
+	{name: "service", kind: kindName, presence: required},
+	{name: "env", kind: kindString, presence: nullable},
+	{name: "version", kind: kindString, presence: nullable},
+	{name: "language", kind: kindName, presence: required},
+	{name: "upload_id", kind: kindString, presence: required},
+	{name: "batch_num", kind: kindInt32, presence: required},
+	{name: "scopes", kind: kindScopes, presence: required},
+	{name: "final", kind: kindBool, presence: expected},
+}}
 
-var eventFields = []field{
-	{"ddsource", kindString, true},
-	{"service", kindString, true},
-	{"version", kindString, true},
-	{"language", kindString, true},
-	{"runtimeId", kindString, true},
-	{"type", kindString, true},
-	{"uploadId", kindString, true},
-	{"batchNum", kindInt32, true},
-	{"final", kindBool, true},
-	{"attachmentSize", kindInt64, true},
-}
-
-// readFile checks the file part: one gzip member with an envelope, and nothing after it.
-func (in *Intake) readFile(file io.Reader) (envelope, error) {
-	compressed := bufio.NewReaderSize(file, scanBufferBytes)
-	member, err := gzip.NewReader(compressed)
+// readFile checks the file part: one gzip member with an envelope, and nothing after it. In lenient
+// mode the envelope may be uncompressed.
+func (in *Intake) readFile(file io.Reader, found *findings) (envelope, error) {
+	found.part = "file"
+	defer func() { found.part = "" }()
+	body := bufio.NewReaderSize(file, scanBufferBytes)
+	plain, err := isPlain(body, found)
 	if err != nil {
-		return envelope{}, gzipError(err)
+		return envelope{}, err
 	}
-	member.Multistream(false)
-	raw := &limitedReader{src: member, left: in.opts.MaxRawBytes}
-	env, err := checkEnvelope(raw, !in.opts.SkipScopeCheck)
+	decompressed := io.Reader(body)
+	if !plain {
+		member, err := gzip.NewReader(body)
+		if err != nil {
+			return envelope{}, gzipError(err)
+		}
+		member.Multistream(false)
+		decompressed = member
+	}
+	raw := &limitedReader{src: decompressed, left: in.opts.MaxRawBytes}
+	env, err := checkEnvelope(raw, !in.opts.SkipScopeCheck, found)
 	if err != nil {
 		return envelope{}, err
 	}
 	env.rawBytes = in.opts.MaxRawBytes - raw.left
-	switch _, err := compressed.ReadByte(); {
+	env.plain = plain
+	switch _, err := body.ReadByte(); {
 	case err == nil:
 		return envelope{}, refuse(http.StatusBadRequest, "gzip: something follows the first member")
 	case !errors.Is(err, io.EOF):
 		return envelope{}, err
 	}
 	return env, nil
+}
+
+// isPlain reports whether a body is not compressed, which is a deviation.
+func isPlain(body *bufio.Reader, found *findings) (bool, error) {
+	head, err := body.Peek(1)
+	if err != nil || !found.lenient || !bytes.Contains([]byte("{ \t\r\n"), head) {
+		return false, nil //nolint:nilerr // the decompressor will find it
+	}
+	return true, found.deviate(NotCompressed, errors.New("not compressed"))
 }
 
 // limitedReader fails after left bytes. It marks its source's errors as decompression errors.
@@ -96,10 +107,10 @@ func gzipError(err error) error {
 
 // checkEnvelope reads an envelope to the end of the stream. Unless deep is set, it only checks
 // that scopes are objects.
-func checkEnvelope(raw io.Reader, deep bool) (envelope, error) {
-	s := newScanner(raw)
+func checkEnvelope(raw io.Reader, deep bool, found *findings) (envelope, error) {
+	s := newScanner(raw, found)
 	var env envelope
-	err := s.fields(envelopeFields, true, func(f *field) (err error) {
+	_, err := s.fields(envelopeShape, func(f *field) (err error) {
 		switch f.name {
 		case "service":
 			env.service, err = s.readName()
@@ -107,6 +118,7 @@ func checkEnvelope(raw io.Reader, deep bool) (envelope, error) {
 			env.hasEnv = true
 			env.env, err = s.readString()
 		case "version":
+			env.hasVersion = true
 			env.version, err = s.readString()
 		case "language":
 			env.language, err = s.readName()
@@ -124,10 +136,14 @@ func checkEnvelope(raw io.Reader, deep bool) (envelope, error) {
 		}
 		return err
 	})
-	if err != nil {
-		return envelope{}, err
+	if err == nil {
+		err = s.finish()
 	}
-	return env, s.finish()
+	if err != nil {
+		return envelope{}, s.locate(err)
+	}
+	env.additional = s.kept
+	return env, nil
 }
 
 func (s *scanner) batchNum() (int, error) {
@@ -167,59 +183,4 @@ func (s *scanner) readName() (string, error) {
 		err = violate("is empty")
 	}
 	return text, err
-}
-
-// checkEvent checks an event against its envelope and the length of the file part, and returns
-// the runtime ID.
-func checkEvent(event []byte, env envelope, fileBytes int64) (string, error) {
-	s := newScanner(bytes.NewReader(event))
-	var runtimeID string
-	err := s.fields(eventFields, false, func(f *field) (err error) {
-		switch f.name {
-		case "ddsource":
-			err = s.equal("dd_debugger")
-		case "service":
-			err = s.equal(env.service)
-		case "version":
-			err = s.equal(env.version)
-		case "language":
-			err = s.equal(env.language)
-		case "runtimeId":
-			runtimeID, err = s.readString()
-		case "type":
-			err = s.equal("symdb")
-		case "uploadId":
-			err = s.equal(env.uploadID)
-		case "batchNum":
-			err = s.equalInt(int64(env.batchNum))
-		case "final":
-			var final bool
-			if final, err = s.boolean(); err == nil && final != env.final {
-				err = violate("is %t, want %t", final, env.final)
-			}
-		case "attachmentSize":
-			err = s.equalInt(fileBytes)
-		}
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return runtimeID, s.finish()
-}
-
-func (s *scanner) equal(want string) error {
-	got, err := s.readString()
-	if err == nil && got != want {
-		err = violate("is %q, want %q", cut(got), cut(want))
-	}
-	return err
-}
-
-func (s *scanner) equalInt(want int64) error {
-	got, err := s.integer(64)
-	if err == nil && got != want {
-		err = violate("is %d, want %d", got, want)
-	}
-	return err
 }

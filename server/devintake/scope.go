@@ -6,79 +6,122 @@ type kind uint8
 const (
 	kindString kind = iota
 	kindName        // a string that is not empty
+	kindSymbolType
 	kindStringOrNull
 	kindBool
 	kindInt32
 	kindInt64
 	kindStrings
-	kindRanges      // {"start":…,"end":…}, any number
-	kindSomeRanges  // the same, at least one
-	kindSpecifics   // language_specifics
-	kindSomeSymbols // at least one
-	kindScopes      // at least one
+	kindRanges    // {"start":…,"end":…}
+	kindSpecifics // language_specifics
+	kindSymbols
+	kindScopes
 )
+
+// presence says what a missing key and a null mean.
+type presence uint8
+
+const (
+	optional presence = iota // null is a deviation
+	nullable                 // null is noted
+	expected                 // missing is a deviation
+	required
+)
+
+// openness says what happens to keys that a table does not have.
+type openness uint8
+
+const (
+	closed openness = iota // they are refused
+	open
+	noted
+	kept // noted, with their values
+)
+
+// shape is the keys that an object may have.
+type shape struct {
+	fields []field
+	// ordered is set if the keys come in the order of fields, and others after them. Those that
+	// are kept may come anywhere.
+	ordered bool
+	others  openness
+}
 
 // field is a key that an object may have.
 type field struct {
 	name     string
 	kind     kind
-	required bool
+	presence presence
+	// full is set for an array that may not be empty.
+	full bool
 }
 
-var scopeFields = []field{
-	{"scope_type", kindName, true},
-	{"name", kindString, false},
-	{"source_file", kindString, false},
-	{"start_line", kindInt32, true},
-	{"end_line", kindInt32, true},
-	{"has_injectible_lines", kindBool, false},
-	{"injectible_lines", kindSomeRanges, false},
-	{"language_specifics", kindSpecifics, false},
-	{"symbols", kindSomeSymbols, false},
-	{"scopes", kindScopes, false},
-}
+var scopeShape = &shape{ordered: true, others: noted, fields: []field{
+	{name: "scope_type", kind: kindName, presence: required},
+	{name: "name", kind: kindString},
+	{name: "source_file", kind: kindString},
+	{name: "start_line", kind: kindInt32, presence: expected},
+	{name: "end_line", kind: kindInt32, presence: expected},
+	{name: "has_injectible_lines", kind: kindBool},
+	{name: "injectible_lines", kind: kindRanges, full: true},
+	{name: "language_specifics", kind: kindSpecifics},
+	{name: "symbols", kind: kindSymbols, full: true},
+	{name: "scopes", kind: kindScopes, full: true},
+}}
 
-var symbolFields = []field{
-	{"name", kindString, true},
-	{"type", kindStringOrNull, true},
-	{"symbol_type", kindName, true},
-	{"line", kindInt32, false},
-	{"language_specifics", kindSpecifics, false},
-}
+var symbolShape = &shape{ordered: true, others: noted, fields: []field{
+	{name: "name", kind: kindString, presence: required},
+	{name: "type", kind: kindStringOrNull, presence: expected},
+	{name: "symbol_type", kind: kindSymbolType, presence: required},
+	{name: "line", kind: kindInt32},
+	{name: "language_specifics", kind: kindSpecifics},
+}}
 
-var rangeFields = []field{
-	{"start", kindInt32, true},
-	{"end", kindInt32, true},
-}
+// lineIndex is the index of the key line in symbolShape.
+const lineIndex = 3
 
-// specificsFields are the typed keys of language_specifics. They and others may be in any order.
-var specificsFields = []field{
-	{"agent_version", kindString, false},
-	{"go_qualified_name", kindString, false},
-	{"available_line_ranges", kindRanges, false},
-	{"access_modifiers", kindStrings, false},
-	{"annotations", kindStrings, false},
-	{"interfaces", kindStrings, false},
-	{"super_class", kindString, false},
-	{"super_classes", kindStrings, false},
-	{"return_type", kindString, false},
-	{"start_column", kindInt32, false},
-	{"end_column", kindInt32, false},
-	{"pdb_exist", kindBool, false},
-	{"file_hash", kindString, false},
-	{"function_type", kindString, false},
-	{"method_type", kindString, false},
-	{"visibility", kindString, false},
-	{"arity", kindInt32, false},
-	{"included_modules", kindStrings, false},
-	{"prepended_modules", kindStrings, false},
-}
+var rangeShape = &shape{ordered: true, others: closed, fields: []field{
+	{name: "start", kind: kindInt32, presence: required},
+	{name: "end", kind: kindInt32, presence: required},
+}}
 
-// maxOpenKeyBytes limits the keys of one language_specifics, which are kept to find duplicates.
-const maxOpenKeyBytes = 1 << 20
+// specificsShape has the typed keys of language_specifics.
+var specificsShape = &shape{others: open, fields: []field{
+	{name: "agent_version", kind: kindString},
+	{name: "go_qualified_name", kind: kindString},
+	{name: "available_line_ranges", kind: kindRanges},
+	{name: "access_modifiers", kind: kindStrings},
+	{name: "annotations", kind: kindStrings},
+	{name: "interfaces", kind: kindStrings},
+	{name: "super_class", kind: kindString},
+	{name: "super_classes", kind: kindStrings},
+	{name: "return_type", kind: kindString},
+	{name: "start_column", kind: kindInt32},
+	{name: "end_column", kind: kindInt32},
+	{name: "pdb_exist", kind: kindBool},
+	{name: "file_hash", kind: kindString},
+	{name: "function_type", kind: kindString},
+	{name: "method_type", kind: kindString},
+	{name: "visibility", kind: kindString},
+	{name: "arity", kind: kindInt32},
+	{name: "included_modules", kind: kindStrings},
+	{name: "prepended_modules", kind: kindStrings},
+}}
 
 func (s *scanner) scope() error {
-	return s.fields(scopeFields, true, s.value)
+	_, err := s.fields(scopeShape, s.value)
+	return err
+}
+
+// symbol checks a symbol. The public schema wants a line of every symbol that is not a `field`.
+func (s *scanner) symbol() error {
+	seen, err := s.fields(symbolShape, s.value)
+	if err == nil && seen&(1<<lineIndex) == 0 && !s.isField {
+		s.push(step{key: symbolShape.fields[lineIndex].name})
+		s.note(MissingLine, "the key is missing, although symbol_type is not exactly field")
+		s.pop()
+	}
+	return err
 }
 
 // value checks a value of a scope, or of something in it.
@@ -89,6 +132,10 @@ func (s *scanner) value(f *field) error {
 		_, err = s.str(false)
 	case kindName:
 		err = s.name()
+	case kindSymbolType:
+		if err = s.name(); err == nil {
+			s.isField = string(s.text) == "field"
+		}
 	case kindStringOrNull:
 		err = s.stringOrNull()
 	case kindBool:
@@ -98,17 +145,15 @@ func (s *scanner) value(f *field) error {
 	case kindInt64:
 		_, err = s.integer(64)
 	case kindStrings:
-		_, err = s.array(s.stringElement)
+		err = s.list(f, s.stringElement)
 	case kindRanges:
-		_, err = s.array(s.rangeElement)
-	case kindSomeRanges:
-		err = s.some(s.rangeElement)
+		err = s.list(f, s.rangeElement)
 	case kindSpecifics:
 		err = s.specifics()
-	case kindSomeSymbols:
-		err = s.some(s.symbolElement)
+	case kindSymbols:
+		err = s.list(f, s.symbolElement)
 	case kindScopes:
-		err = s.some(s.scopeElement)
+		err = s.list(f, s.scopeElement)
 	}
 	return err
 }
@@ -118,21 +163,42 @@ func (s *scanner) stringElement(int) error {
 	return err
 }
 
-func (s *scanner) rangeElement(int) error  { return s.fields(rangeFields, true, s.value) }
-func (s *scanner) symbolElement(int) error { return s.fields(symbolFields, true, s.value) }
+func (s *scanner) rangeElement(int) error {
+	_, err := s.fields(rangeShape, s.value)
+	return err
+}
+
+func (s *scanner) symbolElement(int) error { return s.symbol() }
 func (s *scanner) scopeElement(int) error  { return s.scope() }
 
-// some checks an array that must not be empty.
-func (s *scanner) some(visit func(i int) error) error {
+const empty = "is empty, so it has to be left out"
+
+// list checks an array. Where the protocol leaves it to the server to drop an empty one, that is
+// only noted in lenient mode.
+func (s *scanner) list(f *field, visit func(i int) error) error {
 	count, err := s.array(visit)
-	if err == nil && count == 0 {
-		err = violate("is empty, so it has to be left out")
+	switch {
+	case err != nil || count > 0:
+	case f.full:
+		err = s.deviate(Empty, empty)
+	case s.found.lenient:
+		s.note(Empty, empty)
 	}
 	return err
 }
 
+// specifics checks a language_specifics object.
+func (s *scanner) specifics() error {
+	seen, err := s.fields(specificsShape, s.value)
+	if err == nil && seen == 0 && s.found.lenient {
+		s.note(Empty, empty)
+	}
+	return err
+}
+
+// name checks a string that is not empty, and keeps it in text.
 func (s *scanner) name() error {
-	length, err := s.str(false)
+	length, err := s.str(true)
 	if err == nil && length == 0 {
 		err = violate("is empty")
 	}
@@ -146,81 +212,4 @@ func (s *scanner) stringOrNull() error {
 	}
 	_, err = s.str(false)
 	return err
-}
-
-// fields checks an object that has the keys in table, each at most once, and in the table's order
-// if ordered is set.
-func (s *scanner) fields(table []field, ordered bool, visit func(*field) error) error {
-	var seen uint32
-	next := 0
-	err := s.object(func(key []byte) error {
-		i := indexOf(table, key)
-		switch {
-		case i < 0:
-			return violate("unknown key %q", cut(string(key)))
-		case seen&(1<<i) != 0:
-			return violate("the key %q occurs twice", key)
-		case ordered && i < next:
-			return violate("the key %q is out of order, it belongs before %q", key, table[next-1].name)
-		}
-		for ; ordered && next < i; next++ {
-			if table[next].required {
-				return violate("want the key %q before %q", table[next].name, key)
-			}
-		}
-		next = i + 1
-		seen |= 1 << i
-		if err := visit(&table[i]); err != nil {
-			return withinKey(err, table[i].name)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for i := range table {
-		if table[i].required && seen&(1<<i) == 0 {
-			return withinKey(violate("the key is missing"), table[i].name)
-		}
-	}
-	return nil
-}
-
-func indexOf(table []field, key []byte) int {
-	for i := range table {
-		if table[i].name == string(key) {
-			return i
-		}
-	}
-	return -1
-}
-
-// specifics checks a language_specifics object.
-func (s *scanner) specifics() error {
-	var seen uint32
-	var open map[string]struct{}
-	openBytes := 0
-	return s.object(func(key []byte) error {
-		if i := indexOf(specificsFields, key); i >= 0 {
-			if seen&(1<<i) != 0 {
-				return violate("the key %q occurs twice", key)
-			}
-			seen |= 1 << i
-			if err := s.value(&specificsFields[i]); err != nil {
-				return withinKey(err, specificsFields[i].name)
-			}
-			return nil
-		}
-		if _, ok := open[string(key)]; ok {
-			return violate("the key %q occurs twice", cut(string(key)))
-		}
-		if openBytes += len(key); openBytes > maxOpenKeyBytes {
-			return violate("more than %d bytes of keys", maxOpenKeyBytes)
-		}
-		if open == nil {
-			open = make(map[string]struct{})
-		}
-		open[string(key)] = struct{}{}
-		return s.skip()
-	})
 }

@@ -3,10 +3,12 @@ package devintake
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,20 +17,22 @@ import (
 )
 
 const (
-	fileSuffix  = ".json.gz"
-	eventSuffix = ".event.json"
-	tempPrefix  = ".incoming-"
+	gzipSuffix    = ".json.gz"
+	plainSuffix   = ".json"
+	eventSuffix   = ".event.json"
+	requestSuffix = ".request.json"
+	tempPrefix    = ".incoming-"
 )
 
 type sum = [sha256.Size]byte
 
-// body is a stored gzip: in memory, or in the file at path.
+// body is a stored file part: in memory, or in the file at path.
 type body struct {
 	bytes []byte
 	path  string
 }
 
-// Open opens the gzip of the batch.
+// Open opens the file part of the batch: gzip, unless the batch is plain.
 func (b Batch) Open() (io.ReadCloser, error) {
 	if b.body.path == "" {
 		return io.NopCloser(bytes.NewReader(b.body.bytes)), nil
@@ -40,7 +44,8 @@ func (b Batch) Open() (io.ReadCloser, error) {
 	return file, nil
 }
 
-// Gzip returns the gzip of the batch, which the caller must not change.
+// Gzip returns the file part of the batch, which the caller must not change: gzip, unless the batch
+// is plain.
 func (b Batch) Gzip() ([]byte, error) {
 	if b.body.path == "" {
 		return b.body.bytes, nil
@@ -105,34 +110,50 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// keep stores the gzip and the event of a batch. The gzip comes last: if it exists, the batch is
-// complete.
-func (s *spool) keep(key string, batchNum int, event []byte) (body, error) {
+// keep stores the file part, the event and what else is known of a batch. The file comes last: if it
+// exists, the batch is complete.
+func (s *spool) keep(b *batch, about asked) (body, error) {
 	if s.file == nil {
 		return body{bytes: bytes.Clone(s.memory.Bytes())}, nil
 	}
-	path := filepath.Join(s.dir, key, strconv.Itoa(batchNum))
-	if err := s.rename(path, event); err != nil {
+	path := filepath.Join(s.dir, uploadKey(b.uploadID), strconv.Itoa(b.batchNum))
+	request, err := json.Marshal(about)
+	if err == nil {
+		err = s.file.Close()
+	}
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o750)
+	}
+	if err == nil {
+		err = s.put(path+requestSuffix, request)
+	}
+	if err == nil {
+		err = s.put(path+eventSuffix, b.snapshot.Event)
+	}
+	suffix := gzipSuffix
+	if b.plain {
+		suffix = plainSuffix
+	}
+	if err == nil {
+		err = os.Rename(s.file.Name(), path+suffix)
+	}
+	if err != nil {
 		return body{}, &storeError{err}
 	}
-	return body{path: path + fileSuffix}, nil
+	return body{path: path + suffix}, nil
 }
 
-func (s *spool) rename(path string, event []byte) error {
-	if err := s.file.Close(); err != nil {
-		return err
+// put makes a file that is complete once it exists.
+func (s *spool) put(path string, content []byte) error {
+	temp := s.file.Name() + requestSuffix
+	err := os.WriteFile(temp, content, 0o600)
+	if err == nil {
+		err = os.Rename(temp, path)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, os.Remove(temp))
 	}
-	eventTemp := s.file.Name() + eventSuffix
-	if err := os.WriteFile(eventTemp, event, 0o600); err != nil {
-		return errors.Join(err, os.Remove(eventTemp))
-	}
-	if err := os.Rename(eventTemp, path+eventSuffix); err != nil {
-		return errors.Join(err, os.Remove(eventTemp))
-	}
-	return os.Rename(s.file.Name(), path+fileSuffix)
+	return nil
 }
 
 // discard removes the temporary file. After keep it does nothing.
@@ -144,41 +165,28 @@ func (s *spool) discard() {
 }
 
 // accept stores a checked batch unless it is already stored.
-func (in *Intake) accept(env envelope, runtimeID string, spooled *spool, event []byte) (Receipt, error) {
-	receipt := Receipt{
-		UploadID:        env.uploadID,
-		RuntimeID:       runtimeID,
-		Service:         env.service,
-		Env:             env.env,
-		Version:         env.version,
-		Language:        env.language,
-		BatchNum:        env.batchNum,
-		Final:           env.final,
-		ScopeCount:      env.scopeCount,
-		RawBytes:        env.rawBytes,
-		CompressedBytes: spooled.size,
-	}
-	arrived := newBatch(env, runtimeID, spooled.meter, event)
-	key := uploadKey(env.uploadID)
+func (in *Intake) accept(arrived *batch, about asked, spooled *spool) (Receipt, error) {
+	receipt := arrived.receipt()
+	key := uploadKey(arrived.uploadID)
 
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if stored := in.find(key, env.batchNum); stored != nil {
+	if stored := in.find(key, arrived.batchNum); stored != nil {
 		if stored.fileSum != arrived.fileSum || stored.eventSum != arrived.eventSum {
 			stored.snapshot.ConflictCount++
 			return Receipt{}, refuse(http.StatusConflict,
-				"batch %d of upload %s is stored with other bytes", env.batchNum, env.uploadID)
+				"batch %d of upload %s is stored with other bytes", arrived.batchNum, arrived.uploadID)
 		}
 		stored.snapshot.RepeatCount++
 		receipt.Repeat = true
 		return receipt, nil
 	}
-	kept, err := spooled.keep(key, env.batchNum, event)
+	kept, err := spooled.keep(arrived, about)
 	if err != nil {
 		return Receipt{}, err
 	}
 	arrived.snapshot.body = kept
-	in.add(key, arrived)
+	receipt.Deviations = in.add(key, arrived)
 	return receipt, nil
 }
 
@@ -212,11 +220,11 @@ func (in *Intake) loadUpload(name string) error {
 		return err
 	}
 	for _, entry := range entries {
-		num, ok := strings.CutSuffix(entry.Name(), fileSuffix)
-		if !ok {
+		num, suffix, ok := strings.Cut(entry.Name(), ".")
+		if suffix = "." + suffix; !ok || suffix != gzipSuffix && suffix != plainSuffix {
 			continue
 		}
-		b, err := in.loadBatch(filepath.Join(in.opts.Dir, name, num))
+		b, err := in.loadBatch(filepath.Join(in.opts.Dir, name, num), suffix)
 		if err != nil {
 			return fmt.Errorf("%s: %w", filepath.Join(name, entry.Name()), err)
 		}
@@ -229,27 +237,44 @@ func (in *Intake) loadUpload(name string) error {
 	return nil
 }
 
-// loadBatch checks the two files of a batch, given their path without suffix.
-func (in *Intake) loadBatch(path string) (*batch, error) {
-	event, err := os.ReadFile(filepath.Clean(path + eventSuffix))
+// loadBatch checks the files of a batch, given their path without suffix and the suffix of the file
+// part.
+func (in *Intake) loadBatch(path, suffix string) (*batch, error) {
+	text, err := os.ReadFile(filepath.Clean(path + eventSuffix))
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(filepath.Clean(path + fileSuffix))
+	about, err := loadAsked(path + requestSuffix)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(filepath.Clean(path + suffix))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	read := newMeter()
-	env, err := in.readFile(io.TeeReader(file, read))
+	read, content := newMeter(), &findings{lenient: in.opts.Lenient}
+	env, err := in.readFile(io.TeeReader(file, read), content)
 	if err != nil {
 		return nil, err
 	}
-	runtimeID, err := checkEvent(event, env, read.size)
+	ev, err := checkEvent(text, env, read.size, content)
 	if err != nil {
 		return nil, fmt.Errorf("event: %w", err)
 	}
-	b := newBatch(env, runtimeID, read, event)
-	b.snapshot.body = body{path: path + fileSuffix}
+	b := newBatch(env, ev, about, content, read, text)
+	b.snapshot.body = body{path: path + suffix}
 	return b, nil
+}
+
+// loadAsked loads what was stored beside a batch. Directories of older versions do not have it.
+func loadAsked(path string) (about asked, err error) {
+	text, err := os.ReadFile(filepath.Clean(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return about, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &about)
+	}
+	return about, err
 }

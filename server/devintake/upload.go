@@ -13,13 +13,18 @@ import (
 // Upload is a snapshot of one stored upload. Its metadata is that of the batch with the lowest
 // number.
 type Upload struct {
-	UploadID   string `json:"upload_id"`
-	RuntimeID  string `json:"runtime_id"`
-	Service    string `json:"service"`
-	Env        string `json:"env,omitempty"` // empty if there is none
-	Version    string `json:"version"`
+	UploadID  string `json:"upload_id"`
+	RuntimeID string `json:"runtime_id"`
+	Service   string `json:"service"`
+	// Env and Version are empty if there is none.
+	Env     string `json:"env,omitempty"`
+	Version string `json:"version,omitempty"`
+	// HasEnv and HasVersion are set if there is one, which may be empty.
+	HasEnv     bool   `json:"has_env"`
+	HasVersion bool   `json:"has_version"`
 	Language   string `json:"language"`
-	BatchCount int    `json:"batch_count"`
+	Sender
+	BatchCount int `json:"batch_count"`
 	// ScopeCount is the number of root scopes, including repeated ones.
 	ScopeCount int `json:"scope_count"`
 	// RawBytes is the size of all envelopes as JSON, CompressedBytes as gzip.
@@ -34,6 +39,8 @@ type Upload struct {
 	RepeatCount int `json:"repeat_count"`
 	// Violations are those of the current state: a hole is gone when the late batch arrives.
 	Violations []Violation `json:"violations"`
+	// Deviations are those of all batches, in the order of their kinds.
+	Deviations []Deviation `json:"deviations"`
 	// Batches are ordered by number. [Intake.Uploads] omits them.
 	Batches []Batch `json:"batches,omitempty"`
 }
@@ -51,8 +58,8 @@ const (
 	SeveralFinals ViolationKind = "several_finals"
 	// AfterFinal: a batch has a higher number than one that is final.
 	AfterFinal ViolationKind = "after_final"
-	// MetadataDiffers: the batches differ in service, env, version, language, runtime ID or the
-	// spelling of the upload ID.
+	// MetadataDiffers: the batches differ in service, env, version, language, runtime ID, parent
+	// ID, ddsource, the event's language or the spelling of the upload ID.
 	MetadataDiffers ViolationKind = "metadata_differs"
 )
 
@@ -67,18 +74,23 @@ type Violation struct {
 
 // Batch is a snapshot of one stored batch.
 type Batch struct {
-	BatchNum   int  `json:"batch_num"`
+	BatchNum int `json:"batch_num"`
+	Sender
 	Final      bool `json:"final"`
 	ScopeCount int  `json:"scope_count"`
-	// RawBytes is the envelope's size as JSON, CompressedBytes as gzip.
+	// RawBytes is the envelope's size as JSON, CompressedBytes that of the file part.
 	RawBytes        int64 `json:"raw_bytes"`
 	CompressedBytes int64 `json:"compressed_bytes"`
-	// SHA256 is the hash of the gzip in hexadecimal.
+	// Plain is set if the file part is not compressed.
+	Plain bool `json:"plain,omitempty"`
+	// SHA256 is the hash of the file part in hexadecimal.
 	SHA256 string `json:"sha256"`
 	// RepeatCount is how many times it came again with the same bytes.
 	RepeatCount int `json:"repeat_count"`
 	// ConflictCount is how many times it came again with other bytes.
 	ConflictCount int `json:"conflict_count"`
+	// Deviations are in the order of their kinds.
+	Deviations []Deviation `json:"deviations,omitempty"`
 	// Event is the event as received. It must not be changed.
 	Event json.RawMessage `json:"event"`
 
@@ -88,6 +100,7 @@ type Batch struct {
 // upload is the state of one upload, guarded by Intake.mu.
 type upload struct {
 	batches map[int]*batch
+	kinds   map[DeviationKind]bool // of its batches' deviations
 }
 
 type batch struct {
@@ -98,23 +111,60 @@ type batch struct {
 	snapshot  Batch
 }
 
-func newBatch(env envelope, runtimeID string, file *meter, event []byte) *batch {
+func newBatch(env envelope, ev event, about asked, content *findings, file *meter, text []byte) *batch {
 	fileSum := file.sum()
+	deviations := sumDeviations(slices.Clone(about.Deviations), content.list)
+	for i := range deviations {
+		deviations[i].BatchNum = env.batchNum
+	}
 	return &batch{
 		envelope:  env,
-		runtimeID: runtimeID,
-		eventSum:  sha256.Sum256(event),
+		runtimeID: ev.runtimeID,
+		eventSum:  sha256.Sum256(text),
 		fileSum:   fileSum,
 		snapshot: Batch{
-			BatchNum:        env.batchNum,
+			BatchNum: env.batchNum,
+			Sender: Sender{
+				Headers: about.Headers, DDSource: ev.ddsource, ParentID: ev.parentID, EventLanguage: ev.language,
+				Additional: env.additional, EventAdditional: ev.additional,
+			},
 			Final:           env.final,
 			ScopeCount:      env.scopeCount,
 			RawBytes:        env.rawBytes,
 			CompressedBytes: file.size,
+			Plain:           env.plain,
 			SHA256:          hex.EncodeToString(fileSum[:]),
-			Event:           event,
+			Deviations:      deviations,
+			Event:           text,
 		},
 	}
+}
+
+// receipt returns the receipt of a new batch, except its path and its deviations.
+func (b *batch) receipt() Receipt {
+	return Receipt{
+		UploadID: b.uploadID, RuntimeID: b.runtimeID,
+		Service: b.service, Env: b.env, Version: b.version, Language: b.language,
+		BatchNum: b.batchNum, Final: b.final,
+		ScopeCount: b.scopeCount, RawBytes: b.rawBytes, CompressedBytes: b.snapshot.CompressedBytes,
+	}
+}
+
+// identity is what all batches of an upload have in common.
+type identity struct {
+	metadata
+	runtimeID, parentID, ddsource, eventLanguage string
+}
+
+func (b *batch) identity() identity {
+	id := identity{
+		metadata: b.metadata, runtimeID: b.runtimeID,
+		ddsource: b.snapshot.DDSource, eventLanguage: b.snapshot.EventLanguage,
+	}
+	if b.snapshot.ParentID != nil {
+		id.parentID = *b.snapshot.ParentID
+	}
+	return id
 }
 
 // find returns a stored batch or nil. The caller must hold Intake.mu.
@@ -125,15 +175,24 @@ func (in *Intake) find(key string, batchNum int) *batch {
 	return nil
 }
 
-// add adds a batch. The caller must hold Intake.mu.
-func (in *Intake) add(key string, b *batch) {
+// add adds a batch, and returns its deviations of kinds that the upload did not have. The caller must
+// hold Intake.mu.
+func (in *Intake) add(key string, b *batch) []Deviation {
 	u, ok := in.uploads[key]
 	if !ok {
-		u = &upload{batches: make(map[int]*batch)}
+		u = &upload{batches: make(map[int]*batch), kinds: make(map[DeviationKind]bool)}
 		in.uploads[key] = u
 		in.order = append(in.order, u)
 	}
 	u.batches[b.batchNum] = b
+	var added []Deviation
+	for _, d := range b.snapshot.Deviations {
+		if !u.kinds[d.Kind] {
+			u.kinds[d.Kind] = true
+			added = append(added, d)
+		}
+	}
+	return added
 }
 
 // uploadKey returns the key of an upload. The case of a UUID does not matter.
@@ -148,9 +207,12 @@ func (u *upload) view(withBatches bool) Upload {
 		Service:    first.service,
 		Env:        first.env,
 		Version:    first.version,
+		HasEnv:     first.hasEnv,
+		HasVersion: first.hasVersion,
 		Language:   first.language,
+		Sender:     first.snapshot.Sender,
 		BatchCount: len(nums),
-		Violations: []Violation{},
+		Deviations: []Deviation{},
 	}
 	for _, num := range nums {
 		b := u.batches[num]
@@ -158,6 +220,7 @@ func (u *upload) view(withBatches bool) Upload {
 		view.RawBytes += b.rawBytes
 		view.CompressedBytes += b.snapshot.CompressedBytes
 		view.RepeatCount += b.snapshot.RepeatCount
+		view.Deviations = sumDeviations(view.Deviations, b.snapshot.Deviations)
 		if b.final {
 			view.FinalBatchNum = num
 		}
@@ -199,7 +262,7 @@ func (u *upload) violations(nums []int) []Violation {
 		if final == 0 && b.final {
 			final = num
 		}
-		if !differs && (b.metadata != first.metadata || b.runtimeID != first.runtimeID) {
+		if !differs && b.identity() != first.identity() {
 			differs = true
 			add(MetadataDiffers, num, "batch %d has other metadata than batch %d", num, nums[0])
 		}

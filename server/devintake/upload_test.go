@@ -94,7 +94,12 @@ func TestMetadataDiffers(t *testing.T) {
 		"service": func(r *request) {
 			r.envelope, r.event = strings.Replace(r.envelope, "shop", "x", 1), strings.Replace(r.event, "shop", "x", 1)
 		},
-		"env":        func(r *request) { r.envelope = strings.Replace(r.envelope, `"env":"prod",`, "", 1) },
+		"env": func(r *request) { r.envelope = strings.Replace(r.envelope, `"env":"prod",`, "", 1) },
+		"version": func(r *request) {
+			r.envelope, r.event = strings.Replace(r.envelope, `"version":"1.2",`, "", 1), strings.Replace(r.event, `"version":"1.2",`, "", 1)
+		},
+		"parent id":  func(r *request) { r.event = strings.Replace(r.event, "{", `{"parentId":"p",`, 1) },
+		"ddsource":   func(r *request) { r.event = strings.Replace(r.event, "dd_debugger", "ruby", 1) },
 		"runtime id": func(r *request) { r.event = strings.Replace(r.event, "r-1", "r-2", 1) },
 		"case": func(r *request) {
 			upper := strings.ToUpper(uploadID)
@@ -158,7 +163,10 @@ func TestStoresInDir(t *testing.T) {
 	for _, req := range requests {
 		mustAccept(t, in, req)
 	}
-	want := []string{uploadID + "/1.event.json", uploadID + "/1.json.gz", uploadID + "/2.event.json", uploadID + "/2.json.gz"}
+	var want []string
+	for _, name := range []string{"1.event.json", "1.json.gz", "1.request.json", "2.event.json", "2.json.gz", "2.request.json"} {
+		want = append(want, uploadID+"/"+name)
+	}
 	if got := filesIn(t, dir); !slices.Equal(got, want) {
 		t.Errorf("files %q, want %v", got, want)
 	}
@@ -198,6 +206,7 @@ func TestRefusesDamagedDir(t *testing.T) {
 	tests := map[string]func(root *os.Root) error{
 		"gzip":     func(root *os.Root) error { return root.WriteFile("1.json.gz", []byte("no"), 0o600) },
 		"event":    func(root *os.Root) error { return root.Remove("1.event.json") },
+		"request":  func(root *os.Root) error { return root.WriteFile("1.request.json", []byte("no"), 0o600) },
 		"mismatch": func(root *os.Root) error { return root.WriteFile("1.event.json", []byte("{}"), 0o600) },
 		"number": func(root *os.Root) error {
 			return errors.Join(root.Rename("1.json.gz", "2.json.gz"), root.Rename("1.event.json", "2.event.json"))
