@@ -3,6 +3,7 @@ package verify
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -10,10 +11,11 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/compare"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// expected is the content of a batch, except its scopes.
+// expected is the content of a batch, except its scopes. The metadata's open maps are not among it.
 type expected struct {
 	metadata *symdbv1.UploadMetadata
 	batchNum int
@@ -24,8 +26,12 @@ type sizes struct {
 	rawBytes, compressedBytes int64
 }
 
-// readBatch checks a batch and calls scope for each of its scopes, in order.
-func readBatch(batch Batch, want expected, scope func(map[string]any) error) (sizes, error) {
+// errStopped means that the consumer wants no more scopes.
+var errStopped = errors.New("stopped")
+
+// readBatch checks a batch and yields its scopes, in order. It returns errStopped once yield
+// returns false, and does not yield its errors.
+func readBatch(batch Batch, want expected, yield func(map[string]any, error) bool) (sizes, error) {
 	file, err := batch.Open()
 	if err != nil {
 		return sizes{}, fmt.Errorf("open: %w", err)
@@ -39,7 +45,7 @@ func readBatch(batch Batch, want expected, scope func(map[string]any) error) (si
 	}
 	member.Multistream(false)
 	raw := &countingReader{source: member}
-	if err := readEnvelope(raw, want, scope); err != nil {
+	if err := readEnvelope(raw, want, yield); err != nil {
 		return sizes{}, fmt.Errorf("envelope: %w", err)
 	}
 	if _, err := buffered.ReadByte(); !errors.Is(err, io.EOF) {
@@ -62,14 +68,16 @@ func (e expected) beforeScopes() []member {
 	if e.metadata.Env != nil {
 		members = append(members, member{"env", e.metadata.GetEnv()})
 	}
+	if e.metadata.Version != nil {
+		members = append(members, member{"version", e.metadata.GetVersion()})
+	}
 	return append(members,
-		member{"version", e.metadata.GetVersion()},
 		member{"language", e.metadata.GetLanguage()},
 		member{"upload_id", e.metadata.GetUploadId()},
 		member{"batch_num", integer(int64(e.batchNum))})
 }
 
-func readEnvelope(raw io.Reader, want expected, scope func(map[string]any) error) error {
+func readEnvelope(raw io.Reader, want expected, yield func(map[string]any, error) bool) error {
 	decoder := json.NewDecoder(raw)
 	decoder.UseNumber()
 	if err := expectToken(decoder, json.Delim('{')); err != nil {
@@ -80,7 +88,7 @@ func readEnvelope(raw io.Reader, want expected, scope func(map[string]any) error
 			return err
 		}
 	}
-	if err := readScopes(decoder, scope); err != nil {
+	if err := readScopes(decoder, yield); err != nil {
 		return err
 	}
 	if err := expectMember(decoder, member{"final", want.final}); err != nil {
@@ -95,7 +103,7 @@ func readEnvelope(raw io.Reader, want expected, scope func(map[string]any) error
 	return nil
 }
 
-func readScopes(decoder *json.Decoder, scope func(map[string]any) error) error {
+func readScopes(decoder *json.Decoder, yield func(map[string]any, error) bool) error {
 	if err := expectToken(decoder, "scopes"); err != nil {
 		return err
 	}
@@ -107,8 +115,8 @@ func readScopes(decoder *json.Decoder, scope func(map[string]any) error) error {
 		if err := decoder.Decode(&received); err != nil {
 			return fmt.Errorf("scopes[%d]: %w", i, err)
 		}
-		if err := scope(received); err != nil {
-			return fmt.Errorf("scopes[%d]: %w", i, err)
+		if !yield(received, nil) {
+			return errStopped
 		}
 	}
 	return expectToken(decoder, json.Delim(']'))
@@ -142,20 +150,25 @@ func checkEvent(event []byte, want expected, attachmentBytes int64) error {
 	if err := decoder.Decode(&received); err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	d := differ(map[string]any{
-		"ddsource":       "dd_debugger",
+	sent := map[string]any{
+		"ddsource":       cmp.Or(want.metadata.GetDdsource(), "dd_debugger"),
 		"type":           "symdb",
 		"service":        want.metadata.GetService(),
-		"version":        want.metadata.GetVersion(),
-		"language":       want.metadata.GetLanguage(),
+		"language":       cmp.Or(want.metadata.GetEventLanguage(), want.metadata.GetLanguage()),
 		"runtimeId":      want.metadata.GetRuntimeId(),
 		"uploadId":       want.metadata.GetUploadId(),
 		"batchNum":       integer(int64(want.batchNum)),
 		"final":          want.final,
 		"attachmentSize": integer(attachmentBytes),
-	}, received)
-	if d != nil {
-		return d
+	}
+	if want.metadata.Version != nil {
+		sent["version"] = want.metadata.GetVersion()
+	}
+	if want.metadata.ParentId != nil {
+		sent["parentId"] = want.metadata.GetParentId()
+	}
+	if all := compare.Values(sent, received); len(all) > 0 {
+		return fmt.Errorf("%s: sent %s, received %s", all[0].Path, all[0].A, all[0].B)
 	}
 	return nil
 }

@@ -2,13 +2,11 @@ package verify
 
 import (
 	"encoding/json"
-	"maps"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Object returns the JSON object of a scope, a symbol, or a part of one. Integers are a
@@ -16,27 +14,13 @@ import (
 //
 // It is written from docs/protocol.md and shares no code with the server, so that the
 // two can be compared.
-func Object(message proto.Message) map[string]any {
-	return object(message.ProtoReflect(), func(protoreflect.Name) bool { return false })
-}
+func Object(message proto.Message) map[string]any { return object(message.ProtoReflect()) }
 
-// ownObject returns the JSON object of a scope without its children, and without its
-// symbols unless withSymbols is set.
-func ownObject(scope *symdbv1.Scope, withSymbols bool) map[string]any {
-	return object(scope.ProtoReflect(), func(name protoreflect.Name) bool {
-		return name == childrenKey || name == "symbols" && !withSymbols
-	})
-}
-
-// object leaves out the fields of message, but not of its fields, for which skip is true.
-func object(message protoreflect.Message, skip func(protoreflect.Name) bool) map[string]any {
+func object(message protoreflect.Message) map[string]any {
 	fields := message.Descriptor().Fields()
 	out := make(map[string]any, fields.Len())
 	for i := range fields.Len() {
 		field := fields.Get(i)
-		if skip(field.Name()) {
-			continue
-		}
 		switch {
 		case field.IsMap():
 		case field.IsList():
@@ -49,19 +33,16 @@ func object(message protoreflect.Message, skip func(protoreflect.Name) bool) map
 			out[string(field.Name())] = nil
 		}
 	}
-	if specifics, ok := message.Interface().(*symdbv1.LanguageSpecifics); ok {
-		addOpenKeys(out, specifics)
+	if open, ok := message.Interface().(interface {
+		GetAdditional() map[string]*structpb.Value
+	}); ok {
+		for key, value := range open.GetAdditional() {
+			if _, typed := out[key]; !typed {
+				out[key] = value.AsInterface()
+			}
+		}
 	}
 	return out
-}
-
-// addOpenKeys adds the keys of the open map. Typed keys override them.
-func addOpenKeys(out map[string]any, specifics *symdbv1.LanguageSpecifics) {
-	typed := maps.Clone(out)
-	for key, value := range specifics.GetAdditional() {
-		out[key] = value.AsInterface()
-	}
-	maps.Copy(out, typed)
 }
 
 func array(field protoreflect.FieldDescriptor, list protoreflect.List) []any {
@@ -74,7 +55,7 @@ func array(field protoreflect.FieldDescriptor, list protoreflect.List) []any {
 
 func value(field protoreflect.FieldDescriptor, v protoreflect.Value) any {
 	if field.Message() != nil {
-		return object(v.Message(), func(protoreflect.Name) bool { return false })
+		return object(v.Message())
 	}
 	if n, ok := v.Interface().(int32); ok {
 		return json.Number(strconv.FormatInt(int64(n), 10))

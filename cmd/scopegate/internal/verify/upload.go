@@ -1,18 +1,20 @@
 // Package verify compares what an intake received with what a client sent.
 //
 // Start with [Upload]. It reads each batch with the standard library alone, checks the
-// envelope and the event, and compares the scopes one by one with those sent, also if
-// they were split. At most one part of a scope, and the scope, is in memory.
+// envelope and the event, and compares the scopes with those sent, also if they were split,
+// by package compare.
 //
 // Its errors are for debugging the server or the client. To check batches alone, use
 // server/devintake.
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/compare"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -20,7 +22,7 @@ import (
 type Batch struct {
 	// Event is the JSON of the event part.
 	Event []byte
-	// Open opens the file part.
+	// Open opens the file part. It is called up to twice.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -36,23 +38,63 @@ type Result struct {
 }
 
 // Upload compares the batches of one complete upload, in the order of their numbers, with
-// the metadata and the scopes that were sent. The error is the first difference, with its
-// batch and its path in the scope.
+// the metadata and the scopes that were sent. It may range over sent twice. The error is the
+// first difference, with its batch or its path in the scopes.
 func Upload(metadata *symdbv1.UploadMetadata, sent iter.Seq2[*symdbv1.Scope, error], batches []Batch) (Result, error) {
-	next, stop := iter.Pull2(sent)
-	defer stop()
-	c := &comparison{nextSent: next}
 	result := Result{BatchCount: len(batches)}
-	for i, batch := range batches {
-		want := expected{metadata: metadata, batchNum: i + 1, final: i == len(batches)-1}
-		sizes, err := readBatch(batch, want, c.take)
-		if err != nil {
-			return result, fmt.Errorf("batch %d: %w", i+1, err)
+	received := func(yield func(map[string]any, error) bool) {
+		result.RawBytes, result.CompressedBytes = 0, 0
+		for i, batch := range batches {
+			want := expected{metadata: metadata, batchNum: i + 1, final: i == len(batches)-1}
+			sizes, err := readBatch(batch, want, yield)
+			if errors.Is(err, errStopped) {
+				return
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("batch %d: %w", i+1, err))
+				return
+			}
+			result.RawBytes += sizes.rawBytes
+			result.CompressedBytes += sizes.compressedBytes
 		}
-		result.RawBytes += sizes.rawBytes
-		result.CompressedBytes += sizes.compressedBytes
 	}
-	err := c.finish()
-	result.ScopeCount, result.PartCount = c.sentCount, c.partCount
-	return result, err
+	report, err := compare.Uploads(
+		compare.Upload{Name: "sent", Scopes: objects(sent)},
+		compare.Upload{Name: "received", Scopes: received},
+		compare.Options{Exact: true, Limit: 1},
+	)
+	if err != nil {
+		return result, err
+	}
+	result.ScopeCount, result.PartCount = report.A.PartCount, report.B.PartCount
+	if report.Equal() {
+		return result, nil
+	}
+	return result, differenceError(report.Differences[0])
+}
+
+// objects returns the JSON objects of scopes.
+func objects(scopes iter.Seq2[*symdbv1.Scope, error]) iter.Seq2[map[string]any, error] {
+	return func(yield func(map[string]any, error) bool) {
+		for scope, err := range scopes {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(Object(scope), nil) {
+				return
+			}
+		}
+	}
+}
+
+func differenceError(d compare.Difference) error {
+	switch d.Kind {
+	case compare.Missing:
+		return fmt.Errorf("%s: sent, but not received", d.Place())
+	case compare.Added:
+		return fmt.Errorf("%s: received, but not sent", d.Place())
+	case compare.Different:
+	}
+	return fmt.Errorf("%s: sent %s, received %s", d.Place(), d.A, d.B)
 }

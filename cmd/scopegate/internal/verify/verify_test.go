@@ -153,50 +153,50 @@ func TestUploadFindsDifferences(t *testing.T) {
 		"line": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0].Scopes[2].EndLine = 1
 			return s
-		}), `batch 1: envelope: scopes[0]: scope 0 sent, FILE "a.rb": scopes[2]: end_line: sent 0, received 1`},
+		}), `FILE "a.rb" > METHOD "m": end_line: sent 0, received 1`},
 		"null": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0].Symbols[0].Type = new("")
 			return s
-		}), `symbols[0].type: sent null, received ""`},
+		}), `FILE "a.rb" > LOCAL "x": type: sent null, received ""`},
 		"number": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0].LanguageSpecifics.Additional["weight"] = structpb.NewNumberValue(0.25)
 			return s
-		}), "language_specifics.weight: sent 0.5, received 0.25"},
+		}), `FILE "a.rb": language_specifics.weight: sent 0.5, received 0.25`},
 		"absent": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[1].Name = nil
 			return s
-		}), `name: sent "b.rb", received nothing`},
+		}), `FILE "b.rb": sent, but not received`},
 		"present": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[1].SourceFile = new("")
 			return s
-		}), `source_file: sent nothing, received ""`},
+		}), `FILE "b.rb": source_file: sent nothing, received ""`},
 		"child missing": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0].Scopes = s[0].Scopes[:2]
 			return s
-		}), `scopes[1]: scope 0 sent, FILE "a.rb": end_line: sent 9, received 0`},
+		}), `FILE "a.rb" > METHOD "m": sent, but not received`},
 		"child too many": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[1].Scopes = []*symdbv1.Scope{{ScopeType: "METHOD"}}
 			return s
-		}), "more than the 0 children sent"},
+		}), `FILE "b.rb" > METHOD: received, but not sent`},
 		"grandchild missing": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0].Scopes[0].Scopes = nil
 			return s
-		}), "the scope before it is incomplete"},
+		}), `FILE "a.rb" > local > inner: sent 2 times, received once`},
 		"order": {changed(func(s []*symdbv1.Scope) []*symdbv1.Scope {
 			s[0], s[1] = s[1], s[0]
 			return s
-		}), "scope 0 sent"},
+		}), `scopes[0]: sent FILE "a.rb", received FILE "b.rb"`},
 		"scope missing": {
 			changed(func(s []*symdbv1.Scope) []*symdbv1.Scope { return s[:1] }),
-			`scope 1 sent, FILE "b.rb", was not received`,
+			`FILE "b.rb": sent, but not received`,
 		},
 		"scope twice": {
 			changed(func(s []*symdbv1.Scope) []*symdbv1.Scope { return append(s, s[1]) }),
-			"received more than the 2 scopes sent",
+			`FILE "b.rb": sent once, received 2 times`,
 		},
-		"part missing":            {part(func(p []*symdbv1.Scope) { p[2] = p[3] }), `scopes[2]: scope 0 sent, FILE "a.rb": end_line`},
-		"symbols in a later part": {part(func(p []*symdbv1.Scope) { p[1].Symbols = p[0].GetSymbols() }), "symbols: sent nothing"},
-		"part of another root":    {part(func(p []*symdbv1.Scope) { p[1].EndLine = 3 }), "end_line: sent 9, received 3"},
+		"part missing":            {part(func(p []*symdbv1.Scope) { p[2] = p[3] }), `FILE "a.rb" > METHOD "m": sent, but not received`},
+		"symbols in a later part": {part(func(p []*symdbv1.Scope) { p[1].Symbols = p[0].GetSymbols() }), `FILE "a.rb" > LOCAL "x": received, but not sent`},
+		"part of another root":    {part(func(p []*symdbv1.Scope) { p[1].EndLine = 3 }), `FILE "a.rb": end_line: sent 9, received 3`},
 		"env":                     {strings.Replace(envelope(t, 1, true, sent()...), `"test"`, `"prod"`, 1), "env: received prod"},
 		"no env":                  {strings.Replace(envelope(t, 1, true, sent()...), `"env":"test",`, ``, 1), "received version, expected env"},
 		"batch number":            {envelope(t, 2, true, sent()...), "batch_num: received 2, expected 1"},
@@ -249,5 +249,5 @@ func ExampleUpload() {
 	scopes := func(yield func(*symdbv1.Scope, error) bool) { yield(scope, nil) }
 	_, err := verify.Upload(metadata, scopes, nil)
 	fmt.Println(err)
-	// Output: scope 0 sent, FILE "", was not received
+	// Output: FILE: sent, but not received
 }
