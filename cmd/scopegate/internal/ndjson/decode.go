@@ -17,15 +17,16 @@ import (
 // maxDepth bounds how deep objects and arrays may be nested. No server accepts as many.
 const maxDepth = 1000
 
-// Decode reads one scope, which shares no memory with line. Its errors are an [*Error].
-func Decode(line []byte) (*symdbv1.Scope, error) { return decode(line, 0) }
+// Decode reads a line: one scope, or the scopes of an envelope. They share no memory with line. Its
+// errors are an [*Error].
+func Decode(line []byte) ([]*symdbv1.Scope, error) { return decode(line, 0) }
 
-func decode(line []byte, number int) (*symdbv1.Scope, error) {
+func decode(line []byte, number int) ([]*symdbv1.Scope, error) {
 	d := decoder{line: line, tokens: json.NewDecoder(bytes.NewReader(line))}
 	d.tokens.UseNumber()
-	scope, err := d.root()
+	scopes, err := d.scopes()
 	if err == nil {
-		return scope, nil
+		return scopes, nil
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -42,18 +43,34 @@ type decoder struct {
 	path   []step
 }
 
-func (d *decoder) root() (*symdbv1.Scope, error) {
+func (d *decoder) scopes() ([]*symdbv1.Scope, error) {
 	if !utf8.Valid(d.line) {
 		return nil, d.wrong("not valid UTF-8")
 	}
-	scope := &symdbv1.Scope{}
-	if err := d.message(scope.ProtoReflect()); err != nil {
+	if err := d.begin('{', "an object"); err != nil {
+		return nil, err
+	}
+	root := &symdbv1.Scope{}
+	seen, err := d.members(root.ProtoReflect())
+	if err != nil {
+		return nil, err
+	}
+	scopes := []*symdbv1.Scope{root}
+	if isEnvelope(seen) {
+		scopes = root.GetScopes()
+	} else if err := d.complete(root.ProtoReflect(), seen); err != nil {
 		return nil, err
 	}
 	if _, err := d.tokens.Token(); !errors.Is(err, io.EOF) {
 		return nil, d.wrong("text follows the scope; each scope takes a line of its own")
 	}
-	return scope, nil
+	return scopes, nil
+}
+
+// isEnvelope reports whether an object with these keys, which was read as a scope, is the envelope
+// of a batch. What it has beside its scopes is then among the additional keys.
+func isEnvelope(seen map[string]bool) bool {
+	return seen["scopes"] && seen["service"] && !seen["scope_type"]
 }
 
 func (d *decoder) wrong(format string, args ...any) *Error {
@@ -119,14 +136,18 @@ func (d *decoder) begin(delimiter json.Delim, kind string) error {
 	if err != nil {
 		return err
 	}
+	return d.expect(token, delimiter, kind)
+}
+
+func (d *decoder) expect(token json.Token, delimiter json.Delim, kind string) error {
 	if token != delimiter {
 		return d.wrong("%s, not %s", kindOf(token), kind)
 	}
 	return nil
 }
 
-// members calls member for each key of an object whose delimiter was read.
-func (d *decoder) members(member func(key string) error) error {
+// object calls member for each key of an object whose delimiter was read.
+func (d *decoder) object(member func(key string) error) error {
 	for d.tokens.More() {
 		token, err := d.token()
 		if err != nil {

@@ -1,11 +1,11 @@
-// Package ndjson reads scopes from newline-delimited JSON: one root scope a line, as
-// docs/ndjson.md describes.
+// Package ndjson reads scopes from newline-delimited JSON: one root scope a line, or the
+// envelope of a batch, as docs/ndjson.md describes.
 //
-// Start with [Scopes], or with [Decode] for a single scope. Both are strict: they refuse
-// unknown and repeated keys, values of another type, and integers out of range. Only
-// language_specifics may have other keys, which go to its open map.
+// Start with [Scopes], or with [Decode] for a single line. Both refuse repeated keys, values
+// of another type, and integers out of range. Unknown keys go to the open maps of a scope, a
+// symbol and language_specifics. Null is an absent field.
 //
-// It is not a general JSON decoder, and does not read the envelope of a batch.
+// It is not a general JSON decoder, and ignores what an envelope has beside its scopes.
 package ndjson
 
 import (
@@ -47,9 +47,15 @@ func Scopes(r io.Reader, maxLineBytes int) iter.Seq2[*symdbv1.Scope, error] {
 			if len(line) == 0 {
 				continue
 			}
-			scope, err := decode(line, lines.number)
-			if !yield(scope, err) || err != nil {
+			scopes, err := decode(line, lines.number)
+			if err != nil {
+				yield(nil, err)
 				return
+			}
+			for _, scope := range scopes {
+				if !yield(scope, nil) {
+					return
+				}
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -35,7 +36,7 @@ func TestDecodeGolden(t *testing.T) {
 	if err := prototext.Unmarshal(text, want); err != nil {
 		t.Fatal(err)
 	}
-	got, err := ndjson.Decode(line)
+	got, err := decodeOne(line)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,17 +45,27 @@ func TestDecodeGolden(t *testing.T) {
 	}
 }
 
+// decodeOne decodes a line of one scope.
+func decodeOne(line []byte) (*symdbv1.Scope, error) {
+	scopes, err := ndjson.Decode(line)
+	if err != nil {
+		return nil, err
+	}
+	if len(scopes) != 1 {
+		return nil, fmt.Errorf("%d scopes, want 1", len(scopes))
+	}
+	return scopes[0], nil
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	const scope = `"scope_type":"FILE","start_line":0,"end_line":0`
 	specifics := func(members string) string { return `{` + scope + `,"language_specifics":{` + members + `}}` }
 	for line, want := range map[string]string{
-		``:                               "the JSON ends too early",
-		`{`:                              "the JSON ends too early",
-		`[]`:                             "an array, not an object",
-		`{` + scope + `} {}`:             "text follows the scope",
-		`{` + scope + `,"colour":"red"}`: "colour: unknown key",
-		`{` + scope + `,"a b":1}`:        `"a b": unknown key`,
+		``:                   "the JSON ends too early",
+		`{`:                  "the JSON ends too early",
+		`[]`:                 "an array, not an object",
+		`{` + scope + `} {}`: "text follows the scope",
 		`{` + scope + `,"name":"` + "\xff" + `"}`:         "not valid UTF-8",
 		`{` + scope + `,"start_line":1}`:                  "start_line: the key occurs twice",
 		`{"start_line":0,"end_line":0}`:                   "the key scope_type is missing",
@@ -64,15 +75,20 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"start_line":1.0}`:                              "start_line: 1.0 is not an integer of 32 bits",
 		`{"start_line":2147483648}`:                       "start_line: 2147483648 is not an integer of 32 bits",
 		`{"start_line":"1"}`:                              "start_line: a string, not an integer",
-		`{"source_file":null}`:                            "source_file: null, not a string",
 		`{"has_injectible_lines":1}`:                      "has_injectible_lines: a number, not a boolean",
 		`{"injectible_lines":{}}`:                         "injectible_lines: an object, not an array",
-		`{"injectible_lines":[{"start":null}]}`:           "injectible_lines[0].start: null, not an integer",
+		`{"injectible_lines":[{"colour":1}]}`:             "injectible_lines[0].colour: unknown key",
+		`{"injectible_lines":[{"a b":1}]}`:                `injectible_lines[0]."a b": unknown key`,
+		`{` + scope + `,"colour":1,"colour":2}`:           "colour: the key occurs twice",
+		`{` + scope + `,"colour":9007199254740993}`:       "colour: a double can't hold the integer 9007199254740993 exactly",
+		`{"symbols":[{"name":null}]}`:                     "symbols[0].name: null, not a string",
+		`{"service":"shop","language":"ruby"}`:            "the key scope_type is missing",
+		`{"service":"shop","scopes":[{}]}`:                "scopes[0]: the key scope_type is missing",
+		`{"service":"shop","scopes":[],"scope_type":""}`:  "scope_type: is empty",
 		`{"symbols":[{"name":"x","type":null}]}`:          "symbols[0]: the key symbol_type is missing",
 		`{"symbols":[{"symbol_type":"arg"}]}`:             "symbols[0]: the key name is missing",
-		`{"symbols":[{"type":7}]}`:                        "symbols[0].type: a number, not a string or null",
+		`{"symbols":[{"type":7}]}`:                        "symbols[0].type: a number, not a string",
 		`{"scopes":[{` + scope + `},{"symbols":[null]}]}`: "scopes[1].symbols[0]: null, not an object",
-		specifics(`"arity":null`):                         "language_specifics.arity: null, not an integer",
 		specifics(`"interfaces":["a",1]`):                 "language_specifics.interfaces[1]: a number, not a string",
 		specifics(`"x":1,"x":2`):                          "language_specifics.x: the key occurs twice",
 		specifics(`"x":{"y":1,"y":2}`):                    "language_specifics.x.y: the key occurs twice",
@@ -108,9 +124,12 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// What a message of the API may leave out may be left out of a line.
+// What a message of the API may leave out may be left out of a line, or be null.
 func TestDecodeIsAsLenientAsTheAPI(t *testing.T) {
 	t.Parallel()
+	object := func(members map[string]*structpb.Value) *structpb.Value {
+		return structpb.NewStructValue(&structpb.Struct{Fields: members})
+	}
 	for line, want := range map[string]*symdbv1.Scope{
 		`{"scope_type":"FILE"}`:                {ScopeType: "FILE"},
 		`{"scope_type":"FILE","end_line":7}`:   {ScopeType: "FILE", EndLine: 7},
@@ -119,12 +138,58 @@ func TestDecodeIsAsLenientAsTheAPI(t *testing.T) {
 			ScopeType: "FILE",
 			Symbols:   []*symdbv1.Symbol{{Name: new(""), SymbolType: "arg"}, {Name: new("x"), SymbolType: "arg"}},
 		},
-		`{"scope_type":"FILE","injectible_lines":[{},{"end":3}]}`: {
+		`{"scope_type":"FILE","injectible_lines":[{},{"end":3,"start":null}]}`: {
 			ScopeType: "FILE", InjectibleLines: []*symdbv1.LineRange{{}, {End: 3}},
 		},
+		`{"name":null,"scope_type":"FILE","source_file":null,"start_line":null,"end_line":null,"has_injectible_lines":null,` +
+			`"injectible_lines":null,"language_specifics":null,"symbols":null,"scopes":null}`: {ScopeType: "FILE"},
+		`{"scope_type":"FILE","injectible_lines":[],"language_specifics":{},"symbols":[],"scopes":[]}`: {
+			ScopeType: "FILE", LanguageSpecifics: &symdbv1.LanguageSpecifics{},
+		},
+		`{"scope_type":"FILE","language_specifics":{"arity":null,"interfaces":null,"annotations":[],"new":null}}`: {
+			ScopeType: "FILE", LanguageSpecifics: &symdbv1.LanguageSpecifics{
+				Additional: map[string]*structpb.Value{"new": structpb.NewNullValue()},
+			},
+		},
+		`{"scope_type":"FILE","symbols":[{"name":"x","symbol_type":"arg","line":null,"language_specifics":null,"new":1}],` +
+			`"colour":{"a b":[]},"additional":null}`: {
+			ScopeType: "FILE",
+			Symbols: []*symdbv1.Symbol{{
+				Name: new("x"), SymbolType: "arg", Additional: map[string]*structpb.Value{"new": structpb.NewNumberValue(1)},
+			}},
+			Additional: map[string]*structpb.Value{
+				"colour":     object(map[string]*structpb.Value{"a b": structpb.NewListValue(&structpb.ListValue{})}),
+				"additional": structpb.NewNullValue(),
+			},
+		},
 	} {
-		if got, err := ndjson.Decode([]byte(line)); err != nil || !proto.Equal(got, want) {
+		if got, err := decodeOne([]byte(line)); err != nil || !proto.Equal(got, want) {
 			t.Errorf("%s: got %v, %v; want %v", line, got, err, want)
+		}
+	}
+}
+
+// An envelope stands for its scopes, in any order of its keys.
+func TestDecodeEnvelope(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string][]string{
+		`{"service":"shop","env":"","version":null,"language":"go","scopes":[` +
+			`{"scope_type":"package","name":"a"},{"scope_type":"package","name":"b"}],"upload_id":"x","batch_num":1,"final":true}`: {"a", "b"},
+		`{"scopes":[{"scope_type":"package","name":"a"}],"schema_version":1,"service":"shop"}`: {"a"},
+		`{"service":"shop","scopes":[]}`:   nil,
+		`{"service":"shop","scopes":null}`: nil,
+		`{"service":"of a scope","scopes":[{"scope_type":"x"}],"scope_type":"FILE","name":"c"}`: {"c"},
+	} {
+		scopes, err := ndjson.Decode([]byte(line))
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		var got []string
+		for _, scope := range scopes {
+			got = append(got, scope.GetName())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: scopes %q, want %q", line, got, want)
 		}
 	}
 }
@@ -141,7 +206,7 @@ func TestDecodeEscapes(t *testing.T) {
 		`\\\ufffd`:                 "\\\ufffd",
 		`\u0000\u00e9\"\/`:         "\x00é\"/",
 	} {
-		scope, err := ndjson.Decode([]byte(`{"scope_type":"FILE","name":"` + literal + `"}`))
+		scope, err := decodeOne([]byte(`{"scope_type":"FILE","name":"` + literal + `"}`))
 		if err != nil || scope.GetName() != want {
 			t.Errorf("%s: %q, %v, want %q", literal, scope.GetName(), err, want)
 		}
@@ -153,9 +218,10 @@ const line = `{"scope_type":"FILE","name":"a","start_line":0,"end_line":9}`
 func TestScopesReadsLines(t *testing.T) {
 	t.Parallel()
 	const mark = "\ufeff"
-	input := mark + "\r\n" + mark + line + "\r\n \t\n" + line + "\n" + mark + "\n" + mark + " " + line
+	envelope := `{"service":"","scopes":[` + strings.TrimSpace(line) + `]}`
+	input := mark + "\r\n" + mark + line + "\r\n \t\n" + envelope + "\n" + mark + "\n" + mark + " " + line
 	count := 0
-	for scope, err := range ndjson.Scopes(iotest.OneByteReader(strings.NewReader(input)), len(mark+line)+1) {
+	for scope, err := range ndjson.Scopes(iotest.OneByteReader(strings.NewReader(input)), len(mark+envelope)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +278,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ndjson.Decode(line)
+		got, err := decodeOne(line)
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
@@ -235,6 +301,7 @@ func scopes(depth int) *rapid.Generator[*symdbv1.Scope] {
 			LanguageSpecifics:  specifics(t),
 			Symbols:            rapid.SliceOfN(symbols(), 0, 2).Draw(t, "symbols"),
 		}
+		s.Additional = additional(t)
 		if depth > 0 {
 			s.Scopes = rapid.SliceOfN(scopes(depth-1), 0, 2).Draw(t, "scopes")
 		}
@@ -250,6 +317,7 @@ func symbols() *rapid.Generator[*symdbv1.Symbol] {
 			SymbolType:        rapid.StringN(1, 8, -1).Draw(t, "symbol_type"),
 			Line:              rapid.Ptr(rapid.Int32(), true).Draw(t, "line"),
 			LanguageSpecifics: specifics(t),
+			Additional:        additional(t),
 		}
 	})
 }
@@ -273,11 +341,16 @@ func specifics(t *rapid.T) *symdbv1.LanguageSpecifics {
 		Arity:               rapid.Ptr(rapid.Int32(), true).Draw(t, "arity"),
 		PrependedModules:    texts.Draw(t, "prepended_modules"),
 	}
+	l.Additional = additional(t)
+	return l
+}
+
+func additional(t *rapid.T) map[string]*structpb.Value {
 	open := rapid.StringMatching(`new_[a-z]{0,3}`)
 	if fields := rapid.MapOfN(open, values(2), 0, 3).Draw(t, "additional"); len(fields) > 0 {
-		l.Additional = fields
+		return fields
 	}
-	return l
+	return nil
 }
 
 func values(depth int) *rapid.Generator[*structpb.Value] {
@@ -316,28 +389,31 @@ func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		line, line + line, `{"scopes":[{}]}`, `{"scope_type":"a","start_line":-0,"end_line":2147483647}`,
 		`{"scope_type":"\ud800","start_line":0,"end_line":0,"language_specifics":{"x":[1.5e3,{"":null}]}}`,
-		"{\"scope_type\":\"\xff\"}", `{"scope_type":"a",}`, `[`, ``,
+		"{\"scope_type\":\"\xff\"}", `{"scope_type":"a",}`, `[`, ``, `{"scopes":[{"scope_type":"a","x":null}],"service":null}`,
+		`{"scope_type":"a","name":null,"symbols":[{"name":"","symbol_type":"b","type":null,"x":{}}],"scopes":[],"x":[null]}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		scope, err := ndjson.Decode(input)
+		scopes, err := ndjson.Decode(input)
 		if err != nil {
-			if _, ok := errors.AsType[*ndjson.Error](err); !ok || err.Error() == "" || scope != nil {
-				t.Fatalf("got %v, %#v, want an error of its type with a text, and no scope", scope, err)
+			if _, ok := errors.AsType[*ndjson.Error](err); !ok || err.Error() == "" || scopes != nil {
+				t.Fatalf("got %v, %#v, want an error of its type with a text, and no scopes", scopes, err)
 			}
 			return
 		}
 		if !json.Valid(input) {
 			t.Fatal("accepts what is not JSON")
 		}
-		written, err := json.Marshal(verify.Object(scope))
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := ndjson.Decode(written)
-		if err != nil || !proto.Equal(again, scope) {
-			t.Fatalf("written as %s, read as %v, %v; want %v", written, again, err, scope)
+		for _, scope := range scopes {
+			written, err := json.Marshal(verify.Object(scope))
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := decodeOne(written)
+			if err != nil || !proto.Equal(again, scope) {
+				t.Fatalf("written as %s, read as %v, %v; want %v", written, again, err, scope)
+			}
 		}
 	})
 }

@@ -7,13 +7,6 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
-
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
-)
-
-const (
-	symbolName protoreflect.FullName = "symdb.v1.Symbol.name"
-	symbolType protoreflect.FullName = "symdb.v1.Symbol.type"
 )
 
 // isKind reports whether a field is a scope's or a symbol's kind: a string that must not
@@ -22,16 +15,27 @@ func isKind(field protoreflect.FieldDescriptor) bool {
 	return field.Kind() == protoreflect.StringKind && !field.IsList() && !field.HasPresence()
 }
 
-// message reads an object into m. Its keys are the names of m's fields. Other keys of
-// language specifics go to the open map.
+// isNeeded reports whether an object must have the field's key, and not as null.
+func isNeeded(field protoreflect.FieldDescriptor) bool {
+	return isKind(field) || field.FullName() == "symdb.v1.Symbol.name"
+}
+
+// message reads an object, whose delimiter was read, into m.
 func (d *decoder) message(m protoreflect.Message) error {
-	if err := d.begin('{', "an object"); err != nil {
+	seen, err := d.members(m)
+	if err != nil {
 		return err
 	}
+	return d.complete(m, seen)
+}
+
+// members is message without the check for missing keys. It returns the object's keys. Those that are
+// not the names of m's fields go to its open map.
+func (d *decoder) members(m protoreflect.Message) (seen map[string]bool, err error) {
 	fields := m.Descriptor().Fields()
-	specifics, isOpen := m.Interface().(*symdbv1.LanguageSpecifics)
-	seen := make(map[string]bool)
-	err := d.members(func(key string) (err error) {
+	open := fields.ByName("additional")
+	seen = make(map[string]bool)
+	err = d.object(func(key string) error {
 		if seen[key] {
 			return d.wrong("the key occurs twice")
 		}
@@ -40,60 +44,77 @@ func (d *decoder) message(m protoreflect.Message) error {
 		switch {
 		case field != nil && !field.IsMap():
 			return d.field(m, field)
-		case !isOpen:
+		case open == nil:
 			return d.wrong("unknown key")
-		case specifics.Additional == nil:
-			specifics.Additional = make(map[string]*structpb.Value)
 		}
-		specifics.Additional[key], err = d.value()
+		value, err := d.value()
+		if err == nil {
+			m.Mutable(open).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfMessage(value.ProtoReflect()))
+		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
+	return seen, err
+}
+
+// complete fails if m lacks a key that is needed.
+func (d *decoder) complete(m protoreflect.Message, seen map[string]bool) error {
+	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		field := fields.Get(i)
-		if (isKind(field) || field.FullName() == symbolName) && !seen[string(field.Name())] {
+		if isNeeded(field) && !seen[string(field.Name())] {
 			return d.wrong("the key %s is missing", field.Name())
 		}
 	}
 	return nil
 }
 
+// field reads the value of a field. Null is an absent field.
 func (d *decoder) field(m protoreflect.Message, field protoreflect.FieldDescriptor) error {
+	token, err := d.token()
+	if err != nil || token == nil && !isNeeded(field) {
+		return err
+	}
 	switch {
 	case field.IsList():
-		if err := d.begin('[', "an array"); err != nil {
+		if err := d.expect(token, '[', "an array"); err != nil {
 			return err
 		}
 		list := m.Mutable(field).List()
-		return d.elements(func() error {
-			if field.Message() != nil {
-				return d.message(list.AppendMutable().Message())
-			}
-			v, err := d.scalar(field)
-			if err == nil {
-				list.Append(v)
-			}
-			return err
-		})
+		return d.elements(func() error { return d.element(list, field) })
 	case field.Message() != nil:
+		if err := d.expect(token, '{', "an object"); err != nil {
+			return err
+		}
 		return d.message(m.Mutable(field).Message())
 	}
-	v, err := d.scalar(field)
-	if err == nil && v.IsValid() {
+	v, err := d.scalar(field, token)
+	if err == nil {
 		m.Set(field, v)
 	}
 	return err
 }
 
-// scalar reads a boolean, an integer or a string. Only a symbol's type can be null, which
-// is the invalid value.
-func (d *decoder) scalar(field protoreflect.FieldDescriptor) (none protoreflect.Value, err error) {
+// element reads an element of a field's list.
+func (d *decoder) element(list protoreflect.List, field protoreflect.FieldDescriptor) error {
+	if field.Message() != nil {
+		if err := d.begin('{', "an object"); err != nil {
+			return err
+		}
+		return d.message(list.AppendMutable().Message())
+	}
 	token, err := d.token()
 	if err != nil {
-		return none, err
+		return err
 	}
+	v, err := d.scalar(field, token)
+	if err == nil {
+		list.Append(v)
+	}
+	return err
+}
+
+// scalar returns the boolean, integer or string of a token.
+func (d *decoder) scalar(field protoreflect.FieldDescriptor, token json.Token) (none protoreflect.Value, err error) {
 	switch field.Kind() {
 	case protoreflect.BoolKind:
 		if b, ok := token.(bool); ok {
@@ -114,16 +135,12 @@ func (d *decoder) scalar(field protoreflect.FieldDescriptor) (none protoreflect.
 	}
 	text, ok := token.(string)
 	switch {
-	case ok && text == "" && isKind(field):
-		return none, d.wrong("is empty")
-	case ok:
-		return protoreflect.ValueOfString(text), nil
-	case field.FullName() != symbolType:
+	case !ok:
 		return none, d.wrong("%s, not a string", kindOf(token))
-	case token != nil:
-		return none, d.wrong("%s, not a string or null", kindOf(token))
+	case text == "" && isKind(field):
+		return none, d.wrong("is empty")
 	}
-	return none, nil
+	return protoreflect.ValueOfString(text), nil
 }
 
 // value reads any JSON value.
@@ -162,7 +179,7 @@ func (d *decoder) list() (*structpb.Value, error) {
 
 func (d *decoder) structure() (*structpb.Value, error) {
 	out := &structpb.Struct{Fields: make(map[string]*structpb.Value)}
-	err := d.members(func(key string) (err error) {
+	err := d.object(func(key string) (err error) {
 		if _, ok := out.Fields[key]; ok {
 			return d.wrong("the key occurs twice")
 		}
