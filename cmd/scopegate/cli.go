@@ -30,6 +30,7 @@ type grammar struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the gRPC API and forward uploads to an intake."`
 	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
 	Intake  intakeCommand  `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
+	Compare compareCommand `cmd:"" help:"Compare the scopes of two uploads."`
 	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
 	Token   tokenCommand   `cmd:"" help:"Make a token for a tenant, and its hash for the server."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit, the Go version and the platform."`
@@ -53,10 +54,10 @@ configuration file, which overrides only the default.
 Exit codes:
     0  success; a server stopped when asked to
     1  the command failed for another reason: the server denied permission or
-       has a bug, the intake refuses the data, an address is taken, the demo
-       found a difference
+       has a bug, the intake refuses the data, an address is taken, demo or
+       compare found a difference
     2  wrong usage or configuration, including a server that does not speak
-       gRPC or TLS, or whose certificate is not trusted
+       gRPC or TLS, or whose certificate is not trusted; any error of compare
     3  wrong input: a file that can't be read, a stripped binary, malformed
        NDJSON, scopes or metadata that the server refused
     4  the delivery failed, and may succeed later: server or intake unreachable,

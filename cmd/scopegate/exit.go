@@ -34,7 +34,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case isType[*settings.UsageError](err):
+	case isType[*settings.UsageError](err), isType[*compareError](err):
 		return exitUsage
 	case errors.Is(err, client.ErrUpload), errors.Is(err, context.DeadlineExceeded):
 		return exitDelivery
