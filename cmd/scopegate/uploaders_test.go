@@ -234,3 +234,37 @@ func TestUploaders(t *testing.T) {
 		})
 	}
 }
+
+// TestIntakePrintsDeviations: a lenient intake prints each kind of deviation once for an upload.
+func TestIntakePrintsDeviations(t *testing.T) {
+	t.Parallel()
+	c := readCapture(t, filepath.Join("testdata", "uploaders", "java.txtar"))
+	intake := startCommand(t, noVariables, "intake", "--lenient", "--listen", "127.0.0.1:0")
+	address := intake.address()
+	printed := make(chan []string, 1)
+	go func() {
+		var lines []string
+		for intake.lines.Scan() {
+			lines = append(lines, intake.lines.Text())
+		}
+		printed <- lines
+	}()
+	c.post(t, address)
+	intake.cancel()
+	var got []string
+	for _, line := range <-printed {
+		beginning, _, _ := strings.Cut(line, ": ")
+		got = append(got, beginning)
+	}
+	const id = "0191c1f2-7a1b-7c3d-8e4f-000000000002"
+	want := []string{
+		`batch 1 of ` + id + `, "shop" "1.2" (JAVA)`,
+		"  deviation empty, 10 times", "  deviation event_differs, 1 time", "  deviation key_order, 12 times",
+		"  deviation part_header, 1 time", "  deviation part_order, 1 time",
+		`batch 3 of ` + id + `, "shop" "1.2" (JAVA)`,
+		"  deviation not_compressed, 1 time",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("printed (-want +got):\n%s", diff)
+	}
+}

@@ -327,3 +327,19 @@ func values(text string) iter.Seq2[map[string]any, error] {
 		}
 	}
 }
+
+func ExampleUploads() {
+	a := upload("A", `{"scope_type":"FILE","name":"shop.rb","end_line":9,"symbols":null}`)
+	b := upload("B", `{"scope_type":"FILE","name":"shop.rb","end_line":7}`, `{"scope_type":"FILE","name":"cart.rb"}`)
+	report, err := compare.Uploads(a, b, compare.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for i := range report.Differences {
+		fmt.Println(&report.Differences[i])
+	}
+	// Output:
+	// different  scope   FILE "shop.rb": end_line: 9 in A, 7 in B
+	// added      scope   FILE "cart.rb"
+}

@@ -277,3 +277,17 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func ExampleRead() {
+	text := `{"service":"shop","scopes":[{"scope_type":"FILE","name":"a.rb"}],"batch_num":1}
+{"scope_type":"FILE","name":"b.rb"}`
+	err := payload.Read(strings.NewReader(text), func(scope map[string]any) error {
+		fmt.Println(scope["name"])
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// a.rb
+	// b.rb
+	// <nil>
+}
