@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/scopegate/scopegate/integration/internal/testbed"
+	"github.com/scopegate/scopegate/server/devintake"
 )
 
 // languages are the producers, and what each takes as its fixed input.
@@ -113,6 +116,7 @@ func (b *bed) arrived(t *testing.T, uploadID string) []any {
 	if upload.Env != "interop" || upload.Version != "1.0" || upload.Language == "" {
 		t.Errorf("upload %s: env %q, version %q, language %q, want interop, 1.0 and some", uploadID, upload.Env, upload.Version, upload.Language)
 	}
+	wantSender(t, upload)
 	var scopes []any
 	for raw, err := range b.intake.Store.Scopes(uploadID) {
 		if err != nil {
@@ -125,6 +129,24 @@ func (b *bed) arrived(t *testing.T, uploadID string) []any {
 		scopes = append(scopes, scope)
 	}
 	return scopes
+}
+
+// wantSender fails the test unless an upload says where it is from as each producer does.
+func wantSender(t *testing.T, upload devintake.Upload) {
+	t.Helper()
+	want := devintake.Headers{
+		Tags: []string{"git.commit.sha:12ab", "team:interop"}, ContainerID: "interop-container", EntityID: "ci-interop",
+		ExternalEnv: "it-false,cn-interop",
+	}
+	if diff := cmp.Diff(want, upload.Headers); diff != "" {
+		t.Errorf("upload %s: headers, -want +got:\n%s", upload.UploadID, diff)
+	}
+	if upload.ParentID == nil || *upload.ParentID != "interop-parent" || upload.DDSource == "dd_debugger" {
+		t.Errorf("upload %s: parent %v, ddsource %q; want interop-parent, and the language's", upload.UploadID, upload.ParentID, upload.DDSource)
+	}
+	if got := string(upload.Additional["schema_version"]); got != "1" {
+		t.Errorf("upload %s: schema_version %s, want 1", upload.UploadID, got)
+	}
 }
 
 func requireGolden(t *testing.T, p *producer) {

@@ -66,8 +66,8 @@ func addTags(tags, lists []string, place string, found *findings) ([]string, err
 			continue
 		}
 		for tag := range strings.SplitSeq(list, ",") {
-			if key, _, ok := strings.Cut(tag, ":"); !ok || key == "" {
-				wrong := refuse(http.StatusBadRequest, "%s: %q is not key:value", place, cut(tag))
+			if tag == "" {
+				wrong := refuse(http.StatusBadRequest, "%s: a tag is empty", place)
 				if err := found.deviate(RequestHeader, wrong); err != nil {
 					return nil, err
 				}

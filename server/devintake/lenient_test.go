@@ -135,8 +135,8 @@ var lenientRequests = map[string]struct {
 		r.chunked = true
 	}, []string{"chunked 1: header Content-Length: missing (the body is chunked)"}},
 	"tags": {func(_ testing.TB, r *request) {
-		r.header.Set("X-Datadog-Additional-Tags", "a:b,c")
-	}, []string{`request_header 1: header X-Datadog-Additional-Tags: "c" is not key:value`}},
+		r.header.Set("X-Datadog-Additional-Tags", "a:b,,c")
+	}, []string{`request_header 1: header X-Datadog-Additional-Tags: a tag is empty`}},
 	"no request id": {func(_ testing.TB, r *request) {
 		r.path = "/api/v2/debugger"
 	}, []string{"request_header 3: header DD-API-KEY: missing"}},

@@ -243,7 +243,7 @@ func TestRefuses(t *testing.T) {
 		{"bad content type", header("Content-Type", ";"), 400, "header Content-Type: mime: no media type"},
 		{"other content type", header("Content-Type", "application/json"), 400, "\"application/json\" is not multipart/form-data"},
 		{"no boundary", header("Content-Type", "multipart/form-data"), 400, "a boundary of 0 characters"},
-		{"bad tags", header("X-Datadog-Additional-Tags", "a:b,c"), 400, "X-Datadog-Additional-Tags: \"c\" is not key:value"},
+		{"bad tags", header("X-Datadog-Additional-Tags", "a:b,"), 400, "X-Datadog-Additional-Tags: a tag is empty"},
 		{"no api key", direct("DD-API-KEY", ""), 400, "header DD-API-KEY: missing"},
 		{"no origin", direct("DD-EVP-ORIGIN", ""), 400, "header DD-EVP-ORIGIN: missing"},
 		{"no request id", direct("DD-REQUEST-ID", ""), 400, "header DD-REQUEST-ID: missing"},

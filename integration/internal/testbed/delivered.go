@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -32,7 +33,7 @@ type Batch struct {
 type envelope struct {
 	Service  string  `json:"service"`
 	Env      *string `json:"env"`
-	Version  string  `json:"version"`
+	Version  *string `json:"version"`
 	Language string  `json:"language"`
 	UploadID string  `json:"upload_id"`
 	BatchNum int     `json:"batch_num"`
@@ -41,16 +42,17 @@ type envelope struct {
 }
 
 type event struct {
-	DDSource       string `json:"ddsource"`
-	Service        string `json:"service"`
-	Version        string `json:"version"`
-	Language       string `json:"language"`
-	RuntimeID      string `json:"runtimeId"`
-	Type           string `json:"type"`
-	UploadID       string `json:"uploadId"`
-	BatchNum       int    `json:"batchNum"`
-	Final          bool   `json:"final"`
-	AttachmentSize int64  `json:"attachmentSize"`
+	DDSource       string  `json:"ddsource"`
+	Service        string  `json:"service"`
+	Version        *string `json:"version"`
+	Language       string  `json:"language"`
+	RuntimeID      string  `json:"runtimeId"`
+	ParentID       *string `json:"parentId"`
+	Type           string  `json:"type"`
+	UploadID       string  `json:"uploadId"`
+	BatchNum       int     `json:"batchNum"`
+	Final          bool    `json:"final"`
+	AttachmentSize int64   `json:"attachmentSize"`
 }
 
 // RequireDelivered fails the test unless the intake has the whole upload, see
@@ -232,11 +234,8 @@ func readBatch(stored devintake.Batch, uploadID string, metadata *symdbv1.Upload
 		return Batch{}, fmt.Errorf("event: %w", err)
 	}
 	wantEnvelope := envelope{
-		Service: metadata.GetService(), Version: metadata.GetVersion(), Language: metadata.GetLanguage(),
+		Service: metadata.GetService(), Env: metadata.Env, Version: metadata.Version, Language: metadata.GetLanguage(),
 		UploadID: uploadID, BatchNum: stored.BatchNum, Final: env.Final,
-	}
-	if metadata.GetEnv() != "" {
-		wantEnvelope.Env = metadata.Env
 	}
 	scopes := env.Scopes
 	env.Scopes = nil
@@ -244,11 +243,12 @@ func readBatch(stored devintake.Batch, uploadID string, metadata *symdbv1.Upload
 		return Batch{}, fmt.Errorf("envelope is %+v, want the metadata %v", env, metadata)
 	}
 	wantEvent := event{
-		DDSource: "dd_debugger", Service: metadata.GetService(), Version: metadata.GetVersion(),
-		Language: metadata.GetLanguage(), RuntimeID: metadata.GetRuntimeId(), Type: "symdb",
+		DDSource: cmp.Or(metadata.GetDdsource(), "dd_debugger"), Service: metadata.GetService(), Version: metadata.Version,
+		Language: cmp.Or(metadata.GetEventLanguage(), metadata.GetLanguage()), RuntimeID: metadata.GetRuntimeId(),
+		ParentID: metadata.ParentId, Type: "symdb",
 		UploadID: uploadID, BatchNum: stored.BatchNum, Final: env.Final, AttachmentSize: int64(len(compressed)),
 	}
-	if ev != wantEvent {
+	if !reflect.DeepEqual(ev, wantEvent) {
 		return Batch{}, fmt.Errorf("event is %+v, want %+v", ev, wantEvent)
 	}
 	if len(scopes) == 0 {

@@ -64,6 +64,14 @@ int main(int argc, char** argv) {
   metadata.set_env("interop");
   metadata.set_version("1.0");
   metadata.set_language("dotnet");
+  metadata.set_ddsource("dotnet");
+  metadata.add_tags("git.commit.sha:12ab");
+  metadata.add_tags("team:interop");
+  metadata.set_container_id("interop-container");
+  metadata.set_entity_id("ci-interop");
+  metadata.set_external_env("it-false,cn-interop");
+  metadata.set_parent_id("interop-parent");
+  (*metadata.mutable_additional())["schema_version"].set_number_value(1);
   UploadOptions upload_options;
   upload_options.deadline = std::chrono::milliseconds(static_cast<int64_t>(std::stod(options["--deadline"]) * 1000));
   upload_options.max_message_bytes = std::stoul(options["--max-message-bytes"]);

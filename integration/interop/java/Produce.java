@@ -3,6 +3,7 @@ import com.google.gson.GsonBuilder;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import com.google.protobuf.Value;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -59,7 +60,11 @@ final class Produce {
         }
         var channel = Uploader.openChannel(options.get("--target"));
         var metadata = UploadMetadata.newBuilder()
-                .setService(options.get("--service")).setEnv("interop").setVersion("1.0").setLanguage("JAVA");
+                .setService(options.get("--service")).setEnv("interop").setVersion("1.0").setLanguage("JAVA")
+                .setEventLanguage("java").setDdsource("java")
+                .addTags("git.commit.sha:12ab").addTags("team:interop").setContainerId("interop-container")
+                .setEntityId("ci-interop").setExternalEnv("it-false,cn-interop").setParentId("interop-parent")
+                .putAdditional("schema_version", Value.newBuilder().setNumberValue(1).build());
         var uploader = new Uploader(channel, metadata)
                 .withDeadlineAfter(Duration.ofMillis((long) (1000 * Double.parseDouble(options.get("--deadline")))))
                 .withMaxMessageBytes(Integer.parseInt(options.get("--max-message-bytes")));

@@ -70,7 +70,11 @@ function toValue(value) {
 const client = connect(options.target, { gzip: options.gzip });
 const uploader = new Uploader(
   client,
-  { service: options.service, env: 'interop', version: '1.0', language: 'javascript' },
+  {
+    service: options.service, env: 'interop', version: '1.0', language: 'javascript', ddsource: 'nodejs',
+    tags: ['git.commit.sha:12ab', 'team:interop'], container_id: 'interop-container', entity_id: 'ci-interop',
+    external_env: 'it-false,cn-interop', parent_id: 'interop-parent', additional: { schema_version: { numberValue: 1 } },
+  },
   { deadlineMs: options.deadline * 1e3, maxMessageBytes: Number(options['max-message-bytes']) },
 );
 const sent = options.sent && openSync(options.sent, 'w');

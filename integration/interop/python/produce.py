@@ -81,7 +81,12 @@ def main() -> int:
     args = arguments()
     compression = grpc.Compression.Gzip if args.gzip else grpc.Compression.NoCompression
     with open_channel(args.target, compression) as channel:
-        metadata = UploadMetadata(service=args.service, env="interop", version="1.0", language="python")
+        metadata = UploadMetadata(
+            service=args.service, env="interop", version="1.0", language="python", ddsource="python",
+            tags=["git.commit.sha:12ab", "team:interop"], container_id="interop-container", entity_id="ci-interop",
+            external_env="it-false,cn-interop", parent_id="interop-parent",
+            additional={"schema_version": Value(number_value=1)},
+        )
         uploader = Uploader(channel, metadata, deadline=args.deadline, max_message_bytes=args.max_message_bytes)
         source = Source(args, uploader.cancel)
         result = {"status": "OK", "reason": "", "field": ""}

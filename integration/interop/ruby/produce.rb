@@ -85,7 +85,12 @@ OptionParser.new do |parser|
   parser.on('--cancel-after N', Integer, 'cancel after that many scopes')
 end.parse!(into: options)
 
-metadata = Symdb::V1::UploadMetadata.new(service: options[:service], env: 'interop', version: '1.0', language: 'ruby')
+metadata = Symdb::V1::UploadMetadata.new(
+  service: options[:service], env: 'interop', version: '1.0', language: 'ruby', ddsource: 'ruby',
+  tags: ['git.commit.sha:12ab', 'team:interop'], container_id: 'interop-container', entity_id: 'ci-interop',
+  external_env: 'it-false,cn-interop', parent_id: 'interop-parent',
+  additional: { 'schema_version' => Google::Protobuf::Value.new(number_value: 1) }
+)
 uploader = Upload::Uploader.new(
   options[:target], metadata, deadline: options[:deadline], max_message_bytes: options[:'max-message-bytes']
 )
