@@ -1,0 +1,136 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+)
+
+// Metadata describes the program that an upload's scopes are from, and the process that
+// runs it. Service and Language are required. A pointer tells an absent value from an
+// empty one: new("") is sent as an empty string, nil is not sent.
+//
+// The server limits each string to 256 bytes and all tags together to 4 KiB.
+type Metadata struct {
+	// Service is the name of the service that runs the program. Required.
+	Service string
+	// Env is the environment that the service runs in, such as "prod". For null, leave it
+	// nil and put "env": nil into Additional.
+	Env *string
+	// Version is the version of the service. For null, leave it nil and put "version": nil
+	// into Additional and EventAdditional.
+	Version *string
+	// Language is the language of the tracer, in its own spelling and case. Required.
+	Language string
+	// RuntimeID is the identity of the running process, as in its other telemetry.
+	RuntimeID string
+	// UploadID is the identity of the upload, a UUID in its text form. If it is empty, the
+	// client makes a random one.
+	UploadID string
+	// Tags are tags of the process, each "key:value". At most 100.
+	Tags []string
+
+	// ContainerID, EntityID and ExternalEnv identify the container that runs the process,
+	// so that an agent can add the container's tags. If all three are empty, the client
+	// fills in those of its own process.
+	ContainerID, EntityID, ExternalEnv string
+	// ParentID is the stable identity of the parent process or of the deployment, by which
+	// the backend recognizes the uploads of forked processes as repetitions. For null,
+	// leave it nil and put "parentId": nil into EventAdditional.
+	ParentID *string
+
+	// DDSource is the event's ddsource. If it is empty, it is "dd_debugger".
+	DDSource string
+	// EventLanguage is the event's language, if it is not Language.
+	EventLanguage string
+	// MaxBatchAge is the age at which the server sends an open batch although it is not
+	// full, between 100 ms and 1 h. If it is 0 or above the server's limit, the server's
+	// applies. An [Uploader] closes its batches itself.
+	MaxBatchAge time.Duration
+	// Additional are keys of the envelope that have no field here, EventAdditional those
+	// of the event. A value is anything that encoding/json can marshal; its numbers become
+	// float64. A field that is set overrides the same key.
+	Additional, EventAdditional map[string]any
+}
+
+// Limits of Metadata.MaxBatchAge.
+const (
+	minBatchAge = 100 * time.Millisecond
+	maxBatchAge = time.Hour
+)
+
+// message returns the metadata as a message, with an upload_id. An error names the field.
+func (m Metadata) message() (*symdbv1.UploadMetadata, error) {
+	switch {
+	case m.Service == "":
+		return nil, metadataError("Service is missing")
+	case m.Language == "":
+		return nil, metadataError("Language is missing")
+	case m.MaxBatchAge != 0 && (m.MaxBatchAge < minBatchAge || m.MaxBatchAge > maxBatchAge):
+		return nil, metadataError("MaxBatchAge: %v is not between %v and %v", m.MaxBatchAge, minBatchAge, maxBatchAge)
+	}
+	id := m.UploadID
+	switch {
+	case id == "":
+		id = uuid.NewString()
+	case len(id) != len(uuid.UUID{}.String()) || uuid.Validate(id) != nil:
+		return nil, metadataError("UploadID: %q is not a UUID in its text form of 36 characters", id)
+	}
+	md := &symdbv1.UploadMetadata{
+		Service: m.Service, Env: m.Env, Version: m.Version, Language: m.Language,
+		UploadId: id, RuntimeId: m.RuntimeID, Tags: m.Tags,
+		ContainerId: m.ContainerID, EntityId: m.EntityID, ExternalEnv: m.ExternalEnv, ParentId: m.ParentID,
+	}
+	if m.DDSource != "" {
+		md.Ddsource = &m.DDSource
+	}
+	if m.EventLanguage != "" {
+		md.EventLanguage = &m.EventLanguage
+	}
+	if m.MaxBatchAge != 0 {
+		md.MaxBatchAge = durationpb.New(m.MaxBatchAge)
+	}
+	var err error
+	if md.Additional, err = values("Additional", m.Additional); err != nil {
+		return nil, err
+	}
+	if md.EventAdditional, err = values("EventAdditional", m.EventAdditional); err != nil {
+		return nil, err
+	}
+	if _, err := proto.Marshal(md); err != nil { // invalid UTF-8
+		return nil, metadataError("%v", err)
+	}
+	return md, nil
+}
+
+// values returns an open map as protobuf values.
+func values(field string, m map[string]any) (map[string]*structpb.Value, error) {
+	if len(m) == 0 {
+		return nil, nil
+	}
+	converted := make(map[string]*structpb.Value, len(m))
+	for key, value := range m {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, metadataError("%s[%s]: %v", field, strconv.Quote(key), err)
+		}
+		v := &structpb.Value{}
+		if err := v.UnmarshalJSON(text); err != nil {
+			return nil, metadataError("%s[%s]: %v", field, strconv.Quote(key), err)
+		}
+		converted[key] = v
+	}
+	return converted, nil
+}
+
+func metadataError(format string, arguments ...any) *Error {
+	return inputError("metadata", fmt.Sprintf(format, arguments...))
+}
