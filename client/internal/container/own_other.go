@@ -1,0 +1,6 @@
+//go:build !linux
+
+package container
+
+// Own returns the zero Identity: only Linux has cgroups.
+func Own() Identity { return Identity{} }
