@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -95,7 +96,10 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 			return nil, fmt.Errorf("dial %q: %w", target, err)
 		}
 	}
-	s := newSettings(options)
+	s, err := defaultSettings().with(inDial, options)
+	if err != nil {
+		return nil, fmt.Errorf("dial %q: %w", target, err)
+	}
 	if s.credentials == nil {
 		s.credentials = defaultCredentials(targets...)
 	}
@@ -107,10 +111,39 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", target, err)
 	}
-	c := New(conn, options...)
-	c.settings.plaintextToken = c.settings.plaintextToken || allLocal(targets) // it does not leave this host
+	s.plaintextToken = s.plaintextToken || allLocal(targets) // it does not leave this host
+	c := newClient(conn, s)
 	c.closeConn = sync.OnceValue(conn.Close)
 	return c, nil
+}
+
+// WithTransportCredentials sets how the connection is secured. For plaintext over a
+// trusted network, use insecure.NewCredentials() of
+// google.golang.org/grpc/credentials/insecure.
+func WithTransportCredentials(c credentials.TransportCredentials) Option {
+	return Option{"WithTransportCredentials", inDial, given(c != nil), func(s *settings) { s.credentials = c }}
+}
+
+// WithTLS uses TLS with the configuration, even to a target on this host. A ServerName in
+// it is the host that a server's certificate must be for, and the authority of calls; by
+// default that is the host of the target. The configuration must not be changed afterward.
+func WithTLS(config *tls.Config) Option {
+	return Option{"WithTLS", inDial, given(config != nil), func(s *settings) {
+		s.credentials, s.serverName = credentials.NewTLS(config), config.ServerName
+	}}
+}
+
+// WithDialOptions adds options of gRPC, such as interceptors, keepalive and credentials
+// per call. They override the client's own. If it is used several times, all options
+// apply.
+//
+// A stream interceptor sees the scopes that an [Uploader] sends as marshaled bytes, in an
+// unexported type.
+func WithDialOptions(options ...grpc.DialOption) Option {
+	hasNil := slices.ContainsFunc(options, func(o grpc.DialOption) bool { return o == nil })
+	return Option{"WithDialOptions", inDial, given(!hasNil), func(s *settings) {
+		s.dialOptions = append(s.dialOptions, options...)
+	}}
 }
 
 func defaultCredentials(targets ...string) credentials.TransportCredentials {

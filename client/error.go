@@ -19,7 +19,12 @@ import (
 // refuses the data, a bug that the server has logged, the caller's context or sequence.
 var ErrUpload = errors.New("upload not delivered")
 
-// ErrEnded is returned by [Upload.Send] after [Upload.CloseAndReceive].
+// IsRetryable reports whether the same upload may succeed later: whether err wraps
+// [ErrUpload]. A client has by then retried as often as its options permit.
+func IsRetryable(err error) bool { return errors.Is(err, ErrUpload) }
+
+// ErrEnded is returned by [Stream.Send] after [Stream.CloseAndReceive], and by
+// [Uploader.Add] after [Uploader.Close].
 var ErrEnded = errors.New("upload has ended")
 
 // Error is the failure of an upload, with a gRPC status, which status.FromError and
@@ -45,8 +50,8 @@ func (e *Error) GRPCStatus() *status.Status { return e.status }
 // Code returns the code of the status, never codes.OK.
 func (e *Error) Code() codes.Code { return e.status.Code() }
 
-// Reason returns the reason in the server's google.rpc.ErrorInfo, such as INTAKE_TIMEOUT
-// or SCOPE_INVALID, or "" if there is none, for example because the server was not
+// Reason returns the reason in the server's google.rpc.ErrorInfo, such as
+// [ReasonScopeInvalid], or "" if there is none, for example because the server was not
 // reached.
 func (e *Error) Reason() string {
 	return detail[*errdetails.ErrorInfo](e.status).GetReason()

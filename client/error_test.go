@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/client/clienttest"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -86,7 +87,7 @@ func TestServerStatus(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := serve(t, afterMetadata(func(serverStream) error { return st.Err() }))
-			upload, err := c.Upload(t.Context(), metadata())
+			upload, err := c.OpenStream(t.Context(), metadata())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,30 +137,20 @@ func checkDetails(t *testing.T, err error, reason string, http int32, field stri
 
 func TestStatusAtTheEnd(t *testing.T) {
 	t.Parallel()
-	handle, _ := recorder()
-	c := serve(t, func(stream serverStream) error {
-		if err := handle(endless{stream}); err != nil {
-			return err
-		}
-		return status.Error(codes.Unavailable, "the intake is gone")
-	}, client.WithoutResume())
-	_, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
+	s := clienttest.New(t)
+	s.FailNext(1, http.StatusServiceUnavailable)
+	_, err := s.Dial(t).Upload(t.Context(), metadata(), sequence(scope("a")), client.WithoutResume())
 	if !errors.Is(err, client.ErrUpload) || status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, want %v and %v", err, client.ErrUpload, codes.Unavailable)
 	}
 }
-
-// endless answers nothing.
-type endless struct{ serverStream }
-
-func (endless) SendAndClose(*symdbv1.UploadScopesResponse) error { return nil }
 
 func TestAnswerBeforeTheEnd(t *testing.T) {
 	t.Parallel()
 	c := serve(t, afterMetadata(func(stream serverStream) error {
 		return stream.SendAndClose(&symdbv1.UploadScopesResponse{})
 	}))
-	upload, err := c.Upload(t.Context(), metadata())
+	upload, err := c.OpenStream(t.Context(), metadata())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,8 +161,8 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	c := dial(t, "unix://"+filepath.Join(t.TempDir(), "none"))
-	_, err := c.Upload(t.Context(), metadata())
+	c := dialAny(t, []string{"unix://" + filepath.Join(t.TempDir(), "none")})
+	_, err := c.OpenStream(t.Context(), metadata())
 	if !errors.Is(err, client.ErrUpload) || status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, want ErrUpload with UNAVAILABLE", err)
 	}
@@ -179,11 +170,10 @@ func TestUnreachable(t *testing.T) {
 
 func TestContextEndedBefore(t *testing.T) {
 	t.Parallel()
-	handle, _ := recorder()
-	c := serve(t, handle)
+	c := clienttest.New(t).Dial(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := c.Upload(ctx, metadata())
+	_, err := c.OpenStream(ctx, metadata())
 	if !errors.Is(err, context.Canceled) || errors.Is(err, client.ErrUpload) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
@@ -205,7 +195,7 @@ func TestServerReportsDeadlineFirst(t *testing.T) {
 			c := serve(t, func(serverStream) error { return status.Error(codes.DeadlineExceeded, "too late") })
 			ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
 			defer cancel()
-			upload, err := c.Upload(ctx, metadata())
+			upload, err := c.OpenStream(ctx, metadata())
 			if err == nil {
 				err = sendUntilError(upload)
 			}
@@ -220,12 +210,12 @@ func TestServerReportsDeadlineFirst(t *testing.T) {
 func TestInterceptorError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no token")
-	c := dial(t, "localhost:1", client.WithDialOptions(grpc.WithStreamInterceptor(
+	c := dialAny(t, []string{"localhost:1"}, client.WithDialOptions(grpc.WithStreamInterceptor(
 		func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, grpc.Streamer, ...grpc.CallOption) (grpc.ClientStream, error) {
 			return nil, broken
 		},
 	)))
-	if _, err := c.Upload(t.Context(), metadata()); !errors.Is(err, broken) || status.Code(err) != codes.Unknown {
+	if _, err := c.OpenStream(t.Context(), metadata()); !errors.Is(err, broken) || status.Code(err) != codes.Unknown {
 		t.Errorf("got %v, want the interceptor's error as UNKNOWN", err)
 	}
 }
@@ -234,13 +224,11 @@ func TestInterceptorError(t *testing.T) {
 // client's: a RESOURCE_EXHAUSTED that no server has sent.
 func TestMessageOverSendLimit(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	c := serve(t, handle, client.WithDialOptions(grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(1000))))
-	_, err := c.UploadScopes(t.Context(), metadata(), sequence(scope(strings.Repeat("x", 2000))))
+	s := clienttest.New(t)
+	c := s.Dial(t, client.WithDialOptions(grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(1000))))
+	_, err := c.Upload(t.Context(), metadata(), sequence(scope(strings.Repeat("x", 2000))))
 	if status.Code(err) != codes.ResourceExhausted || errors.Is(err, client.ErrUpload) {
 		t.Errorf("got %v, want RESOURCE_EXHAUSTED and not ErrUpload", err)
 	}
-	if got := <-records; errors.Is(got.end, io.EOF) {
-		t.Error("the server saw a complete upload")
-	}
+	requireUnfinished(t, s)
 }

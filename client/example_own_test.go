@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/client/clienttest"
 	"github.com/scopegate/scopegate/client/gosym"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
@@ -24,69 +25,68 @@ import (
 type ownSymbols struct {
 	Server string // address of the server
 	Path   string // see executable
-	// MaxDelay bounds the random time before the upload begins: a fleet starts all at
-	// once.
+	// MaxDelay bounds the random time before the upload begins, because a fleet starts
+	// all at once.
 	MaxDelay time.Duration
-	// Timeout bounds the upload, which no one waits for.
+	// Timeout bounds the upload.
 	Timeout time.Duration
 	Logger  *slog.Logger
 }
 
-// Start begins an upload in the background, and returns at once. It ends, at the
-// latest soon after ctx does, when the returned function does. What goes wrong is
-// logged, and nothing else: a service is not less of a service without it.
+// Start begins an upload in the background and returns at once. The function that it
+// returns waits for the end of the upload, which comes soon after that of ctx. Failures
+// are only logged: the service works without the upload.
 func (o ownSymbols) Start(ctx context.Context) (wait func()) {
 	var running sync.WaitGroup
 	running.Go(func() {
 		if !rest(ctx, rand.N(o.MaxDelay+1)) {
 			return
 		}
-		summary, err := o.upload(ctx)
+		result, err := o.upload(ctx)
 		switch {
-		case ctx.Err() != nil: // the program ends; the upload has no final batch, and is nobody's loss
+		case ctx.Err() != nil: // the program ends
 		case errors.Is(err, gosym.ErrNoDWARF):
 			o.Logger.InfoContext(ctx, "symbols not uploaded: built with -ldflags=-s or -w, or run by go run")
 		case err != nil:
 			o.Logger.WarnContext(ctx, "symbols not uploaded", "error", err)
 		default:
-			o.Logger.InfoContext(ctx, "symbols uploaded", "scopes", summary.GetScopeCount())
+			o.Logger.InfoContext(ctx, "symbols uploaded", "scopes", result.ScopeCount)
 		}
 	})
 	return running.Wait
 }
 
-func (o ownSymbols) upload(ctx context.Context) (*symdbv1.UploadScopesResponse, error) {
+func (o ownSymbols) upload(ctx context.Context) (client.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	binary, err := gosym.Open(o.Path, gosym.MainModuleOnly())
 	if err != nil {
-		return nil, err
+		return client.Result{}, err
 	}
 	defer func() { _ = binary.Close() }()
 	c, err := client.Dial(o.Server)
 	if err != nil {
-		return nil, err
+		return client.Result{}, err
 	}
 	defer func() { _ = c.Close() }() // nothing stays open for the rest of the program's life
-	metadata := &symdbv1.UploadMetadata{Service: binary.Service(), Version: new(binary.Version()), Language: "go"}
-	return c.UploadScopes(ctx, metadata, paced(ctx, binary.Packages()))
+	metadata := client.Metadata{Service: binary.Service(), Version: new(binary.Version()), Language: "go"}
+	return c.Upload(ctx, metadata, paced(ctx, binary.Packages()))
 }
 
-// How long paced rests after a package, as a multiple of how long that took, and at
-// the most.
+// How long paced rests after a package, as a multiple of the time that the package took,
+// and at most.
 const (
 	restFactor = 4
 	maxRest    = time.Second
 )
 
-// paced yields the same scopes, with a rest after each: what is between two rests, to
-// find a package's scopes and to send them, then takes a fifth of one core.
+// paced yields the same scopes, with a rest after each, so that finding and sending them
+// takes a fifth of one core.
 //
-// Goroutines have no priority, and GOMAXPROCS is the whole program's. So low priority
-// is this: one goroutine, that does little at a time and then sleeps. It is the
-// scheduler's to interrupt it after 10 ms where others wait. On Linux one may do more:
-// runtime.LockOSThread, never to unlock, and syscall.Setpriority(syscall.PRIO_PROCESS,
-// 0, 19), which is for the calling thread alone.
+// Go has no priorities: goroutines have none, and GOMAXPROCS is for the whole program. So
+// low priority is one goroutine that does little at a time and then sleeps. On Linux a
+// program can do more: runtime.LockOSThread without unlocking, then
+// syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19), which is for the calling thread alone.
 func paced(ctx context.Context, scopes iter.Seq2[*symdbv1.Scope, error]) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		began := time.Now()
@@ -115,8 +115,8 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// executable is where the program's own symbols are: on Linux in the file that runs,
-// even where another one has been put in its place since.
+// executable returns the path of the program's own file. On Linux that is the file that
+// runs, even if it has been replaced since.
 func executable() (string, error) {
 	if runtime.GOOS == "linux" {
 		return "/proc/self/exe", nil
@@ -127,34 +127,43 @@ func executable() (string, error) {
 // A service uploads its own symbols once, some time after its start, in the background
 // and at low priority.
 func Example_ownSymbols() {
-	address, stop := exampleServer()
-	defer stop()
+	server, err := clienttest.Start() // in place of `scopegate serve`
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
 	path, remove := programWithSymbols() // in a service: executable(). Tests are built without symbols
 	defer remove()
 
-	// In main, with a context that ends when the service is to end.
+	// In main, with a context that ends when the service shuts down.
 	ctx, shutDown := context.WithCancel(context.Background())
 	wait := ownSymbols{
-		Server: address, Path: path, MaxDelay: 10 * time.Millisecond, // in production a minute
+		Server: server.Addr(), Path: path, MaxDelay: 10 * time.Millisecond, // in production a minute
 		Timeout: 10 * time.Minute, Logger: exampleLogger(),
 	}.Start(ctx)
 
-	// The service serves. Then it shuts down, and would first end the upload, by
-	// shutDown, and then wait for it. As an example it is of use only if it waits.
+	// The service serves. At its end it calls shutDown, which ends the upload, and then
+	// wait. The example waits first, to let the upload succeed.
 	wait()
 	shutDown()
-	// Output: level=INFO msg="symbols uploaded" scopes=5
+	// Output: level=INFO msg="symbols uploaded" scopes=1
 }
 
+// programWithSymbols builds a program.
 func programWithSymbols() (path string, remove func()) {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
 		log.Fatal(err)
 	}
+	for name, text := range map[string]string{"go.mod": "module example.com/program", "main.go": "package main\n\nfunc main() {}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			log.Fatal(err)
+		}
+	}
 	path = filepath.Join(dir, "program")
 	build := exec.Command("go", "build", "-o", path, ".")
-	build.Dir = filepath.Join("gosym", "testdata", "program")
-	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=")
 	if output, err := build.CombinedOutput(); err != nil {
 		log.Fatal(fmt.Errorf("build: %w\n%s", err, output))
 	}

@@ -2,47 +2,31 @@ package client_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
-	"net"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/client/clienttest"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// exampleServer stands for a scopegate server, which usually runs elsewhere.
-func exampleServer() (address string, stop func()) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func ExampleClient_Upload() {
+	server, err := clienttest.Start() // in place of `scopegate serve`
 	if err != nil {
 		log.Fatal(err)
 	}
-	handle := func(stream serverStream) error {
-		recording, _ := recorder()
-		return recording(stream)
-	}
-	server := grpc.NewServer()
-	symdbv1.RegisterSymbolDatabaseServiceServer(server, database{handle: handle})
-	go func() { _ = server.Serve(listener) }()
-	return listener.Addr().String(), server.Stop
-}
+	defer server.Close()
 
-func Example() {
-	address, stop := exampleServer()
-	defer stop()
-
-	c, err := client.Dial(address, client.WithOnRetry(func(e client.RetryEvent) {
-		log.Printf("%v; going on in %v", e.Err, e.Wait)
+	c, err := client.Dial(server.Addr(), client.WithOnRetry(func(e client.RetryEvent) {
+		log.Printf("%v; trying again in %v", e.Err, e.Wait)
 	}))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
+	defer c.Close()
 
-	// A sequence that yields the same each time: the client may range over it again.
+	// The sequence yields the same scopes each time: the client may range over it again.
 	packages := func(yield func(*symdbv1.Scope, error) bool) {
 		for _, name := range []string{"main", "internal/cart"} {
 			if !yield(&symdbv1.Scope{ScopeType: "package", Name: new(name)}, nil) {
@@ -50,121 +34,142 @@ func Example() {
 			}
 		}
 	}
-	summary, err := c.UploadScopes(context.Background(), &symdbv1.UploadMetadata{
-		Service:  "shop",
-		Version:  new("1.2.3"),
-		Language: "go",
-	}, packages)
+	metadata := client.Metadata{Service: "shop", Env: new("prod"), Version: new("1.2.3"), Language: "go"}
+	result, err := c.Upload(context.Background(), metadata, packages)
 	switch {
-	case errors.Is(err, client.ErrUpload):
+	case client.IsRetryable(err):
 		log.Fatal("try again later: ", err)
 	case err != nil:
 		log.Fatal(err)
 	}
-	fmt.Println(summary.GetScopeCount(), "scopes")
+	fmt.Println(result.ScopeCount, "scopes")
 	// Output: 2 scopes
 }
 
-func ExampleClient_Upload() {
-	address, stop := exampleServer()
-	defer stop()
-
-	c, err := client.Dial(address)
+func ExampleClient_OpenStream() {
+	server, err := clienttest.Start() // in place of `scopegate serve`
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
+	defer server.Close()
 
-	upload, err := c.Upload(context.Background(), &symdbv1.UploadMetadata{
-		Service:  "shop",
-		Language: "JAVA",
-		UploadId: "2f6c9a1e-6c1a-4d0e-9c55-0d9f6f3b7a11",
-	})
+	c, err := client.Dial(server.Addr())
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
-	defer upload.Cancel() // does nothing once the upload has ended
+	defer c.Close()
 
-	if err := upload.Send(&symdbv1.Scope{ScopeType: "JAR", Name: new("shop.jar")}); err != nil {
-		fmt.Println(err)
-		return
-	}
-	summary, err := upload.CloseAndReceive()
+	stream, err := c.OpenStream(context.Background(), client.Metadata{Service: "shop", Language: "JAVA"})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
-	fmt.Println(upload.ID(), summary.GetScopeCount())
-	// Output: 2f6c9a1e-6c1a-4d0e-9c55-0d9f6f3b7a11 1
+	defer stream.Cancel() // does nothing once the upload has ended
+
+	if err := stream.Send(&symdbv1.Scope{ScopeType: "JAR", Name: new("shop.jar")}); err != nil {
+		log.Fatal(err)
+	}
+	result, err := stream.CloseAndReceive()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(result.ScopeCount, "scope in", result.BatchCount, "batch")
+	// Output: 1 scope in 1 batch
 }
 
-// The push form, for scopes that come one by one and can't be found again.
-func ExampleUploader() {
-	address, stop := exampleServer()
-	defer stop()
-
-	c, err := client.Dial(address)
+// The push form is for scopes that come one by one and can't be found again.
+func ExampleClient_NewUploader() {
+	server, err := clienttest.Start() // in place of `scopegate serve`
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
+	defer server.Close()
 
-	uploader, err := client.NewUploader(c, &symdbv1.UploadMetadata{
-		Service:  "shop",
-		Language: "JAVA",
-	}, client.UploaderOptions{
-		WhenFull: client.DropNewest, // a tracer does not hold up its program
-	})
+	c, err := client.Dial(server.Addr())
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	ctx := context.Background()
+	uploader, err := c.NewUploader(ctx, client.Metadata{Service: "shop", Language: "JAVA"},
+		client.WithDropNewest()) // a tracer must not hold up its program
+	if err != nil {
+		log.Fatal(err)
 	}
 	defer uploader.Abandon() // does nothing once the upload has ended
 
-	classLoaded := func(name string) {
-		class := &symdbv1.Scope{ScopeType: "CLASS", Name: new(name)}
-		if err := uploader.Add(context.Background(), class); err != nil {
-			fmt.Println(err)
+	for _, name := range []string{"shop.Cart", "shop.Order"} {
+		if err := uploader.Add(ctx, &symdbv1.Scope{ScopeType: "CLASS", Name: new(name)}); err != nil {
+			log.Fatal(err)
 		}
 	}
-	classLoaded("shop.Cart")
-	classLoaded("shop.Order")
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	closing, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	summary, err := uploader.Close(ctx)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(summary.GetScopeCount(), "scopes,", uploader.Stats().Dropped, "dropped")
-	// Output: 2 scopes, 0 dropped
-}
-
-// An upload that the first server can't finish goes on at the second.
-func ExampleDialAny() {
-	first, stopFirst := exampleServer()
-	defer stopFirst()
-	second, stopSecond := exampleServer()
-	defer stopSecond()
-
-	c, err := client.DialAny([]string{first, second})
+	result, err := uploader.Close(closing)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
+	fmt.Println(result.ScopeCount, "scopes,", uploader.Stats().Dropped, "dropped")
+	// Output: 2 scopes, 0 dropped
+}
 
-	summary, err := c.UploadScopes(context.Background(), &symdbv1.UploadMetadata{
-		Service:  "shop",
-		Language: "go",
-	}, func(yield func(*symdbv1.Scope, error) bool) {
-		yield(&symdbv1.Scope{ScopeType: "package", Name: new("main")}, nil)
-	})
+// An open-ended upload lasts for as long as the process does. Nothing needs to be closed:
+// what is not yet accepted when the process ends is lost, and nothing else.
+func ExampleWithOpenEnd() {
+	server, err := clienttest.Start() // in place of `scopegate serve`
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
-	fmt.Println(summary.GetScopeCount(), "scope")
+	defer server.Close()
+
+	c, err := client.Dial(server.Addr())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // ends the upload
+	accepted := make(chan int64)
+	uploader, err := c.NewUploader(ctx, client.Metadata{Service: "shop", Language: "python"},
+		client.WithOpenEnd(), client.WithThresholdAge(100*time.Millisecond),
+		client.WithOnProgress(func(p client.Progress) { accepted <- p.AcceptedScopeCount }))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := uploader.Add(ctx, &symdbv1.Scope{ScopeType: "MODULE", Name: new("shop.cart")}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-accepted, "scope")
+	// Output: 1 scope
+}
+
+// An upload that the first server can't finish resumes at the second.
+func ExampleDialAny() {
+	var addresses []string
+	for range 2 {
+		server, err := clienttest.Start() // in place of `scopegate serve`
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer server.Close()
+		addresses = append(addresses, server.Addr())
+	}
+
+	c, err := client.DialAny(addresses)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	result, err := c.Upload(context.Background(), client.Metadata{Service: "shop", Language: "go"},
+		func(yield func(*symdbv1.Scope, error) bool) {
+			yield(&symdbv1.Scope{ScopeType: "package", Name: new("main")}, nil)
+		})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(result.ScopeCount, "scope")
 	// Output: 1 scope
 }

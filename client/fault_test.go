@@ -79,13 +79,13 @@ func TestPullUnderFaults(t *testing.T) {
 			scopes, names := drawScopes(rng)
 			c := dialAny(t, []string{b.serve(), b.serve()}, quick...)
 
-			summary, err := c.UploadScopes(uploadIn(t), metadata(), sequence(scopes...))
+			result, err := c.Upload(uploadIn(t), metadata(), sequence(scopes...))
 			if err != nil {
 				t.Fatalf("%v; faults %v", err, b.faults)
 			}
-			b.checkWhole(summary.GetUploadId(), names)
-			if batches := b.count(summary.GetUploadId()); int(summary.GetBatchCount()) != batches {
-				t.Errorf("summary counts %d batches of %d, want %v", summary.GetBatchCount(), batches, batches)
+			b.checkWhole(result.UploadID, names)
+			if batches := b.count(result.UploadID); int(result.BatchCount) != batches {
+				t.Errorf("result counts %d batches, want %d", result.BatchCount, batches)
 			}
 		})
 	}
@@ -117,28 +117,26 @@ func TestPushUnderFaults(t *testing.T) {
 				scopes = slices.Insert(scopes, rng.IntN(len(scopes)+1), scope(fmt.Sprintf("bad%d", i)))
 			}
 			var refusedCount atomic.Int64
-			options := client.UploaderOptions{
-				ThresholdBytes: 1 + rng.IntN(1000),
-				ThresholdAge:   time.Duration(1 + rng.IntN(int(3*time.Millisecond))),
-				MaxHeldBytes:   2*(300+64) + rng.IntN(2000),
-				OnRefused:      func(client.RefusedScope) { refusedCount.Add(1) },
-			}
-			u, err := client.NewUploader(dialAny(t, []string{b.serve(), b.serve()}, quick...), metadata(), options)
+			thresholdBytes, thresholdAge := 1+rng.IntN(1000), time.Duration(1+rng.IntN(int(3*time.Millisecond)))
+			maxHeldBytes := 2*(300+64) + rng.IntN(2000)
+			u, err := dialAny(t, []string{b.serve(), b.serve()}, quick...).NewUploader(t.Context(), metadata(),
+				client.WithThresholdBytes(thresholdBytes), client.WithThresholdAge(thresholdAge), client.WithMaxHeldBytes(maxHeldBytes),
+				client.WithOnRefused(func(client.RefusedScope) { refusedCount.Add(1) }))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer u.Abandon()
 			ctx := uploadIn(t)
-			addAll(ctx, t, u, scopes, options.MaxHeldBytes)
-			summary, err := u.Close(ctx)
+			addAll(ctx, t, u, scopes, maxHeldBytes)
+			result, err := u.Close(ctx)
 			stats := balanced(t, u)
 			if err != nil {
 				t.Fatalf("Close: %v; faults %v, %+v", err, b.faults, stats)
 			}
 			if stats.Held+stats.Dropped != 0 || stats.Refused != int64(badCount) || refusedCount.Load() != int64(badCount) ||
-				summary.GetScopeCount() != stats.Accepted || int(summary.GetBatchCount()) != b.count(u.ID()) {
-				t.Errorf("%+v, summary %v, %d told to be refused; want all accepted but %d, in %d batches",
-					stats, summary, refusedCount.Load(), badCount, b.count(u.ID()))
+				result.ScopeCount != stats.Accepted || int(result.BatchCount) != b.count(u.ID()) {
+				t.Errorf("%+v, result %+v, %d told to be refused; want all accepted but %d, in %d batches",
+					stats, result, refusedCount.Load(), badCount, b.count(u.ID()))
 			}
 			b.checkWholeButCarrier(u.ID(), names)
 		})
@@ -215,9 +213,9 @@ func TestGoesOnAtSecondAddress(t *testing.T) {
 			}
 		}
 	}
-	summary, err := c.UploadScopes(uploadIn(t), metadata(), scopes)
-	if err != nil || summary.GetScopeCount() != 20 {
-		t.Fatalf("%v, %v, want 20 scopes", summary, err)
+	result, err := c.Upload(uploadIn(t), metadata(), scopes)
+	if err != nil || result.ScopeCount != 20 {
+		t.Fatalf("%+v, %v, want 20 scopes", result, err)
 	}
 	if events.Load() == 0 {
 		t.Error("no retry")

@@ -57,22 +57,22 @@ type cutting struct {
 	thresholdAge   time.Duration
 	// urgent means regardless of the thresholds.
 	urgent bool
-	// closing means that the newest message is not held back.
-	closing bool
+	// holdBack means that the newest message is held back for the final batch.
+	holdBack bool
 }
 
 // cut returns how many of the oldest messages are the next stream. If there is none yet,
 // it returns 0 and how long to wait for the threshold age, or 0 to wait for a message.
 func (h *held) cut(c cutting, now time.Time) (count int, wait time.Duration) {
 	free, freeBytes := len(h.messages), h.wireBytes
-	if !c.closing && free > 0 {
+	if c.holdBack && free > 0 {
 		free--
 		freeBytes -= len(h.messages[free].wire)
 	}
 	if free == 0 {
 		return 0, 0
 	}
-	if !c.closing && !c.urgent && freeBytes < c.thresholdBytes {
+	if !c.urgent && freeBytes < c.thresholdBytes {
 		if wait := c.thresholdAge - now.Sub(h.messages[0].added); wait > 0 {
 			return 0, wait
 		}

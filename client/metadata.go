@@ -2,12 +2,15 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -40,7 +43,7 @@ type Metadata struct {
 
 	// ContainerID, EntityID and ExternalEnv identify the container that runs the process,
 	// so that an agent can add the container's tags. If all three are empty, the client
-	// fills in those of its own process.
+	// fills in those of its own process, see [WithoutContainerID].
 	ContainerID, EntityID, ExternalEnv string
 	// ParentID is the stable identity of the parent process or of the deployment, by which
 	// the backend recognizes the uploads of forked processes as repetitions. For null,
@@ -67,22 +70,22 @@ const (
 	maxBatchAge = time.Hour
 )
 
-// message returns the metadata as a message, with an upload_id. An error names the field.
+// message returns the metadata as a message, with an upload_id.
 func (m Metadata) message() (*symdbv1.UploadMetadata, error) {
 	switch {
 	case m.Service == "":
-		return nil, metadataError("Service is missing")
+		return nil, metadataError("service", "required")
 	case m.Language == "":
-		return nil, metadataError("Language is missing")
+		return nil, metadataError("language", "required")
 	case m.MaxBatchAge != 0 && (m.MaxBatchAge < minBatchAge || m.MaxBatchAge > maxBatchAge):
-		return nil, metadataError("MaxBatchAge: %v is not between %v and %v", m.MaxBatchAge, minBatchAge, maxBatchAge)
+		return nil, metadataError("max_batch_age", "%v is not between %v and %v", m.MaxBatchAge, minBatchAge, maxBatchAge)
 	}
 	id := m.UploadID
 	switch {
 	case id == "":
 		id = uuid.NewString()
 	case len(id) != len(uuid.UUID{}.String()) || uuid.Validate(id) != nil:
-		return nil, metadataError("UploadID: %q is not a UUID in its text form of 36 characters", id)
+		return nil, metadataError("upload_id", "%q is not a UUID in its text form of 36 characters", id)
 	}
 	md := &symdbv1.UploadMetadata{
 		Service: m.Service, Env: m.Env, Version: m.Version, Language: m.Language,
@@ -99,14 +102,21 @@ func (m Metadata) message() (*symdbv1.UploadMetadata, error) {
 		md.MaxBatchAge = durationpb.New(m.MaxBatchAge)
 	}
 	var err error
-	if md.Additional, err = values("Additional", m.Additional); err != nil {
+	if md.Additional, err = values("additional", m.Additional); err != nil {
 		return nil, err
 	}
-	if md.EventAdditional, err = values("EventAdditional", m.EventAdditional); err != nil {
+	if md.EventAdditional, err = values("event_additional", m.EventAdditional); err != nil {
 		return nil, err
 	}
-	if _, err := proto.Marshal(md); err != nil { // invalid UTF-8
-		return nil, metadataError("%v", err)
+	for field, text := range map[string]string{
+		"service": md.GetService(), "env": md.GetEnv(), "version": md.GetVersion(), "language": md.GetLanguage(),
+		"runtime_id": md.GetRuntimeId(), "tags": strings.Join(md.GetTags(), ","),
+		"container_id": md.GetContainerId(), "entity_id": md.GetEntityId(), "external_env": md.GetExternalEnv(),
+		"parent_id": md.GetParentId(), "ddsource": md.GetDdsource(), "event_language": md.GetEventLanguage(),
+	} {
+		if !utf8.ValidString(text) {
+			return nil, metadataError(field, "invalid UTF-8")
+		}
 	}
 	return md, nil
 }
@@ -119,18 +129,32 @@ func values(field string, m map[string]any) (map[string]*structpb.Value, error) 
 	converted := make(map[string]*structpb.Value, len(m))
 	for key, value := range m {
 		text, err := json.Marshal(value)
+		if !utf8.ValidString(key) {
+			err = errors.New("invalid UTF-8")
+		}
 		if err != nil {
-			return nil, metadataError("%s[%s]: %v", field, strconv.Quote(key), err)
+			return nil, metadataError(field+"["+strconv.Quote(key)+"]", "%v", err)
 		}
 		v := &structpb.Value{}
 		if err := v.UnmarshalJSON(text); err != nil {
-			return nil, metadataError("%s[%s]: %v", field, strconv.Quote(key), err)
+			return nil, metadataError(field+"["+strconv.Quote(key)+"]", "%v", err)
 		}
 		converted[key] = v
 	}
 	return converted, nil
 }
 
-func metadataError(format string, arguments ...any) *Error {
-	return inputError("metadata", fmt.Sprintf(format, arguments...))
+// metadataError returns the error that a server would return for a field.
+func metadataError(field, format string, arguments ...any) *Error {
+	field, text := "metadata."+field, fmt.Sprintf(format, arguments...)
+	invalid := inputError("open upload", field+": "+text)
+	detailed, err := invalid.status.WithDetails(
+		&errdetails.ErrorInfo{Domain: "scopegate", Reason: ReasonMetadataInvalid},
+		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: field, Description: text, Reason: ReasonMetadataInvalid},
+		}})
+	if err == nil {
+		invalid.status = detailed
+	}
+	return invalid
 }

@@ -8,7 +8,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// ErrSequenceChanged is returned by [Client.UploadScopes] if the sequence, ranged over
+// ErrSequenceChanged is returned by [Client.Upload] if the sequence, ranged over
 // again, yields other scopes: it can be ranged over only once (see [WithoutResume]), or
 // its order varies, like a map's. The upload then has no final batch. The error also
 // wraps the failure that made it range again. Not every change is detected.

@@ -76,7 +76,7 @@ func (e *Error) outlook() outlook {
 	case codes.Unavailable:
 		return transient
 	case codes.ResourceExhausted:
-		if _, asked := e.RetryDelay(); asked || e.Reason() == "OVERLOADED" {
+		if _, asked := e.RetryDelay(); asked || e.Reason() == ReasonOverloaded {
 			return transient
 		}
 		return permanent
@@ -92,13 +92,6 @@ func (e *Error) outlook() outlook {
 		return permanent
 	}
 }
-
-const (
-	// DefaultFirstBackoff limits the wait after a first failure.
-	DefaultFirstBackoff = 200 * time.Millisecond
-	// DefaultMaxBackoff limits the wait after any failure.
-	DefaultMaxBackoff = 30 * time.Second
-)
 
 // longestBackoff leaves room to add a server's delay.
 const longestBackoff = math.MaxInt64 - MaxRetryDelay - 1

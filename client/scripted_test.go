@@ -163,10 +163,18 @@ func violations(fields ...string) *errdetails.BadRequest {
 
 const testID = "2f6c9a1e-6c1a-4d0e-9c55-0d9f6f3b7a11"
 
-func identified() *symdbv1.UploadMetadata {
-	md := &symdbv1.UploadMetadata{Service: "shop", Language: "go"}
-	md.UploadId = testID
-	return md
+func identified() client.Metadata {
+	return client.Metadata{Service: "shop", Language: "go", UploadID: testID}
+}
+
+// newClient returns a client on a connection that is no socket.
+func newClient(t *testing.T, conn grpc.ClientConnInterface, options ...client.Option) *client.Client {
+	t.Helper()
+	c, err := client.New(conn, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // balanced checks that no scope is counted twice or not at all.

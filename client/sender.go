@@ -7,9 +7,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
-
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // sender is the goroutine of an [Uploader]. It sends one stream at a time, until the
@@ -39,12 +36,20 @@ type flight struct {
 	isHeld   bool
 }
 
-func (s *sender) run(ctx context.Context) {
+// run ends when the upload does. parent is the context of the Uploader's creator; ctx is
+// below it.
+func (s *sender) run(parent, ctx context.Context) {
 	defer close(s.done)
 	defer s.cancel(nil)
 	err := s.send(ctx)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
+	switch {
+	case err == nil:
+	case ctx.Err() == nil:
+		s.settings.logger.ErrorContext(ctx, "upload failed", "upload_id", s.ID(), "error", err)
+	default:
+		if err = context.Cause(ctx); parent.Err() != nil {
+			err = contextError(parent, "upload")
+		}
 		if s.failure != nil {
 			err = fmt.Errorf("%w; last failure: %w", err, s.failure)
 		}
@@ -92,15 +97,18 @@ func (s *sender) next() (f *flight, wait time.Duration, isEmpty bool) {
 	isClosing := isClosed(s.closing)
 	count, wait := s.held.cut(cutting{
 		thresholdBytes: s.thresholdBytes,
-		thresholdAge:   s.options.ThresholdAge,
-		urgent:         s.waiting || s.held.oldest() < s.flushTo,
-		closing:        isClosing,
+		thresholdAge:   s.settings.uploader.thresholdAge,
+		urgent:         isClosing || s.waiting || s.held.oldest() < s.flushTo,
+		holdBack:       !isClosing && !s.settings.uploader.openEnd,
 	}, time.Now())
 	if count == 0 {
 		return nil, wait, isClosing
 	}
 	s.waiting = false
-	f = &flight{final: isClosing && count == len(s.held.messages), isHeld: true}
+	f = &flight{
+		final:  isClosing && count == len(s.held.messages) && !s.settings.uploader.openEnd,
+		isHeld: true,
+	}
 	for _, m := range s.held.messages[:count] {
 		f.requests = append(f.requests, m.wire)
 	}
@@ -124,10 +132,14 @@ func (s *sender) idle(ctx context.Context, wait time.Duration) error {
 
 // endEmpty ends an upload without held scopes.
 func (s *sender) endEmpty(ctx context.Context) error {
-	if s.carrier != nil {
+	switch {
+	case s.carrier == nil:
+		return s.refusal // nil if no scope was added
+	case s.settings.uploader.openEnd:
+		return nil
+	default:
 		return s.deliver(ctx, &flight{requests: []wireRequest{s.carrier}, final: true})
 	}
-	return s.refusal
 }
 
 // deliver sends a flight until it is accepted, or all its scopes are refused. If it gets
@@ -136,9 +148,9 @@ func (s *sender) deliver(ctx context.Context, f *flight) error {
 	failureCount, doubtCount := 0, 0
 	isClosing := isClosed(s.closing)
 	for len(f.requests) > 0 {
-		summary, err := s.attempt(ctx, f)
+		result, err := s.attempt(ctx, f)
 		if err == nil {
-			return s.accept(f, summary)
+			return s.accept(f, result)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -149,9 +161,9 @@ func (s *sender) deliver(ctx context.Context, f *flight) error {
 			return err
 		}
 		if s.isAccepted(f, failure) {
-			return s.accept(f, nil)
+			return s.accept(f, Result{})
 		}
-		if f.isHeld && s.shrink(f, failure) {
+		if f.isHeld && s.shrink(ctx, f, failure) {
 			failureCount = 0
 			continue
 		}
@@ -159,7 +171,7 @@ func (s *sender) deliver(ctx context.Context, f *flight) error {
 		case permanent:
 			return err
 		case doubtful:
-			if doubtCount++; doubtCount >= s.client.settings.maxAttempts {
+			if doubtCount++; doubtCount >= s.settings.maxAttempts {
 				return fmt.Errorf("%d attempts made no progress: %w", doubtCount, err)
 			}
 		case transient:
@@ -176,23 +188,22 @@ func (s *sender) deliver(ctx context.Context, f *flight) error {
 	return nil
 }
 
-func (s *sender) attempt(ctx context.Context, f *flight) (*symdbv1.UploadScopesResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.options.AttemptTimeout)
+func (s *sender) attempt(ctx context.Context, f *flight) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.settings.uploader.attemptTimeout)
 	defer cancel()
-	metadata := proto.CloneOf(s.metadata)
-	metadata.FirstBatchNum, metadata.MoreFollows, metadata.SingleBatch = s.batchNum, !f.final, true
-	upload, err := s.client.upload(ctx, metadata, grpc.ForceCodecV2(newWireCodec()))
+	stream, err := s.client.openStream(ctx, s.settings, s.metadata,
+		part{firstBatchNum: s.batchNum, moreFollows: !f.final, singleBatch: true}, grpc.ForceCodecV2(newWireCodec()))
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
-	defer upload.Cancel()
+	defer stream.Cancel()
 	for i, request := range f.requests {
-		upload.scopeCount = i
-		if err := upload.sendRequest(request); err != nil {
-			return nil, err
+		stream.scopeCount = i
+		if err := stream.sendRequest(request); err != nil {
+			return Result{}, err
 		}
 	}
-	return upload.CloseAndReceive()
+	return stream.CloseAndReceive()
 }
 
 // outlookOf returns the outlook of a failure. The timeout of an attempt is transient, like
@@ -210,8 +221,8 @@ func (s *sender) pause(
 	ctx context.Context, failure *Error, failureCount int, wasClosing bool,
 ) (cutShort bool, err error) {
 	asked, _ := failure.RetryDelay()
-	wait := asked + s.client.settings.backoff.draw(failureCount-1)
-	s.client.settings.onRetry(RetryEvent{
+	wait := asked + s.settings.backoff.draw(failureCount-1)
+	s.settings.reportRetry(ctx, RetryEvent{
 		Err:                failure,
 		FailureCount:       failureCount,
 		Wait:               wait,
@@ -244,8 +255,8 @@ func (s *sender) isAccepted(f *flight, failure *Error) bool {
 		progress.GetNextBatchNum() == s.batchNum+1
 }
 
-// accept records that a flight is accepted. The summary is nil if the server sent none.
-func (s *sender) accept(f *flight, summary *symdbv1.UploadScopesResponse) error {
+// accept records that a flight is accepted. The result is empty if the server sent none.
+func (s *sender) accept(f *flight, result Result) error {
 	count := len(f.requests)
 	carrier, err := rootRequest(f.requests[count-1])
 	if err != nil {
@@ -253,21 +264,28 @@ func (s *sender) accept(f *flight, summary *symdbv1.UploadScopesResponse) error 
 	}
 	s.carrier = carrier
 	s.failure = nil
+	s.batchNum++
+	accepted := s.record(f, result)
+	s.settings.onProgress(Progress{s.ID(), accepted, accepted})
+	return nil
+}
 
+// record counts an accepted flight, and returns how many scopes are accepted so far.
+func (s *sender) record(f *flight, result Result) (accepted int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batchNum++
 	s.stats.BatchCount++
-	s.summary.BatchCount++
-	s.summary.RawBytes += summary.GetRawBytes()
-	s.summary.CompressedBytes += summary.GetCompressedBytes()
+	s.result.BatchCount++
+	s.result.RawBytes += result.RawBytes
+	s.result.CompressedBytes += result.CompressedBytes
 	if f.isHeld {
+		count := len(f.requests)
 		s.heldBytes -= s.held.remove(0, count)
 		s.stats.Accepted += int64(count)
-		s.summary.ScopeCount += int64(count)
+		s.result.ScopeCount += int64(count)
 	}
 	s.announce()
-	return nil
+	return s.stats.Accepted
 }
 
 func (s *sender) countFailure(err error) {

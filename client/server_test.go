@@ -1,17 +1,14 @@
 package client_test
 
 import (
-	"errors"
-	"io"
 	"net"
-	"path/filepath"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/client/clienttest"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/leak"
 )
@@ -22,7 +19,8 @@ func TestMain(m *testing.M) {
 
 type serverStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
-// database is a server whose handle is the whole of an upload.
+// database is a server whose handle is the whole of an upload, for answers that the real
+// server does not give.
 type database struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 
@@ -33,11 +31,11 @@ func (d database) UploadScopes(stream serverStream) error { return d.handle(stre
 
 // serve serves handle on a free loopback port until the test ends, and returns
 // a client of it.
-func serve(t *testing.T, handle func(serverStream) error, options ...client.Option) *client.Client {
+func serve(t *testing.T, handle func(serverStream) error) *client.Client {
 	t.Helper()
 	listener := listen(t)
 	serveOn(t, listener, handle)
-	return dial(t, listener.Addr().String(), options...)
+	return dialAny(t, []string{listener.Addr().String()})
 }
 
 func listen(t *testing.T) net.Listener {
@@ -63,20 +61,9 @@ func serveOn(t *testing.T, listener net.Listener, handle func(serverStream) erro
 	})
 }
 
-// serveUnix is serve on a socket, and returns where.
-func serveUnix(t *testing.T, handle func(serverStream) error) (target string) {
+func dialAny(t *testing.T, targets []string, options ...client.Option) *client.Client {
 	t.Helper()
-	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	serveOn(t, listener, handle)
-	return "unix://" + listener.Addr().String()
-}
-
-func dial(t *testing.T, target string, options ...client.Option) *client.Client {
-	t.Helper()
-	c, err := client.Dial(target, options...)
+	c, err := client.DialAny(targets, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,69 +75,33 @@ func dial(t *testing.T, target string, options ...client.Option) *client.Client 
 	return c
 }
 
-func dialAny(t *testing.T, targets []string, options ...client.Option) *client.Client {
+// requireUnfinished stops a server, and fails the test if an upload looks complete.
+func requireUnfinished(t *testing.T, s *clienttest.Server) {
 	t.Helper()
-	c, err := client.DialAny(targets, options...)
-	if err != nil {
-		t.Fatal(err)
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-// record reads uploads to their end. What it has got of one, and how the stream
-// ended, goes to the channel when it is over.
-type record struct {
-	metadata *symdbv1.UploadMetadata
-	scopes   []*symdbv1.Scope
-	bytes    []int
-	end      error
-}
-
-func recorder() (handle func(serverStream) error, records chan record) {
-	records = make(chan record, 1)
-	return func(stream serverStream) error {
-		var got record
-		defer func() { records <- got }()
-		for {
-			request, err := stream.Recv()
-			if err != nil {
-				got.end = err
-				if !errors.Is(err, io.EOF) {
-					return err
-				}
-				return stream.SendAndClose(&symdbv1.UploadScopesResponse{
-					UploadId:   got.metadata.GetUploadId(),
-					ScopeCount: int64(len(got.scopes)),
-					BatchCount: 1,
-				})
-			}
-			if metadata := request.GetMetadata(); metadata != nil {
-				got.metadata = metadata
-				continue
-			}
-			got.scopes = append(got.scopes, request.GetScope())
-			got.bytes = append(got.bytes, proto.Size(request))
+	for _, upload := range s.Uploads() {
+		if upload.Final {
+			t.Errorf("upload %s of %d scopes is final, want none to be", upload.ID, len(upload.Scopes))
 		}
-	}, records
+	}
 }
 
 func TestNewLeavesConnection(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	target := serveUnix(t, handle)
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	s := clienttest.New(t)
+	conn, err := grpc.NewClient(s.Addr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 
 	for range 2 {
-		c := client.New(conn)
-		if _, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a"))); err != nil {
+		c := newClient(t, conn)
+		if _, err := c.Upload(t.Context(), metadata(), sequence(scope("a"))); err != nil {
 			t.Fatal(err)
 		}
-		<-records
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -159,18 +110,16 @@ func TestNewLeavesConnection(t *testing.T) {
 
 func TestDial(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	target := serveUnix(t, handle)
+	s := clienttest.New(t)
 	called := false
-	c := dial(t, target,
+	c := s.Dial(t,
 		client.WithTransportCredentials(insecure.NewCredentials()),
 		client.WithDialOptions(grpc.WithUserAgent("scopegate-test")),
 		client.WithDialOptions(grpc.WithDefaultCallOptions(grpc.OnFinish(func(error) { called = true }))),
 	)
-	if _, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a"))); err != nil {
+	if _, err := c.Upload(t.Context(), metadata(), sequence(scope("a"))); err != nil {
 		t.Fatal(err)
 	}
-	<-records
 	if !called {
 		t.Error("WithDialOptions had no effect")
 	}

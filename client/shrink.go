@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,21 +15,21 @@ import (
 // again, because nothing of a refused single_batch stream was forwarded. Even if an
 // earlier attempt was accepted without the client learning it, no scope is lost, because
 // the smaller flight has only scopes of the refused one.
-func (s *sender) shrink(f *flight, failure *Error) bool {
+func (s *sender) shrink(ctx context.Context, f *flight, failure *Error) bool {
 	switch {
 	case isBatchTooLarge(failure) && len(f.requests) > 1:
 		s.halve(f)
 		return true
 	case isBatchTooLarge(failure):
-		s.refuse(f, 0, failure)
+		s.refuse(ctx, f, 0, failure)
 		return true
 	case failure.Code() != codes.InvalidArgument,
-		failure.Reason() != "SCOPE_INVALID" && failure.Reason() != "SCOPE_TOO_LARGE":
+		failure.Reason() != ReasonScopeInvalid && failure.Reason() != ReasonScopeTooLarge:
 		return false
 	}
 	ordinals := refusedOrdinals(failure, len(f.requests))
 	for _, i := range slices.Backward(ordinals) {
-		s.refuse(f, i, failure)
+		s.refuse(ctx, f, i, failure)
 	}
 	return len(ordinals) > 0
 }
@@ -36,7 +37,7 @@ func (s *sender) shrink(f *flight, failure *Error) bool {
 // isBatchTooLarge reports whether the server, or the intake by a 413, refused the batch as
 // too large.
 func isBatchTooLarge(failure *Error) bool {
-	return failure.Reason() == "BATCH_TOO_LARGE" ||
+	return failure.Reason() == ReasonBatchTooLarge ||
 		failure.IntakeFailure().GetHttpStatus() == http.StatusRequestEntityTooLarge
 }
 
@@ -52,7 +53,7 @@ func (s *sender) halve(f *flight) {
 }
 
 // refuse removes the scope at index i.
-func (s *sender) refuse(f *flight, i int, failure *Error) {
+func (s *sender) refuse(ctx context.Context, f *flight, i int, failure *Error) {
 	refused := RefusedScope{Err: failure}
 	if root, err := rootOf(f.requests[i]); err == nil {
 		refused.ScopeType, refused.Name = root.GetScopeType(), root.GetName()
@@ -65,7 +66,9 @@ func (s *sender) refuse(f *flight, i int, failure *Error) {
 	s.stats.Refused++
 	s.announce()
 	s.mu.Unlock()
-	s.options.OnRefused(refused)
+	s.settings.logger.WarnContext(ctx, "scope refused", "upload_id", s.ID(),
+		"scope_type", refused.ScopeType, "name", refused.Name, "error", failure)
+	s.settings.uploader.onRefused(refused)
 }
 
 // refusedOrdinals returns the indexes of a stream's refused scopes, in ascending order.

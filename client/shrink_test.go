@@ -27,9 +27,9 @@ func TestUploaderBatchTooLarge(t *testing.T) {
 		return nil
 	}
 	var refused []string
-	options := client.UploaderOptions{OnRefused: func(r client.RefusedScope) { refused = append(refused, r.ScopeType+" "+r.Name) }}
+	observe := client.WithOnRefused(func(r client.RefusedScope) { refused = append(refused, r.ScopeType+" "+r.Name) })
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, answer, options)
+		s, u := push(t, answer, observe)
 		add(t, u, "a", "b", "c", "huge", "e")
 		closeWell(t, u, 4, 3)
 		if want := []string{"package huge"}; !slices.Equal(refused, want) {
@@ -78,7 +78,7 @@ func TestUploaderScopeInvalid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, u := push(t, invalid(t), client.UploaderOptions{})
+				s, u := push(t, invalid(t))
 				add(t, u, test.add...)
 				closeWell(t, u, test.accepted, test.batches)
 				checkTranscript(t, s, test.want...)
@@ -95,7 +95,7 @@ func TestUploaderScopeInvalid(t *testing.T) {
 func TestUploaderCarrier(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, invalid(t), client.UploaderOptions{})
+		s, u := push(t, invalid(t))
 		root := scope("a", scope("child"))
 		root.Symbols = []*symdbv1.Symbol{{SymbolType: "field"}}
 		root.EndLine = 7
@@ -119,7 +119,7 @@ func TestUploaderCarrier(t *testing.T) {
 func TestUploaderAllRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, u := push(t, invalid(t), client.UploaderOptions{})
+		_, u := push(t, invalid(t))
 		add(t, u, "bad1", "bad2")
 		if _, err := u.Close(t.Context()); status.Code(err) != codes.InvalidArgument {
 			t.Errorf("Close: %v, want %v", err, codes.InvalidArgument)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -18,18 +19,27 @@ type TokenSource func(ctx context.Context) (token string, err error)
 // this host. Other streams fail with UNAUTHENTICATED before anything is sent, see
 // [WithPlaintextToken].
 func WithToken(token string) Option {
-	return WithTokenSource(func(context.Context) (string, error) { return token, nil })
+	var err error
+	if !isToken(token) {
+		err = errToken
+	}
+	return Option{"WithToken", inClient, err, func(s *settings) {
+		s.token = func(context.Context) (string, error) { return token, nil }
+	}}
 }
+
+// errToken does not contain the token, which is secret.
+var errToken = errors.New("empty, or with invalid characters")
 
 // WithTokenSource is like [WithToken], for a token that changes.
 func WithTokenSource(source TokenSource) Option {
-	return func(s *settings) { s.token = source }
+	return Option{"WithTokenSource", inClient, given(source != nil), func(s *settings) { s.token = source }}
 }
 
 // WithPlaintextToken sends the token also without TLS to another host. Anyone on the
 // network can then read it and use it.
 func WithPlaintextToken() Option {
-	return func(s *settings) { s.plaintextToken = true }
+	return Option{"WithPlaintextToken", inClient, nil, func(s *settings) { s.plaintextToken = true }}
 }
 
 // bearer implements [credentials.PerRPCCredentials].
@@ -48,7 +58,7 @@ func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string
 	case err != nil:
 		return nil, status.Errorf(codes.Unauthenticated, "token: %v", err)
 	case !isToken(token):
-		return nil, status.Error(codes.Unauthenticated, "token: empty, or with invalid characters")
+		return nil, status.Errorf(codes.Unauthenticated, "token: %v", errToken)
 	}
 	return map[string]string{"authorization": "Bearer " + token}, nil
 }

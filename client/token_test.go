@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http/httptest"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // authorized returns a handler that tells what each stream has shown, and takes
@@ -27,8 +29,14 @@ func authorized() (handle func(serverStream) error, shown chan []string) {
 	shown = make(chan []string, 10)
 	return func(stream serverStream) error {
 		shown <- grpcmetadata.ValueFromIncomingContext(stream.Context(), "authorization")
-		handle, _ := recorder()
-		return handle(stream)
+		for {
+			switch _, err := stream.Recv(); {
+			case errors.Is(err, io.EOF):
+				return stream.SendAndClose(&symdbv1.UploadScopesResponse{})
+			case err != nil:
+				return err
+			}
+		}
 	}, shown
 }
 
@@ -56,19 +64,20 @@ func TestWithToken(t *testing.T) {
 		client *client.Client
 		want   string // empty: nothing is sent
 	}{
-		"this host":               {dial(t, address, token), "Bearer the-token"},
-		"elsewhere":               {dial(t, remote, append(elsewhere, token)...), ""},
-		"elsewhere, as is wanted": {dial(t, remote, append(elsewhere, token, client.WithPlaintextToken())...), "Bearer the-token"},
+		"this host":               {dialAny(t, []string{address}, token), "Bearer the-token"},
+		"elsewhere":               {dialAny(t, []string{remote}, append(elsewhere, token)...), ""},
+		"elsewhere, as is wanted": {dialAny(t, []string{remote}, append(elsewhere, token, client.WithPlaintextToken())...), "Bearer the-token"},
 		"one of two elsewhere":    {dialAny(t, []string{address, "gate.example:1"}, append(elsewhere, token)...), ""},
-		"any connection":          {client.New(conn, token), ""},
-		"any, as is wanted":       {client.New(conn, token, client.WithPlaintextToken()), "Bearer the-token"},
-		"header in the token":     {dial(t, address, client.WithToken("a\r\nb: c")), ""},
-		"empty":                   {dial(t, address, client.WithToken("")), ""},
-		"no token to be had": {dial(t, address, client.WithTokenSource(func(context.Context) (string, error) {
+		"any connection":          {newClient(t, conn, token), ""},
+		"any, as is wanted":       {newClient(t, conn, token, client.WithPlaintextToken()), "Bearer the-token"},
+		"header in the token": {dialAny(t, []string{address}, client.WithTokenSource(func(context.Context) (string, error) {
+			return "a\r\nb: c", nil
+		})), ""},
+		"no token to be had": {dialAny(t, []string{address}, client.WithTokenSource(func(context.Context) (string, error) {
 			return "", errors.New("no such file")
 		})), ""},
 	} {
-		_, err := test.client.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
+		_, err := test.client.Upload(t.Context(), metadata(), sequence(scope("a")))
 		if test.want == "" {
 			if status.Code(err) != codes.Unauthenticated || errors.Is(err, client.ErrUpload) || strings.Contains(err.Error(), "the-token") {
 				t.Errorf("%s: %v, want UNAUTHENTICATED, for good", name, err)
@@ -102,7 +111,7 @@ func TestTokenOverTLS(t *testing.T) {
 		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13,
 	})))
 	count := 0
-	c := dial(t, "passthrough:///example.com:443",
+	c := dialAny(t, []string{"passthrough:///example.com:443"},
 		client.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS13})),
 		client.WithDialOptions(grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
@@ -112,14 +121,14 @@ func TestTokenOverTLS(t *testing.T) {
 			return strings.Repeat("t", count), nil
 		}))
 	for _, want := range []string{"Bearer t", "Bearer tt"} {
-		if _, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a"))); err != nil {
+		if _, err := c.Upload(t.Context(), metadata(), sequence(scope("a"))); err != nil {
 			t.Fatal(err)
 		}
 		if got := <-shown; !slices.Equal(got, []string{want}) {
 			t.Errorf("%v was shown, want %s", got, want)
 		}
 	}
-	uploader, err := client.NewUploader(c, metadata(), client.UploaderOptions{})
+	uploader, err := c.NewUploader(t.Context(), metadata())
 	if err != nil {
 		t.Fatal(err)
 	}

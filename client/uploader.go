@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -23,8 +22,8 @@ var ErrAbandoned = errors.New("uploader was abandoned")
 // use.
 type Uploader struct {
 	client   *Client
+	settings settings
 	metadata *symdbv1.UploadMetadata
-	options  UploaderOptions
 	wake     chan struct{}
 	closing  chan struct{} // closed by Close
 	done     chan struct{} // closed when the goroutine has ended
@@ -38,46 +37,45 @@ type Uploader struct {
 	waiting   bool  // an Add found no room
 	flushTo   int64 // messages with lower ordinals are sent without delay
 	stats     UploaderStats
-	summary   *symdbv1.UploadScopesResponse
+	result    Result
 	err       error
 }
 
 // NewUploader begins an upload. It sends nothing until there is a scope.
-// [Uploader.Close] or [Uploader.Abandon] must be called to end its goroutine. An empty
-// upload_id is replaced by a new random UUID. The Uploader sets first_batch_num,
-// more_follows and single_batch of the metadata itself.
+// [Uploader.Close] or [Uploader.Abandon] must be called, or ctx be done, to end its
+// goroutine. If ctx is done before Close has returned, the held scopes are dropped.
 //
 // It retries transient failures (UNAVAILABLE, and RESOURCE_EXHAUSTED by an overloaded
 // server) without limit, see [WithBackoff], and failures without a reason from the server
 // up to [WithMaxAttempts]. It halves a batch that is refused as too large, and leaves out
 // a scope that is refused, see [RefusedScope]. Any other failure is permanent: it ends
 // the upload, drops the held scopes, and is returned by later calls.
-func NewUploader(c *Client, metadata *symdbv1.UploadMetadata, options UploaderOptions) (*Uploader, error) {
-	if metadata == nil {
-		return nil, inputError("open uploader", "no metadata")
-	}
-	options, err := options.withDefaults(c.settings.maxMessageBytes)
+func (c *Client) NewUploader(ctx context.Context, metadata Metadata, options ...Option) (*Uploader, error) {
+	s, err := c.settings.with(inUploader, options)
 	if err != nil {
 		return nil, err
 	}
-	metadata = proto.CloneOf(metadata)
-	if metadata.GetUploadId() == "" {
-		metadata.UploadId = uuid.NewString()
+	if err := s.resolveMaxHeldBytes(); err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	md, err := s.describe(metadata)
+	if err != nil {
+		return nil, err
+	}
+	sending, cancel := context.WithCancelCause(ctx)
 	u := &Uploader{
 		client:   c,
-		metadata: metadata,
-		options:  options,
+		settings: s,
+		metadata: md,
 		wake:     make(chan struct{}, 1),
 		closing:  make(chan struct{}),
 		done:     make(chan struct{}),
 		changed:  make(chan struct{}),
 		cancel:   cancel,
-		summary:  &symdbv1.UploadScopesResponse{UploadId: metadata.GetUploadId()},
+		result:   Result{UploadID: md.GetUploadId()},
 	}
-	u.sender = sender{Uploader: u, thresholdBytes: options.ThresholdBytes, batchNum: 1}
-	go u.sender.run(ctx)
+	u.sender = sender{Uploader: u, thresholdBytes: s.uploader.thresholdBytes, batchNum: 1}
+	go u.sender.run(ctx, sending)
 	return u, nil
 }
 
@@ -95,9 +93,9 @@ func (u *Uploader) Stats() UploaderStats {
 
 // Add adds a root scope, split if it is larger than [WithMaxMessageBytes] allows. It
 // marshals the scope, which the caller may change afterward. If Add returns nil, the
-// scope is held, or, with [DropNewest], dropped; only Close reports its delivery. If
-// there is no room, [Block] makes Add wait until ctx is done; parts of a split scope may
-// have been added by then.
+// scope is held, or, with [WithDropNewest], dropped; only Close reports its delivery. If
+// there is no room, Add waits until ctx is done; parts of a split scope may have been
+// added by then.
 //
 // Errors are the context's, a [*ScopeTooLargeError], an [*Error] for a scope that can't
 // be marshaled, the failure that ended the upload, [ErrEnded] after Close and
@@ -108,20 +106,20 @@ func (u *Uploader) Add(ctx context.Context, scope *symdbv1.Scope) error {
 	}
 	var parts []*symdbv1.Scope
 	needBytes := 0
-	for part, err := range messages(scope, u.client.settings.maxMessageBytes) {
+	for part, err := range messages(scope, u.settings.maxMessageBytes) {
 		if err != nil {
 			return fmt.Errorf("add scope: %w", err)
 		}
 		parts = append(parts, part)
 		needBytes += proto.Size(scopeRequest(part)) + upkeepBytes
 	}
-	if u.options.WhenFull == DropNewest {
+	if u.settings.uploader.dropNewest {
 		reserved, err := u.reserve(needBytes)
 		if err != nil {
 			return err
 		}
 		if !reserved {
-			u.drop(len(parts))
+			u.drop(ctx, len(parts))
 			return nil
 		}
 		return u.push(parts, needBytes)
@@ -162,7 +160,7 @@ func (u *Uploader) reserve(needBytes int) (bool, error) {
 	if err := u.ended(); err != nil {
 		return false, err
 	}
-	if u.heldBytes+needBytes > u.options.MaxHeldBytes {
+	if u.heldBytes+needBytes > u.settings.uploader.maxHeldBytes {
 		u.waiting = true
 		u.wakeSender()
 		return false, nil
@@ -203,19 +201,27 @@ func (u *Uploader) push(parts []*symdbv1.Scope, reservedBytes int) error {
 	return nil
 }
 
-func (u *Uploader) drop(count int) {
+func (u *Uploader) drop(ctx context.Context, count int) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
+	isFirst := u.stats.Dropped == 0
 	u.stats.Added += int64(count)
 	u.stats.Dropped += int64(count)
+	u.mu.Unlock()
+	if isFirst {
+		u.settings.logger.WarnContext(ctx, "no room for new scopes; dropping them", "upload_id", u.ID(),
+			"max_held_bytes", u.settings.uploader.maxHeldBytes)
+	}
 }
 
-// Flush sends the held scopes without waiting for more, except the newest one, and
-// returns when each of them is accepted, refused or dropped. It returns the context's
-// error, or the failure that ended the upload.
+// Flush sends the held scopes without waiting for more, and returns when each of them is
+// accepted, refused or dropped. It leaves the newest one, except [WithOpenEnd]. It returns
+// the context's error, or the failure that ended the upload.
 func (u *Uploader) Flush(ctx context.Context) error {
 	u.mu.Lock()
-	flushTo := max(0, u.held.pushedCount-1)
+	flushTo := u.held.pushedCount
+	if !u.settings.uploader.openEnd {
+		flushTo = max(0, flushTo-1)
+	}
 	u.flushTo = max(u.flushTo, flushTo)
 	u.wakeSender()
 	u.mu.Unlock()
@@ -237,16 +243,16 @@ func (u *Uploader) Flush(ctx context.Context) error {
 	}
 }
 
-// Close accepts no more scopes, sends all held ones, with the last batch final, and
-// returns when the intake has accepted them. It shortens a wait for another attempt. The
-// summary is of the whole upload, without the sizes of batches whose answers were lost.
-// If no scope was added, there is no upload, and the summary's scope_count is 0.
+// Close accepts no more scopes, sends all held ones, with the last batch final unless
+// [WithOpenEnd], and returns when the intake has accepted them. It shortens a wait for
+// another attempt. The result is of the whole upload. If no scope was added, there is no
+// upload, and the result's ScopeCount is 0.
 //
 // If ctx is done first, the held scopes are dropped, see [UploaderStats], the upload has
 // no final batch, and Close returns an error that wraps the context's and the last
 // failure. If all scopes were refused, Close returns the last refusal. Called again,
 // Close returns the same.
-func (u *Uploader) Close(ctx context.Context) (*symdbv1.UploadScopesResponse, error) {
+func (u *Uploader) Close(ctx context.Context) (Result, error) {
 	u.mu.Lock()
 	if !isClosed(u.closing) {
 		close(u.closing)
@@ -262,9 +268,9 @@ func (u *Uploader) Close(ctx context.Context) (*symdbv1.UploadScopesResponse, er
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.err != nil {
-		return nil, u.err
+		return Result{}, u.err
 	}
-	return proto.CloneOf(u.summary), nil
+	return u.result, nil
 }
 
 // contextError returns the error and the cause of ctx.

@@ -21,11 +21,11 @@ import (
 // push returns an Uploader, for a test on a clock of its own, whose streams answer
 // answers. When the test ends it is abandoned, and its books must balance.
 func push(
-	t *testing.T, answer func(context.Context, sentStream) error, options client.UploaderOptions, clientOptions ...client.Option,
+	t *testing.T, answer func(context.Context, sentStream) error, options ...client.Option,
 ) (*script, *client.Uploader) {
 	t.Helper()
 	s := &script{answer: answer}
-	u, err := client.NewUploader(client.New(s, clientOptions...), identified(), options)
+	u, err := newClient(t, s).NewUploader(t.Context(), identified(), options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,19 +83,19 @@ func checkTranscript(t *testing.T, s *script, want ...string) {
 
 func closeWell(t *testing.T, u *client.Uploader, scopeCount int64, batchCount int32) {
 	t.Helper()
-	summary, err := u.Close(t.Context())
+	result, err := u.Close(t.Context())
 	if err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	if summary.GetScopeCount() != scopeCount || summary.GetBatchCount() != batchCount || summary.GetUploadId() != testID {
-		t.Errorf("summary %v, want %d scopes in %d batches", summary, scopeCount, batchCount)
+	if result.ScopeCount != scopeCount || result.BatchCount != batchCount || result.UploadID != testID {
+		t.Errorf("result %+v, want %d scopes in %d batches", result, scopeCount, batchCount)
 	}
 }
 
 func TestUploaderAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, accepting, client.UploaderOptions{})
+		s, u := push(t, accepting)
 		began := time.Now()
 		add(t, u, "a", "b")
 		pass(time.Minute)
@@ -118,7 +118,7 @@ func TestUploaderSize(t *testing.T) {
 	t.Parallel()
 	big := func(i int) string { return strings.Repeat(fmt.Sprint(i), 100) }
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, accepting, client.UploaderOptions{ThresholdBytes: 300})
+		s, u := push(t, accepting, client.WithThresholdBytes(300))
 		for i := range 9 {
 			add(t, u, big(i))
 		}
@@ -135,7 +135,7 @@ func TestUploaderSize(t *testing.T) {
 func TestUploaderNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, accepting, client.UploaderOptions{})
+		s, u := push(t, accepting)
 		if err := u.Flush(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -148,7 +148,7 @@ func TestUploaderNothing(t *testing.T) {
 func TestUploaderFlush(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, accepting, client.UploaderOptions{})
+		s, u := push(t, accepting)
 		add(t, u, "a", "b", "c")
 		began := time.Now()
 		if err := u.Flush(t.Context()); err != nil || time.Since(began) > 0 {
@@ -167,7 +167,7 @@ func TestUploaderFlushEnds(t *testing.T) {
 	down := failure(t, codes.Unavailable)
 	answer := func(context.Context, sentStream) error { return down }
 	synctest.Test(t, func(t *testing.T) {
-		_, u := push(t, answer, client.UploaderOptions{})
+		_, u := push(t, answer)
 		add(t, u, "a", "b")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -184,7 +184,7 @@ func TestUploaderRepeats(t *testing.T) {
 	var events []client.RetryEvent
 	observe := client.WithOnRetry(func(e client.RetryEvent) { events = append(events, e) })
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, answer, client.UploaderOptions{}, observe)
+		s, u := push(t, answer, observe)
 		add(t, u, "a", "b")
 		if err := u.Flush(t.Context()); err != nil {
 			t.Error(err)
@@ -205,7 +205,7 @@ func TestUploaderObeysRetryInfo(t *testing.T) {
 	t.Parallel()
 	answer := failing(failure(t, codes.Unavailable, retryAfter(time.Minute)))
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, answer, client.UploaderOptions{})
+		s, u := push(t, answer)
 		add(t, u, "a")
 		closeWell(t, u, 1, 1)
 		streams := s.sent()
@@ -228,7 +228,7 @@ func TestUploaderCloseCutsWaitShort(t *testing.T) {
 	}
 	backoff := client.WithBackoff(1000*time.Hour, 1000*time.Hour)
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, answer, client.UploaderOptions{}, backoff)
+		s, u := push(t, answer, backoff)
 		add(t, u, "a", "b")
 		pass(time.Minute)
 		down.Store(false)
@@ -246,7 +246,7 @@ func TestUploaderCloseDeadline(t *testing.T) {
 	down := failure(t, codes.Unavailable, reason("INTAKE_UNREACHABLE"))
 	answer := func(context.Context, sentStream) error { return down }
 	synctest.Test(t, func(t *testing.T) {
-		_, u := push(t, answer, client.UploaderOptions{})
+		_, u := push(t, answer)
 		add(t, u, "a", "b", "c")
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -278,7 +278,7 @@ func TestUploaderPermanent(t *testing.T) {
 			t.Parallel()
 			answer := func(context.Context, sentStream) error { return status.Error(test.code, "no") }
 			synctest.Test(t, func(t *testing.T) {
-				s, u := push(t, answer, client.UploaderOptions{}, client.WithMaxAttempts(4))
+				s, u := push(t, answer, client.WithMaxAttempts(4))
 				add(t, u, "a", "b")
 				if err := u.Flush(t.Context()); status.Code(err) != test.code {
 					t.Errorf("Flush: %v, want %v", err, test.code)
@@ -302,7 +302,7 @@ func TestUploaderAcceptedByProgress(t *testing.T) {
 	t.Parallel()
 	answer := failing(failure(t, codes.Unavailable, progress(testID, 1, 2)), failure(t, codes.Unavailable, progress(testID, 0, 2)))
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, answer, client.UploaderOptions{})
+		s, u := push(t, answer)
 		add(t, u, "a", "b")
 		if err := u.Flush(t.Context()); err != nil {
 			t.Fatal(err)
@@ -324,9 +324,9 @@ func TestUploaderBlocks(t *testing.T) {
 		}
 	}
 	payload := strings.Repeat("x", 400)
-	options := client.UploaderOptions{MaxHeldBytes: 2 * (512 + 64)}
+	const maxHeldBytes = 2 * (512 + 64)
 	synctest.Test(t, func(t *testing.T) {
-		_, u := push(t, answer, options, client.WithMaxMessageBytes(512))
+		_, u := push(t, answer, client.WithMaxHeldBytes(maxHeldBytes), client.WithMaxMessageBytes(512))
 		accept = make(chan struct{})
 		add(t, u, payload, payload)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("no patience"))
@@ -337,13 +337,13 @@ func TestUploaderBlocks(t *testing.T) {
 		close(accept)
 		for range 10 {
 			add(t, u, payload)
-			if stats := balanced(t, u); stats.HeldBytes > options.MaxHeldBytes {
-				t.Errorf("%d bytes held, want at most %v", stats.HeldBytes, options.MaxHeldBytes)
+			if stats := balanced(t, u); stats.HeldBytes > maxHeldBytes {
+				t.Errorf("%d bytes held, want at most %v", stats.HeldBytes, maxHeldBytes)
 			}
 		}
-		summary, err := u.Close(t.Context())
-		if err != nil || summary.GetScopeCount() != 12 {
-			t.Errorf("Close: %v, %v, want 12 scopes", summary, err)
+		result, err := u.Close(t.Context())
+		if err != nil || result.ScopeCount != 12 {
+			t.Errorf("Close: %+v, %v, want 12 scopes", result, err)
 		}
 	})
 }
@@ -354,9 +354,8 @@ func TestUploaderBlockedAddEnds(t *testing.T) {
 		<-ctx.Done()
 		return status.FromContextError(ctx.Err()).Err()
 	}
-	options := client.UploaderOptions{MaxHeldBytes: 2 * (512 + 64)}
 	synctest.Test(t, func(t *testing.T) {
-		_, u := push(t, hang, options, client.WithMaxMessageBytes(512))
+		_, u := push(t, hang, client.WithMaxHeldBytes(2*(512+64)), client.WithMaxMessageBytes(512))
 		payload := strings.Repeat("x", 400)
 		add(t, u, payload, payload)
 		blocked := make(chan error)
@@ -381,9 +380,9 @@ func TestUploaderDrops(t *testing.T) {
 			return down
 		}
 	}
-	options := client.UploaderOptions{MaxHeldBytes: 2 * (512 + 64), WhenFull: client.DropNewest}
+	const maxHeldBytes = 2 * (512 + 64)
 	synctest.Test(t, func(t *testing.T) {
-		_, u := push(t, answer, options, client.WithMaxMessageBytes(512))
+		_, u := push(t, answer, client.WithMaxHeldBytes(maxHeldBytes), client.WithDropNewest(), client.WithMaxMessageBytes(512))
 		payload := strings.Repeat("x", 200)
 		for range 10 {
 			add(t, u, payload)
@@ -396,13 +395,13 @@ func TestUploaderDrops(t *testing.T) {
 			t.Error(err)
 		}
 		stats := balanced(t, u)
-		if stats.Held != 4 || stats.HeldBytes > options.MaxHeldBytes || stats.Dropped != 6+10 {
-			t.Errorf("%+v, want Held 4, HeldBytes at most %v and Dropped %v", stats, options.MaxHeldBytes, 6+10)
+		if stats.Held != 4 || stats.HeldBytes > maxHeldBytes || stats.Dropped != 6+10 {
+			t.Errorf("%+v, want Held 4, HeldBytes at most %v and Dropped %v", stats, maxHeldBytes, 6+10)
 		}
 		close(up)
-		summary, err := u.Close(t.Context())
-		if err != nil || summary.GetScopeCount() != 4 {
-			t.Errorf("Close: %v, %v, want 4 scopes", summary, err)
+		result, err := u.Close(t.Context())
+		if err != nil || result.ScopeCount != 4 {
+			t.Errorf("Close: %+v, %v, want 4 scopes", result, err)
 		}
 	})
 }
@@ -419,7 +418,7 @@ func TestUploaderAttemptTimeout(t *testing.T) {
 		return nil
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s, u := push(t, answer, client.UploaderOptions{AttemptTimeout: time.Minute})
+		s, u := push(t, answer, client.WithAttemptTimeout(time.Minute))
 		began := time.Now()
 		add(t, u, "a")
 		closeWell(t, u, 1, 1)

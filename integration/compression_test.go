@@ -64,9 +64,8 @@ func TestCompressedMessages(t *testing.T) {
 			defer uploads.Wait()
 			for i := range uint64(4) {
 				uploads.Go(func() {
-					c := client.New(bed.Conn, client.WithCompression(name))
 					metadata, scopes := testbed.NewMetadata(), append(noise(i, 3, 100<<10), testbed.NewSource(i).Functions(20)...)
-					summary, err := c.UploadScopes(testbed.Context(t), metadata, testbed.Sequence(scopes))
+					summary, err := testbed.Upload(testbed.Context(t), bed.Client, metadata, scopes, client.WithCompression(name))
 					if err != nil {
 						t.Error(err)
 						return
@@ -77,9 +76,8 @@ func TestCompressedMessages(t *testing.T) {
 				})
 			}
 			uploads.Go(func() {
-				c := client.New(bed.Conn, client.WithCompression(name))
 				metadata, scopes := testbed.NewMetadata(), testbed.NewSource(20).Functions(20)
-				uploader, err := client.NewUploader(c, metadata, client.UploaderOptions{})
+				uploader, err := bed.Client.NewUploader(testbed.Context(t), testbed.Metadata(metadata), client.WithCompression(name))
 				if err != nil {
 					t.Error(err)
 					return
@@ -90,12 +88,12 @@ func TestCompressedMessages(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				summary, err := uploader.Close(testbed.Context(t))
+				result, err := uploader.Close(testbed.Context(t))
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if _, err := bed.Intake.Verify(summary.GetUploadId(), metadata, scopes); err != nil {
+				if _, err := bed.Intake.Verify(result.UploadID, metadata, scopes); err != nil {
 					t.Error(err)
 				}
 			})
@@ -128,16 +126,6 @@ func TestCompressedOnTheWire(t *testing.T) {
 		if _, err := bed.Intake.Verify(stream.Field("scopegate-upload-id"), metadata, scopes); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func TestCompressorThatIsNotRegistered(t *testing.T) {
-	t.Parallel()
-	bed := testbed.New(t, testbed.Options{})
-	_, err := client.New(bed.Conn, client.WithCompression("deflate")).UploadScopes(testbed.Context(t),
-		testbed.NewMetadata(), testbed.Sequence(testbed.NewSource(8).Functions(1)))
-	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `"deflate"`) {
-		t.Errorf("%v, want INVALID_ARGUMENT that names the compressor", err)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestTwoHundredUploadsAtOnce(t *testing.T) {
 	})
 	var clients []*client.Client
 	for range connectionCount {
-		clients = append(clients, client.New(bed.Connect(t)))
+		clients = append(clients, testbed.NewClient(t, bed.Connect(t)))
 	}
 	ctx := testbed.Context(t)
 	var uploads sync.WaitGroup
@@ -56,7 +56,7 @@ func TestTwoHundredUploadsAtOnce(t *testing.T) {
 			metadata := testbed.NewMetadata()
 			metadata.Service = fmt.Sprintf("service-%d", i)
 			scopes := testbed.NewSource(uint64(1000 + i)).Functions(2 + i%3)
-			summary, err := clients[i%connectionCount].UploadScopes(ctx, metadata, testbed.Sequence(scopes))
+			summary, err := testbed.Upload(ctx, clients[i%connectionCount], metadata, scopes)
 			if err != nil {
 				t.Errorf("upload %d: %v", i, err)
 				return
@@ -97,7 +97,7 @@ func TestSlowIntakeSlowsClient(t *testing.T) {
 		scopes = append(scopes, source.Noise(scopeBytes))
 	}
 
-	up, err := bed.Client.Upload(testbed.Context(t), metadata)
+	up, err := testbed.Open(testbed.Context(t), bed.Client, metadata)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,11 +134,11 @@ func TestSlowIntakeSlowsClient(t *testing.T) {
 	if err := wait.Receive(t, sent, "the sender"); err != nil {
 		t.Fatal(err)
 	}
-	summary, err := up.CloseAndReceive()
+	result, err := up.CloseAndReceive()
 	if err != nil {
 		t.Fatal(err)
 	}
-	bed.Intake.RequireDelivered(t, summary, metadata, scopes)
+	bed.Intake.RequireDelivered(t, testbed.Summary(result), metadata, scopes)
 }
 
 // TestOneBatchAtATime has the batches of an upload arrive one after the other.
@@ -206,7 +206,7 @@ func TestClientGoesAway(t *testing.T) {
 				defer cancel()
 				a.cancel = cancel
 				metadata := testbed.NewMetadata()
-				up, err := client.New(a.conn).Upload(ctx, metadata)
+				up, err := testbed.Open(ctx, testbed.NewClient(t, a.conn), metadata)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -243,7 +243,7 @@ func TestDeadline(t *testing.T) {
 	bed := testbed.New(t, testbed.Options{Fault: testbed.Hang})
 	ctx, cancel := context.WithTimeout(testbed.Context(t), 200*time.Millisecond)
 	defer cancel()
-	_, err := bed.Client.UploadScopes(ctx, testbed.NewMetadata(), testbed.Sequence(testbed.NewSource(53).Functions(1)))
+	_, err := testbed.Upload(ctx, bed.Client, testbed.NewMetadata(), testbed.NewSource(53).Functions(1))
 	if status.Code(err) != codes.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want DEADLINE_EXCEEDED", err)
 	}
@@ -256,7 +256,7 @@ func TestFailingSequence(t *testing.T) {
 	bed := testbed.New(t, testbed.Options{Configure: threshold(0)})
 	metadata := testbed.NewMetadata()
 	source := testbed.NewSource(54)
-	_, err := bed.Client.UploadScopes(testbed.Context(t), metadata, func(yield func(*symdbv1.Scope, error) bool) {
+	_, err := bed.Client.Upload(testbed.Context(t), testbed.Metadata(metadata), func(yield func(*symdbv1.Scope, error) bool) {
 		for range 4 {
 			if !yield(source.Function(), nil) {
 				return

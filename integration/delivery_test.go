@@ -37,7 +37,7 @@ func TestOneScope(t *testing.T) {
 func TestNoScope(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{})
-	_, err := bed.Client.UploadScopes(testbed.Context(t), testbed.NewMetadata(), testbed.Sequence(nil))
+	_, err := testbed.Upload(testbed.Context(t), bed.Client, testbed.NewMetadata(), nil)
 	bed.RequireInvalid(t, err, "STREAM_INVALID", "scope[0]")
 	bed.Stop(t)
 	if posts := bed.Intake.Posts(); len(posts) > 0 {

@@ -24,8 +24,7 @@ import (
 // upload uploads three scopes and returns how that ended.
 func upload(t *testing.T, bed *testbed.Bed) (*symdbv1.UploadScopesResponse, error) {
 	t.Helper()
-	return bed.Client.UploadScopes(testbed.Context(t), testbed.NewMetadata(),
-		testbed.Sequence(testbed.NewSource(40).Functions(3)))
+	return testbed.Upload(testbed.Context(t), bed.Client, testbed.NewMetadata(), testbed.NewSource(40).Functions(3))
 }
 
 // uploadOnce is upload in one stream, which is not gone on with.

@@ -139,12 +139,12 @@ func TestServiceHoldsItsBytes(t *testing.T) {
 func TestClientComesBack(t *testing.T) {
 	t.Parallel()
 	for name, upload := range map[string]func(context.Context, *client.Client, *symdbv1.UploadMetadata, []*symdbv1.Scope) error{
-		"UploadScopes": func(ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope) error {
-			_, err := c.UploadScopes(ctx, metadata, testbed.Sequence(scopes))
+		"Upload": func(ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope) error {
+			_, err := testbed.Upload(ctx, c, metadata, scopes)
 			return err
 		},
 		"Uploader": func(ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope) error {
-			up, err := client.NewUploader(c, metadata, client.UploaderOptions{})
+			up, err := c.NewUploader(ctx, testbed.Metadata(metadata))
 			if err != nil {
 				return err
 			}

@@ -80,9 +80,8 @@ func TestMetrics(t *testing.T) {
 	}
 	summary := bed.Upload(t, testbed.NewMetadata(), sent)
 
-	once := client.New(bed.Conn, client.WithoutResume())
 	bad := []*symdbv1.Scope{source.Function(), {}}
-	_, err := once.UploadScopes(testbed.Context(t), testbed.NewMetadata(), testbed.Sequence(bad))
+	_, err := testbed.Upload(testbed.Context(t), bed.Client, testbed.NewMetadata(), bad, client.WithoutResume())
 	bed.RequireInvalid(t, err, "SCOPE_INVALID", "scope[1].scope_type")
 	if _, err := healthv1.NewHealthClient(bed.Conn).Check(testbed.Context(t), &healthv1.HealthCheckRequest{}); err != nil {
 		t.Fatal(err)

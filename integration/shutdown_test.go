@@ -24,9 +24,9 @@ import (
 // the gate.
 func startUpload(
 	t *testing.T, bed *testbed.Bed, gate *testbed.Gate, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
-) *client.Upload {
+) *client.Stream {
 	t.Helper()
-	up, err := bed.Client.Upload(testbed.Context(t), metadata)
+	up, err := testbed.Open(testbed.Context(t), bed.Client, metadata)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestShutdownWaitsForUpload(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- bed.Server.Shutdown(testbed.Context(t)) }()
 	waitUntilClosed(t, bed)
-	_, err := testbed.UploadOnce(testbed.Context(t), client.New(bed.Connect(t)), testbed.NewMetadata(), scopes)
+	_, err := testbed.UploadOnce(testbed.Context(t), testbed.NewClient(t, bed.Connect(t)), testbed.NewMetadata(), scopes)
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("a new upload: %v, want UNAVAILABLE", err)
 	}
@@ -72,11 +72,11 @@ func TestShutdownWaitsForUpload(t *testing.T) {
 	}
 
 	gate.Open()
-	summary, err := up.CloseAndReceive()
+	result, err := up.CloseAndReceive()
 	if err != nil {
 		t.Fatal(err)
 	}
-	bed.Intake.RequireDelivered(t, summary, metadata, scopes)
+	bed.Intake.RequireDelivered(t, testbed.Summary(result), metadata, scopes)
 	if err := wait.Receive(t, stopped, "Shutdown"); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}

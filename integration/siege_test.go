@@ -92,7 +92,7 @@ func (s *siege) during(t *testing.T, attack func()) {
 func (s *siege) uploadGood(t *testing.T) error {
 	t.Helper()
 	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(98).Functions(2)
-	summary, err := s.Client.UploadScopes(testbed.Context(t), metadata, testbed.Sequence(scopes))
+	summary, err := testbed.Upload(testbed.Context(t), s.Client, metadata, scopes)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (p *picky) noise(t *testing.T, c *client.Client, service string, bytes int)
 	md := testbed.NewMetadata()
 	md.Service = service
 	before := p.takenOf[service].Load()
-	if _, err := c.UploadScopes(testbed.Context(t), md, testbed.Sequence(scopes)); err != nil {
+	if _, err := testbed.Upload(testbed.Context(t), c, md, scopes); err != nil {
 		t.Fatal(err)
 	}
 	return p.takenOf[service].Load() - before

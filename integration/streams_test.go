@@ -41,7 +41,7 @@ func TestAgedBatch(t *testing.T) {
 		Fault:     fault,
 	})
 	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(70).Functions(3)
-	up, err := bed.Client.Upload(testbed.Context(t), metadata)
+	up, err := testbed.Open(testbed.Context(t), bed.Client, metadata)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +52,14 @@ func TestAgedBatch(t *testing.T) {
 		}
 	}
 	wait.Receive(t, arrived, "the aged batch")
-	summary, err := up.CloseAndReceive()
+	result, err := up.CloseAndReceive()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if summary.GetBatchCount() < 2 {
-		t.Errorf("%d batches, want the aged one and the final one", summary.GetBatchCount())
+	if result.BatchCount < 2 {
+		t.Errorf("%d batches, want the aged one and the final one", result.BatchCount)
 	}
-	bed.Intake.RequireDelivered(t, summary, metadata, scopes)
+	bed.Intake.RequireDelivered(t, testbed.Summary(result), metadata, scopes)
 }
 
 // uploadPart sends one stream of an upload.
@@ -163,7 +163,7 @@ func TestStreamIsGivenBack(t *testing.T) {
 			}})
 			metadata, source := testbed.NewMetadata(), testbed.NewSource(73)
 			metadata.UploadId = uuid.NewString()
-			up, err := bed.Client.Upload(testbed.Context(t), metadata)
+			up, err := testbed.Open(testbed.Context(t), bed.Client, metadata)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -236,7 +236,7 @@ func TestCertificatesAreReplacedUnderTraffic(t *testing.T) {
 
 	old := s.dial(t, credentials.NewTLS(config))
 	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(2).Functions(rounds+2)
-	open, err := old.Upload(testbed.Context(t), metadata)
+	open, err := testbed.Open(testbed.Context(t), old, metadata)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestCertificatesAreReplacedUnderTraffic(t *testing.T) {
 	close(stop)
 	working.Wait()
 	send()
-	summary, err := open.CloseAndReceive()
+	result, err := open.CloseAndReceive()
 	if err != nil {
 		t.Fatalf("the upload that was there from the beginning: %v", err)
 	}
@@ -290,7 +290,7 @@ func TestCertificatesAreReplacedUnderTraffic(t *testing.T) {
 	for i := range sent {
 		sent[i] = scopes[0]
 	}
-	s.intake.RequireDelivered(t, summary, metadata, sent)
+	s.intake.RequireDelivered(t, testbed.Summary(result), metadata, sent)
 	t.Logf("%d uploads under %d certificates", uploaded.Load()+1, rounds+1)
 }
 

@@ -56,7 +56,7 @@ func TestUploadIsOneTrace(t *testing.T) {
 		scopes = append(scopes, source.Noise(2<<10))
 	}
 	ctx, root := provider.Tracer("test").Start(testbed.Context(t), "root")
-	summary, err := uploader.UploadScopes(ctx, testbed.NewMetadata(), testbed.Sequence(scopes))
+	summary, err := testbed.Upload(ctx, uploader, testbed.NewMetadata(), scopes)
 	root.End()
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestTracingIsOffByDefault(t *testing.T) {
 	bed := testbed.New(t, testbed.Options{})
 	conn := bed.Connect(t, grpc.WithStatsHandler(otelgrpc.NewClientHandler(
 		otelgrpc.WithTracerProvider(provider), otelgrpc.WithPropagators(propagation.TraceContext{}))))
-	_, err := testbed.UploadOnce(testbed.Context(t), client.New(conn), testbed.NewMetadata(), testbed.NewSource(1).Functions(1))
+	_, err := testbed.UploadOnce(testbed.Context(t), testbed.NewClient(t, conn), testbed.NewMetadata(), testbed.NewSource(1).Functions(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -205,7 +205,7 @@ func TestLogIsBounded(t *testing.T) {
 	defer c.Close()
 	began := time.Now()
 	for i := range uploads {
-		up, err := c.Upload(t.Context(), &symdbv1.UploadMetadata{Service: fmt.Sprint("a\nb", i), Language: "go"})
+		up, err := c.OpenStream(t.Context(), client.Metadata{Service: fmt.Sprint("a\nb", i), Language: "go"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,7 +277,7 @@ func TestTracesAreExported(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	up, err := c.Upload(ctx, &symdbv1.UploadMetadata{Service: "shop", Language: "go"})
+	up, err := c.OpenStream(ctx, client.Metadata{Service: "shop", Language: "go"})
 	if err != nil {
 		t.Fatal(err)
 	}

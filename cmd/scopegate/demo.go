@@ -14,13 +14,11 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server"
 	"github.com/scopegate/scopegate/server/devintake"
 )
@@ -76,8 +74,8 @@ func (c *demoCommand) Run(ctx context.Context, s *surroundings, line *kong.Conte
 // demoRun is an upload that the server has acknowledged.
 type demoRun struct {
 	src      *uploading.Source
-	metadata *symdbv1.UploadMetadata
-	summary  *symdbv1.UploadScopesResponse
+	metadata client.Metadata
+	result   client.Result
 	intake   *devintake.Intake
 	// opened and uploaded are how long it took to read the binary's debug
 	// information, and to upload.
@@ -91,9 +89,9 @@ func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string, 
 	if err != nil {
 		return nil, err
 	}
-	run := &demoRun{src: src, opened: time.Since(began), metadata: &symdbv1.UploadMetadata{
+	run := &demoRun{src: src, opened: time.Since(began), metadata: client.Metadata{
 		Service: src.Service, Env: new("demo"), Version: &src.Version, Language: src.Language,
-		UploadId: uuid.NewString(), RuntimeId: uuid.NewString(),
+		UploadID: uuid.NewString(), RuntimeID: uuid.NewString(),
 	}}
 	fmt.Fprintf(s.stdout, "uploading the symbols of %s\n", path)
 	if err := c.send(ctx, s, run, cfg); err != nil {
@@ -140,7 +138,7 @@ func (c *demoCommand) send(ctx context.Context, s *surroundings, run *demoRun, c
 	}
 	defer func() { err = errors.Join(err, uploader.Close()) }()
 	began := time.Now()
-	run.summary, err = uploader.UploadScopes(ctx, run.metadata, run.src.Scopes)
+	run.result, err = uploader.Upload(ctx, run.metadata, run.src.Scopes)
 	run.uploaded = time.Since(began)
 	return err
 }
@@ -195,7 +193,7 @@ func watchHeap() (stop func() (peakBytes uint64)) {
 // verify compares what the intake received with the source, which it reads again, and
 // with the server's summary.
 func (r *demoRun) verify() (verify.Result, error) {
-	upload, ok := r.intake.Upload(r.metadata.GetUploadId())
+	upload, ok := r.intake.Upload(r.metadata.UploadID)
 	if !ok {
 		return verify.Result{}, errors.New("the intake does not have the upload")
 	}
@@ -213,15 +211,15 @@ func (r *demoRun) verify() (verify.Result, error) {
 	if err != nil {
 		return result, err
 	}
-	received := &symdbv1.UploadScopesResponse{
-		UploadId:        r.metadata.GetUploadId(),
+	received := client.Result{
+		UploadID:        r.metadata.UploadID,
 		ScopeCount:      int64(result.PartCount),
 		BatchCount:      int32(min(result.BatchCount, 1<<31-1)),
 		RawBytes:        result.RawBytes,
 		CompressedBytes: result.CompressedBytes,
 	}
-	if !proto.Equal(received, r.summary) {
-		return result, fmt.Errorf("the server's summary is %v, but the intake received %v", r.summary, received)
+	if received != r.result {
+		return result, fmt.Errorf("the server's summary is %+v, but the intake received %+v", r.result, received)
 	}
 	return result, nil
 }

@@ -36,7 +36,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case isType[*settings.UsageError](err), isType[*compareError](err):
 		return exitUsage
-	case errors.Is(err, client.ErrUpload), errors.Is(err, context.DeadlineExceeded):
+	case client.IsRetryable(err), errors.Is(err, context.DeadlineExceeded):
 		return exitDelivery
 	case isInput(err):
 		return exitInput
@@ -50,7 +50,7 @@ func isInput(err error) bool {
 	}
 	refusal, ok := errors.AsType[*client.Error](err)
 	return ok && (refusal.Code() == codes.InvalidArgument || refusal.Code() == codes.ResourceExhausted ||
-		refusal.Reason() == uploading.ReasonUnsplittable)
+		refusal.Reason() == client.ReasonScopeUnsplittable)
 }
 
 func isType[E error](err error) bool {

@@ -155,6 +155,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 		"INTAKE_TIMEOUT":     {codes.Unavailable, exitDelivery, later},
 		"INTAKE_UNAVAILABLE": {codes.Unavailable, exitDelivery, later},
 		"INTAKE_REFUSED":     {codes.FailedPrecondition, exitFailure, "(retrying will not help until the server or its intake is fixed"},
+		"AGENT_UNSUPPORTED":  {codes.FailedPrecondition, exitFailure, "(retrying will not help until the server or its intake is fixed"},
 		"SCOPE_UNSPLITTABLE": {codes.FailedPrecondition, exitInput, "(leave the scope out)"},
 		"CANCELLED":          {codes.Canceled, exitDelivery, later},
 		"DEADLINE_EXCEEDED":  {codes.DeadlineExceeded, exitDelivery, later},

@@ -17,7 +17,6 @@ import (
 	_ "github.com/scopegate/scopegate/client/compression" // for upload and for serve: the table is the process's
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server"
 )
 
@@ -39,6 +38,7 @@ type uploadCommand struct {
 	Language       string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_LANGUAGE" help:"Language of the tracer. By default go for a binary; NDJSON has none."`
 	UploadID       string `group:"Metadata" placeholder:"UUID" env:"SCOPEGATE_UPLOAD_ID" help:"Identity of the upload. By default a new one."`
 	RuntimeID      string `group:"Metadata" placeholder:"ID" env:"SCOPEGATE_RUNTIME_ID" help:"Identity of the running process."`
+	NoContainerID  bool   `name:"no-container-id" group:"Metadata" env:"SCOPEGATE_NO_CONTAINER_ID" help:"Do not send the identity of the container that this command runs in. For scopes of a program that runs elsewhere."`
 
 	Source uploading.SourceFlags `embed:""`
 
@@ -130,7 +130,7 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 		event.Err = explain.Brief(event.Err)
 		p.Retry(event)
 	})
-	summary, err := c.send(ctx, metadata, src, p, observe, s.getenv)
+	result, err := c.send(ctx, metadata, src, p, observe, s.getenv)
 	switch cause, permanent := context.Cause(ctx), explain.Permanent(err); {
 	case err == nil:
 	case isType[*settings.UsageError](cause):
@@ -143,15 +143,15 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 	if err := errors.Join(err, src.Close()); err != nil {
 		return err
 	}
-	report.Summarize(summary, time.Since(began))
+	report.Summarize(result, time.Since(began))
 	return nil
 }
 
 // send dials and uploads.
 func (c *uploadCommand) send(
-	ctx context.Context, metadata *symdbv1.UploadMetadata, src *uploading.Source, p uploading.Progress, observe client.Option,
+	ctx context.Context, metadata client.Metadata, src *uploading.Source, p uploading.Progress, observe client.Option,
 	getenv func(string) string,
-) (summary *symdbv1.UploadScopesResponse, err error) {
+) (result client.Result, err error) {
 	scopes, endWaiting := uploading.Observed(src, p)
 	defer func() {
 		endWaiting()
@@ -163,25 +163,25 @@ func (c *uploadCommand) send(
 	}
 	security, err := c.Security.Options()
 	if err != nil {
-		return nil, err
+		return client.Result{}, err
 	}
 	token, err := c.token(ctx, getenv)
 	if err != nil {
-		return nil, err
+		return client.Result{}, err
 	}
 	options = slices.Concat(options, security, token)
+	if c.NoContainerID {
+		options = append(options, client.WithoutContainerID())
+	}
 	if c.Compress != "none" {
 		options = append(options, client.WithCompression(c.Compress))
 	}
 	uploader, err := client.DialAny(c.targets, options...)
 	if err != nil {
-		return nil, &settings.UsageError{Err: err}
+		return client.Result{}, &settings.UsageError{Err: err}
 	}
-	summary, err = uploader.UploadScopes(ctx, metadata, scopes)
-	if err := errors.Join(err, uploader.Close()); err != nil {
-		return nil, err
-	}
-	return summary, nil
+	result, err = uploader.Upload(ctx, metadata, scopes)
+	return result, errors.Join(err, uploader.Close())
 }
 
 // token returns the option for the token, or none if there is no token.
@@ -217,12 +217,12 @@ func (c *uploadCommand) progress(w io.Writer, src *uploading.Source) uploading.P
 	return uploading.NewProgress(w, src)
 }
 
-func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (*symdbv1.UploadMetadata, error) {
-	metadata := &symdbv1.UploadMetadata{
+func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (client.Metadata, error) {
+	metadata := client.Metadata{
 		Service:   cmp.Or(c.Service, src.Service),
 		Language:  cmp.Or(c.Language, src.Language),
-		UploadId:  uploadID,
-		RuntimeId: c.RuntimeID,
+		UploadID:  uploadID,
+		RuntimeID: c.RuntimeID,
 	}
 	if version := cmp.Or(c.ServiceVersion, src.Version); version != "" {
 		metadata.Version = &version
@@ -231,10 +231,10 @@ func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (*symdb
 		metadata.Env = &c.Env
 	}
 	switch {
-	case metadata.GetService() == "":
-		return nil, &settings.UsageError{Err: errors.New("--service is missing; NDJSON does not contain it")}
-	case metadata.GetLanguage() == "":
-		return nil, &settings.UsageError{Err: errors.New("--language is missing; NDJSON does not contain it")}
+	case metadata.Service == "":
+		return metadata, &settings.UsageError{Err: errors.New("--service is missing; NDJSON does not contain it")}
+	case metadata.Language == "":
+		return metadata, &settings.UsageError{Err: errors.New("--language is missing; NDJSON does not contain it")}
 	}
 	return metadata, nil
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rogpeppe/go-internal/txtar"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/prototext"
 
-	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/devintake"
@@ -137,25 +138,29 @@ func (c *captured) send(t *testing.T, server string) (uploadID string) {
 	if err := prototext.Unmarshal([]byte(c.sections["metadata"]), metadata); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := client.Dial(server)
+	conn, err := grpc.NewClient(server, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	upload, err := conn.Upload(t.Context(), metadata)
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer upload.Cancel()
+	request := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}}
+	if err := stream.Send(request); err != nil {
+		t.Fatal(err)
+	}
 	for scope, err := range ndjson.Scopes(strings.NewReader(strings.Join(c.envelopes, "\n")), 1<<20) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := upload.Send(scope); err != nil {
+		request := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}}
+		if err := stream.Send(request); err != nil {
 			t.Fatal(err)
 		}
 	}
-	summary, err := upload.CloseAndReceive()
+	summary, err := stream.CloseAndRecv()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func TestUploadIsAccepted(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			up, err := c.Upload(t.Context(), &symdbv1.UploadMetadata{Service: "a\"b", Version: new("1"), Language: "go"})
+			up, err := c.OpenStream(t.Context(), client.Metadata{Service: "a\"b", Version: new("1"), Language: "go"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,14 +68,14 @@ func TestUploadIsAccepted(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			summary, err := up.CloseAndReceive()
+			result, err := up.CloseAndReceive()
 			if err != nil {
 				t.Fatal(err)
 			}
 			got, _ := in.Upload(up.ID())
 			if !got.Complete || len(got.Violations) != 0 || got.ScopeCount != test.scopeCount ||
-				got.BatchCount != int(summary.GetBatchCount()) || got.RawBytes != summary.GetRawBytes() {
-				t.Errorf("the intake has %+v, want it complete, with %d scopes, and as the summary says: %v", got, test.scopeCount, summary)
+				got.BatchCount != int(result.BatchCount) || got.RawBytes != result.RawBytes {
+				t.Errorf("the intake has %+v, want it complete, with %d scopes, and as the result says: %+v", got, test.scopeCount, result)
 			}
 			if several := test.nameBytes > 10; several != (got.BatchCount > 1) {
 				t.Errorf("%d batches, want several: %v", got.BatchCount, several)

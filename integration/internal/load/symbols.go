@@ -31,16 +31,20 @@ func ReadSymbols(ctx context.Context, path string) (*Symbols, error) {
 	s := &Symbols{}
 	// The client splits packages that are too large for a message.
 	record := &recorder{ctx: ctx, into: &s.Whole}
-	upload, err := client.New(record).Upload(ctx, &symdbv1.UploadMetadata{})
+	c, err := client.New(record)
 	if err != nil {
 		return nil, err
 	}
-	defer upload.Cancel()
+	stream, err := c.OpenStream(ctx, client.Metadata{Service: "load", Language: "go"})
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Cancel()
 	for scope, err := range binary.Packages() {
 		if err != nil {
 			return nil, err
 		}
-		if err := upload.Send(scope); err != nil {
+		if err := stream.Send(scope); err != nil {
 			return nil, err
 		}
 		for _, child := range scope.GetScopes() {

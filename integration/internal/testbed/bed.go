@@ -75,7 +75,7 @@ func New(tb testing.TB, o Options) *Bed {
 	}
 	b.Server = StartServer(tb, intakeURL, o.Listener, o.Configure, o.Server...)
 	b.Conn = b.Connect(tb)
-	b.Client = client.New(b.Conn, o.Client...)
+	b.Client = NewClient(tb, b.Conn, o.Client...)
 	b.Service = symdbv1.NewSymbolDatabaseServiceClient(b.Conn)
 	return b
 }
@@ -98,27 +98,11 @@ func (b *Bed) Upload(
 	tb testing.TB, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
 ) *symdbv1.UploadScopesResponse {
 	tb.Helper()
-	summary, err := b.Client.UploadScopes(Context(tb), metadata, Sequence(scopes))
+	summary, err := Upload(Context(tb), b.Client, metadata, scopes)
 	if err != nil {
 		tb.Fatalf("upload: %v", err)
 	}
 	return summary
-}
-
-// UploadOnce uploads the scopes in one stream, without resuming.
-func UploadOnce(
-	ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
-) (*symdbv1.UploadScopesResponse, error) {
-	up, err := c.Upload(ctx, metadata)
-	if err != nil {
-		return nil, err
-	}
-	for _, scope := range scopes {
-		if up.Send(scope) != nil {
-			break // CloseAndReceive returns the reason
-		}
-	}
-	return up.CloseAndReceive()
 }
 
 // Pull uploads the scopes by the client library, which resumes after a failed stream.
@@ -127,7 +111,8 @@ func (b *Bed) Pull(
 ) (Journey, error) {
 	j := Journey{Streams: 1}
 	current := metadata.GetUploadId()
-	going := client.New(b.Conn, client.WithBackoff(time.Millisecond, 20*time.Millisecond), client.WithMaxAttempts(1000),
+	summary, err := Upload(ctx, b.Client, metadata, scopes,
+		client.WithBackoff(time.Millisecond, 20*time.Millisecond), client.WithMaxAttempts(1000),
 		client.WithOnRetry(func(event client.RetryEvent) {
 			j.Streams++
 			j.Failures = append(j.Failures, event.Err)
@@ -136,7 +121,6 @@ func (b *Bed) Pull(
 			}
 			current = event.UploadID
 		}))
-	summary, err := going.UploadScopes(ctx, metadata, Sequence(scopes))
 	j.UploadID, j.Summary = summary.GetUploadId(), summary
 	return j, err
 }

@@ -22,10 +22,6 @@ type Explainer struct {
 	Timeout   time.Duration
 }
 
-// ReasonUnsplittable is the server's reason for a scope that is too large for the intake
-// and can't be split.
-const ReasonUnsplittable = "SCOPE_UNSPLITTABLE"
-
 // explainedError is an error with another text.
 type explainedError struct {
 	text string
@@ -63,22 +59,22 @@ func (x Explainer) Brief(err error) error {
 
 // advice says what to do about a failure, or "". It follows docs/protocol.md.
 func (x Explainer) advice(failure *client.Error) string {
-	if errors.Is(failure, client.ErrUpload) {
+	if client.IsRetryable(failure) {
 		return "the same upload may succeed later"
 	}
 	switch failure.Reason() {
-	case "UNAUTHENTICATED":
+	case client.ReasonUnauthenticated:
 		if x.WithToken {
 			return "the server does not accept the token; retrying will not help"
 		}
 		return "give a token: --token-file or SCOPEGATE_TOKEN; or a certificate: --cert and --key"
-	case "PERMISSION_DENIED":
+	case client.ReasonPermissionDenied:
 		return "upload under another --upload-id"
-	case "INTAKE_REFUSED":
+	case client.ReasonIntakeRefused, client.ReasonAgentUnsupported:
 		return "retrying will not help until the server or its intake is fixed: tell its operator"
-	case ReasonUnsplittable:
+	case client.ReasonScopeUnsplittable:
 		return "leave the scope out"
-	case "INTERNAL":
+	case client.ReasonInternal:
 		return "this is a bug of the server, which has logged it: please report it"
 	}
 	if failure.Code() == codes.Unimplemented {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // Report is the outcome of an upload. Scripts read its JSON: keys may be added, but do
@@ -48,20 +47,23 @@ type invalidField struct {
 }
 
 // Describe records the upload's metadata.
-func (r *Report) Describe(metadata *symdbv1.UploadMetadata) {
-	r.Service = metadata.GetService()
-	r.Env = metadata.GetEnv()
-	r.Version = metadata.GetVersion()
-	r.Language = metadata.GetLanguage()
+func (r *Report) Describe(metadata client.Metadata) {
+	r.Service, r.Language = metadata.Service, metadata.Language
+	if metadata.Env != nil {
+		r.Env = *metadata.Env
+	}
+	if metadata.Version != nil {
+		r.Version = *metadata.Version
+	}
 }
 
 // Summarize records what the server has accepted.
-func (r *Report) Summarize(summary *symdbv1.UploadScopesResponse, duration time.Duration) {
-	r.UploadID = summary.GetUploadId() // a new one if the upload started over
-	r.ScopeCount = summary.GetScopeCount()
-	r.BatchCount = summary.GetBatchCount()
-	r.RawBytes = summary.GetRawBytes()
-	r.CompressedBytes = summary.GetCompressedBytes()
+func (r *Report) Summarize(result client.Result, duration time.Duration) {
+	r.UploadID = result.UploadID // a new one if the upload started over
+	r.ScopeCount = result.ScopeCount
+	r.BatchCount = result.BatchCount
+	r.RawBytes = result.RawBytes
+	r.CompressedBytes = result.CompressedBytes
 	r.DurationSeconds = duration.Seconds()
 }
 

@@ -11,13 +11,13 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/compare"
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // expected is the content of a batch, except its scopes. The metadata's open maps are not among it.
 type expected struct {
-	metadata *symdbv1.UploadMetadata
+	metadata client.Metadata
 	batchNum int
 	final    bool
 }
@@ -64,16 +64,16 @@ type member struct {
 }
 
 func (e expected) beforeScopes() []member {
-	members := []member{{"service", e.metadata.GetService()}}
+	members := []member{{"service", e.metadata.Service}}
 	if e.metadata.Env != nil {
-		members = append(members, member{"env", e.metadata.GetEnv()})
+		members = append(members, member{"env", *e.metadata.Env})
 	}
 	if e.metadata.Version != nil {
-		members = append(members, member{"version", e.metadata.GetVersion()})
+		members = append(members, member{"version", *e.metadata.Version})
 	}
 	return append(members,
-		member{"language", e.metadata.GetLanguage()},
-		member{"upload_id", e.metadata.GetUploadId()},
+		member{"language", e.metadata.Language},
+		member{"upload_id", e.metadata.UploadID},
 		member{"batch_num", integer(int64(e.batchNum))})
 }
 
@@ -151,21 +151,21 @@ func checkEvent(event []byte, want expected, attachmentBytes int64) error {
 		return fmt.Errorf("decode: %w", err)
 	}
 	sent := map[string]any{
-		"ddsource":       cmp.Or(want.metadata.GetDdsource(), "dd_debugger"),
+		"ddsource":       cmp.Or(want.metadata.DDSource, "dd_debugger"),
 		"type":           "symdb",
-		"service":        want.metadata.GetService(),
-		"language":       cmp.Or(want.metadata.GetEventLanguage(), want.metadata.GetLanguage()),
-		"runtimeId":      want.metadata.GetRuntimeId(),
-		"uploadId":       want.metadata.GetUploadId(),
+		"service":        want.metadata.Service,
+		"language":       cmp.Or(want.metadata.EventLanguage, want.metadata.Language),
+		"runtimeId":      want.metadata.RuntimeID,
+		"uploadId":       want.metadata.UploadID,
 		"batchNum":       integer(int64(want.batchNum)),
 		"final":          want.final,
 		"attachmentSize": integer(attachmentBytes),
 	}
 	if want.metadata.Version != nil {
-		sent["version"] = want.metadata.GetVersion()
+		sent["version"] = *want.metadata.Version
 	}
-	if want.metadata.ParentId != nil {
-		sent["parentId"] = want.metadata.GetParentId()
+	if want.metadata.ParentID != nil {
+		sent["parentId"] = *want.metadata.ParentID
 	}
 	if all := compare.Values(sent, received); len(all) > 0 {
 		return fmt.Errorf("%s: sent %s, received %s", all[0].Path, all[0].A, all[0].B)

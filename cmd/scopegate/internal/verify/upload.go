@@ -14,6 +14,7 @@ import (
 	"io"
 	"iter"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/compare"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
@@ -40,7 +41,7 @@ type Result struct {
 // Upload compares the batches of one complete upload, in the order of their numbers, with
 // the metadata and the scopes that were sent. It may range over sent twice. The error is the
 // first difference, with its batch or its path in the scopes.
-func Upload(metadata *symdbv1.UploadMetadata, sent iter.Seq2[*symdbv1.Scope, error], batches []Batch) (Result, error) {
+func Upload(metadata client.Metadata, sent iter.Seq2[*symdbv1.Scope, error], batches []Batch) (Result, error) {
 	result := Result{BatchCount: len(batches)}
 	received := func(yield func(map[string]any, error) bool) {
 		result.RawBytes, result.CompressedBytes = 0, 0

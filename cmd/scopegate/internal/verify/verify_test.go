@@ -14,12 +14,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-var metadata = &symdbv1.UploadMetadata{
-	Service: "shop", Env: new("test"), Version: new("1"), Language: "ruby", UploadId: "id", RuntimeId: "run",
+var metadata = client.Metadata{
+	Service: "shop", Env: new("test"), Version: new("1"), Language: "ruby", UploadID: "id", RuntimeID: "run",
 }
 
 func sent() []*symdbv1.Scope {

@@ -18,20 +18,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
-
-// pull uploads scopes on a clock of its own, and returns the retries observed too.
-func pull(
-	t *testing.T, s *script, md *symdbv1.UploadMetadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...client.Option,
-) (summary *symdbv1.UploadScopesResponse, events []client.RetryEvent, err error) {
-	t.Helper()
-	return pullFrom(t, s, md, scopes, options...)
-}
 
 // requireEvents compares all of events but what differs from one run to the next.
 func requireEvents(t *testing.T, got []client.RetryEvent, want ...client.RetryEvent) {
@@ -41,17 +32,18 @@ func requireEvents(t *testing.T, got []client.RetryEvent, want ...client.RetryEv
 	}
 }
 
-func pullFrom(
-	t *testing.T, s grpc.ClientConnInterface, md *symdbv1.UploadMetadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...client.Option,
-) (summary *symdbv1.UploadScopesResponse, events []client.RetryEvent, err error) {
+// pull uploads scopes on a clock of its own, and returns the retries observed too.
+func pull(
+	t *testing.T, s grpc.ClientConnInterface, md client.Metadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...client.Option,
+) (result client.Result, events []client.RetryEvent, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		options = append(options, client.WithOnRetry(func(e client.RetryEvent) { events = append(events, e) }))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		summary, err = client.New(s, options...).UploadScopes(ctx, md, scopes)
+		result, err = newClient(t, s).Upload(ctx, md, scopes, options...)
 	})
-	return summary, events, err
+	return result, events, err
 }
 
 func TestResumeKnownProgress(t *testing.T) {
@@ -61,15 +53,14 @@ func TestResumeKnownProgress(t *testing.T) {
 		failure(t, codes.ResourceExhausted, reason("OVERLOADED"), progress(testID, 0, 3)),
 		failure(t, codes.Unavailable, reason("CONNECTION_AGE"), progress(testID, 1, 4)),
 	)}
-	md := identified()
-	summary, events, err := pull(t, s, md, sequence(scope("a"), scope("b"), scope("c"), scope("d"), scope("e")))
+	result, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b"), scope("c"), scope("d"), scope("e")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkTranscript(t, s, "0f a b c d e", "3f c d e", "3f c d e", "4f d e")
-	want := &symdbv1.UploadScopesResponse{UploadId: testID, ScopeCount: 5, BatchCount: 4, RawBytes: 100}
-	if diff := cmp.Diff(want, summary, protocmp.Transform(), protocmp.IgnoreFields(want, "compressed_bytes")); diff != "" {
-		t.Errorf("summary (-want +got):\n%s", diff)
+	checkTranscript(t, s, "1f a b c d e", "3f c d e", "3f c d e", "4f d e")
+	want := client.Result{UploadID: testID, ScopeCount: 5, BatchCount: 4, RawBytes: 100, CompressedBytes: 10}
+	if result != want {
+		t.Errorf("result %+v, want %+v", result, want)
 	}
 	requireEvents(t, events,
 		client.RetryEvent{AcceptedScopeCount: 2, FirstBatchNum: 3},
@@ -77,9 +68,6 @@ func TestResumeKnownProgress(t *testing.T) {
 		client.RetryEvent{AcceptedScopeCount: 3, FirstBatchNum: 4})
 	if streams := s.sent(); streams[1].at.Sub(streams[0].at) < time.Minute {
 		t.Error("RetryInfo was not obeyed")
-	}
-	if md.GetFirstBatchNum() != 0 {
-		t.Error("the caller's metadata has changed")
 	}
 }
 
@@ -97,14 +85,14 @@ func TestResumeInsideScope(t *testing.T) {
 	for range 100 {
 		children = append(children, scope(strings.Repeat("c", 40)))
 	}
-	summary, _, err := pull(t, s, identified(), sequence(scope("a"), scope("large", children...), scope("z")), client.WithMaxMessageBytes(512))
+	result, _, err := pull(t, s, identified(), sequence(scope("a"), scope("large", children...), scope("z")), client.WithMaxMessageBytes(512))
 	if err != nil {
 		t.Fatal(err)
 	}
 	streams := s.sent()
 	first, second := streams[0].scopes, streams[1].scopes
-	if len(first) < 8 || len(second) != len(first)-3 || summary.GetScopeCount() != int64(len(first)) {
-		t.Fatalf("%d messages, then %d; summary %v, want at least 8 first, %v second and ScopeCount %v", len(first), len(second), summary, len(first)-3, int64(len(first)))
+	if len(first) < 8 || len(second) != len(first)-3 || result.ScopeCount != int64(len(first)) {
+		t.Fatalf("%d messages, then %d; result %+v, want at least 8 first, %v second and ScopeCount %v", len(first), len(second), result, len(first)-3, int64(len(first)))
 	}
 	for i, message := range second {
 		if message.String() != first[i+3].String() {
@@ -121,16 +109,16 @@ func TestResumeUnread(t *testing.T) {
 		failure(t, codes.Unavailable, progress(testID, 1, 2)),
 		failure(t, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "OVERLOADED"}, progress("", 0, 0)),
 	)}
-	summary, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b"), scope("c")))
+	result, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b"), scope("c")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkTranscript(t, s, "0f a b c", "2f b c", "2f b c")
+	checkTranscript(t, s, "1f a b c", "2f b c", "2f b c")
 	requireEvents(t, events,
 		client.RetryEvent{AcceptedScopeCount: 1, FirstBatchNum: 2},
 		client.RetryEvent{AcceptedScopeCount: 1, FirstBatchNum: 2, FailureCount: 1})
-	if summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
-		t.Errorf("summary %v, want UploadId %v and ScopeCount 3", summary, testID)
+	if result.UploadID != testID || result.ScopeCount != 3 {
+		t.Errorf("result %+v, want UploadID %v and ScopeCount 3", result, testID)
 	}
 }
 
@@ -150,17 +138,17 @@ func TestResumeUnknownProgress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &script{answer: failing(answered)}
-			summary, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b")))
+			result, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkTranscript(t, s, "0f a b", "0f a b")
-			if id := s.sent()[1].md.GetUploadId(); id == testID || id != summary.GetUploadId() {
-				t.Errorf("started over under %s, want another id than before, and that of the summary: %v", id, summary)
+			checkTranscript(t, s, "1f a b", "1f a b")
+			if id := s.sent()[1].md.GetUploadId(); id == testID || id != result.UploadID {
+				t.Errorf("started over under %s, want another id than before, and that of the result: %+v", id, result)
 			}
 			requireEvents(t, events, client.RetryEvent{StartsOver: true, FirstBatchNum: 1, FailureCount: 1})
-			if summary.GetScopeCount() != 2 {
-				t.Errorf("summary %v, want 2 scopes", summary)
+			if result.ScopeCount != 2 {
+				t.Errorf("result %+v, want 2 scopes", result)
 			}
 		})
 	}
@@ -186,24 +174,16 @@ func (u *unreachable) NewStream(
 // TestResumeFindsNoConnection keeps what is known when a stream is not even begun.
 func TestResumeFindsNoConnection(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		ordinal int
-		md      *symdbv1.UploadMetadata
-		want    []string
-	}{
-		"at first":  {0, identified(), []string{"0f a b c", "3f c"}},
-		"later":     {1, identified(), []string{"0f a b c", "3f c"}},
-		"elsewhere": {0, &symdbv1.UploadMetadata{Service: "shop", Language: "go", UploadId: testID, FirstBatchNum: 2}, []string{"2f a b c", "3f c"}},
-	} {
+	for name, ordinal := range map[string]int{"at first": 0, "later": 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &script{answer: failing(failure(t, codes.Unavailable, progress(testID, 2, 3)))}
-			u := &unreachable{script: s, ordinal: test.ordinal}
-			summary, events, err := pullFrom(t, u, test.md, sequence(scope("a"), scope("b"), scope("c")))
-			if err != nil || summary.GetUploadId() != testID || summary.GetScopeCount() != 3 {
-				t.Fatalf("%v, %v, want UploadId %v and ScopeCount 3", summary, err, testID)
+			u := &unreachable{script: s, ordinal: ordinal}
+			result, events, err := pull(t, u, identified(), sequence(scope("a"), scope("b"), scope("c")))
+			if err != nil || result.UploadID != testID || result.ScopeCount != 3 {
+				t.Fatalf("%+v, %v, want UploadID %v and ScopeCount 3", result, err, testID)
 			}
-			checkTranscript(t, s, test.want...)
+			checkTranscript(t, s, "1f a b c", "3f c")
 			if len(events) != 2 || events[0].StartsOver || events[1].StartsOver {
 				t.Errorf("events %+v, want two that don't start over", events)
 			}
@@ -211,38 +191,22 @@ func TestResumeFindsNoConnection(t *testing.T) {
 	}
 }
 
-func TestResumeSingleBatch(t *testing.T) {
-	t.Parallel()
-	s := &script{answer: failing(failure(t, codes.Unavailable))}
-	md := identified()
-	md.SingleBatch, md.MoreFollows, md.FirstBatchNum = true, true, 4
-	summary, _, err := pull(t, s, md, sequence(scope("a")))
-	if err != nil || summary.GetUploadId() != testID || summary.GetBatchCount() != 1 {
-		t.Fatalf("%v, %v, want UploadId %v and BatchCount 1", summary, err, testID)
-	}
-	checkTranscript(t, s, "4 a", "4 a")
-}
-
 func TestResumeIsRefused(t *testing.T) {
 	t.Parallel()
-	later := identified()
-	later.FirstBatchNum = 2
 	for name, test := range map[string]struct {
-		md       *symdbv1.UploadMetadata
 		answered error
 		options  []client.Option
 	}{
-		"WithoutResume":          {identified(), failure(t, codes.Unavailable, progress(testID, 1, 2)), []client.Option{client.WithoutResume()}},
-		"beginning is elsewhere": {later, failure(t, codes.Unavailable), nil},
-		"input":                  {identified(), failure(t, codes.InvalidArgument, reason("SCOPE_INVALID")), nil},
-		"intake refused":         {identified(), failure(t, codes.FailedPrecondition, &symdbv1.IntakeFailure{HttpStatus: 403}), nil},
-		"fault of the server":    {identified(), failure(t, codes.Internal, reason("INTERNAL")), nil},
-		"one attempt":            {identified(), failure(t, codes.Unavailable), []client.Option{client.WithMaxAttempts(1)}},
+		"WithoutResume":       {failure(t, codes.Unavailable, progress(testID, 1, 2)), []client.Option{client.WithoutResume()}},
+		"input":               {failure(t, codes.InvalidArgument, reason("SCOPE_INVALID")), nil},
+		"intake refused":      {failure(t, codes.FailedPrecondition, &symdbv1.IntakeFailure{HttpStatus: 403}), nil},
+		"fault of the server": {failure(t, codes.Internal, reason("INTERNAL")), nil},
+		"one attempt":         {failure(t, codes.Unavailable), []client.Option{client.WithMaxAttempts(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &script{answer: failing(test.answered)}
-			_, events, err := pull(t, s, test.md, sequence(scope("a"), scope("b")), test.options...)
+			_, events, err := pull(t, s, identified(), sequence(scope("a"), scope("b")), test.options...)
 			if status.Code(err) != status.Code(test.answered) || len(events) != 0 || len(s.sent()) != 1 {
 				t.Errorf("got %v after %d streams and %d events, want %v after 1 and 0", err, len(s.sent()), len(events), test.answered)
 			}
@@ -271,8 +235,8 @@ func TestRetryDelayIsBounded(t *testing.T) {
 			asking := failing(failure(t, codes.Unavailable, &errdetails.RetryInfo{RetryDelay: test.asked}))
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				c := client.New(&script{answer: asking}, client.WithBackoff(time.Millisecond, time.Millisecond))
-				if _, err := c.UploadScopes(t.Context(), identified(), sequence(scope("a"))); err != nil {
+				c := newClient(t, &script{answer: asking}, client.WithBackoff(time.Millisecond, time.Millisecond))
+				if _, err := c.Upload(t.Context(), identified(), sequence(scope("a"))); err != nil {
 					t.Error(err)
 				}
 				if waited := time.Since(began); waited < test.want || waited > test.want+time.Millisecond {
@@ -280,14 +244,14 @@ func TestRetryDelayIsBounded(t *testing.T) {
 				}
 				// Whatever the back-off adds, the client does not come back earlier.
 				ctx, cancel := context.WithCancel(t.Context())
-				c = client.New(&script{answer: asking}, client.WithBackoff(math.MaxInt64, math.MaxInt64),
+				c = newClient(t, &script{answer: asking}, client.WithBackoff(math.MaxInt64, math.MaxInt64),
 					client.WithOnRetry(func(e client.RetryEvent) {
 						if e.Wait < test.want {
 							t.Errorf("waits %v, want %v at least", e.Wait, test.want)
 						}
 						cancel()
 					}))
-				if _, err := c.UploadScopes(ctx, identified(), sequence(scope("a"))); !errors.Is(err, context.Canceled) {
+				if _, err := c.Upload(ctx, identified(), sequence(scope("a"))); !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 			})
@@ -303,7 +267,7 @@ func TestResumeEndsBeforeItsTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		began := time.Now()
-		_, err := client.New(s).UploadScopes(ctx, identified(), sequence(scope("a")))
+		_, err := newClient(t, s).Upload(ctx, identified(), sequence(scope("a")))
 		if status.Code(err) != codes.Unavailable || len(s.sent()) != 1 || time.Since(began) > 0 {
 			t.Errorf("got %v after %d streams and %v, want %v, 1 sent and none", err, len(s.sent()), time.Since(began), codes.Unavailable)
 		}
@@ -346,8 +310,8 @@ func TestResumeContext(t *testing.T) {
 		s := &script{answer: failing(failure(t, codes.Unavailable, retryAfter(time.Hour)))}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cause := errors.New("shutting down")
-		c := client.New(s, client.WithOnRetry(func(client.RetryEvent) { cancel(cause) }))
-		_, err := c.UploadScopes(ctx, identified(), sequence(scope("a")))
+		c := newClient(t, s, client.WithOnRetry(func(client.RetryEvent) { cancel(cause) }))
+		_, err := c.Upload(ctx, identified(), sequence(scope("a")))
 		if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) || errors.Is(err, client.ErrUpload) {
 			t.Errorf("got %v", err)
 		}
@@ -390,8 +354,8 @@ func TestSequenceChanged(t *testing.T) {
 // upload.
 func TestSequenceErrorIsNotRetried(t *testing.T) {
 	t.Parallel()
-	down := client.New(&script{answer: failing(failure(t, codes.Unavailable))}, client.WithoutResume())
-	_, inner := down.UploadScopes(t.Context(), metadata(), sequence(scope("a")))
+	down := newClient(t, &script{answer: failing(failure(t, codes.Unavailable))}, client.WithoutResume())
+	_, inner := down.Upload(t.Context(), metadata(), sequence(scope("a")))
 	s := &script{answer: accepting}
 	passCount := 0
 	scopes := func(yield func(*symdbv1.Scope, error) bool) {
@@ -444,7 +408,7 @@ func (lostStream) RecvMsg(any) error { return status.Error(codes.Unavailable, "c
 func TestCutShortIsNotEnded(t *testing.T) {
 	t.Parallel()
 	conn := &lost{}
-	_, err := client.New(conn, client.WithoutResume()).UploadScopes(t.Context(), metadata(), sequence(scope("a"), scope("b")))
+	_, err := newClient(t, conn, client.WithoutResume()).Upload(t.Context(), metadata(), sequence(scope("a"), scope("b")))
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, want %v", err, codes.Unavailable)
 	}

@@ -7,7 +7,6 @@ import (
 	"iter"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
@@ -15,12 +14,12 @@ import (
 // delivery uploads a sequence in as many streams as needed. It counts messages: each part
 // of a split scope counts.
 type delivery struct {
-	client *Client
-	scopes iter.Seq2[*symdbv1.Scope, error]
-	// metadata is for the next stream.
-	metadata *symdbv1.UploadMetadata
-	// begin is the number of the delivery's first batch.
-	begin int32
+	client   *Client
+	settings settings
+	scopes   iter.Seq2[*symdbv1.Scope, error]
+	// metadata is for the next stream, firstBatchNum the number of its first batch.
+	metadata      *symdbv1.UploadMetadata
+	firstBatchNum int32
 	// acceptedCount is how many messages are accepted under metadata's upload_id.
 	acceptedCount int64
 	failureCount  int
@@ -30,37 +29,27 @@ type delivery struct {
 
 	// State of the current or last stream:
 
-	upload    *Upload
+	current   *Stream
 	sentCount int64
 	closed    bool
 }
 
-func newDelivery(c *Client, metadata *symdbv1.UploadMetadata, scopes iter.Seq2[*symdbv1.Scope, error]) *delivery {
-	metadata = proto.CloneOf(metadata)
-	if metadata.GetUploadId() == "" {
-		metadata.UploadId = uuid.NewString()
-	}
-	return &delivery{
-		client:     c,
-		scopes:     scopes,
-		metadata:   metadata,
-		begin:      max(1, metadata.GetFirstBatchNum()),
-		repetition: newRepetition(),
-	}
-}
-
-func (d *delivery) run(ctx context.Context) (*symdbv1.UploadScopesResponse, error) {
+func (d *delivery) run(ctx context.Context) (Result, error) {
 	for {
-		summary, err := d.stream(ctx)
+		result, err := d.stream(ctx)
 		if err == nil {
-			return d.total(summary), nil
+			// The result of the last stream becomes that of the upload.
+			result.ScopeCount += d.acceptedCount
+			result.BatchCount += d.firstBatchNum - 1
+			d.settings.onProgress(Progress{result.UploadID, result.ScopeCount, result.ScopeCount})
+			return result, nil
 		}
 		failed, ok := err.(*streamError) //nolint:errorlint // a wrapped one is from another delivery, in the sequence
 		if !ok {
-			return nil, err
+			return Result{}, err
 		}
 		if err := d.retry(ctx, failed.err); err != nil {
-			return nil, err
+			return Result{}, err
 		}
 	}
 }
@@ -73,67 +62,70 @@ func (f *streamError) Unwrap() error { return f.err }
 
 // stream sends the messages after the accepted ones in one stream. To resume, it opens
 // the stream only at its first message, because finding that may take long.
-func (d *delivery) stream(ctx context.Context) (*symdbv1.UploadScopesResponse, error) {
-	d.upload, d.sentCount, d.closed = nil, 0, false
+func (d *delivery) stream(ctx context.Context) (Result, error) {
+	d.current, d.sentCount, d.closed = nil, 0, false
 	defer func() {
-		if d.upload != nil {
-			d.upload.Cancel()
+		if d.current != nil {
+			d.current.Cancel()
 		}
 	}()
 	if d.acceptedCount == 0 {
 		if err := d.open(ctx); err != nil {
-			return nil, err
+			return Result{}, err
 		}
 	}
 	pass, scopeCount := d.repetition.pass(), 0
 	for scope, err := range d.scopes {
 		if err != nil {
-			return nil, fmt.Errorf("next scope: %w", err)
+			return Result{}, fmt.Errorf("next scope: %w", err)
 		}
-		for message, err := range messages(scope, d.client.settings.maxMessageBytes) {
+		for message, err := range messages(scope, d.settings.maxMessageBytes) {
 			if err != nil {
-				return nil, fmt.Errorf("send scope %d: %w", scopeCount, err)
+				return Result{}, fmt.Errorf("send scope %d: %w", scopeCount, err)
 			}
 			if !pass.add(message) {
-				return nil, d.changed()
+				return Result{}, d.changed()
 			}
 			if pass.count <= d.acceptedCount {
 				continue
 			}
 			if err := d.send(ctx, scopeCount, message); err != nil {
-				return nil, err
+				return Result{}, err
 			}
 		}
 		scopeCount++
+		if d.current != nil {
+			d.settings.onProgress(Progress{d.metadata.GetUploadId(), d.acceptedCount + d.sentCount, d.acceptedCount})
+		}
 	}
-	if !pass.end() || d.upload == nil {
-		return nil, d.changed()
+	if !pass.end() || d.current == nil {
+		return Result{}, d.changed()
 	}
 	d.closed = true
-	summary, err := d.upload.CloseAndReceive()
+	result, err := d.current.CloseAndReceive()
 	if err != nil {
-		return nil, &streamError{err}
+		return Result{}, &streamError{err}
 	}
-	return summary, nil
+	return result, nil
 }
 
 func (d *delivery) open(ctx context.Context) error {
-	upload, err := d.client.Upload(ctx, d.metadata)
+	stream, err := d.client.openStream(ctx, d.settings, d.metadata, part{firstBatchNum: d.firstBatchNum})
 	if err != nil {
 		return &streamError{err}
 	}
-	d.upload = upload
+	d.current = stream
 	return nil
 }
 
 func (d *delivery) send(ctx context.Context, scopeCount int, message *symdbv1.Scope) error {
-	if d.upload == nil {
+	if d.current == nil {
 		if err := d.open(ctx); err != nil {
 			return err
 		}
 	}
-	d.upload.scopeCount = scopeCount
-	if err := d.upload.sendMessage(message); err != nil {
+	d.current.scopeCount = scopeCount
+	if err := d.current.sendMessage(message); err != nil {
 		return &streamError{err}
 	}
 	d.sentCount++
@@ -149,46 +141,42 @@ func (d *delivery) changed() error {
 // returns an error if the delivery has failed.
 func (d *delivery) retry(ctx context.Context, err error) error {
 	failure, ok := errors.AsType[*Error](err)
-	if !ok || d.client.settings.withoutResume || failure.outlook() == permanent {
+	if !ok || d.settings.withoutResume || failure.outlook() == permanent {
 		return d.describe(err)
 	}
 	d.failure = failure
 	event := RetryEvent{Err: failure}
 	progress := failure.Progress()
 	switch {
-	case d.metadata.GetSingleBatch():
-		d.failureCount++
 	case d.isKnown(progress):
 		d.acceptedCount += progress.GetAcceptedScopeCount()
-		d.metadata.FirstBatchNum = progress.GetNextBatchNum()
+		d.firstBatchNum = progress.GetNextBatchNum()
 		d.failureCount++
 		if progress.GetAcceptedScopeCount() > 0 {
 			d.failureCount = 0
 		}
 	case d.sentCount == 0, isUnread(progress): // nothing was accepted
 		d.failureCount++
-	case d.begin > 1:
-		return d.describe(err)
 	default:
 		event.StartsOver = true
-		d.metadata.UploadId, d.metadata.FirstBatchNum = uuid.NewString(), 0
+		d.metadata.UploadId, d.firstBatchNum = uuid.NewString(), 1
 		d.acceptedCount = 0
 		d.failureCount++
 	}
-	if d.failureCount >= d.client.settings.maxAttempts {
+	if d.failureCount >= d.settings.maxAttempts {
 		return fmt.Errorf("%d attempts made no progress: %w", d.failureCount, err)
 	}
 
 	asked, _ := failure.RetryDelay()
 	event.FailureCount = d.failureCount
-	event.Wait = asked + d.client.settings.backoff.draw(max(0, d.failureCount-1))
+	event.Wait = asked + d.settings.backoff.draw(max(0, d.failureCount-1))
 	event.UploadID = d.metadata.GetUploadId()
 	event.AcceptedScopeCount = d.acceptedCount
-	event.FirstBatchNum = max(1, d.metadata.GetFirstBatchNum())
+	event.FirstBatchNum = d.firstBatchNum
 	if endsBefore(ctx, event.Wait) {
 		return d.describe(err)
 	}
-	d.client.settings.onRetry(event)
+	d.settings.reportRetry(ctx, event)
 	if pause(ctx, event.Wait) != nil {
 		return receivedError(ctx, "wait for the next attempt", ctx.Err())
 	}
@@ -198,16 +186,16 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 // isKnown reports whether progress can be trusted. If it contradicts what was sent, it
 // can't, and the upload starts over, which loses no scope.
 func (d *delivery) isKnown(progress *symdbv1.UploadProgress) bool {
-	accepted, first := progress.GetAcceptedScopeCount(), max(1, d.metadata.GetFirstBatchNum())
+	accepted := progress.GetAcceptedScopeCount()
 	switch {
 	case progress.GetUploadId() != d.metadata.GetUploadId(),
 		accepted < 0, accepted > d.sentCount,
 		d.closed && accepted == d.sentCount && accepted > 0:
 		return false
 	case accepted == 0:
-		return progress.GetNextBatchNum() == first
+		return progress.GetNextBatchNum() == d.firstBatchNum
 	default:
-		return progress.GetNextBatchNum() > first
+		return progress.GetNextBatchNum() > d.firstBatchNum
 	}
 }
 
@@ -223,11 +211,4 @@ func (d *delivery) describe(err error) error {
 		return err
 	}
 	return fmt.Errorf("after %d scopes accepted in earlier streams: %w", d.acceptedCount, err)
-}
-
-// total turns the summary of the last stream into the summary of the upload.
-func (d *delivery) total(last *symdbv1.UploadScopesResponse) *symdbv1.UploadScopesResponse {
-	last.ScopeCount += d.acceptedCount
-	last.BatchCount += max(1, d.metadata.GetFirstBatchNum()) - d.begin
-	return last
 }

@@ -3,8 +3,8 @@ package client_test
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +17,12 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/client/clienttest"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-func metadata() *symdbv1.UploadMetadata {
-	return &symdbv1.UploadMetadata{Service: "shop", Language: "go"}
+func metadata() client.Metadata {
+	return client.Metadata{Service: "shop", Language: "go"}
 }
 
 func scope(name string, children ...*symdbv1.Scope) *symdbv1.Scope {
@@ -40,7 +41,7 @@ func sequence(scopes ...*symdbv1.Scope) iter.Seq2[*symdbv1.Scope, error] {
 
 // sendUntilError sends a scope until that fails, as it must once the server has
 // ended the stream.
-func sendUntilError(upload *client.Upload) error {
+func sendUntilError(upload *client.Stream) error {
 	for {
 		if err := upload.Send(scope("again")); err != nil {
 			return err
@@ -48,100 +49,92 @@ func sendUntilError(upload *client.Upload) error {
 	}
 }
 
-func TestUploadScopes(t *testing.T) {
+func TestUpload(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	c := serve(t, handle)
-	md := metadata()
-	before := proto.CloneOf(md)
-
-	summary, err := c.UploadScopes(t.Context(), md, sequence(scope("a"), scope("b", scope("b1")), scope("a")))
+	s := clienttest.New(t)
+	sent := []*symdbv1.Scope{scope("a"), scope("b", scope("b1")), scope("a")}
+	var reached []client.Progress
+	result, err := s.Dial(t).Upload(t.Context(), metadata(), sequence(sent...),
+		client.WithOnProgress(func(p client.Progress) { reached = append(reached, p) }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := <-records
-	if !errors.Is(got.end, io.EOF) {
-		t.Errorf("stream ended with %v, want io.EOF", got.end)
+	got := s.Uploads()[0]
+	if diff := cmp.Diff(sent, got.Scopes, protocmp.Transform()); diff != "" || !got.Final {
+		t.Errorf("final %t, want true; scopes (-want +got):\n%s", got.Final, diff)
 	}
-	if !proto.Equal(md, before) {
-		t.Errorf("metadata of the caller changed (-want +got):\n%s", cmp.Diff(before, md, protocmp.Transform()))
+	if uuid.Validate(got.ID) != nil || result.UploadID != got.ID || result.ScopeCount != 3 || result.BatchCount != 1 {
+		t.Errorf("result %+v, want 3 scopes in 1 batch of %s", result, got.ID)
 	}
-	if _, err := uuid.Parse(got.metadata.GetUploadId()); err != nil {
-		t.Errorf("upload id %q: %v", got.metadata.GetUploadId(), err)
+	want := []client.Progress{
+		{UploadID: got.ID, SentScopeCount: 1},
+		{UploadID: got.ID, SentScopeCount: 2},
+		{UploadID: got.ID, SentScopeCount: 3},
+		{UploadID: got.ID, SentScopeCount: 3, AcceptedScopeCount: 3},
 	}
-	if summary.GetUploadId() != got.metadata.GetUploadId() || summary.GetScopeCount() != 3 {
-		t.Errorf("summary %v, want UploadId %v and ScopeCount 3", summary, got.metadata.GetUploadId())
-	}
-	want := []*symdbv1.Scope{scope("a"), scope("b", scope("b1")), scope("a")}
-	for i, s := range got.scopes {
-		if !proto.Equal(s, want[i]) {
-			t.Errorf("scope %d: got %v, want %v", i, s, want[i])
-		}
+	if !slices.Equal(reached, want) {
+		t.Errorf("progress %v, want %v", reached, want)
 	}
 }
 
-func TestUploadID(t *testing.T) {
+func TestStreamID(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	c := serve(t, handle)
-	md := metadata()
-	md.UploadId = "2f6c9a1e-6c1a-4d0e-9c55-0d9f6f3b7a11"
-
-	upload, err := c.Upload(t.Context(), md)
+	s := clienttest.New(t)
+	stream, err := s.Dial(t).OpenStream(t.Context(), identified())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if upload.ID() != md.GetUploadId() {
-		t.Errorf("ID is %q, want %v", upload.ID(), md.GetUploadId())
-	}
-	if _, err := upload.CloseAndReceive(); err != nil {
+	if err := stream.Send(scope("a")); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-records; !proto.Equal(got.metadata, md) {
-		t.Errorf("metadata (-want +got):\n%s", cmp.Diff(md, got.metadata, protocmp.Transform()))
+	result, err := stream.CloseAndReceive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Uploads()[0].ID; got != testID || stream.ID() != testID || result.UploadID != testID {
+		t.Errorf("upload %q arrived, the stream is %q, the result %q, want %q", got, stream.ID(), result.UploadID, testID)
 	}
 }
 
 func TestLargeScopeIsSplit(t *testing.T) {
 	t.Parallel()
 	const maxBytes = 4 << 10
-	handle, records := recorder()
-	c := serve(t, handle, client.WithMaxMessageBytes(maxBytes))
+	s := clienttest.New(t)
 	root := scope("large")
 	root.Symbols = []*symdbv1.Symbol{{Name: new("v"), SymbolType: "field"}}
 	for range 1000 {
 		root.Scopes = append(root.Scopes, scope(strings.Repeat("f", 100)))
 	}
 
-	if _, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("before"), root, scope("after"))); err != nil {
+	scopes := sequence(scope("before"), root, scope("after"))
+	if _, err := s.Dial(t).Upload(t.Context(), metadata(), scopes, client.WithMaxMessageBytes(maxBytes)); err != nil {
 		t.Fatal(err)
 	}
-	got := <-records
+	got := s.Uploads()[0].Scopes
 	children := 0
-	for i, s := range got.scopes[1 : len(got.scopes)-1] {
-		if hasSymbols := len(s.GetSymbols()) == 1; s.GetName() != "large" || hasSymbols != (i == 0) {
-			t.Errorf("part %d: name %q, %d symbols, want large, and symbols in the first alone", i, s.GetName(), len(s.GetSymbols()))
+	for i, part := range got[1 : len(got)-1] {
+		if hasSymbols := len(part.GetSymbols()) == 1; part.GetName() != "large" || hasSymbols != (i == 0) {
+			t.Errorf("part %d: name %q, %d symbols, want large, and symbols in the first alone", i, part.GetName(), len(part.GetSymbols()))
 		}
-		if size := got.bytes[i+1]; size > maxBytes {
+		message := &symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: part}}
+		if size := proto.Size(message); size > maxBytes {
 			t.Errorf("part %d: %d bytes, want at most %v", i, size, maxBytes)
 		}
-		children += len(s.GetScopes())
+		children += len(part.GetScopes())
 	}
 	if children != 1000 {
 		t.Errorf("%d children arrived, want 1000", children)
 	}
-	if last := got.scopes[len(got.scopes)-1].GetName(); last != "after" {
+	if last := got[len(got)-1].GetName(); last != "after" {
 		t.Errorf("the last scope is %q, want %q", last, "after")
 	}
 }
 
 func TestScopeTooLarge(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	c := serve(t, handle, client.WithMaxMessageBytes(512))
-
+	s := clienttest.New(t)
 	huge := scope(strings.Repeat("n", 600))
-	_, err := c.UploadScopes(t.Context(), metadata(), sequence(scope("a"), scope("root", scope("fits"), huge)))
+	_, err := s.Dial(t, client.WithMaxMessageBytes(512)).Upload(t.Context(), metadata(), sequence(scope("a"), scope("root", scope("fits"), huge)))
 	tooLarge, ok := errors.AsType[*client.ScopeTooLargeError](err)
 	if !ok || errors.Is(err, client.ErrUpload) {
 		t.Fatalf("got %v, want a ScopeTooLargeError that is no ErrUpload", err)
@@ -150,18 +143,14 @@ func TestScopeTooLarge(t *testing.T) {
 	if diff := cmp.Diff(want, tooLarge); diff != "" || tooLarge.Bytes <= 512 {
 		t.Errorf("error (-want +got), and of more than 512 bytes:\n%s", diff)
 	}
-	if got := <-records; errors.Is(got.end, io.EOF) {
-		t.Error("the server saw a complete upload")
-	}
+	requireUnfinished(t, s)
 }
 
 func TestSequenceErrorBreaksOff(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	c := serve(t, handle)
+	s := clienttest.New(t)
 	broken := errors.New("debug information is broken")
-
-	_, err := c.UploadScopes(t.Context(), metadata(), func(yield func(*symdbv1.Scope, error) bool) {
+	_, err := s.Dial(t).Upload(t.Context(), metadata(), func(yield func(*symdbv1.Scope, error) bool) {
 		if yield(scope("a"), nil) {
 			yield(nil, broken)
 		}
@@ -169,20 +158,18 @@ func TestSequenceErrorBreaksOff(t *testing.T) {
 	if !errors.Is(err, broken) || errors.Is(err, client.ErrUpload) {
 		t.Errorf("got %v, want the sequence's error", err)
 	}
-	if got := <-records; status.Code(got.end) != codes.Canceled {
-		t.Errorf("stream ended with %v, want CANCELLED", got.end)
-	}
+	requireUnfinished(t, s)
 }
 
 func TestInputErrors(t *testing.T) {
 	t.Parallel()
 	invalid := &symdbv1.Scope{ScopeType: "package", Name: new("\xff")}
 	for name, test := range map[string]struct {
-		metadata *symdbv1.UploadMetadata
+		metadata client.Metadata
 		scope    *symdbv1.Scope
 	}{
-		"no metadata":      {nil, scope("a")},
-		"metadata invalid": {&symdbv1.UploadMetadata{Service: "\xff"}, scope("a")},
+		"no metadata":      {client.Metadata{}, scope("a")},
+		"metadata invalid": {client.Metadata{Service: "\xff", Language: "go"}, scope("a")},
 		"no scope":         {metadata(), nil},
 		"scope invalid":    {metadata(), invalid},
 	} {
@@ -193,7 +180,7 @@ func TestInputErrors(t *testing.T) {
 				return nil
 			}
 			c := serve(t, handle)
-			_, err := c.UploadScopes(t.Context(), test.metadata, sequence(test.scope))
+			_, err := c.Upload(t.Context(), test.metadata, sequence(test.scope))
 			if err == nil || errors.Is(err, client.ErrUpload) {
 				t.Errorf("got %v, want an error that is no ErrUpload", err)
 			}
@@ -213,7 +200,7 @@ func TestBackpressure(t *testing.T) {
 		return stream.Context().Err()
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	upload, err := c.Upload(ctx, metadata())
+	upload, err := c.OpenStream(ctx, metadata())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +230,7 @@ func TestCancel(t *testing.T) {
 		<-stream.Context().Done()
 		return stream.Context().Err()
 	})
-	upload, err := c.Upload(t.Context(), metadata())
+	upload, err := c.OpenStream(t.Context(), metadata())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,10 +248,9 @@ func TestCancel(t *testing.T) {
 
 func TestContextCause(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	c := serve(t, handle)
+	s := clienttest.New(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	upload, err := c.Upload(ctx, metadata())
+	upload, err := s.Dial(t).OpenStream(ctx, metadata())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,18 +258,14 @@ func TestContextCause(t *testing.T) {
 	cancel(cause)
 	err = sendUntilError(upload)
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) || errors.Is(err, client.ErrUpload) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want context.Canceled and %v", err, cause)
 	}
-	if got := <-records; errors.Is(got.end, io.EOF) {
-		t.Error("the server saw a complete upload")
-	}
+	requireUnfinished(t, s)
 }
 
 func TestAfterTheEnd(t *testing.T) {
 	t.Parallel()
-	handle, records := recorder()
-	c := serve(t, handle)
-	upload, err := c.Upload(t.Context(), metadata())
+	upload, err := clienttest.New(t).Dial(t).OpenStream(t.Context(), metadata())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +276,6 @@ func TestAfterTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-records
 	upload.Cancel()
 	if err := upload.Send(scope("b")); !errors.Is(err, client.ErrEnded) {
 		t.Errorf("Send: %v, want ErrEnded", err)
