@@ -12,6 +12,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if arguments := os.Getenv(openEndedVariable); arguments != "" {
+		fmt.Fprintln(os.Stderr, "open-ended client:", uploadOpenEnded(arguments))
+		os.Exit(1)
+	}
 	forget, err := testbed.TrustIntakes()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "trust intakes:", err)
