@@ -59,7 +59,7 @@ func (o ownSymbols) Start(ctx context.Context) (wait func()) {
 func (o ownSymbols) upload(ctx context.Context) (client.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	binary, err := gosym.Open(o.Path, gosym.MainModuleOnly())
+	binary, err := gosym.Open(ctx, o.Path, gosym.WithMainModule())
 	if err != nil {
 		return client.Result{}, err
 	}

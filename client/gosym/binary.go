@@ -1,20 +1,23 @@
 package gosym
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
+	"runtime"
+	"slices"
 	"sync/atomic"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Binary is an executable built by the Go toolchain. It is safe for concurrent
-// use.
+// Binary is an executable built by the Go toolchain. It is safe for concurrent use.
 type Binary struct {
 	module  module
-	options options
+	options *options
 	symbols atomic.Pointer[symbols]
 	count   int
 }
@@ -25,47 +28,95 @@ type symbols struct {
 	index  *index
 }
 
-// Open reads and indexes the debug information of the executable at path, and
-// closes the file. It takes about a second for an executable of 30 MB.
+// Open reads and indexes the debug information of the executable at path, and closes the
+// file. It takes about a second for an executable of 30 MB. It selects all packages
+// unless an option selects some.
 //
-// Its error wraps [ErrFormat], [ErrNotGo], [ErrNoDWARF], an error of the file
-// system, or, if the file is damaged, an error of debug/elf, debug/macho,
-// debug/pe or debug/dwarf.
-func Open(path string, opts ...Option) (*Binary, error) {
-	b := &Binary{}
-	for _, opt := range opts {
-		opt(&b.options)
+// Its error wraps [ErrFormat], [ErrNotGo], [ErrNoDWARF], [ErrTooLarge], [ErrPattern],
+// [ErrNoPackage], an error of the file system, the error of ctx, or, if the file is
+// damaged, an error of debug/elf, debug/macho, debug/pe or debug/dwarf.
+func Open(ctx context.Context, path string, opts ...Option) (*Binary, error) {
+	return open(ctx, path, path, opts)
+}
+
+// OpenSelf opens the executable of this process. On Linux, that works even if the file
+// has been replaced or removed since. It has the option [WithMainModuleByDefault].
+func OpenSelf(ctx context.Context, opts ...Option) (*Binary, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("open Go binary: %w", err)
 	}
+	opts = append(slices.Clip(opts), WithMainModuleByDefault())
+	if runtime.GOOS == "linux" {
+		const running = "/proc/self/exe"
+		if _, err := os.Stat(running); err == nil {
+			return open(ctx, running, path, opts)
+		}
+	}
+	return open(ctx, path, path, opts)
+}
+
+// open opens the file at path, which is, or was, at location.
+func open(ctx context.Context, path, location string, opts []Option) (*Binary, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open Go binary: %w", err)
 	}
 	defer file.Close()
-	obj, err := readObject(file)
+	stat, err := file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("open Go binary %s: %w", path, err)
+		return nil, fmt.Errorf("open Go binary: %w", err)
 	}
-	b.module = newModule(path, obj.buildInfo)
-	keep := func(string) bool { return true }
-	if b.options.mainModuleOnly {
-		keep = b.module.owns
-	}
-	ix, err := newIndex(obj, keep)
+	b, err := newBinary(ctx, &source{file, stat.Size(), location}, opts)
 	if err != nil {
-		return nil, fmt.Errorf("open Go binary %s: %w", path, err)
+		return nil, fmt.Errorf("open Go binary %s: %w", location, err)
 	}
-	b.count = len(ix.packages)
+	return b, nil
+}
+
+// NewBinary is [Open] for an executable of size bytes in r, which it does not use after
+// it returns.
+func NewBinary(ctx context.Context, r io.ReaderAt, size int64, opts ...Option) (*Binary, error) {
+	b, err := newBinary(ctx, &source{ReaderAt: r, size: size}, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open Go binary: %w", err)
+	}
+	return b, nil
+}
+
+func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error) {
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	check := &checkpoint{check: func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return o.checkpoint()
+	}}
+	obj, err := readObject(file, check)
+	if err != nil {
+		return nil, err
+	}
+	b := &Binary{options: o, module: newModule(file.path, obj.buildInfo)}
+	ix, err := newIndex(obj, func(pkg string) bool { return o.selection.keeps(&b.module, pkg) }, check)
+	if err != nil {
+		return nil, err
+	}
+	if b.count = len(ix.packages); b.count == 0 {
+		return nil, ErrNoPackage
+	}
 	b.symbols.Store(&symbols{object: obj, index: ix})
 	return b, nil
 }
 
-// Packages returns the scopes of the selected packages, sorted by import path.
-// Each is built when it is needed, and the caller owns it. Every range over the
-// sequence yields the same scopes in the same order. Concurrent ranges are
-// permitted.
+// Packages returns the scopes of the selected packages, sorted by import path. Each is
+// built when it is needed, and the caller owns it. Every range over the sequence yields
+// the same scopes in the same order. Concurrent ranges are permitted.
 //
-// The first error, with a nil scope, ends the sequence: damaged DWARF, or
-// [ErrClosed].
+// The first error, with a nil scope, ends the sequence: damaged DWARF, [ErrClosed], or
+// the error of [WithCheckpoint].
 func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		s := b.symbols.Load()
@@ -73,7 +124,7 @@ func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] {
 			yield(nil, fmt.Errorf("read packages: %w", ErrClosed))
 			return
 		}
-		w := newWalk(s.object, s.index)
+		w := newWalk(s.object, s.index, &checkpoint{check: b.options.checkpoint})
 		for i := range s.index.packages {
 			scope, err := w.packageScope(&s.index.packages[i], b.options.agentVersion)
 			if err != nil {
@@ -91,56 +142,28 @@ func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] {
 func (b *Binary) PackageCount() int { return b.count }
 
 // Service returns a name for the program's service: the last element of the main
-// module's path, without a major version, or the file's name if the binary has no
-// build information.
+// module's path, without a major version, or the file's name if the binary has no build
+// information.
 func (b *Binary) Service() string { return b.module.service }
 
-// Version returns the main module's version or else its revision, with "+dirty"
-// if files were changed. It is empty if the binary has neither.
+// Version returns the main module's version or else its revision, with "+dirty" if files
+// were changed. It is empty if the binary has neither.
 func (b *Binary) Version() string { return b.module.version }
 
-// ModulePath returns the path of the main module, or of package main in a binary
-// without a module, such as those of the Go distribution. It is empty if the
-// binary has no build information.
+// ModulePath returns the path of the main module, or of package main in a binary without
+// a module, such as those of the Go distribution. It is empty if the binary has no build
+// information.
 func (b *Binary) ModulePath() string { return b.module.path }
 
-// GoVersion returns the version of the toolchain, such as "go1.26.0". It is empty
-// if the binary has no build information.
+// GoVersion returns the version of the toolchain, such as "go1.26.0". It is empty if the
+// binary has no build information.
 func (b *Binary) GoVersion() string { return b.module.goVersion }
 
-// Close drops the debug information. Ranges over Packages that have begun
-// continue; later ones yield [ErrClosed]. Close never fails, and may be called
-// again.
+// Close drops the debug information. Ranges over Packages that have begun continue; later
+// ones yield [ErrClosed]. Close never fails, and may be called again.
 func (b *Binary) Close() error {
 	b.symbols.Store(nil)
 	return nil
-}
-
-// An Option changes what [Open] selects and adds. Of contradictory options the
-// last one applies.
-type Option func(*options)
-
-type options struct {
-	mainModuleOnly bool
-	agentVersion   string
-}
-
-// AllPackages selects every package with code or types in the binary, including
-// the standard library and dependencies. It is the default.
-func AllPackages() Option {
-	return func(o *options) { o.mainModuleOnly = false }
-}
-
-// MainModuleOnly selects package main and the packages of the main module, see
-// [Binary.ModulePath]. In a binary without build information it selects only
-// package main.
-func MainModuleOnly() Option {
-	return func(o *options) { o.mainModuleOnly = true }
-}
-
-// AgentVersion sets language_specifics.agent_version of every root scope.
-func AgentVersion(version string) Option {
-	return func(o *options) { o.agentVersion = version }
 }
 
 var (
@@ -148,19 +171,22 @@ var (
 	// Mach-O for one architecture, or PE.
 	ErrFormat = errors.New("not an ELF, Mach-O or PE executable")
 
-	// ErrNotGo means that an executable has neither Go build information nor Go
-	// code in its DWARF.
+	// ErrNotGo means that an executable has neither Go build information nor Go code in
+	// its DWARF.
 	ErrNotGo = errors.New("not a Go program")
 
-	// ErrNoDWARF means that a Go binary was stripped of its debug information. Its
-	// text says how to keep it.
+	// ErrNoDWARF means that a Go binary was stripped of its debug information. Its text
+	// says how to keep it.
 	ErrNoDWARF = errors.New("the binary has no DWARF debug information: " +
 		"build it with `go build`, without -ldflags=-w or -s and without strip " +
 		"(`go run` and `go test` leave DWARF out)")
 
-	// ErrTooLarge means that the debug information would take far more memory than
-	// is plausible for its file, such as one made to exhaust memory.
+	// ErrTooLarge means that the debug information would take far more memory than is
+	// plausible for its file, such as one made to exhaust memory.
 	ErrTooLarge = errors.New("the debug information is too large for its file")
+
+	// ErrNoPackage means that the options select no package of the binary.
+	ErrNoPackage = errors.New("no package is selected")
 
 	// ErrClosed means that a Binary was used after Close.
 	ErrClosed = errors.New("binary is closed")

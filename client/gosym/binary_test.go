@@ -46,25 +46,56 @@ func TestOptionsSelectPackages(t *testing.T) {
 			t.Errorf("package %s is missing", name)
 		}
 	}
-	tests := []struct {
-		name string
+	tests := map[string]struct {
 		opts []gosym.Option
-		want int
+		want []string
 	}{
-		{"all", []gosym.Option{gosym.AllPackages()}, len(all)},
-		{"main module", []gosym.Option{gosym.MainModuleOnly()}, len(own)},
-		{"last wins", []gosym.Option{gosym.AllPackages(), gosym.MainModuleOnly()}, len(own)},
+		"organization of a path of two elements": {[]gosym.Option{gosym.WithOrganization()}, own},
+		"include":                                {[]gosym.Option{gosym.WithInclude(kindsPackage, "sync")}, []string{"sync", kindsPackage}},
+		"include twice":                          {[]gosym.Option{gosym.WithInclude(kindsPackage), gosym.WithInclude("main")}, []string{kindsPackage, "main"}},
+		"main by its path":                       {[]gosym.Option{gosym.WithInclude(programModule)}, []string{"main"}},
+		"main module and one more":               {[]gosym.Option{gosym.WithMainModule(), gosym.WithInclude("sync")}, append([]string{"sync"}, own...)},
+		"exclude from main module":               {[]gosym.Option{gosym.WithMainModule(), gosym.WithExclude(kindsPackage, ".../shape")}, []string{asmPackage, plainPackage, "main"}},
+		"exclude the standard ones":              {[]gosym.Option{gosym.WithExclude("std")}, own},
+		"exclude wins": {
+			[]gosym.Option{gosym.WithExclude("runtime/..."), gosym.WithInclude("all"), gosym.WithExclude("std")}, own,
+		},
 	}
-	for _, tt := range tests {
-		if got := open(t, program(t), tt.opts...).PackageCount(); got != tt.want {
-			t.Errorf("%s: PackageCount() = %d, want %d", tt.name, got, tt.want)
+	for name, tt := range tests {
+		b := open(t, program(t), tt.opts...)
+		got := slices.Sorted(maps.Keys(packages(t, b)))
+		if !slices.Equal(got, slices.Sorted(slices.Values(tt.want))) {
+			t.Errorf("%s: packages %v, want %v", name, got, tt.want)
+		}
+		if got := b.PackageCount(); got != len(tt.want) {
+			t.Errorf("%s: PackageCount() = %d, want %d", name, got, len(tt.want))
+		}
+	}
+	if got := open(t, program(t), gosym.WithInclude("all")).PackageCount(); got != len(all) {
+		t.Errorf("all: PackageCount() = %d, want %d", got, len(all))
+	}
+}
+
+func TestOpenRefusesSelection(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		option gosym.Option
+		want   error
+	}{
+		"relative":      {gosym.WithInclude("main", "./..."), gosym.ErrPattern},
+		"not excluding": {gosym.WithExclude(""), gosym.ErrPattern},
+		"nothing":       {gosym.WithInclude("example.com/other/..."), gosym.ErrNoPackage},
+		"all excluded":  {gosym.WithExclude("all"), gosym.ErrNoPackage},
+	} {
+		if _, err := gosym.Open(t.Context(), program(t), tt.option); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
 }
 
 func TestAgentVersionIsOnRootScopesOnly(t *testing.T) {
 	t.Parallel()
-	b := open(t, program(t), gosym.MainModuleOnly(), gosym.AgentVersion("1.2.3"))
+	b := open(t, program(t), gosym.WithMainModule(), gosym.WithAgentVersion("1.2.3"))
 	for scope, err := range b.Packages() {
 		if err != nil {
 			t.Fatal(err)
@@ -87,7 +118,7 @@ func TestAgentVersionIsOnRootScopesOnly(t *testing.T) {
 
 func TestPackagesCanBeRangedOverAgain(t *testing.T) {
 	t.Parallel()
-	b := open(t, program(t), gosym.MainModuleOnly())
+	b := open(t, program(t), gosym.WithMainModule())
 	walks := make([][]*symdbv1.Scope, 3)
 	var wg sync.WaitGroup
 	for i := range walks {
@@ -142,7 +173,7 @@ func TestPackagesCanBeLeftEarly(t *testing.T) {
 
 func TestCloseEndsLaterRanges(t *testing.T) {
 	t.Parallel()
-	b := open(t, program(t), gosym.MainModuleOnly())
+	b := open(t, program(t), gosym.WithMainModule())
 	count := 0
 	for _, err := range b.Packages() {
 		if err != nil {
@@ -197,7 +228,7 @@ func TestOpenRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := gosym.Open(tt.path)
+			_, err := gosym.Open(t.Context(), tt.path)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -233,7 +264,7 @@ func TestOtherSystems(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := open(t, path, gosym.MainModuleOnly())
+			b := open(t, path, gosym.WithMainModule())
 			got := packages(t, b)
 			if len(got) != len(want) {
 				t.Fatalf("packages: %v, want %v", slices.Sorted(maps.Keys(got)), len(want))
@@ -260,7 +291,7 @@ func TestSectionsInTheOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := packages(t, open(t, path, gosym.MainModuleOnly()))
+	got := packages(t, open(t, path, gosym.WithMainModule()))
 	for name, want := range mainModule(t) {
 		if !proto.Equal(got[name], want) {
 			t.Errorf("package %s differs without compression", name)

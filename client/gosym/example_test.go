@@ -1,6 +1,7 @@
 package gosym_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
@@ -13,7 +14,7 @@ func ExampleOpen() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	b, err := gosym.Open(path, gosym.MainModuleOnly())
+	b, err := gosym.Open(context.Background(), path, gosym.WithMainModule())
 	if errors.Is(err, gosym.ErrNoDWARF) {
 		log.Fatal("build it without -ldflags='-s -w'")
 	} else if err != nil {

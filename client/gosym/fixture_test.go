@@ -60,7 +60,7 @@ var readMainModule = sync.OnceValues(func() (map[string]*symdbv1.Scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := gosym.Open(path, gosym.MainModuleOnly())
+	b, err := gosym.Open(context.Background(), path, gosym.WithMainModule())
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ var readProgram = sync.OnceValues(func() (map[string]*symdbv1.Scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := gosym.Open(path)
+	b, err := gosym.Open(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func buildProgram(path string, args ...string) (string, error) {
 
 func open(tb testing.TB, path string, opts ...gosym.Option) *gosym.Binary {
 	tb.Helper()
-	b, err := gosym.Open(path, opts...)
+	b, err := gosym.Open(tb.Context(), path, opts...)
 	if err != nil {
 		tb.Fatal(err)
 	}

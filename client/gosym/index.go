@@ -77,7 +77,8 @@ type typeParts struct {
 }
 
 // index returns the index of the scanned packages that keep approves.
-func (s *indexScan) index(keep func(pkg string) bool) *index {
+func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
+	ix := &index{units: s.units, inlined: s.functions}
 	packages := map[string]*packageParts{}
 	part := func(pkg string) *packageParts {
 		p := packages[pkg]
@@ -97,8 +98,14 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 			}
 		}
 	}
-	literals := s.literals()
+	literals, err := s.literals()
+	if err != nil {
+		return nil, err
+	}
 	for i := range s.instances {
+		if err := s.check.pass(workPerInstance); err != nil {
+			return nil, err
+		}
 		inst := &s.instances[i]
 		qualified, ok := literals[i]
 		if !ok {
@@ -114,11 +121,10 @@ func (s *indexScan) index(keep func(pkg string) bool) *index {
 			part(pkg).add(qualified, rest, inst.instance, s.types[pkg])
 		}
 	}
-	ix := &index{units: s.units, inlined: s.functions}
 	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
 		ix.packages = append(ix.packages, packages[pkg].sorted(pkg))
 	}
-	return ix
+	return ix, nil
 }
 
 // listed reports whether to list a function: it was written, in Go, in a known file.

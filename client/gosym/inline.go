@@ -47,6 +47,7 @@ type inlineScan struct {
 	dwarf     *debugInfo
 	locations *locations
 	functions map[dwarf.Offset]*inlined
+	check     *checkpoint
 
 	unit  *unit
 	table *lineTable

@@ -31,7 +31,7 @@ type lineTable struct {
 
 // readLineTable decodes the line table of a unit, which is empty if the unit has none.
 // It appends the rows to rows, which is empty.
-func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
+func readLineTable(d *debugInfo, u *unit, rows []row, check *checkpoint) (*lineTable, error) {
 	t := &lineTable{rows: rows}
 	lr, err := d.LineReader(u.entry)
 	if err != nil {
@@ -62,6 +62,9 @@ func readLineTable(d *debugInfo, u *unit, rows []row) (*lineTable, error) {
 				break
 			}
 			return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
+		}
+		if err := check.pass(1); err != nil {
+			return nil, err
 		}
 		if entry.File != lastFile {
 			lastFile, lastNumber = entry.File, number(entry.File)

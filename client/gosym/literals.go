@@ -58,19 +58,27 @@ func (l *literal) depth() int {
 
 // literals returns the names of the originals of copied function literals, by their
 // index in s.instances. The name is empty for those to be left out.
-func (s *indexScan) literals() map[int]string {
-	declared := s.declarations()
+func (s *indexScan) literals() (map[int]string, error) {
+	declared, err := s.declarations()
+	if err != nil {
+		return nil, err
+	}
 	groups := map[literalKey][]*literal{}
 	siblings := map[string][]*literal{}
 	lines := map[string]int32{}
 	for i := range s.instances {
+		if err := s.check.pass(workPerInstance); err != nil {
+			return nil, err
+		}
 		l := s.literal(i)
 		if l == nil {
 			continue
 		}
 		groups[l.literalKey] = append(groups[l.literalKey], l)
 		if lines[l.name] = l.line; !l.isCopy {
-			l.misplaced = s.isMisplaced(l, declared)
+			if l.misplaced, err = s.isMisplaced(l, declared); err != nil {
+				return nil, err
+			}
 			kind := l.name[:len(l.outer())+1]
 			siblings[kind] = append(siblings[kind], l)
 		}
@@ -106,13 +114,16 @@ func (s *indexScan) literals() map[int]string {
 		return cmp.Or(cmp.Compare(a[0].file, b[0].file), cmp.Compare(a[0].line, b[0].line), cmp.Compare(a[0].name, b[0].name))
 	})
 	for _, group := range homeless {
+		if err := s.check.pass(workPerCheck); err != nil {
+			return nil, err
+		}
 		name := s.home(group[0], declared, taken)
 		taken[name] = true
 		for _, l := range group {
 			names[l.instance] = name
 		}
 	}
-	return names
+	return names, nil
 }
 
 // literal returns the function literal of an instance, or nil if it is not one.
@@ -319,9 +330,12 @@ type declaration struct {
 	instance int32
 }
 
-func (s *indexScan) declarations() declarations {
+func (s *indexScan) declarations() (declarations, error) {
 	all := declarations{}
 	for i := range s.instances {
+		if err := s.check.pass(workPerInstance); err != nil {
+			return nil, err
+		}
 		inst := &s.instances[i]
 		file := s.fileOfInstance(inst)
 		if prefix, _ := s.declaredName(i); prefix != "" {
@@ -333,7 +347,7 @@ func (s *indexScan) declarations() declarations {
 			return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.instance, b.instance))
 		})
 	}
-	return all
+	return all, nil
 }
 
 // declaredName splits the linker's name of a declared function into its part for the
@@ -393,17 +407,20 @@ func folder(file string) string { return file[:strings.LastIndexByte(file, '/')+
 // isMisplaced reports whether a literal is not in the declared function of its name,
 // although that is known. A //line directive may put a literal into another file than
 // its function.
-func (s *indexScan) isMisplaced(l *literal, declared declarations) bool {
+func (s *indexScan) isMisplaced(l *literal, declared declarations) (bool, error) {
 	prefix, around, within := s.functionAt(declared, l.literalKey)
 	if prefix == "" || prefix == l.prefix && around == l.around || isPackageLevel(l.around) {
-		return false
+		return false, nil
 	}
 	for i := range s.instances {
 		if strings.HasPrefix(s.instances[i].name, l.prefix) {
+			if err := s.check.pass(workPerInstance); err != nil {
+				return false, err
+			}
 			if prefix, rest := s.declaredName(i); prefix == l.prefix && rest == l.around {
-				return within || s.fileOfInstance(&s.instances[i]) == l.file
+				return within || s.fileOfInstance(&s.instances[i]) == l.file, nil
 			}
 		}
 	}
-	return false
+	return false, nil
 }

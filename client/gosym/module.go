@@ -11,12 +11,17 @@ import (
 // module is the build information of a program.
 type module struct {
 	path string
+	// mainPath is the import path of package main, or "".
+	mainPath string
 	// others are the paths of the modules it depends on.
 	others    []string
 	version   string
 	goVersion string
 	service   string
 }
+
+// commandLine stands for the import path of a package that was given as files.
+const commandLine = "command-line-arguments"
 
 // newModule returns the module of a file with build information bi, which may be nil.
 func newModule(file string, bi *buildinfo.BuildInfo) module {
@@ -32,8 +37,11 @@ func newModule(file string, bi *buildinfo.BuildInfo) module {
 	if m.path == "" {
 		m.path = bi.Path
 	}
-	if m.path != "" && m.path != "command-line-arguments" {
-		m.service = moduleBase(m.path)
+	if m.path != "" && m.path != commandLine {
+		m.service = path.Base(withoutMajorVersion(m.path))
+	}
+	if bi.Path != commandLine {
+		m.mainPath = bi.Path
 	}
 	m.version = bi.Main.Version
 	if m.version == "" || m.version == "(devel)" {
@@ -42,37 +50,37 @@ func newModule(file string, bi *buildinfo.BuildInfo) module {
 	return m
 }
 
-// moduleBase returns the last element of a module path that is not a major version.
-func moduleBase(modulePath string) string {
+// withoutMajorVersion returns a module path without a major version as its last element.
+func withoutMajorVersion(modulePath string) string {
 	dir, base := path.Split(modulePath)
 	if n, ok := strings.CutPrefix(base, "v"); ok && dir != "" && n != "" && strings.Trim(n, "0123456789") == "" {
-		return path.Base(dir)
+		return strings.TrimSuffix(dir, "/")
 	}
-	return base
+	return modulePath
 }
 
 // revision returns the commit that the program was built from, or "".
 func revision(bi *buildinfo.BuildInfo) string {
-	var commit, dirty string
+	commit := setting(bi, "vcs.revision")
+	if commit != "" && setting(bi, "vcs.modified") == "true" {
+		commit += "+dirty"
+	}
+	return commit
+}
+
+// setting returns a setting of the build, or "".
+func setting(bi *buildinfo.BuildInfo, key string) string {
 	for _, s := range bi.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			commit = s.Value
-		case "vcs.modified":
-			if s.Value == "true" {
-				dirty = "+dirty"
-			}
+		if s.Key == key {
+			return s.Value
 		}
 	}
-	if commit == "" {
-		return ""
-	}
-	return commit + dirty
+	return ""
 }
 
 // owns reports whether the package with that import path is part of the module. A
 // package belongs to the module with the longest matching path.
-func (m module) owns(pkg string) bool {
+func (m *module) owns(pkg string) bool {
 	if pkg == "main" {
 		return true
 	}
@@ -82,6 +90,34 @@ func (m module) owns(pkg string) bool {
 	return !slices.ContainsFunc(m.others, func(other string) bool {
 		return len(other) > len(m.path) && liesIn(pkg, other)
 	})
+}
+
+// organizationOwns reports whether the package with that import path is part of a module
+// of the main module's organization.
+func (m *module) organizationOwns(pkg string) bool {
+	organization := m.organization()
+	return organization != "" && strings.HasPrefix(pkg, organization+"/") || m.owns(pkg)
+}
+
+// organization returns the first two elements of the module's path if these are a host
+// and an owner of repositories: example.com/shop in example.com/shop/cart. Otherwise it
+// returns "".
+func (m *module) organization() string {
+	elements := strings.Split(withoutMajorVersion(m.path), "/")
+	if len(elements) < 3 || !strings.Contains(elements[0], ".") {
+		return ""
+	}
+	return elements[0] + "/" + elements[1]
+}
+
+// isStandard reports whether the package with that import path is part of the standard
+// library: its first element has no dot, and it is in no module of the program.
+func (m *module) isStandard(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	if first == "main" || first == "cmd" || strings.Contains(first, ".") || m.path != "" && liesIn(pkg, m.path) {
+		return false
+	}
+	return !slices.ContainsFunc(m.others, func(other string) bool { return liesIn(pkg, other) })
 }
 
 // liesIn reports whether a package's path begins with the path of a module. External

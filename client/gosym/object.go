@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -20,32 +19,34 @@ type object struct {
 	buildInfo *buildinfo.BuildInfo
 }
 
+// source is an executable file.
+type source struct {
+	io.ReaderAt
+
+	size int64
+	// path is empty if it is unknown.
+	path string
+}
+
 // readObject reads everything that is needed from the file, which can then be closed.
-func readObject(file *os.File) (*object, error) {
-	stat, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSectionNames(file); err != nil {
-		return nil, fmt.Errorf("read ELF: %w", err)
-	}
+func readObject(file *source, check *checkpoint) (*object, error) {
 	bi, biErr := buildinfo.Read(file)
-	format, sections, err := openContainer(file)
+	c, err := openContainer(file)
 	if err != nil {
 		return nil, err
 	}
-	read := newSectionReader(sections, stat.Size())
+	read := newSectionReader(c.sections, file.size, check)
 	info, err := read.section("info")
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", format, err)
+		return nil, fmt.Errorf("read %s: %w", c.format, err)
 	}
+	obj := &object{buildInfo: bi}
 	if len(info) == 0 {
 		if biErr != nil {
 			return nil, ErrNotGo
 		}
 		return nil, ErrNoDWARF
 	}
-	obj := &object{buildInfo: bi}
 	if obj.dwarf, err = newDebugInfo(info, read.section); err != nil {
 		return nil, fmt.Errorf("read DWARF: %w", err)
 	}
@@ -65,52 +66,64 @@ func readObject(file *os.File) (*object, error) {
 	return obj, nil
 }
 
-// openContainer returns the format of a file, by its first bytes, and its sections.
-func openContainer(file io.ReaderAt) (format string, sections []section, err error) {
+// container is an open file of sections.
+type container struct {
+	format   string
+	sections []section
+}
+
+// openContainer opens a file in the format that its first bytes say.
+func openContainer(file io.ReaderAt) (*container, error) {
 	var magic [4]byte
 	if _, err := file.ReadAt(magic[:], 0); err != nil {
 		if errors.Is(err, io.EOF) {
-			return "", nil, ErrFormat
+			return nil, ErrFormat
 		}
-		return "", nil, fmt.Errorf("read file: %w", err)
+		return nil, fmt.Errorf("read file: %w", err)
 	}
+	c := &container{}
 	switch {
 	case string(magic[:]) == elf.ELFMAG:
+		if err := checkSectionNames(file); err != nil {
+			return nil, fmt.Errorf("read ELF: %w", err)
+		}
 		f, err := elf.NewFile(file)
 		if err != nil {
-			return "", nil, fmt.Errorf("read ELF: %w", err)
+			return nil, fmt.Errorf("read ELF: %w", err)
 		}
 		if f.Type == elf.ET_REL {
-			return "", nil, fmt.Errorf("%w: an object file that is not linked", ErrFormat)
+			return nil, fmt.Errorf("%w: an object file that is not linked", ErrFormat)
 		}
+		c.format = "ELF"
 		for _, s := range f.Sections {
-			sections = append(sections, section{strings.TrimPrefix(s.Name, "."), elfSection(s)})
+			c.sections = append(c.sections, section{strings.TrimPrefix(s.Name, "."), elfSection(s)})
 		}
-		return "ELF", sections, nil
 	case isMachO(magic):
 		f, err := macho.NewFile(file)
 		if err != nil {
-			return "", nil, fmt.Errorf("read Mach-O: %w", err)
+			return nil, fmt.Errorf("read Mach-O: %w", err)
 		}
+		c.format = "Mach-O"
 		for _, s := range f.Sections {
-			sections = append(sections, section{strings.TrimPrefix(s.Name, "__"), plainSection(s, s.Size)})
+			c.sections = append(c.sections, section{strings.TrimPrefix(s.Name, "__"), plainSection(s, s.Size)})
 		}
-		return "Mach-O", sections, nil
 	case string(magic[:2]) == "MZ":
 		f, err := pe.NewFile(file)
 		if err != nil {
-			return "", nil, fmt.Errorf("read PE: %w", err)
+			return nil, fmt.Errorf("read PE: %w", err)
 		}
+		c.format = "PE"
 		for _, s := range f.Sections {
 			size := s.Size // in the file, rounded up
 			if s.VirtualSize > 0 {
 				size = min(size, s.VirtualSize)
 			}
-			sections = append(sections, section{strings.TrimPrefix(s.Name, "."), plainSection(s, uint64(size))})
+			c.sections = append(c.sections, section{strings.TrimPrefix(s.Name, "."), plainSection(s, uint64(size))})
 		}
-		return "PE", sections, nil
+	default:
+		return nil, ErrFormat
 	}
-	return "", nil, ErrFormat
+	return c, nil
 }
 
 func isMachO(magic [4]byte) bool {

@@ -73,7 +73,7 @@ func (p *oracleProgram) build() (*heldProgram, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary, err := gosym.Open(path, gosym.MainModuleOnly())
+	binary, err := gosym.Open(context.Background(), path, gosym.WithMainModule())
 	if err != nil {
 		return nil, err
 	}

@@ -56,11 +56,12 @@ type sectionReader struct {
 	sections []section
 	read     map[string][]byte
 	left     uint64
+	check    *checkpoint
 }
 
-func newSectionReader(sections []section, fileBytes int64) *sectionReader {
+func newSectionReader(sections []section, fileBytes int64, check *checkpoint) *sectionReader {
 	limit := min(maxDebugBytes, max(smallestDebugLimit, maxExpansion*uint64(max(fileBytes, 0))))
-	return &sectionReader{sections: sections, read: map[string][]byte{}, left: limit}
+	return &sectionReader{sections: sections, read: map[string][]byte{}, left: limit, check: check}
 }
 
 // section returns a debug section by its DWARF name, or nil.
@@ -91,15 +92,25 @@ func (r *sectionReader) load(s section) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes after decompression, with %d left of the limit", ErrTooLarge, size, r.left)
 	}
 	content := make([]byte, size)
-	if _, err := io.ReadFull(in, content); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
+	for rest := content; len(rest) > 0; {
+		chunk := rest[:min(len(rest), readChunkBytes)]
+		if _, err := io.ReadFull(in, chunk); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
 		}
-		return nil, err
+		if err := r.check.pass(workPerCheck); err != nil {
+			return nil, err
+		}
+		rest = rest[len(chunk):]
 	}
 	r.left -= size
 	return content, nil
 }
+
+// readChunkBytes is how much is read between two checkpoints.
+const readChunkBytes = 32 << 10
 
 // maxMachONameBytes is the length, without the prefix, to which Mach-O truncates names.
 const maxMachONameBytes = 14

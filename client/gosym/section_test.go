@@ -225,7 +225,7 @@ func openBytes(t *testing.T, content []byte) error {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b, err := gosym.Open(path)
+	b, err := gosym.Open(t.Context(), path)
 	if err == nil {
 		_ = b.Close()
 	}

@@ -144,6 +144,9 @@ func synthetic(blocks int, poor ...int) sections {
 	return s
 }
 
+// unchecked is a checkpoint that never stops.
+func unchecked() *checkpoint { return &checkpoint{check: func() error { return nil }} }
+
 // scopes reads everything that the sections have.
 func (s sections) scopes() ([]*symdbv1.Scope, error) {
 	content := map[string][]byte{"abbrev": s.abbrev, "line": s.line, "addr": s.addr}
@@ -152,11 +155,11 @@ func (s sections) scopes() ([]*symdbv1.Scope, error) {
 		return nil, fmt.Errorf("new: %w", err)
 	}
 	obj := &object{dwarf: d, locations: locations{loclists: s.lists, loc: s.lists, addr: s.addr, order: d.Reader().ByteOrder()}}
-	ix, err := newIndex(obj, func(string) bool { return true })
+	ix, err := newIndex(obj, func(string) bool { return true }, unchecked())
 	if err != nil {
 		return nil, err
 	}
-	w := newWalk(obj, ix)
+	w := newWalk(obj, ix, unchecked())
 	var out []*symdbv1.Scope
 	for i := range ix.packages {
 		scope, err := w.packageScope(&ix.packages[i], "")

@@ -15,6 +15,13 @@ const maxTreeDepth = 128
 // largest function has 13,000.
 const maxTreeFields = 1 << 19
 
+// entryReader reads entries, with a checkpoint at each.
+type entryReader struct {
+	*dwarf.Reader
+
+	check *checkpoint
+}
+
 // node is an entry with its children.
 type node struct {
 	*dwarf.Entry
@@ -22,7 +29,7 @@ type node struct {
 }
 
 // readChildren reads the entries below the one that r has just returned.
-func readChildren(r *dwarf.Reader, parent *dwarf.Entry) (node, error) {
+func readChildren(r entryReader, parent *dwarf.Entry) (node, error) {
 	n := node{Entry: parent}
 	if !parent.Children {
 		return n, nil
@@ -38,7 +45,7 @@ func readChildren(r *dwarf.Reader, parent *dwarf.Entry) (node, error) {
 
 // readNodes reads entries up to the end of the children. left is how many entries and
 // fields may follow.
-func readNodes(r *dwarf.Reader, depth int, left *int) ([]node, error) {
+func readNodes(r entryReader, depth int, left *int) ([]node, error) {
 	var nodes []node
 	for {
 		e, err := nextEntry(r)
@@ -63,7 +70,7 @@ func readNodes(r *dwarf.Reader, depth int, left *int) ([]node, error) {
 
 // skipChildren skips the entries below the one that r has just returned. It does not use
 // DW_AT_sibling, which need not point forward.
-func skipChildren(r *dwarf.Reader, parent *dwarf.Entry) error {
+func skipChildren(r entryReader, parent *dwarf.Entry) error {
 	if !parent.Children {
 		return nil
 	}
@@ -83,7 +90,7 @@ func skipChildren(r *dwarf.Reader, parent *dwarf.Entry) error {
 
 // nextEntry returns the unit's next entry. The end of the unit is an error, because
 // lists of children are terminated.
-func nextEntry(r *dwarf.Reader) (*dwarf.Entry, error) {
+func nextEntry(r entryReader) (*dwarf.Entry, error) {
 	e, err := r.Next()
 	if err != nil {
 		return nil, err
@@ -91,11 +98,11 @@ func nextEntry(r *dwarf.Reader) (*dwarf.Entry, error) {
 	if e == nil || beginsUnit(e) {
 		return nil, io.ErrUnexpectedEOF
 	}
-	return e, nil
+	return e, r.check.pass(1 + len(e.Field))
 }
 
 // nodeAt reads the entry at an offset and its children.
-func nodeAt(r *dwarf.Reader, offset dwarf.Offset) (node, error) {
+func nodeAt(r entryReader, offset dwarf.Offset) (node, error) {
 	r.Seek(offset)
 	e, err := r.Next()
 	if err != nil {

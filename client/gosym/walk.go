@@ -14,7 +14,7 @@ type walk struct {
 	dwarf     *debugInfo
 	locations *locations
 	index     *index
-	reader    *dwarf.Reader
+	reader    entryReader
 	types     typeNames
 	tables    lineTables
 	pcs       [][2]uint64
@@ -24,14 +24,14 @@ type walk struct {
 	pkg *packageIndex
 }
 
-func newWalk(obj *object, ix *index) *walk {
+func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 	return &walk{
 		dwarf:     obj.dwarf,
 		locations: &obj.locations,
 		index:     ix,
-		reader:    obj.dwarf.Reader(),
+		reader:    entryReader{obj.dwarf.Reader(), check},
 		types:     typeNames{reader: obj.dwarf.Reader(), names: map[dwarf.Offset]string{}},
-		tables:    lineTables{dwarf: obj.dwarf, units: ix.units, tables: map[int]*lineTable{}},
+		tables:    lineTables{dwarf: obj.dwarf, units: ix.units, tables: map[int]*lineTable{}, check: check},
 	}
 }
 
@@ -72,6 +72,7 @@ type lineTables struct {
 	dwarf  *debugInfo
 	units  []unit
 	tables map[int]*lineTable
+	check  *checkpoint
 	recent []int
 	rows   int
 	// scratch is the buffer for reading a table.
@@ -83,7 +84,7 @@ func (l *lineTables) table(number int) (*lineTable, error) {
 	if t, ok := l.tables[number]; ok {
 		return t, nil
 	}
-	t, err := readLineTable(l.dwarf, &l.units[number], l.scratch)
+	t, err := readLineTable(l.dwarf, &l.units[number], l.scratch, l.check)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ type demoRun struct {
 // upload starts intake and server, uploads, and stops both. The source stays open.
 func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string, cfg server.Config) (*demoRun, error) {
 	began := time.Now()
-	src, err := uploading.OpenBinary(path, uploading.SourceFlags{MainModule: c.MainModule})
+	src, err := uploading.OpenBinary(ctx, path, uploading.PackageFlags{MainModule: c.MainModule})
 	if err != nil {
 		return nil, err
 	}

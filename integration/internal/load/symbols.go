@@ -23,7 +23,7 @@ type Symbols struct {
 
 // ReadSymbols reads the symbols of a Go program that has DWARF.
 func ReadSymbols(ctx context.Context, path string) (*Symbols, error) {
-	binary, err := gosym.Open(path, gosym.AllPackages())
+	binary, err := gosym.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"debug/buildinfo"
 	"fmt"
 
@@ -54,7 +55,7 @@ func loadCorpora(binaries []string) ([]corpus, error) {
 }
 
 func readScopes(path string) (whole, parts [][]byte, err error) {
-	binary, err := gosym.Open(path, gosym.AllPackages())
+	binary, err := gosym.Open(context.Background(), path)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,7 +30,7 @@ func builtProgram(t *testing.T, pkg string) string {
 // Every package of a real program.
 func TestRealProgram(t *testing.T) {
 	t.Parallel()
-	binary, err := gosym.Open(builtProgram(t, "cmd/gofmt"), gosym.AllPackages())
+	binary, err := gosym.Open(t.Context(), builtProgram(t, "cmd/gofmt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 	"os"
 	"sync/atomic"
 
-	"github.com/scopegate/scopegate/client/gosym"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -40,11 +39,8 @@ type Source struct {
 }
 
 // SourceFlags say which scopes to read.
-//
-//nolint:lll // a struct tag can't be broken
 type SourceFlags struct {
-	AllPackages  bool          `group:"Source" xor:"packages" help:"Upload all packages of the binary, including the standard library and dependencies. This is the default."`
-	MainModule   bool          `group:"Source" xor:"packages" help:"Upload only package main and the packages of the main module."`
+	Packages     PackageFlags  `embed:""`
 	MaxLineBytes settings.Size `group:"Source" default:"64MiB" placeholder:"SIZE" help:"Longest line of NDJSON accepted."`
 }
 
@@ -78,7 +74,7 @@ func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags
 		if err := file.Close(); err != nil {
 			return nil, fmt.Errorf("close %s: %w", path, err)
 		}
-		return OpenBinary(path, options)
+		return OpenBinary(ctx, path, options.Packages)
 	}
 	if err := expectNDJSON(reader); err != nil {
 		if _, named := errors.AsType[*fs.PathError](err); !named {
@@ -91,36 +87,6 @@ func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags
 		total = stat.Size()
 	}
 	return ndjsonSource(reader, total, int(options.MaxLineBytes), file.Close), nil
-}
-
-// OpenBinary opens a Go binary.
-func OpenBinary(path string, options SourceFlags) (*Source, error) {
-	selection := gosym.AllPackages()
-	if options.MainModule {
-		selection = gosym.MainModuleOnly()
-	}
-	program, err := gosym.Open(path, selection)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("%w; the file may have been cut off", err)
-	}
-	if err != nil {
-		return nil, &InputError{Err: err}
-	}
-	var done atomic.Int64
-	return &Source{
-		Scopes: func(yield func(*symdbv1.Scope, error) bool) {
-			done.Store(0)
-			markInput(program.Packages(), func() { done.Add(1) })(yield)
-		},
-		Repeatable: true,
-		Close:      program.Close,
-		Service:    program.Service(),
-		Version:    program.Version(),
-		Language:   "go",
-		total:      int64(program.PackageCount()),
-		unit:       unitPackages,
-		done:       done.Load,
-	}, nil
 }
 
 func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func() error) *Source {

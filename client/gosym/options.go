@@ -1,0 +1,70 @@
+package gosym
+
+// An Option changes what [Open] selects, adds and does.
+type Option func(*options)
+
+type options struct {
+	selection    selection
+	agentVersion string
+	checkpoint   func() error
+}
+
+func newOptions(opts []Option) (*options, error) {
+	o := &options{checkpoint: func() error { return nil }}
+	for _, opt := range opts {
+		opt(o)
+	}
+	return o, o.selection.err
+}
+
+// WithMainModule selects package main and the packages of the main module, see
+// [Binary.ModulePath]. In a binary without build information it selects only package
+// main.
+func WithMainModule() Option {
+	return func(o *options) { o.selection.mainModule = true }
+}
+
+// WithMainModuleByDefault selects what [WithMainModule] does, unless another option
+// selects packages. [OpenSelf] has it.
+func WithMainModuleByDefault() Option {
+	return func(o *options) { o.selection.mainByDefault = true }
+}
+
+// WithOrganization selects package main and the packages of all modules of the
+// organization that owns the main module: for a main module github.com/shop/cart/v2, the
+// packages below github.com/shop. If the path of the main module does not consist of a
+// host, an owner and a name, it selects what [WithMainModule] does.
+func WithOrganization() Option {
+	return func(o *options) { o.selection.organization = true }
+}
+
+// WithInclude selects the packages that match any of the patterns. A pattern is one of
+// the go command's: an import path in which ... stands for any string, with slashes too.
+// A pattern that ends in /... also matches the path before it. "std" is the standard
+// library and "all" is everything. Package main matches as "main" and by the import path
+// of its directory.
+//
+// [Open] fails with [ErrPattern] if a pattern is not valid; ones relative to a
+// directory, such as ./..., are not.
+func WithInclude(patterns ...string) Option {
+	return func(o *options) { o.selection.include = o.selection.parse(o.selection.include, patterns) }
+}
+
+// WithExclude leaves out the packages that match any of the patterns, see [WithInclude],
+// even if another option selects them.
+func WithExclude(patterns ...string) Option {
+	return func(o *options) { o.selection.exclude = o.selection.parse(o.selection.exclude, patterns) }
+}
+
+// WithAgentVersion sets language_specifics.agent_version of every root scope.
+func WithAgentVersion(version string) Option {
+	return func(o *options) { o.agentVersion = version }
+}
+
+// WithCheckpoint sets a function that is called regularly, about every 0.2 ms, while the
+// binary is opened and while a range over [Binary.Packages] builds a package. It may
+// wait, to pace the work, and its error ends the work. Concurrent ranges call it
+// concurrently.
+func WithCheckpoint(check func() error) Option {
+	return func(o *options) { o.checkpoint = check }
+}
