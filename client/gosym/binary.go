@@ -16,10 +16,11 @@ import (
 
 // Binary is an executable built by the Go toolchain. It is safe for concurrent use.
 type Binary struct {
-	module  module
-	options *options
-	symbols atomic.Pointer[symbols]
-	count   int
+	module    module
+	options   *options
+	symbols   atomic.Pointer[symbols]
+	count     int
+	debugPath string
 }
 
 // symbols is the debug information, which Close drops.
@@ -31,6 +32,11 @@ type symbols struct {
 // Open reads and indexes the debug information of the executable at path, and closes the
 // file. It takes about a second for an executable of 30 MB. It selects all packages
 // unless an option selects some.
+//
+// If an ELF file has no debug information, Open looks for its debug file: by build ID in
+// /usr/lib/debug/.build-id; and by debug link beside the executable, in the directory
+// .debug there, and in the same directory below /usr/lib/debug. A debug file is used only
+// if its build ID, or the checksum in the debug link, is right.
 //
 // Its error wraps [ErrFormat], [ErrNotGo], [ErrNoDWARF], [ErrTooLarge], [ErrPattern],
 // [ErrNoPackage], an error of the file system, the error of ctx, or, if the file is
@@ -75,7 +81,7 @@ func open(ctx context.Context, path, location string, opts []Option) (*Binary, e
 }
 
 // NewBinary is [Open] for an executable of size bytes in r, which it does not use after
-// it returns.
+// it returns. It follows no debug link.
 func NewBinary(ctx context.Context, r io.ReaderAt, size int64, opts ...Option) (*Binary, error) {
 	b, err := newBinary(ctx, &source{ReaderAt: r, size: size}, opts)
 	if err != nil {
@@ -95,11 +101,11 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 		}
 		return o.checkpoint()
 	}}
-	obj, err := readObject(file, check)
+	obj, err := readObject(file, o, check)
 	if err != nil {
 		return nil, err
 	}
-	b := &Binary{options: o, module: newModule(file.path, obj.buildInfo)}
+	b := &Binary{options: o, module: newModule(file.path, obj.buildInfo), debugPath: obj.debugPath}
 	ix, err := newIndex(obj, func(pkg string) bool { return o.selection.keeps(&b.module, pkg) }, check)
 	if err != nil {
 		return nil, err
@@ -141,6 +147,10 @@ func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] {
 // PackageCount returns the number of scopes that Packages yields.
 func (b *Binary) PackageCount() int { return b.count }
 
+// DebugFile returns the path of the separate file that the debug information is from. It
+// is empty if that is in the executable itself.
+func (b *Binary) DebugFile() string { return b.debugPath }
+
 // Service returns a name for the program's service: the last element of the main
 // module's path, without a major version, or the file's name if the binary has no build
 // information.
@@ -175,8 +185,8 @@ var (
 	// its DWARF.
 	ErrNotGo = errors.New("not a Go program")
 
-	// ErrNoDWARF means that a Go binary was stripped of its debug information. Its text
-	// says how to keep it.
+	// ErrNoDWARF means that a Go binary was stripped of its debug information, and that
+	// no debug file was found. Its text says how to keep it.
 	ErrNoDWARF = errors.New("the binary has no DWARF debug information: " +
 		"build it with `go build`, without -ldflags=-w or -s and without strip " +
 		"(`go run` and `go test` leave DWARF out)")

@@ -17,6 +17,8 @@ type object struct {
 	dwarf     *debugInfo
 	locations locations
 	buildInfo *buildinfo.BuildInfo
+	// debugPath is the path of the separate debug file that was read, or "".
+	debugPath string
 }
 
 // source is an executable file.
@@ -29,7 +31,7 @@ type source struct {
 }
 
 // readObject reads everything that is needed from the file, which can then be closed.
-func readObject(file *source, check *checkpoint) (*object, error) {
+func readObject(file *source, o *options, check *checkpoint) (*object, error) {
 	bi, biErr := buildinfo.Read(file)
 	c, err := openContainer(file)
 	if err != nil {
@@ -45,7 +47,12 @@ func readObject(file *source, check *checkpoint) (*object, error) {
 		if biErr != nil {
 			return nil, ErrNotGo
 		}
-		return nil, ErrNoDWARF
+		debug, err := openDebugFile(c, file, o.debugDirs, check)
+		if err != nil {
+			return nil, err
+		}
+		defer debug.Close()
+		obj.debugPath, read, info = debug.Name(), debug.sections, debug.info
 	}
 	if obj.dwarf, err = newDebugInfo(info, read.section); err != nil {
 		return nil, fmt.Errorf("read DWARF: %w", err)
@@ -69,6 +76,7 @@ func readObject(file *source, check *checkpoint) (*object, error) {
 // container is an open file of sections.
 type container struct {
 	format   string
+	order    binary.ByteOrder
 	sections []section
 }
 
@@ -94,7 +102,7 @@ func openContainer(file io.ReaderAt) (*container, error) {
 		if f.Type == elf.ET_REL {
 			return nil, fmt.Errorf("%w: an object file that is not linked", ErrFormat)
 		}
-		c.format = "ELF"
+		c.format, c.order = "ELF", f.ByteOrder
 		for _, s := range f.Sections {
 			c.sections = append(c.sections, section{strings.TrimPrefix(s.Name, "."), elfSection(s)})
 		}
@@ -103,7 +111,7 @@ func openContainer(file io.ReaderAt) (*container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read Mach-O: %w", err)
 		}
-		c.format = "Mach-O"
+		c.format, c.order = "Mach-O", f.ByteOrder
 		for _, s := range f.Sections {
 			c.sections = append(c.sections, section{strings.TrimPrefix(s.Name, "__"), plainSection(s, s.Size)})
 		}
@@ -112,7 +120,7 @@ func openContainer(file io.ReaderAt) (*container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read PE: %w", err)
 		}
-		c.format = "PE"
+		c.format, c.order = "PE", binary.LittleEndian
 		for _, s := range f.Sections {
 			size := s.Size // in the file, rounded up
 			if s.VirtualSize > 0 {

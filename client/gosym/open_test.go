@@ -40,6 +40,26 @@ func TestNewBinary(t *testing.T) {
 	}
 }
 
+// A debug link is relative to a file, and a reader has none.
+func TestNewBinaryFollowsBuildIDOnly(t *testing.T) {
+	t.Parallel()
+	s := splitProgram(t)
+	folder := t.TempDir()
+	stripped := withDebugLink(t, s.stripped, linkTo("shop.debug", s.debug))
+	_, err := gosym.NewBinary(t.Context(), bytes.NewReader(stripped), int64(len(stripped)), gosym.WithDebugDirectories(folder))
+	if !errors.Is(err, gosym.ErrNoDWARF) || strings.Contains(err.Error(), "shop.debug") {
+		t.Errorf("got %v, want %v without shop.debug", err, gosym.ErrNoDWARF)
+	}
+	debug := place(t, s.debug, folder, ".build-id", splitID[:2], splitID[2:]+".debug")
+	b, err := gosym.NewBinary(t.Context(), bytes.NewReader(stripped), int64(len(stripped)), gosym.WithDebugDirectories(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.DebugFile(); got != debug {
+		t.Errorf("DebugFile() = %q, want %q", got, debug)
+	}
+}
+
 func TestOpenSelf(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "self")
@@ -91,11 +111,14 @@ func TestOpenIsCanceled(t *testing.T) {
 	}
 }
 
-// The caller's function can stop the work at any place: while it reads sections,
-// entries, and the index.
+// The caller's function can stop the work at any place: while it reads sections, a debug
+// file, entries, and the index.
 func TestCheckpointStops(t *testing.T) {
 	t.Parallel()
-	exe := program(t)
+	s := splitProgram(t)
+	folder := t.TempDir()
+	exe := place(t, withDebugLink(t, s.stripped, linkTo("shop.debug", s.debug)), folder, "shop")
+	place(t, s.debug, folder, "shop.debug")
 	stop := errors.New("stop")
 	checks, limit := 0, 0
 	check := func() error {

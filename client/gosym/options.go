@@ -6,11 +6,12 @@ type Option func(*options)
 type options struct {
 	selection    selection
 	agentVersion string
+	debugDirs    []string
 	checkpoint   func() error
 }
 
 func newOptions(opts []Option) (*options, error) {
-	o := &options{checkpoint: func() error { return nil }}
+	o := &options{debugDirs: []string{"/usr/lib/debug"}, checkpoint: func() error { return nil }}
 	for _, opt := range opts {
 		opt(o)
 	}
@@ -59,6 +60,12 @@ func WithExclude(patterns ...string) Option {
 // WithAgentVersion sets language_specifics.agent_version of every root scope.
 func WithAgentVersion(version string) Option {
 	return func(o *options) { o.agentVersion = version }
+}
+
+// WithDebugDirectories replaces the list of directories with debug files of installed
+// programs, which is /usr/lib/debug.
+func WithDebugDirectories(dirs ...string) Option {
+	return func(o *options) { o.debugDirs = dirs }
 }
 
 // WithCheckpoint sets a function that is called regularly, about every 0.2 ms, while the
