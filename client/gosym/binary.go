@@ -21,6 +21,7 @@ type Binary struct {
 	symbols   atomic.Pointer[symbols]
 	count     int
 	debugPath string
+	omitted   Omissions
 }
 
 // symbols is the debug information, which Close drops.
@@ -110,8 +111,8 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 	if err != nil {
 		return nil, err
 	}
-	if b.count = len(ix.packages); b.count == 0 {
-		return nil, ErrNoPackage
+	if b.count, b.omitted = len(ix.packages), ix.omitted; b.count == 0 {
+		return nil, fmt.Errorf("%w of the %d in the binary", ErrNoPackage, b.omitted.Packages)
 	}
 	b.symbols.Store(&symbols{object: obj, index: ix})
 	return b, nil
@@ -146,6 +147,22 @@ func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] {
 
 // PackageCount returns the number of scopes that Packages yields.
 func (b *Binary) PackageCount() int { return b.count }
+
+// Omitted returns what Packages leaves out.
+func (b *Binary) Omitted() Omissions { return b.omitted }
+
+// Omissions counts packages and functions that are in the binary and not in its scopes.
+type Omissions struct {
+	// Packages is how many packages with Go code or types are not selected.
+	Packages int
+	// Generated is how many functions of the selected packages the compiler or cgo made.
+	Generated int
+	// NoFile is how many functions of the selected packages are in an unknown file.
+	NoFile int
+	// Ambiguous is how many copies of function literals in the selected packages may be
+	// of another literal on the same line.
+	Ambiguous int
+}
 
 // DebugFile returns the path of the separate file that the debug information is from. It
 // is empty if that is in the executable itself.

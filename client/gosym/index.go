@@ -15,6 +15,7 @@ type index struct {
 	units    []unit
 	packages []packageIndex
 	inlined  map[dwarf.Offset]*inlined
+	omitted  Omissions
 }
 
 // packageIndex is sorted by name at all levels.
@@ -79,6 +80,7 @@ type typeParts struct {
 // index returns the index of the scanned packages that keep approves.
 func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
 	ix := &index{units: s.units, inlined: s.functions}
+	keep = ix.counting(keep)
 	packages := map[string]*packageParts{}
 	part := func(pkg string) *packageParts {
 		p := packages[pkg]
@@ -116,7 +118,19 @@ func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
 			// A go:linkname directive named it without a package.
 			pkg, rest, ok = s.units[inst.unit].name, inst.name, true
 		}
-		if ok && keep(pkg) && s.listed(inst, pkg, rest) {
+		switch {
+		case qualified == "":
+			if pkg, _, ok := splitPackage(collapse(inst.name)); ok && keep(pkg) {
+				ix.omitted.Ambiguous++
+			}
+		case !ok || !keep(pkg):
+		case !s.listed(inst, pkg, rest):
+			if file := s.fileOfInstance(inst); file == "" || file == unknownFile {
+				ix.omitted.NoFile++
+			} else {
+				ix.omitted.Generated++
+			}
+		default:
 			inst.wrapper = inst.trampoline && qualified != inst.name
 			part(pkg).add(qualified, rest, inst.instance, s.types[pkg])
 		}
@@ -125,6 +139,22 @@ func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
 		ix.packages = append(ix.packages, packages[pkg].sorted(pkg))
 	}
 	return ix, nil
+}
+
+// counting returns keep with a memory. It counts the packages that keep refuses.
+func (ix *index) counting(keep func(pkg string) bool) func(pkg string) bool {
+	known := map[string]bool{}
+	return func(pkg string) bool {
+		kept, ok := known[pkg]
+		if !ok {
+			kept = keep(pkg)
+			known[pkg] = kept
+			if !kept {
+				ix.omitted.Packages++
+			}
+		}
+		return kept
+	}
 }
 
 // listed reports whether to list a function: it was written, in Go, in a known file.

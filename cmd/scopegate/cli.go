@@ -29,6 +29,7 @@ func (s *surroundings) bufferOutput() {
 type grammar struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the gRPC API and forward uploads to an intake."`
 	Upload  uploadCommand  `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
+	Inspect inspectCommand `cmd:"" help:"Show what an upload of a Go binary would contain, without a server."`
 	Intake  intakeCommand  `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
 	Compare compareCommand `cmd:"" help:"Compare the scopes of two uploads."`
 	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
