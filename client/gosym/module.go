@@ -18,6 +18,7 @@ type module struct {
 	version   string
 	goVersion string
 	service   string
+	tags      []string
 }
 
 // commandLine stands for the import path of a package that was given as files.
@@ -47,6 +48,7 @@ func newModule(file string, bi *buildinfo.BuildInfo) module {
 	if m.version == "" || m.version == "(devel)" {
 		m.version = revision(bi)
 	}
+	m.tags = gitTags(bi)
 	return m
 }
 
