@@ -1,0 +1,179 @@
+// Package selfupload uploads the symbols of the program that it is part of: once, in the
+// background, and slowly enough for a busy service.
+//
+// Start with [Start], early in main. A program that uploads the symbols of another one, or
+// that waits for the upload, uses packages client and client/gosym.
+//
+// # What it costs
+//
+// The upload works for about a millisecond and then rests, so that it takes a small share
+// of one core, see [WithCPUShare]. To read the DWARF of an executable of 30 MB takes some
+// seconds of CPU time, so the upload takes minutes. Meanwhile it holds the uncompressed
+// debug sections and an index of them, together about as large as the executable.
+//
+// It does not lower the priority of a thread. A thread that runs Go code holds one of
+// GOMAXPROCS places to do so, and the garbage collector waits for each to stop. If the
+// system does not let a thread of low priority run, other goroutines wait for it too.
+package selfupload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/scopegate/scopegate/client"
+	"github.com/scopegate/scopegate/client/gosym"
+)
+
+// Upload is an upload of this program's own symbols.
+type Upload struct {
+	done   chan struct{} // closed when result and err are set
+	result client.Result
+	err    error
+}
+
+// Start begins to upload the symbols of this program to the server at addr, see
+// [client.Dial], and returns at once. The upload begins after a random delay, see
+// [WithMaxDelay]. It is repeated after failures that may pass, such as an unreachable
+// server, until it succeeds or ctx is done; see [WithBackoff].
+//
+// Start fails only on an invalid address or option. Everything else is logged, see
+// [WithLogger], and returned by [Upload.Err], which may be ignored: the program works
+// without it. A panic in this package, client or client/gosym is such an error too.
+func Start(ctx context.Context, addr string, options ...Option) (*Upload, error) {
+	s, err := newSettings(options)
+	if err != nil {
+		return nil, fmt.Errorf("start self upload: %w", err)
+	}
+	s.addr = addr
+	c, err := client.Dial(addr, s.client...)
+	if err != nil {
+		return nil, fmt.Errorf("start self upload: %w", err)
+	}
+	// Each attempt has a connection of its own, since an idle one would try to reconnect.
+	if err := c.Close(); err != nil {
+		return nil, fmt.Errorf("start self upload: %w", err)
+	}
+	return start(ctx, s, s.attempt), nil
+}
+
+// start uploads by attempt in the background.
+func start(ctx context.Context, s *settings, attempt func(context.Context) (client.Result, error)) *Upload {
+	u := &Upload{done: make(chan struct{})}
+	go func() {
+		defer close(u.done)
+		u.result, u.err = s.repeat(ctx, attempt)
+		s.report(ctx, u.result, u.err)
+	}()
+	return u
+}
+
+// Done returns a channel that is closed when the upload has ended.
+func (u *Upload) Done() <-chan struct{} { return u.done }
+
+// Wait waits until the upload has ended, at the latest soon after its context is done, and
+// returns its outcome.
+func (u *Upload) Wait() (client.Result, error) {
+	<-u.done
+	return u.result, u.err
+}
+
+// Err returns nil while the upload goes on and after it has succeeded. Otherwise it returns
+// why it ended: the context's cause, an error of [gosym.Open], such as [gosym.ErrNoDWARF],
+// or an error of [client.Client.Upload] that [client.IsRetryable] denies.
+func (u *Upload) Err() error {
+	select {
+	case <-u.done:
+		return u.err
+	default:
+		return nil
+	}
+}
+
+// repeat makes attempts until there is an outcome.
+func (s *settings) repeat(ctx context.Context, attempt func(context.Context) (client.Result, error)) (client.Result, error) {
+	wait := random(s.maxDelay)
+	for limit := s.backoff.first; ; limit = min(2*limit, s.backoff.most) {
+		if err := rest(ctx, wait); err != nil {
+			return client.Result{}, fmt.Errorf("self upload: %w", err)
+		}
+		result, err := recovering(ctx, attempt)
+		switch {
+		case err == nil:
+			return result, nil
+		case ctx.Err() != nil:
+			return client.Result{}, fmt.Errorf("self upload: %w", context.Cause(ctx))
+		case !client.IsRetryable(err):
+			return client.Result{}, fmt.Errorf("self upload: %w", err)
+		}
+		wait = limit/2 + random(limit/2)
+		s.logger.WarnContext(ctx, "symbols not uploaded yet", "error", err, "wait", wait)
+	}
+}
+
+// recovering turns a panic of the attempt into an error.
+func recovering(ctx context.Context, attempt func(context.Context) (client.Result, error)) (result client.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return attempt(ctx)
+}
+
+// attempt reads the symbols and uploads them.
+func (s *settings) attempt(ctx context.Context) (client.Result, error) {
+	pace := newPacer(ctx, s.cpuShare)
+	binary, err := s.open(ctx, append(slices.Clip(s.symbols), gosym.WithCheckpoint(pace.pass)))
+	if err != nil {
+		return client.Result{}, err
+	}
+	defer binary.Close()
+	c, err := client.Dial(s.addr, s.client...)
+	if err != nil {
+		return client.Result{}, err
+	}
+	result, err := c.Upload(ctx, s.describe(binary.Metadata()), binary.Packages())
+	return result, errors.Join(err, c.Close())
+}
+
+// open opens the program's executable.
+func (s *settings) open(ctx context.Context, options []gosym.Option) (*gosym.Binary, error) {
+	if s.executable == "" {
+		return gosym.OpenSelf(ctx, options...)
+	}
+	return gosym.Open(ctx, s.executable, append(options, gosym.WithMainModuleByDefault())...)
+}
+
+// report logs the outcome and calls the program's function.
+func (s *settings) report(ctx context.Context, result client.Result, err error) {
+	switch {
+	case err == nil:
+		s.logger.InfoContext(ctx, "symbols uploaded",
+			"upload_id", result.UploadID, "scope_count", result.ScopeCount, "batch_count", result.BatchCount)
+	case ctx.Err() != nil: // the program ends
+	default:
+		s.logger.WarnContext(ctx, "symbols not uploaded", "error", err)
+	}
+	s.onDone(result, err)
+}
+
+// random returns a random time of at most limit.
+func random(limit time.Duration) time.Duration {
+	return rand.N(limit + 1) //nolint:gosec // it is not secret
+}
+
+// rest returns nil after d, or the cause of the context's end as soon as that is done.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
