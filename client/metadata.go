@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -118,7 +119,7 @@ func (m Metadata) message() (*symdbv1.UploadMetadata, error) {
 			return nil, metadataError(field, "invalid UTF-8")
 		}
 	}
-	return md, nil
+	return proto.CloneOf(md), nil // the caller may change what it points to
 }
 
 // values returns an open map as protobuf values.

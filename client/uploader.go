@@ -43,7 +43,8 @@ type Uploader struct {
 
 // NewUploader begins an upload. It sends nothing until there is a scope.
 // [Uploader.Close] or [Uploader.Abandon] must be called, or ctx be done, to end its
-// goroutine. If ctx is done before Close has returned, the held scopes are dropped.
+// goroutine. If ctx is done before Close has returned, the held scopes are dropped, so it
+// should not be a context that tells the program to stop.
 //
 // It retries transient failures (UNAVAILABLE, and RESOURCE_EXHAUSTED by an overloaded
 // server) without limit, see [WithBackoff], and failures without a reason from the server

@@ -225,12 +225,18 @@ func TestExitCodesWithoutReason(t *testing.T) {
 // serveStatus returns the address of a server that ends each upload so.
 func serveStatus(t *testing.T, st *status.Status) string {
 	t.Helper()
+	return serveService(t, answering{status: st})
+}
+
+// serveService serves a service, and returns its address.
+func serveService(t *testing.T, service symdbv1.SymbolDatabaseServiceServer) string {
+	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer()
-	symdbv1.RegisterSymbolDatabaseServiceServer(server, answering{status: st})
+	symdbv1.RegisterSymbolDatabaseServiceServer(server, service)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
