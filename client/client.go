@@ -20,9 +20,10 @@
 // Settings are given as an [Option], hooks among them: [WithLogger], [WithOnRetry],
 // [WithOnProgress], [WithOnRefused].
 //
-// The package finds no symbols: package client/gosym reads those of a Go binary. It keeps
-// nothing on disk, so scopes not delivered when the process ends are lost. To test a
-// program that uploads, package client/clienttest has a server.
+// The package finds no symbols: package client/gosym reads those of a Go binary, and
+// client/selfupload uploads a program's own in the background. The package keeps nothing
+// on disk, so scopes not delivered when the process ends are lost. To test a program that
+// uploads, client/clienttest has a server.
 package client
 
 import (

@@ -2,14 +2,57 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
+	"log/slog"
+	"os"
 	"time"
 
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/client/clienttest"
+	"github.com/scopegate/scopegate/client/gosym"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
+
+// A program uploads its own symbols.
+func Example() {
+	server, err := clienttest.Start() // in place of `scopegate serve`
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+
+	upload := func(ctx context.Context, addr, token string, logger *slog.Logger) error {
+		c, err := client.Dial(addr, client.WithToken(token), client.WithLogger(logger))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		program, err := gosym.OpenSelf(ctx)
+		if err != nil {
+			return err
+		}
+		defer program.Close()
+		result, err := c.Upload(ctx, program.Metadata(), program.Packages())
+		switch {
+		case client.IsRetryable(err):
+			return fmt.Errorf("try again later: %w", err)
+		case err != nil:
+			return err
+		}
+		fmt.Println(result.ScopeCount, "packages")
+		return nil
+	}
+	err = upload(context.Background(), server.Addr(), "sgt_token", slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	switch {
+	case errors.Is(err, gosym.ErrNoDWARF):
+		fmt.Println("no symbols: go test and go run leave them out, go build does not")
+	case err != nil:
+		log.Fatal(err)
+	}
+	// Output: no symbols: go test and go run leave them out, go build does not
+}
 
 func ExampleClient_Upload() {
 	server, err := clienttest.Start() // in place of `scopegate serve`
