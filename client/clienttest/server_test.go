@@ -51,7 +51,7 @@ func TestUpload(t *testing.T) {
 	t.Parallel()
 	s := clienttest.New(t, func(cfg *server.Config) { cfg.FlushThresholdBytes = 0 })
 	s.FailNext(1, http.StatusServiceUnavailable)
-	metadata := client.Metadata{Service: "shop", Language: "ruby", Env: new("")}
+	metadata := client.Metadata{Service: "shop", Language: "ruby", Env: new(""), ContainerID: "c1", Tags: []string{"team:cart"}}
 	result, err := s.Dial(t).Upload(t.Context(), metadata, sequence(scopes()))
 	if err != nil {
 		t.Fatal(err)
@@ -77,8 +77,8 @@ func TestUpload(t *testing.T) {
 	if diff := cmp.Diff(want, first.Envelope); diff != "" {
 		t.Errorf("envelope (-want +got):\n%s", diff)
 	}
-	if got := fmt.Sprint(first.Event["service"], first.Header.Get("User-Agent")); got != "shop"+"Go-http-client/1.1" {
-		t.Errorf("the event's service and the User-Agent are %q, want shop and Go-http-client/1.1", got)
+	if got := fmt.Sprint(first.Event["service"], first.Header.Get("Datadog-Container-Id"), first.Header.Get("X-Datadog-Additional-Tags")); got != "shop"+"c1"+"team:cart" {
+		t.Errorf("service, container and tags are %q, want shop, c1 and team:cart", got)
 	}
 }
 
