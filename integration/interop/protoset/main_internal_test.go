@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -18,6 +19,7 @@ func TestSetIsComplete(t *testing.T) {
 	t.Parallel()
 	in := &descriptorpb.FileDescriptorSet{}
 	for _, file := range []protoreflect.FileDescriptor{
+		durationpb.File_google_protobuf_duration_proto,
 		structpb.File_google_protobuf_struct_proto,
 		symdbv1.File_symdb_v1_scope_proto,
 		symdbv1.File_symdb_v1_symbol_database_service_proto,

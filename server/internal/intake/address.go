@@ -14,9 +14,9 @@ type address struct {
 	header http.Header
 }
 
-// addressOf returns the address of a caller's batches. An agent gets tags in a header, and
-// adds those of the process's container and its own. The backend's intake gets all of them
-// in the query, as an agent sends them.
+// addressOf returns the address of a caller's batches. Tags are sent in a header, to which an
+// agent adds those of the process's container and its own. The backend reads them from the
+// query, where an agent puts all of them.
 func (c *Client) addressOf(from Caller, h *batch.Header) address {
 	to := address{url: c.url, header: http.Header{}}
 	set := func(key, value string) {
@@ -32,8 +32,8 @@ func (c *Client) addressOf(from Caller, h *batch.Header) address {
 	if from.AdditionalTags != "" {
 		own = from.AdditionalTags
 	}
+	set("X-Datadog-Additional-Tags", mergeTags(own, h.Tags))
 	if !c.direct() {
-		set("X-Datadog-Additional-Tags", mergeTags(own, h.Tags))
 		set("Datadog-Container-ID", h.ContainerID)
 		set("Datadog-Entity-ID", h.EntityID)
 		set("Datadog-External-Env", h.ExternalEnv)

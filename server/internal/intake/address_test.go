@@ -87,6 +87,7 @@ func TestAddress(t *testing.T) {
 				Query: url.Values{"x": {"y"}, "ddtags": {"q:1,team:b,git.commit.sha:12ab,host:p,default_env:none,agent_version:1.2"}},
 				Header: map[string]string{
 					"DD-API-KEY": "key", "DD-EVP-ORIGIN": "agent-symdb", "DD-EVP-ORIGIN-VERSION": "1.2",
+					"X-Datadog-Additional-Tags": "team:b,git.commit.sha:12ab,host:p",
 				},
 			},
 		},
