@@ -233,7 +233,8 @@ func compilePlan() (*transcode.Plan, error) {
 	return transcode.Compile(scope, transcode.Rules{
 		Null:     []protoreflect.FullName{symbol + ".type"},
 		Required: []protoreflect.FullName{symbol + ".name"},
-		Reserved: []protoreflect.FullName{scope.FullName(), symbol},
+		// Package batch divides a scope at its symbols and scopes, and repeats what precedes them.
+		Reserved: map[protoreflect.FullName]protoreflect.Name{scope.FullName(): "symbols", symbol: ""},
 	})
 }
 

@@ -60,7 +60,7 @@ type Scope struct {
 	// Scopes inside this one, up to the depth that the server allows (default 64
 	// messages, counted from the root scope).
 	Scopes []*Scope `protobuf:"bytes,10,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// Keys that have no field yet, written after the others in the order of their
+	// Keys that have no field yet, written before symbols in the order of their
 	// bytes. A key that a field above has is ignored. Numbers must be finite.
 	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields

@@ -11,6 +11,7 @@ type Checked struct {
 	root    *message
 	wire    []byte
 	ordered bool
+	early   bool // see checker
 }
 
 // Check checks the wire bytes of a message. Its error is an [*Error]: malformed protobuf,
@@ -23,7 +24,7 @@ func (p *Plan) Check(wire []byte, maxDepth int) (Checked, error) {
 	if err := c.message(p.root, wire, maxDepth); err != nil {
 		return Checked{}, err
 	}
-	return Checked{root: p.root, wire: wire, ordered: c.ordered}, nil
+	return Checked{root: p.root, wire: wire, ordered: c.ordered, early: c.early}, nil
 }
 
 // checker is the state of one walk.
@@ -31,6 +32,8 @@ type checker struct {
 	// ordered means that the fields of all messages are in ascending order, as encoders
 	// write them, so that one walk can write them.
 	ordered bool
+	// early means that a map must be written before fields that precede it on the wire.
+	early bool
 }
 
 func (c *checker) message(m *message, b []byte, depth int) *Error {
@@ -102,6 +105,7 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 				fault = c.message(f.child, value, depth-1)
 			}
 		case mapKind:
+			c.early = c.early || m.early != 0
 			if keys++; keys > maxEntries {
 				fault = &Error{Fault: TooMany}
 			} else {

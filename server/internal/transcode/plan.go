@@ -20,9 +20,10 @@ type Rules struct {
 	Null []protoreflect.FullName
 	// Required lists `optional` fields that must be set, but may be empty.
 	Required []protoreflect.FullName
-	// Reserved lists messages whose map never gives a key that the message has a field for.
-	// In the map of other messages such a key counts if the field is not written.
-	Reserved []protoreflect.FullName
+	// Reserved lists messages whose map never gives a key that the message has a field for,
+	// with the field before which the map is written. The map of other messages is written
+	// last, and gives the keys of fields that are not written.
+	Reserved map[protoreflect.FullName]protoreflect.Name
 }
 
 // absence is the treatment of an absent field.
@@ -67,6 +68,8 @@ type message struct {
 	filled   uint64         // fields that are written even if they are absent
 	demanded uint64         // fields that must not be absent
 	reserved bool           // see Rules.Reserved
+	early    uint64         // bit of the field before which the map is written, if there is one
+	open     *field         // the map, if there is one
 }
 
 const (
@@ -110,7 +113,8 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 	if m, ok := c.done[desc.FullName()]; ok {
 		return m, nil
 	}
-	m := &message{reserved: slices.Contains(c.rules.Reserved, desc.FullName())}
+	behind, reserved := c.rules.Reserved[desc.FullName()]
+	m := &message{reserved: reserved}
 	c.done[desc.FullName()] = m
 
 	descs := make([]protoreflect.FieldDescriptor, 0, desc.Fields().Len())
@@ -132,6 +136,9 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 			return nil, fmt.Errorf("%s: a map must have the highest field number", fd.FullName())
 		}
 		f.bit = 1 << i
+		if reserved && f.name == string(behind) {
+			m.early = f.bit
+		}
 		m.fields = append(m.fields, f)
 		switch f.absent {
 		case omitted:
@@ -144,6 +151,9 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 	m.numbers = len(m.fields) > 0 && len(m.fields) <= maxNumbers
 	for i := range m.fields {
 		f := &m.fields[i]
+		if f.kind == mapKind {
+			m.open = f
+		}
 		tag := protowire.EncodeTag(descs[i].Number(), f.kind.wireType())
 		m.byTag[tag] = f
 		f.tagBytes = len(protowire.AppendVarint(f.tag[:0], tag))

@@ -167,12 +167,12 @@ func checkItems(b []byte, isStruct bool, depth int) *Error {
 	return nil
 }
 
-// entries writes the entries of the map f of message m as sorted keys of the open object. It
+// entries writes the entries of the map of message m as sorted keys of the open object. It
 // omits keys of fields that are written, or of all fields if they are reserved. Sep precedes the first key; the separator of the next
 // one is returned.
-func (w *writer) entries(dst []byte, m *message, f *field, b []byte, written uint64, sep byte) ([]byte, byte) {
+func (w *writer) entries(dst []byte, m *message, b []byte, written uint64, sep byte) ([]byte, byte) {
 	base := w.borrow()
-	for i := range m.occurrences(f, b) {
+	for i := range m.occurrences(m.open, b) {
 		item, _ := bytesAt(b, i)
 		*w.scratch = append(*w.scratch, readEntry(item))
 	}

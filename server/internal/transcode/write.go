@@ -24,7 +24,7 @@ type Sink interface {
 // AppendTo appends the message to dst as a JSON object. It drains dst to the sink when it
 // runs out of room, and returns the rest. It can't fail. dst may have any capacity.
 func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
-	w := writer{sink: sink}
+	w := writer{sink: sink, early: c.early}
 	if c.ordered {
 		dst = w.inOrder(dst, c.root, c.wire)
 	} else {
@@ -37,6 +37,7 @@ func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
 // writer is the state of one walk.
 type writer struct {
 	sink    Sink
+	early   bool     // see checker
 	scratch *[]entry // for maps; nil until the first
 }
 
@@ -67,8 +68,15 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 			sep = ','
 			written |= gap
 		}
+		if w.early && f.bit >= m.early && m.early&^written != 0 {
+			dst, sep = w.entries(dst, m, b, written, sep)
+			written |= m.early
+			dst = w.room(dst)
+		}
 		if f.kind == mapKind {
-			dst, sep = w.entries(dst, m, f, b, written, sep)
+			if m.early == 0 {
+				dst, sep = w.entries(dst, m, b, written, sep)
+			}
 			break
 		}
 		written |= f.bit
@@ -220,8 +228,10 @@ func (w *writer) disordered(dst []byte, m *message, b []byte) []byte {
 	sep := byte('{')
 	for j := range m.fields {
 		f := &m.fields[j]
+		if f.bit == m.early || f.kind == mapKind && m.early == 0 {
+			dst, sep = w.entries(dst, m, b, written, sep)
+		}
 		if f.kind == mapKind {
-			dst, sep = w.entries(dst, m, f, b, written, sep)
 			continue
 		}
 		n, last := 0, -1

@@ -24,7 +24,7 @@ func Plan() *transcode.Plan {
 	plan, err := transcode.Compile((*symdbv1.Scope)(nil).ProtoReflect().Descriptor(), transcode.Rules{
 		Null:     []protoreflect.FullName{"symdb.v1.Symbol.type"},
 		Required: []protoreflect.FullName{"symdb.v1.Symbol.name"},
-		Reserved: []protoreflect.FullName{"symdb.v1.Scope", "symdb.v1.Symbol"},
+		Reserved: map[protoreflect.FullName]protoreflect.Name{"symdb.v1.Scope": "symbols", "symdb.v1.Symbol": ""},
 	})
 	if err != nil {
 		panic(err)
@@ -51,10 +51,15 @@ type scopeJSON struct {
 	HasInjectibleLines *bool          `json:"has_injectible_lines,omitempty"`
 	InjectibleLines    []rangeJSON    `json:"injectible_lines,omitempty"`
 	LanguageSpecifics  *specificsJSON `json:"language_specifics,omitempty"`
-	Symbols            []symbolJSON   `json:"symbols,omitempty"`
-	Scopes             []scopeJSON    `json:"scopes,omitempty"`
 
 	additional open
+	children   childrenJSON
+}
+
+// childrenJSON comes behind the additional keys.
+type childrenJSON struct {
+	Symbols []symbolJSON `json:"symbols,omitempty"`
+	Scopes  []scopeJSON  `json:"scopes,omitempty"`
 }
 
 type symbolJSON struct {
@@ -107,7 +112,17 @@ type (
 )
 
 // MarshalJSON joins the typed keys and the additional ones.
-func (s scopeJSON) MarshalJSON() ([]byte, error) { return s.additional.join(plainScope(s), scopeKeys) }
+func (s scopeJSON) MarshalJSON() ([]byte, error) {
+	own, err := s.additional.join(plainScope(s), scopeKeys)
+	if err != nil {
+		return nil, err
+	}
+	children, err := encode(s.children)
+	if err != nil || len(children) == len("{}") {
+		return own, err
+	}
+	return append(append(own[:len(own)-1], ','), children[1:]...), nil
+}
 
 // MarshalJSON joins the typed keys and the additional ones.
 func (s symbolJSON) MarshalJSON() ([]byte, error) {
@@ -170,7 +185,7 @@ func scopeOf(s *symdbv1.Scope) scopeJSON {
 		additional:         s.GetAdditional(),
 	}
 	for _, symbol := range s.GetSymbols() {
-		out.Symbols = append(out.Symbols, symbolJSON{
+		out.children.Symbols = append(out.children.Symbols, symbolJSON{
 			Name:              symbol.GetName(),
 			Type:              symbol.Type,
 			SymbolType:        symbol.GetSymbolType(),
@@ -180,7 +195,7 @@ func scopeOf(s *symdbv1.Scope) scopeJSON {
 		})
 	}
 	for _, child := range s.GetScopes() {
-		out.Scopes = append(out.Scopes, scopeOf(child))
+		out.children.Scopes = append(out.children.Scopes, scopeOf(child))
 	}
 	return out
 }
