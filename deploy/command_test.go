@@ -157,7 +157,7 @@ func read(t *testing.T, path string) string {
 // checkFlags fails where args have flags that `scopegate serve` does not know.
 func checkFlags(t *testing.T, args []string) {
 	t.Helper()
-	help := scopegate(t, nil, "serve", "--help")
+	help := scopegate(t, nil, "serve", "--help-all")
 	for _, arg := range args {
 		name, _, _ := strings.Cut(arg, "=")
 		if strings.HasPrefix(name, "--") && !strings.Contains(help, name+"=") && !strings.Contains(help, name+" ") {

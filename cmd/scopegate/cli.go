@@ -35,35 +35,11 @@ type grammar struct {
 	Demo    demoCommand    `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
 	Token   tokenCommand   `cmd:"" help:"Make a token for a tenant, and its hash for the server."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit, the Go version and the platform."`
+	Help    helpCommand    `cmd:"" help:"Show the help of a command."`
 
+	HelpAll      helpAllFlag      `name:"help-all" help:"Show this help with all flags."`
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
-
-const description = `Takes symbol scopes from tracers (gRPC) to an intake (batches of gzipped JSON over HTTP).
-
-To see it work:
-  scopegate demo
-
-To see it work in three terminals:
-  scopegate intake
-  scopegate serve --intake-url http://127.0.0.1:8126/symdb/v1/input
-  scopegate upload ./my-go-binary
-
-A flag overrides its environment variable, which overrides the default. serve also takes a
-configuration file, which overrides only the default.
-
-Exit codes:
-    0  success; a server stopped when asked to
-    1  the command failed for another reason: the server denied permission or
-       has a bug, the intake refuses the data, an address is taken, demo or
-       compare found a difference
-    2  wrong usage or configuration, including a server that does not speak
-       gRPC or TLS, or whose certificate is not trusted; any error of compare
-    3  wrong input: a file that can't be read, a stripped binary, malformed
-       NDJSON, scopes or metadata that the server refused
-    4  the delivery failed, and may succeed later: server or intake unreachable,
-       overloaded or stopping, or a timeout
-  130  interrupted by a signal`
 
 // run executes the command line args and returns its exit code. If ctx is canceled, it
 // stops early and in order.
@@ -74,12 +50,15 @@ func run(
 	exited := false
 	around := &surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
 	sources := settings.NewSources(getenv)
+	help := &helpPrinter{}
 	parser, err := kong.New(&cli, slices.Concat(sources.Options(), []kong.Option{
 		kong.Name("scopegate"),
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{
-			Compact: true, WrapUpperBound: 100, NoAppDescFormat: true, NoExpandSubcommands: true,
+			Compact: true, WrapUpperBound: 100, NoAppDescFormat: true, NoExpandSubcommands: true, FlagsLast: true,
 		}),
+		kong.Help(help.print),
+		kong.Bind(help),
 		kong.Vars{"version": thisBuild().version},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { exited = true }),
@@ -90,6 +69,9 @@ func run(
 		fmt.Fprintf(stderr, "scopegate: build the command line: %v\n", err)
 		return exitFailure
 	}
+	if len(args) == 0 {
+		return explainUsage(parser, newOutput(stderr))
+	}
 	command, err := parser.Parse(args)
 	if err == nil && !exited {
 		err = sources.Check(command)
@@ -98,8 +80,8 @@ func run(
 	case exited, errors.Is(err, syscall.EPIPE): // help was printed, or nobody reads it
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(newOutput(stderr), "scopegate: %s\nRun \"scopegate --help\" for help.\n",
-			settings.ConcealArguments(err.Error(), args))
+		fmt.Fprintf(newOutput(stderr), "scopegate: %s\nRun \"%s\" for help.\n",
+			settings.ConcealArguments(err.Error(), args), helpFor(command, err))
 		if errors.Is(err, context.Canceled) { // while a pipe was read
 			return exitInterrupted
 		}

@@ -33,7 +33,7 @@ func settingsOf(t *testing.T) []setting {
 	text := regexp.MustCompile(`^(.*?)(?: \[default: (.*?)\])?(?: \[env: (.*?)\])?$`)
 	var settings []setting
 	group := ""
-	_, flags, _ := strings.Cut(command(t.Context(), t, nil, "serve", "--help"), "\nFlags:\n")
+	_, flags, _ := strings.Cut(command(t.Context(), t, nil, "serve", "--help-all"), "\nFlags:\n")
 	for line := range strings.Lines(flags) {
 		line = strings.TrimRight(line, "\n")
 		if found := flagLine.FindStringSubmatch(line); found != nil {

@@ -88,11 +88,13 @@ func (p *Process) Usage() (Usage, error) { return UsageOf(p.cmd.Process.Pid) }
 
 var flagName = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
 
-// Flags returns the flags of the server's program, by its --help, so that an older one
-// can be started without newer flags.
+// Flags returns the flags of the server's program, by its help, so that an older one can
+// be started without newer flags.
 func (s Server) Flags(ctx context.Context) (map[string]bool, error) {
-	args := slices.Concat(s.Args, []string{"--help"})
-	help, err := exec.CommandContext(ctx, s.Program, args...).Output() // #nosec G204 -- named by the caller
+	help, err := s.help(ctx, "--help-all")
+	if err != nil { // an older one shows all flags by --help
+		help, err = s.help(ctx, "--help")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its flags: %w", s.Program, err)
 	}
@@ -101,4 +103,9 @@ func (s Server) Flags(ctx context.Context) (map[string]bool, error) {
 		flags[name] = true
 	}
 	return flags, nil
+}
+
+func (s Server) help(ctx context.Context, flag string) ([]byte, error) {
+	args := slices.Concat(s.Args, []string{flag})
+	return exec.CommandContext(ctx, s.Program, args...).Output() // #nosec G204 -- named by the caller
 }

@@ -35,7 +35,7 @@ const maxConfigBytes = 1 << 20
 
 // NotInFile reports whether the flag of that name can't be set in a file.
 func NotInFile(name string) bool {
-	return slices.Contains([]string{"help", "version", "config", "check"}, name)
+	return slices.Contains([]string{"help", "help-all", "version", "config", "check"}, name)
 }
 
 // load reads the values of flags from the file at path. Its errors name the file, the

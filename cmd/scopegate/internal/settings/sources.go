@@ -121,7 +121,7 @@ func (s *Sources) LoadFile(ctx context.Context, line *kong.Context, name string)
 func (s *Sources) List(line *kong.Context) List {
 	var all List
 	for _, flag := range line.Flags() {
-		if !slices.Contains([]string{"help", "version", "check"}, flag.Name) {
+		if !slices.Contains([]string{"help", "help-all", "version", "check"}, flag.Name) {
 			all = append(all, s.setting(flag, line))
 		}
 	}
