@@ -28,7 +28,7 @@ func TestTokenUpload(t *testing.T) {
 	tokenFile := file(t, token+"\n")
 	gate := startCommand(t, noVariables, "serve", "--listen", "127.0.0.1:0", "--intake-url", intake.URL, "--tenants-file", tenants)
 	upload := []string{"upload", "--server", gate.address(), "--service", "shop", "--language", "ruby", "-q", "-"}
-	variable := variables(map[string]string{"SCOPEGATE_TOKEN": token})
+	variable := variables(map[string]string{"SCOPEGATE_UPLOAD_TOKEN": token})
 	for name, got := range map[string]result{
 		"file":     execute(t, line, append(upload, "--token-file", tokenFile)...),
 		"variable": executeWith(t, variable, line, upload...),

@@ -48,6 +48,11 @@ func run(
 ) int {
 	var cli grammar
 	exited := false
+	getenv = acceptFormerNames(getenv, func(former, name string) {
+		if !exited { // by --help, which reads variables after it was printed
+			fmt.Fprintf(newOutput(stderr), "scopegate: the variable %s is deprecated: use %s instead\n", former, name)
+		}
+	})
 	around := &surroundings{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
 	sources := settings.NewSources(getenv)
 	help := &helpPrinter{}

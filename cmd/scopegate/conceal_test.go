@@ -136,7 +136,7 @@ func TestKeysInVariables(t *testing.T) {
 		{"SCOPEGATE_API_KEY", keys[0] + "\u00fc", check, "SCOPEGATE_API_KEY: the key has a character that is not printable ASCII"},
 		{"SCOPEGATE_API_KEY", " \n", check, "SCOPEGATE_API_KEY: there is no key in it"},
 		{"DD_API_KEY", several, check, "DD_API_KEY: it holds more than one word"},
-		{"SCOPEGATE_TOKEN", several, upload, "SCOPEGATE_TOKEN: it holds more than one word"},
+		{"SCOPEGATE_UPLOAD_TOKEN", several, upload, "SCOPEGATE_UPLOAD_TOKEN: it holds more than one word"},
 	} {
 		of := map[string]string{test.name: test.value}
 		if test.name == "DD_SITE" {

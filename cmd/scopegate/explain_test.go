@@ -145,7 +145,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 		"SCOPE_INVALID":      {codes.InvalidArgument, exitInput, ""},
 		"SCOPE_TOO_LARGE":    {codes.InvalidArgument, exitInput, ""},
 		"BATCH_TOO_LARGE":    {codes.InvalidArgument, exitInput, ""},
-		"UNAUTHENTICATED":    {codes.Unauthenticated, exitFailure, "(give a token: --token-file or SCOPEGATE_TOKEN; or a certificate: --cert and --key)"},
+		"UNAUTHENTICATED":    {codes.Unauthenticated, exitFailure, "(give a token: --token-file or SCOPEGATE_UPLOAD_TOKEN; or a certificate: --cert and --key)"},
 		"PERMISSION_DENIED":  {codes.PermissionDenied, exitFailure, "(upload under another --upload-id)"},
 		"SHUTTING_DOWN":      {codes.Unavailable, exitDelivery, later},
 		"CONNECTION_AGE":     {codes.Unavailable, exitDelivery, later},

@@ -67,7 +67,7 @@ func (x Explainer) advice(failure *client.Error) string {
 		if x.WithToken {
 			return "the server does not accept the token; retrying will not help"
 		}
-		return "give a token: --token-file or SCOPEGATE_TOKEN; or a certificate: --cert and --key"
+		return "give a token: --token-file or SCOPEGATE_UPLOAD_TOKEN; or a certificate: --cert and --key"
 	case client.ReasonPermissionDenied:
 		return "upload under another --upload-id"
 	case client.ReasonIntakeRefused, client.ReasonAgentUnsupported:
