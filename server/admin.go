@@ -40,7 +40,8 @@ const (
 	adminGrace = time.Second
 )
 
-// ServeAdmin serves /metrics, /healthz, /readyz, /debug/pprof/ and a status page at /.
+// ServeAdmin serves /metrics, /healthz, /readyz, /debug/pprof/, a status page at / and
+// its [Status] at /status.json.
 // docs/operations.md describes them. It may be called before Serve, and serves until stop
 // is called, even if ctx ends first. Stop waits until nothing is served; it may be called
 // after Shutdown.

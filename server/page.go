@@ -24,6 +24,13 @@ type statusPage struct {
 	closed bool
 }
 
+// Status is what the status page shows, as the JSON that it serves at /status.json.
+// docs/admin.md describes it.
+type Status = admin.Status
+
+// StatusSchema is the SchemaVersion of [Status].
+const StatusSchema = admin.StatusSchema
+
 // StatusPage returns a page that shows uploads in flight, uploads that ended lately,
 // memory, and the state of the intake. Mount it at its own root, where only operators can
 // reach it: it has no access control. StatusPage may be called at any time, and again. From

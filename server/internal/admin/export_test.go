@@ -1,5 +1,7 @@
 package admin
 
+import "time"
+
 // What is tested by itself.
 var (
 	Visible      = visible
@@ -14,5 +16,5 @@ var (
 func (p *Page) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.latest = nil
+	p.taken = time.Time{}
 }

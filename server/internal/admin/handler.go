@@ -39,7 +39,7 @@ const (
 //	/healthz         200 while the process can answer
 //	/readyz          200 while uploads are accepted, else 503
 //	/debug/pprof/    profiles (net/http/pprof), without the command line
-//	/                the page
+//	/                the page, and all else that [Page] serves
 func NewHandler(cfg Config) http.Handler {
 	forAll, forLocal := http.NewServeMux(), http.NewServeMux()
 	metrics := limit(maxScrapes, promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}))

@@ -115,7 +115,7 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	cfg := newConfig(t)
 	cfg.Page = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) })
-	for _, path := range []string{"/", "/events"} {
+	for _, path := range []string{"/", "/events", "/status.json"} {
 		if got := request(t, cfg, func(r *http.Request) { r.URL.Path = path }); got.body != "page "+path {
 			t.Errorf("%s: %s, want %v", path, got.body, "page "+path)
 		}
@@ -177,6 +177,7 @@ func TestOtherSites(t *testing.T) {
 		{"/metrics", "same-site", "no-cors", http.StatusForbidden},
 		{"/debug/pprof/heap", "cross-site", "no-cors", http.StatusForbidden},
 		{"/debug/pprof/heap", "cross-site", "navigate", http.StatusForbidden},
+		{"/status.json", "cross-site", "navigate", http.StatusForbidden},
 		{"/", "cross-site", "navigate", http.StatusOK},
 		{"/", "cross-site", "no-cors", http.StatusForbidden},
 	} {
@@ -202,6 +203,7 @@ func TestOtherHosts(t *testing.T) {
 		{"10.0.0.7:1234", "/metrics", false, http.StatusOK},
 		{"10.0.0.7:1234", "/readyz", false, http.StatusOK},
 		{"10.0.0.7:1234", "/", false, http.StatusForbidden},
+		{"10.0.0.7:1234", "/status.json", false, http.StatusForbidden},
 		{"10.0.0.7:1234", "/debug/pprof/heap", false, http.StatusForbidden},
 		{"10.0.0.7:1234", "/", true, http.StatusOK},
 		{"10.0.0.7:1234", "/debug/pprof/heap", true, http.StatusOK},

@@ -22,8 +22,8 @@ const Refresh = time.Second
 // as it was when they loaded it.
 const MaxListeners = 16
 
-// Page is an [http.Handler] that serves the page, its assets, and the stream of events
-// that keeps it current. It must be served at the root of a host.
+// Page is an [http.Handler] that serves the page, its assets, the stream of events that
+// keeps it current, and its [Status] as JSON. It must be served at the root of a host.
 type Page struct {
 	source   func() Snapshot
 	template *template.Template
@@ -34,8 +34,9 @@ type Page struct {
 	close     func()
 
 	mu     sync.Mutex
-	latest []fragment
-	made   time.Time
+	latest view
+	taken  time.Time  // when latest was; zero at first
+	made   []fragment // of latest, if a visitor has asked
 }
 
 // NewPage returns a page that shows what source returns. Source must be safe for
@@ -51,6 +52,7 @@ func NewPage(source func() Snapshot) *Page {
 	p.close = sync.OnceFunc(func() { close(p.closed) })
 	p.mux.HandleFunc("GET /{$}", p.servePage)
 	p.mux.HandleFunc("GET /events", p.serveEvents)
+	p.mux.HandleFunc("GET /status.json", p.serveStatus)
 	p.mux.HandleFunc("GET /assets/page.css", serveAsset("text/css; charset=utf-8", "assets/page.css"))
 	p.mux.HandleFunc("GET /assets/page.js", serveAsset("text/javascript; charset=utf-8", "assets/page.js"))
 	p.mux.HandleFunc("GET /assets/icon.svg", serveAsset("image/svg+xml", "assets/icon.svg"))
@@ -115,24 +117,38 @@ var fragmentNames = []string{
 	"state", "problems", "tiles", "plots", "uploads", "uploads-count", "failures", "outcomes", "finished", "taken",
 }
 
+// current returns the view as of less than a Refresh ago.
+func (p *Page) current() view {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.look()
+	return p.latest
+}
+
+// look takes a snapshot if the latest is too old. The caller holds mu.
+func (p *Page) look() {
+	if now := time.Now(); p.taken.IsZero() || now.Sub(p.taken) >= Refresh*9/10 {
+		p.latest, p.taken, p.made = newView(p.source()), now, nil
+	}
+}
+
 // fragments returns all fragments as of less than a Refresh ago.
 func (p *Page) fragments() ([]fragment, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	if p.latest != nil && now.Sub(p.made) < Refresh*9/10 {
-		return p.latest, nil
+	p.look()
+	if p.made != nil {
+		return p.made, nil
 	}
-	v := newView(p.source())
 	fragments := make([]fragment, 0, len(fragmentNames))
 	var html bytes.Buffer
 	for _, name := range fragmentNames {
 		html.Reset()
-		if err := p.template.ExecuteTemplate(&html, name, v); err != nil {
+		if err := p.template.ExecuteTemplate(&html, name, p.latest); err != nil {
 			return nil, fmt.Errorf("write %s: %w", name, err)
 		}
 		fragments = append(fragments, fragment{name, html.String()})
 	}
-	p.latest, p.made = fragments, now
+	p.made = fragments
 	return fragments, nil
 }

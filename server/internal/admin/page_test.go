@@ -92,7 +92,7 @@ func TestHeaders(t *testing.T) {
 	t.Parallel()
 	p := admin.NewPage(well)
 	t.Cleanup(p.Close)
-	for _, path := range []string{"/", "/assets/page.css", "/assets/page.js", "/assets/icon.svg", "/nothing"} {
+	for _, path := range []string{"/", "/status.json", "/assets/page.css", "/assets/page.js", "/assets/icon.svg", "/nothing"} {
 		resp := serve(t, p, http.MethodGet, path)
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
@@ -139,6 +139,8 @@ func TestMethodsAndPaths(t *testing.T) {
 	}{
 		{http.MethodGet, "/", 200},
 		{http.MethodHead, "/", 200},
+		{http.MethodGet, "/status.json", 200},
+		{http.MethodPost, "/status.json", 405},
 		{http.MethodPost, "/", 405},
 		{http.MethodDelete, "/events", 405},
 		{http.MethodGet, "/uploads", 404},
@@ -314,6 +316,7 @@ func TestSnapshotsAreShared(t *testing.T) {
 	begin := time.Now()
 	for range 100 {
 		serve(t, p, http.MethodGet, "/")
+		serve(t, p, http.MethodGet, "/status.json")
 	}
 	if most := 2 + int(2*time.Since(begin)/admin.Refresh); len(taken) > most {
 		t.Errorf("%d snapshots in %v, want at most %v", len(taken), time.Since(begin), most)
