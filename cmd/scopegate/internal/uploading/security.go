@@ -1,6 +1,7 @@
 package uploading
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -26,14 +27,26 @@ type SecurityFlags struct {
 
 // Options returns the client's options, or none to leave the choice to the client.
 func (f *SecurityFlags) Options() ([]client.Option, error) {
+	config, err := f.TLSConfig()
+	switch {
+	case err != nil:
+		return nil, err
+	case f.Plaintext:
+		return []client.Option{client.WithTransportCredentials(insecure.NewCredentials()), client.WithPlaintextToken()}, nil
+	case config == nil:
+		return nil, nil
+	}
+	return []client.Option{client.WithTLS(config)}, nil
+}
+
+// TLSConfig returns the configuration of TLS if a flag asks for TLS, and otherwise nil.
+func (f *SecurityFlags) TLSConfig() (*tls.Config, error) {
 	given := f.CA != "" || f.Cert != "" || f.Key != "" || f.ServerName != ""
 	switch {
 	case f.Plaintext && given:
 		return nil, &settings.UsageError{Err: errors.New("--plaintext can't be used with --ca, --cert, --key or --server-name")}
-	case f.Plaintext:
-		return []client.Option{client.WithTransportCredentials(insecure.NewCredentials()), client.WithPlaintextToken()}, nil
 	case !f.TLS && !given:
-		return nil, nil
+		return nil, nil //nolint:nilnil // nobody asked
 	}
 	if (f.Cert == "") != (f.Key == "") {
 		return nil, &settings.UsageError{Err: errors.New("--cert and --key need each other")}
@@ -48,5 +61,5 @@ func (f *SecurityFlags) Options() ([]client.Option, error) {
 		return nil, &settings.UsageError{Err: fmt.Errorf("--cert and --key: %w", err)}
 	}
 	config.RootCAs, config.ServerName = trusted.RootCAs, f.ServerName
-	return []client.Option{client.WithTLS(config)}, nil
+	return config, nil
 }
