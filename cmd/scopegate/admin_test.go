@@ -55,10 +55,10 @@ func get(t *testing.T, address, path string) (status int, body string) {
 	return resp.StatusCode, string(text)
 }
 
-// waitForStatus asks until the path answers so.
-func waitForStatus(t *testing.T, address, path string, want int) {
+// waitForReadyz asks until /readyz answers so.
+func waitForReadyz(t *testing.T, address string, want int) {
 	t.Helper()
-	wait.Equal(t, "the status of "+path, func() int { status, _ := get(t, address, path); return status }, want)
+	wait.Equal(t, "the status of /readyz", func() int { status, _ := get(t, address, "/readyz"); return status }, want)
 }
 
 // The admin port shows what the server does, and none of its secrets; it goes on
@@ -68,7 +68,7 @@ func TestAdminPort(t *testing.T) {
 	getenv := variables(map[string]string{"SCOPEGATE_ADMIN_LISTEN": "127.0.0.1:0", "SCOPEGATE_API_KEY": canary})
 	s, address, admin := startServe(t, getenv, "--shutdown-grace", "59s",
 		"--intake-url", "http://"+canary+":"+canary+"@127.0.0.1:1/?key="+canary)
-	waitForStatus(t, admin, "/readyz", http.StatusOK)
+	waitForReadyz(t, admin, http.StatusOK)
 	for path, want := range map[string]string{
 		"/metrics":                       "scopegate_build_info{go_version=",
 		"/metrics?":                      "\nscopegate_uploads_in_flight 0\n",
@@ -88,7 +88,7 @@ func TestAdminPort(t *testing.T) {
 	}
 	giveUp := holdUpload(t, address)
 	s.cancel()
-	waitForStatus(t, admin, "/readyz", http.StatusServiceUnavailable)
+	waitForReadyz(t, admin, http.StatusServiceUnavailable)
 	if status, body := get(t, admin, "/metrics"); status != http.StatusOK || !strings.Contains(body, "\nscopegate_ready 0\n") {
 		t.Errorf("/metrics while the server stops: %d, want status %v and %q in it", status, http.StatusOK, "\nscopegate_ready 0\n")
 	}

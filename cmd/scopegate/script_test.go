@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,17 +26,22 @@ import (
 //	refuses TEXT ARGUMENT...         fails 2 for serve, and for serve --check in the same words
 //	binaries                         sets $BINARY and $STRIPPED: Go binaries with and without DWARF
 //
-// `exec scopegate` runs it in a process. $SERVER is a server in front of an intake, $NAME the
-// last part of $WORK, and $LONG longer than the path of a socket can be.
+// `exec scopegate` runs it in a process. $SERVER is a server in front of an intake, $ADMIN
+// the admin port of another that has none, $NAME the last part of $WORK, and $LONG longer
+// than the path of a socket can be.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	server := newStack(t).server
+	_, _, admin := startServe(t, variables(map[string]string{"SCOPEGATE_ADMIN_LISTEN": "127.0.0.1:0"}),
+		"--intake-url", "http://127.0.0.1:1/")
+	waitForReadyz(t, admin, http.StatusOK)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SERVER", server)
+			env.Setenv("ADMIN", admin)
 			env.Setenv("SCOPEGATE_ADMIN_LISTEN", adminNone)
 			env.Setenv("NAME", filepath.Base(env.WorkDir))
 			env.Setenv("LONG", strings.Repeat("x", 200))
