@@ -58,8 +58,8 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 				t.Errorf("the command is %q, want serve first", command.CmdLine)
 			}
 		case *instructions.HealthCheckCommand:
-			if !slices.Equal(command.Health.Test, []string{"NONE"}) {
-				t.Errorf("the health check is %q, want NONE", command.Health.Test)
+			if want := []string{"CMD", "/scopegate", "health"}; !slices.Equal(command.Health.Test, want) {
+				t.Errorf("the health check is %q, want %q", command.Health.Test, want)
 			}
 		case *instructions.ExposeCommand:
 			exposed = command.Ports
@@ -122,6 +122,37 @@ func TestImageCanBeReached(t *testing.T) {
 	}
 	if state, err := process.Wait(); err != nil || !state.Success() {
 		t.Errorf("ended with %v, %v, want success", state, err)
+	}
+}
+
+// TestHealthCheck runs the image's health check beside its command, with an admin port
+// elsewhere.
+func TestHealthCheck(t *testing.T) {
+	t.Parallel()
+	var args, check []string
+	for _, command := range readDockerfile(t)[1].Commands {
+		switch command := command.(type) {
+		case *instructions.CmdCommand:
+			args = slices.Clone(command.CmdLine)
+		case *instructions.HealthCheckCommand:
+			check = command.Health.Test[2:]
+		}
+	}
+	i := slices.Index(args, "--admin-listen")
+	if i < 0 {
+		t.Fatalf("the command is %q, want --admin-listen in it", args)
+	}
+	dir, err := os.MkdirTemp("", "") // t.TempDir can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	args[i+1] = "unix://" + filepath.Join(dir, "admin")
+	args[slices.Index(args, "--listen")+1] = "127.0.0.1:0"
+	_, address := startScopegate(t, args...)
+	scopegate(t, nil, "health", "--server", address) // it is answered once the server serves
+	if got, want := scopegate(t, []string{"SCOPEGATE_ADMIN_LISTEN=" + args[i+1]}, check...), "serving\n"; got != want {
+		t.Errorf("the health check prints %q, want %q", got, want)
 	}
 }
 
