@@ -66,14 +66,17 @@ type settings map[string]string
 func check(t *testing.T, config string, variables ...string) settings {
 	t.Helper()
 	root := t.TempDir()
-	for _, dir := range []string{"/etc/scopegate/tls", "/etc/scopegate/secrets", "/var/spool/scopegate", "/var/cache/scopegate"} {
+	for _, dir := range []string{
+		"/etc/scopegate/tls", "/etc/scopegate/secrets", "/var/spool/scopegate", "/var/cache/scopegate", "/run/scopegate",
+	} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	writeCertificate(t, filepath.Join(root, "/etc/scopegate/tls"))
 	write(t, filepath.Join(root, "/etc/scopegate/secrets/api-key"), []byte("key\n"))
-	moved := strings.NewReplacer("/etc/scopegate/", root+"/etc/scopegate/", "/var/", root+"/var/")
+	write(t, filepath.Join(root, "/etc/scopegate/tenants.yaml"), []byte("tenants:\n  - {name: shop, certificates: [shop]}\n"))
+	moved := strings.NewReplacer("/etc/scopegate/", root+"/etc/scopegate/", "/var/", root+"/var/", "/run/", root+"/run/")
 	path := filepath.Join(root, "scopegate.yaml")
 	write(t, path, []byte(moved.Replace(config)))
 	for i, v := range variables {
