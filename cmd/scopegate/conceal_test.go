@@ -93,6 +93,11 @@ func TestKeysInOtherPlaces(t *testing.T) {
 		{"intake", "--listen", "KEY"},
 		{"token", "--expires-in", "KEY"},
 		{"version", "KEY"},
+		{"status", "--admin", "KEY"},
+		{"health", "--server", "KEY"},
+		{"health", "--server", "127.0.0.1:1", "--ca", "KEY"},
+		{"completion", "KEY"},
+		{"help", "KEY"},
 	} {
 		t.Run(strings.Join(places, " "), func(t *testing.T) {
 			t.Parallel()

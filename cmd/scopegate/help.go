@@ -45,7 +45,7 @@ Exit codes:
     0  success; a server stopped when asked to
     1  the command failed for another reason: the server denied permission or
        has a bug, the intake refuses the data, an address is taken, demo or
-       compare found a difference
+       compare found a difference, health or status got no good answer
     2  wrong usage or configuration, including no command at all, a server that
        does not speak gRPC or TLS, or whose certificate is not trusted; any
        error of compare
