@@ -72,12 +72,16 @@ func (c *statusCommand) Run(ctx context.Context, s *surroundings, line *kong.Con
 	}
 	ctx, cancel := c.Ask.limit(ctx)
 	defer cancel()
-	status, text, err := port.Status(ctx)
+	text, err := port.Status(ctx)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		_, err = s.stdout.Write(text)
+		return err
+	}
+	status, err := adminport.Parse(text)
+	if err != nil {
 		return err
 	}
 	return adminport.Print(s.stdout, status)

@@ -11,16 +11,30 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// serveStatus answers with the page's [Status], as JSON in ASCII and the printable
-// characters of Unicode.
 func (p *Page) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	text, err := json.MarshalIndent(statusOf(p.current()), "", "  ")
+	text, err := p.statusText()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	write(w, append(escapeInvisible(text), '\n'))
+	write(w, text)
+}
+
+// statusText returns the [Status] as of less than a Refresh ago, as JSON of printable
+// characters.
+func (p *Page) statusText() ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.look()
+	if p.status == nil {
+		text, err := json.MarshalIndent(statusOf(p.latest), "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("write the status: %w", err)
+		}
+		p.status = append(escapeInvisible(text), '\n')
+	}
+	return p.status, nil
 }
 
 // escapeInvisible escapes what a terminal obeys or does not show. JSON has such

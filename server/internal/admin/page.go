@@ -37,6 +37,7 @@ type Page struct {
 	latest view
 	taken  time.Time  // when latest was; zero at first
 	made   []fragment // of latest, if a visitor has asked
+	status []byte     // of latest, likewise
 }
 
 // NewPage returns a page that shows what source returns. Source must be safe for
@@ -117,18 +118,10 @@ var fragmentNames = []string{
 	"state", "problems", "tiles", "plots", "uploads", "uploads-count", "failures", "outcomes", "finished", "taken",
 }
 
-// current returns the view as of less than a Refresh ago.
-func (p *Page) current() view {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.look()
-	return p.latest
-}
-
 // look takes a snapshot if the latest is too old. The caller holds mu.
 func (p *Page) look() {
 	if now := time.Now(); p.taken.IsZero() || now.Sub(p.taken) >= Refresh*9/10 {
-		p.latest, p.taken, p.made = newView(p.source()), now, nil
+		p.latest, p.taken, p.made, p.status = newView(p.source()), now, nil, nil
 	}
 }
 

@@ -9,18 +9,40 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// Status returns the server's status, also as the JSON it is from.
-func (p *Port) Status(ctx context.Context) (status server.Status, text []byte, err error) {
+// Status returns the server's status as JSON, of any version.
+func (p *Port) Status(ctx context.Context) ([]byte, error) {
 	const path = "/status.json"
 	code, text, err := p.get(ctx, path)
 	switch {
 	case err != nil:
-		return status, nil, err
+		return nil, err
 	case code != http.StatusOK:
-		return status, nil, p.refusal(path, code)
+		return nil, p.refusal(path, code)
+	case versionOf(text) == 0:
+		return nil, fmt.Errorf("the answer of %s is no status: give the server's --admin-listen as --admin", p.address)
 	}
-	if err := json.Unmarshal(text, &status); err != nil || status.SchemaVersion == 0 {
-		return status, nil, fmt.Errorf("the answer of %s is no status: give the server's --admin-listen as --admin", p.address)
+	return text, nil
+}
+
+// versionOf returns the version of a status, or 0 if text is no status.
+func versionOf(text []byte) int {
+	var status struct {
+		SchemaVersion int `json:"schema_version"`
 	}
-	return status, text, nil
+	if err := json.Unmarshal(text, &status); err != nil {
+		return 0
+	}
+	return status.SchemaVersion
+}
+
+// Parse reads a status, if it has the version that this program knows.
+func Parse(text []byte) (status server.Status, err error) {
+	if version := versionOf(text); version != server.StatusSchema {
+		return status, fmt.Errorf("the server's status has version %d, and this scopegate knows version %d: "+
+			"use the scopegate of the server's version, or --json", version, server.StatusSchema)
+	}
+	if err := json.Unmarshal(text, &status); err != nil {
+		return status, fmt.Errorf("read the server's status: %w; --json shows it", err)
+	}
+	return status, nil
 }

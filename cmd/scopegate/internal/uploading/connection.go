@@ -1,12 +1,12 @@
 package uploading
 
-// ConnectionFailure explains gRPC's message about a server that can't be reached. It
-// returns the message if its meaning is unknown.
+// ConnectionFailure explains gRPC's message about a server that can't be reached. If its
+// meaning is unknown, it adds only the address.
 func (x Explainer) ConnectionFailure(message string) string {
 	kind := kindOfConnectionError(message)
 	switch {
 	case kind == nil:
-		return message
+		return x.where() + ": " + message
 	case kind == &connectionClosed && x.Security.Cert == "":
 		return kind.text(x.where(), message) + ": if it speaks TLS, give --tls or --ca; " +
 			"if it requires a certificate, give --cert and --key"
