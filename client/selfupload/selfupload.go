@@ -7,13 +7,13 @@
 // # What it costs
 //
 // The upload works for about a millisecond and then rests, so that it takes a small share
-// of one core, see [WithCPUShare]. To read the DWARF of an executable of 30 MB takes some
-// seconds of CPU time, so the upload takes minutes. Meanwhile it holds the uncompressed
-// debug sections and an index of them, together about as large as the executable.
+// of one core, see [WithCPUShare]. An executable of 30 MB takes one to two seconds of CPU
+// time, and so about a minute. Meanwhile the upload holds the uncompressed debug sections
+// and an index of them, together about as large as the executable.
 //
-// It does not lower the priority of a thread. A thread that runs Go code holds one of
-// GOMAXPROCS places to do so, and the garbage collector waits for each to stop. If the
-// system does not let a thread of low priority run, other goroutines wait for it too.
+// It does not lower the priority of a thread. At most GOMAXPROCS threads run Go code, and
+// the garbage collector stops all of them. If the system does not let one of low priority
+// run, other goroutines wait for it.
 package selfupload
 
 import (
@@ -124,10 +124,13 @@ func recovering(ctx context.Context, attempt func(context.Context) (client.Resul
 	return attempt(ctx)
 }
 
-// attempt reads the symbols and uploads them.
+// attempt reads the symbols and uploads them, at the pace of the settings.
 func (s *settings) attempt(ctx context.Context) (client.Result, error) {
-	pace := newPacer(ctx, s.cpuShare)
-	binary, err := s.open(ctx, append(slices.Clip(s.symbols), gosym.WithCheckpoint(pace.pass)))
+	return s.upload(ctx, newPacer(ctx, s.cpuShare).pass)
+}
+
+func (s *settings) upload(ctx context.Context, checkpoint func() error) (client.Result, error) {
+	binary, err := s.open(ctx, append(slices.Clip(s.symbols), gosym.WithCheckpoint(checkpoint)))
 	if err != nil {
 		return client.Result{}, err
 	}

@@ -1,7 +1,10 @@
-package selfupload_test
+//go:build unix
+
+package selfupload
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +19,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,78 +27,114 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client/gosym"
-	"github.com/scopegate/scopegate/client/selfupload"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
+// window is how long the benchmark measures at a time.
+const window = 250 * time.Millisecond
+
 // BenchmarkThroughputLost measures how much of its throughput a busy HTTP service loses
-// while it uploads symbols: those of cmd/gofmt, or of the file SCOPEGATE_SELFUPLOAD. Each
-// iteration is a pair of equal times, one with an upload from its beginning to its end and
-// one without. Clients, service and a server that reads the upload share all cores. It
-// reports the median of the pairs' losses; run it with some -benchtime=15x.
-// SCOPEGATE_CPUSHARE sets another share than the default.
+// while it uploads symbols: those of cmd/gofmt, or of the file SCOPEGATE_SELFUPLOAD, again
+// and again. Each iteration is a pair of times, one with the upload going on and one with
+// it standing still. Clients, service and a server that reads the upload share all cores,
+// in one process. It counts requests per second of CPU time, so that other processes
+// disturb it little, and reports the median of the pairs' losses: run it with some
+// -benchtime=300x. SCOPEGATE_CPUSHARE sets another share than the default.
 func BenchmarkThroughputLost(b *testing.B) {
-	path := os.Getenv("SCOPEGATE_SELFUPLOAD")
-	if path == "" {
-		path = filepath.Join(b.TempDir(), "gofmt")
-		if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", path, "cmd/gofmt").CombinedOutput(); err != nil {
-			b.Fatalf("go build: %v\n%s", err, out)
-		}
-	}
-	options := []selfupload.Option{
-		selfupload.WithExecutable(path), selfupload.WithMaxDelay(0), selfupload.WithSymbols(gosym.WithInclude("all")),
-	}
+	options := []Option{WithExecutable(binaryToRead(b)), WithSymbols(gosym.WithInclude("all"))}
 	if share := os.Getenv("SCOPEGATE_CPUSHARE"); share != "" {
 		value, err := strconv.ParseFloat(share, 64)
 		if err != nil {
 			b.Fatal(err)
 		}
-		options = append(options, selfupload.WithCPUShare(value))
+		options = append(options, WithCPUShare(value))
 	}
-	address := startSink(b)
+	s, err := newSettings(options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.addr = startSink(b)
 	served := startLoad(b)
-	upload := func() {
-		u, err := selfupload.Start(b.Context(), address, options...)
-		if err != nil {
-			b.Fatal(err)
+	var gate sync.Mutex // held while the upload stands still
+	gate.Lock()
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			pace := newPacer(ctx, s.cpuShare)
+			if _, err := s.upload(ctx, func() error {
+				if !gate.TryLock() {
+					gate.Lock()
+					pace.last = time.Now() // standing still is no work
+				}
+				gate.Unlock()
+				return pace.pass()
+			}); err != nil && ctx.Err() == nil {
+				b.Error(err)
+				return
+			}
 		}
-		if _, err := u.Wait(); err != nil {
-			b.Fatal(err)
-		}
+	}()
+	// rate returns the requests per second of CPU time in a window.
+	rate := func() float64 {
+		before, cpu := served.Load(), cpuTime(b)
+		<-time.After(window)
+		return float64(served.Load()-before) / (cpuTime(b) - cpu).Seconds()
 	}
-	// rate returns the requests per second while do runs.
-	rate := func(do func()) (float64, time.Duration) {
-		before, began := served.Load(), time.Now()
-		do()
-		took := time.Since(began)
-		return float64(served.Load()-before) / took.Seconds(), took
+	with := func() float64 {
+		gate.Unlock()
+		defer gate.Lock()
+		return rate()
 	}
-	_, took := rate(upload) // warms up, too
-	var lost, seconds, rates []float64
+	with() // warms up
+	var lost, rates []float64
 	for i := 0; b.Loop(); i++ {
-		var with, without float64
-		measure := []func(){
-			func() { with, took = rate(upload) },
-			func() { without, _ = rate(func() { <-time.After(took) }) },
+		var on, off float64
+		if i%2 == 0 {
+			on, off = with(), rate()
+		} else {
+			off, on = rate(), with()
 		}
-		if i%2 == 1 {
-			slices.Reverse(measure)
-		}
-		for _, one := range measure {
-			one()
-		}
-		b.Logf("%6.0f requests/s without, %6.0f with an upload of %.1f s: %+.2f %% lost", without, with, took.Seconds(), 100*(1-with/without))
-		lost, seconds, rates = append(lost, 100*(1-with/without)), append(seconds, took.Seconds()), append(rates, without)
+		lost, rates = append(lost, 100*(1-on/off)), append(rates, off)
 	}
+	cancel()
+	gate.Unlock()
+	<-ended
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(lost), "%lost")
-	b.ReportMetric(median(seconds), "s/upload")
-	b.ReportMetric(median(rates), "requests/s")
+	b.ReportMetric(s.cpuShare, "cores")
+	b.ReportMetric(quantile(lost, 0.5), "%lost")
+	b.ReportMetric(quantile(lost, 0.25), "%lost-p25")
+	b.ReportMetric(quantile(lost, 0.75), "%lost-p75")
+	b.ReportMetric(quantile(rates, 0.5), "requests/CPU-s")
 }
 
-func median(values []float64) float64 {
+// binaryToRead returns the path of a binary with symbols.
+func binaryToRead(b *testing.B) string {
+	b.Helper()
+	if path := os.Getenv("SCOPEGATE_SELFUPLOAD"); path != "" {
+		return path
+	}
+	path := filepath.Join(b.TempDir(), "gofmt")
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", path, "cmd/gofmt").CombinedOutput(); err != nil {
+		b.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+func quantile(values []float64, q float64) float64 {
 	slices.Sort(values)
-	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+	return values[int(q*float64(len(values)-1))]
+}
+
+// cpuTime returns the CPU time of the process.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // startLoad runs a service and as many clients as keep all cores busy. It returns the count
