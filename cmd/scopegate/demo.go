@@ -89,10 +89,9 @@ func (c *demoCommand) upload(ctx context.Context, s *surroundings, path string, 
 	if err != nil {
 		return nil, err
 	}
-	run := &demoRun{src: src, opened: time.Since(began), metadata: client.Metadata{
-		Service: src.Service, Env: new("demo"), Version: &src.Version, Language: src.Language,
-		UploadID: uuid.NewString(), RuntimeID: uuid.NewString(),
-	}}
+	run := &demoRun{src: src, opened: time.Since(began), metadata: src.Metadata}
+	run.metadata.Env = new("demo")
+	run.metadata.UploadID, run.metadata.RuntimeID = uuid.NewString(), uuid.NewString()
 	fmt.Fprintf(s.stdout, "uploading the symbols of %s\n", path)
 	if err := c.send(ctx, s, run, cfg); err != nil {
 		return nil, errors.Join(err, src.Close())

@@ -39,13 +39,18 @@ var smallBinary = sync.OnceValues(func() (paths [2]string, err error) {
 	if err != nil {
 		return paths, err
 	}
-	source := "package main\n\ntype cart struct{ total int }\n\nfunc main() { println(cart{1}.total) }\n"
-	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600); err != nil {
-		return paths, err
+	for name, content := range map[string]string{
+		"main.go": "package main\n\ntype cart struct{ total int }\n\nfunc main() { println(cart{1}.total) }\n",
+		"go.mod":  "module github.com/shop/small\n\ngo 1.26\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			return paths, err
+		}
 	}
 	for i, flags := range []string{"", "-w -s"} {
 		paths[i] = filepath.Join(dir, fmt.Sprintf("small%d", i))
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", flags, "-o", paths[i], filepath.Join(dir, "main.go"))
+		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", paths[i], ".")
+		build.Dir, build.Env = dir, append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 		if out, err := build.CombinedOutput(); err != nil {
 			return paths, fmt.Errorf("%w: %s", err, out)
 		}

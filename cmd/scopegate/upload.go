@@ -218,14 +218,12 @@ func (c *uploadCommand) progress(w io.Writer, src *uploading.Source) uploading.P
 }
 
 func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (client.Metadata, error) {
-	metadata := client.Metadata{
-		Service:   cmp.Or(c.Service, src.Service),
-		Language:  cmp.Or(c.Language, src.Language),
-		UploadID:  uploadID,
-		RuntimeID: c.RuntimeID,
-	}
-	if version := cmp.Or(c.ServiceVersion, src.Version); version != "" {
-		metadata.Version = &version
+	metadata := src.Metadata
+	metadata.Service = cmp.Or(c.Service, metadata.Service)
+	metadata.Language = cmp.Or(c.Language, metadata.Language)
+	metadata.UploadID, metadata.RuntimeID = uploadID, c.RuntimeID
+	if c.ServiceVersion != "" {
+		metadata.Version = &c.ServiceVersion
 	}
 	if c.Env != "" {
 		metadata.Env = &c.Env

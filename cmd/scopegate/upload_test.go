@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,14 @@ func TestUploadOfBinaryToSocket(t *testing.T) {
 	got := execute(t, "", "upload", "--server", address, "--main-module", withDWARF)
 	if got.code != exitOK || !strings.Contains(got.stdout, "1 scope in 1 batch") {
 		t.Errorf("%+v, want code %v and %q in it", got, exitOK, "1 scope in 1 batch")
+	}
+	uploads := in.Uploads()
+	if len(uploads) != 1 {
+		t.Fatalf("the intake has %+v, want one upload", uploads)
+	}
+	const tag = "git.repository_url:https://github.com/shop/small"
+	if u, _ := in.Upload(uploads[0].UploadID); u.Service != "small" || !slices.Contains(u.Batches[0].Tags, tag) {
+		t.Errorf("the intake has %+v, want service small and tag %s", u, tag)
 	}
 	if code := serve.stop(); code != exitOK {
 		t.Errorf("serve: exit code %d, want %v", code, exitOK)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -29,8 +30,8 @@ type Source struct {
 	Close func() error
 	// Repeatable reports whether Scopes can be ranged over again.
 	Repeatable bool
-	// Service, Version and Language are empty if the source does not contain them.
-	Service, Version, Language string
+	// Metadata is what the source tells about the program. It is empty for NDJSON.
+	Metadata client.Metadata
 	// total is the source's size in unit, or 0 if it is unknown. done returns how much
 	// has been read.
 	total int64
