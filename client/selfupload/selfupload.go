@@ -9,7 +9,7 @@
 // The upload works for about a millisecond and then rests, so that it takes a small share
 // of one core, see [WithCPUShare]. An executable of 30 MB takes one to two seconds of CPU
 // time, and so about a minute. Meanwhile the upload holds the uncompressed debug sections
-// and an index of them, together about as large as the executable.
+// and an index of them, together about two thirds as large as the executable.
 //
 // It does not lower the priority of a thread. At most GOMAXPROCS threads run Go code, and
 // the garbage collector stops all of them. If the system does not let one of low priority
