@@ -122,3 +122,41 @@ func TestLongNames(t *testing.T) {
 		t.Errorf("long names: %v, want %v", err, ErrTooLarge)
 	}
 }
+
+// The fields of a line table's header are skipped by their forms, each of which has a
+// length of its own.
+func TestFormsOfLineTable(t *testing.T) {
+	t.Parallel()
+	for form, text := range map[uint64]string{
+		0x0b: "1", 0x05: "12", 0x06: "1234", 0x07: "12345678", 0x1e: "0123456789abcdef", // data1 to data16
+		0x25: "1", 0x26: "12", 0x27: "123", 0x28: "1234", // strx1 to strx4
+		formString: "path\x00", formBlock: "\x03abc", formUdata: "\x80\x01", formStrx: "\x80\x01",
+		formStrp: "1234", formLineStrp: "1234", formStrpSup: "1234",
+	} {
+		for _, wide := range []bool{false, true} {
+			content := text
+			if wide && (form == formStrp || form == formLineStrp || form == formStrpSup) {
+				content += "5678"
+			}
+			for _, missing := range []int{0, 1} {
+				le := binary.LittleEndian
+				body := le.AppendUint16(nil, 5)
+				body = append(body, 8, 0)
+				body = append(body, make([]byte, map[bool]int{false: 4, true: 8}[wide])...)
+				body = append(body, "\x01\x01\x01\xfb\x0e\x03\x00\x01"...) // an opcode base of 3
+				body = append(body, 1, 1, byte(form), 2)                   // two directories
+				body = append(body, content+content+"\x00\x00"...)         // no files
+				body = body[:len(body)-missing]
+				file := le.AppendUint32(nil, uint32(len(body)))
+				if wide {
+					file = le.AppendUint64(le.AppendUint32(nil, wideLength), uint64(len(body)))
+				}
+				r := fieldReader{locationReader{rest: append(file, body...), order: le}}
+				err := r.checkLineHeader()
+				if failed := err != nil || r.failed; failed != (missing > 0) || len(r.rest) > 0 {
+					t.Errorf("form %#x, wide %v, %d bytes missing: %v, %d bytes left, want a failure: %v", form, wide, missing, err, len(r.rest), missing > 0)
+				}
+			}
+		}
+	}
+}

@@ -47,3 +47,32 @@ func TestTheLongestModulePathOwnsAPackage(t *testing.T) {
 		}
 	}
 }
+
+func TestServiceAndVersion(t *testing.T) {
+	t.Parallel()
+	of := func(path, main, version string, settings ...debug.BuildSetting) *buildinfo.BuildInfo {
+		return &buildinfo.BuildInfo{Path: path, Main: debug.Module{Path: main, Version: version}, Settings: settings}
+	}
+	commit := debug.BuildSetting{Key: "vcs.revision", Value: "abc"}
+	for _, tt := range []struct {
+		info                       *buildinfo.BuildInfo
+		service, version, mainPath string
+	}{
+		{of("example.com/shop/cmd/cart", "example.com/shop", "v1.2.3"), "shop", "v1.2.3", "example.com/shop/cmd/cart"},
+		{of("example.com/shop/v3", "example.com/shop/v3", "(devel)", commit), "shop", "abc", "example.com/shop/v3"},
+		{of("example.com/shop/v", "example.com/shop/v", ""), "v", "", "example.com/shop/v"},
+		{of("example.com/shop/v2x", "example.com/shop/v2x", ""), "v2x", "", "example.com/shop/v2x"},
+		{of("v2", "v2", "v1.0.0", commit), "v2", "v1.0.0", "v2"},
+		{of("cmd/compile", "", ""), "compile", "", "cmd/compile"},
+		{of(commandLine, "", "", commit, debug.BuildSetting{Key: "vcs.modified", Value: "true"}), "file", "abc+dirty", ""},
+		{of(commandLine, "", "", debug.BuildSetting{Key: "vcs.modified", Value: "true"}), "file", "", ""},
+		{of(commandLine, "example.com/shop", "", commit, debug.BuildSetting{Key: "vcs.modified", Value: "false"}), "shop", "abc", ""},
+		{nil, "file", "", ""},
+	} {
+		m := newModule("/bin/file.exe", tt.info)
+		if m.service != tt.service || m.version != tt.version || m.mainPath != tt.mainPath {
+			t.Errorf("%v: service %q, version %q, main %q, want %q, %q, %q",
+				tt.info, m.service, m.version, m.mainPath, tt.service, tt.version, tt.mainPath)
+		}
+	}
+}
