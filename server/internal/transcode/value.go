@@ -168,8 +168,8 @@ func checkItems(b []byte, isStruct bool, depth int) *Error {
 }
 
 // entries writes the entries of the map of message m as sorted keys of the open object. It
-// omits keys of fields that are written, or of all fields if they are reserved. Sep precedes the first key; the separator of the next
-// one is returned.
+// omits keys of fields that are written, or of all fields if they are reserved. Sep precedes
+// the first key; the separator of the next one is returned.
 func (w *writer) entries(dst []byte, m *message, b []byte, written uint64, sep byte) ([]byte, byte) {
 	base := w.borrow()
 	for i := range m.occurrences(m.open, b) {
