@@ -36,6 +36,8 @@ type language struct {
 	golden string
 	// steady tells that it can also upload bit by bit.
 	steady bool
+	// openEnded tells that it can also upload without an end.
+	openEnded bool
 	// compresses tells that it can compress messages.
 	compresses bool
 }

@@ -32,7 +32,8 @@ final class Produce {
               --deadline SECONDS     (300)
               --max-message-bytes N  (1048576)
               --cancel-after N       cancel after that many scopes
-              --bit-by-bit true      in streams of one batch each, without a deadline of the whole""";
+              --bit-by-bit true      in streams of one batch each, without a deadline of the whole
+              --open-ended true      the same, without a final batch""";
 
     private final Map<String, String> options;
     private final Uploader uploader;
@@ -68,7 +69,12 @@ final class Produce {
         var uploader = new Uploader(channel, metadata)
                 .withDeadlineAfter(Duration.ofMillis((long) (1000 * Double.parseDouble(options.get("--deadline")))))
                 .withMaxMessageBytes(Integer.parseInt(options.get("--max-message-bytes")));
-        var steady = options.containsKey("--bit-by-bit") ? new SteadyUploader(channel, metadata) : null;
+        SteadyUploader steady = null;
+        if (options.containsKey("--bit-by-bit")) {
+            steady = new SteadyUploader(channel, metadata);
+        } else if (options.containsKey("--open-ended")) {
+            steady = new SteadyUploader(channel, metadata).withOpenEnd();
+        }
         var succeeded = new Produce(options, uploader).run(steady);
         channel.shutdown().awaitTermination(2, TimeUnit.SECONDS);
         System.exit(succeeded ? 0 : 1);

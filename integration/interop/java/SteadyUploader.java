@@ -13,7 +13,7 @@ import symdb.v1.SymbolDatabaseServiceOuterClass.UploadProgress;
 /**
  * Uploads scopes bit by bit, for a tracer that sends classes as they load: one upload in streams that
  * are one batch each. Scopes are held until their stream is accepted, and the newest one until there
- * is another or the end, because the last stream needs one.
+ * is another or the end, because the last stream needs one; except {@link #withOpenEnd}.
  *
  * <p>Not safe for concurrent use: one thread adds, from a queue that the program's threads fill.
  */
@@ -27,6 +27,7 @@ final class SteadyUploader {
     private final List<Scope> held = new ArrayList<>();
     private long heldBytes;
     private int batchNum = 1;
+    private int heldBack = 1; // the newest, for the last stream needs a scope
 
     /** Counted for those who want to know. */
     int streamCount;
@@ -36,6 +37,15 @@ final class SteadyUploader {
     SteadyUploader(Channel channel, UploadMetadata.Builder metadata) {
         this.channel = channel;
         this.metadata = metadata.setUploadId(UUID.randomUUID().toString()).setSingleBatch(true).build();
+    }
+
+    /**
+     * Makes the upload open-ended, as that of a process in which classes load for as long as it lives: it
+     * has no final batch, and no scope is held back for one. The process may end at any time.
+     */
+    SteadyUploader withOpenEnd() {
+        heldBack = 0;
+        return this;
     }
 
     String uploadId() {
@@ -53,14 +63,14 @@ final class SteadyUploader {
         });
     }
 
-    /** Sends all but the newest scope. To be called now and then, when no scope turned up. */
+    /** Sends all but the scope held back. To be called now and then, when no scope turned up. */
     void flush() throws Uploader.UploadException, InterruptedException {
-        while (held.size() > 1) {
-            send(held.size() - 1, true);
+        while (held.size() > heldBack) {
+            send(held.size() - heldBack, true);
         }
     }
 
-    /** Sends the rest, as what ends the upload. */
+    /** Sends the rest, and ends the upload if it has an end. */
     void finish() throws Uploader.UploadException, InterruptedException {
         flush();
         if (!held.isEmpty()) {
@@ -83,9 +93,11 @@ final class SteadyUploader {
                     return;
                 } else if (e.reason().equals("BATCH_TOO_LARGE") && count > 1) {
                     count /= 2; // nothing of a refused batch was forwarded: its number is free
-                } else if (e.reason().equals("SCOPE_INVALID") && count > 1) {
-                    remove(ordinal(e), 1);
-                    count--;
+                } else if (e.field().startsWith("scope[") && (count > 1 || moreFollows)) {
+                    remove(ordinal(e), 1); // the server refuses it, whatever is sent with it
+                    if (--count == 0) {
+                        return;
+                    }
                 } else if (!e.passes() && e.code() != Status.Code.DEADLINE_EXCEEDED) {
                     throw e;
                 } else {

@@ -1,6 +1,7 @@
 """Uploads the symbols of Python's standard library to scopegate."""
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -11,6 +12,7 @@ import grpc
 import scopes
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
+from steady import SteadyUploader
 from symdb.v1.scope_pb2 import LanguageSpecifics, Scope
 from symdb.v1.symbol_database_service_pb2 import UploadMetadata
 from upload import Uploader, UploadError, open_channel
@@ -25,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--replay", type=Path, help="upload scopes from lines of JSON instead")
     parser.add_argument("--deadline", type=float, default=300, help="seconds")
     parser.add_argument("--max-message-bytes", type=int, default=1 << 20)
+    parser.add_argument("--open-ended", choices=["true"], help="send scopes as if they turned up over time")
     parser.add_argument("--gzip", action="store_true", help="compress messages")
     parser.add_argument("--cancel-after", type=int, default=0, help="cancel after that many scopes")
     return parser.parse_args()
@@ -87,13 +90,18 @@ def main() -> int:
             external_env="it-false,cn-interop", parent_id="interop-parent",
             additional={"schema_version": Value(number_value=1)},
         )
-        uploader = Uploader(channel, metadata, deadline=args.deadline, max_message_bytes=args.max_message_bytes)
+        kind = SteadyUploader if args.open_ended else Uploader
+        uploader = kind(channel, metadata, deadline=args.deadline, max_message_bytes=args.max_message_bytes)
         source = Source(args, uploader.cancel)
         result = {"status": "OK", "reason": "", "field": ""}
         began = time.monotonic()
         try:
-            summary = uploader.upload(source)
-            result["scope_count"] = summary.scope_count
+            if args.open_ended:
+                found = source()
+                while some := list(itertools.islice(found, 50)):
+                    uploader.send(some)
+            else:
+                result["scope_count"] = uploader.upload(source).scope_count
         except UploadError as error:
             print(error, file=sys.stderr)
             result |= {"status": error.code.name, "reason": error.reason, "field": error.field}
