@@ -91,6 +91,13 @@ func TestAddress(t *testing.T) {
 				},
 			},
 		},
+		"the backend, of a process that says nothing": {
+			cfg: direct,
+			want: addressed{
+				Query:  url.Values{"ddtags": {"host:own,default_env:none,agent_version:1.2"}},
+				Header: map[string]string{"DD-API-KEY": "key", "DD-EVP-ORIGIN": "agent-symdb", "DD-EVP-ORIGIN-VERSION": "1.2"},
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
