@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
@@ -32,34 +33,46 @@ func announced() (testbed.Fault, <-chan struct{}) {
 }
 
 // TestAgedBatch keeps a stream open: what it has sent arrives all the same, but
-// for the newest scope, and the final batch has that one.
+// for the newest scope, and the final batch has that one. The server says how old a
+// batch may grow, or the upload itself.
 func TestAgedBatch(t *testing.T) {
 	t.Parallel()
-	fault, arrived := announced()
-	bed := testbed.New(t, testbed.Options{
-		Configure: func(cfg *server.Config) { cfg.MaxBatchAge = 20 * time.Millisecond },
-		Fault:     fault,
-	})
-	metadata, scopes := testbed.NewMetadata(), testbed.NewSource(70).Functions(3)
-	up, err := testbed.Open(testbed.Context(t), bed.Client, metadata)
-	if err != nil {
-		t.Fatal(err)
+	for name, age := range map[string]struct{ server, own time.Duration }{
+		"the server's":     {server: 20 * time.Millisecond},
+		"the upload's own": {server: time.Hour, own: 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fault, arrived := announced()
+			bed := testbed.New(t, testbed.Options{
+				Configure: func(cfg *server.Config) { cfg.MaxBatchAge = age.server },
+				Fault:     fault,
+			})
+			metadata, scopes := testbed.NewMetadata(), testbed.NewSource(70).Functions(3)
+			if age.own > 0 {
+				metadata.MaxBatchAge = durationpb.New(age.own)
+			}
+			up, err := testbed.Open(testbed.Context(t), bed.Client, metadata)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer up.Cancel()
+			for _, scope := range scopes {
+				if err := up.Send(scope); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wait.Receive(t, arrived, "the aged batch")
+			result, err := up.CloseAndReceive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.BatchCount < 2 {
+				t.Errorf("%d batches, want the aged one and the final one", result.BatchCount)
+			}
+			bed.Intake.RequireDelivered(t, testbed.Summary(result), metadata, scopes)
+		})
 	}
-	defer up.Cancel()
-	for _, scope := range scopes {
-		if err := up.Send(scope); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wait.Receive(t, arrived, "the aged batch")
-	result, err := up.CloseAndReceive()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if result.BatchCount < 2 {
-		t.Errorf("%d batches, want the aged one and the final one", result.BatchCount)
-	}
-	bed.Intake.RequireDelivered(t, testbed.Summary(result), metadata, scopes)
 }
 
 // uploadPart sends one stream of an upload.
