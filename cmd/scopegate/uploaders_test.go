@@ -190,7 +190,7 @@ func stored(t *testing.T, address string) devintake.Upload {
 // known, and scopegate sends the same scopes, and the same metadata, for the same symbols.
 func TestUploaders(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"go", "java", "dotnet", "python", "ruby"} {
+	for _, name := range []string{"go", "java", "dotnet", "python", "ruby", "newer"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := readCapture(t, filepath.Join("testdata", "uploaders", name+".txtar"))
@@ -232,6 +232,9 @@ func TestUploaders(t *testing.T) {
 				"RawBytes", "CompressedBytes", "Violations", "Deviations", "FinalBatchNum", "Complete")); diff != "" {
 				t.Errorf("metadata of scopegate (-theirs +ours):\n%s", diff)
 			}
+			if hasEnd, want := ours.FinalBatchNum > 0, theirs.FinalBatchNum > 0; hasEnd != want {
+				t.Errorf("scopegate sends a final batch: %t, want %t as theirs", hasEnd, want)
+			}
 			got := execute(t, "", "compare", "--intake", "http://"+strictAddress, "http://"+lenientAddress+"/uploads/"+theirs.UploadID, uploadID)
 			if got.code != exitOK || got.stdout != c.sections["equal"] {
 				t.Errorf("compare: %+v, want code %d and %q", got, exitOK, c.sections["equal"])
@@ -264,7 +267,7 @@ func TestIntakePrintsDeviations(t *testing.T) {
 	const id = "0191c1f2-7a1b-7c3d-8e4f-000000000002"
 	want := []string{
 		`batch 1 of ` + id + `, "shop" "1.2" (JAVA)`,
-		"  deviation empty, 10 times", "  deviation event_differs, 1 time", "  deviation key_order, 12 times",
+		"  deviation empty, 9 times", "  deviation event_differs, 1 time", "  deviation key_order, 12 times",
 		"  deviation part_header, 1 time", "  deviation part_order, 1 time",
 		`batch 3 of ` + id + `, "shop" "1.2" (JAVA)`,
 		"  deviation not_compressed, 1 time",
