@@ -19,7 +19,7 @@ const gzipDecoderBytes = 64 << 10
 var errTrailing = errors.New("gzip: bytes after the end of the member")
 
 // gzipCompressor implements [encoding.Compressor]. It compresses at level 1, the most
-// worthwhile by the measurements of docs/tracers.md.
+// worthwhile by the measurements of docs/benchmarks-wire.md.
 type gzipCompressor struct {
 	writers sync.Pool
 	// readers holds a decoder for each core, which is enough because messages are in
