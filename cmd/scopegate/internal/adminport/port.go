@@ -98,10 +98,12 @@ func (p *Port) explain(err error) error {
 			"start \"scopegate serve\" there, or give its --admin-listen as --admin", p.address)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this user may not connect to %s: run this as the server's user", p.address)
-	case strings.Contains(err.Error(), "malformed HTTP"), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return fmt.Errorf("no HTTP at %s: give the server's --admin-listen as --admin, not its --listen", p.address)
 	}
-	return fmt.Errorf("the admin port at %s can't be reached: %w; see --admin", p.address, err)
+	if dialing, ok := errors.AsType[*net.OpError](err); ok && dialing.Op == "dial" {
+		return fmt.Errorf("the admin port at %s can't be reached: %w; see --admin", p.address, dialing.Err)
+	}
+	// net/http has many texts for an answer that is not HTTP, or none.
+	return fmt.Errorf("no HTTP at %s: give the server's --admin-listen as --admin, not its --listen", p.address)
 }
 
 // refusal says what an unexpected HTTP status means, and what to do.
