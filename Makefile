@@ -23,6 +23,9 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint
 GHZ := $(TOOLS)/ghz
 GRPCURL := $(TOOLS)/grpcurl
 
+# Modules of their own, which keep out of scopegate's go.mod what only they need.
+NESTED := deploy integration/toxiproxy
+
 # The race detector needs cgo, and cgo a C compiler with its headers.
 CC_WORKS := [ "$$(go env CGO_ENABLED)" = 1 ] && echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
 
@@ -211,6 +214,7 @@ lint-format: $(GOFUMPT)
 
 lint-go: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) run $(PKG)
+	@for module in $(NESTED); do (set -x; cd "$$module" && $(abspath $(GOLANGCI_LINT)) run); done
 
 lint-proto: $(BUF)
 	$(BUF) lint
@@ -218,7 +222,7 @@ lint-proto: $(BUF)
 
 lint-mod:
 	go mod tidy -diff
-	go -C deploy mod tidy -diff
+	@for module in $(NESTED); do (set -x; go -C "$$module" mod tidy -diff); done
 
 .PHONY: check-generate
 check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ and the tables of settings and metrics are what the code generates

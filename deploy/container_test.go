@@ -142,11 +142,11 @@ func TestHealthCheck(t *testing.T) {
 	if i < 0 {
 		t.Fatalf("the command is %q, want --admin-listen in it", args)
 	}
-	dir, err := os.MkdirTemp("", "") // t.TempDir can be too long for a socket
+	dir, err := os.MkdirTemp("", "") //nolint:usetesting // t.TempDir can be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	args[i+1] = "unix://" + filepath.Join(dir, "admin")
 	args[slices.Index(args, "--listen")+1] = "127.0.0.1:0"
 	_, address := startScopegate(t, args...)

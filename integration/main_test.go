@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "trust intakes:", err)
 		os.Exit(1)
 	}
-	code := leak.Run(m, testbed.ProxyLeaks()...)
+	code := leak.Run(m)
 	forget()
 	testbed.Forget()
 	os.Exit(code)

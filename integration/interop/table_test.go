@@ -18,7 +18,7 @@ var workDir = os.Getenv("SCOPEGATE_INTEROP")
 const skippedCode = 3
 
 func TestMain(m *testing.M) {
-	code := leak.Run(m, testbed.ProxyLeaks()...)
+	code := leak.Run(m)
 	testbed.Forget()
 	if workDir != "" {
 		code = report(code)

@@ -19,12 +19,12 @@ func Verify(m *testing.M) { os.Exit(Run(m)) }
 
 // Run runs a package's tests and returns the exit code. If the tests pass, it is 1 if
 // goroutines that they started do not end.
-func Run(m *testing.M, options ...goleak.Option) (code int) {
+func Run(m *testing.M) (code int) {
 	if code := m.Run(); code != 0 {
 		return code
 	}
 	for deadline := time.Now().Add(patience); ; {
-		err := goleak.Find(options...)
+		err := goleak.Find()
 		if err == nil {
 			return 0
 		}

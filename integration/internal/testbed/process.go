@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,28 +18,8 @@ var Binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("SCOPEGATE_BINARY"); path != "" {
 		return path, nil
 	}
-	dir, err := os.MkdirTemp("", "scopegate-binary-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "scopegate")
-	// #nosec G204 -- a path of our own making
-	build := exec.Command("go", "build", "-o", path, "github.com/scopegate/scopegate/cmd/scopegate")
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, output)
-	}
-	built = dir
-	return path, nil
+	return build("scopegate", ".", "./cmd/scopegate")
 })
-
-var built string
-
-// Forget removes what [Binary] has built.
-func Forget() {
-	if built != "" {
-		_ = os.RemoveAll(built)
-	}
-}
 
 // Process is a process of `scopegate serve`.
 type Process struct {
