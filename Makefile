@@ -24,7 +24,7 @@ GHZ := $(TOOLS)/ghz
 GRPCURL := $(TOOLS)/grpcurl
 
 # Modules of their own, which keep out of scopegate's go.mod what only they need.
-NESTED := deploy integration/toxiproxy
+NESTED := deploy integration/gates integration/toxiproxy
 
 # The race detector needs cgo, and cgo a C compiler with its headers.
 CC_WORKS := [ "$$(go env CGO_ENABLED)" = 1 ] && echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
@@ -65,7 +65,8 @@ demo: build ## Upload the symbols of scopegate's own binary through server and i
 test: ## Run all tests, shuffled, with the race detector (PKG=./server/... for some)
 	@race=-race; \
 	if ! { $(CC_WORKS); }; then race=; echo "race detector: skipped, no C compiler"; fi; \
-	set -x; GORACE="atexit_sleep_ms=0 $${GORACE:-}" go test $$race -shuffle=on -timeout 20m $(PKG)
+	export GORACE="atexit_sleep_ms=0 $${GORACE:-}"; set -x; go test $$race -shuffle=on -timeout 20m $(PKG); \
+	$(if $(filter ./...,$(PKG)),go -C integration/gates test $$race -shuffle=on ./...)
 
 .PHONY: faults
 faults: ## Run the long form of the tests that meet faults, kills and restarts, and print the counts (SCOPEGATE_SEED=N repeats a run)
@@ -193,7 +194,7 @@ EXPERIMENTS ?=
 gates: build corpus ## Check the server's bounds under load, and compare with another commit's (BASE=main REPLICATES=5 EXPERIMENTS=slow)
 	@rm -rf $(GATES)
 	@mkdir -p $(GATES)/base
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/gates ./integration/gates
+	CGO_ENABLED=0 go -C integration/gates build -trimpath -buildvcs=false -o ../../bin/gates .
 	@base=(); \
 	if [ -n '$(BASE)' ]; then \
 		revision="$$(git rev-parse --verify --short '$(BASE)^{commit}')" || exit 2; \
@@ -270,7 +271,7 @@ cross: $(PLATFORMS:%=cross-%) ## Compile all packages, and build the command, fo
 
 $(PLATFORMS:%=cross-%): cross-%:
 	@export GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) CGO_ENABLED=0; set -x; \
-	go list -trimpath -buildvcs=false -export -f '{{.Export}}' ./... >/dev/null; \
+	for module in . $(NESTED); do go -C "$$module" list -trimpath -buildvcs=false -export -f '{{.Export}}' ./... >/dev/null; done; \
 	go build -trimpath -buildvcs=false -o /dev/null ./cmd/scopegate
 
 .PHONY: ci
