@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
@@ -132,7 +132,11 @@ func TestMetrics(t *testing.T) {
 func TestMetricsLint(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{})
-	problems, err := testutil.GatherAndLint(bed.Server.Metrics)
+	families, err := bed.Server.Metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil {
 		t.Fatal(err)
 	}
