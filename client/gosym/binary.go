@@ -168,15 +168,6 @@ type Omissions struct {
 // is empty if that is in the executable itself.
 func (b *Binary) DebugFile() string { return b.debugPath }
 
-// Service returns a name for the program's service: the last element of the main
-// module's path, without a major version, or the file's name if the binary has no build
-// information.
-func (b *Binary) Service() string { return b.module.service }
-
-// Version returns the main module's version or else its revision, with "+dirty" if files
-// were changed. It is empty if the binary has neither.
-func (b *Binary) Version() string { return b.module.version }
-
 // ModulePath returns the path of the main module, or of package main in a binary without
 // a module, such as those of the Go distribution. It is empty if the binary has no build
 // information.

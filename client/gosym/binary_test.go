@@ -20,14 +20,15 @@ import (
 func TestBinaryTellsItsModule(t *testing.T) {
 	t.Parallel()
 	b := open(t, program(t))
-	if got := b.Service(); got != "program" {
-		t.Errorf("Service() = %q, want the module's last element that is no version", got)
+	metadata := b.Metadata()
+	if got := metadata.Service; got != "program" {
+		t.Errorf("service %q, want the module's last element that is no version", got)
 	}
 	if got := b.ModulePath(); got != programModule {
 		t.Errorf("ModulePath() = %q, want %v", got, programModule)
 	}
-	if got := b.Version(); got != "" {
-		t.Errorf("Version() = %q for a build without version control", got)
+	if got := metadata.Version; got != nil {
+		t.Errorf("version %q for a build without version control, want none", *got)
 	}
 	if got := b.GoVersion(); !strings.HasPrefix(got, "go1.") && !strings.HasPrefix(got, "devel") {
 		t.Errorf("GoVersion() = %q, want go1 or devel at its beginning", got)
@@ -278,8 +279,8 @@ func TestOtherSystems(t *testing.T) {
 			if len(total.GetLanguageSpecifics().GetAvailableLineRanges()) == 0 {
 				t.Error("no location lists were read")
 			}
-			if got := b.Service(); got != "program" {
-				t.Errorf("Service() = %q, want %q", got, "program")
+			if got := b.Metadata().Service; got != "program" {
+				t.Errorf("service %q, want %q", got, "program")
 			}
 		})
 	}

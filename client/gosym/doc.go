@@ -2,10 +2,11 @@
 // packages, functions, types with their fields and methods, arguments, local
 // variables and blocks, with the source lines where each can be observed.
 //
-// Start with [Open], then range over [Binary.Packages], which builds one package
-// at a time, so that the scopes of a large program are never in memory together.
-// A Binary holds the uncompressed debug sections, and an index of names and
-// offsets, until [Binary.Close].
+// Start with [Open], or [OpenSelf] in a program that reads itself, then range
+// over [Binary.Packages], which builds one package at a time, so that the scopes
+// of a large program are never in memory together. A Binary holds the
+// uncompressed debug sections, and an index of names and offsets, until
+// [Binary.Close].
 //
 // # How Go becomes scopes
 //

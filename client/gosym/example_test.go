@@ -22,7 +22,7 @@ func ExampleOpen() {
 	}
 	defer b.Close()
 
-	fmt.Println("service", b.Service())
+	fmt.Println("service", b.Metadata().Service)
 	for scope, err := range b.Packages() {
 		if err != nil {
 			log.Fatal(err)

@@ -8,15 +8,20 @@ import (
 	"github.com/scopegate/scopegate/client"
 )
 
-// Language is the language of the metadata of an upload.
-const Language = "go"
+// language is the language of Go's tracers.
+const language = "go"
 
-// Metadata returns what the binary tells about itself: service, version and language, and
-// the tags git.commit.sha and git.repository_url as far as they are known. The repository
-// is known by the path of the main module, if that is on github.com or bitbucket.org. The
-// caller owns the metadata, and may add to it.
+// Metadata returns what the binary tells about itself. The caller owns it, and may add to
+// it.
+//
+//   - Service is the last element of the main module's path, without a major version, or
+//     the file's name if there is no module.
+//   - Version is the main module's version or else its revision, with "+dirty" if files
+//     were changed. It is nil if the binary has neither.
+//   - Tags are git.commit.sha, and git.repository_url if the path of the main module is
+//     on github.com or bitbucket.org.
 func (b *Binary) Metadata() client.Metadata {
-	m := client.Metadata{Service: b.module.service, Language: Language, Tags: slices.Clone(b.module.tags)}
+	m := client.Metadata{Service: b.module.service, Language: language, Tags: slices.Clone(b.module.tags)}
 	if b.module.version != "" {
 		m.Version = new(b.module.version)
 	}

@@ -151,9 +151,15 @@ func printTable(ctx context.Context, w io.Writer, program *gosym.Binary) error {
 
 // describe prints what is known of the program as a whole.
 func describe(w io.Writer, program *gosym.Binary) {
+	metadata := program.Metadata()
+	version := ""
+	if metadata.Version != nil {
+		version = *metadata.Version
+	}
 	for _, line := range [][2]string{
-		{"service", program.Service()},
-		{"version", program.Version()},
+		{"service", metadata.Service},
+		{"version", version},
+		{"tags", strings.Join(metadata.Tags, ", ")},
 		{"main module", program.ModulePath()},
 		{"Go version", program.GoVersion()},
 		{"debug file", program.DebugFile()},
