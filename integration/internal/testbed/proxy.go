@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration/wait"
 )
 
 // Proxy is a proxy of an address that disturbs connections. It is one of toxiproxy's, which
@@ -59,7 +61,11 @@ func (p *Proxy) Cut() {
 // Mend accepts connections again, without toxics.
 func (p *Proxy) Mend() error {
 	proxy := map[string]any{"name": p.address, "listen": p.address, "upstream": p.upstream, "enabled": true}
-	if err := p.call(http.MethodPost, "/proxies", proxy, http.StatusCreated); err != nil {
+	// A proxy that was cut may be about to close its listener.
+	err := wait.Until(p.tb, "the proxy's address to be free",
+		func() error { return p.call(http.MethodPost, "/proxies", proxy, http.StatusCreated) },
+		func(err error) bool { return err == nil || !strings.Contains(err.Error(), "address already in use") })
+	if err != nil {
 		return fmt.Errorf("start proxy: %w", err)
 	}
 	return nil
