@@ -77,6 +77,18 @@ func TestOptionsSelectPackages(t *testing.T) {
 	}
 }
 
+func TestOmitted(t *testing.T) {
+	t.Parallel()
+	all := open(t, program(t))
+	if got := all.Omitted(); got.Packages != 0 || got.Generated == 0 {
+		t.Errorf("of everything: %+v, want no package, and functions that the compiler made", got)
+	}
+	own := open(t, program(t), gosym.WithMainModule())
+	if got, want := own.Omitted().Packages, all.PackageCount()-own.PackageCount(); got < want {
+		t.Errorf("of the main module: %d packages, want at least %d", got, want)
+	}
+}
+
 func TestOpenRefusesSelection(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

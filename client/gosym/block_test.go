@@ -81,3 +81,21 @@ func TestVariablesOfInstances(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// Lines of 0 are unknown.
+func TestBlocksSpread(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ lines, other, want [2]int32 }{
+		{[2]int32{3, 5}, [2]int32{4, 6}, [2]int32{3, 6}},
+		{[2]int32{3, 5}, [2]int32{2, 4}, [2]int32{2, 5}},
+		{[2]int32{3, 5}, [2]int32{0, 0}, [2]int32{3, 5}},
+		{[2]int32{0, 0}, [2]int32{3, 5}, [2]int32{3, 5}},
+		{[2]int32{1, 5}, [2]int32{3, 5}, [2]int32{1, 5}},
+	} {
+		b := &block{first: tt.lines[0], last: tt.lines[1]}
+		b.spread(&block{first: tt.other[0], last: tt.other[1]})
+		if got := [2]int32{b.first, b.last}; got != tt.want {
+			t.Errorf("%v with %v: %v, want %v", tt.lines, tt.other, got, tt.want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package gosym
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -189,6 +190,23 @@ func TestSyntheticProgram(t *testing.T) {
 		if got := b.String(); got != want {
 			t.Errorf("without statements in lines %v: got\n%s\nwant\n%s", poor, got, want)
 		}
+	}
+}
+
+// A function without a line of its own begins at its first code, in that file.
+func TestFunctionWithoutLine(t *testing.T) {
+	t.Parallel()
+	s := synthetic(1)
+	declaration := []byte{0x60, 1, 20} // after the code's address: its length, file and line
+	i := bytes.Index(s.info, declaration)
+	s.info[i+1], s.info[i+2] = 9, 0 // there is no file 9
+	scopes, err := s.scopes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := scopes[0].GetScopes()[0]
+	if got := f.GetStartLine(); f.GetName() != "F" || f.GetSourceFile() != "p.go" || got != 20 {
+		t.Errorf("%s in %s begins in line %d, want F in p.go and 20", f.GetName(), f.GetSourceFile(), got)
 	}
 }
 
