@@ -10,6 +10,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/client/clienttest"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/integration/leak"
 )
 
@@ -51,14 +52,7 @@ func serveOn(t *testing.T, listener net.Listener, handle func(serverStream) erro
 	t.Helper()
 	server := grpc.NewServer(append(options, grpc.StaticStreamWindowSize(64<<10), grpc.StaticConnWindowSize(64<<10))...)
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, database{handle: handle})
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
+	grpctest.ServeOn(t, server, listener)
 }
 
 func dialAny(t *testing.T, targets []string, options ...client.Option) *client.Client {

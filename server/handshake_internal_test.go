@@ -15,6 +15,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
@@ -88,20 +89,11 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 				}),
 			)
 			from := listen(t)
-			served := make(chan error, 1)
-			go func() {
-				open := connlimit.New(connlimit.Limits{Connections: 1}, budget)
-				served <- server.Serve(&grpcwire.Listener{Listener: from, Connections: open, Budget: budget})
-			}()
+			t.Cleanup(func() { requireDrawn(t, budget, 0) })
+			open := connlimit.New(connlimit.Limits{Connections: 1}, budget)
+			grpctest.ServeOn(t, server, &grpcwire.Listener{Listener: from, Connections: open, Budget: budget})
 			read := sync.OnceFunc(func() { close(reads) })
-			t.Cleanup(func() {
-				read()
-				server.Stop()
-				if err := <-served; err != nil {
-					t.Error(err)
-				}
-				requireDrawn(t, budget, 0)
-			})
+			t.Cleanup(read)
 			client := dialSilent(t, from.Addr().String())
 			client.settle(t)
 			before := drawnAtRest(t, budget, 0, writeBytes)

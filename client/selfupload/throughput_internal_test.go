@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,6 +27,7 @@ import (
 
 	"github.com/scopegate/scopegate/client/gosym"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 )
 
 // window is how long the benchmark measures at a time.
@@ -203,21 +203,9 @@ func startLoad(b *testing.B) *atomic.Int64 {
 // a real one runs elsewhere.
 func startSink(b *testing.B) (address string) {
 	b.Helper()
-	l, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
 	sink := grpc.NewServer(grpc.ForceServerCodec(dropping{}))
 	symdbv1.RegisterSymbolDatabaseServiceServer(sink, sinkService{})
-	done := make(chan error, 1)
-	go func() { done <- sink.Serve(l) }()
-	b.Cleanup(func() {
-		sink.Stop()
-		if err := <-done; err != nil {
-			b.Error(err)
-		}
-	})
-	return l.Addr().String()
+	return grpctest.Serve(b, sink)
 }
 
 type sinkService struct {

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"net"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/scopegate/scopegate/integration/grpctest"
 )
 
 // encodings tells of each call how its messages are compressed.
@@ -33,21 +34,10 @@ func (encodings) HandleConn(context.Context, stats.ConnStats) {}
 func TestUploadCompression(t *testing.T) {
 	t.Parallel()
 	seen := make(encodings, 1)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	refuse := func(any, grpc.ServerStream) error { return status.Error(codes.Unimplemented, "no service") }
 	server := grpc.NewServer(grpc.StatsHandler(seen), grpc.UnknownServiceHandler(refuse))
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	upload := []string{"upload", "--server", listener.Addr().String(), "--service", "shop", "--language", "ruby"}
+	address := grpctest.Serve(t, server)
+	upload := []string{"upload", "--server", address, "--service", "shop", "--language", "ruby"}
 	for flag, want := range map[string]string{"none": "", "gzip": "gzip", "zstd": "zstd"} {
 		execute(t, line, append(upload, "--compression", flag, "-")...)
 		if got := <-seen; got != want {

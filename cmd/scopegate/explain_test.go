@@ -22,6 +22,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/integration/pki"
 )
 
@@ -231,19 +232,7 @@ func serveStatus(t *testing.T, st *status.Status) string {
 // serveService serves a service, and returns its address.
 func serveService(t *testing.T, service symdbv1.SymbolDatabaseServiceServer) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	server := grpc.NewServer()
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, service)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return listener.Addr().String()
+	return grpctest.Serve(t, server)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -12,6 +11,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
+	"github.com/scopegate/scopegate/integration/grpctest"
 )
 
 // forgetful loses the first upload, and takes the others.
@@ -44,23 +44,15 @@ func (f *forgetful) UploadScopes(
 // The summary names the upload that is whole, not the one that it was begun as.
 func TestReportNamesTheLastUpload(t *testing.T) {
 	t.Parallel()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	server, f := grpc.NewServer(), &forgetful{}
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, f)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	address := grpctest.Serve(t, server)
 	binary, err := smallBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := execute(t, "", "upload", "--json", "--server", listener.Addr().String(), binary[0])
-	server.Stop()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
+	got := execute(t, "", "upload", "--json", "--server", address, binary[0])
+	server.Stop() // what f holds can be read now
 	var report uploading.Report
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
 		t.Fatalf("%v: %+v, want code %v", err, got, exitOK)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/server"
@@ -232,13 +231,7 @@ func serveUntilDone(
 ) error {
 	serving, servingCtx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
-		serving.Go(func() error {
-			// If ctx is done at once, Shutdown can come before Serve.
-			if err := srv.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
-				return err
-			}
-			return nil
-		})
+		serving.Go(func() error { return srv.Serve(l) })
 	}
 	<-servingCtx.Done()
 	logger.InfoContext(ctx, "stopping", "grace", grace)

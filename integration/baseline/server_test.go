@@ -3,7 +3,6 @@ package baseline_test
 import (
 	"encoding/base64"
 	"math/rand/v2"
-	"net"
 	"net/http/httptest"
 	"testing"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/baseline"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
@@ -25,21 +25,9 @@ func TestUploadIsAccepted(t *testing.T) {
 	}
 	web := httptest.NewServer(in)
 	t.Cleanup(web.Close)
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	srv := grpc.NewServer()
 	symdbv1.RegisterSymbolDatabaseServiceServer(srv, baseline.NewService(web.URL+"/symdb/v1/input"))
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
-	t.Cleanup(func() {
-		srv.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	c, err := client.Dial(listener.Addr().String())
+	c, err := client.Dial(grpctest.Serve(t, srv))
 	if err != nil {
 		t.Fatal(err)
 	}

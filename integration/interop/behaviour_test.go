@@ -1,7 +1,6 @@
 package interop_test
 
 import (
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 )
 
@@ -142,16 +142,7 @@ func (o *overloaded) serve(t *testing.T) (address string, stop func()) {
 	t.Helper()
 	server := grpc.NewServer()
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, o)
-	listener := testbed.Listen(t, "tcp", "127.0.0.1:0")
-	served := make(chan error, 1)
-	go func(l net.Listener) { served <- server.Serve(l) }(listener)
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	return listener.Addr().String(), server.Stop
+	return grpctest.Serve(t, server), server.Stop
 }
 
 // A scope is refused while there are many more to send.

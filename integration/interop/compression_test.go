@@ -12,6 +12,7 @@ import (
 
 	"github.com/scopegate/scopegate/client/compression"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 )
 
@@ -70,12 +71,5 @@ func serveCounted(t *testing.T, listener net.Listener, seen *wire) {
 	takesAll := &overloaded{refused: time.Unix(0, 0)} // as it has refused one already
 	server := grpc.NewServer(grpc.StatsHandler(seen))
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, takesAll)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
+	grpctest.ServeOn(t, server, listener)
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/integration/internal/load"
 	"github.com/scopegate/scopegate/integration/leak"
 	"github.com/scopegate/scopegate/server"
@@ -171,14 +172,7 @@ func (s *scripted) serve(t *testing.T) (address string) {
 	t.Helper()
 	srv := grpc.NewServer()
 	symdbv1.RegisterSymbolDatabaseServiceServer(srv, s)
-	listener := listen(t)
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = srv.Serve(listener) })
-	t.Cleanup(func() {
-		srv.Stop()
-		serving.Wait()
-	})
-	return listener.Addr().String()
+	return grpctest.Serve(t, srv)
 }
 
 // TestRunRepeats: an upload is made again where the server asks for that, and else

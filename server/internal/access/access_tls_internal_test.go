@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/url"
 	"testing"
 
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/integration/pki"
 )
 
@@ -70,13 +70,7 @@ func TestCertificateOverTLS(t *testing.T) {
 				})),
 				grpc.ChainStreamInterceptor(auth.StreamServerInterceptor(authenticate)))
 			symdbv1.RegisterSymbolDatabaseServiceServer(server, symdbv1.UnimplementedSymbolDatabaseServiceServer{})
-			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			served := make(chan error, 1)
-			go func() { served <- server.Serve(listener) }()
-			conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+			conn, err := grpc.NewClient(grpctest.Serve(t, server), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 				Certificates: test.show, RootCAs: ours.Pool(), ServerName: "gate.example.com", MinVersion: tls.VersionTLS13,
 			})))
 			if err != nil {
@@ -90,10 +84,6 @@ func TestCertificateOverTLS(t *testing.T) {
 				t.Errorf("%v, want %v", err, test.want)
 			}
 			_ = conn.Close()
-			server.Stop()
-			if err := <-served; err != nil {
-				t.Error(err)
-			}
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package grpcwire
 
 import (
-	"net"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -11,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/scopegate/scopegate/client/compression"
+	"github.com/scopegate/scopegate/integration/grpctest"
 )
 
 // TestCompressedStreamsAreTold asks gRPC's own stream, which no interface promises
@@ -22,13 +22,7 @@ func TestCompressedStreamsAreTold(t *testing.T) {
 		told <- Compressed(stream.Context())
 		return status.Error(codes.Unimplemented, "only asked")
 	}))
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(listener) }()
-	defer server.Stop()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(grpctest.Serve(t, server), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}

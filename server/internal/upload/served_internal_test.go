@@ -3,7 +3,6 @@ package upload
 import (
 	"context"
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/grpc/tap"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/integration/wait"
 	"github.com/scopegate/scopegate/server/internal/access"
@@ -87,13 +87,7 @@ func serve(t *testing.T, to forwards, change func(*Config)) *served {
 	before := budget.DrawnBytes()
 	server := grpc.NewServer(grpc.ForceServerCodecV2(grpcwire.Codec{Pool: mem.DefaultBufferPool()}), grpc.InTapHandle(s.open))
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, s.Server)
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(grpctest.Serve(t, server), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +101,6 @@ func serve(t *testing.T, to forwards, change func(*Config)) *served {
 		requireLedger(t, &s.Counts)
 		routes.Close()
 		budget.Close()
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
 	})
 	s.client = symdbv1.NewSymbolDatabaseServiceClient(conn)
 	return s
