@@ -19,7 +19,7 @@ func decodeScope(text json.RawMessage) (*symdbv1.Scope, error) {
 	if err := decoder.Decode(&object); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	gatherAdditional(object)
+	gatherAdditional(object, (*symdbv1.Scope)(nil).ProtoReflect().Descriptor())
 	text, err := json.Marshal(object)
 	if err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
@@ -31,29 +31,38 @@ func decodeScope(text json.RawMessage) (*symdbv1.Scope, error) {
 	return scope, nil
 }
 
-var specificsFields = (*symdbv1.LanguageSpecifics)(nil).ProtoReflect().Descriptor().Fields()
-
-// gatherAdditional moves keys of language_specifics that are no fields into the open map,
-// in a scope or symbol and those below it.
-func gatherAdditional(object map[string]any) {
-	if specifics, ok := object["language_specifics"].(map[string]any); ok {
-		additional := make(map[string]any)
-		for key, value := range specifics {
-			if key == "additional" || specificsFields.ByName(protoreflect.Name(key)) == nil {
-				additional[key] = value
-				delete(specifics, key)
-			}
-		}
-		if len(additional) > 0 {
-			specifics["additional"] = additional
+// gatherAdditional moves keys that are no fields of a message into its open map, in an
+// object and those below it.
+func gatherAdditional(object map[string]any, message protoreflect.MessageDescriptor) {
+	fields := message.Fields()
+	isOpen := fields.ByName("additional") != nil
+	additional := make(map[string]any)
+	for key, value := range object {
+		field := fields.ByName(protoreflect.Name(key))
+		switch {
+		case field != nil && !field.IsMap():
+			gatherBelow(value, field.Message())
+		case isOpen:
+			additional[key] = value
+			delete(object, key)
 		}
 	}
-	for _, list := range []string{"symbols", "scopes"} {
-		children, _ := object[list].([]any)
-		for _, child := range children {
-			if child, ok := child.(map[string]any); ok {
-				gatherAdditional(child)
-			}
+	if len(additional) > 0 {
+		object["additional"] = additional
+	}
+}
+
+// gatherBelow calls gatherAdditional for the value of a field, or for its elements.
+func gatherBelow(value any, message protoreflect.MessageDescriptor) {
+	if message == nil {
+		return
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		gatherAdditional(value, message)
+	case []any:
+		for _, element := range value {
+			gatherBelow(element, message)
 		}
 	}
 }

@@ -31,7 +31,14 @@ func scopes() []*symdbv1.Scope {
 					"additional": structpb.NewNumberValue(1.5), "mood": structpb.NewNullValue(),
 				}},
 			}},
-			Scopes: []*symdbv1.Scope{{ScopeType: "METHOD", Name: new("total"), StartLine: 3}},
+			Scopes: []*symdbv1.Scope{{
+				ScopeType: "METHOD", Name: new("total"), StartLine: 3,
+				Symbols: []*symdbv1.Symbol{{
+					Name: new("n"), SymbolType: "ARG",
+					Additional: map[string]*structpb.Value{"unit": structpb.NewStringValue("km")},
+				}},
+			}},
+			Additional: map[string]*structpb.Value{"future": structpb.NewListValue(&structpb.ListValue{})},
 		},
 		{ScopeType: "FILE", Name: new("")},
 	}

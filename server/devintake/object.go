@@ -34,12 +34,12 @@ func (o *otherKeys) add(key []byte) (string, error) {
 // known keys, with the bit 1 << i for the field i.
 func (s *scanner) fields(sh *shape, visit func(*field) error) (seen uint32, err error) {
 	var others otherKeys
-	next := 0
+	next, last := 0, ""
 	err = s.object(func(key []byte) error {
 		i := indexOf(sh.fields, key)
 		if i < 0 {
 			if sh.others != kept {
-				next = len(sh.fields) + 1
+				next, last = max(next, len(sh.fields)-sh.trailing), cut(string(key))
 			}
 			return s.other(sh.others, &others, key)
 		}
@@ -54,11 +54,13 @@ func (s *scanner) fields(sh *shape, visit func(*field) error) (seen uint32, err 
 			return err
 		}
 		if sh.ordered && i < next {
-			if err := s.disordered(sh, next); err != nil {
+			if err := s.deviate(KeyOrder, fmt.Sprintf("is out of order, it belongs before %q", last)); err != nil {
 				return err
 			}
 		}
-		next = max(next, i+1)
+		if i >= next {
+			next, last = i+1, f.name
+		}
 		if err := visit(f); err != nil {
 			return err
 		}
@@ -78,14 +80,6 @@ func indexOf(table []field, key []byte) int {
 		}
 	}
 	return -1
-}
-
-// disordered reports that a field comes after the field next-1, or after unknown keys.
-func (s *scanner) disordered(sh *shape, next int) error {
-	if next > len(sh.fields) {
-		return s.deviate(KeyOrder, "is out of order")
-	}
-	return s.deviate(KeyOrder, fmt.Sprintf("is out of order, it belongs before %q", sh.fields[next-1].name))
 }
 
 // null consumes a null that stands for an absent key, and reports whether there was one.

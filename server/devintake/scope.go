@@ -41,10 +41,12 @@ const (
 // shape is the keys that an object may have.
 type shape struct {
 	fields []field
-	// ordered is set if the keys come in the order of fields, and others after them. Those that
-	// are kept may come anywhere.
+	// ordered is set if the keys come in the order of fields.
 	ordered bool
 	others  openness
+	// trailing is how many of the fields come after other keys if the keys are ordered. Keys
+	// that are kept may come anywhere.
+	trailing int
 }
 
 // field is a key that an object may have.
@@ -56,7 +58,7 @@ type field struct {
 	full bool
 }
 
-var scopeShape = &shape{ordered: true, others: noted, fields: []field{
+var scopeShape = &shape{ordered: true, others: noted, trailing: 2, fields: []field{
 	{name: "scope_type", kind: kindName, presence: required},
 	{name: "name", kind: kindString},
 	{name: "source_file", kind: kindString},

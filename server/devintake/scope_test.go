@@ -17,6 +17,7 @@ var wellFormed = map[string]string{
 	"ruby":   `{"scope_type":"FILE","name":"f.rb","start_line":0,"end_line":0,"language_specifics":{"arity":-2,"visibility":"private","method_type":"class","function_type":"f","included_modules":["A"],"prepended_modules":["B"]}}`,
 	"open":   `{"scope_type":"x","start_line":0,"end_line":0,"language_specifics":{"new":[1,-2.5e+3,{"a":null,"b":[true,false]},"\"\\\/\b\f\n\r\t"],"other":{}}}`,
 	"more":   `{"scope_type":"x","start_line":0,"end_line":0,"symbols":[{"name":"x","type":null,"symbol_type":"field","new":[null]}],"a":1,"b":{"c":[]}}`,
+	"server": `{"scope_type":"x","start_line":0,"end_line":0,"a":1,"b":{},"symbols":[{"name":"x","type":null,"symbol_type":"field"}],"scopes":[{"scope_type":"y","start_line":0,"end_line":0}]}`,
 	"empty":  `{"scope_type":"x","start_line":0,"end_line":0,"has_injectible_lines":false,"language_specifics":{}}`,
 }
 
@@ -58,7 +59,8 @@ func TestMalformedScopes(t *testing.T) {
 		{"specifics null", head + lines + `,"language_specifics":null}`, `language_specifics: is null`},
 		{"no symbols", head + lines + `,"symbols":[]}`, `scopes[0].symbols: is empty`},
 		{"no scopes", head + lines + `,"scopes":[]}`, `scopes[0].scopes: is empty`},
-		{"after unknown", head + `"extra":1,` + lines + `}`, `scopes[0].start_line: is out of order`},
+		{"after unknown", head + `"extra":1,` + lines + `}`, `scopes[0].start_line: is out of order, it belongs before "extra"`},
+		{"late specifics", head + lines + `,"extra":1,"language_specifics":{}}`, `language_specifics: is out of order, it belongs before "extra"`},
 		{"null start", head + `"start_line":null,"end_line":0}`, `scopes[0].start_line: want an integer, not null`},
 		{"unknown in a range", head + lines + `,"injectible_lines":[{"start":1,"end":2,"x":3}]}`, `injectible_lines[0]: unknown key "x"`},
 		{"unknown twice", head + lines + `,"extra":1,"extra":2}`, `scopes[0]: the key "extra" occurs twice`},

@@ -1,6 +1,10 @@
 package testbed
 
 import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
+
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -22,6 +26,7 @@ func ScopeJSON(scope *symdbv1.Scope) any {
 	specifics(o, scope.GetLanguageSpecifics())
 	list(o, "symbols", scope.GetSymbols(), symbolJSON)
 	list(o, "scopes", scope.GetScopes(), ScopeJSON)
+	unreserved(o, scope, scope.GetAdditional())
 	return o
 }
 
@@ -30,7 +35,18 @@ func symbolJSON(symbol *symdbv1.Symbol) any {
 	present(o, "type", symbol.Type)
 	number(o, "line", symbol.Line)
 	specifics(o, symbol.GetLanguageSpecifics())
+	unreserved(o, symbol, symbol.GetAdditional())
 	return o
+}
+
+// unreserved adds the keys of an open map that no field of the message has.
+func unreserved(o object, message proto.Message, additional map[string]*structpb.Value) {
+	fields := message.ProtoReflect().Descriptor().Fields()
+	for key, value := range additional {
+		if fields.ByName(protoreflect.Name(key)) == nil {
+			o[key] = value.AsInterface()
+		}
+	}
 }
 
 func lineRangeJSON(r *symdbv1.LineRange) any {

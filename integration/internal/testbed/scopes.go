@@ -96,6 +96,9 @@ func (s *Source) Function() *symdbv1.Scope {
 	for range 6 + s.random.IntN(6) {
 		scope.Symbols = append(scope.Symbols, s.symbol(start))
 	}
+	if s.random.IntN(4) == 0 {
+		scope.Additional = s.additional("scope_type", "symbols", "scopes")
+	}
 	if s.chance() {
 		scope.Scopes = append(scope.Scopes, &symdbv1.Scope{
 			ScopeType: "local", StartLine: start, EndLine: 2147483647, Symbols: []*symdbv1.Symbol{s.symbol(start)},
@@ -167,7 +170,20 @@ func (s *Source) symbol(start int32) *symdbv1.Symbol {
 			AvailableLineRanges: []*symdbv1.LineRange{s.lines(start), s.lines(start)},
 		}
 	}
+	if s.random.IntN(8) == 0 {
+		symbol.Additional = s.additional("name", "type")
+	}
 	return symbol
+}
+
+// additional returns an open map that also has keys which fields have.
+func (s *Source) additional(fields ...string) map[string]*structpb.Value {
+	return map[string]*structpb.Value{
+		pick(s, fields): structpb.NewStringValue("is left out"),
+		pick(s, awkward): structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{
+			structpb.NewNumberValue(s.random.NormFloat64()), structpb.NewStringValue(pick(s, awkward)),
+		}}),
+	}
 }
 
 func (s *Source) specifics(name string) *symdbv1.LanguageSpecifics {

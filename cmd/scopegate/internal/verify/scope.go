@@ -7,6 +7,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // Object returns the JSON object of a scope, a symbol, or a part of one. Integers are a
@@ -36,8 +38,10 @@ func object(message protoreflect.Message) map[string]any {
 	if open, ok := message.Interface().(interface {
 		GetAdditional() map[string]*structpb.Value
 	}); ok {
+		_, isSpecifics := message.Interface().(*symdbv1.LanguageSpecifics)
 		for key, value := range open.GetAdditional() {
-			if _, typed := out[key]; !typed {
+			_, isWritten := out[key]
+			if isReserved := !isSpecifics && fields.ByName(protoreflect.Name(key)) != nil; !isWritten && !isReserved {
 				out[key] = value.AsInterface()
 			}
 		}

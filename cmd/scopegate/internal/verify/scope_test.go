@@ -27,18 +27,22 @@ func scope() *symdbv1.Scope {
 		},
 		Symbols: []*symdbv1.Symbol{
 			{Name: new("x"), SymbolType: "FIELD"},
-			{Name: new("y"), Type: new(""), SymbolType: "ARG", Line: new(int32(0))},
+			{
+				Name: new("y"), Type: new(""), SymbolType: "ARG", Line: new(int32(0)),
+				Additional: map[string]*structpb.Value{"unit": structpb.NewStringValue("km"), "line": structpb.NewNumberValue(3)},
+			},
 		},
-		Scopes: []*symdbv1.Scope{{ScopeType: "METHOD", LanguageSpecifics: &symdbv1.LanguageSpecifics{}}},
+		Additional: map[string]*structpb.Value{"future": structpb.NewNullValue(), "source_file": structpb.NewStringValue("left out")},
+		Scopes:     []*symdbv1.Scope{{ScopeType: "METHOD", LanguageSpecifics: &symdbv1.LanguageSpecifics{}}},
 	}
 }
 
 func TestObject(t *testing.T) {
 	t.Parallel()
-	const want = `{"end_line":7,"language_specifics":{"arity":0,"available_line_ranges":[{"end":0,"start":1}],` +
+	const want = `{"end_line":7,"future":null,"language_specifics":{"arity":0,"available_line_ranges":[{"end":0,"start":1}],` +
 		`"depth":1.5,"sealed":false},"name":"","scope_type":"CLASS",` +
 		`"scopes":[{"end_line":0,"language_specifics":{},"scope_type":"METHOD","start_line":0}],"start_line":0,` +
-		`"symbols":[{"name":"x","symbol_type":"FIELD","type":null},{"line":0,"name":"y","symbol_type":"ARG","type":""}]}`
+		`"symbols":[{"name":"x","symbol_type":"FIELD","type":null},{"line":0,"name":"y","symbol_type":"ARG","type":"","unit":"km"}]}`
 	got, err := json.Marshal(verify.Object(scope()))
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
