@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,10 +29,7 @@ func (c *Client) addressOf(from Caller, h *batch.Header) address {
 		password, _ := user.Password()
 		(&http.Request{Header: to.header}).SetBasicAuth(user.Username(), password)
 	}
-	own := c.config.AdditionalTags
-	if from.AdditionalTags != "" {
-		own = from.AdditionalTags
-	}
+	own := cmp.Or(from.AdditionalTags, c.config.AdditionalTags)
 	set("X-Datadog-Additional-Tags", mergeTags(own, h.Tags))
 	if !c.direct() {
 		set("Datadog-Container-ID", h.ContainerID)

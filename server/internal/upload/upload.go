@@ -115,40 +115,39 @@ func (u *upload) consumeScopes() error {
 }
 
 // consumeAtOnce adds each scope as it arrives. No batch of the stream is final.
-func (u *upload) consumeAtOnce(scope transcode.Checked) (err error) {
-	for err == nil {
-		if err = u.add(scope); err == nil && u.batches.Full() {
-			err = u.sealAndPost(false)
-		}
+func (u *upload) consumeAtOnce(scope transcode.Checked) error {
+	for {
+		err := u.addAndPost(scope)
 		u.receiver.release()
-		if err == nil {
-			scope, err = u.receive()
+		if err != nil {
+			return err
+		}
+		scope, err = u.receive()
+		switch {
+		case errors.Is(err, io.EOF):
+			return u.finish()
+		case err != nil:
+			return err
 		}
 	}
-	if errors.Is(err, io.EOF) {
-		return u.finish(func() error { return nil })
-	}
-	return err
 }
 
 // consumeHolding holds the newest scope back until the next one or the end of the stream
 // arrives, so that the final batch always has a scope.
-func (u *upload) consumeHolding(held transcode.Checked) (err error) {
-	for err == nil {
-		var next transcode.Checked
-		next, err = u.receive()
-		if err == nil {
-			err = u.add(held)
-			held = next
+func (u *upload) consumeHolding(held transcode.Checked) error {
+	for {
+		next, err := u.receive()
+		switch {
+		case errors.Is(err, io.EOF):
+			return u.finish(held)
+		case err != nil:
+			return err
 		}
-		if err == nil && u.batches.Full() {
-			err = u.sealAndPost(false)
+		if err := u.addAndPost(held); err != nil {
+			return err
 		}
+		held = next
 	}
-	if errors.Is(err, io.EOF) {
-		return u.finish(func() error { return u.add(held) })
-	}
-	return err
 }
 
 // events is the event loop. Until the stream ends it handles everything that can happen
@@ -265,10 +264,21 @@ func (u *upload) add(scope transcode.Checked) error {
 	return nil
 }
 
-// complete adds the rest of the last batch, and compresses the batch. Few uploads do so at a
+// addAndPost puts a scope into the open batch, and starts to post the batch if it is full.
+func (u *upload) addAndPost(scope transcode.Checked) error {
+	if err := u.add(scope); err != nil {
+		return err
+	}
+	if u.batches.Full() {
+		return u.sealAndPost(false)
+	}
+	return nil
+}
+
+// complete adds the rest to the last batch, and compresses the batch. Few uploads do so at a
 // time: when thousands of quiet ones end together, their batches must not all be unpacked
 // before the first is compressed.
-func (u *upload) complete(addRest func() error) error {
+func (u *upload) complete(rest []transcode.Checked) error {
 	places := u.server.completing
 	err := u.waiting(Finishing, func() error {
 		select {
@@ -282,8 +292,10 @@ func (u *upload) complete(addRest func() error) error {
 		return err
 	}
 	defer func() { <-places }()
-	if err := addRest(); err != nil {
-		return err
+	for _, scope := range rest {
+		if err := u.add(scope); err != nil {
+			return err
+		}
 	}
 	if err := u.resume(); err != nil {
 		return u.endEarly(err)
@@ -333,13 +345,13 @@ func (u *upload) sealAndPost(last bool) error {
 	return nil
 }
 
-// finish adds the rest of the last batch, forwards the batch and waits until the intake has
+// finish adds the rest to the last batch, forwards the batch and waits until the intake has
 // accepted it. It fails if the client's credential was revoked meanwhile.
-func (u *upload) finish(addRest func() error) error {
+func (u *upload) finish(rest ...transcode.Checked) error {
 	if err := u.server.Access.Revoked(u.grant); err != nil {
 		return u.endEarly(err)
 	}
-	if err := u.complete(addRest); err != nil {
+	if err := u.complete(rest); err != nil {
 		return err
 	}
 	if !u.batches.Empty() {
