@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/scopegate/scopegate/client/internal/pause"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -177,7 +178,7 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 		return d.describe(err)
 	}
 	d.settings.reportRetry(ctx, event)
-	if pause(ctx, event.Wait) != nil {
+	if pause.For(ctx, event.Wait) != nil {
 		return receivedError(ctx, "wait for the next attempt", ctx.Err())
 	}
 	return nil

@@ -110,18 +110,6 @@ func (b backoffRange) draw(failureCount int) time.Duration {
 	return rand.N(limit + 1) //nolint:gosec // it is not secret
 }
 
-// pause waits. It returns the cause of ctx if that is done first.
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // endsBefore reports whether ctx will be done within the wait.
 func endsBefore(ctx context.Context, wait time.Duration) bool {
 	deadline, ok := ctx.Deadline()

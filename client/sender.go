@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/scopegate/scopegate/client/internal/pause"
 )
 
 // sender is the goroutine of an [Uploader]. It sends one stream at a time, until the
@@ -241,7 +243,7 @@ func (s *sender) pause(
 	case <-timer.C:
 		return false, nil
 	case <-closing:
-		return true, pause(ctx, asked-time.Since(began))
+		return true, pause.For(ctx, asked-time.Since(began))
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}

@@ -3,6 +3,8 @@ package selfupload
 import (
 	"context"
 	"time"
+
+	"github.com/scopegate/scopegate/client/internal/pause"
 )
 
 const (
@@ -37,8 +39,8 @@ func (p *pacer) pass() error {
 	if p.worked < slice {
 		return nil
 	}
-	pause := time.Duration(float64(p.worked) * (1 - p.share) / p.share)
-	if err := rest(p.ctx, pause); err != nil {
+	rest := time.Duration(float64(p.worked) * (1 - p.share) / p.share)
+	if err := pause.For(p.ctx, rest); err != nil {
 		return err
 	}
 	p.worked, p.last = 0, time.Now()

@@ -26,6 +26,7 @@ import (
 
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/client/gosym"
+	"github.com/scopegate/scopegate/client/internal/pause"
 )
 
 // Upload is an upload of this program's own symbols.
@@ -97,7 +98,7 @@ func (u *Upload) Err() error {
 func (s *settings) repeat(ctx context.Context, attempt func(context.Context) (client.Result, error)) (client.Result, error) {
 	wait := random(s.maxDelay)
 	for limit := s.backoff.first; ; limit = min(2*limit, s.backoff.most) {
-		if err := rest(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return client.Result{}, fmt.Errorf("self upload: %w", err)
 		}
 		result, err := recovering(ctx, attempt)
@@ -167,16 +168,4 @@ func (s *settings) report(ctx context.Context, result client.Result, err error) 
 // random returns a random time of at most limit.
 func random(limit time.Duration) time.Duration {
 	return rand.N(limit + 1) //nolint:gosec // it is not secret
-}
-
-// rest returns nil after d, or the cause of the context's end as soon as that is done.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
