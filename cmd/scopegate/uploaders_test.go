@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/gziptest"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
@@ -77,7 +76,7 @@ func (c *captured) addBatch(t *testing.T, parts []string) {
 		if strings.Contains(header, `name="file"`) {
 			c.envelopes = append(c.envelopes, body)
 			if strings.Contains(header, `.gz"`) {
-				body = compressed(t, body)
+				body = string(gziptest.Compress(t, body))
 			}
 			size = len(body)
 		}
@@ -91,19 +90,6 @@ func (c *captured) addBatch(t *testing.T, parts []string) {
 		fmt.Fprintf(&batch, "--XX\r\n%s\r\n\r\n%s\r\n", headers[i], body)
 	}
 	c.batches = append(c.batches, batch.String()+"--XX--\r\n")
-}
-
-func compressed(t *testing.T, text string) string {
-	t.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := io.WriteString(w, text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
 }
 
 // post sends the batches to an intake, as the uploader does.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scopegate/scopegate/integration/gziptest"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
@@ -22,7 +23,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 	req := batchRequest(uploadID, 1, true, strings.Repeat(wellFormed["go"]+",", 10_000)+goodScope)
 	in := newIntake(b, devintake.Options{})
 	b.SetBytes(int64(len(req.envelope)))
-	req.gzip = gzipped(b, req.envelope)
+	req.gzip = gziptest.Compress(b, req.envelope)
 	for b.Loop() {
 		if rec := req.send(b, in); rec.Code != http.StatusAccepted {
 			b.Fatal(rec.Body)

@@ -1,8 +1,6 @@
 package devintake_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/scopegate/scopegate/integration/gziptest"
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
@@ -60,24 +59,11 @@ func batchRequest(id string, num int, final bool, scopes ...string) *request {
 	}
 }
 
-func gzipped(tb testing.TB, text string) []byte {
-	tb.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write([]byte(text)); err != nil {
-		tb.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	return out.Bytes()
-}
-
 func (r *request) build(tb testing.TB) *http.Request {
 	tb.Helper()
 	file := r.gzip
 	if file == nil {
-		file = gzipped(tb, r.envelope)
+		file = gziptest.Compress(tb, r.envelope)
 	}
 	size := len(file)
 	if r.attachmentBytes != 0 {
@@ -140,7 +126,7 @@ func TestAccepts(t *testing.T) {
 		Path: "/symdb/v1/input", UploadID: uploadID, RuntimeID: "r-1",
 		Service: "shop", Env: "prod", Version: "1.2", Language: "go",
 		BatchNum: 1, Final: true, ScopeCount: 1,
-		RawBytes: int64(len(req.envelope)), CompressedBytes: int64(len(gzipped(t, req.envelope))),
+		RawBytes: int64(len(req.envelope)), CompressedBytes: int64(len(gziptest.Compress(t, req.envelope))),
 	}
 	if diff := cmp.Diff([]devintake.Receipt{want}, receipts); diff != "" {
 		t.Errorf("receipts (-want +got):\n%s", diff)
@@ -213,7 +199,7 @@ func TestRefuses(t *testing.T) {
 		return func(r *request) { r.body = build }
 	}
 	zip := func(change func([]byte) []byte) func(*request) {
-		return func(r *request) { r.gzip = change(gzipped(t, r.envelope)) }
+		return func(r *request) { r.gzip = change(gziptest.Compress(t, r.envelope)) }
 	}
 	direct := func(without, value string) func(*request) {
 		return func(r *request) {

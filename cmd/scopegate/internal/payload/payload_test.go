@@ -2,7 +2,6 @@ package payload_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/payload"
+	"github.com/scopegate/scopegate/integration/gziptest"
 )
 
 const (
@@ -24,19 +24,6 @@ const (
 	scopeB   = `{"scope_type":"FILE","name":"b"}`
 	envelope = `{"service":"shop","language":"ruby","scopes":[` + scopeA + `,` + scopeB + `],"upload_id":"x","batch_num":1,"final":false}`
 )
-
-func compress(t *testing.T, text string) string {
-	t.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := io.WriteString(w, text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
-}
 
 // read returns the names of the scopes in a text.
 func read(text string) ([]string, error) {
@@ -62,8 +49,8 @@ func TestRead(t *testing.T) {
 		"null scopes":          {`{"service":"shop","scopes":null}`, nil},
 		"null scopes first":    {`{"scopes":null,"service":"shop"}`, nil},
 		"printed":              {"\ufeff" + strings.ReplaceAll(envelope, ",", ",\r\n  "), []string{"a", "b"}},
-		"gzip":                 {compress(t, envelope), []string{"a", "b"}},
-		"gzip twice":           {compress(t, scopeA) + compress(t, scopeB), []string{"a", "b"}},
+		"gzip":                 {string(gziptest.Compress(t, envelope)), []string{"a", "b"}},
+		"gzip twice":           {string(gziptest.Compress(t, scopeA)) + string(gziptest.Compress(t, scopeB)), []string{"a", "b"}},
 		"scope with a service": {`{"scope_type":"FILE","name":"a","service":"shop","scopes":[` + scopeB + `]}`, []string{"a"}},
 		"scopes of a scope":    {`{"scopes":[` + scopeB + `],"name":"a","scope_type":"FILE"}`, []string{"a"}},
 	} {
@@ -94,10 +81,10 @@ func TestReadRefuses(t *testing.T) {
 		`{"service":"a","service":"b"}`:         `the key "service" occurs twice`,
 		`{"service":"a","scopes":[],"scopes":1`: `the key "scopes" occurs twice`,
 		`{"service":"a","scopes":[],"scope_type":"FILE"}`: "a scope with a service",
-		envelope[:40]:                        "unexpected EOF",
-		envelope[:60]:                        "unexpected EOF",
-		envelope[:len(envelope)-1]:           "unexpected EOF",
-		compress(t, envelope)[:50]:           "unexpected EOF",
+		envelope[:40]:              "unexpected EOF",
+		envelope[:60]:              "unexpected EOF",
+		envelope[:len(envelope)-1]: "unexpected EOF",
+		string(gziptest.Compress(t, envelope))[:50]: "unexpected EOF",
 		"\x1f\x8b":                           "decompress: unexpected EOF",
 		"\xff\xfe{\x00":                      "the text is UTF-16",
 		`{"service":"a","scopes":[` + scopeA: "unexpected EOF",
@@ -154,7 +141,7 @@ func intake(t *testing.T) string {
 		_, _ = io.WriteString(w, `{"upload_id":"`+uploadID+`","batches":[{"batch_num":1},{"batch_num":3}]}`)
 	})
 	mux.HandleFunc("GET /uploads/"+uploadID+"/batches/1", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, compress(t, envelope))
+		_, _ = w.Write(gziptest.Compress(t, envelope))
 	})
 	mux.HandleFunc("GET /uploads/"+uploadID+"/batches/3", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, envelope)
@@ -167,7 +154,7 @@ func intake(t *testing.T) string {
 func TestFind(t *testing.T) {
 	t.Parallel()
 	dir := write(t, map[string]string{
-		"10.json": scopeB, "2.json.gz": compress(t, envelope), "2.event.json": "no", "2.request.json": "no", "more.ndjson": scopeA, "x.txt": "no",
+		"10.json": scopeB, "2.json.gz": string(gziptest.Compress(t, envelope)), "2.event.json": "no", "2.request.json": "no", "more.ndjson": scopeA, "x.txt": "no",
 	})
 	address := intake(t)
 	twice := []string{"a", "b", "a", "b"}

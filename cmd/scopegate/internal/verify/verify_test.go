@@ -2,7 +2,6 @@ package verify_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/verify"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/integration/gziptest"
 )
 
 var metadata = client.Metadata{
@@ -70,19 +70,6 @@ func event(batchNum int, final bool, attachmentBytes int) string {
 		`"type":"symdb","uploadId":"id","batchNum":%d,"final":%t,"attachmentSize":%d}`, batchNum, final, attachmentBytes)
 }
 
-func compress(t *testing.T, text string) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := io.WriteString(w, text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
-
 func opened(file []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(file)), nil }
 }
@@ -91,7 +78,7 @@ func batches(t *testing.T, envelopes ...string) []verify.Batch {
 	t.Helper()
 	out := make([]verify.Batch, len(envelopes))
 	for i, text := range envelopes {
-		file := compress(t, text)
+		file := gziptest.Compress(t, text)
 		out[i] = verify.Batch{Event: []byte(event(i+1, i == len(envelopes)-1, len(file))), Open: opened(file)}
 	}
 	return out
@@ -107,7 +94,7 @@ func TestUploadWhole(t *testing.T) {
 	}
 	want := verify.Result{
 		ScopeCount: 2, PartCount: 2, BatchCount: 1,
-		RawBytes: int64(len(text)), CompressedBytes: int64(len(compress(t, text))),
+		RawBytes: int64(len(text)), CompressedBytes: int64(len(gziptest.Compress(t, text))),
 	}
 	if result != want {
 		t.Errorf("got %+v, want %+v", result, want)
@@ -215,7 +202,7 @@ func TestUploadFindsDifferences(t *testing.T) {
 
 func TestUploadChecksFileAndEvent(t *testing.T) {
 	t.Parallel()
-	file := compress(t, envelope(t, 1, true, sent()...))
+	file := gziptest.Compress(t, envelope(t, 1, true, sent()...))
 	twice := append(bytes.Clone(file), file...)
 	for name, test := range map[string]struct {
 		batch verify.Batch
