@@ -34,11 +34,11 @@ const (
 type language struct {
 	name   string
 	golden string
-	// steady tells that it can also upload bit by bit.
+	// steady reports whether it can also upload bit by bit.
 	steady bool
-	// openEnded tells that it can also upload without an end.
+	// openEnded reports whether it can also upload without an end.
 	openEnded bool
-	// compresses tells that it can compress messages.
+	// compresses reports whether it can compress messages.
 	compresses bool
 }
 

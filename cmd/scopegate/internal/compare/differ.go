@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // Change is a place where two JSON values differ, and what is there, as JSON that may be shortened.
@@ -67,16 +69,10 @@ func arrayChanges(dst []Change, path string, a, b []any) []Change {
 		dst = changes(dst, path+"["+strconv.Itoa(i)+"]", a[i], b[i])
 	}
 	if len(a) != len(b) {
-		dst = append(dst, Change{Path: path, A: elements(len(a)), B: elements(len(b))})
+		count := func(of []any) string { return settings.FormatCount(int64(len(of)), "element") }
+		dst = append(dst, Change{Path: path, A: count(a), B: count(b)})
 	}
 	return dst
-}
-
-func elements(n int) string {
-	if n == 1 {
-		return "1 element"
-	}
-	return strconv.Itoa(n) + " elements"
 }
 
 const maxShownBytes = 80
