@@ -125,7 +125,8 @@ func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // where no time passes meanwhile
 		const limit, writers, each = 50, 8, 100
-		handler := sampling.New(&counting{}, limit)
+		var seen tally
+		handler := sampling.New(&counting{seen: &seen}, limit)
 		log := slog.New(handler)
 		var all sync.WaitGroup
 		for range writers {
@@ -145,25 +146,28 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
-// seen is what all handlers of TestConcurrent have got.
-var seen struct {
+// tally counts the lines that handlers got, and those that they were told were left out.
+type tally struct {
 	mu          sync.Mutex
 	lines, left int
 }
 
-type counting struct{ attrs, groups int }
+type counting struct {
+	seen          *tally
+	attrs, groups int
+}
 
 func (c *counting) Enabled(context.Context, slog.Level) bool { return true }
 
 func (c *counting) Handle(_ context.Context, record slog.Record) error {
-	seen.mu.Lock()
-	defer seen.mu.Unlock()
+	c.seen.mu.Lock()
+	defer c.seen.mu.Unlock()
 	if record.Message == "line" && c.attrs == 1 && c.groups == 1 {
-		seen.lines++
+		c.seen.lines++
 	}
 	record.Attrs(func(a slog.Attr) bool {
 		if a.Key == "count" {
-			seen.left += int(a.Value.Int64())
+			c.seen.left += int(a.Value.Int64())
 		}
 		return true
 	})
@@ -171,9 +175,9 @@ func (c *counting) Handle(_ context.Context, record slog.Record) error {
 }
 
 func (c *counting) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &counting{attrs: c.attrs + len(attrs), groups: c.groups}
+	return &counting{seen: c.seen, attrs: c.attrs + len(attrs), groups: c.groups}
 }
 
 func (c *counting) WithGroup(string) slog.Handler {
-	return &counting{attrs: c.attrs, groups: c.groups + 1}
+	return &counting{seen: c.seen, attrs: c.attrs, groups: c.groups + 1}
 }
