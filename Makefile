@@ -106,6 +106,12 @@ stuck: ## Have the intake answer nothing for a while, with 2,000 uploads open (S
 		|| { grep -E '^ *--- FAIL|_test.go:' $(TMP)/stuck.log | tail -60; echo "log: $(TMP)/stuck.log"; exit 1; }
 	@grep -E 'uploads whole|^(ok|PASS)' $(TMP)/stuck.log
 
+FLEET ?= 100000
+
+.PHONY: fleet
+fleet: ## Simulate a fleet that starts at once and sends more than the intake takes, on a clock that only moves when all wait (FLEET=100000)
+	@SCOPEGATE_FLEET=$(FLEET) go test -count=1 -v -timeout 60m -run '^TestFleet$$' ./server/ | grep -vE '^(===|PASS)'
+
 FUZZ ?= ^Fuzz
 FUZZTIME ?= 10s
 

@@ -54,6 +54,7 @@ type Server struct {
 	door         *door
 	metrics      *metrics
 	tracing      trace.TracerProvider // nil: no spans
+	dial         dialFunc             // to intakes; nil for the network
 	activity     *admin.Recorder
 	page         statusPage
 	health       *health.Server
@@ -84,7 +85,10 @@ type collaborators struct {
 	registry prometheus.Registerer
 	version  string
 	tracing  trace.TracerProvider
+	dial     dialFunc // to intakes; nil for the network
 }
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // WithRegistry registers the server's metrics with r. Each server needs its own
 // registry. By default no registry has the metrics.
@@ -123,7 +127,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	}
 	s := &Server{
 		config: &cfg, logger: logger, limitedLog: logs.NewLimiter(logger),
-		version: with.version, started: time.Now(), tracing: with.tracing,
+		version: with.version, started: time.Now(), tracing: with.tracing, dial: with.dial,
 		compressors: pool, certificates: kept,
 		metrics: newMetrics(with.registry), activity: admin.NewRecorder(time.Now()), health: health.NewServer(),
 		closeTime: closeTime, giveUpTime: ShutdownOverrun, stopping: make(chan struct{}), ended: make(chan struct{}),

@@ -47,5 +47,8 @@ func (s *Server) intakeOptions(attempted func(intake.Attempt)) []intake.Option {
 	if s.tracing != nil {
 		options = append(options, intake.Traced(s.tracing))
 	}
+	if s.dial != nil {
+		options = append(options, intake.DialWith(s.dial))
+	}
 	return options
 }

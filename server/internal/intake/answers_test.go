@@ -21,14 +21,14 @@ import (
 // have ended.
 func piped(client *intake.Client, handle func(net.Conn)) *sync.WaitGroup {
 	var handling sync.WaitGroup
-	client.SetDial(func(context.Context, string, string) (net.Conn, error) {
+	intake.DialWith(func(context.Context, string, string) (net.Conn, error) {
 		here, there := net.Pipe()
 		handling.Go(func() {
 			defer there.Close()
 			handle(there)
 		})
 		return here, nil
-	})
+	})(client)
 	return &handling
 }
 

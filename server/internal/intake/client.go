@@ -1,8 +1,10 @@
 package intake
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -81,6 +83,11 @@ type Option func(*Client)
 // The goroutines that forward call it, so it must be safe for concurrent use and must
 // not block.
 func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = f } }
+
+// DialWith has connections to the intake come from dial.
+func DialWith(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(c *Client) { c.dial = dial }
+}
 
 // New returns a client. It does not contact the intake. It returns an error if the URL or
 // the URL of a proxy is invalid. The caller must have checked the other settings.

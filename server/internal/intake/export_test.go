@@ -1,19 +1,12 @@
 package intake
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/url"
 )
 
 // SetTransport has the client's requests go through rt.
 func (c *Client) SetTransport(rt http.RoundTripper) { c.transport = rt }
-
-// SetDial has the client's connections come from dial.
-func (c *Client) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
-	c.dial = dial
-}
 
 // SetProxy has the client's requests go through a proxy.
 func (c *Client) SetProxy(proxy *url.URL) { c.proxy = proxy }

@@ -280,13 +280,14 @@ func TestRetryAfterOfTheLastAnswer(t *testing.T) {
 func TestCancelledDialKeepsNoConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := newClient(t, intake.Config{URL: "http://intake.test", PostTimeout: time.Hour, MaxConnections: 1})
 		dials := make(chan time.Time, 2)
-		client.SetDial(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			dials <- time.Now()
 			<-ctx.Done()
 			return nil, ctx.Err()
-		})
+		}
+		config := intake.Config{URL: "http://intake.test", PostTimeout: time.Hour, MaxConnections: 1}
+		client := newClient(t, config, intake.DialWith(dial))
 		for range cap(dials) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			if failed := failure(t, client, ctx); failed.InDoubt() {
