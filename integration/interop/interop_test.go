@@ -48,6 +48,7 @@ var checks = []check{
 	{"bit by bit", goesBitByBit},
 	{"open-ended", isOpenEnded},
 	{"compressed", compresses},
+	{"gunzip", decompresses},
 }
 
 // TestInterop runs the checks of several languages at once, and then measures one

@@ -30,3 +30,4 @@ fi
 rm -rf "$2/next"
 printf '%s\n' "$here"/*.cpp | compile_to "$2/objects/own" -O1 -Wextra
 g++ "$2/objects/own"/*.o "$2/generated.a" "${libraries[@]}" -lpthread -o "$2/run"
+g++ -std=c++17 -Wall -Wextra -O1 "$here/gunzip/gunzip.cpp" -lz -o "$2/gunzip"

@@ -17,4 +17,8 @@ cat >"$2/run" <<END
 #!/bin/sh
 exec java -Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '$2/classes:$jars' Produce "\$@"
 END
-chmod +x "$2/run"
+cat >"$2/gunzip" <<END
+#!/bin/sh
+exec java -Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '$2/classes' Gunzip
+END
+chmod +x "$2/run" "$2/gunzip"

@@ -10,4 +10,8 @@ cat >"$2/run" <<END
 #!/bin/sh
 exec node '$2/produce.js' "\$@"
 END
-chmod +x "$2/run"
+cat >"$2/gunzip" <<END
+#!/bin/sh
+exec node '$2/gunzip.js'
+END
+chmod +x "$2/run" "$2/gunzip"

@@ -9,4 +9,8 @@ cat >"$2/run" <<END
 #!/bin/sh
 PYTHONPATH='$2' PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 '$(cd "$(dirname "$0")" && pwd)/produce.py' "\$@"
 END
-chmod +x "$2/run"
+cat >"$2/gunzip" <<END
+#!/bin/sh
+exec /usr/bin/python3 '$(cd "$(dirname "$0")" && pwd)/gunzip.py'
+END
+chmod +x "$2/run" "$2/gunzip"

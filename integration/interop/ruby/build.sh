@@ -9,4 +9,8 @@ cat >"$2/run" <<END
 #!/bin/sh
 exec ruby -I'$2' '$(cd "$(dirname "$0")" && pwd)/produce.rb' "\$@"
 END
-chmod +x "$2/run"
+cat >"$2/gunzip" <<END
+#!/bin/sh
+exec ruby '$(cd "$(dirname "$0")" && pwd)/gunzip.rb'
+END
+chmod +x "$2/run" "$2/gunzip"
