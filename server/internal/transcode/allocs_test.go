@@ -1,9 +1,11 @@
 package transcode_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/scopegate/scopegate/server/internal/transcode"
+	"github.com/scopegate/scopegate/server/internal/transcode/transcodetest"
 )
 
 // reuse is a sink that throws away what was written.
@@ -11,15 +13,20 @@ type reuse struct{ buffer []byte }
 
 func (r *reuse) Drain([]byte) []byte { return r.buffer[:0] }
 
-// A scope is checked and written without an allocation, the open map included.
+// A scope is checked and written without an allocation, the open map included, whatever the order
+// of its fields.
 //
 //nolint:paralleltest // others' allocations would count
 func TestNoAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
+	forms := map[string][]byte{}
 	for _, name := range goldenNames(t) {
-		wire := marshaled(t, readScope(t, name))
+		forms[name] = marshaled(t, readScope(t, name))
+		forms[name+", shuffled"] = transcodetest.Shuffle(rand.New(rand.NewPCG(1, 1)), scopeDescriptor, forms[name])
+	}
+	for name, wire := range forms {
 		sink := &reuse{buffer: make([]byte, 0, 2*transcode.Room)}
 		allocs := testing.AllocsPerRun(100, func() {
 			checked, err := plan.Check(wire, maxDepth)

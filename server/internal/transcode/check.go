@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"math"
 	"math/bits"
 	"strconv"
 )
@@ -8,10 +9,10 @@ import (
 // Checked is a message without errors. It refers to the bytes that were checked, which must
 // not change.
 type Checked struct {
-	root    *message
-	wire    []byte
-	ordered bool
-	early   bool // see checker
+	root     *message
+	wire     []byte
+	anyOrder bool // see checker.late
+	early    bool // see checker.early
 }
 
 // Check checks the wire bytes of a message. Its error is an [*Error]: malformed protobuf,
@@ -20,18 +21,21 @@ type Checked struct {
 //
 // As in protobuf, unknown fields are skipped, and the last value of a scalar counts.
 func (p *Plan) Check(wire []byte, maxDepth int) (Checked, error) {
-	c := checker{ordered: true}
+	if len(wire) > math.MaxInt32 { // more than protobuf allows
+		return Checked{}, &Error{Fault: Malformed}
+	}
+	var c checker
 	if err := c.message(p.root, wire, maxDepth); err != nil {
 		return Checked{}, err
 	}
-	return Checked{root: p.root, wire: wire, ordered: c.ordered, early: c.early}, nil
+	return Checked{root: p.root, wire: wire, anyOrder: c.late != 0, early: c.early}, nil
 }
 
 // checker is the state of one walk.
 type checker struct {
-	// ordered means that the fields of all messages are in ascending order, as encoders
-	// write them, so that one walk can write them.
-	ordered bool
+	// late is not empty if a field lies behind one that is written later, a list lies in
+	// several runs, or another field is set twice. Then fields can't be written as they lie.
+	late uint64
 	// early means that a map must be written before fields that precede it on the wire.
 	early bool
 }
@@ -40,8 +44,7 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 	if depth <= 0 {
 		return &Error{Fault: TooDeep}
 	}
-	var seen uint64
-	var last uint64 // bit of the previous field
+	var seen, present uint64 // fields; present has emptied ones, too
 	keys := 0
 	for i := 0; i < len(b); {
 		start := i
@@ -58,10 +61,8 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 			}
 			continue
 		}
-		if f.bit <= last && f.kind != mapKind {
-			c.ordered = false
-		}
-		last = max(last, f.bit)
+		c.late |= present & f.behind
+		present |= f.bit
 		if f.list {
 			var err *Error
 			if i, err = c.run(m, f, b, start, i, depth); err != nil {
@@ -125,8 +126,7 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 }
 
 // run checks consecutive values of the list f in message m, and returns the index after the
-// last. The first is at b[i:], its tag at b[start:]. If a list has several runs, the fields are
-// not in order.
+// last. The first is at b[i:], its tag at b[start:].
 func (c *checker) run(m *message, f *field, b []byte, start, i, depth int) (int, *Error) {
 	for ; ; start, i = i, i+f.tagBytes {
 		if i == len(b) {

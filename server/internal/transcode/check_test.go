@@ -221,6 +221,17 @@ func TestValueDepth(t *testing.T) {
 	}
 }
 
+// A message must not be longer than protobuf allows. This one is never touched, so it takes no
+// memory.
+//
+//nolint:paralleltest // only one at a time should be this large
+func TestTooLong(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector has its own memory for each byte")
+	}
+	wantFault(t, make([]byte, 1<<31), maxDepth, transcode.Malformed, "")
+}
+
 // Input that is deep where it must not cost stack: unknown groups.
 func TestDeepGroups(t *testing.T) {
 	t.Parallel()

@@ -51,7 +51,10 @@ type field struct {
 	kind     kind
 	list     bool
 	absent   absence
-	bit      uint64  // 1 << its index in message.fields, for sets of fields
+	index    uint8   // in message.fields
+	bit      uint64  // 1 << index, for sets of fields
+	lists    uint64  // bit if it is a list, or else 0
+	behind   uint64  // the field and those behind it; none for a map, which may lie anywhere
 	tag      [2]byte // encoded
 	tagBytes int
 	// key is `{"name":`. It is copied in full, and then cut.
@@ -135,7 +138,13 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 		if f.kind == mapKind && i != len(descs)-1 {
 			return nil, fmt.Errorf("%s: a map must have the highest field number", fd.FullName())
 		}
-		f.bit = 1 << i
+		f.index, f.bit = uint8(i), 1<<i
+		if f.kind != mapKind {
+			f.behind = -f.bit
+		}
+		if f.list {
+			f.lists = f.bit
+		}
 		if reserved && f.name == string(behind) {
 			m.early = f.bit
 		}
@@ -268,4 +277,13 @@ func skip(b []byte, i int, tag uint64) int {
 		return -1
 	}
 	return i + n
+}
+
+// skipKnown returns the index after the value of a known tag in checked wire bytes.
+func skipKnown(b []byte, i int, tag uint64) int {
+	v := uint64(b[i])
+	if i++; v >= 0x80 {
+		v, i = varint(b, i-1)
+	}
+	return i + int(v&-(tag>>1&1)) // a length if the wire type is 2, and not 0
 }

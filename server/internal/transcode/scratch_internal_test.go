@@ -14,7 +14,7 @@ type roomy struct{}
 
 func (roomy) Drain([]byte) []byte { return nil }
 
-// The scratch space of a map is free again behind it, and given back it points
+// The scratch space of a map and of a message is free again behind it, and given back it points
 // at nothing of the scope.
 //
 //nolint:paralleltest // looks at what others may borrow
@@ -37,16 +37,21 @@ func TestScratchIsFreed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !checked.ordered {
+	if checked.anyOrder {
 		t.Error("a map of several keys, as encoders write it, is not taken as in order")
 	}
 	w := writer{sink: roomy{}}
-	w.inOrder(make([]byte, 0, 64<<10), checked.root, checked.wire)
-	scratch := w.scratch
-	if len(*scratch) != 0 || cap(*scratch) == 0 {
-		t.Errorf("scratch has %d entries of %d in use, want none of some", len(*scratch), cap(*scratch))
+	w.message(make([]byte, 0, 64<<10), checked.root, checked.wire)
+	entries := w.scratch.entries
+	if len(entries) != 0 || cap(entries) == 0 {
+		t.Errorf("scratch has %d entries of %d in use, want none of some", len(entries), cap(entries))
 	}
-	before := (*scratch)[:cap(*scratch)]
+	before := entries[:cap(entries)]
+	w.anyOrder = true
+	w.message(make([]byte, 0, 64<<10), checked.root, checked.wire)
+	if w.scratch.depth != 0 || len(w.scratch.at) != 2 {
+		t.Errorf("%d of %d notes in use, want none of one for each level", w.scratch.depth, len(w.scratch.at))
+	}
 	w.release()
 	for _, e := range before {
 		if e.key != nil || e.value != nil {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"sync"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -171,24 +170,25 @@ func checkItems(b []byte, isStruct bool, depth int) *Error {
 // omits keys of fields that are written, or of all fields if they are reserved. Sep precedes
 // the first key; the separator of the next one is returned.
 func (w *writer) entries(dst []byte, m *message, b []byte, written uint64, sep byte) ([]byte, byte) {
-	base := w.borrow()
+	s := w.borrow()
+	base := len(s.entries)
 	for i := range m.occurrences(m.open, b) {
 		item, _ := bytesAt(b, i)
-		*w.scratch = append(*w.scratch, readEntry(item))
+		s.entries = append(s.entries, readEntry(item))
 	}
-	w.sort(base)
+	sortEntries(s.entries[base:])
 	taken := written
 	if m.reserved {
 		taken = math.MaxUint64
 	}
-	for i := base; i < len(*w.scratch); i++ {
-		e := (*w.scratch)[i]
+	for i := base; i < len(s.entries); i++ {
+		e := s.entries[i]
 		if e.value != nil && !m.has(taken, e.key) {
 			dst = w.entry(dst, e, sep)
 			sep = ','
 		}
 	}
-	*w.scratch = (*w.scratch)[:base]
+	s.entries = s.entries[:base]
 	return dst, sep
 }
 
@@ -204,26 +204,27 @@ func (m *message) has(set uint64, key []byte) bool {
 
 // structure writes a google.protobuf.Struct.
 func (w *writer) structure(dst, b []byte) []byte {
-	base := w.borrow()
+	s := w.borrow()
+	base := len(s.entries)
 	for i := 0; i < len(b); {
 		tag, at := varint(b, i)
 		if tag == structEntryTag {
 			var item []byte
 			item, i = bytesAt(b, at)
-			*w.scratch = append(*w.scratch, readEntry(item))
+			s.entries = append(s.entries, readEntry(item))
 		} else {
 			i = skip(b, at, tag)
 		}
 	}
-	w.sort(base)
+	sortEntries(s.entries[base:])
 	sep := byte('{')
-	for i := base; i < len(*w.scratch); i++ {
-		if e := (*w.scratch)[i]; e.value != nil {
+	for i := base; i < len(s.entries); i++ {
+		if e := s.entries[i]; e.value != nil {
 			dst = w.entry(dst, e, sep)
 			sep = ','
 		}
 	}
-	*w.scratch = (*w.scratch)[:base]
+	s.entries = s.entries[:base]
 	return closeObject(w.room(dst), sep)
 }
 
@@ -259,13 +260,13 @@ func (w *writer) json(dst, b []byte) []byte {
 		return w.structure(dst, inner)
 	case valueListTag:
 		inner, _ := bytesAt(b, at)
-		return w.list(dst, inner)
+		return w.values(dst, inner)
 	}
 	return append(dst, "null"...)
 }
 
-// list writes a google.protobuf.ListValue.
-func (w *writer) list(dst, b []byte) []byte {
+// values writes a google.protobuf.ListValue.
+func (w *writer) values(dst, b []byte) []byte {
 	dst = append(dst, '[')
 	first := true
 	for i := 0; i < len(b); {
@@ -305,32 +306,9 @@ func numberAt(b []byte, i int) float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64(b[i:]))
 }
 
-var scratchPool = sync.Pool{New: func() any { return new([]entry) }}
-
-// borrow returns how much of the scratch space outer maps use.
-func (w *writer) borrow() int {
-	if w.scratch == nil {
-		w.scratch, _ = scratchPool.Get().(*[]entry)
-	}
-	return len(*w.scratch)
-}
-
-// release clears the scratch space and returns it to the pool.
-func (w *writer) release() {
-	if w.scratch == nil {
-		return
-	}
-	if cap(*w.scratch) <= 4*maxEntries {
-		clear((*w.scratch)[:cap(*w.scratch)])
-		scratchPool.Put(w.scratch)
-	}
-	w.scratch = nil
-}
-
-// sort sorts the entries from base by key, because protobuf does not define their order on the
-// wire. It clears the values of all but the last entry of a key.
-func (w *writer) sort(base int) {
-	all := (*w.scratch)[base:]
+// sortEntries sorts the entries of a map by key, because protobuf does not define their order on
+// the wire. It clears the values of all but the last entry of a key.
+func sortEntries(all []entry) {
 	slices.SortStableFunc(all, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	for i := range len(all) - 1 {
 		if bytes.Equal(all[i].key, all[i+1].key) {

@@ -1,9 +1,6 @@
 package transcode
 
-import (
-	"encoding/binary"
-	"iter"
-)
+import "encoding/binary"
 
 // Room is the free capacity that a [Sink] must leave for the next piece of JSON: a key,
 // pieceBytes of a string in the longest escaped form, and punctuation.
@@ -24,21 +21,18 @@ type Sink interface {
 // AppendTo appends the message to dst as a JSON object. It drains dst to the sink when it
 // runs out of room, and returns the rest. It can't fail. dst may have any capacity.
 func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
-	w := writer{sink: sink, early: c.early}
-	if c.ordered {
-		dst = w.inOrder(dst, c.root, c.wire)
-	} else {
-		dst = w.disordered(dst, c.root, c.wire)
-	}
+	w := writer{sink: sink, anyOrder: c.anyOrder, early: c.early}
+	dst = w.message(dst, c.root, c.wire)
 	w.release()
 	return dst
 }
 
 // writer is the state of one walk.
 type writer struct {
-	sink    Sink
-	early   bool     // see checker
-	scratch *[]entry // for maps; nil until the first
+	sink     Sink
+	anyOrder bool     // see checker.late
+	early    bool     // see checker.early
+	scratch  *scratch // nil until it is needed
 }
 
 func (w *writer) room(dst []byte) []byte {
@@ -48,19 +42,33 @@ func (w *writer) room(dst []byte) []byte {
 	return dst
 }
 
-// inOrder writes a message whose fields are in ascending order, each list in one run.
-func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
+// message writes a message.
+func (w *writer) message(dst []byte, m *message, b []byte) []byte {
+	var o order
+	if w.anyOrder {
+		o = w.note(m, b)
+	}
 	var written uint64
 	sep := byte('{')
-	for i := 0; i < len(b); {
-		tag := uint64(b[i])
-		if i++; tag >= 0x80 {
-			tag, i = varint(b, i-1)
-		}
-		f := m.lookup(tag)
-		if f == nil {
-			i = skip(b, i, tag)
-			continue
+	for i := 0; ; {
+		var f *field
+		if w.anyOrder {
+			if o.left == 0 {
+				break
+			}
+			f, i = o.next(m)
+		} else {
+			if i == len(b) {
+				break
+			}
+			tag := uint64(b[i])
+			if i++; tag >= 0x80 {
+				tag, i = varint(b, i-1)
+			}
+			if f = m.lookup(tag); f == nil {
+				i = skip(b, i, tag)
+				continue
+			}
 		}
 		dst = w.room(dst)
 		if gap := m.filled & (f.bit - 1) &^ written; gap != 0 {
@@ -83,7 +91,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 		dst = appendKey(dst, f, sep)
 		sep = ','
 		if f.list {
-			dst, i = w.run(dst, f, b, i)
+			dst, i = w.list(dst, m, f, b, i, o.torn&f.bit != 0)
 			continue
 		}
 		// v is the value, or its length.
@@ -105,7 +113,7 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 			dst = w.string(dst, s)
 		case messageKind:
 			end := i + int(v)
-			dst = w.inOrder(dst, f.child, b[i:end])
+			dst = w.message(dst, f.child, b[i:end])
 			i = end
 		case int32Kind:
 			dst = appendInt32(dst, int32(v))
@@ -113,6 +121,9 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 			dst = appendBool(dst, v != 0)
 		case mapKind: // handled above
 		}
+	}
+	if w.anyOrder {
+		w.forget()
 	}
 	dst = w.room(dst)
 	if gap := m.filled &^ written; gap != 0 {
@@ -122,9 +133,10 @@ func (w *writer) inOrder(dst []byte, m *message, b []byte) []byte {
 	return closeObject(dst, sep)
 }
 
-// run writes consecutive values of the list f, the first at b[i:], and returns the index after
-// the last. dst must have room.
-func (w *writer) run(dst []byte, f *field, b []byte, i int) ([]byte, int) {
+// list writes the values of the list f in message m. The first is at b[i:]. Those of a list
+// that is torn need not follow each other. It returns the index after the last. dst must have
+// room.
+func (w *writer) list(dst []byte, m *message, f *field, b []byte, i int, torn bool) ([]byte, int) {
 	dst = put(dst, '[')
 	for {
 		v := uint64(b[i])
@@ -139,14 +151,20 @@ func (w *writer) run(dst []byte, f *field, b []byte, i int) ([]byte, int) {
 		case f.child.numbers:
 			dst = w.numbers(dst, f.child, value)
 		default:
-			dst = w.inOrder(dst, f.child, value)
+			dst = w.message(dst, f.child, value)
 		}
 		dst = w.room(dst)
-		if !f.hasTagAt(b, i) {
+		switch {
+		case f.hasTagAt(b, i):
+			i += f.tagBytes
+		case torn:
+			if i = m.next(f, b, i); i < 0 {
+				return put(dst, ']'), i
+			}
+		default:
 			return put(dst, ']'), i
 		}
 		dst = put(dst, ',')
-		i += f.tagBytes
 	}
 }
 
@@ -219,78 +237,4 @@ func appendBool(dst []byte, v bool) []byte {
 		return append(dst, "true"...)
 	}
 	return append(dst, "false"...)
-}
-
-// disordered writes a message whose fields may be in any order, with one walk per field.
-// Generated encoders do not write such messages.
-func (w *writer) disordered(dst []byte, m *message, b []byte) []byte {
-	var written uint64
-	sep := byte('{')
-	for j := range m.fields {
-		f := &m.fields[j]
-		if f.bit == m.early || f.kind == mapKind && m.early == 0 {
-			dst, sep = w.entries(dst, m, b, written, sep)
-		}
-		if f.kind == mapKind {
-			continue
-		}
-		n, last := 0, -1
-		for i := range m.occurrences(f, b) {
-			n, last = n+1, i
-			if !f.list {
-				continue
-			}
-			dst = w.room(dst)
-			if n == 1 {
-				dst = append(appendKey(dst, f, sep), '[')
-			} else {
-				dst = append(dst, ',')
-			}
-			dst = w.value(dst, f, b, i)
-		}
-		switch {
-		case n == 0 && m.filled&(1<<j) == 0:
-			continue
-		case n == 0:
-			dst = w.absent(dst, m, 1<<j, sep)
-		case f.list:
-			dst = append(w.room(dst), ']')
-		default:
-			dst = appendKey(w.room(dst), f, sep)
-			dst = w.value(dst, f, b, last)
-		}
-		written |= 1 << j
-		sep = ','
-	}
-	return closeObject(w.room(dst), sep)
-}
-
-// value writes the value of f at b[i:].
-func (w *writer) value(dst []byte, f *field, b []byte, i int) []byte {
-	if f.kind == stringKind || f.kind == messageKind {
-		s, _ := bytesAt(b, i)
-		if f.kind == messageKind {
-			return w.disordered(dst, f.child, s)
-		}
-		return w.string(dst, s)
-	}
-	v, _ := varint(b, i)
-	if f.kind == boolKind {
-		return appendBool(dst, v != 0)
-	}
-	return appendInt32(dst, int32(v))
-}
-
-// occurrences yields the indexes after the tags of field f in the checked wire bytes b of
-// message m.
-func (m *message) occurrences(f *field, b []byte) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for i := 0; i < len(b); {
-			tag, value := varint(b, i)
-			if m.lookup(tag) == f && !yield(value) {
-				return
-			}
-			i = skip(b, value, tag)
-		}
-	}
 }
