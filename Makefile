@@ -112,6 +112,12 @@ FLEET ?= 100000
 fleet: ## Simulate a fleet that starts at once and sends more than the intake takes, on a clock that only moves when all wait (FLEET=100000)
 	@SCOPEGATE_FLEET=$(FLEET) go test -count=1 -v -timeout 60m -run '^TestFleet$$' ./server/ | grep -vE '^(===|PASS)'
 
+STREAMS ?= 100000
+
+.PHONY: streams
+streams: ## Compress random texts and read them with two decoders (STREAMS=100000)
+	SCOPEGATE_STREAMS=$(STREAMS) go test -count=1 -timeout 60m -run '^TestStreams$$' ./server/internal/deflate
+
 FUZZ ?= ^Fuzz
 FUZZTIME ?= 10s
 

@@ -1,0 +1,60 @@
+package deflate
+
+import "encoding/binary"
+
+// Kinds of block, behind the bit that says whether it is the last (RFC 1951, section 3.2.3).
+const (
+	storedBlock  = 0 << 1
+	fixedBlock   = 1 << 1
+	dynamicBlock = 2 << 1
+)
+
+// maxStored is the length of the longest stored block.
+const maxStored = 65535
+
+// appendBlock appends the literals and sequences, which are text, as a block, and an empty stored
+// block to end at a byte boundary. If that is not shorter, it appends text as stored blocks.
+func (c *Compressor) appendBlock(dst, text []byte, literals int, sequences []sequence) []byte {
+	h := &c.histogram
+	h.literals[endOfBlock] = 1
+	var lengths lengthTable
+	codeLengths(lengths.literals[:literalCount], h.literals[:literalCount], maxCodeBits)
+	codeLengths(lengths.distances[:distanceCount], h.distances[:distanceCount], maxCodeBits)
+	c.header.set(&lengths)
+	dynamic := c.header.bits() + h.codedBits(&lengths)
+	fixed := 3 + h.codedBits(&fixedLengths)
+
+	const bytes = 4 // of the stored block behind its 3 bits and those to the boundary
+	length := (min(dynamic, fixed)+h.extraBits()+3+7)/8 + bytes
+	if stored := len(text) + 5*((len(text)+maxStored-1)/maxStored); stored <= length {
+		return appendStored(dst, text)
+	}
+	start := len(dst)
+	dst = append(dst, make([]byte, length+8)...)
+	w := bitWriter{out: dst[start:]}
+	if fixed <= dynamic {
+		lengths = fixedLengths
+		w.add(fixedBlock, 3)
+	} else {
+		c.header.write(&w)
+	}
+	c.codes.set(&lengths)
+	c.writeSymbols(&w, literals, sequences)
+	w.add(storedBlock, 3)
+	w.add(0, -w.n&7)
+	binary.LittleEndian.PutUint32(w.out[w.at:], 0xffff0000)
+	return dst[:start+w.at+bytes]
+}
+
+// appendStored appends text as blocks that are not compressed.
+func appendStored(dst, text []byte) []byte {
+	for len(text) > 0 {
+		n := min(len(text), maxStored)
+		dst = append(dst, storedBlock)
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
+		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
+		dst = append(dst, text[:n]...)
+		text = text[n:]
+	}
+	return dst
+}
