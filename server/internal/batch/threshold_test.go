@@ -57,6 +57,8 @@ func (n *jsonBytes) Drain(json []byte) []byte {
 	return make([]byte, 0, 8*transcode.Room)
 }
 
+func (*jsonBytes) Marks() []uint64 { return nil }
+
 func lengthOf(scope transcode.Checked) int {
 	n := jsonBytes(0)
 	n.Drain(scope.AppendTo(nil, &n))

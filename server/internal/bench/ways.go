@@ -105,6 +105,8 @@ func runStructs(c corpus) (int, error) {
 // chunk is a sink that sums up what it gets and forgets it.
 type chunk struct{ sum uint32 }
 
+func (c *chunk) Marks() []uint64 { return nil }
+
 func (c *chunk) Drain(json []byte) []byte {
 	c.sum = crc32.Update(c.sum, crc32.IEEETable, json)
 	return json[:0]
@@ -178,6 +180,8 @@ func (c *counter) finish(w io.WriteCloser, json []byte) (int, error) {
 
 // appender is a sink that keeps everything.
 type appender struct{}
+
+func (appender) Marks() []uint64 { return nil }
 
 func (appender) Drain(json []byte) []byte {
 	return append(make([]byte, 0, 2*cap(json)+transcode.Room), json...)

@@ -103,6 +103,9 @@ func (m *Member) Drain(tail []byte) []byte {
 	return tail
 }
 
+// Marks returns nil: no compressor takes marks.
+func (m *Member) Marks() []uint64 { return nil }
+
 // advance enlarges the buffer or, if it holds a whole chunk, compresses it.
 func (m *Member) advance() {
 	if cap(m.buffer) >= m.window+m.pool.settings.ChunkBytes {

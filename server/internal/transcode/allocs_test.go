@@ -9,9 +9,14 @@ import (
 )
 
 // reuse is a sink that throws away what was written.
-type reuse struct{ buffer []byte }
+type reuse struct {
+	buffer []byte
+	marks  []uint64
+}
 
 func (r *reuse) Drain([]byte) []byte { return r.buffer[:0] }
+
+func (r *reuse) Marks() []uint64 { return r.marks }
 
 // A scope is checked and written without an allocation, the open map included, whatever the order
 // of its fields.
@@ -27,7 +32,7 @@ func TestNoAllocations(t *testing.T) {
 		forms[name+", shuffled"] = transcodetest.Shuffle(rand.New(rand.NewPCG(1, 1)), scopeDescriptor, forms[name])
 	}
 	for name, wire := range forms {
-		sink := &reuse{buffer: make([]byte, 0, 2*transcode.Room)}
+		sink := &reuse{buffer: make([]byte, 0, 2*transcode.Room), marks: make([]uint64, 2*transcode.Room/64)}
 		allocs := testing.AllocsPerRun(100, func() {
 			checked, err := plan.Check(wire, maxDepth)
 			if err != nil {

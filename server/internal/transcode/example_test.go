@@ -19,6 +19,8 @@ func (stdout) Drain(json []byte) []byte {
 	return make([]byte, 0, 4*transcode.Room)
 }
 
+func (stdout) Marks() []uint64 { return nil }
+
 func ExampleCompile() {
 	plan, err := transcode.Compile((&symdbv1.Scope{}).ProtoReflect().Descriptor(), transcode.Rules{
 		Null:     []protoreflect.FullName{"symdb.v1.Symbol.type"},

@@ -50,6 +50,7 @@ func (w *writer) numbers(dst []byte, m *message, b []byte) []byte {
 	sep := byte('{')
 	for j := range m.fields {
 		dst = appendInt32(appendKey(dst, &m.fields[j], sep), values[j&(maxNumbers-1)])
+		w.mark(len(dst))
 		sep = ','
 	}
 	return put(dst, '}')

@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -48,9 +49,37 @@ func TestGeneratedScopes(t *testing.T) {
 				if got := recorder.Append(checked, dst); !bytes.Equal(got, want) {
 					t.Fatalf("%s, %s:\ngot  %s\nwant %s", name, policy, got, want)
 				}
+				if got, want := recorder.Marked(), valueBorders(want); !slices.Equal(got, want) {
+					t.Fatalf("%s, %s: marks %d, want %d", name, policy, got, want)
+				}
 			}
 		}
 	})
+}
+
+// valueBorders returns where texts that are no keys begin and end, and where numbers end.
+func valueBorders(json []byte) (borders []int) {
+	for i := 0; i < len(json); i++ {
+		switch c := json[i]; {
+		case c == '"':
+			begin := i + 1
+			for i++; json[i] != '"'; i++ {
+				if json[i] == '\\' {
+					i++
+				}
+			}
+			switch {
+			case json[i+1] == ':':
+			case begin == i:
+				borders = append(borders, begin)
+			default:
+				borders = append(borders, begin, i)
+			}
+		case '0' <= c && c <= '9' && !bytes.ContainsRune([]byte("0123456789.e+-"), rune(json[i+1])):
+			borders = append(borders, i+1)
+		}
+	}
+	return borders
 }
 
 // recorders are sinks with each policy that a sink can have.

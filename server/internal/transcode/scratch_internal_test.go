@@ -14,6 +14,8 @@ type roomy struct{}
 
 func (roomy) Drain([]byte) []byte { return nil }
 
+func (roomy) Marks() []uint64 { return nil }
+
 // The scratch space of a map and of a message is free again behind it, and given back it points
 // at nothing of the scope.
 //

@@ -230,7 +230,7 @@ func (w *writer) structure(dst, b []byte) []byte {
 
 func (w *writer) entry(dst []byte, e entry, sep byte) []byte {
 	dst = append(w.room(dst), sep)
-	dst = append(w.string(dst, e.key), ':')
+	dst = append(w.text(dst, e.key), ':')
 	return w.json(w.room(dst), e.value)
 }
 
@@ -248,7 +248,9 @@ func (w *writer) json(dst, b []byte) []byte {
 	}
 	switch last {
 	case valueNumberTag:
-		return appendNumber(dst, numberAt(b, at))
+		dst = appendNumber(dst, numberAt(b, at))
+		w.mark(len(dst))
+		return dst
 	case valueBoolTag:
 		v, _ := varint(b, at)
 		return appendBool(dst, v != 0)

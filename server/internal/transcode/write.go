@@ -16,12 +16,16 @@ type Sink interface {
 	// the slice to append to next, with at least Room bytes free: json in a larger buffer,
 	// or an empty slice.
 	Drain(json []byte) []byte
+	// Marks returns a set of positions in the slice to append to, one bit for each, or nil.
+	// Where a value of text begins, and where one of text or digits ends, is added to it.
+	// Positions beyond it are left out.
+	Marks() []uint64
 }
 
 // AppendTo appends the message to dst as a JSON object. It drains dst to the sink when it
 // runs out of room, and returns the rest. It can't fail. dst may have any capacity.
 func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
-	w := writer{sink: sink, anyOrder: c.anyOrder, early: c.early}
+	w := writer{sink: sink, marks: sink.Marks(), anyOrder: c.anyOrder, early: c.early}
 	dst = w.message(dst, c.root, c.wire)
 	w.release()
 	return dst
@@ -30,6 +34,7 @@ func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
 // writer is the state of one walk.
 type writer struct {
 	sink     Sink
+	marks    []uint64
 	anyOrder bool     // see checker.late
 	early    bool     // see checker.early
 	scratch  *scratch // nil until it is needed
@@ -37,9 +42,17 @@ type writer struct {
 
 func (w *writer) room(dst []byte) []byte {
 	if cap(dst)-len(dst) < Room {
-		return w.sink.Drain(dst)
+		dst = w.sink.Drain(dst)
+		w.marks = w.sink.Marks()
 	}
 	return dst
+}
+
+// mark adds a position to the marks.
+func (w *writer) mark(position int) {
+	if i := uint(position) / 64; i < uint(len(w.marks)) {
+		w.marks[i] |= 1 << (uint(position) % 64)
+	}
 }
 
 // message writes a message.
@@ -106,7 +119,9 @@ func (w *writer) message(dst []byte, m *message, b []byte) []byte {
 			if len(s) <= 16 && cap(s) >= 16 {
 				x, y := binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:16])
 				if blank := &blanks[len(s)&31]; !needsEscape(x|blank[0]) && !needsEscape(y|blank[1]) {
+					w.mark(len(dst) + 1)
 					dst = appendShort(dst, x, y, len(s))
+					w.mark(len(dst) - 1)
 					continue
 				}
 			}
@@ -117,6 +132,7 @@ func (w *writer) message(dst []byte, m *message, b []byte) []byte {
 			i = end
 		case int32Kind:
 			dst = appendInt32(dst, int32(v))
+			w.mark(len(dst))
 		case boolKind:
 			dst = appendBool(dst, v != 0)
 		case mapKind: // handled above
@@ -168,8 +184,16 @@ func (w *writer) list(dst []byte, m *message, f *field, b []byte, i int, torn bo
 	}
 }
 
-// string writes s in quotes. dst must have room.
+// string writes a value. dst must have room.
 func (w *writer) string(dst, s []byte) []byte {
+	w.mark(len(dst) + 1)
+	dst = w.text(dst, s)
+	w.mark(len(dst) - 1)
+	return dst
+}
+
+// text writes s in quotes. dst must have room.
+func (w *writer) text(dst, s []byte) []byte {
 	if len(s) <= pieceBytes {
 		return appendPiece(dst, s)
 	}
@@ -202,6 +226,7 @@ func (w *writer) absent(dst []byte, m *message, set uint64, sep byte) []byte {
 			dst = append(dst, "false"...)
 		default:
 			dst = append(dst, '0')
+			w.mark(len(dst))
 		}
 	}
 	return dst

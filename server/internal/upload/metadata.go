@@ -224,3 +224,5 @@ var openPlan = sync.OnceValue(func() *transcode.Plan {
 type growing struct{}
 
 func (growing) Drain(json []byte) []byte { return slices.Grow(json, max(len(json), transcode.Room)) }
+
+func (growing) Marks() []uint64 { return nil }
