@@ -118,6 +118,11 @@ STREAMS ?= 100000
 streams: ## Compress random texts and read them with two decoders (STREAMS=100000)
 	SCOPEGATE_STREAMS=$(STREAMS) go test -count=1 -timeout 60m -run '^TestStreams$$' ./server/internal/deflate
 
+.PHONY: sizes
+sizes: corpus ## Hold the default compression to its sizes on two large programs
+	SCOPEGATE_CORPUS='$(abspath $(CORPUS)/go $(CORPUS)/compile)' \
+		go test -count=1 -v -run '^TestSizes$$' ./server/internal/bench
+
 FUZZ ?= ^Fuzz
 FUZZTIME ?= 10s
 

@@ -55,12 +55,21 @@ type Config struct {
 	// MaxDepth limits how deep messages may be nested in a scope. The root scope
 	// counts as 1.
 	MaxDepth int
-	// CompressionLevel is 1 (fastest) to 9 (smallest).
+	// CompressionLevel is [ScopeCompression], or the level of an ordinary encoder:
+	// MinCompressionLevel (fastest) to MaxCompressionLevel (smallest).
 	CompressionLevel int
-	// ChunkBytes is how much JSON is compressed at once. It and a window of 16 KiB are
-	// the most that an idle upload holds besides its compressed bytes.
+	// ChunkBytes is how much JSON is compressed at once. It and a window of 8 KiB, and an
+	// eighth of that, are the most that an idle upload holds besides its compressed bytes.
 	ChunkBytes int
 }
+
+// Values of [Config.CompressionLevel].
+const (
+	// ScopeCompression is the encoder that is made for the JSON of scopes.
+	ScopeCompression    = encode.Scope
+	MinCompressionLevel = ScopeCompression + 1
+	MaxCompressionLevel = encode.MaxLevel
+)
 
 // AccessConfig defines who may upload.
 type AccessConfig struct {
@@ -170,9 +179,9 @@ func (c Config) Validate() error {
 		return refused("MaxMetadataBytes", c.MaxMetadataBytes, outside(1<<10, 1<<20))
 	case c.MaxDepth < 1 || c.MaxDepth > 1000:
 		return refused("MaxDepth", c.MaxDepth, "is not between 1 and 1000")
-	case c.CompressionLevel < encode.MinLevel || c.CompressionLevel > encode.MaxLevel:
+	case c.CompressionLevel < ScopeCompression || c.CompressionLevel > MaxCompressionLevel:
 		return refused("CompressionLevel", c.CompressionLevel,
-			fmt.Sprintf("is not between %d and %d", encode.MinLevel, encode.MaxLevel))
+			fmt.Sprintf("is not between %d and %d", ScopeCompression, MaxCompressionLevel))
 	case c.ChunkBytes < encode.MinChunkBytes || c.ChunkBytes > encode.MaxChunkBytes:
 		return refused("ChunkBytes", c.ChunkBytes, outside(encode.MinChunkBytes, encode.MaxChunkBytes))
 	}

@@ -81,7 +81,7 @@ func TestConfigErrors(t *testing.T) {
 		"Limits.MemoryBytes: 1024 is below 32MiB":      func(c *server.Config) { c.Limits.MemoryBytes = 1024 },
 		"Limits.MinBytesPerSecond: 1 needs an idle":    func(c *server.Config) { c.Limits.IdleTimeout = 0 },
 		"Limits.SpoolBytes: 0 is not positive":         func(c *server.Config) { c.Limits.SpoolDir, c.Limits.SpoolBytes = "/x", 0 },
-		"CompressionLevel: 10 is not between 1 and 9":  func(c *server.Config) { c.CompressionLevel = 10 },
+		"CompressionLevel: 10 is not between 0 and 9":  func(c *server.Config) { c.CompressionLevel = 10 },
 		"ChunkBytes: 1 is not between 16KiB and 4MiB":  func(c *server.Config) { c.ChunkBytes = 1 },
 		"MaxScopeBytes: 1 is not between 1KiB and 1Gi": func(c *server.Config) { c.MaxScopeBytes = 1 },
 		"Access.TenantsInterval: 0s is not positive":   func(c *server.Config) { c.Access = server.AccessConfig{TenantsFile: "x"} },

@@ -14,8 +14,8 @@
 //     batch.
 //  2. Transcode (internal/transcode). A first walk over the bytes checks all that
 //     can be wrong with the scope, a second one writes it as JSON.
-//  3. Compress (internal/encode). JSON gathers in chunks; a chunk borrows a
-//     compressor and becomes deflate blocks of the batch's one gzip member.
+//  3. Compress (internal/encode, internal/deflate). JSON gathers in chunks; a chunk
+//     borrows a compressor and becomes deflate blocks of the batch's one gzip member.
 //  4. Batch (internal/batch). A batch is sealed when it is full or too old. The newest
 //     scope is held back, so that the final batch always has a scope.
 //  5. Forward (internal/upload, internal/intake). A sealed batch gets its number and is

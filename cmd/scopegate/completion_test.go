@@ -44,7 +44,7 @@ func TestCompletionInBash(t *testing.T) {
 		"serve --log-format ":         {"text", "json"},
 		"serve --log-format = j":      {"json"},
 		"serve --log-format =":        {"text", "json"},
-		"serve --log-format json --c": {"--config", "--check", "--compression-level", "--chunk-bytes", "--connection-window"},
+		"serve --log-format json --c": {"--config", "--check", "--compression", "--chunk-bytes", "--connection-window"},
 		"serve --config ser":          nil, // files are readline's
 		"upload --compression z":      {"zstd"},
 		"upload --help":               {"--help", "--help-all"},

@@ -42,7 +42,7 @@ type serveCommand struct {
 	MaxBatchBytes     settings.Size `field:"MaxBatchBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_BYTES" help:"Largest compressed size of a stream that must become a single batch."`
 	MaxBatchRawBytes  settings.Size `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest JSON size of a stream that must become a single batch."`
 	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded even if it is not full. 0: never."`
-	CompressionLevel  int           `field:"CompressionLevel" group:"Batches" placeholder:"1-9" env:"SCOPEGATE_COMPRESSION_LEVEL" help:"From 1, fastest, to 9, smallest."`
+	Compression       compression   `aliases:"compression-level" field:"CompressionLevel" group:"Batches" placeholder:"scope|1-9" env:"SCOPEGATE_COMPRESSION,SCOPEGATE_COMPRESSION_LEVEL" help:"scope: the encoder made for scopes. 1, fastest, to 9, smallest: an ordinary one."`
 	ChunkBytes        settings.Size `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at a time: more is faster and takes more memory for each upload."`
 
 	TLS    tlsFlags    `embed:""`

@@ -48,24 +48,24 @@ func allWays() ([]way, error) {
 	}
 	defaults := encode.DefaultSettings()
 	with := func(level, chunk, window int) encode.Settings {
-		return encode.Settings{Level: level, ChunkBytes: chunk, WindowBytes: window}
+		return encode.Settings{Level: level, ChunkBytes: chunk << 10, WindowBytes: window << 10}
 	}
-	const block = 65535
 	for _, s := range []encode.Settings{
-		with(1, 2*block, 16<<10),
-		with(4, 2*block, 16<<10),
-		with(5, block, 16<<10), with(5, 2*block, 16<<10), with(5, 4*block, 16<<10),
-		with(6, block, 16<<10), with(6, 2*block, 16<<10), with(6, 4*block, 16<<10),
-		with(6, 2*block, 0), with(6, 2*block, 8<<10), with(6, 2*block, 32<<10),
+		defaults, with(encode.Scope, 56, 8), with(encode.Scope, 112, 16), with(encode.Scope, 96, 32), with(encode.Scope, 120, 0),
+		with(1, 120, 8), with(4, 120, 8), with(5, 120, 8), with(6, 120, 8), with(9, 120, 8), with(6, 120, 16),
 	} {
 		pool, err := encode.NewPool(s)
 		if err != nil {
 			return nil, err
 		}
-		name := fmt.Sprintf("ours: -%d, chunk %d KiB, window %d KiB", s.Level, (s.ChunkBytes+512)>>10, s.WindowBytes>>10)
+		compression := "scope"
+		if s.Level != encode.Scope {
+			compression = fmt.Sprintf("-%d", s.Level)
+		}
+		name := fmt.Sprintf("ours: %s, chunk %d KiB, window %d KiB", compression, s.ChunkBytes>>10, s.WindowBytes>>10)
 		label := ""
 		if s.ChunkBytes == defaults.ChunkBytes && s.WindowBytes == defaults.WindowBytes {
-			label = fmt.Sprintf("ours -%d", s.Level)
+			label = "ours " + compression
 		}
 		if s == defaults {
 			name += " (default)"

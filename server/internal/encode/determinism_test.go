@@ -13,7 +13,7 @@ import (
 // whatever went through it before, the same JSON gives the same bytes.
 func TestHistoryDoesNotMatter(t *testing.T) {
 	t.Parallel()
-	for level := 1; level <= 9; level++ {
+	for level := range 10 {
 		for _, settings := range shapes(level)[1:2] {
 			t.Run(describe(settings), func(t *testing.T) {
 				t.Parallel()

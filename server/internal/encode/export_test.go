@@ -1,7 +1,7 @@
 package encode
 
 // HeldBytes returns the memory that m holds.
-func (m *Member) HeldBytes() int { return cap(m.buffer) + cap(m.packed.bytes) + m.out.HeldBytes() }
+func (m *Member) HeldBytes() int { return m.buffer.held() + cap(m.packed.bytes) + m.out.HeldBytes() }
 
 // Blocks returns how many blocks m has in stores.
 func (m *Member) Blocks() int { return len(m.parked.blocks) + m.out.Blocks() }
@@ -17,9 +17,6 @@ func (s *Segments) HeldBytes() int {
 
 // Blocks returns how many blocks s has in stores.
 func (s *Segments) Blocks() int { return len(s.places) - len(s.memory()) }
-
-// FreeCompressors returns how many compressors nobody has borrowed.
-func (p *Pool) FreeCompressors() int { return len(p.free) }
 
 // Append appends b, as a compressor does.
 func (s *Segments) Append(b []byte) { s.append(b) }

@@ -156,7 +156,7 @@ func writeSplit(tb testing.TB, m *encode.Member, rng *rand.Rand, input []byte) {
 	}
 }
 
-// appendSplit appends input in random pieces, as a transcoder does.
+// appendSplit appends input in random pieces, as a transcoder does, with marks at random.
 func appendSplit(tb testing.TB, m *encode.Member, rng *rand.Rand, input []byte) {
 	tb.Helper()
 	tail := m.Tail()
@@ -167,6 +167,9 @@ func appendSplit(tb testing.TB, m *encode.Member, rng *rand.Rand, input []byte) 
 			}
 		}
 		n := min(len(input), rng.IntN(transcode.Room))
+		if marks, at := m.Marks(), len(tail)+rng.IntN(n+1); at/64 < len(marks) {
+			marks[at/64] |= 1 << (at % 64)
+		}
 		tail = append(tail, input[:n]...)
 		input = input[n:]
 	}
@@ -175,7 +178,7 @@ func appendSplit(tb testing.TB, m *encode.Member, rng *rand.Rand, input []byte) 
 
 func TestMember(t *testing.T) {
 	t.Parallel()
-	for level := 1; level <= 9; level++ {
+	for level := range 10 {
 		for i, settings := range shapes(level) {
 			if i == 0 && level != 1 && level != 6 {
 				continue // it is the longest one
@@ -305,7 +308,7 @@ func TestCounts(t *testing.T) {
 func TestNoiseGrowsLittle(t *testing.T) {
 	t.Parallel()
 	input := noise(4, 70_000)
-	for level := 1; level <= 9; level++ {
+	for level := range 10 {
 		for _, settings := range shapes(level)[1:3] {
 			compressed := member(t, newPool(t, settings), input)
 			if over := len(compressed) - len(input); over > 300 {
@@ -321,7 +324,7 @@ func TestWindowIsUsed(t *testing.T) {
 	const chunk = 16 << 10
 	block := noise(5, chunk)
 	input := bytes.Repeat(block, 6)
-	for level := 1; level <= 9; level++ {
+	for level := range 10 {
 		with := member(t, newPool(t, encode.Settings{Level: level, ChunkBytes: chunk, WindowBytes: 32 << 10, Compressors: 1}), input)
 		without := member(t, newPool(t, encode.Settings{Level: level, ChunkBytes: chunk, Compressors: 1}), input)
 		wantMember(t, with, input)

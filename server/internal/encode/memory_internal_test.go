@@ -3,6 +3,7 @@ package encode
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/scopegate/scopegate/server/internal/transcode"
@@ -13,12 +14,14 @@ import (
 func TestMemoryBound(t *testing.T) {
 	t.Parallel()
 	for _, s := range []Settings{
-		{Level: 1, ChunkBytes: 2 * blockBytes, WindowBytes: maxWindowBytes, Compressors: 1},
+		{Level: 1, ChunkBytes: 131_070, WindowBytes: maxWindowBytes, Compressors: 1},
+		{Level: Scope, ChunkBytes: 120 << 10, WindowBytes: 8 << 10, Compressors: 1},
+		{Level: Scope, ChunkBytes: 20_001, WindowBytes: 77, Compressors: 1},
 		{Level: 1, ChunkBytes: MinChunkBytes, WindowBytes: maxWindowBytes, Compressors: 1},
 		{Level: 1, ChunkBytes: 20_001, WindowBytes: 0, Compressors: 1},
 		{Level: 1, ChunkBytes: 100_000, WindowBytes: 77, Compressors: 1},
 	} {
-		t.Run(fmt.Sprintf("chunk %d, window %d", s.ChunkBytes, s.WindowBytes), func(t *testing.T) {
+		t.Run(fmt.Sprintf("level %d, chunk %d, window %d", s.Level, s.ChunkBytes, s.WindowBytes), func(t *testing.T) {
 			t.Parallel()
 			p, err := NewPool(s)
 			if err != nil {
@@ -44,7 +47,11 @@ func TestMemoryBound(t *testing.T) {
 				default:
 					_, _ = m.Write(piece[:rng.IntN(len(piece))])
 				}
-				if got, bound := cap(m.buffer), s.ChunkBytes+s.WindowBytes; got > bound {
+				bound := s.ChunkBytes + s.WindowBytes
+				if s.Level == Scope {
+					bound += (bound + 63) / 64 * 8
+				}
+				if got := m.buffer.held(); got > bound {
 					t.Fatalf("holds %d bytes, more than %d", got, bound)
 				}
 				if m.TailBytes() > s.ChunkBytes || m.window > s.WindowBytes {
@@ -52,7 +59,7 @@ func TestMemoryBound(t *testing.T) {
 				}
 			}
 			m.Discard()
-			if m.buffer != nil || len(m.out.places) != 0 {
+			if m.buffer.json != nil || len(m.out.places) != 0 {
 				t.Error("holds memory after Discard")
 			}
 		})
@@ -67,12 +74,12 @@ func TestSmallMemberIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := p.NewMember(nil)
-	if m.buffer != nil {
+	if m.buffer.json != nil {
 		t.Error("an unused member has a buffer")
 	}
 	_, _ = m.Write(make([]byte, minBufferBytes))
-	if cap(m.buffer) != minBufferBytes {
-		t.Errorf("%d bytes are held in %d, want %v", minBufferBytes, cap(m.buffer), minBufferBytes)
+	if cap(m.buffer.json) != minBufferBytes {
+		t.Errorf("%d bytes are held in %d, want %v", minBufferBytes, cap(m.buffer.json), minBufferBytes)
 	}
 }
 
@@ -95,11 +102,11 @@ func TestUnusedBytes(t *testing.T) {
 			tail = tail[:min(n, len(tail)+100)]
 		}
 		appended.SetTail(tail)
-		if got := cap(written.buffer); got > max(n+n/2, minBufferBytes) {
+		if got := cap(written.buffer.json); got > max(n+n/2, minBufferBytes) {
 			t.Errorf("%d bytes are written to %d", n, got)
 		}
-		if m := n + transcode.Room; cap(appended.buffer) > max(m+m/2, minBufferBytes) {
-			t.Errorf("%d bytes are appended to %d", n, cap(appended.buffer))
+		if m := n + transcode.Room; cap(appended.buffer.json) > max(m+m/2, minBufferBytes) {
+			t.Errorf("%d bytes are appended to %d", n, cap(appended.buffer.json))
 		}
 		written.Discard()
 		appended.Discard()
@@ -110,18 +117,22 @@ func TestUnusedBytes(t *testing.T) {
 func TestBuffers(t *testing.T) {
 	t.Parallel()
 	for _, largest := range []int{MinChunkBytes, 20_001, 163_838, MaxChunkBytes + maxWindowBytes} {
-		p := newBuffers(largest)
+		p := newBuffers(largest, true)
 		for n := 1; n <= 2*largest; n += max(1, n/3) {
 			b := p.get(n)
-			if len(b) != 0 || cap(b) < min(n, largest) || cap(b) > largest || cap(b) > max(n/2*3, minBufferBytes) {
-				t.Errorf("largest %d: take(%d) has capacity %d", largest, n, cap(b))
+			if size := cap(b.json); len(b.json) != 0 || size < min(n, largest) || size > largest || size > max(n/2*3, minBufferBytes) {
+				t.Errorf("largest %d: get(%d) has capacity %d", largest, n, size)
 			}
+			if want := (cap(b.json) + 63) / 64; len(b.marks) != want || slices.Max(b.marks) != 0 {
+				t.Errorf("largest %d: get(%d) has %d words of marks, want %d, all 0", largest, n, len(b.marks), want)
+			}
+			b.marks[0], b.marks[len(b.marks)-1] = 1, 1
 			p.put(b)
 		}
-		p.put(make([]byte, 0, largest+1)) // is dropped
-		p.put(make([]byte, 0, 5000))
-		if b := p.get(5000); cap(b) < 5000 {
-			t.Errorf("largest %d: a buffer of odd size was kept: %d, want at least 5000", largest, cap(b))
+		p.put(buffer{json: make([]byte, 0, largest+1)}) // is dropped
+		p.put(buffer{json: make([]byte, 0, 5000)})
+		if b := p.get(5000); cap(b.json) < 5000 {
+			t.Errorf("largest %d: a buffer of odd size was kept: %d, want at least 5000", largest, cap(b.json))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"math/bits"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
@@ -11,11 +12,12 @@ import (
 // minPackBytes is the shortest buffer that is worth packing.
 const minPackBytes = 2 << 10
 
-// packed is the buffer of a packed member in S2 format. Unlike deflate blocks, it is
-// never sent: so packing does not affect the batch's bytes.
+// packed is the buffer of a packed member: its JSON in S2 format, and its marks. Unlike deflate
+// blocks, it is never sent: so packing does not affect the batch's bytes.
 type packed struct {
-	bytes []byte // nil if the member is not packed
-	len   int    // of the buffer
+	bytes     []byte // nil if the member is not packed, or is parked
+	len       int    // of the JSON
+	jsonBytes int    // how many of bytes it takes
 }
 
 // packer lends one scratch buffer, to bound what packing holds.
@@ -24,25 +26,61 @@ type packer struct {
 	scratch []byte
 }
 
-// pack returns b in S2 format, in a slice of just that length.
-func (p *packer) pack(b []byte) []byte {
+// pack packs b into a slice of just the length.
+func (p *packer) pack(b buffer) packed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.scratch = s2.EncodeBetter(p.scratch[:cap(p.scratch)], b)
-	return append(make([]byte, 0, len(p.scratch)), p.scratch...)
+	p.scratch = s2.EncodeBetter(p.scratch[:cap(p.scratch)], b.json)
+	jsonBytes := len(p.scratch)
+	p.scratch = appendMarks(p.scratch, b.marks)
+	return packed{
+		bytes: append(make([]byte, 0, len(p.scratch)), p.scratch...), len: len(b.json), jsonBytes: jsonBytes,
+	}
+}
+
+// longGap stands for so many positions without a mark.
+const longGap = 255
+
+// appendMarks appends the distance from each mark to the next.
+func appendMarks(dst []byte, marks []uint64) []byte {
+	last := -1
+	for i, word := range marks {
+		for ; word != 0; word &= word - 1 {
+			at := i*64 + bits.TrailingZeros64(word)
+			for ; at-last >= longGap; last += longGap {
+				dst = append(dst, longGap)
+			}
+			dst = append(dst, byte(at-last))
+			last = at
+		}
+	}
+	return dst
+}
+
+// setMarks adds the marks of which packed has the distances.
+func setMarks(marks []uint64, packed []byte) {
+	at := -1
+	for _, gap := range packed {
+		if at += int(gap); gap < longGap {
+			marks[at/64] |= 1 << (at % 64)
+		}
+	}
 }
 
 // Pack makes the JSON that is not yet compressed take less memory, while no more is
 // written. Unpack must be called before other methods, except Park and Discard, and except
 // those that return a length.
 func (m *Member) Pack() {
-	if m.packed.bytes != nil || len(m.buffer) < minPackBytes {
-		return
+	if len(m.buffer.json) >= minPackBytes {
+		m.pack()
 	}
-	m.packed = packed{bytes: m.pool.packer.pack(m.buffer), len: len(m.buffer)}
+}
+
+func (m *Member) pack() {
+	m.packed = m.pool.packer.pack(m.buffer)
 	draw(m.account, cap(m.packed.bytes))
 	m.putBuffer(m.buffer)
-	m.buffer = nil
+	m.buffer = buffer{}
 }
 
 // Unpack undoes Pack. It does nothing if the member is not packed.
@@ -50,11 +88,13 @@ func (m *Member) Unpack() {
 	if m.packed.bytes == nil {
 		return
 	}
-	buffer, err := s2.Decode(m.getBuffer(m.packed.len + transcode.Room)[:m.packed.len], m.packed.bytes)
+	m.buffer = m.getBuffer(m.packed.len + transcode.Room)
+	json, err := s2.Decode(m.buffer.json[:m.packed.len], m.packed.bytes[:m.packed.jsonBytes])
 	if err != nil {
 		panic("unpack: " + err.Error()) // Pack made the bytes
 	}
-	m.buffer = buffer
+	m.buffer.json = json
+	setMarks(m.buffer.marks, m.packed.bytes[m.packed.jsonBytes:])
 	m.dropPacked()
 }
 

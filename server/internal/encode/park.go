@@ -1,37 +1,41 @@
 package encode
 
-import (
-	"fmt"
+import "fmt"
 
-	"github.com/scopegate/scopegate/server/internal/transcode"
-)
-
-// parked is where a parked member's window and last partial segment are, one after the
+// parked is where a parked member's packed buffer and last partial segment are, one after the
 // other.
 type parked struct {
 	store       Store // nil if the member is not parked
 	blocks      []int64
-	windowBytes int
+	packedBytes int
 }
 
-// Park compresses all JSON and moves it to store. The member then holds no memory, and must
-// be unparked before other calls, except that parking again does nothing. If the store
-// fails, the member stays as it was.
+// Park moves the member to store. It then holds no memory, and must be unparked before other
+// calls, except that parking again does nothing. If the store fails, the member stays as it was.
 func (m *Member) Park(store Store) error {
 	if m.parked.store != nil {
 		return nil
 	}
-	m.Unpack()
-	m.Compress()
+	if m.packed.bytes == nil && len(m.buffer.json) > 0 {
+		m.pack()
+		defer func() {
+			if m.parked.store == nil {
+				m.Unpack()
+			}
+		}()
+	}
 	if _, err := m.out.Spill(store); err != nil {
 		return fmt.Errorf("park: %w", err)
 	}
-	p := parked{store: store, windowBytes: m.window}
-	if err := p.put(&m.pool.segments, m.buffer[:m.window], m.out.partial()); err != nil {
+	p := parked{store: store, packedBytes: len(m.packed.bytes)}
+	if err := p.put(&m.pool.segments, m.packed.bytes, m.out.partial()); err != nil {
 		return fmt.Errorf("park: %w", err)
 	}
 	m.out.dropPartial()
-	m.dropBuffer()
+	m.putBuffer(m.buffer)
+	m.buffer = buffer{}
+	draw(m.account, -cap(m.packed.bytes))
+	m.packed.bytes = nil
 	m.parked = p
 	return nil
 }
@@ -43,31 +47,32 @@ func (m *Member) Unpark() error {
 	if p.store == nil {
 		return nil
 	}
-	var buffer []byte
-	if p.windowBytes > 0 {
-		buffer = m.getBuffer(p.windowBytes + transcode.Room)[:p.windowBytes]
-	}
+	packed := make([]byte, p.packedBytes)
 	last := m.pool.segments.get()
-	if err := p.read(buffer, last[:m.out.partialBytes()]); err != nil {
+	if err := p.read(packed, last[:m.out.partialBytes()]); err != nil {
 		m.pool.segments.put(last)
-		m.putBuffer(buffer)
 		return fmt.Errorf("unpark: %w", err)
 	}
 	m.out.restorePartial(last)
-	m.buffer, m.window, m.parked = buffer, p.windowBytes, parked{}
+	m.parked = parked{}
 	p.free()
+	if len(packed) > 0 {
+		m.packed.bytes = packed
+		draw(m.account, cap(packed))
+		m.Unpack()
+	}
 	return nil
 }
 
-// put stores window and partial in as few blocks as possible. If it fails, it stores none.
-func (p *parked) put(pool *segmentPool, window, partial []byte) error {
+// put stores packed and partial in as few blocks as possible. If it fails, it stores none.
+func (p *parked) put(pool *segmentPool, packed, partial []byte) error {
 	block := pool.get()
 	defer pool.put(block)
-	for len(window)+len(partial) > 0 {
-		w := copy(block[:], window)
+	for len(packed)+len(partial) > 0 {
+		w := copy(block, packed)
 		n := copy(block[w:], partial)
-		window, partial = window[w:], partial[n:]
-		id, err := p.store.Put(block[:])
+		packed, partial = packed[w:], partial[n:]
+		id, err := p.store.Put(block)
 		if err != nil {
 			p.free()
 			return err
@@ -77,18 +82,18 @@ func (p *parked) put(pool *segmentPool, window, partial []byte) error {
 	return nil
 }
 
-// read fills window and partial from the blocks.
-func (p *parked) read(window, partial []byte) error {
+// read fills packed and partial from the blocks.
+func (p *parked) read(packed, partial []byte) error {
 	for _, id := range p.blocks {
-		w := min(len(window), SegmentBytes)
+		w := min(len(packed), SegmentBytes)
 		n := min(len(partial), SegmentBytes-w)
-		if err := p.store.ReadAt(window[:w], id, 0); err != nil {
+		if err := p.store.ReadAt(packed[:w], id, 0); err != nil {
 			return err
 		}
 		if err := p.store.ReadAt(partial[:n], id, w); err != nil {
 			return err
 		}
-		window, partial = window[w:], partial[n:]
+		packed, partial = packed[w:], partial[n:]
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ func TestSettings(t *testing.T) {
 		change func(*encode.Settings)
 		want   string // empty: no error
 	}{
-		{func(s *encode.Settings) { s.Level = 0 }, "level 0"},
+		{func(s *encode.Settings) { s.Level = -1 }, "level -1"},
+		{func(s *encode.Settings) { s.Level = encode.Scope }, ""},
 		{func(s *encode.Settings) { s.Level = 1 }, ""},
 		{func(s *encode.Settings) { s.Level = 9 }, ""},
 		{func(s *encode.Settings) { s.Level = 10 }, "level 10"},

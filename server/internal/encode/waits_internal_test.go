@@ -16,16 +16,16 @@ func TestState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := pool.borrow(nil, nil)
+		first := pool.borrow()
 		got := make(chan *compressor)
-		go func() { got <- pool.borrow(nil, nil) }()
+		go func() { got <- pool.borrow() }()
 		synctest.Wait()
 		if s := pool.State(); s != (PoolState{Compressors: 1, InUse: 1, Waiting: 1}) {
 			t.Errorf("while one waits: %+v, want one in use, one waiting", s)
 		}
 		<-time.After(time.Second)
-		pool.free <- first
-		pool.free <- <-got
+		pool.giveBack(first)
+		pool.giveBack(<-got)
 		if s := pool.State(); s != (PoolState{Compressors: 1, Waits: 1, Waited: time.Second}) {
 			t.Errorf("at the end: %+v, want one wait of a second", s)
 		}

@@ -121,7 +121,9 @@ func (f *configFile) enter(e entry, flags []*kong.Flag) error {
 	if NotInFile(e.key) {
 		return errors.New("can't be set in the file")
 	}
-	i := slices.IndexFunc(flags, func(flag *kong.Flag) bool { return flag.Name == e.key })
+	i := slices.IndexFunc(flags, func(flag *kong.Flag) bool {
+		return flag.Name == e.key || slices.Contains(flag.Aliases, e.key)
+	})
 	if i < 0 {
 		return unknownKey(e.key, flags)
 	}
