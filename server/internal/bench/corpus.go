@@ -5,18 +5,21 @@ import (
 	"compress/gzip"
 	"context"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scopegate/scopegate/client/gosym"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/server/internal/transcode/transcodetest"
 )
 
 // corpus is a sequence of scopes to encode.
 type corpus struct {
 	name     string
-	messages [][]byte // protobuf
+	messages [][]byte // protobuf, fields in ascending order
 	// json is what the messages become, separated by commas.
 	json []byte
 	// gzip6 is how long json is as compress/gzip writes it at level 6.
@@ -80,6 +83,27 @@ func readScopes(path string) (whole, parts [][]byte, err error) {
 		}
 	}
 	return whole, parts, nil
+}
+
+// reorder returns the corpus with the fields of every message in random order, as dynamic
+// encoders write them. If tear is set, the values of a list need not follow each other. The order
+// is the same in every run.
+func (c corpus) reorder(tear bool) (corpus, error) {
+	rng := rand.New(rand.NewPCG(0, 0)) // #nosec G404 -- the same in every run
+	desc := (*symdbv1.Scope)(nil).ProtoReflect().Descriptor()
+	reordered := make([][]byte, len(c.messages))
+	for i, m := range c.messages {
+		reordered[i] = transcodetest.Reorder(rng, desc, m, tear)
+	}
+	same, err := appendJSON(nil, reordered)
+	if err != nil {
+		return c, err
+	}
+	if !bytes.Equal(same, c.json) {
+		return c, errors.New("messages in another order become other JSON")
+	}
+	c.messages = reordered
+	return c, nil
 }
 
 func newCorpus(name string, messages [][]byte) (corpus, error) {

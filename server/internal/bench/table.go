@@ -17,6 +17,9 @@ type row struct {
 	bytesVersusStdlib float64 // fraction; only where compresses
 	compresses        bool
 	allocationsScope  float64
+	// shuffled and torn are the times of the corpus in another order to that in ascending
+	// order, within the same round. They are 0 if way.reorders is not set.
+	shuffled, torn float64
 }
 
 func (r row) ours() bool { return strings.HasPrefix(r.name, "ours") }
@@ -34,6 +37,15 @@ func measure(c corpus, ways []way, rounds int) (table, error) {
 	t := table{corpus: c.name, messages: len(c.messages), json: len(c.json), rows: make([]row, len(ways))}
 	seconds := make([][]float64, len(ways))
 	ratios := make([][]float64, len(ways))
+	shuffled, torn := make([][]float64, len(ways)), make([][]float64, len(ways))
+	inShuffled, err := c.reorder(false)
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", c.name, err)
+	}
+	inTorn, err := c.reorder(true)
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", c.name, err)
+	}
 	for round := range rounds {
 		for n := range ways {
 			i := (n + round*len(ways)/rounds) % len(ways)
@@ -42,6 +54,18 @@ func measure(c corpus, ways []way, rounds int) (table, error) {
 				return t, fmt.Errorf("%s: %s: %w", c.name, ways[i].name, err)
 			}
 			seconds[i] = append(seconds[i], took)
+			if !ways[i].reorders {
+				continue
+			}
+			tookShuffled, err := t.rows[i].measure(inShuffled, ways[i])
+			if err != nil {
+				return t, fmt.Errorf("%s, shuffled: %s: %w", c.name, ways[i].name, err)
+			}
+			tookTorn, err := t.rows[i].measure(inTorn, ways[i])
+			if err != nil {
+				return t, fmt.Errorf("%s, torn: %s: %w", c.name, ways[i].name, err)
+			}
+			shuffled[i], torn[i] = append(shuffled[i], tookShuffled/took), append(torn[i], tookTorn/took)
 		}
 		for i := range ways {
 			ratios[i] = append(ratios[i], seconds[0][round]/seconds[i][round])
@@ -50,6 +74,9 @@ func measure(c corpus, ways []way, rounds int) (table, error) {
 	for i := range t.rows {
 		t.rows[i].megabytesSecond = float64(len(c.json)) / 1e6 / median(seconds[i])
 		t.rows[i].ratio = median(ratios[i])
+		if ways[i].reorders {
+			t.rows[i].shuffled, t.rows[i].torn = median(shuffled[i]), median(torn[i])
+		}
 	}
 	return t, nil
 }
@@ -81,14 +108,20 @@ func median(values []float64) float64 {
 
 func (t table) print(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "### %s: %d messages, %.1f MB of JSON\n\n", t.corpus, t.messages, float64(t.json)/1e6)
-	_, _ = fmt.Fprintln(w, "| way | MB/s of JSON per core | to the baseline | bytes to stdlib -6 | allocations a scope |")
-	_, _ = fmt.Fprintln(w, "|---|--:|--:|--:|--:|")
+	_, _ = fmt.Fprintln(w, "| way | MB/s of JSON per core | to the baseline | bytes to stdlib -6 | allocations a scope |"+
+		" shuffled / ascending | torn / ascending |")
+	_, _ = fmt.Fprintln(w, "|---|--:|--:|--:|--:|--:|--:|")
 	for _, r := range t.rows {
 		size := ""
 		if r.compresses {
 			size = fmt.Sprintf("%+.1f%%", 100*r.bytesVersusStdlib)
 		}
-		_, _ = fmt.Fprintf(w, "| %s | %.0f | %.2fx | %s | %.1f |\n", r.name, r.megabytesSecond, r.ratio, size, r.allocationsScope)
+		reordered := " | "
+		if r.shuffled > 0 {
+			reordered = fmt.Sprintf("%.2fx | %.2fx", r.shuffled, r.torn)
+		}
+		_, _ = fmt.Fprintf(w, "| %s | %.0f | %.2fx | %s | %.1f | %s |\n",
+			r.name, r.megabytesSecond, r.ratio, size, r.allocationsScope, reordered)
 	}
 	_, _ = fmt.Fprintln(w)
 }

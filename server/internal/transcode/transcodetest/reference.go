@@ -1,6 +1,6 @@
 // Package transcodetest is what tests hold the transcoder against: [JSON] goes
-// another way to the same bytes, [Scopes] generates scopes, [Shuffle] writes
-// them as an odd encoder might, and [Recorder] takes what is written.
+// another way to the same bytes, [Scopes] generates scopes, [Shuffle] and
+// [Reorder] write them as other encoders might, and [Recorder] takes what is written.
 //
 // It is for tests only; it is slow and panics where it is used wrongly.
 package transcodetest

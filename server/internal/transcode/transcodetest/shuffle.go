@@ -2,6 +2,7 @@ package transcodetest
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -12,30 +13,80 @@ import (
 // unknown fields among them, scalars set to something else before their value,
 // varints longer than they must be; and so in all messages below.
 func Shuffle(rng *rand.Rand, desc protoreflect.MessageDescriptor, wire []byte) []byte {
-	byNumber := make(map[protowire.Number][][]byte)
-	var order []protowire.Number
-	for len(wire) > 0 {
-		number, wireType, n := protowire.ConsumeField(wire)
-		if n < 0 {
-			panic(protowire.ParseError(n))
-		}
-		byNumber[number] = append(byNumber[number], shuffleField(rng, desc.Fields().ByNumber(number), wireType, wire[:n]))
-		order = append(order, number)
-		wire = wire[n:]
+	fields := split(wire)
+	for i, f := range fields {
+		fields[i].wire = shuffleField(rng, desc.Fields().ByNumber(f.number), f.wireType, f.wire)
 	}
-	rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	var out []byte
-	for _, number := range order {
+	for _, f := range inRandomOrder(rng, fields) {
 		if rng.IntN(4) == 0 {
 			out = appendUnknown(rng, out)
 		}
-		out = append(out, byNumber[number][0]...)
-		byNumber[number] = byNumber[number][1:]
+		out = append(out, f.wire...)
 	}
 	if rng.IntN(4) == 0 {
 		out = appendUnknown(rng, out)
 	}
 	return out
+}
+
+// Reorder writes the fields of a message in another order, and so in all messages below, as
+// dynamic encoders do. If tear is set, the values of a list need not follow each other.
+func Reorder(rng *rand.Rand, desc protoreflect.MessageDescriptor, wire []byte, tear bool) []byte {
+	var fields []field
+	for _, f := range split(wire) {
+		if fd := desc.Fields().ByNumber(f.number); fd.Message() != nil && !fd.IsMap() {
+			_, _, n := protowire.ConsumeTag(f.wire)
+			inner, _ := protowire.ConsumeBytes(f.wire[n:])
+			f.wire = protowire.AppendTag(nil, f.number, f.wireType)
+			f.wire = protowire.AppendBytes(f.wire, Reorder(rng, fd.Message(), inner, tear))
+		}
+		if last := len(fields) - 1; last >= 0 && fields[last].number == f.number && !tear {
+			fields[last].wire = append(fields[last].wire, f.wire...)
+		} else {
+			fields = append(fields, f)
+		}
+	}
+	var out []byte
+	for _, f := range inRandomOrder(rng, fields) {
+		out = append(out, f.wire...)
+	}
+	return out
+}
+
+// field is a field, or several of one number.
+type field struct {
+	number   protowire.Number
+	wireType protowire.Type
+	wire     []byte
+}
+
+func split(wire []byte) []field {
+	var fields []field
+	for len(wire) > 0 {
+		number, wireType, n := protowire.ConsumeField(wire)
+		if n < 0 {
+			panic(protowire.ParseError(n))
+		}
+		fields = append(fields, field{number, wireType, wire[:n:n]})
+		wire = wire[n:]
+	}
+	return fields
+}
+
+// inRandomOrder shuffles the fields. Those of one number keep their order.
+func inRandomOrder(rng *rand.Rand, fields []field) []field {
+	byNumber := make(map[protowire.Number][]field)
+	for _, f := range fields {
+		byNumber[f.number] = append(byNumber[f.number], f)
+	}
+	shuffled := slices.Clone(fields)
+	rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	for i, f := range shuffled {
+		shuffled[i] = byNumber[f.number][0]
+		byNumber[f.number] = byNumber[f.number][1:]
+	}
+	return shuffled
 }
 
 func shuffleField(
