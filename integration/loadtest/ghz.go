@@ -27,13 +27,17 @@ type report struct {
 // runGHZ makes a scenario's uploads by ghz. Each call sends all messages of the file, with
 // the interval between them, and then half-closes.
 func runGHZ(ctx context.Context, p programs, s scenario, sent load.Payload, address string) (load.Outcome, error) {
-	requests, out := filepath.Join(p.dir, "requests.bin"), filepath.Join(p.dir, "ghz.json")
-	if err := sent.WriteFile(requests); err != nil {
+	requests, out := filepath.Join(p.dir, "requests"), filepath.Join(p.dir, "ghz.json")
+	write, data := sent.WriteFile, "--binary-file"
+	if s.fromJSON {
+		write, data = sent.WriteJSONFile, "--data-file"
+	}
+	if err := write(requests); err != nil {
 		return load.Outcome{}, fmt.Errorf("write requests: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, p.ghz, // #nosec G204 -- named by the caller
 		"--insecure", "--proto", filepath.Join(p.proto, "symdb/v1/symbol_database_service.proto"), "--import-paths", p.proto,
-		"--call", method, "--binary-file", requests, "--disable-template-functions", "--disable-template-data",
+		"--call", method, data, requests, "--disable-template-functions", "--disable-template-data",
 		"--total", strconv.Itoa(s.uploads), "--concurrency", strconv.Itoa(s.atOnce),
 		"--connections", strconv.Itoa(s.connections), "--stream-interval", s.interval.String(),
 		"--timeout", load.UploadTimeout.String(), "--format", "json", "--output", out, address)

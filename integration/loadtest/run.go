@@ -60,7 +60,7 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent loa
 			},
 		}
 		r.Outcome, err = load.Run(ctx, plan, sent, server.Address)
-	case s.repeats:
+	case s.repeats, s.anyOrder:
 		plan := load.Plan{Uploads: s.uploads, AtOnce: s.atOnce, Connections: s.connections}
 		r.Outcome, err = load.Run(ctx, plan, sent, server.Address)
 	default:

@@ -16,6 +16,10 @@ type scenario struct {
 	messages int
 	// uploads is how many uploads to make, atOnce how many at a time.
 	uploads, atOnce, connections int
+	// fromJSON has ghz encode the messages from JSON.
+	fromJSON bool
+	// anyOrder sends fields in random order, which ghz can't.
+	anyOrder bool
 	// interval is the wait between two messages of an upload.
 	interval time.Duration
 	// repeats retries uploads that the server has no room for, which ghz can't.
@@ -36,7 +40,11 @@ var smallMemory = []string{"--memory-limit=256MiB"}
 
 // payload returns the payload of one upload.
 func (s scenario) payload(symbols *load.Symbols) (load.Payload, error) {
-	return load.NewPayload(symbols.Scopes(s.whole, s.messages))
+	payload, err := load.NewPayload(symbols.Scopes(s.whole, s.messages))
+	if err != nil || !s.anyOrder {
+		return payload, err
+	}
+	return payload.InAnyOrder()
 }
 
 func scenarios() []scenario {
@@ -45,6 +53,14 @@ func scenarios() []scenario {
 		{name: "whole packages, 50 at once", whole: true, uploads: 50, atOnce: 50, connections: 10},
 		{name: "function-sized, 1 at once", uploads: 8, atOnce: 1, connections: 1},
 		{name: "function-sized, 50 at once", messages: 2000, uploads: 100, atOnce: 50, connections: 10},
+		{
+			name: "function-sized, 50 at once, from JSON", messages: 2000, uploads: 100, atOnce: 50, connections: 10,
+			fromJSON: true,
+		},
+		{
+			name: "function-sized, 50 at once, in any order", messages: 2000, uploads: 100, atOnce: 50, connections: 10,
+			anyOrder: true,
+		},
 		{name: "function-sized, 1,000 at once", messages: 50, uploads: 2000, atOnce: 1000, connections: 100},
 		{
 			name: "trickling, 100 at once", messages: 50, uploads: 100, atOnce: 100, connections: 10,

@@ -2,8 +2,12 @@ package load_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -13,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -248,5 +254,35 @@ func TestRunEnds(t *testing.T) {
 	}
 	if seen, err := load.Run(ctx, settled, payload(t), (&scripted{}).serve(t)); err == nil {
 		t.Errorf("%+v, want an error", seen)
+	}
+}
+
+// The forms of a payload say the same.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	p := payload(t)
+	anyOrder, err := p.InAnyOrder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "requests")
+	if err := p.WriteJSONFile(path); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inJSON []json.RawMessage
+	if err := json.Unmarshal(content, &inJSON); err != nil || len(inJSON) != len(p.Messages) {
+		t.Fatalf("%d messages in JSON, error %v, want %d", len(inJSON), err, len(p.Messages))
+	}
+	for i, message := range p.Messages {
+		var want, reordered, fromJSON symdbv1.UploadScopesRequest
+		err := errors.Join(proto.Unmarshal(message, &want), proto.Unmarshal(anyOrder.Messages[i], &reordered),
+			protojson.Unmarshal(inJSON[i], &fromJSON))
+		if err != nil || !proto.Equal(&want, &reordered) || !proto.Equal(&want, &fromJSON) {
+			t.Errorf("error %v: %v and %v, want %v", err, &reordered, &fromJSON, &want)
+		}
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/baseline"
@@ -72,6 +74,23 @@ func Fitting(scopes []*symdbv1.UploadScopesRequest, jsonBytes int64) ([]*symdbv1
 	return some, nil
 }
 
+// InAnyOrder returns the payload encoded with dynamicpb, which writes fields in random order.
+func (p Payload) InAnyOrder() (Payload, error) {
+	ascending := p.Messages
+	p.Messages = make([][]byte, len(ascending))
+	for i, message := range ascending {
+		dynamic := dynamicpb.NewMessage((*symdbv1.UploadScopesRequest)(nil).ProtoReflect().Descriptor())
+		err := proto.Unmarshal(message, dynamic)
+		if err != nil {
+			return p, fmt.Errorf("message %d: %w", i, err)
+		}
+		if p.Messages[i], err = proto.Marshal(dynamic); err != nil {
+			return p, fmt.Errorf("message %d: %w", i, err)
+		}
+	}
+	return p, nil
+}
+
 // WriteFile writes the messages to a file for ghz: each after its length as a varint.
 func (p Payload) WriteFile(path string) error {
 	var content []byte
@@ -79,6 +98,25 @@ func (p Payload) WriteFile(path string) error {
 		content = protowire.AppendBytes(content, message)
 	}
 	return os.WriteFile(path, content, 0o600)
+}
+
+// WriteJSONFile writes the messages to a file for ghz, as an array in protobuf's JSON format.
+func (p Payload) WriteJSONFile(path string) error {
+	content := []byte("[")
+	for i, message := range p.Messages {
+		if i > 0 {
+			content = append(content, ',')
+		}
+		request := &symdbv1.UploadScopesRequest{}
+		if err := proto.Unmarshal(message, request); err != nil {
+			return fmt.Errorf("message %d: %w", i, err)
+		}
+		var err error
+		if content, err = (protojson.MarshalOptions{}).MarshalAppend(content, request); err != nil {
+			return fmt.Errorf("message %d: %w", i, err)
+		}
+	}
+	return os.WriteFile(path, append(content, ']'), 0o600)
 }
 
 // maxEnvelopeBytes is more than the size of a batch without its scopes.
