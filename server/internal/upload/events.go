@@ -2,26 +2,14 @@ package upload
 
 import "time"
 
-// onFreshStack runs handle in a new goroutine and waits for it. The event loop's own stack,
-// mostly used up by gRPC, would grow, and never shrink as long as the stream lasts.
-func (u *upload) onFreshStack(handle func()) {
-	done := make(chan struct{})
-	u.server.goroutines.Go(func() {
-		defer close(done)
-		handle()
-	})
-	<-done
-}
-
-// handleEvents does all that is due, and sets the clock for the next time.
-func (u *upload) handleEvents() {
+// handleEvents does all that is due, and sets the clock for the next time. It returns why the
+// stream must end, or nil.
+func (u *upload) handleEvents() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	defer u.server.catch(u.ctx, u.end)
 	next, err := u.checkPace()
 	if err != nil {
-		u.end(err)
-		return
+		return err
 	}
 	if u.pressed.Swap(false) && u.batches != nil {
 		u.freeMemory()
@@ -29,6 +17,7 @@ func (u *upload) handleEvents() {
 	next = min(next, u.forwardIfOld())
 	next = min(next, u.packIfQuiet())
 	u.setClock(next)
+	return nil
 }
 
 // setClock sets the clock to fire after next.
@@ -139,7 +128,7 @@ func (u *upload) tryForward() error {
 		return err
 	}
 	sealed = true
-	u.sender.startPosting(b, age, false)
+	u.server.goroutines.Go(u.sender.number(b, age, false))
 	return nil
 }
 

@@ -18,13 +18,14 @@ const StreamBytes = 8 << 10
 type Opening struct {
 	server *Server
 	// ctx ends when the stream must end early. Its cause is the only record of why.
-	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
-	end context.CancelCauseFunc
+	ctx    context.Context //nolint:containedctx // it is the stream's, and ends with it
+	cancel context.CancelCauseFunc
 
 	grant   *access.Grant
 	account *memory.Account
 	place   Place
-	// wake wakes the event loop: a POST has ended, or memory is short and pressed is set.
+	// wake wakes the event loop: the stream must end, a POST has ended, something is due, or
+	// memory is short and pressed is set.
 	wake    chan struct{}
 	pressed atomic.Bool
 	// keep stops Leave from being called when ctx ends. It reports false if it is too
@@ -40,7 +41,7 @@ type Place interface{ Leave() }
 // ctx is gRPC's context of the stream.
 func (s *Server) Open(ctx context.Context, granted *access.Grant, bytes int) *Opening {
 	o := &Opening{server: s, grant: granted, wake: make(chan struct{}, 1)}
-	o.ctx, o.end = context.WithCancelCause(ctx)
+	o.ctx, o.cancel = context.WithCancelCause(ctx)
 	o.account = s.Budget.Open(bytes, o.onPressure)
 	o.account.Attribute(grpcwire.OpenBytes)
 	return o
@@ -67,11 +68,14 @@ func (o *Opening) claim() bool {
 }
 
 // End ends the stream early for a cause, unless it is ending already.
-func (o *Opening) End(cause error) { o.end(cause) }
+func (o *Opening) End(cause error) {
+	o.cancel(cause)
+	o.wakeUp()
+}
 
 // Leave frees what the stream holds.
 func (o *Opening) Leave() {
-	o.end(nil)
+	o.cancel(nil)
 	if o.place != nil {
 		o.place.Leave()
 	}
@@ -83,7 +87,7 @@ func (o *Opening) Leave() {
 // onPressure is called by the budget, in a new goroutine, when memory is short.
 func (o *Opening) onPressure(order memory.Order) {
 	if order == memory.End {
-		o.end(ErrMemory)
+		o.End(ErrMemory)
 		return
 	}
 	o.pressed.Store(true)

@@ -9,9 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 )
 
@@ -37,10 +35,9 @@ func (r *receiver) start(u *upload) {
 	r.pace.begin(&u.server.Config)
 }
 
-// metadata receives the first message.
-func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
+// metadata receives the first message, and returns the wire bytes of the metadata.
+func (r *receiver) metadata() ([]byte, error) {
 	number, payload, err := r.receive()
-	defer r.release()
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, r.invalid("required: the stream ended before its first message")
@@ -52,11 +49,7 @@ func (r *receiver) metadata() (*symdbv1.UploadMetadata, error) {
 		text := fmt.Sprintf("%d bytes, more than the limit of %d", len(payload), r.opening.server.MaxMetadataBytes)
 		return nil, metadataInvalid("metadata", text)
 	}
-	md := &symdbv1.UploadMetadata{}
-	if err := proto.Unmarshal(payload, md); err != nil {
-		return nil, metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
-	}
-	return md, nil
+	return payload, nil
 }
 
 // next waits for memory, receives a scope and waits for memory again. It returns the

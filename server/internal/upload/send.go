@@ -14,7 +14,7 @@ import (
 )
 
 // sender posts the batches of one stream, one at a time and in order. A caller must acquire
-// the turn before it calls startPosting, whose goroutine releases it.
+// the turn before it calls number.
 type sender struct {
 	opening  *Opening
 	progress *progress
@@ -113,12 +113,12 @@ func (s *sender) stop() {
 	s.release()
 }
 
-// startPosting numbers a sealed batch, which was open for age, and starts a goroutine that
-// delivers it. The caller holds the turn, and passes it on even if startPosting panics.
-func (s *sender) startPosting(sealed *batch.Sealed, age time.Duration, last bool) {
-	started := false
+// number numbers a sealed batch, which was open for age. It returns a function that delivers
+// the batch and passes the turn on. The caller holds the turn. If number panics, it passes the
+// turn on itself.
+func (s *sender) number(sealed *batch.Sealed, age time.Duration, last bool) (post func()) {
 	defer func() {
-		if !started {
+		if post == nil {
 			s.release()
 		}
 	}()
@@ -129,17 +129,16 @@ func (s *sender) startPosting(sealed *batch.Sealed, age time.Duration, last bool
 	s.mu.Lock()
 	s.cancel = cancel
 	s.mu.Unlock()
-	started = true
-	s.opening.server.goroutines.Go(func() {
+	return func() {
 		defer cancel()
 		err := s.deliver(ctx, b)
 		s.complete = last && err == nil
 		if err != nil {
-			s.opening.end(err)
+			s.opening.End(err)
 		}
 		s.release()
 		s.opening.wakeUp()
-	})
+	}
 }
 
 // deliver sends b to the intake, split if the intake finds it too large. It counts b once

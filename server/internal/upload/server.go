@@ -84,6 +84,7 @@ type Server struct {
 	// Counts are totals of all streams.
 	Counts Counts
 
+	stacks     stacks
 	goroutines sync.WaitGroup
 	completing chan struct{} // a place for each upload in complete
 
@@ -94,10 +95,12 @@ type Server struct {
 
 // New returns a server.
 func New(cfg Config, with Dependencies) *Server {
-	return &Server{
+	s := &Server{
 		Config: cfg, Dependencies: with, streams: map[*upload]struct{}{},
 		completing: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 	}
+	s.stacks = newStacks(s)
+	return s
 }
 
 // start returns the upload of a claimed opening.
@@ -111,7 +114,7 @@ func (s *Server) start(opening *Opening, rpc uploadStream) *upload {
 	u.receiver.start(u)
 	u.sender.start(u)
 	first, _ := u.checkPace()
-	u.clock, u.clockAt = time.NewTimer(first), time.Now().Add(first)
+	u.clock, u.clockAt = time.AfterFunc(first, u.wakeUp), time.Now().Add(first)
 	return u
 }
 
@@ -122,7 +125,7 @@ func (u *upload) register() {
 	defer s.mu.Unlock()
 	s.streams[u] = struct{}{}
 	if s.stopped != nil {
-		u.end(s.stopped)
+		u.End(s.stopped)
 	}
 }
 
@@ -143,7 +146,7 @@ func (s *Server) list() []*upload {
 func (s *Server) EndRevoked() {
 	for _, u := range s.list() {
 		if err := s.Access.Revoked(u.grant); err != nil {
-			u.end(err)
+			u.End(err)
 		}
 	}
 }
@@ -155,12 +158,15 @@ func (s *Server) Stop() {
 	defer s.mu.Unlock()
 	s.stopped = ErrShuttingDown
 	for u := range s.streams {
-		u.end(s.stopped)
+		u.End(s.stopped)
 	}
 }
 
 // Wait waits until all goroutines of streams have ended.
-func (s *Server) Wait() { s.goroutines.Wait() }
+func (s *Server) Wait() {
+	s.goroutines.Wait()
+	s.stacks.close()
+}
 
 // noteSpool counts and logs an error of the spool. A full spool is counted only.
 func (s *Server) noteSpool(err error) {

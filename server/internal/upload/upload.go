@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -44,6 +45,12 @@ type upload struct {
 	done     chan error     // gets the result of consume
 	clock    *time.Timer    // wakes the event loop
 	answered sync.WaitGroup // done when the client has its answer
+
+	// The reader owns these.
+
+	wire  []byte            // the scope just received
+	held  transcode.Checked // the scope before, if holds is set
+	holds bool
 
 	// The event loop owns these until the client has its answer, then the reader.
 
@@ -88,11 +95,11 @@ func (u *upload) consume() (err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.server.catch(u.ctx, func(panicked error) { err = panicked })
-	md, err := u.receiveMetadata()
+	metadata, err := u.receiveMetadata()
 	if err != nil {
 		return err
 	}
-	if err := u.begin(md); err != nil {
+	if err := u.onLargeStack(func() error { return u.begin(metadata) }); err != nil {
 		return err
 	}
 	return u.consumeScopes()
@@ -100,75 +107,74 @@ func (u *upload) consume() (err error) {
 
 // consumeScopes receives scopes and forwards them in batches.
 func (u *upload) consumeScopes() error {
-	first, err := u.receive()
-	if errors.Is(err, io.EOF) {
-		return u.receiver.invalid("required: an upload has at least one scope")
-	}
-	if err != nil {
-		return err
-	}
-	u.place.Leave()
-	if u.sender.options.moreFollows {
-		return u.consumeAtOnce(first)
-	}
-	return u.consumeHolding(first)
-}
-
-// consumeAtOnce adds each scope as it arrives. No batch of the stream is final.
-func (u *upload) consumeAtOnce(scope transcode.Checked) error {
-	for {
-		err := u.addAndPost(scope)
-		u.receiver.release()
-		if err != nil {
-			return err
-		}
-		scope, err = u.receive()
+	take := u.take // once, because it is allocated
+	for first := true; ; first = false {
+		err := u.receive()
 		switch {
+		case errors.Is(err, io.EOF) && first:
+			return u.receiver.invalid("required: an upload has at least one scope")
 		case errors.Is(err, io.EOF):
 			return u.finish()
 		case err != nil:
 			return err
+		case first:
+			u.place.Leave()
+		}
+		if err := u.onLargeStack(take); err != nil {
+			return err
+		}
+		if u.batches.Full() {
+			if err := u.sealAndPost(false); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-// consumeHolding holds the newest scope back until the next one or the end of the stream
-// arrives, so that the final batch always has a scope.
-func (u *upload) consumeHolding(held transcode.Checked) error {
-	for {
-		next, err := u.receive()
-		switch {
-		case errors.Is(err, io.EOF):
-			return u.finish(held)
-		case err != nil:
-			return err
-		}
-		if err := u.addAndPost(held); err != nil {
-			return err
-		}
-		held = next
+// take checks the scope just received. It adds the one before and holds this one back until
+// the next one or the end of the stream arrives, so that the final batch always has a scope.
+// If no batch of the stream is final, it adds the scope at once.
+func (u *upload) take() error {
+	scope, err := u.server.Plan.Check(u.wire, u.server.MaxDepth)
+	if err != nil {
+		return scopeError(u.progress.scopes.Load()-1, err)
 	}
+	if u.sender.options.moreFollows {
+		defer u.receiver.release()
+		return u.add(scope)
+	}
+	before, first := u.held, !u.holds
+	u.held, u.holds = scope, true
+	if first {
+		return nil
+	}
+	return u.add(before)
 }
+
+// onLargeStack runs work of the reader or the event loop. Their own stacks are for waits only.
+func (u *upload) onLargeStack(work func() error) error { return u.server.stacks.run(u.ctx, work) }
 
 // events is the event loop. Until the stream ends it handles everything that can happen
 // while the reader waits: a batch was accepted or got too old, memory is short, the client
 // is too slow. It returns nil once the intake has accepted the last batch, and otherwise
-// the reason why the stream ends.
+// the reason why the stream ends. If the client is gone, the reader ends.
 func (u *upload) events() error {
 	for {
-		select {
+		select { // each case takes memory of each idle stream
 		case err := <-u.done:
 			u.consumed = true
 			if err != nil && errors.Is(err, context.Cause(u.ctx)) {
 				return u.settle(err)
 			}
 			return err
-		case <-u.ctx.Done():
-			return u.settle(context.Cause(u.ctx))
 		case <-u.wake:
-		case <-u.clock.C:
 		}
-		u.onFreshStack(u.handleEvents)
+		if cause := context.Cause(u.ctx); cause != nil {
+			return u.settle(cause)
+		}
+		if err := u.onLargeStack(u.handleEvents); err != nil {
+			u.End(err)
+		}
 	}
 }
 
@@ -181,20 +187,26 @@ func (u *upload) waiting(in Phase, wait func() error) error {
 	return wait()
 }
 
-// receiveMetadata receives the first message.
-func (u *upload) receiveMetadata() (md *symdbv1.UploadMetadata, err error) {
+// receiveMetadata receives the first message. It returns the metadata's wire bytes.
+func (u *upload) receiveMetadata() (wire []byte, err error) {
 	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
 		return nil, err
 	}
 	err = u.waiting(Receiving, func() (err error) {
-		md, err = u.receiver.metadata()
+		wire, err = u.receiver.metadata()
 		return err
 	})
-	return md, err
+	return wire, err
 }
 
 // begin checks the metadata, admits the upload and sends its ID to the client.
-func (u *upload) begin(md *symdbv1.UploadMetadata) error {
+func (u *upload) begin(wire []byte) error {
+	md := &symdbv1.UploadMetadata{}
+	err := proto.Unmarshal(wire, md)
+	u.receiver.release()
+	if err != nil {
+		return metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
+	}
 	header, options, err := readMetadata(md, u.server.MaxDepth)
 	u.progress.header.Store(header) // even if it is invalid, for the log
 	if err != nil {
@@ -204,7 +216,7 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	u.progress.begin(options.firstBatchNum)
 	u.sender.begin(header, options)
 	if u.timeLeft() <= 0 {
-		u.end(ErrConnectionAge)
+		u.End(ErrConnectionAge)
 	}
 	u.server.Tracer.describe(u.rpc.Context(), header, options)
 	if err := u.account.Admit(header.Service, header.HeldBytes()); err != nil {
@@ -227,21 +239,12 @@ func (u *upload) begin(md *symdbv1.UploadMetadata) error {
 	return nil
 }
 
-// receive waits for memory, for the next scope, and for memory again. It checks the scope.
-func (u *upload) receive() (transcode.Checked, error) {
-	var wire []byte
-	err := u.waiting(WaitingForMemory, func() (err error) {
-		wire, err = u.receiver.next(u.ctx)
+// receive waits for memory, for the next scope, and for memory again.
+func (u *upload) receive() error {
+	return u.waiting(WaitingForMemory, func() (err error) {
+		u.wire, err = u.receiver.next(u.ctx)
 		return err
 	})
-	if err != nil {
-		return transcode.Checked{}, err
-	}
-	scope, err := u.server.Plan.Check(wire, u.server.MaxDepth)
-	if err != nil {
-		return transcode.Checked{}, scopeError(u.progress.scopes.Load()-1, err)
-	}
-	return scope, nil
 }
 
 // add puts a scope into the open batch.
@@ -264,21 +267,10 @@ func (u *upload) add(scope transcode.Checked) error {
 	return nil
 }
 
-// addAndPost puts a scope into the open batch, and starts to post the batch if it is full.
-func (u *upload) addAndPost(scope transcode.Checked) error {
-	if err := u.add(scope); err != nil {
-		return err
-	}
-	if u.batches.Full() {
-		return u.sealAndPost(false)
-	}
-	return nil
-}
-
-// complete adds the rest to the last batch, and compresses the batch. Few uploads do so at a
-// time: when thousands of quiet ones end together, their batches must not all be unpacked
+// complete adds the scope that was held back, and compresses the last batch. Few uploads do so
+// at a time: when thousands of quiet ones end together, their batches must not all be unpacked
 // before the first is compressed.
-func (u *upload) complete(rest []transcode.Checked) error {
+func (u *upload) complete() error {
 	places := u.server.completing
 	err := u.waiting(Finishing, func() error {
 		select {
@@ -292,16 +284,18 @@ func (u *upload) complete(rest []transcode.Checked) error {
 		return err
 	}
 	defer func() { <-places }()
-	for _, scope := range rest {
-		if err := u.add(scope); err != nil {
-			return err
+	return u.onLargeStack(func() error {
+		if u.holds {
+			if err := u.add(u.held); err != nil {
+				return err
+			}
 		}
-	}
-	if err := u.resume(); err != nil {
-		return u.endEarly(err)
-	}
-	u.batches.Compress()
-	return nil
+		if err := u.resume(); err != nil {
+			return u.endEarly(err)
+		}
+		u.batches.Compress()
+		return nil
+	})
 }
 
 // resume makes the open batch ready for more scopes, and for seal.
@@ -315,7 +309,7 @@ func (u *upload) resume() error {
 // endEarly ends the stream for a cause that is not the batch being posted, which may still be
 // accepted. It returns the cause, unless the stream is ending already.
 func (u *upload) endEarly(cause error) error {
-	u.end(cause)
+	u.End(cause)
 	return context.Cause(u.ctx)
 }
 
@@ -330,9 +324,16 @@ func (u *upload) checkSingleBatch() error {
 	return nil
 }
 
-// sealAndPost seals the open batch and starts to post it once the batch before it is accepted.
+// sealAndPost seals the open batch, and posts it once the batch before it is accepted. It
+// waits for the last batch to be accepted. If thousands of uploads end together, most wait
+// for a connection to the intake, and a goroutine each would be for nothing.
 func (u *upload) sealAndPost(last bool) error {
-	b, age, err := u.seal()
+	var b *batch.Sealed
+	var age time.Duration
+	err := u.onLargeStack(func() (err error) {
+		b, age, err = u.seal()
+		return err
+	})
 	if err != nil {
 		return u.endEarly(err)
 	}
@@ -341,17 +342,31 @@ func (u *upload) sealAndPost(last bool) error {
 		u.sender.drop(b.Body, false)
 		return err
 	}
-	u.sender.startPosting(b, age, last)
+	var post func()
+	err = u.onLargeStack(func() error {
+		post = u.sender.number(b, age, last)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case last:
+		return u.waiting(Finishing, func() error {
+			post()
+			return nil
+		})
+	}
+	u.server.goroutines.Go(post)
 	return nil
 }
 
-// finish adds the rest to the last batch, forwards the batch and waits until the intake has
-// accepted it. It fails if the client's credential was revoked meanwhile.
-func (u *upload) finish(rest ...transcode.Checked) error {
+// finish forwards the last batch and waits until the intake has accepted it. It fails if the
+// client's credential was revoked meanwhile.
+func (u *upload) finish() error {
 	if err := u.server.Access.Revoked(u.grant); err != nil {
 		return u.endEarly(err)
 	}
-	if err := u.complete(rest); err != nil {
+	if err := u.complete(); err != nil {
 		return err
 	}
 	if !u.batches.Empty() {

@@ -56,7 +56,9 @@ func (u *upload) growOld(t *testing.T) {
 	t.Helper()
 	u.awaitScope(t)
 	u.locked(func() { u.tooOldAt = time.Now() })
-	u.handleEvents()
+	if err := u.onLargeStack(u.handleEvents); err != nil {
+		u.End(err)
+	}
 }
 
 // failingStore is a spool whose first reads fail.
