@@ -75,6 +75,7 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.ForceServerCodecV2(grpcwire.Codec{Pool: pool}),
 		experimental.BufferPool(pool),
 		grpc.ReadBufferSize(readBufferBytes),
+		grpc.WriteBufferSize(grpcwire.WriteBufferBytes),
 		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
 		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
 		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),

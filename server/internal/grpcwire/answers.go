@@ -19,12 +19,13 @@ const (
 	queuedBytes = 128
 	// maxQueuedBytes limits the growth of the queue during one write.
 	maxQueuedBytes = 64 << 10
-	// writeBytes is the size of gRPC's write buffer.
-	writeBytes = 32 << 10
 	// echoFactor is how much longer than the header list an answer that quotes a field
 	// can be.
 	echoFactor = 4
 )
+
+// WriteBufferBytes is the size of gRPC's buffer of a connection's answers, which are short.
+const WriteBufferBytes = 4 << 10
 
 // answers tracks the answers on their way to the client.
 type answers struct {
@@ -110,7 +111,7 @@ func (a *answers) bytes() int {
 	if !a.writing {
 		return 0
 	}
-	return writeBytes + a.queued
+	return WriteBufferBytes + a.queued
 }
 
 // full reports whether reads must wait for a write.
