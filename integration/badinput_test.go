@@ -221,8 +221,8 @@ func TestBadScope(t *testing.T) {
 	})
 }
 
-// TestLargerThanAnyMessage sends what gRPC refuses by itself, before the service
-// sees it, and so without details.
+// TestLargerThanAnyMessage sends messages so long that they are refused before they are
+// read.
 func TestLargerThanAnyMessage(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{Configure: smallLimits})

@@ -209,7 +209,7 @@ func TestHostileAnnounced(t *testing.T) {
 		}
 	})
 	for _, stream := range refused {
-		if err := stream.Status(t); status.Code(err) != codes.ResourceExhausted { // by gRPC itself, so without details
+		if err := stream.Status(t); status.Code(err) != codes.ResourceExhausted {
 			t.Errorf("4 GiB were announced: %v, want RESOURCE_EXHAUSTED", err)
 		}
 	}

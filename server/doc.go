@@ -9,9 +9,9 @@
 // This package wires the parts together. To follow an upload, read
 // internal/upload/upload.go. A scope passes through five stages:
 //
-//  1. Receive (internal/grpcwire, internal/upload). The codec passes on the message's
-//     bytes; no Go struct is built. They return to gRPC's pool once the scope is in the
-//     batch.
+//  1. Receive (internal/grpcwire, internal/upload). The message's bytes are read from
+//     gRPC's stream; no Go struct is built. They return to gRPC's pool once the scope is
+//     in the batch.
 //  2. Transcode (internal/transcode). A first walk over the bytes checks all that
 //     can be wrong with the scope, a second one writes it as JSON.
 //  3. Compress (internal/encode, internal/deflate). JSON gathers in chunks; a chunk

@@ -121,7 +121,7 @@ func (d *door) admit(ctx context.Context, bytes int) (context.Context, error) {
 		opening.Leave()
 		return nil, upload.ErrUnbegun
 	}
-	return opening.Enter(ctx, entered, memory.Source{Connection: connection, Tenant: granted.Tenant()})
+	return opening.Enter(entered, memory.Source{Connection: connection, Tenant: granted.Tenant()})
 }
 
 // refusal is carried by the context of a stream that the door has refused.

@@ -141,13 +141,14 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("configure server: %w", err), s.closeMemory())
 	}
 	s.connections = newConnections(cfg.Limits, s.budget, s.limitedLog)
+	buffers := grpcwire.NewBuffers(s.budget)
 	s.uploads = upload.New(cfg.uploads(), upload.Dependencies{
 		Logger: logger, LimitedLog: s.limitedLog, Plan: plan, Compressors: pool, Policy: cfg.batchPolicy(),
-		Budget: s.budget, Spool: s.spool,
+		Budget: s.budget, Buffers: buffers, Spool: s.spool,
 		Access: s.access, Tracer: s.tracer(), Observer: observer{s.metrics, s.activity}, Offer: s.offer,
 	})
 	s.door = newDoor(s)
-	s.grpc = s.newTransport()
+	s.grpc = s.newTransport(buffers)
 	symdbv1.RegisterSymbolDatabaseServiceServer(s.grpc, s.uploads)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	s.health.SetServingStatus(symdbv1.SymbolDatabaseService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)

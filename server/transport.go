@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/connlimit"
@@ -29,11 +30,6 @@ const (
 // readBufferBytes is the size of a connection's read buffer. Small frames are read through
 // it, large ones past it.
 const readBufferBytes = 8 << 10
-
-// messageLimitFactor is how many times the largest scope a message may be before gRPC ends
-// the stream with its own status, which names no scope. A smaller one is read and refused
-// with a status that names the scope.
-const messageLimitFactor = 2
 
 const (
 	// unusedTimeout is how long a connection that never had an upload may be open
@@ -57,11 +53,10 @@ func newConnections(cfg LimitsConfig, budget *memory.Budget, n *logs.Limiter) *c
 	}, budget)
 }
 
-// newTransport returns the gRPC server, without its services.
-func (s *Server) newTransport() *grpc.Server {
+// newTransport returns the gRPC server, without its services. Uploads receive their messages
+// themselves.
+func (s *Server) newTransport(pool mem.BufferPool) *grpc.Server {
 	cfg, transport := s.config, s.config.Transport
-	pool := grpcwire.NewBuffers(s.budget)
-	streams, calls := s.interceptors()
 	return grpc.NewServer(
 		s.spans(),
 		grpc.Creds(&grpcwire.Observing{
@@ -72,11 +67,10 @@ func (s *Server) newTransport() *grpc.Server {
 			Log:                  s.limitedLog,
 			Ended:                s.metrics.connectionsEnded,
 		}),
-		grpc.ForceServerCodecV2(grpcwire.Codec{Pool: pool}),
 		experimental.BufferPool(pool),
 		grpc.ReadBufferSize(readBufferBytes),
 		grpc.WriteBufferSize(grpcwire.WriteBufferBytes),
-		grpc.MaxRecvMsgSize(messageLimitFactor*max(cfg.MaxScopeBytes, cfg.MaxMetadataBytes)),
+		grpc.MaxRecvMsgSize(grpcwire.MaxCallBytes),
 		grpc.MaxHeaderListSize(uint32(transport.MaxHeaderListBytes)),
 		grpc.MaxConcurrentStreams(uint32(cfg.Limits.StreamsPerConnection)),
 		grpc.ConnectionTimeout(transport.HandshakeTimeout),
@@ -95,25 +89,21 @@ func (s *Server) newTransport() *grpc.Server {
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),
 		grpc.StaticConnWindowSize(int32(transport.ConnectionWindowBytes)),
 		grpc.InTapHandle(s.door.open),
-		grpc.ChainStreamInterceptor(streams...),
-		grpc.ChainUnaryInterceptor(calls...),
+		grpc.StreamInterceptor(s.enterStream),
+		grpc.ChainUnaryInterceptor(
+			plainCalls, s.metrics.rpc.UnaryServerInterceptor(), recovery.UnaryServerInterceptor(s.recovery())),
 	)
 }
 
-// interceptors returns the interceptors of streams and calls. There are few, because each
-// adds to every stream's stack.
-func (s *Server) interceptors() ([]grpc.StreamServerInterceptor, []grpc.UnaryServerInterceptor) {
-	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, panicked any) error {
+// recovery returns the option that turns a panic into a status.
+func (s *Server) recovery() recovery.Option {
+	return recovery.WithRecoveryHandlerContext(func(ctx context.Context, panicked any) error {
 		return upload.Status(s.uploads.Recovered(ctx, panicked), nil)
 	})
-	return []grpc.StreamServerInterceptor{s.enterStream, recovery.StreamServerInterceptor(recovered)},
-		[]grpc.UnaryServerInterceptor{
-			plainCalls, s.metrics.rpc.UnaryServerInterceptor(), recovery.UnaryServerInterceptor(recovered),
-		}
 }
 
-// enterStream ends streams that the door has refused and serves the others. Its frame is
-// part of every upload's stack, so it is small.
+// enterStream ends streams that the door has refused and serves the others. It is the only
+// interceptor of uploads, and its frame is small, because both are part of each upload's stack.
 func (s *Server) enterStream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
 ) error {
@@ -142,8 +132,12 @@ func (s *Server) serveOther(
 		return upload.Status(cmp.Or(context.Cause(ctx), err), nil)
 	}
 	ended := make(chan error, 1)
-	counted := s.metrics.rpc.StreamServerInterceptor()
-	s.goroutines.Go(func() { ended <- counted(srv, stream, info, handle) })
+	counted, recovering := s.metrics.rpc.StreamServerInterceptor(), recovery.StreamServerInterceptor(s.recovery())
+	s.goroutines.Go(func() {
+		ended <- counted(srv, stream, info, func(srv any, stream grpc.ServerStream) error {
+			return recovering(srv, stream, info, handle)
+		})
+	})
 	select {
 	case err := <-ended:
 		if ctx.Err() == nil {

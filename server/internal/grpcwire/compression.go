@@ -24,14 +24,6 @@ func DecoderBytes() int {
 	return sum
 }
 
-// Compressed reports whether the messages of a stream may be compressed. Few bytes can then
-// become a large message of unknown size, so such a stream is the first to end when the
-// limit is exceeded.
-func Compressed(ctx context.Context) bool {
-	call, ok := grpc.ServerTransportStreamFromContext(ctx).(interface{ RecvCompress() string })
-	return ok && call.RecvCompress() != "" && call.RecvCompress() != encoding.Identity
-}
-
 // AnswerPlain turns off the compression of a call's answers. By default gRPC compresses them
 // as the client does, with an encoder of several hundred KiB for an answer of 100 bytes.
 func AnswerPlain(ctx context.Context) error {

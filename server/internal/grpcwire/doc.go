@@ -6,7 +6,7 @@
 //   - [Listener] accepts connections and draws for each.
 //   - [Secured] and [Observing] are the credentials of new connections.
 //   - [Observe] watches both directions of an HTTP/2 connection (RFC 9113).
-//   - [Buffers] and [Codec] pass messages on as bytes.
+//   - [Buffers] and [Messages] pass messages on as bytes.
 //
 // An observed connection draws from the budget for
 //

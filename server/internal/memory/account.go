@@ -183,11 +183,14 @@ func (a *Account) Receiving(on bool) {
 // account then waits for it to do so.
 func (a *Account) Stuck(on bool) { a.stuck.Store(on) }
 
+// MustWait reports whether Wait would wait.
+func (a *Account) MustWait() bool { return !a.mayGrow(a.budget.free()) }
+
 // Wait waits until the account may hold more: until it holds less than is free, and its
 // owners are below their limits. If ctx ends first, it returns the error of ctx.
 func (a *Account) Wait(ctx context.Context) error {
 	b := a.budget
-	if a.mayGrow(b.free()) {
+	if !a.MustWait() {
 		return ctx.Err()
 	}
 	resumed := make(chan struct{})

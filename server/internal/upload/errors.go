@@ -4,10 +4,8 @@ import (
 	"errors"
 	"strconv"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -80,9 +78,9 @@ func permanent(err error) bool {
 	if _, ok := errors.AsType[*batch.UnsplittableError](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[*grpcwire.MessageTooLongError](err); ok {
+		return true
+	}
 	_, ok := errors.AsType[*inputError](err)
-	return ok || messageTooLarge(err)
+	return ok
 }
-
-// messageTooLarge reports whether gRPC has refused a message for its length.
-func messageTooLarge(err error) bool { return status.Code(err) == codes.ResourceExhausted }

@@ -2,11 +2,22 @@ package upload
 
 import "time"
 
+// handle handles everything that can happen while the reader waits: a batch was accepted or
+// got too old, memory is short, the client is too slow. Any goroutine may call it.
+func (u *upload) handle() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return
+	}
+	if err := u.onLargeStack(u.handleEvents); err != nil {
+		u.End(err)
+	}
+}
+
 // handleEvents does all that is due, and sets the clock for the next time. It returns why the
 // stream must end, or nil.
 func (u *upload) handleEvents() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	next, err := u.checkPace()
 	if err != nil {
 		return err
@@ -109,7 +120,7 @@ func (u *upload) forwardIfOld() time.Duration {
 		u.tooOldAt = time.Now().Add(limit)
 		return limit
 	}
-	return maxPause // it was posted, or another batch is, and either's end wakes the event loop
+	return maxPause // it was posted, or another batch is, and either's end wakes the upload up
 }
 
 // tryForward posts the open batch before it is full, unless another one is being posted.

@@ -13,21 +13,23 @@ import (
 // package grpcwire draws for it.
 const StreamBytes = 8 << 10
 
-// Opening is a stream between its header and its handler, [Server.UploadScopes]. If gRPC
-// never calls the handler, the Opening frees what it holds when its context ends.
+// Opening is a stream between its header and its handler, [Server.UploadScopes]. If it ends
+// before gRPC calls the handler, it frees what it holds.
 type Opening struct {
 	server *Server
-	// ctx ends when the stream must end early. Its cause is the only record of why.
-	ctx    context.Context //nolint:containedctx // it is the stream's, and ends with it
+	// client is gRPC's own context. It may outlast ctx while the stream settles.
+	client context.Context //nolint:containedctx // it is the stream's, and ends with it
+	// ctx ends when the stream must end early, which ends reads too. Its cause is the only
+	// record of why.
+	ctx    context.Context //nolint:containedctx // as client
 	cancel context.CancelCauseFunc
 
 	grant   *access.Grant
 	account *memory.Account
 	place   Place
-	// wake wakes the event loop: the stream must end, a POST has ended, something is due, or
-	// memory is short and pressed is set.
-	wake    chan struct{}
+	// pressed is set if memory is short, until the upload has seen it.
 	pressed atomic.Bool
+	upload  atomic.Pointer[upload] // nil until the handler serves it
 	// keep stops Leave from being called when ctx ends. It reports false if it is too
 	// late.
 	keep func() bool
@@ -40,24 +42,27 @@ type Place interface{ Leave() }
 // Open returns an Opening that holds so many bytes. The caller must call Enter or Leave.
 // ctx is gRPC's context of the stream.
 func (s *Server) Open(ctx context.Context, granted *access.Grant, bytes int) *Opening {
-	o := &Opening{server: s, grant: granted, wake: make(chan struct{}, 1)}
+	o := &Opening{server: s, grant: granted, client: ctx}
 	o.ctx, o.cancel = context.WithCancelCause(ctx)
 	o.account = s.Budget.Open(bytes, o.onPressure)
 	o.account.Attribute(grpcwire.OpenBytes)
 	return o
 }
 
-// Enter admits the stream. It returns the context with which gRPC must call
-// [Server.UploadScopes]. If memory is short, Enter leaves place, calls Leave and returns a
-// [*memory.OverloadError].
-func (o *Opening) Enter(ctx context.Context, place Place, from memory.Source) (context.Context, error) {
+// Enter admits the stream. It returns the context that gRPC must use for it. If memory is
+// short, Enter leaves place, calls Leave and returns a [*memory.OverloadError].
+func (o *Opening) Enter(place Place, from memory.Source) (context.Context, error) {
 	o.place = place
-	if err := o.account.Enter(from); err != nil {
+	err := o.account.Enter(from)
+	if err == nil {
+		err = context.Cause(o.ctx)
+	}
+	if err != nil {
 		o.Leave()
 		return nil, err
 	}
-	o.keep = context.AfterFunc(ctx, o.Leave) // after its deadline gRPC calls no handler
-	return context.WithValue(ctx, openingKey{}, o), nil
+	o.keep = context.AfterFunc(o.ctx, o.Leave) // gRPC may call no handler then
+	return context.WithValue(o.ctx, openingKey{}, o), nil
 }
 
 // claim reports whether the handler may serve the stream.
@@ -68,10 +73,7 @@ func (o *Opening) claim() bool {
 }
 
 // End ends the stream early for a cause, unless it is ending already.
-func (o *Opening) End(cause error) {
-	o.cancel(cause)
-	o.wakeUp()
-}
+func (o *Opening) End(cause error) { o.cancel(cause) }
 
 // Leave frees what the stream holds.
 func (o *Opening) Leave() {
@@ -94,10 +96,10 @@ func (o *Opening) onPressure(order memory.Order) {
 	o.wakeUp()
 }
 
+// wakeUp has the upload handle what is due. It waits for processors and disks only.
 func (o *Opening) wakeUp() {
-	select {
-	case o.wake <- struct{}{}:
-	default: // a wake-up is pending
+	if u := o.upload.Load(); u != nil {
+		u.handle()
 	}
 }
 

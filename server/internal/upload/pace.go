@@ -7,8 +7,8 @@ import (
 
 // pace detects clients that send too little. It counts only the time during which the
 // server waits for the client, so a client stopped by flow control is not slow. The first
-// message has its own timeout. One goroutine may call wait and receive while another one
-// calls check.
+// message has its own timeout. One goroutine may call wait, stop and receive while another
+// one calls check.
 type pace struct {
 	config *Config
 	began  time.Time
@@ -29,14 +29,16 @@ func (p *pace) begin(config *Config) {
 // wait records that the server begins to wait for the client.
 func (p *pace) wait() { p.since.Store(int64(time.Since(p.began))) }
 
-// receive records a message, which ends the wait.
-func (p *pace) receive(bytes int) {
-	p.bytes.Add(int64(bytes))
+// stop records that the server no longer waits for the client.
+func (p *pace) stop() {
 	since := p.since.Swap(-1)
 	if p.received.Swap(true) {
 		p.waited.Add(int64(time.Since(p.began)) - since)
 	}
 }
+
+// receive records a message.
+func (p *pace) receive(bytes int) { p.bytes.Add(int64(bytes)) }
 
 // check returns an error if the client has sent too little for too long, and otherwise when
 // to check again.

@@ -62,6 +62,7 @@ func TestPace(t *testing.T) {
 					pass(s.passes)
 					if s.receive > 0 {
 						p.receive(s.receive)
+						p.stop()
 					}
 					if s.wait {
 						p.wait()
@@ -89,6 +90,7 @@ func TestPaceIsNotLookedAtInALoop(t *testing.T) {
 		p.begin(&Config{FirstMessageTimeout: time.Minute, IdleTimeout: time.Minute, MinBytesPerSecond: 1})
 		pass(time.Minute - time.Nanosecond)
 		p.receive(1)
+		p.stop()
 		if next, err := p.check(); err != nil || next < time.Second/2 {
 			t.Errorf("look again after %v, %v", next, err)
 		}

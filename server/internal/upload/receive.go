@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
@@ -16,31 +15,84 @@ import (
 // receiver receives a stream's messages: metadata, then scopes. Only the reader uses it,
 // except for pace.
 type receiver struct {
-	rpc      grpc.ServerStream
+	stream   grpcwire.Messages
 	opening  *Opening
 	progress *progress
 	pace     pace
 	messages [2]grpcwire.Message // the last one and the one before it
 	last     int                 // index of the last one
-	// compressed is set if messages may be compressed on the wire.
-	compressed bool
 }
 
-func (r *receiver) start(u *upload) {
-	r.rpc, r.opening, r.progress = u.rpc, u.Opening, &u.progress
+func (r *receiver) start(u *upload) (err error) {
+	r.opening, r.progress = u.Opening, &u.progress
 	for i := range r.messages {
 		r.messages[i].Account = u.account
 	}
-	r.compressed = grpcwire.Compressed(u.rpc.Context())
 	r.pace.begin(&u.server.Config)
+	r.stream, err = grpcwire.NewMessages(u.rpc.Context(), u.server.Buffers, u.server.maxMessageBytes())
+	return err
 }
 
-// metadata receives the first message, and returns the wire bytes of the metadata.
+// messageLimitFactor is how many times the largest scope a message may be before the stream
+// ends without reading it. A shorter one is read, and refused with a status that names the
+// scope.
+const messageLimitFactor = 2
+
+func (c *Config) maxMessageBytes() int {
+	return messageLimitFactor * max(c.MaxScopeBytes, c.MaxMetadataBytes)
+}
+
+// await waits until a message begins. At the end of the stream it returns io.EOF.
+func (r *receiver) await() error {
+	r.waitForClient(true)
+	err := r.stream.Await()
+	if err != nil {
+		r.waitForClient(false)
+		return r.failure(err)
+	}
+	return nil
+}
+
+// awaitScope waits until a message begins, and for memory to receive it.
+func (r *receiver) awaitScope() error {
+	if err := r.await(); err != nil || !r.opening.account.MustWait() {
+		return err
+	}
+	r.waitForClient(false)
+	r.progress.enter(WaitingForMemory)
+	if r.opening.account.Wait(r.opening.ctx) != nil {
+		return context.Cause(r.opening.ctx)
+	}
+	r.progress.enter(Receiving)
+	r.waitForClient(true)
+	return nil
+}
+
+// waitForClient records whether the server waits for the client to send.
+func (r *receiver) waitForClient(on bool) {
+	r.opening.account.Receiving(on)
+	if on {
+		r.pace.wait()
+	} else {
+		r.pace.stop()
+	}
+}
+
+// failure returns the error of a stream that can't be read.
+func (r *receiver) failure(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+	if cause := context.Cause(r.opening.ctx); cause != nil {
+		return cause
+	}
+	return fmt.Errorf("receive %s: %w", r.field(), err)
+}
+
+// metadata receives the first message, which has begun, and returns the metadata's wire bytes.
 func (r *receiver) metadata() ([]byte, error) {
 	number, payload, err := r.receive()
 	switch {
-	case errors.Is(err, io.EOF):
-		return nil, r.invalid("required: the stream ended before its first message")
 	case err != nil:
 		return nil, err
 	case number != metadataNumber:
@@ -52,17 +104,10 @@ func (r *receiver) metadata() ([]byte, error) {
 	return payload, nil
 }
 
-// next waits for memory, receives a scope and waits for memory again. It returns the
-// scope's wire bytes, which are valid until the call after the next one, or releaseOlder.
-// At the end of the stream it returns io.EOF.
-func (r *receiver) next(ctx context.Context) ([]byte, error) {
-	if r.opening.account.Wait(ctx) != nil {
-		return nil, context.Cause(ctx)
-	}
-	r.progress.enter(Receiving)
-	r.opening.account.Receiving(true)
+// scope receives a message that has begun. It returns the scope's wire bytes, which are valid
+// until the call after the next one, or releaseOlder.
+func (r *receiver) scope() ([]byte, error) {
 	number, payload, err := r.receive()
-	r.opening.account.Receiving(false)
 	switch {
 	case err != nil:
 		return nil, err
@@ -72,13 +117,9 @@ func (r *receiver) next(ctx context.Context) ([]byte, error) {
 		return nil, r.tooLarge()
 	}
 	r.progress.scope()
-	if r.compressed && r.opening.server.Budget.Exceeded() {
+	if r.stream.Compressed() && r.opening.server.Budget.Exceeded() {
 		r.opening.End(ErrMemory)
-		return nil, context.Cause(ctx)
-	}
-	r.progress.enter(WaitingForMemory)
-	if r.opening.account.Wait(ctx) != nil {
-		return nil, context.Cause(ctx)
+		return nil, context.Cause(r.opening.ctx)
 	}
 	return payload, nil
 }
@@ -105,21 +146,17 @@ func (r *receiver) tooLarge() error {
 	}
 }
 
-// receive receives a message and finds its payload.
+// receive receives a message that has begun, and finds its payload.
 func (r *receiver) receive() (protowire.Number, []byte, error) {
 	r.last = 1 - r.last
 	message := &r.messages[r.last]
-	message.Release()
-	r.pace.wait()
-	err := r.rpc.RecvMsg(message)
+	err := r.stream.Receive(message)
 	bytes := len(message.Bytes())
 	r.pace.receive(bytes)
+	r.waitForClient(false)
 	r.progress.receive(bytes)
-	switch {
-	case errors.Is(err, io.EOF):
-		return 0, nil, io.EOF
-	case err != nil:
-		return 0, nil, fmt.Errorf("receive %s: %w", r.field(), err)
+	if err != nil {
+		return 0, nil, r.failure(err)
 	}
 	number, payload, fault := splitRequest(message.Bytes())
 	if fault != "" {

@@ -18,7 +18,7 @@ import (
 type sender struct {
 	opening  *Opening
 	progress *progress
-	// ctx is gRPC's own. It may outlast the stream's context while the stream settles.
+	// ctx has the values of the stream's context, but does not end.
 	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
 
 	header  *batch.Header
@@ -41,7 +41,8 @@ type sender struct {
 }
 
 func (s *sender) start(u *upload) {
-	s.opening, s.progress, s.ctx = u.Opening, &u.progress, u.rpc.Context()
+	s.opening, s.progress = u.Opening, &u.progress
+	s.ctx = context.WithoutCancel(u.rpc.Context())
 	s.idle, s.cancel = make(chan struct{}, 1), func() {}
 	s.release()
 }
@@ -91,15 +92,21 @@ func (s *sender) waitIdle(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until no batch is being posted. It cancels a POST that is still in flight
-// when settling ends. It reports whether the intake has accepted the stream's last batch.
-func (s *sender) settle(settling context.Context) bool {
+// cancelLater cancels a POST that is still in flight SettleTime after the stream had to end.
+func (s *sender) cancelLater(posting context.Context, cancel context.CancelFunc) {
+	timer := time.NewTimer(s.opening.server.SettleTime)
+	defer timer.Stop()
 	select {
-	case <-s.idle:
-	case <-settling.Done():
-		s.stop()
-		<-s.idle
+	case <-timer.C:
+		cancel()
+	case <-posting.Done():
 	}
+}
+
+// settle waits until no batch is being posted. It reports whether the intake has accepted the
+// stream's last batch.
+func (s *sender) settle() bool {
+	<-s.idle
 	defer s.release()
 	return s.complete
 }
@@ -115,7 +122,8 @@ func (s *sender) stop() {
 
 // number numbers a sealed batch, which was open for age. It returns a function that delivers
 // the batch and passes the turn on. The caller holds the turn. If number panics, it passes the
-// turn on itself.
+// turn on itself. The POST is cancelled if the client is gone, or SettleTime after the stream
+// had to end.
 func (s *sender) number(sealed *batch.Sealed, age time.Duration, last bool) (post func()) {
 	defer func() {
 		if post == nil {
@@ -126,11 +134,15 @@ func (s *sender) number(sealed *batch.Sealed, age time.Duration, last bool) (pos
 	s.progress.number(b)
 	s.opening.server.Observer.BatchNumbered(b, age)
 	ctx, cancel := context.WithCancel(s.ctx)
+	gone := context.AfterFunc(s.opening.client, cancel)
+	ending := context.AfterFunc(s.opening.ctx, func() { s.cancelLater(ctx, cancel) })
 	s.mu.Lock()
 	s.cancel = cancel
 	s.mu.Unlock()
 	return func() {
 		defer cancel()
+		defer gone()
+		defer ending()
 		err := s.deliver(ctx, b)
 		s.complete = last && err == nil
 		if err != nil {

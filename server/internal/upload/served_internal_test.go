@@ -18,7 +18,6 @@ import (
 	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/encode"
-	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
@@ -82,10 +81,10 @@ func serve(t *testing.T, to forwards, change func(*Config)) *served {
 	}
 	s.Server = New(cfg, Dependencies{
 		Logger: logger, LimitedLog: logs.NewLimiter(logger), Plan: plan, Compressors: pool, Policy: batch.Policy{FlushThresholdBytes: 1 << 20},
-		Budget: budget, Access: granted, Observer: s, Offer: func(_ *access.Grant, b *batch.Batch) { b.File.Release() },
+		Budget: budget, Buffers: mem.DefaultBufferPool(), Access: granted, Observer: s, Offer: func(_ *access.Grant, b *batch.Batch) { b.File.Release() },
 	})
 	before := budget.DrawnBytes()
-	server := grpc.NewServer(grpc.ForceServerCodecV2(grpcwire.Codec{Pool: mem.DefaultBufferPool()}), grpc.InTapHandle(s.open))
+	server := grpc.NewServer(grpc.InTapHandle(s.open))
 	symdbv1.RegisterSymbolDatabaseServiceServer(server, s.Server)
 	conn, err := grpc.NewClient(grpctest.Serve(t, server), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -117,7 +116,7 @@ func (s *served) open(ctx context.Context, _ *tap.Info) (context.Context, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.Open(ctx, granted, StreamBytes).Enter(ctx, nowhere{}, memory.Source{})
+	return s.Open(ctx, granted, StreamBytes).Enter(nowhere{}, memory.Source{})
 }
 
 func (s *served) BatchNumbered(b *batch.Batch, _ time.Duration) {

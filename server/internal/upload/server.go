@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/mem"
+
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -55,7 +57,8 @@ type Dependencies struct {
 	Compressors *encode.Pool
 	Policy      batch.Policy
 	Budget      *memory.Budget
-	Spool       *spool.Spool // nil: there is none
+	Buffers     mem.BufferPool // of received messages
+	Spool       *spool.Spool   // nil: there is none
 	Access      *access.Access
 	Tracer      Tracer
 	Observer    Observer
@@ -90,7 +93,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	streams map[*upload]struct{} // open ones
-	stopped error                // set by Stop: why new streams end at once
+	stopped bool                 // set by Stop: new streams end at once
 }
 
 // New returns a server.
@@ -104,18 +107,15 @@ func New(cfg Config, with Dependencies) *Server {
 }
 
 // start returns the upload of a claimed opening.
-func (s *Server) start(opening *Opening, rpc uploadStream) *upload {
-	u := &upload{
-		Opening: opening, rpc: rpc,
-		begun: make(chan struct{}), done: make(chan error, 1),
-	}
-	u.answered.Add(1)
+func (s *Server) start(opening *Opening, rpc uploadStream) (*upload, error) {
+	u := &upload{Opening: opening, rpc: rpc}
 	u.progress.start(&s.Counts)
-	u.receiver.start(u)
+	err := u.receiver.start(u)
 	u.sender.start(u)
 	first, _ := u.checkPace()
-	u.clock, u.clockAt = time.AfterFunc(first, u.wakeUp), time.Now().Add(first)
-	return u
+	u.clock, u.clockAt = time.AfterFunc(first, u.handle), time.Now().Add(first)
+	u.upload.Store(u)
+	return u, err
 }
 
 // register adds the stream to the open ones. close removes it.
@@ -124,9 +124,26 @@ func (u *upload) register() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.streams[u] = struct{}{}
-	if s.stopped != nil {
-		u.End(s.stopped)
+	if s.stopped {
+		u.stop()
 	}
+}
+
+// stop ends the stream because the server is stopping. If the metadata may still arrive, it
+// has a moment to do so: without it there is no progress, and the client would start over.
+func (u *upload) stop() {
+	if u.begun.Load() {
+		u.End(ErrShuttingDown)
+		return
+	}
+	time.AfterFunc(u.server.SettleTime, func() { u.End(ErrShuttingDown) })
+}
+
+// hasStopped reports whether Stop was called.
+func (s *Server) hasStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 // InFlight returns how many streams are open.
@@ -156,9 +173,9 @@ func (s *Server) EndRevoked() {
 func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped = ErrShuttingDown
+	s.stopped = true
 	for u := range s.streams {
-		u.End(s.stopped)
+		u.stop()
 	}
 }
 

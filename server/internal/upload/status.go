@@ -18,6 +18,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/access"
 	"github.com/scopegate/scopegate/server/internal/batch"
+	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
@@ -97,10 +98,12 @@ func Status(err error, progress *symdbv1.UploadProgress) error {
 		return publicError{codes.Canceled, ReasonCancelled, "the client has cancelled the upload"}.status()
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
 		return publicError{codes.DeadlineExceeded, ReasonDeadline, "the client's deadline has passed"}.status()
-	case messageTooLarge(err):
-		// The client already has gRPC's own status, without an ErrorInfo. This one is counted
-		// and logged.
-		return publicError{codes.ResourceExhausted, ReasonScopeTooLarge, "a message is longer than gRPC receives"}.status()
+	}
+	if tooLong, ok := errors.AsType[*grpcwire.MessageTooLongError](err); ok {
+		return publicError{codes.ResourceExhausted, ReasonScopeTooLarge, tooLong.Error()}.status()
+	}
+	if unreadable, ok := errors.AsType[*grpcwire.UnreadableError](err); ok {
+		return publicError{codes.Internal, ReasonInternal, unreadable.Error()}.status()
 	}
 	return publicError{codes.Internal, ReasonInternal, errInternal.Error()}.status()
 }

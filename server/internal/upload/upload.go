@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -25,12 +26,12 @@ const idHeader = "scopegate-upload-id"
 
 type uploadStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
-// upload is one stream of an upload. Three goroutines work on it:
+// upload is one stream of an upload. Its goroutines are:
 //
 //   - The reader, consume, receives scopes and fills the open batch. It owns the
-//     open batch except while it waits, and all its waits go through waiting.
-//   - The event loop, events, acts while the reader waits. It runs in gRPC's own
-//     goroutine, because only the handler's return ends a stream whose client is silent.
+//     open batch except while it waits, and all its waits go through waiting. It runs in
+//     gRPC's own goroutine.
+//   - One for each event that happens while the reader waits (handle, events.go).
 //   - The sender (send.go) posts a sealed batch while the next one fills.
 type upload struct {
 	*Opening
@@ -41,22 +42,13 @@ type upload struct {
 	sender   sender
 	progress progress
 
-	begun    chan struct{}  // closed once the metadata is valid
-	done     chan error     // gets the result of consume
-	clock    *time.Timer    // wakes the event loop
-	answered sync.WaitGroup // done when the client has its answer
+	begun   atomic.Bool // the metadata is valid
+	clock   *time.Timer // calls handle
+	refused bool        // the answer is an error that a retry would meet again
 
-	// The reader owns these.
-
-	wire  []byte            // the scope just received
-	held  transcode.Checked // the scope before, if holds is set
+	// held is the newest scope, which is not in a batch yet, if holds is set.
+	held  transcode.Checked
 	holds bool
-
-	// The event loop owns these until the client has its answer, then the reader.
-
-	consumed bool // the reader has ended
-	refused  bool // the answer is an error that a retry would meet again
-	closed   bool
 
 	// mu guards these. The reader releases it while it waits, except for a compressor
 	// and for the spool.
@@ -66,28 +58,26 @@ type upload struct {
 	tooOldAt time.Time        // when it is forwarded even if it is not full
 	packing  packing
 	clockAt  time.Time // when clock fires
+	closed   bool
 }
 
 // UploadScopes serves one stream: a whole upload or a part of one.
-func (s *Server) UploadScopes(rpc uploadStream) error {
+func (s *Server) UploadScopes(rpc uploadStream) (err error) {
+	s.goroutines.Add(1)
+	defer s.goroutines.Done()
+	defer s.catch(rpc.Context(), func(panicked error) { err = Status(panicked, nil) })
 	opening := openingOf(rpc.Context())
 	if opening == nil || !opening.claim() {
-		return Status(rpc.Context().Err(), nil)
+		return s.refuse(context.Cause(rpc.Context()))
 	}
-	u := s.start(opening, rpc)
-	defer u.answered.Done()
-	s.goroutines.Go(u.read)
-	return u.answer(u.events())
-}
-
-// read runs the reader. It closes the upload once its client has its answer, unless the
-// event loop has done so.
-func (u *upload) read() {
-	u.register()
-	u.done <- u.consume()
-	u.answered.Wait()
+	u, err := s.start(opening, rpc)
+	if err == nil {
+		u.register()
+		err = u.settle(u.consume())
+	}
+	err = u.answer(err)
 	u.conn.Release() // from now on the connection may be evicted
-	u.close()
+	return err
 }
 
 // consume is the reader. It returns nil once the intake has accepted the last batch.
@@ -95,88 +85,66 @@ func (u *upload) consume() (err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.server.catch(u.ctx, func(panicked error) { err = panicked })
-	metadata, err := u.receiveMetadata()
-	if err != nil {
+	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
 		return err
 	}
-	if err := u.onLargeStack(func() error { return u.begin(metadata) }); err != nil {
-		return err
+	err = u.waiting(Receiving, u.receiver.await)
+	if errors.Is(err, io.EOF) {
+		return u.receiver.invalid("required: the stream ended before its first message")
 	}
-	return u.consumeScopes()
-}
-
-// consumeScopes receives scopes and forwards them in batches.
-func (u *upload) consumeScopes() error {
+	if err == nil {
+		err = u.onLargeStack(u.begin)
+	}
 	take := u.take // once, because it is allocated
-	for first := true; ; first = false {
-		err := u.receive()
-		switch {
-		case errors.Is(err, io.EOF) && first:
-			return u.receiver.invalid("required: an upload has at least one scope")
-		case errors.Is(err, io.EOF):
+	for err == nil {
+		err = u.waiting(Receiving, u.receiver.awaitScope)
+		if errors.Is(err, io.EOF) {
 			return u.finish()
-		case err != nil:
-			return err
-		case first:
-			u.place.Leave()
 		}
-		if err := u.onLargeStack(take); err != nil {
-			return err
+		if err == nil {
+			err = u.onLargeStack(take)
 		}
-		if u.batches.Full() {
-			if err := u.sealAndPost(false); err != nil {
-				return err
-			}
+		if err == nil && u.batches.Full() {
+			err = u.sealAndPost(false)
 		}
 	}
+	return err
 }
 
-// take checks the scope just received. It adds the one before and holds this one back until
-// the next one or the end of the stream arrives, so that the final batch always has a scope.
-// If no batch of the stream is final, it adds the scope at once.
+// take receives the next scope. It adds the one before and holds this one back until the next
+// one or the end of the stream arrives, so that the final batch always has a scope. If no
+// batch of the stream is final, it adds the scope at once.
 func (u *upload) take() error {
-	scope, err := u.server.Plan.Check(u.wire, u.server.MaxDepth)
+	var wire []byte
+	err := u.waiting(Receiving, func() (err error) {
+		wire, err = u.receiver.scope()
+		return err
+	})
 	if err != nil {
-		return scopeError(u.progress.scopes.Load()-1, err)
+		return err
+	}
+	number := u.progress.scopes.Load()
+	scope, err := u.server.Plan.Check(wire, u.server.MaxDepth)
+	if err != nil {
+		return scopeError(number-1, err)
+	}
+	if number == 1 {
+		u.place.Leave()
 	}
 	if u.sender.options.moreFollows {
 		defer u.receiver.release()
 		return u.add(scope)
 	}
-	before, first := u.held, !u.holds
+	before, holds := u.held, u.holds
 	u.held, u.holds = scope, true
-	if first {
+	if !holds {
 		return nil
 	}
 	return u.add(before)
 }
 
-// onLargeStack runs work of the reader or the event loop. Their own stacks are for waits only.
+// onLargeStack runs work of the reader or of an event. The reader's own stack is for waits only.
 func (u *upload) onLargeStack(work func() error) error { return u.server.stacks.run(u.ctx, work) }
-
-// events is the event loop. Until the stream ends it handles everything that can happen
-// while the reader waits: a batch was accepted or got too old, memory is short, the client
-// is too slow. It returns nil once the intake has accepted the last batch, and otherwise
-// the reason why the stream ends. If the client is gone, the reader ends.
-func (u *upload) events() error {
-	for {
-		select { // each case takes memory of each idle stream
-		case err := <-u.done:
-			u.consumed = true
-			if err != nil && errors.Is(err, context.Cause(u.ctx)) {
-				return u.settle(err)
-			}
-			return err
-		case <-u.wake:
-		}
-		if cause := context.Cause(u.ctx); cause != nil {
-			return u.settle(cause)
-		}
-		if err := u.onLargeStack(u.handleEvents); err != nil {
-			u.End(err)
-		}
-	}
-}
 
 // waiting releases the lock while wait waits. The reader does so nowhere else.
 func (u *upload) waiting(in Phase, wait func() error) error {
@@ -187,32 +155,25 @@ func (u *upload) waiting(in Phase, wait func() error) error {
 	return wait()
 }
 
-// receiveMetadata receives the first message. It returns the metadata's wire bytes.
-func (u *upload) receiveMetadata() (wire []byte, err error) {
-	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
-		return nil, err
-	}
-	err = u.waiting(Receiving, func() (err error) {
-		wire, err = u.receiver.metadata()
+// begin receives and checks the metadata, admits the upload and sends its ID to the client.
+func (u *upload) begin() error {
+	md := &symdbv1.UploadMetadata{}
+	err := u.waiting(Receiving, func() error {
+		defer u.receiver.release()
+		wire, err := u.receiver.metadata()
+		if err == nil && proto.Unmarshal(wire, md) != nil {
+			err = metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
+		}
 		return err
 	})
-	return wire, err
-}
-
-// begin checks the metadata, admits the upload and sends its ID to the client.
-func (u *upload) begin(wire []byte) error {
-	md := &symdbv1.UploadMetadata{}
-	err := proto.Unmarshal(wire, md)
-	u.receiver.release()
 	if err != nil {
-		return metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
+		return err
 	}
 	header, options, err := readMetadata(md, u.server.MaxDepth)
 	u.progress.header.Store(header) // even if it is invalid, for the log
 	if err != nil {
 		return err
 	}
-	defer close(u.begun)
 	u.progress.begin(options.firstBatchNum)
 	u.sender.begin(header, options)
 	if u.timeLeft() <= 0 {
@@ -236,15 +197,11 @@ func (u *upload) begin(wire []byte) error {
 	if err := u.rpc.SendHeader(metadata.Pairs(idHeader, header.UploadID)); err != nil {
 		return fmt.Errorf("send header: %w", grpcwire.Gone(u.rpc.Context(), err))
 	}
+	u.begun.Store(true)
+	if u.server.hasStopped() {
+		u.End(ErrShuttingDown)
+	}
 	return nil
-}
-
-// receive waits for memory, for the next scope, and for memory again.
-func (u *upload) receive() error {
-	return u.waiting(WaitingForMemory, func() (err error) {
-		u.wire, err = u.receiver.next(u.ctx)
-		return err
-	})
 }
 
 // add puts a scope into the open batch.
@@ -363,6 +320,9 @@ func (u *upload) sealAndPost(last bool) error {
 // finish forwards the last batch and waits until the intake has accepted it. It fails if the
 // client's credential was revoked meanwhile.
 func (u *upload) finish() error {
+	if u.progress.scopes.Load() == 0 {
+		return u.receiver.invalid("required: an upload has at least one scope")
+	}
 	if err := u.server.Access.Revoked(u.grant); err != nil {
 		return u.endEarly(err)
 	}

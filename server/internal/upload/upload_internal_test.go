@@ -51,14 +51,12 @@ func (u *upload) awaitScope(t *testing.T) {
 	await(t, "a scope in the batch", func() (ok bool) { u.locked(func() { ok = !u.batches.Empty() }); return ok })
 }
 
-// growOld has the open batch be too old, and the event loop see it.
+// growOld has the open batch be too old, and handles that.
 func (u *upload) growOld(t *testing.T) {
 	t.Helper()
 	u.awaitScope(t)
 	u.locked(func() { u.tooOldAt = time.Now() })
-	if err := u.onLargeStack(u.handleEvents); err != nil {
-		u.End(err)
-	}
+	u.handle()
 }
 
 // failingStore is a spool whose first reads fail.
@@ -232,7 +230,7 @@ func TestEndBetweenScopes(t *testing.T) {
 	}
 }
 
-// After a batch has failed, no later batch is posted, even if the event loop has not yet seen
+// After a batch has failed, no later batch is posted, even if the reader has not yet seen
 // that the stream ends. A later batch would get the failed one's number.
 func TestNothingIsPostedBehindAFailedBatch(t *testing.T) {
 	t.Parallel()
@@ -263,13 +261,12 @@ func TestNothingIsPostedBehindAFailedBatch(t *testing.T) {
 	}
 }
 
-// A panic while a batch is being posted ends the stream, both in the reader and in the event
-// loop.
+// A panic while a batch is being posted ends the stream, both in the reader and in an event.
 func TestPanicAtPosting(t *testing.T) {
 	t.Parallel()
 	for name, post := range map[string]func(*testing.T, sending){
-		"the reader":     func(_ *testing.T, stream sending) { _ = stream.CloseSend() },
-		"the event loop": func(t *testing.T, stream sending) { t.Helper(); stream.upload.growOld(t) },
+		"the reader": func(_ *testing.T, stream sending) { _ = stream.CloseSend() },
+		"an event":   func(t *testing.T, stream sending) { t.Helper(); stream.upload.growOld(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -435,7 +432,7 @@ func TestPressure(t *testing.T) {
 	}
 }
 
-// A panic in the event loop ends its stream as one in the reader does.
+// A panic in an event ends its stream as one in the reader does.
 func TestPanicInAnEvent(t *testing.T) {
 	t.Parallel()
 	s := serve(t, accept, nil)
@@ -447,31 +444,25 @@ func TestPanicInAnEvent(t *testing.T) {
 	}
 }
 
-// A batch that travels is waited for when the server stops, though the reader has already
-// seen that its stream has to end.
+// A batch that travels is waited for when the server stops, though the reader has ended.
 func TestGiveBackWaitsForTheBatch(t *testing.T) {
 	t.Parallel()
-	for range 20 { // select takes what it likes
-		synctest.Test(t, func(t *testing.T) {
-			u := &upload{
-				Opening: &Opening{server: &Server{Config: Config{SettleTime: time.Hour}}, ctx: t.Context()},
-				begun:   make(chan struct{}), done: make(chan error, 1),
-			}
-			u.sender.idle = make(chan struct{}, 1) // a batch travels
-			close(u.begun)
-			u.done <- ErrShuttingDown
-			told := make(chan error, 1)
-			go func() { told <- u.settle(ErrShuttingDown) }()
-			synctest.Wait()
-			if len(told) != 0 {
-				t.Fatal("the client is told before the batch has landed")
-			}
-			u.sender.release()
-			if err := <-told; !errors.Is(err, ErrShuttingDown) {
-				t.Errorf("%v, want %v", err, ErrShuttingDown)
-			}
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		u := &upload{Opening: &Opening{}}
+		u.ctx, u.cancel = context.WithCancelCause(t.Context())
+		u.End(ErrShuttingDown)
+		u.sender.idle = make(chan struct{}, 1) // a batch travels
+		told := make(chan error, 1)
+		go func() { told <- u.settle(ErrShuttingDown) }()
+		synctest.Wait()
+		if len(told) != 0 {
+			t.Fatal("the client is told before the batch has landed")
+		}
+		u.sender.release()
+		if err := <-told; !errors.Is(err, ErrShuttingDown) {
+			t.Errorf("%v, want %v", err, ErrShuttingDown)
+		}
+	})
 }
 
 // A client that has its answer may begin another upload at once: the one before holds

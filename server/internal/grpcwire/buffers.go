@@ -1,71 +1,14 @@
 package grpcwire
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 	"weak"
 
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
-
-// MaxCallBytes limits messages to other services, health and reflection, which may keep a
-// message as long as the stream lasts.
-const MaxCallBytes = 4 << 10
-
-// Message is a received message as contiguous protobuf wire bytes, valid until Release.
-type Message struct {
-	Account *memory.Account
-	buffer  mem.Buffer
-}
-
-// Bytes returns the wire bytes.
-func (m *Message) Bytes() []byte {
-	if m.buffer == nil {
-		return nil
-	}
-	return m.buffer.ReadOnlyData()
-}
-
-// Release returns the buffer to gRPC. Releasing again does nothing.
-func (m *Message) Release() {
-	if m.buffer != nil {
-		m.Account.Attribute(-m.buffer.Len())
-		m.buffer.Free()
-		m.buffer = nil
-	}
-}
-
-// Codec unmarshals into a *Message without decoding, and leaves other types to gRPC's
-// protobuf codec. It has the same name, because the wire format is the same.
-type Codec struct{ Pool mem.BufferPool }
-
-// Name returns the name of gRPC's protobuf codec.
-func (Codec) Name() string { return proto.Name }
-
-// Marshal encodes a message as gRPC's protobuf codec does.
-func (Codec) Marshal(v any) (mem.BufferSlice, error) {
-	return encoding.GetCodecV2(proto.Name).Marshal(v)
-}
-
-// Unmarshal passes data to a *Message, or decodes it.
-func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
-	m, ok := v.(*Message)
-	if !ok {
-		if data.Len() > MaxCallBytes {
-			return fmt.Errorf("%d bytes, more than the limit of %d", data.Len(), MaxCallBytes)
-		}
-		return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
-	}
-	m.Release()
-	m.buffer = data.MaterializeToBuffer(c.Pool)
-	m.Account.Attribute(m.buffer.Len())
-	return nil
-}
 
 // bufferSizes are the sizes of pooled buffers. Above 1 KiB, at most a third of one is unused.
 // gRPC's own choice has none between 4 and 16 KiB, or between 32 KiB and 1 MiB.
