@@ -3,7 +3,6 @@ package grpcwire
 import (
 	"errors"
 	"io"
-	"net"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/scopegate/scopegate/client/compression"
+	"github.com/scopegate/scopegate/integration/grpctest"
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
@@ -50,12 +50,7 @@ func serveMessages(t *testing.T) (*grpc.ClientConn, chan received) {
 		all <- r
 		return status.Error(codes.Unimplemented, "only received")
 	}))
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(grpctest.Serve(t, server), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
