@@ -10,6 +10,14 @@ import (
 // posted, if the cause of the stream's context is why; answer frees what the stream holds,
 // logs the end and tells the client.
 
+// end ends a stream whose reader has returned err, and returns the status for its client.
+func (u *upload) end(err error) error {
+	err = u.settle(err)
+	err = u.server.stacks.run(u.ctx, func() error { return u.answer(err) })
+	u.conn.Release() // from now on the connection may be evicted
+	return err
+}
+
 // settle returns how a stream ends whose reader has returned err. If the stream had to end
 // early, it waits for the batch being posted, so that the progress is known. It returns nil if
 // the intake has accepted all.

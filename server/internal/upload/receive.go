@@ -23,13 +23,13 @@ type receiver struct {
 	last     int                 // index of the last one
 }
 
-func (r *receiver) start(u *upload) (err error) {
+func (r *receiver) start(ctx context.Context, u *upload) (err error) {
 	r.opening, r.progress = u.Opening, &u.progress
 	for i := range r.messages {
 		r.messages[i].Account = u.account
 	}
 	r.pace.begin(&u.server.Config)
-	r.stream, err = grpcwire.NewMessages(u.rpc.Context(), u.server.Buffers, u.server.maxMessageBytes())
+	r.stream, err = grpcwire.NewMessages(ctx, u.server.Buffers, u.server.maxMessageBytes())
 	return err
 }
 
@@ -42,29 +42,40 @@ func (c *Config) maxMessageBytes() int {
 	return messageLimitFactor * max(c.MaxScopeBytes, c.MaxMetadataBytes)
 }
 
-// await waits until a message begins. At the end of the stream it returns io.EOF.
+// await waits until a message begins and, unless it is the first, for memory to receive it.
+// At the end of the stream it returns io.EOF.
 func (r *receiver) await() error {
 	r.waitForClient(true)
 	err := r.stream.Await()
-	if err != nil {
-		r.waitForClient(false)
-		return r.failure(err)
-	}
-	return nil
-}
-
-// awaitScope waits until a message begins, and for memory to receive it.
-func (r *receiver) awaitScope() error {
-	if err := r.await(); err != nil || !r.opening.account.MustWait() {
-		return err
+	if err == nil && (r.progress.header.Load() == nil || !r.opening.account.MustWait()) {
+		return nil
 	}
 	r.waitForClient(false)
+	if err != nil {
+		return r.failure(err)
+	}
+	return r.awaitMemory()
+}
+
+// awaitMemory waits for memory before a message is received.
+func (r *receiver) awaitMemory() error {
 	r.progress.enter(WaitingForMemory)
 	if r.opening.account.Wait(r.opening.ctx) != nil {
 		return context.Cause(r.opening.ctx)
 	}
 	r.progress.enter(Receiving)
 	r.waitForClient(true)
+	return nil
+}
+
+// end returns an error if the client may not end the stream now.
+func (r *receiver) end() error {
+	switch {
+	case r.progress.header.Load() == nil:
+		return r.invalid("required: the stream ended before its first message")
+	case r.progress.scopes.Load() == 0:
+		return r.invalid("required: an upload has at least one scope")
+	}
 	return nil
 }
 

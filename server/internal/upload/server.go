@@ -106,15 +106,24 @@ func New(cfg Config, with Dependencies) *Server {
 	return s
 }
 
-// start returns the upload of a claimed opening.
-func (s *Server) start(opening *Opening, rpc uploadStream) (*upload, error) {
-	u := &upload{Opening: opening, rpc: rpc}
-	u.progress.start(&s.Counts)
-	err := u.receiver.start(u)
-	u.sender.start(u)
-	first, _ := u.checkPace()
-	u.clock, u.clockAt = time.AfterFunc(first, u.handle), time.Now().Add(first)
-	u.upload.Store(u)
+// start returns the upload of a stream, or a status if the stream had to end before.
+func (s *Server) start(rpc uploadStream) (u *upload, err error) {
+	ctx := rpc.Context()
+	err = s.stacks.run(ctx, func() (err error) {
+		opening := openingOf(ctx)
+		if opening == nil || !opening.claim() {
+			return s.refuse(context.Cause(ctx))
+		}
+		u = &upload{Opening: opening, rpc: rpc}
+		u.progress.start(&s.Counts)
+		err = u.receiver.start(ctx, u)
+		u.sender.start(u)
+		first, _ := u.checkPace()
+		u.clock, u.clockAt = time.AfterFunc(first, u.handle), time.Now().Add(first)
+		u.upload.Store(u)
+		u.register()
+		return err
+	})
 	return u, err
 }
 
