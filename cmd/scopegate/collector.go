@@ -9,10 +9,11 @@ import (
 
 const (
 	// gcPercent is the garbage collector's target while the heap is small, unless GOGC is
-	// set: the garbage it leaves until the next collection, in percent of the live heap.
+	// set: the garbage it leaves until the next collection, in percent of what is live.
 	gcPercent = 50
-	// maxGarbageBytes is the most garbage it leaves, down to minGCPercent. A large live
-	// heap belongs to many uploads that mostly wait, and make little.
+	// maxGarbageBytes is the most garbage by which it lets the heap outgrow all before, down
+	// to minGCPercent. A large live heap belongs to many uploads that mostly wait, and make
+	// little.
 	maxGarbageBytes = 24 << 20
 	minGCPercent    = 10
 )
@@ -20,23 +21,41 @@ const (
 // paceCollector sets the garbage collector's target, now and after each collection.
 var paceCollector = sync.OnceFunc(func() {
 	debug.SetGCPercent(gcPercent)
-	afterCollection(func() { debug.SetGCPercent(collectorTarget(liveBytes())) })
+	var c collector
+	afterCollection(func() { debug.SetGCPercent(c.target(readLive())) })
 })
 
-// collectorTarget returns the target for a live heap.
-func collectorTarget(liveBytes uint64) int {
-	return int(max(minGCPercent, min(gcPercent, maxGarbageBytes*100/max(1, liveBytes))))
+// collector finds the garbage collector's target.
+type collector struct {
+	goalBytes uint64 // the size of the heap at which the next collection begins
 }
 
-// liveBytes returns the memory that the garbage collector's target is a percentage of, as of
-// the last collection.
-func liveBytes() (sum uint64) {
+// target returns the target after a collection. The heap may become as large as it was
+// before: its memory is mostly not returned yet.
+func (c *collector) target(l live) int {
+	garbage := uint64(maxGarbageBytes)
+	if c.goalBytes > l.heapBytes {
+		garbage = max(garbage, c.goalBytes-l.heapBytes)
+	}
+	percent := max(minGCPercent, min(gcPercent, garbage*100/max(1, l.bytes)))
+	c.goalBytes = l.heapBytes + l.bytes*percent/100
+	return int(percent)
+}
+
+// live is what was live at the last collection.
+type live struct {
+	heapBytes uint64
+	bytes     uint64 // that the target is a percentage of: heap, stacks and global variables
+}
+
+func readLive() live {
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(samples)
+	l := live{heapBytes: samples[0].Value.Uint64()}
 	for _, sample := range samples {
-		sum += sample.Value.Uint64()
+		l.bytes += sample.Value.Uint64()
 	}
-	return sum
+	return l
 }
 
 // afterCollection calls f after each garbage collection: each finds another piece of garbage.
