@@ -9,18 +9,20 @@ const (
 	// MaxWindow is how far a match can reach back (RFC 1951, section 2).
 	MaxWindow = 32 << 10
 
-	shortBits, longBits = 13, 12
+	// A place is known by a hash of its first minMatch bytes, and by one of its first longBytes.
+	minMatch, longBytes = 8, 20
+	shortBits, longBits = 13, 13
 
 	// noStart is how near to the end no match begins, so that what is looked at is text.
-	noStart = 40
-	// minMatch is the length of the shortest match.
-	minMatch = 8
+	noStart = 24
 	// minGain is how much further than a match a later one must reach to be better. The first
 	// one is then cut to no less than minCut.
-	minGain, minCut = 4, 4
+	minGain, minCut = 8, 4
 
 	markWords = textBytes / 64
 	maxPlaces = textBytes / 4
+	// atOnce is how many places are listed without a branch.
+	atOnce = 6
 )
 
 // Compressor is the memory that compressing takes, about 1.1 MB. Nothing in it affects the
@@ -29,15 +31,15 @@ type Compressor struct {
 	text  [textBytes + 32]byte
 	marks [markWords]uint64
 
-	// short has the last place of 8 bytes, long the last two of 24, the newer one in the low
-	// half: modulo 2^16, by a hash. inner is like short, for places that are looked at in order.
+	// short has the last place by its short hash, long the last two by the long one, the newer
+	// in the low half: modulo 2^16. inner is like short, for places that are looked at in order.
 	short [1 << shortBits]uint16
 	long  [1 << longBits]uint32
 	inner [1 << shortBits]uint16
 
 	// positions has the places, and candidates what short and long had for each. There is
 	// none at the end, so that the place before the first is 0.
-	positions  [maxPlaces]uint32
+	positions  [maxPlaces + atOnce]uint32
 	candidates [maxPlaces]uint64
 	// ranks counts the places up to the end of each word of marks.
 	ranks [markWords]uint16

@@ -5,11 +5,11 @@ import (
 	"math/bits"
 )
 
-// Hash functions multiply by these, which are odd and look random.
+// Hash functions multiply by these, which look random.
 const (
 	prime1 = 0x9e3779b185ebca87
 	prime2 = 0xc2b2ae3d27d4eb4f
-	prime3 = 0x165667b19e3779f9
+	prime3 = 0x9e3779f900000000 // for four bytes
 )
 
 func hashShort(x uint64) uint64 { return x * prime1 >> (64 - shortBits) }
@@ -35,59 +35,54 @@ func nonzero(x uint64) uint64 { return uint64(int64(x|-x) >> 63) }
 // smaller returns the smaller number. Unlike min, it compiles to no branch.
 func smaller(a, b int) int { return a + (b-a)&((b-a)>>63) }
 
-// setMarks takes the marks before limit, and a mark at limit, which ends the list of places.
-// Marks that it has no room for are left out.
-func (c *Compressor) setMarks(marks []uint64, limit int) {
-	last := limit / 64
-	count := 0
-	for i := range last + 1 {
-		word := uint64(0)
-		if i < len(marks) {
-			word = marks[i]
-		}
-		if count += bits.OnesCount64(word); count > maxPlaces-2 {
-			word = 0
-		}
-		c.marks[i&(markWords-1)] = word
-	}
+// findPlaces lists the marked positions before limit, and limit, which ends the list. Marks that it
+// has no room for are left out.
+func (c *Compressor) findPlaces(marks []uint64, limit int) (count int) {
+	last := limit / 64 & (markWords - 1)
+	clear(c.marks[copy(c.marks[:last+1], marks) : last+1])
 	c.marks[0] &^= 1 // nothing precedes it
-	end := uint64(1) << (uint(limit) % 64)
-	c.marks[last&(markWords-1)] = c.marks[last&(markWords-1)]&(end-1) | end
+	end := uint64(1) << (limit % 64)
+	c.marks[last] = c.marks[last]&(end-1) | end
+	k := 0
+	for i, word := range c.marks[:last+1] {
+		next := k + bits.OnesCount64(word)
+		if next > maxPlaces-64 && i < last {
+			word, next = 0, k
+			c.marks[i] = 0
+		}
+		// Few words have more marks than are listed without looking whether they are there.
+		first := i * 64
+		for ; ; k += atOnce {
+			at := (*[atOnce]uint32)(c.positions[k&(maxPlaces-1):])
+			at[0], word = uint32(first+bits.TrailingZeros64(word)), word&(word-1)
+			at[1], word = uint32(first+bits.TrailingZeros64(word)), word&(word-1)
+			at[2], word = uint32(first+bits.TrailingZeros64(word)), word&(word-1)
+			at[3], word = uint32(first+bits.TrailingZeros64(word)), word&(word-1)
+			at[4], word = uint32(first+bits.TrailingZeros64(word)), word&(word-1)
+			at[5], word = uint32(first+bits.TrailingZeros64(word)), word&(word-1)
+			if word == 0 {
+				break
+			}
+		}
+		k = next
+		c.ranks[i] = uint16(k)
+	}
+	return k
 }
 
-// findPlaces lists the marked positions up to limit with their candidates for a match. Since no
-// candidate depends on a match, this loop has no branch that is hard to predict.
-func (c *Compressor) findPlaces(limit int) {
+// findCandidates finds the candidates for a match at each of the places. Since none depends on a
+// match, this loop has no branch that is hard to predict.
+func (c *Compressor) findCandidates(count int) {
 	clear(c.short[:])
 	clear(c.long[:])
-	c.ranks[0] = 0
-	i, k := 0, 0
-	word := c.marks[0]
-	for {
-		// If a word is empty, the next one follows, mostly with a mark.
-		more := nonzero(word)
-		word |= c.marks[(i+1)&(markWords-1)] &^ more
-		i += 1 + int(more)
-		for word == 0 {
-			c.ranks[i&(markWords-1)] = uint16(k)
-			i++
-			word = c.marks[i&(markWords-1)]
-		}
-		p := (i*64 + bits.TrailingZeros64(word)) & textMask
-		word &= word - 1
-		t := c.text[p : p+24]
-		x, y, z := binary.LittleEndian.Uint64(t), binary.LittleEndian.Uint64(t[8:]), binary.LittleEndian.Uint64(t[16:])
+	for k, p := range c.positions[:count] {
+		t := c.text[p&textMask:][:longBytes]
+		x, y, z := binary.LittleEndian.Uint64(t), binary.LittleEndian.Uint64(t[8:]), uint64(binary.LittleEndian.Uint32(t[16:]))
 		short, long := &c.short[hashShort(x)], &c.long[hashLong(x, y, z)]
 		pair := uint64(*long)
-		c.positions[k&(maxPlaces-1)] = uint32(p)
-		c.candidates[k&(maxPlaces-1)] = uint64(*short) | pair<<16
-		k++
-		c.ranks[i&(markWords-1)] = uint16(k)
+		c.candidates[k] = uint64(*short) | pair<<16
 		*short = uint16(p)
-		*long = uint32(pair<<16 | uint64(p&0xffff))
-		if p >= limit {
-			return
-		}
+		*long = uint32(pair<<16) | p&0xffff
 	}
 }
 

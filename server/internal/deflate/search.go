@@ -10,8 +10,7 @@ func (c *Compressor) search(marks []uint64, start, end int) (literals, sequences
 	limit := end - noStart
 	cursor := start
 	if start < limit {
-		c.setMarks(marks, limit)
-		c.findPlaces(limit)
+		c.findCandidates(c.findPlaces(marks, limit))
 		clear(c.inner[:])
 		literals, sequences, cursor = c.matches(start, limit, end)
 	}
@@ -59,7 +58,7 @@ func (c *Compressor) matches(start, limit, end int) (literals, sequences, cursor
 		x := c.load(q)
 		c.inner[hashShort(x)] = uint16(q)
 		for again := true; again; {
-			// The newer candidate of 24 bytes, or else that of 8.
+			// The newer candidate by the long hash, or else the one by the short hash.
 			d, newer := back(q, candidates), back(q, candidates>>16)
 			differ := c.load(q-1-d) ^ x | uint64(d/tooFar)
 			differNewer := c.load(q-1-newer) ^ x | uint64(newer/tooFar)
@@ -79,16 +78,16 @@ func (c *Compressor) matches(start, limit, end int) (literals, sequences, cursor
 			}
 			begin := q - smaller(bits.LeadingZeros64(c.load(q-8)^c.load(q-8-d-1))>>3, smaller(q-d-1, q-cursor))
 
-			// Where the last place within the match begins a better one, the match is cut.
+			// The match is cut where the last place within it begins a better one, which must
+			// also agree in the eight bytes behind it.
 			k = c.rank(next)
 			candidates = c.candidates[(k-1)&(maxPlaces-1)]
 			q = int(c.positions[(k-1)&(maxPlaces-1)])
 			other := back(q, candidates)
-			better := next + minGain
 			again = false
-			if c.load(better-7)^c.load(better-7-other-1)|uint64(q-begin-minCut)>>63 == 0 {
+			if c.load(next)^c.load(next-other-1)|uint64(q-begin-minCut)>>63 == 0 {
 				x = c.load(q)
-				if next < limit && other < tooFar && c.extend(q, other+1, end) >= better {
+				if next < limit && other < tooFar && c.extend(q, other+1, end) >= next+minGain {
 					again = true
 					next = q
 				}
@@ -130,7 +129,7 @@ func (c *Compressor) extend(i, distance, end int) int {
 
 // put stores the sequence i, of a match by a distance - 1 behind a run of literals.
 func (c *Compressor) put(i, run, length int, symbol uint32, d int) {
-	c.histogram.literals[(firstLength+int(lengthSymbols[uint8(length-3)].symbol))%len(c.histogram.literals)]++
+	c.histogram.literals[(firstLength+uint(lengthSymbols[uint8(length-3)].symbol))%uint(len(c.histogram.literals))]++
 	c.histogram.distances[symbol%uint32(len(c.histogram.distances))]++
-	c.sequences[i%len(c.sequences)] = sequence(length-3) | sequence(symbol)<<8 | sequence(d)<<13 | sequence(run)<<32
+	c.sequences[uint(i)%uint(len(c.sequences))] = sequence(length-3) | sequence(symbol)<<8 | sequence(d)<<13 | sequence(run)<<32
 }

@@ -42,9 +42,14 @@ type writer struct {
 
 func (w *writer) room(dst []byte) []byte {
 	if cap(dst)-len(dst) < Room {
-		dst = w.sink.Drain(dst)
-		w.marks = w.sink.Marks()
+		return w.drain(dst)
 	}
+	return dst
+}
+
+func (w *writer) drain(dst []byte) []byte {
+	dst = w.sink.Drain(dst)
+	w.marks = w.sink.Marks()
 	return dst
 }
 
