@@ -22,6 +22,8 @@ type Binary struct {
 	count     int
 	debugPath string
 	omitted   Omissions
+	// cleanup frees the debug information of a Binary that is not closed.
+	cleanup runtime.Cleanup
 }
 
 // symbols is the debug information, which Close drops.
@@ -39,8 +41,8 @@ type symbols struct {
 // .debug there, and in the same directory below /usr/lib/debug. A debug file is used only
 // if its build ID, or the checksum in the debug link, is right.
 //
-// Its error wraps [ErrFormat], [ErrNotGo], [ErrNoDWARF], [ErrTooLarge], [ErrPattern],
-// [ErrNoPackage], an error of the file system, the error of ctx, or, if the file is
+// Its error wraps [ErrFormat], [ErrNotGo], [ErrNoDWARF], [ErrTooLarge], [ErrMaxMemory],
+// [ErrPattern], [ErrNoPackage], an error of the file system, the error of ctx, or, if the file is
 // damaged, an error of debug/elf, debug/macho, debug/pe or debug/dwarf.
 func Open(ctx context.Context, path string, opts ...Option) (*Binary, error) {
 	return open(ctx, path, path, opts)
@@ -108,13 +110,16 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 	}
 	b := &Binary{options: o, module: newModule(file.path, obj.buildInfo), debugPath: obj.debugPath}
 	ix, err := newIndex(obj, func(pkg string) bool { return o.selection.keeps(&b.module, pkg) }, check)
+	if err == nil && len(ix.packages) == 0 {
+		err = fmt.Errorf("%w of the %d in the binary", ErrNoPackage, ix.omitted.Packages)
+	}
 	if err != nil {
+		obj.spool.release()
 		return nil, err
 	}
-	if b.count, b.omitted = len(ix.packages), ix.omitted; b.count == 0 {
-		return nil, fmt.Errorf("%w of the %d in the binary", ErrNoPackage, b.omitted.Packages)
-	}
+	b.count, b.omitted = len(ix.packages), ix.omitted
 	b.symbols.Store(&symbols{object: obj, index: ix})
+	b.cleanup = runtime.AddCleanup(b, (*spool).release, obj.spool)
 	return b, nil
 }
 
@@ -124,21 +129,32 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 //
 // The first error, with a nil scope, ends the sequence: damaged DWARF, [ErrClosed], or
 // the error of [WithCheckpoint].
-func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] {
+func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] { return b.scopes(0) }
+
+// Parts is Packages for an upload, which needs little memory: a large package is yielded
+// in several scopes that follow each other, each with some of its functions and types. A
+// type with many methods is in several of them too; only the first has its fields. A
+// backend merges scopes of the same type and name.
+func (b *Binary) Parts() iter.Seq2[*symdbv1.Scope, error] { return b.scopes(maxPartBytes) }
+
+// scopes returns the packages in parts of at most maxBytes of protobuf, or whole if that
+// is 0.
+func (b *Binary) scopes(maxBytes int) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		s := b.symbols.Load()
-		if s == nil {
+		if s == nil || !s.object.spool.retain() {
 			yield(nil, fmt.Errorf("read packages: %w", ErrClosed))
 			return
 		}
+		defer s.object.spool.release()
 		w := newWalk(s.object, s.index, &checkpoint{check: b.options.checkpoint})
 		for i := range s.index.packages {
-			scope, err := w.packageScope(&s.index.packages[i], b.options.agentVersion)
+			more, err := w.packageScope(&s.index.packages[i], b.options.agentVersion, maxBytes,
+				func(scope *symdbv1.Scope) bool { return yield(scope, nil) })
 			if err != nil {
 				yield(nil, fmt.Errorf("read packages: %w", err))
-				return
 			}
-			if !yield(scope, nil) {
+			if err != nil || !more {
 				return
 			}
 		}
@@ -180,7 +196,10 @@ func (b *Binary) GoVersion() string { return b.module.goVersion }
 // Close drops the debug information. Ranges over Packages that have begun continue; later
 // ones yield [ErrClosed]. Close never fails, and may be called again.
 func (b *Binary) Close() error {
-	b.symbols.Store(nil)
+	if s := b.symbols.Swap(nil); s != nil {
+		s.object.spool.release()
+		b.cleanup.Stop()
+	}
 	return nil
 }
 
@@ -202,6 +221,9 @@ var (
 	// ErrTooLarge means that the debug information would take far more memory than is
 	// plausible for its file, such as one made to exhaust memory.
 	ErrTooLarge = errors.New("the debug information is too large for its file")
+
+	// ErrMaxMemory means that a Binary would hold more memory than [WithMaxMemory] permits.
+	ErrMaxMemory = errors.New("the debug information needs more than the permitted memory")
 
 	// ErrNoPackage means that the options select no package of the binary.
 	ErrNoPackage = errors.New("no package is selected")

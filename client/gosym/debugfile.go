@@ -43,11 +43,11 @@ type debugPlace struct {
 // where GDB does: by build ID in the directories, then by the debug link beside the
 // executable, in .debug there, and in the directories. Its error wraps ErrNoDWARF if no
 // file fits.
-func openDebugFile(c *container, exe *source, dirs []string, check *checkpoint) (*debugFile, error) {
+func openDebugFile(c *container, exe *source, dirs []string, spool *spool, check *checkpoint) (*debugFile, error) {
 	places, notes := c.debugPlaces(exe.path, dirs)
 	var missing []string
 	for _, place := range places {
-		file, err := place.open(check)
+		file, err := place.open(spool, check)
 		switch {
 		case err == nil:
 			return file, nil
@@ -150,7 +150,7 @@ func (c *container) small(name string) []byte {
 }
 
 // open opens the file if it is the right one and has debug information.
-func (p *debugPlace) open(check *checkpoint) (*debugFile, error) {
+func (p *debugPlace) open(spool *spool, check *checkpoint) (*debugFile, error) {
 	// A pipe would block, and a device may never end.
 	stat, err := os.Stat(p.path)
 	switch {
@@ -165,14 +165,14 @@ func (p *debugPlace) open(check *checkpoint) (*debugFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	debug, err := p.read(file, stat.Size(), check)
+	debug, err := p.read(file, stat.Size(), spool, check)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", p.path, err), file.Close())
 	}
 	return debug, nil
 }
 
-func (p *debugPlace) read(file *os.File, size int64, check *checkpoint) (*debugFile, error) {
+func (p *debugPlace) read(file *os.File, size int64, spool *spool, check *checkpoint) (*debugFile, error) {
 	if p.buildID == "" {
 		crc, err := checksum(io.NewSectionReader(file, 0, size), check)
 		if err != nil {
@@ -189,7 +189,7 @@ func (p *debugPlace) read(file *os.File, size int64, check *checkpoint) (*debugF
 	if id := c.buildID(); p.buildID != "" && id != p.buildID {
 		return nil, fmt.Errorf("its build ID is %q, not the binary's", id)
 	}
-	debug := &debugFile{File: file, sections: newSectionReader(c.sections, size, check)}
+	debug := &debugFile{File: file, sections: newSectionReader(c.sections, size, spool, check)}
 	if debug.info, err = debug.sections.section("info"); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type object struct {
 	buildInfo *buildinfo.BuildInfo
 	// debugPath is the path of the separate debug file that was read, or "".
 	debugPath string
+	// spool holds the sections.
+	spool *spool
 }
 
 // source is an executable file.
@@ -30,24 +32,36 @@ type source struct {
 	path string
 }
 
-// readObject reads everything that is needed from the file, which can then be closed.
+// readObject reads everything that is needed from the file, which can then be closed. The
+// caller must release the object's spool.
 func readObject(file *source, o *options, check *checkpoint) (*object, error) {
+	sections := newSpool(o.tempDir, o.memory)
+	defer sections.seal()
+	obj, err := readSections(file, o, sections, check)
+	if err != nil {
+		sections.release()
+		return nil, err
+	}
+	return obj, nil
+}
+
+func readSections(file *source, o *options, spool *spool, check *checkpoint) (*object, error) {
 	bi, biErr := buildinfo.Read(file)
 	c, err := openContainer(file)
 	if err != nil {
 		return nil, err
 	}
-	read := newSectionReader(c.sections, file.size, check)
+	read := newSectionReader(c.sections, file.size, spool, check)
 	info, err := read.section("info")
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", c.format, err)
 	}
-	obj := &object{buildInfo: bi}
+	obj := &object{buildInfo: bi, spool: spool}
 	if len(info) == 0 {
 		if biErr != nil {
 			return nil, ErrNotGo
 		}
-		debug, err := openDebugFile(c, file, o.debugDirs, check)
+		debug, err := openDebugFile(c, file, o.debugDirs, spool, check)
 		if err != nil {
 			return nil, err
 		}

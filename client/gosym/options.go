@@ -8,10 +8,12 @@ type options struct {
 	agentVersion string
 	debugDirs    []string
 	checkpoint   func() error
+	tempDir      string
+	memory       *allowance
 }
 
 func newOptions(opts []Option) (*options, error) {
-	o := &options{debugDirs: []string{"/usr/lib/debug"}, checkpoint: func() error { return nil }}
+	o := &options{debugDirs: []string{"/usr/lib/debug"}, checkpoint: func() error { return nil }, memory: newAllowance(0)}
 	for _, opt := range opts {
 		opt(o)
 	}
@@ -74,4 +76,17 @@ func WithDebugDirectories(dirs ...string) Option {
 // concurrently.
 func WithCheckpoint(check func() error) Option {
 	return func(o *options) { o.checkpoint = check }
+}
+
+// WithTempDir sets the directory of the temporary file that [Open] holds the debug
+// sections in. The default is [os.TempDir].
+func WithTempDir(dir string) Option {
+	return func(o *options) { o.tempDir = dir }
+}
+
+// WithMaxMemory limits the memory that a Binary holds to that many bytes: its index, and
+// debug sections if they can't be in a temporary file. [Open] fails with [ErrMaxMemory] if
+// it needs more. The scope that is being built is not counted. The default, 0, is no limit.
+func WithMaxMemory(bytes int64) Option {
+	return func(o *options) { o.memory = newAllowance(bytes) }
 }

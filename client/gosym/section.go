@@ -4,7 +4,6 @@ import (
 	"compress/zlib"
 	"debug/elf"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -54,14 +53,15 @@ func plainSection(s interface{ Open() io.ReadSeeker }, size uint64) func() (io.R
 // sectionReader reads debug sections, each once, up to a limit for all together.
 type sectionReader struct {
 	sections []section
+	spool    *spool
 	read     map[string][]byte
 	left     uint64
 	check    *checkpoint
 }
 
-func newSectionReader(sections []section, fileBytes int64, check *checkpoint) *sectionReader {
+func newSectionReader(sections []section, fileBytes int64, spool *spool, check *checkpoint) *sectionReader {
 	limit := min(maxDebugBytes, max(smallestDebugLimit, maxExpansion*uint64(max(fileBytes, 0))))
-	return &sectionReader{sections: sections, read: map[string][]byte{}, left: limit, check: check}
+	return &sectionReader{sections: sections, spool: spool, read: map[string][]byte{}, left: limit, check: check}
 }
 
 // section returns a debug section by its DWARF name, or nil.
@@ -84,29 +84,18 @@ func (r *sectionReader) section(name string) ([]byte, error) {
 }
 
 func (r *sectionReader) load(s section) ([]byte, error) {
-	in, size, err := s.open()
+	_, size, err := s.open()
 	if err != nil {
 		return nil, err
 	}
 	if size > r.left {
 		return nil, fmt.Errorf("%w: %d bytes after decompression, with %d left of the limit", ErrTooLarge, size, r.left)
 	}
-	content := make([]byte, size)
-	for rest := content; len(rest) > 0; {
-		chunk := rest[:min(len(rest), readChunkBytes)]
-		if _, err := io.ReadFull(in, chunk); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
-		if err := r.check.pass(workPerCheck); err != nil {
-			return nil, err
-		}
-		rest = rest[len(chunk):]
-	}
 	r.left -= size
-	return content, nil
+	return r.spool.add(size, func() (io.Reader, error) {
+		in, _, err := s.open()
+		return in, err
+	}, r.check)
 }
 
 // readChunkBytes is how much is read between two checkpoints.

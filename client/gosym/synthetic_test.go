@@ -163,11 +163,13 @@ func (s sections) scopes() ([]*symdbv1.Scope, error) {
 	w := newWalk(obj, ix, unchecked())
 	var out []*symdbv1.Scope
 	for i := range ix.packages {
-		scope, err := w.packageScope(&ix.packages[i], "")
+		_, err := w.packageScope(&ix.packages[i], "", 0, func(scope *symdbv1.Scope) bool {
+			out = append(out, scope)
+			return true
+		})
 		if err != nil {
 			return out, err
 		}
-		out = append(out, scope)
 	}
 	return out, nil
 }

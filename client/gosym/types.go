@@ -58,12 +58,12 @@ func (t *typeNames) read(offset dwarf.Offset) (string, error) {
 }
 
 // typeScope builds the scope of a type with its fields and methods.
-func (w *walk) typeScope(t *typeIndex) (*symdbv1.Scope, error) {
+func (w *walk) typeScope(t *typeIndex, out *parts) error {
 	scope := &symdbv1.Scope{ScopeType: scopeStruct, Name: new(t.qualified)}
 	for i, offset := range t.structs {
 		fields, err := w.fields(offset)
 		if err != nil {
-			return nil, fmt.Errorf("type %s: %w", t.qualified, err)
+			return fmt.Errorf("type %s: %w", t.qualified, err)
 		}
 		if i == 0 {
 			scope.Symbols = fields
@@ -71,14 +71,17 @@ func (w *walk) typeScope(t *typeIndex) (*symdbv1.Scope, error) {
 		}
 		generalize(scope.GetSymbols(), fields)
 	}
+	if !out.begin(scope) {
+		return nil
+	}
+	defer out.end()
 	for i := range t.methods {
 		method, err := w.function(&t.methods[i], scopeMethod)
-		if err != nil {
-			return nil, err
+		if err != nil || !out.add(method) {
+			return err
 		}
-		scope.Scopes = append(scope.Scopes, method)
 	}
-	return scope, nil
+	return nil
 }
 
 // fields reads the fields of a struct.

@@ -35,29 +35,40 @@ func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 	}
 }
 
-// packageScope builds the scope of a package.
-func (w *walk) packageScope(p *packageIndex, agentVersion string) (*symdbv1.Scope, error) {
+// packageScope builds the scope of a package, and yields it in parts of at most maxBytes
+// of protobuf, or whole if that is 0. more is false once yield returns false.
+func (w *walk) packageScope(
+	p *packageIndex, agentVersion string, maxBytes int, yield func(*symdbv1.Scope) bool,
+) (more bool, err error) {
 	w.pkg = p
-	scope := &symdbv1.Scope{ScopeType: scopePackage, Name: new(p.name)}
-	if agentVersion != "" {
-		scope.LanguageSpecifics = &symdbv1.LanguageSpecifics{AgentVersion: new(agentVersion)}
+	out := &parts{maxBytes: maxBytes, yield: yield, root: func() *symdbv1.Scope {
+		scope := &symdbv1.Scope{ScopeType: scopePackage, Name: new(p.name)}
+		if agentVersion != "" {
+			scope.LanguageSpecifics = &symdbv1.LanguageSpecifics{AgentVersion: new(agentVersion)}
+		}
+		return scope
+	}}
+	out.pkg = out.root()
+	if err := w.children(p, out); err != nil {
+		return false, fmt.Errorf("package %s: %w", p.name, err)
 	}
-	scope.Scopes = make([]*symdbv1.Scope, 0, len(p.functions)+len(p.types))
+	return !out.stopped && yield(out.pkg), nil
+}
+
+// children adds the functions and types of a package.
+func (w *walk) children(p *packageIndex, out *parts) error {
 	for i := range p.functions {
 		f, err := w.function(&p.functions[i], scopeFunction)
-		if err != nil {
-			return nil, fmt.Errorf("package %s: %w", p.name, err)
+		if err != nil || !out.add(f) {
+			return err
 		}
-		scope.Scopes = append(scope.Scopes, f)
 	}
 	for i := range p.types {
-		t, err := w.typeScope(&p.types[i])
-		if err != nil {
-			return nil, fmt.Errorf("package %s: %w", p.name, err)
+		if err := w.typeScope(&p.types[i], out); err != nil || out.stopped {
+			return err
 		}
-		scope.Scopes = append(scope.Scopes, t)
 	}
-	return scope, nil
+	return nil
 }
 
 // maxTableRows bounds the rows that lineTables caches, of 16 bytes each, except for the

@@ -140,7 +140,7 @@ func (s *settings) upload(ctx context.Context, checkpoint func() error) (client.
 	if err != nil {
 		return client.Result{}, err
 	}
-	result, err := c.Upload(ctx, s.describe(binary.Metadata()), binary.Packages())
+	result, err := c.Upload(ctx, s.describe(binary.Metadata()), binary.Parts())
 	return result, errors.Join(err, c.Close())
 }
 

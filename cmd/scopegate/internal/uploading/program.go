@@ -77,7 +77,13 @@ func OpenBinary(ctx context.Context, path string, flags PackageFlags) (*Source, 
 	return &Source{
 		Scopes: func(yield func(*symdbv1.Scope, error) bool) {
 			done.Store(0)
-			markInput(program.Packages(), func() { done.Add(1) })(yield)
+			last := ""
+			markInput(program.Parts(), func(scope *symdbv1.Scope) {
+				if scope.GetName() != last {
+					last = scope.GetName()
+					done.Add(1)
+				}
+			})(yield)
 		},
 		Repeatable: true,
 		Close:      program.Close,

@@ -93,7 +93,7 @@ func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags
 func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func() error) *Source {
 	counted := &countingReader{source: r}
 	return &Source{
-		Scopes: markInput(ndjson.Scopes(counted, maxLineBytes), func() {}),
+		Scopes: markInput(ndjson.Scopes(counted, maxLineBytes), func(*symdbv1.Scope) {}),
 		Close:  closeSource,
 		total:  total,
 		unit:   unitBytes,
@@ -102,13 +102,13 @@ func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func()
 }
 
 // markInput turns errors into an [*InputError], and calls read for each scope.
-func markInput(scopes iter.Seq2[*symdbv1.Scope, error], read func()) iter.Seq2[*symdbv1.Scope, error] {
+func markInput(scopes iter.Seq2[*symdbv1.Scope, error], read func(*symdbv1.Scope)) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		for scope, err := range scopes {
 			if err != nil {
 				err = &InputError{Err: err}
 			} else {
-				read()
+				read(scope)
 			}
 			if !yield(scope, err) {
 				return

@@ -29,7 +29,7 @@ type Batch struct {
 
 // Result counts what was compared.
 type Result struct {
-	// ScopeCount is the number of root scopes sent.
+	// ScopeCount is the number of root scopes sent. Parts of the same one count once.
 	ScopeCount int
 	// PartCount is the number of root scopes received. Each part of a split scope counts.
 	PartCount  int
@@ -67,7 +67,7 @@ func Upload(metadata client.Metadata, sent iter.Seq2[*symdbv1.Scope, error], bat
 	if err != nil {
 		return result, err
 	}
-	result.ScopeCount, result.PartCount = report.A.PartCount, report.B.PartCount
+	result.ScopeCount, result.PartCount = report.A.RootCount, report.B.PartCount
 	if report.Equal() {
 		return result, nil
 	}
