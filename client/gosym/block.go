@@ -2,6 +2,7 @@ package gosym
 
 import (
 	"slices"
+	"strings"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
@@ -169,7 +170,7 @@ func (b *block) fill(scope *symdbv1.Scope, lines []span) {
 
 func (v *variable) symbol(lines []span) *symdbv1.Symbol {
 	s := &symdbv1.Symbol{
-		Name:       new(v.name),
+		Name:       new(strings.Clone(v.name)),
 		Type:       new(v.typeName),
 		SymbolType: symbolLocal,
 		Line:       new(v.line),

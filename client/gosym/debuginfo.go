@@ -8,11 +8,21 @@ import (
 	"fmt"
 )
 
-// debugInfo is a [dwarf.Data] that checks the numbers by which package dwarf
-// allocates memory before that does.
+// debugInfo has the debug sections. Package dwarf checks the units and reads the headers
+// of line tables; debugInfo checks the numbers by which it allocates memory before it
+// does that.
 type debugInfo struct {
 	*dwarf.Data
-	line []byte
+
+	sections debugSections
+	order    binary.ByteOrder
+	units    []infoUnit
+	tables   map[uint64]*abbrevTable
+}
+
+// debugSections are the sections, nil if they are missing.
+type debugSections struct {
+	info, abbrev, line, ranges, str, addr, lineStr, strOffsets, rnglists []byte
 }
 
 const (
@@ -33,26 +43,38 @@ var errDamaged = errors.New("damaged")
 
 // newDebugInfo returns the debugInfo of .debug_info and the sections that it needs.
 func newDebugInfo(info []byte, section func(name string) ([]byte, error)) (*debugInfo, error) {
-	content := map[string][]byte{}
-	for _, name := range []string{"abbrev", "line", "ranges", "str", "addr", "line_str", "str_offsets", "rnglists"} {
+	all := debugSections{info: info}
+	for _, s := range []struct {
+		name string
+		dst  *[]byte
+	}{
+		{"abbrev", &all.abbrev},
+		{"line", &all.line},
+		{"ranges", &all.ranges},
+		{"str", &all.str},
+		{"addr", &all.addr},
+		{"line_str", &all.lineStr},
+		{"str_offsets", &all.strOffsets},
+		{"rnglists", &all.rnglists},
+	} {
 		var err error
-		if content[name], err = section(name); err != nil {
+		if *s.dst, err = section(s.name); err != nil {
 			return nil, err
 		}
 	}
-	if err := checkUnits(info, content["abbrev"]); err != nil {
+	if err := checkUnits(info, all.abbrev); err != nil {
 		return nil, err
 	}
-	d, err := dwarf.New(content["abbrev"], nil, nil, info, content["line"], nil, content["ranges"], content["str"])
+	data, err := dwarf.New(all.abbrev, nil, nil, info, all.line, nil, all.ranges, all.str)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"addr", "line_str", "str_offsets", "rnglists"} {
-		if err := d.AddSection(".debug_"+name, content[name]); err != nil {
-			return nil, err
-		}
+	// The headers of line tables refer to it.
+	if err := data.AddSection(".debug_line_str", all.lineStr); err != nil {
+		return nil, err
 	}
-	return &debugInfo{Data: d, line: content["line"]}, nil
+	d := &debugInfo{Data: data, sections: all, order: byteOrder(info), tables: map[uint64]*abbrevTable{}}
+	return d, d.readUnits()
 }
 
 // checkUnits bounds the memory that [dwarf.New] allocates: for a list of all units,
@@ -131,8 +153,9 @@ func abbrevTableBytes(abbrev []byte) int {
 // LineReader checks the header of the unit's line table first, because package dwarf
 // allocates lists as long as the header says.
 func (d *debugInfo) LineReader(unit *dwarf.Entry) (*dwarf.LineReader, error) {
-	if offset, ok := unit.Val(dwarf.AttrStmtList).(int64); ok && offset >= 0 && offset < int64(len(d.line)) {
-		r := fieldReader{locationReader{rest: d.line[offset:], order: d.Reader().ByteOrder()}}
+	line := d.sections.line
+	if offset, ok := unit.Val(dwarf.AttrStmtList).(int64); ok && offset >= 0 && offset < int64(len(line)) {
+		r := fieldReader{locationReader{rest: line[offset:], order: d.order}}
 		if err := r.checkLineHeader(); err != nil {
 			return nil, err
 		}
@@ -170,13 +193,6 @@ func (r *fieldReader) unitLength() (length uint64, wide bool) {
 		return length, false
 	}
 	return r.offset(true), true
-}
-
-func (r *fieldReader) offset(wide bool) uint64 {
-	if wide {
-		return r.uint(8)
-	}
-	return r.uint(4)
 }
 
 // checkLineHeader fails if the header of a line table announces more files or

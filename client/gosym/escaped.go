@@ -33,13 +33,13 @@ func (f *function) heapCopy(name string, line int32, arg bool) *escaped {
 // findEscaped records the function's escaped variables in n, which is the function
 // or a block of it.
 func (w *walk) findEscaped(f *function, n node, runs []run) error {
-	for _, child := range n.nodes {
-		switch child.Tag {
+	for child := range n.children() {
+		switch child.entry().tag {
 		case dwarf.TagLexDwarfBlock:
 			if !hasAddress(child) {
 				continue
 			}
-			ranges, err := w.dwarf.Ranges(child.Entry)
+			ranges, err := w.dwarf.ranges(nil, child.entry())
 			if err != nil {
 				return fmt.Errorf("read PC ranges of block: %w", err)
 			}
@@ -50,17 +50,17 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 			}
 			w.runs = w.runs[:end]
 		case dwarf.TagVariable:
-			if !isAddress(child.Entry) {
+			if !child.entry().isAddress() {
 				continue
 			}
-			e := escaped{name: nameOf(child.Entry)[1:], line: lineOf(child.Entry)}
+			e := escaped{name: child.entry().name[1:], line: child.entry().line}
 			own, err := w.declares(f, &e)
 			if err != nil {
 				return err
 			}
 			if own {
-				e.lines, w.pcs = w.locations.lines(child.Entry, f.unit, runs, w.pcs)
-				own = !e.alone || f.allocates(child.Entry, e.line, w.pcs)
+				e.lines, w.pcs = w.locations.lines(child.entry(), f.unit, runs, w.pcs)
+				own = !e.alone || f.allocates(child.entry(), e.line, w.pcs)
 			}
 			if own {
 				f.escaped = append(f.escaped, e)
@@ -73,14 +73,14 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 
 // isAddress reports whether an entry is the address of an escaped variable, and is
 // not captured from an enclosing function.
-func isAddress(e *dwarf.Entry) bool {
-	return e.Tag == dwarf.TagVariable && strings.HasPrefix(nameOf(e), "&") && e.Val(attrGoClosureOffset) == nil
+func (e *entry) isAddress() bool {
+	return e.tag == dwarf.TagVariable && strings.HasPrefix(e.name, "&") && e.has&isCaptured == 0
 }
 
 // hasAddress reports whether a block has the address of an escaped variable.
 func hasAddress(n node) bool {
-	for _, child := range n.nodes {
-		if isAddress(child.Entry) || child.Tag == dwarf.TagLexDwarfBlock && hasAddress(child) {
+	for child := range n.children() {
+		if child.entry().isAddress() || child.entry().tag == dwarf.TagLexDwarfBlock && hasAddress(child) {
 			return true
 		}
 	}
@@ -98,7 +98,7 @@ func (w *walk) declares(f *function, e *escaped) (bool, error) {
 	switch {
 	case exact:
 		return true, nil
-	case !found && f.abstract.Entry != nil, e.line < f.line, e.line > f.lastLine():
+	case !found && f.abstract != nil, e.line < f.line, e.line > f.lastLine():
 		return false, nil
 	case found && e.line == f.line:
 		return true, nil
@@ -111,8 +111,8 @@ func (w *walk) declares(f *function, e *escaped) (bool, error) {
 // on the line where the function declares it. The code of a small inlined function
 // may be attributed to its caller, without a trace of the function itself. ranges
 // are the PCs where the address is known.
-func (f *function) allocates(address *dwarf.Entry, line int32, ranges [][2]uint64) bool {
-	if _, fixed := address.Val(dwarf.AttrLocation).([]byte); fixed {
+func (f *function) allocates(address *entry, line int32, ranges [][2]uint64) bool {
+	if address.has&hasExpression != 0 {
 		return true // The code is not optimized.
 	}
 	return slices.ContainsFunc(ranges, func(r [2]uint64) bool {
@@ -125,26 +125,26 @@ func (f *function) allocates(address *dwarf.Entry, line int32, ranges [][2]uint6
 // it, or its abstract entry. exact means that the line is the same; the line of an
 // argument may be unknown.
 func (f *function) entryOf(n node, e *escaped) (found, exact bool) {
-	for _, child := range n.nodes {
-		if child.Tag == dwarf.TagLexDwarfBlock {
+	for child := range n.children() {
+		if child.entry().tag == dwarf.TagLexDwarfBlock {
 			if found, exact := f.entryOf(child, e); found {
 				return found, exact
 			}
 			continue
 		}
-		if !isVariable(child.Entry) {
+		declaration := child.entry()
+		if !declaration.isVariable() {
 			continue
 		}
-		declaration := child.Entry
-		if origin, ok := child.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-			if declaration = f.abstractVariable(origin); declaration == nil {
+		if declaration.has&hasOrigin != 0 {
+			if declaration = f.abstractVariable(declaration.origin); declaration == nil {
 				continue
 			}
 		}
-		if nameOf(declaration) != e.name {
+		if declaration.name != e.name {
 			continue
 		}
-		if line := lineOf(declaration); line == e.line || line == 0 {
+		if line := declaration.line; line == e.line || line == 0 {
 			return true, line == e.line
 		}
 	}
@@ -153,32 +153,34 @@ func (f *function) entryOf(n node, e *escaped) (found, exact bool) {
 
 // inlines reports whether a function inlined into n declares an escaped variable.
 func (w *walk) inlines(n node, e *escaped) (bool, error) {
-	for _, child := range n.nodes {
-		if child.Tag != dwarf.TagInlinedSubroutine && child.Tag != dwarf.TagLexDwarfBlock {
+	for child := range n.children() {
+		if child.entry().tag != dwarf.TagInlinedSubroutine && child.entry().tag != dwarf.TagLexDwarfBlock {
 			continue
 		}
 		if inlined, err := w.inlines(child, e); inlined || err != nil {
 			return inlined, err
 		}
-		origin, ok := child.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
-		if !ok {
+		if child.entry().has&hasOrigin == 0 {
 			continue
 		}
-		callee, err := nodeAt(w.reader, origin)
+		origin := child.entry().origin
+		nodes := len(w.reader.arena)
+		callee, err := w.reader.nodeAt(origin)
+		w.reader.arena = w.reader.arena[:nodes]
 		if err != nil {
 			return false, err
 		}
 		// Parameters have no line. They end where the body begins.
-		first, last := lineOf(callee.Entry), lineOf(callee.Entry)
+		first, last := callee.entry().line, callee.entry().line
 		if code := w.index.inlined[origin]; code != nil && len(code.lines) > 0 {
 			last = max(last, code.lines[0].first)
 		}
-		for _, v := range callee.nodes {
-			if !isVariable(v.Entry) || nameOf(v.Entry) != e.name {
+		for child := range callee.children() {
+			v := child.entry()
+			if !v.isVariable() || v.name != e.name {
 				continue
 			}
-			line := lineOf(v.Entry)
-			if line == e.line || line == 0 && first <= e.line && e.line <= last {
+			if line := v.line; line == e.line || line == 0 && first <= e.line && e.line <= last {
 				return true, nil
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 // function is an instance of a function, for building its scope.
 type function struct {
+	// node is nil if it was only inlined, abstract if it was not.
 	node
 
 	qualified string
@@ -59,13 +60,13 @@ func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, err
 	}
 	scope := &symdbv1.Scope{
 		ScopeType:          scopeType,
-		Name:               new(unescape(f.name)),
+		Name:               new(strings.Clone(unescape(f.name))),
 		SourceFile:         new(whole.file),
 		StartLine:          whole.line,
 		EndLine:            whole.lastLine(),
 		HasInjectibleLines: new(len(whole.lines) > 0),
 		InjectibleLines:    lineRanges(whole.lines),
-		LanguageSpecifics:  &symdbv1.LanguageSpecifics{GoQualifiedName: new(f.qualified)},
+		LanguageSpecifics:  &symdbv1.LanguageSpecifics{GoQualifiedName: new(strings.Clone(f.qualified))},
 	}
 	whole.body.fill(scope, whole.lines)
 	return scope, nil
@@ -96,16 +97,17 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 	_, own, literal := splitLiteral(index.name, func(string) bool { return false })
 	f.literal, f.loop = literal, strings.HasPrefix(own, "-")
 	var err error
+	w.reader.reset()
 	if inst.hasAbstract {
-		if f.abstract, err = nodeAt(w.reader, inst.abstract); err != nil {
+		if f.abstract, err = w.reader.nodeAt(inst.abstract); err != nil {
 			return nil, err
 		}
 		f.inlined = w.index.inlined[inst.abstract]
-		f.line = lineOf(f.abstract.Entry)
+		f.line = f.abstract.entry().line
 	}
 	if inst.hasCode {
 		f.unit = &w.index.units[inst.unit]
-		if f.node, err = nodeAt(w.reader, inst.concrete); err != nil {
+		if f.node, err = w.reader.nodeAt(inst.concrete); err != nil {
 			return nil, err
 		}
 		if err := w.code(f, int(inst.unit)); err != nil {
@@ -113,7 +115,7 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 		}
 	}
 	if f.inlined != nil {
-		if f.Entry == nil {
+		if f.node == nil {
 			f.file = f.inlined.file
 		}
 		if f.file != f.inlined.file {
@@ -130,10 +132,10 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 
 // linkerName returns the function's name with its type arguments.
 func (f *function) linkerName() string {
-	if f.abstract.Entry != nil {
-		return nameOf(f.abstract.Entry)
+	if f.abstract != nil {
+		return f.abstract.entry().name
 	}
-	return nameOf(f.Entry)
+	return f.entry().name
 }
 
 // lastLine returns the last line with code of the function.
@@ -146,27 +148,28 @@ func (f *function) lastLine() int32 {
 
 // code sets the fields that follow from a function's own code.
 func (w *walk) code(f *function, unitNumber int) error {
-	table, err := w.tables.table(unitNumber)
-	if err != nil {
-		return err
-	}
 	if f.line == 0 {
-		f.line = lineOf(f.Entry)
+		f.line = f.entry().line
 	}
-	ranges, err := w.dwarf.Ranges(f.Entry)
+	ranges, err := w.dwarf.ranges(nil, f.entry())
 	if err != nil {
 		return fmt.Errorf("read PC ranges: %w", err)
+	}
+	ranges = sortRanges(ranges)
+	table, err := w.tables.table(unitNumber, ranges)
+	if err != nil {
+		return err
 	}
 	calls, err := w.inlinedCalls(nil, f.node)
 	if err != nil {
 		return err
 	}
-	w.runs = table.runs(w.runs[:0], sortRanges(ranges), sortRanges(calls))
+	w.runs = table.runs(w.runs[:0], ranges, sortRanges(calls))
 	f.runs = w.runs
 	if f.line == 0 && len(f.runs) > 0 {
 		f.line = f.runs[0].line // A wrapper begins on the line of the wrapped function.
 	}
-	file := table.fileOf(f.Entry)
+	file := table.fileOf(f.entry())
 	if file < 0 {
 		file = declaringFile(f.runs, f.line)
 	}
@@ -185,16 +188,14 @@ func (w *walk) code(f *function, unitNumber int) error {
 // inlinedCalls appends to dst the PC ranges of the outermost calls inlined into the
 // function.
 func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
-	for _, child := range n.nodes {
-		switch child.Tag {
+	for child := range n.children() {
+		var err error
+		switch child.entry().tag {
 		case dwarf.TagInlinedSubroutine:
-			ranges, err := w.dwarf.Ranges(child.Entry)
-			if err != nil {
+			if dst, err = w.dwarf.ranges(dst, child.entry()); err != nil {
 				return nil, fmt.Errorf("read PC ranges of inlined call: %w", err)
 			}
-			dst = append(dst, ranges...)
 		case dwarf.TagLexDwarfBlock:
-			var err error
 			if dst, err = w.inlinedCalls(dst, child); err != nil {
 				return nil, err
 			}

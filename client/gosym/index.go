@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // index has the offsets in the DWARF of each package's parts. A package's functions
@@ -203,12 +204,12 @@ func (p *packageParts) add(qualified, rest string, inst instance, types packageT
 }
 
 func (p *packageParts) sorted(pkg string) packageIndex {
-	out := packageIndex{name: pkg, functions: sortedFunctions(p.functions)}
+	out := packageIndex{name: strings.Clone(pkg), functions: sortedFunctions(p.functions)}
 	for _, name := range slices.Sorted(maps.Keys(p.types)) {
 		t := p.types[name]
 		slices.Sort(t.structs)
 		out.types = append(out.types, typeIndex{
-			qualified: pkg + "." + name,
+			qualified: out.name + "." + name,
 			structs:   t.structs,
 			methods:   sortedFunctions(t.methods),
 		})

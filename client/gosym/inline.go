@@ -66,10 +66,10 @@ const maxCallRanges = 1 << 18
 // of the outermost ones.
 func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 	var outer [][2]uint64
-	for _, child := range n.nodes {
+	for child := range n.children() {
 		var ranges [][2]uint64
 		var err error
-		switch child.Tag {
+		switch child.entry().tag {
 		case dwarf.TagInlinedSubroutine:
 			ranges, err = s.call(child)
 		case dwarf.TagLexDwarfBlock:
@@ -88,22 +88,22 @@ func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 
 // call records an inlined call and those inside it, and returns its PC ranges.
 func (s *inlineScan) call(n node) ([][2]uint64, error) {
-	ranges, err := s.dwarf.Ranges(n.Entry)
+	e := n.entry()
+	ranges, err := s.dwarf.ranges(nil, e)
 	if err != nil {
-		return nil, fmt.Errorf("read PC ranges of entry at %#x: %w", n.Offset, err)
+		return nil, fmt.Errorf("read PC ranges of entry at %#x: %w", e.offset, err)
 	}
 	inner, err := s.calls(n)
 	if err != nil {
 		return nil, err
 	}
-	origin, ok := n.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
-	if !ok {
+	if e.has&hasOrigin == 0 {
 		return ranges, nil
 	}
-	f := s.functions[origin]
+	f := s.functions[e.origin]
 	if f == nil {
 		f = &inlined{}
-		s.functions[origin] = f
+		s.functions[e.origin] = f
 	}
 	s.runs = s.table.runs(s.runs[:0], sortRanges(ranges), sortRanges(inner))
 	file := mainFile(s.runs)
@@ -134,35 +134,35 @@ func (s *inlineScan) fileName(file int32) string {
 
 // variables records where the variables of an inlined call have a value.
 func (s *inlineScan) variables(f *inlined, n node, runs []run) {
-	for _, child := range n.nodes {
-		if child.Tag == dwarf.TagLexDwarfBlock {
+	for child := range n.children() {
+		e := child.entry()
+		if e.tag == dwarf.TagLexDwarfBlock {
 			s.variables(f, child, runs)
 			continue
 		}
-		origin, ok := child.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
-		if !ok || !isVariable(child.Entry) {
+		if e.has&hasOrigin == 0 || !e.isVariable() {
 			continue
 		}
 		var lines []span
-		lines, s.pcs = s.locations.lines(child.Entry, s.unit, runs, s.pcs)
+		lines, s.pcs = s.locations.lines(e, s.unit, runs, s.pcs)
 		if len(lines) > 0 {
-			f.add(origin, lines)
+			f.add(e.origin, lines)
 		}
 	}
 }
 
 // lines returns the lines of a block's code where a debugger that stops on them finds
 // the variable's value. It may use buf for PC ranges, and returns it.
-func (l *locations) lines(e *dwarf.Entry, u *unit, block []run, buf [][2]uint64) ([]span, [][2]uint64) {
-	switch location := e.Val(dwarf.AttrLocation).(type) {
-	case []byte:
-		if !complete(location) {
+func (l *locations) lines(e *entry, u *unit, block []run, buf [][2]uint64) ([]span, [][2]uint64) {
+	switch {
+	case e.has&hasExpression != 0:
+		if !complete(e.expression) {
 			return nil, buf
 		}
 		buf = append(buf[:0], [2]uint64{0, ^uint64(0)})
 		return stopsIn(block, buf), buf
-	case int64:
-		buf = sortRanges(l.list(buf[:0], u, location))
+	case e.has&hasList != 0:
+		buf = sortRanges(l.list(buf[:0], u, e.list))
 		return stopsIn(block, buf), buf
 	}
 	return nil, buf

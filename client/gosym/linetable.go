@@ -3,9 +3,7 @@ package gosym
 import (
 	"cmp"
 	"debug/dwarf"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sort"
 )
@@ -20,19 +18,29 @@ type row struct {
 	place int32
 }
 
-// lineTable holds the rows of a unit, ascending by pc, without those that only end a
-// statement.
+// lineTable holds the rows of a unit for the code in use, ascending by pc, without those
+// that only end a statement.
 type lineTable struct {
-	rows  []row
-	files []string
-	// declared maps numbers of DW_AT_decl_file to indexes into files.
+	program   *lineProgram
+	sequences []sequence
+	files     []string
+	// declared maps numbers of files in the table and in DW_AT_decl_file to indexes into
+	// files, or -1.
 	declared []int32
+
+	// disjoint means that the sequences are ascending and do not overlap.
+	disjoint bool
+
+	rows  []row
+	check *checkpoint
+	// ended means that the last row is the end of a sequence.
+	ended bool
 }
 
-// readLineTable decodes the line table of a unit, which is empty if the unit has none.
-// It appends the rows to rows, which is empty.
-func readLineTable(d *debugInfo, u *unit, rows []row, check *checkpoint) (*lineTable, error) {
-	t := &lineTable{rows: rows}
+// readLineTable reads the files of a unit's line table, and where its sequences are. The
+// table is empty if the unit has none. buffer is for rows.
+func readLineTable(d *debugInfo, u *unit, buffer []row, check *checkpoint) (*lineTable, error) {
+	t := &lineTable{rows: buffer[:0], disjoint: true, check: check}
 	lr, err := d.LineReader(u.entry)
 	if err != nil {
 		return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
@@ -41,40 +49,94 @@ func readLineTable(d *debugInfo, u *unit, rows []row, check *checkpoint) (*lineT
 		return t, nil
 	}
 	numbers := map[string]int32{}
-	number := func(f *dwarf.LineFile) int32 {
-		if f == nil {
-			return -1
-		}
-		n, ok := numbers[f.Name]
-		if !ok {
-			n = int32(len(t.files))
-			t.files = append(t.files, f.Name)
-			numbers[f.Name] = n
-		}
-		return n
-	}
-	var entry dwarf.LineEntry
-	var lastFile *dwarf.LineFile
-	lastNumber := int32(-1)
-	for {
-		if err := lr.Next(&entry); err != nil {
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
-		}
-		if err := check.pass(1); err != nil {
-			return nil, err
-		}
-		if entry.File != lastFile {
-			lastFile, lastNumber = entry.File, number(entry.File)
-		}
-		if t.add(&entry, lastNumber); len(t.rows) > maxUnitRows {
-			return nil, fmt.Errorf("read line table of %s: %w: more than %d rows", u.name, ErrTooLarge, maxUnitRows)
-		}
-	}
 	for _, f := range lr.Files() {
-		t.declared = append(t.declared, number(f))
+		number := int32(-1)
+		if f != nil {
+			known := false
+			if number, known = numbers[f.Name]; !known {
+				number = int32(len(t.files))
+				t.files = append(t.files, f.Name)
+				numbers[f.Name] = number
+			}
+		}
+		t.declared = append(t.declared, number)
+	}
+	offset, _ := u.entry.Val(dwarf.AttrStmtList).(int64)
+	t.program, err = newLineProgram(d.sections.line[offset:], d.order, u.addrBytes)
+	if err == nil {
+		err = t.findSequences()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
+	}
+	return t, nil
+}
+
+// maxUnitRows bounds the rows of a table. In cmd/compile the largest has 500,000.
+const maxUnitRows = 1 << 22
+
+// findSequences runs the program once, to learn which sequences there are. The Go linker
+// makes one for each function.
+func (t *lineTable) findSequences() error {
+	rows := 0
+	for offset := 0; offset < len(t.program.code); {
+		t.rows, t.ended = t.rows[:0], false
+		next, err := t.program.sequence(offset, t)
+		if err != nil {
+			return err
+		}
+		if rows += len(t.rows); rows > maxUnitRows {
+			return tooManyRows()
+		}
+		if err := t.check.pass(1 + len(t.rows)%workPerCheck); err != nil {
+			return err
+		}
+		if n := len(t.rows); n > 0 {
+			s := sequence{lo: t.rows[0].pc, hi: t.rows[n-1].pc, offset: offset}
+			if !t.ended || !slices.IsSortedFunc(t.rows, func(a, b row) int { return cmp.Compare(a.pc, b.pc) }) {
+				s.lo, s.hi = 0, ^uint64(0)
+			}
+			if k := len(t.sequences); k > 0 && s.lo < t.sequences[k-1].hi {
+				t.disjoint = false
+			}
+			t.sequences = append(t.sequences, s)
+		}
+		offset = next
+	}
+	t.rows = t.rows[:0]
+	return nil
+}
+
+// mayGrow fails if there are too many rows, or if the work is to stop.
+func (t *lineTable) mayGrow() error {
+	if len(t.rows) > maxUnitRows {
+		return tooManyRows()
+	}
+	return t.check.pass(workPerCheck)
+}
+
+func tooManyRows() error { return fmt.Errorf("%w: more than %d rows", ErrTooLarge, maxUnitRows) }
+
+// load makes the rows for the code in the ranges, which are ascending.
+func (t *lineTable) load(ranges [][2]uint64) error {
+	t.rows = t.rows[:0]
+	if len(ranges) == 0 {
+		return nil
+	}
+	lo, hi := ranges[0][0], ranges[len(ranges)-1][1]
+	first := 0
+	if t.disjoint {
+		first = sort.Search(len(t.sequences), func(i int) bool { return lo < t.sequences[i].hi })
+	}
+	for _, s := range t.sequences[first:] {
+		if t.disjoint && hi <= s.lo {
+			break
+		}
+		if s.lo < hi && lo < s.hi {
+			if _, err := t.program.sequence(s.offset, t); err != nil {
+				return err
+			}
+		}
 	}
 	// The end of a function comes before the beginning of the next at the same pc.
 	order := func(a, b row) int {
@@ -83,21 +145,28 @@ func readLineTable(d *debugInfo, u *unit, rows []row, check *checkpoint) (*lineT
 	if !slices.IsSortedFunc(t.rows, order) {
 		slices.SortStableFunc(t.rows, order)
 	}
-	return t, nil
+	return nil
 }
 
-// maxUnitRows bounds the rows of a table. In cmd/compile the largest has 500,000.
-const maxUnitRows = 1 << 22
-
 // add appends a row, unless it adds nothing to the one before.
-func (t *lineTable) add(e *dwarf.LineEntry, file int32) {
-	r := row{pc: e.Address}
-	if !e.EndSequence && 0 < e.Line && e.Line <= maxLine && file >= 0 {
-		r.line, r.place = int32(e.Line), file<<1
-		if e.IsStmt {
+func (t *lineTable) add(pc uint64, line, file int, statement bool) {
+	r := row{pc: pc}
+	if 0 < line && line <= maxLine && 0 <= file && file < len(t.declared) && t.declared[file] >= 0 {
+		r.line, r.place = int32(line), t.declared[file]<<1
+		if statement {
 			r.place |= 1
 		}
 	}
+	t.append(r)
+}
+
+// end appends the end of a sequence.
+func (t *lineTable) end(pc uint64) {
+	t.append(row{pc: pc})
+	t.ended = true
+}
+
+func (t *lineTable) append(r row) {
 	if n := len(t.rows); n > 0 && r.place&1 == 0 {
 		if last := t.rows[n-1]; last.line == r.line && last.place|1 == r.place|1 {
 			return
@@ -110,12 +179,11 @@ func (t *lineTable) add(e *dwarf.LineEntry, file int32) {
 const maxLine = 1<<31 - 2
 
 // fileOf returns the table's number of the file in DW_AT_decl_file, or -1.
-func (t *lineTable) fileOf(e *dwarf.Entry) int32 {
-	n, ok := e.Val(dwarf.AttrDeclFile).(int64)
-	if !ok || n < 0 || n >= int64(len(t.declared)) {
+func (t *lineTable) fileOf(e *entry) int32 {
+	if e.file < 0 || int(e.file) >= len(t.declared) {
 		return -1
 	}
-	return t.declared[n]
+	return t.declared[e.file]
 }
 
 // fileName returns the path of a file by its number, or "" for -1.

@@ -1,7 +1,6 @@
 package gosym
 
 import (
-	"debug/dwarf"
 	"slices"
 	"testing"
 )
@@ -9,11 +8,11 @@ import (
 // tableOf is a line table of one file with a row for each PC, in steps of four,
 // and its end. Lines below zero have no statement.
 func tableOf(lines ...int32) *lineTable {
-	t := &lineTable{files: []string{"p.go"}}
+	t := &lineTable{files: []string{"p.go"}, declared: []int32{0}}
 	for i, line := range lines {
-		t.add(&dwarf.LineEntry{Address: uint64(4 * i), Line: int(max(line, -line)), IsStmt: line > 0}, 0)
+		t.add(uint64(4*i), int(max(line, -line)), 0, line > 0)
 	}
-	t.add(&dwarf.LineEntry{Address: uint64(4 * len(lines)), EndSequence: true}, 0)
+	t.end(uint64(4 * len(lines)))
 	return t
 }
 

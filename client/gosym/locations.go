@@ -144,16 +144,35 @@ func (r *locationReader) uint(n int) uint64 {
 	b := r.take(uint64(n))
 	switch len(b) {
 	case 0:
-		return 0
 	case 1:
 		return uint64(b[0])
 	case 2:
 		return uint64(r.order.Uint16(b))
 	case 4:
 		return uint64(r.order.Uint32(b))
-	default:
+	case 8:
 		return r.order.Uint64(b)
+	default:
+		r.failed = true
 	}
+	return 0
+}
+
+// uint24 reads an unsigned number of three bytes.
+func (r *locationReader) uint24() uint64 {
+	first, second, third := r.uint(1), r.uint(1), r.uint(1)
+	if r.order == binary.BigEndian {
+		first, third = third, first
+	}
+	return first | second<<8 | third<<16
+}
+
+// offset reads an offset into a section, which has 64 bits if it is wide.
+func (r *locationReader) offset(wide bool) uint64 {
+	if wide {
+		return r.uint(8)
+	}
+	return r.uint(4)
 }
 
 func (r *locationReader) byte() byte      { return byte(r.uint(1)) }
@@ -161,6 +180,11 @@ func (r *locationReader) address() uint64 { return r.uint(r.addrBytes) }
 
 // uleb reads an unsigned LEB128 number of at most 64 bits.
 func (r *locationReader) uleb() uint64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 && !r.failed { // most numbers are small
+		v := r.rest[0]
+		r.rest = r.rest[1:]
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(r.rest)
 	if r.failed || n <= 0 {
 		r.failed = true
@@ -168,6 +192,21 @@ func (r *locationReader) uleb() uint64 {
 	}
 	r.rest = r.rest[n:]
 	return v
+}
+
+// sleb reads a signed LEB128 number of at most 64 bits.
+func (r *locationReader) sleb() int64 {
+	var v uint64
+	for shift := uint(0); ; shift += 7 {
+		b := r.byte()
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 || r.failed {
+			if b&0x40 != 0 && shift+7 < 64 {
+				v |= ^uint64(0) << (shift + 7)
+			}
+			return int64(v)
+		}
+	}
 }
 
 // Operations of a location expression (DWARF 5, section 7.7.1) that the Go compiler

@@ -83,7 +83,7 @@ func readSections(file *source, o *options, spool *spool, check *checkpoint) (*o
 			return nil, fmt.Errorf("read DWARF: %w", err)
 		}
 	}
-	obj.locations.order = obj.dwarf.Reader().ByteOrder()
+	obj.locations.order = obj.dwarf.order
 	return obj, nil
 }
 

@@ -3,7 +3,6 @@ package gosym
 import (
 	"debug/dwarf"
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -61,7 +60,7 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 		byAbstract: map[dwarf.Offset]int{},
 		types:      map[string]packageTypes{},
 	}
-	if err := s.scan(entryReader{obj.dwarf.Reader(), check}); err != nil {
+	if err := s.scan(obj.dwarf.reader(check)); err != nil {
 		return nil, err
 	}
 	if len(s.units) == 0 {
@@ -70,65 +69,59 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 	return s.index(keep)
 }
 
-// maxPadding bounds consecutive end-of-children entries outside of the units read.
-// debug/dwarf returns them forever if a unit is truncated within a number.
-const maxPadding = 1 << 12
-
 // scan reads all units in order.
-func (s *indexScan) scan(r entryReader) error {
-	for padding := 0; padding < maxPadding; padding++ {
-		e, err := r.Next()
+func (s *indexScan) scan(r *entryReader) error {
+	var e entry
+	for {
+		ok, err := r.next(&e)
 		if err != nil {
-			return fmt.Errorf("read DWARF entry: %w", err)
+			return fmt.Errorf("read DWARF: %w", err)
 		}
-		if e == nil {
+		if !ok {
 			return nil
 		}
-		if err := s.check.pass(1 + len(e.Field)); err != nil {
+		if err := s.check.pass(1 + int(e.fieldCount)); err != nil {
 			return err
 		}
-		if e.Tag != 0 {
-			padding = 0
-		}
-		if !beginsUnit(e) || !isGoCode(e) {
+		if !beginsUnit(&e) || !r.root.isGoCode() {
 			continue
 		}
-		s.units = append(s.units, newUnit(e, r.AddressSize()))
+		s.units = append(s.units, newUnit(&e, &r.root))
 		s.unit = &s.units[len(s.units)-1]
-		if err := s.scanUnit(r); err != nil {
+		if err := s.scanUnit(r, e.children); err != nil {
 			return fmt.Errorf("read DWARF of %s: %w", s.unit.name, err)
 		}
 	}
-	return fmt.Errorf("read DWARF entry: %w", io.ErrUnexpectedEOF)
 }
 
 // scanUnit records the functions and types of a unit, and the inlined calls in them.
-func (s *indexScan) scanUnit(r entryReader) error {
+func (s *indexScan) scanUnit(r *entryReader, hasChildren bool) error {
 	table, err := readLineTable(s.dwarf, s.unit, s.rows, s.check)
 	if err != nil {
 		return err
 	}
-	s.table, s.rows = table, table.rows[:0]
-	if !s.unit.entry.Children {
+	s.table = table
+	defer func() { s.rows = table.rows[:0] }()
+	if !hasChildren {
 		return nil
 	}
 	for {
-		e, err := nextEntry(r)
-		if err != nil {
+		var e entry
+		if err := r.nextInUnit(&e); err != nil {
 			return err
 		}
-		switch e.Tag {
+		switch e.tag {
 		case 0:
 			return nil
 		case dwarf.TagSubprogram:
-			if err = s.subprogram(r, e); err == nil {
-				err = s.checkSize(len(nameOf(e)))
+			if err = s.subprogram(r, &e); err == nil {
+				err = s.checkSize(len(e.name))
 			}
 		case dwarf.TagConstant, dwarf.TagVariable:
-			err = skipChildren(r, e)
+			err = r.skipChildren(&e)
 		default:
-			s.addType(e)
-			err = skipChildren(r, e)
+			s.addType(&e)
+			err = r.skipChildren(&e)
 		}
 		if err != nil {
 			return err
@@ -157,36 +150,41 @@ func (s *indexScan) checkSize(nameBytes int) error {
 }
 
 // subprogram records the concrete or abstract entry of a function.
-func (s *indexScan) subprogram(r entryReader, e *dwarf.Entry) error {
-	n, err := readChildren(r, e)
+func (s *indexScan) subprogram(r *entryReader, e *entry) error {
+	r.reset()
+	n, err := r.children(e)
 	if err != nil {
 		return err
 	}
-	if e.Val(dwarf.AttrInline) != nil {
-		inst := s.ofAbstract(e.Offset)
-		inst.name, inst.line, inst.hasAbstract = nameOf(e), lineOf(e), true
+	if e.has&isInline != 0 {
+		inst := s.ofAbstract(e.offset)
+		inst.name, inst.line, inst.hasAbstract = e.name, e.line, true
 		inst.byCgo = inst.byCgo || wrapsCgoCall(n)
 		return nil
+	}
+	ranges, err := s.dwarf.ranges(nil, e)
+	if err != nil {
+		return fmt.Errorf("read PC ranges: %w", err)
+	}
+	ranges = sortRanges(ranges)
+	if err := s.table.load(ranges); err != nil {
+		return fmt.Errorf("read line table: %w", err)
 	}
 	calls, err := s.calls(n)
 	if err != nil {
 		return err
 	}
-	inst := &namedInstance{name: nameOf(e), line: lineOf(e)}
-	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-		inst = s.ofAbstract(origin)
+	inst := &namedInstance{name: e.name, line: e.line}
+	if e.has&hasOrigin != 0 {
+		inst = s.ofAbstract(e.origin)
 	} else {
 		s.instances = append(s.instances, *inst)
 		inst = &s.instances[len(s.instances)-1]
 	}
-	inst.concrete, inst.unit, inst.hasCode = e.Offset, int32(len(s.units)-1), true
-	inst.trampoline = e.Val(dwarf.AttrTrampoline) != nil
+	inst.concrete, inst.unit, inst.hasCode = e.offset, int32(len(s.units)-1), true
+	inst.trampoline = e.has&isTrampoline != 0
 	inst.byCgo = inst.byCgo || wrapsCgoCall(n)
-	ranges, err := s.dwarf.Ranges(e)
-	if err != nil {
-		return fmt.Errorf("read PC ranges: %w", err)
-	}
-	s.runs = s.table.runs(s.runs[:0], sortRanges(ranges), sortRanges(calls))
+	s.runs = s.table.runs(s.runs[:0], ranges, sortRanges(calls))
 	file := s.table.fileOf(e)
 	if file < 0 {
 		if inst.line == 0 && len(s.runs) > 0 {
@@ -215,9 +213,9 @@ func isSource(path string) bool {
 // wrapsCgoCall reports whether a function literal was made by cgo, which wraps a call of
 // C in one with variables named _cgo0, _cgo1.
 func wrapsCgoCall(n node) bool {
-	for _, child := range n.nodes {
-		if isVariable(child.Entry) && isNumbered(nameOf(child.Entry), "_cgo") ||
-			child.Tag == dwarf.TagLexDwarfBlock && wrapsCgoCall(child) {
+	for child := range n.children() {
+		e := child.entry()
+		if e.isVariable() && isNumbered(e.name, "_cgo") || e.tag == dwarf.TagLexDwarfBlock && wrapsCgoCall(child) {
 			return true
 		}
 	}
@@ -237,8 +235,8 @@ func (s *indexScan) ofAbstract(offset dwarf.Offset) *namedInstance {
 
 // addType records e if it is a type with a package: a typedef, or the type itself if the
 // compiler makes no typedef, as for `type Celsius float64`.
-func (s *indexScan) addType(e *dwarf.Entry) {
-	pkg, name, ok := splitPackage(collapse(nameOf(e)))
+func (s *indexScan) addType(e *entry) {
+	pkg, name, ok := splitPackage(collapse(e.name))
 	if !ok || strings.HasPrefix(name, "_Ctype_") ||
 		strings.ContainsAny(name, ". {}()<>*,;\"") && !strings.HasSuffix(name, "[...]") {
 		return
@@ -249,8 +247,8 @@ func (s *indexScan) addType(e *dwarf.Entry) {
 		s.types[pkg] = types
 	}
 	entries := types[name]
-	if kind, ok := e.Val(attrGoKind).(int64); ok && kind == goKindStruct && e.Tag == dwarf.TagStructType {
-		entries = append(entries, e.Offset)
+	if e.has&isGoStruct != 0 && e.tag == dwarf.TagStructType {
+		entries = append(entries, e.offset)
 	}
 	types[name] = entries
 }

@@ -4,6 +4,7 @@ import (
 	"debug/dwarf"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 )
 
@@ -15,122 +16,139 @@ const maxTreeDepth = 128
 // largest function has 13,000.
 const maxTreeFields = 1 << 19
 
-// entryReader reads entries, with a checkpoint at each.
-type entryReader struct {
-	*dwarf.Reader
+// maxArena is how many entries an arena keeps room for.
+const maxArena = 1 << 13
 
-	check *checkpoint
+// node is an entry, followed by those below it, in order.
+type node []entry
+
+// entry returns the entry itself.
+func (n node) entry() *entry { return &n[0] }
+
+// children returns the nodes right below n.
+func (n node) children() iter.Seq[node] {
+	return func(yield func(node) bool) {
+		for i := 1; i < len(n); {
+			end := i + 1 + int(n[i].below)
+			if !yield(n[i:end:end]) {
+				return
+			}
+			i = end
+		}
+	}
 }
 
-// node is an entry with its children.
-type node struct {
-	*dwarf.Entry
-	nodes []node
+// reset makes room for other nodes than those read so far, which become invalid.
+func (r *entryReader) reset() {
+	if cap(r.arena) > maxArena {
+		r.arena = nil
+	}
+	r.arena = r.arena[:0]
 }
 
-// readChildren reads the entries below the one that r has just returned.
-func readChildren(r entryReader, parent *dwarf.Entry) (node, error) {
-	n := node{Entry: parent}
-	if !parent.Children {
-		return n, nil
+// children reads the entries below the one that was read last. The node is valid until
+// reset.
+func (r *entryReader) children(parent *entry) (node, error) {
+	begin := len(r.arena)
+	r.arena = append(r.arena, *parent)
+	if parent.children {
+		left := maxTreeFields
+		if err := r.nodes(1, &left); err != nil {
+			return nil, fmt.Errorf("read DWARF entry at %#x: %w", parent.offset, err)
+		}
 	}
-	var err error
-	left := maxTreeFields
-	n.nodes, err = readNodes(r, 1, &left)
-	if err != nil {
-		return n, fmt.Errorf("read DWARF entry at %#x: %w", parent.Offset, err)
-	}
+	n := node(r.arena[begin:len(r.arena):len(r.arena)])
+	n[0].below = int32(len(n) - 1)
 	return n, nil
 }
 
-// readNodes reads entries up to the end of the children. left is how many entries and
-// fields may follow.
-func readNodes(r entryReader, depth int, left *int) ([]node, error) {
-	var nodes []node
+// nodes reads entries up to the end of the children. left is how many entries and fields
+// may follow.
+func (r *entryReader) nodes(depth int, left *int) error {
 	for {
-		e, err := nextEntry(r)
-		if err != nil || e.Tag == 0 {
-			return nodes, err
+		i := len(r.arena)
+		r.arena = append(r.arena, entry{})
+		e := &r.arena[i]
+		err := r.nextInUnit(e)
+		if err != nil || e.tag == 0 {
+			r.arena = r.arena[:i]
+			return err
 		}
-		if *left -= 1 + len(e.Field); *left < 0 {
-			return nil, fmt.Errorf("%w: a function with more than %d entries and fields", ErrTooLarge, maxTreeFields)
+		if *left -= 1 + int(e.fieldCount); *left < 0 {
+			return fmt.Errorf("%w: a function with more than %d entries and fields", ErrTooLarge, maxTreeFields)
 		}
-		n := node{Entry: e}
-		if e.Children && depth < maxTreeDepth {
-			n.nodes, err = readNodes(r, depth+1, left)
+		if e.children && depth < maxTreeDepth {
+			err = r.nodes(depth+1, left)
 		} else {
-			err = skipChildren(r, e)
+			err = r.skipChildren(e)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		nodes = append(nodes, n)
+		r.arena[i].below = int32(len(r.arena) - i - 1)
 	}
 }
 
-// skipChildren skips the entries below the one that r has just returned. It does not use
+// skipChildren skips the entries below the one that was read last. It does not use
 // DW_AT_sibling, which need not point forward.
-func skipChildren(r entryReader, parent *dwarf.Entry) error {
-	if !parent.Children {
+func (r *entryReader) skipChildren(parent *entry) error {
+	if !parent.children {
 		return nil
 	}
+	var e entry
 	for open := 1; open > 0; {
-		e, err := nextEntry(r)
+		err := r.nextInUnit(&e)
 		switch {
 		case err != nil:
 			return err
-		case e.Tag == 0:
+		case e.tag == 0:
 			open--
-		case e.Children:
+		case e.children:
 			open++
 		}
 	}
 	return nil
 }
 
-// nextEntry returns the unit's next entry. The end of the unit is an error, because
-// lists of children are terminated.
-func nextEntry(r entryReader) (*dwarf.Entry, error) {
-	e, err := r.Next()
+// nextInUnit reads the unit's next entry. The end of the unit is an error, because lists
+// of children are terminated.
+func (r *entryReader) nextInUnit(e *entry) error {
+	ok, err := r.next(e)
+	if err != nil {
+		return err
+	}
+	if !ok || beginsUnit(e) {
+		return io.ErrUnexpectedEOF
+	}
+	return r.check.pass(1 + int(e.fieldCount))
+}
+
+// at reads the entry at an offset.
+func (r *entryReader) entryAt(offset dwarf.Offset) (entry, error) {
+	var e entry
+	r.seek(offset)
+	ok, err := r.next(&e)
+	if err == nil && !ok {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return e, fmt.Errorf("read DWARF entry at %#x: %w", offset, err)
+	}
+	return e, nil
+}
+
+// nodeAt reads the entry at an offset and those below it. The node is valid until reset.
+func (r *entryReader) nodeAt(offset dwarf.Offset) (node, error) {
+	e, err := r.entryAt(offset)
 	if err != nil {
 		return nil, err
 	}
-	if e == nil || beginsUnit(e) {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return e, r.check.pass(1 + len(e.Field))
-}
-
-// nodeAt reads the entry at an offset and its children.
-func nodeAt(r entryReader, offset dwarf.Offset) (node, error) {
-	r.Seek(offset)
-	e, err := r.Next()
-	if err != nil {
-		return node{}, fmt.Errorf("read DWARF entry at %#x: %w", offset, err)
-	}
-	if e == nil {
-		return node{}, fmt.Errorf("read DWARF entry at %#x: %w", offset, io.ErrUnexpectedEOF)
-	}
-	return readChildren(r, e)
+	return r.children(&e)
 }
 
 // isVariable reports whether an entry is an argument or a variable.
-func isVariable(e *dwarf.Entry) bool {
-	return e.Tag == dwarf.TagFormalParameter || e.Tag == dwarf.TagVariable
-}
-
-func nameOf(e *dwarf.Entry) string {
-	name, _ := e.Val(dwarf.AttrName).(string)
-	return name
-}
-
-// lineOf returns the line of an entry's declaration, or 0.
-func lineOf(e *dwarf.Entry) int32 {
-	line, ok := e.Val(dwarf.AttrDeclLine).(int64)
-	if !ok || line < 0 || line > maxLine {
-		return 0
-	}
-	return int32(line)
+func (e *entry) isVariable() bool {
+	return e.tag == dwarf.TagFormalParameter || e.tag == dwarf.TagVariable
 }
 
 // languageGo is DW_LANG_Go.
@@ -148,22 +166,30 @@ type unit struct {
 }
 
 // beginsUnit reports whether an entry is the first of a unit.
-func beginsUnit(e *dwarf.Entry) bool {
-	return e.Tag == dwarf.TagCompileUnit || e.Tag == dwarf.TagPartialUnit || e.Tag == dwarf.TagTypeUnit
+func beginsUnit(e *entry) bool {
+	return e.tag == dwarf.TagCompileUnit || e.tag == dwarf.TagPartialUnit || e.tag == dwarf.TagTypeUnit
 }
 
 // isGoCode reports whether a unit was compiled from Go. Units of assembly also have Go as
 // their language.
-func isGoCode(e *dwarf.Entry) bool {
-	language, _ := e.Val(dwarf.AttrLanguage).(int64)
-	producer, _ := e.Val(dwarf.AttrProducer).(string)
-	return language == languageGo && !strings.Contains(producer, "cmd/asm")
+func (a *rootAttributes) isGoCode() bool {
+	return a.language == languageGo && !strings.Contains(a.producer, "cmd/asm")
 }
 
-func newUnit(e *dwarf.Entry, addrBytes int) unit {
-	u := unit{entry: e, addrBytes: addrBytes}
-	u.name, _ = e.Val(dwarf.AttrName).(string)
-	u.lowPC, _ = e.Val(dwarf.AttrLowpc).(uint64)
-	u.addrBase, u.hasLoclists = e.Val(dwarf.AttrAddrBase).(int64)
+// newUnit returns the unit of a first entry.
+func newUnit(e *entry, root *rootAttributes) unit {
+	u := unit{
+		name:        e.name,
+		entry:       &dwarf.Entry{Offset: e.offset, Tag: e.tag},
+		lowPC:       e.low,
+		addrBase:    root.addrBase,
+		addrBytes:   e.unit.addrBytes,
+		hasLoclists: root.hasAddrBase,
+	}
+	if root.hasStmtList {
+		u.entry.Field = append(u.entry.Field,
+			dwarf.Field{Attr: dwarf.AttrStmtList, Val: root.stmtList, Class: dwarf.ClassLinePtr},
+			dwarf.Field{Attr: dwarf.AttrCompDir, Val: root.dir, Class: dwarf.ClassString})
+	}
 	return u
 }

@@ -16,43 +16,42 @@ const maxTypeHops = 8
 
 // typeNames reads and caches the names of types.
 type typeNames struct {
-	reader *dwarf.Reader
+	reader *entryReader
 	names  map[dwarf.Offset]string
 }
 
 // name returns the name of the type that e refers to, or "".
-func (t *typeNames) name(e *dwarf.Entry) (string, error) {
-	offset, ok := e.Val(dwarf.AttrType).(dwarf.Offset)
-	if !ok {
+func (t *typeNames) name(e *entry) (string, error) {
+	if e.has&hasType == 0 {
 		return "", nil
 	}
-	if name, ok := t.names[offset]; ok {
+	if name, ok := t.names[e.typ]; ok {
 		return name, nil
 	}
-	name, err := t.read(offset)
+	name, err := t.read(e.typ)
 	if err != nil {
-		return "", fmt.Errorf("read type at %#x: %w", offset, err)
+		return "", fmt.Errorf("read type at %#x: %w", e.typ, err)
 	}
+	name = strings.Clone(name) // scopes have it
 	if len(t.names) >= maxTypeNames {
 		clear(t.names)
 	}
-	t.names[offset] = name
+	t.names[e.typ] = name
 	return name, nil
 }
 
 func (t *typeNames) read(offset dwarf.Offset) (string, error) {
 	for range maxTypeHops {
-		t.reader.Seek(offset)
-		e, err := t.reader.Next()
-		if err != nil || e == nil {
+		var e entry
+		t.reader.seek(offset)
+		ok, err := t.reader.next(&e)
+		if err != nil || !ok {
 			return "", err
 		}
-		name := nameOf(e)
-		target, ok := e.Val(dwarf.AttrType).(dwarf.Offset)
-		if e.Tag != dwarf.TagTypedef || !strings.HasPrefix(name, ".param") || !ok {
-			return plainType(name), nil
+		if e.tag != dwarf.TagTypedef || !strings.HasPrefix(e.name, ".param") || e.has&hasType == 0 {
+			return plainType(e.name), nil
 		}
-		offset = target
+		offset = e.typ
 	}
 	return "", nil
 }
@@ -86,21 +85,23 @@ func (w *walk) typeScope(t *typeIndex, out *parts) error {
 
 // fields reads the fields of a struct.
 func (w *walk) fields(offset dwarf.Offset) ([]*symdbv1.Symbol, error) {
-	n, err := nodeAt(w.reader, offset)
+	w.reader.reset()
+	n, err := w.reader.nodeAt(offset)
 	if err != nil {
 		return nil, err
 	}
 	var fields []*symdbv1.Symbol
-	for _, member := range n.nodes {
-		if member.Tag != dwarf.TagMember {
+	for child := range n.children() {
+		member := child.entry()
+		if member.tag != dwarf.TagMember {
 			continue
 		}
-		typeName, err := w.types.name(member.Entry)
+		typeName, err := w.types.name(member)
 		if err != nil {
 			return nil, err
 		}
 		fields = append(fields, &symdbv1.Symbol{
-			Name:       new(nameOf(member.Entry)),
+			Name:       new(strings.Clone(member.name)),
 			Type:       new(typeName),
 			SymbolType: symbolField,
 		})

@@ -32,7 +32,7 @@ const attrGoClosureOffset = dwarf.Attr(0x2907)
 
 // variables reads a function's arguments, variables and blocks.
 func (w *walk) variables(f *function) error {
-	if f.Entry != nil {
+	if f.node != nil {
 		if err := w.findEscaped(f, f.node, f.runs); err != nil {
 			return err
 		}
@@ -44,11 +44,11 @@ func (w *walk) variables(f *function) error {
 			return err
 		}
 	}
-	for _, n := range f.abstract.nodes {
-		if !isVariable(n.Entry) || slices.Contains(f.seen, n.Offset) {
+	for n := range f.abstract.children() {
+		if !n.entry().isVariable() || slices.Contains(f.seen, n.entry().offset) {
 			continue
 		}
-		if err := w.variable(f, n.Entry, nil, &f.body); err != nil {
+		if err := w.variable(f, n.entry(), nil, &f.body); err != nil {
 			return err
 		}
 	}
@@ -59,22 +59,22 @@ func (w *walk) variables(f *function) error {
 // its code.
 func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error {
 	count := 0
-	for _, child := range n.nodes {
-		if isVariable(child.Entry) {
+	for child := range n.children() {
+		if child.entry().isVariable() {
 			count++
 		}
 	}
 	b.variables = slices.Grow(b.variables, count)
-	for _, child := range n.nodes {
-		if isVariable(child.Entry) {
-			if err := w.variable(f, child.Entry, runs, b); err != nil {
+	for child := range n.children() {
+		if child.entry().isVariable() {
+			if err := w.variable(f, child.entry(), runs, b); err != nil {
 				return err
 			}
 		}
-		if child.Tag != dwarf.TagLexDwarfBlock {
+		if child.entry().tag != dwarf.TagLexDwarfBlock {
 			continue
 		}
-		ranges, err := w.dwarf.Ranges(child.Entry)
+		ranges, err := w.dwarf.ranges(nil, child.entry())
 		if err != nil {
 			return fmt.Errorf("read PC ranges of block: %w", err)
 		}
@@ -103,21 +103,21 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 
 // variable adds an argument or a local variable to b, unless the compiler made it. runs
 // is the code of b.
-func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error {
-	if f.lastCaptured < e.Offset && e.Offset <= f.lastDoubtful {
+func (w *walk) variable(f *function, e *entry, runs []run, b *block) error {
+	if f.lastCaptured < e.offset && e.offset <= f.lastDoubtful {
 		return nil
 	}
-	declaration, inAbstract := e, f.abstractVariable(e.Offset) != nil
-	if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-		if declaration = f.abstractVariable(origin); declaration == nil {
+	declaration, inAbstract := e, f.abstractVariable(e.offset) != nil
+	if e.has&hasOrigin != 0 {
+		if declaration = f.abstractVariable(e.origin); declaration == nil {
 			return nil
 		}
-		f.seen = append(f.seen, origin)
+		f.seen = append(f.seen, e.origin)
 		inAbstract = true
 	}
-	v := variable{name: nameOf(declaration), line: lineOf(declaration), arg: e.Tag == dwarf.TagFormalParameter}
-	captured := e.Val(attrGoClosureOffset) != nil ||
-		v.arg && (e.Offset <= f.lastCaptured || !inAbstract && f.abstract.Entry != nil && !strings.HasPrefix(v.name, "~"))
+	v := variable{name: declaration.name, line: declaration.line, arg: e.tag == dwarf.TagFormalParameter}
+	captured := e.has&isCaptured != 0 ||
+		v.arg && (e.offset <= f.lastCaptured || !inAbstract && f.abstract != nil && !strings.HasPrefix(v.name, "~"))
 	name, isAddress := strings.CutPrefix(v.name, "&")
 	heap := f.heapCopy(name, v.line, v.arg)
 	switch {
@@ -127,7 +127,7 @@ func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error
 		v.name = name
 	case !f.lists(&v):
 		return nil
-	case !v.arg && !captured && !inAbstract && (f.abstract.Entry != nil || isPart(e)):
+	case !v.arg && !captured && !inAbstract && (f.abstract != nil || e.isPart()):
 		return nil
 	}
 	switch {
@@ -137,7 +137,7 @@ func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error
 		v.lines, w.pcs = w.locations.lines(e, f.unit, runs, w.pcs)
 	}
 	if inAbstract && f.inlined != nil {
-		v.lines = union(v.lines, f.within(b, f.inlined.valueLines(declaration.Offset)))
+		v.lines = union(v.lines, f.within(b, f.inlined.valueLines(declaration.offset)))
 	}
 	var err error
 	if v.typeName, err = w.types.name(declaration); err != nil {
@@ -157,7 +157,7 @@ func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error
 	case v.arg:
 	case f.isForeign(v.line):
 		return nil
-	case f.Entry == nil:
+	case f.node == nil:
 		v.lines = nil // It is unknown where its block ends.
 	default:
 		v.lines = from(v.lines, v.line)
@@ -172,10 +172,10 @@ func (w *walk) variable(f *function, e *dwarf.Entry, runs []run, b *block) error
 
 // abstractVariable returns the variable of the function's abstract entry at that offset,
 // or nil.
-func (f *function) abstractVariable(offset dwarf.Offset) *dwarf.Entry {
-	for _, n := range f.abstract.nodes {
-		if n.Offset == offset {
-			return n.Entry
+func (f *function) abstractVariable(offset dwarf.Offset) *entry {
+	for n := range f.abstract.children() {
+		if n.entry().offset == offset {
+			return n.entry()
 		}
 	}
 	return nil
@@ -203,15 +203,14 @@ func (f *function) lists(v *variable) bool {
 // isPart reports whether a local variable is a part, without size, of a variable that the
 // compiler split. In optimized code other variables without size look the same; they
 // have no value to see either.
-func isPart(e *dwarf.Entry) bool {
-	location, ok := e.Val(dwarf.AttrLocation).([]byte)
-	return ok && len(location) == 1 && location[0] == opCallFrameCFA
+func (e *entry) isPart() bool {
+	return len(e.expression) == 1 && e.expression[0] == opCallFrameCFA
 }
 
 // isForeign reports whether a variable of that line may be declared in another file than
 // the function, due to a //line directive in it.
 func (f *function) isForeign(line int32) bool {
-	if f.Entry == nil {
+	if f.node == nil {
 		return f.inlined != nil && f.inlined.mixed
 	}
 	only := []span{{line, line}}
@@ -240,37 +239,29 @@ func (f *function) within(b *block, lines []span) []span {
 // Their lines, where they are declared or first used, can't be those of an argument,
 // because code of the body precedes them.
 func (f *function) findCaptured() {
-	if !f.literal || f.abstract.Entry != nil {
+	if !f.literal || f.abstract != nil {
 		return
 	}
 	signature := f.signatureLine()
-	for _, n := range f.nodes {
-		if n.Tag != dwarf.TagFormalParameter {
+	for child := range f.children() {
+		e := child.entry()
+		if e.tag != dwarf.TagFormalParameter || e.has&isResult != 0 {
 			continue
 		}
-		line := lineOf(n.Entry)
-		if isResult(n.Entry) {
-			continue
-		}
-		if strings.HasPrefix(nameOf(n.Entry), "&") || line < f.line || line > f.lastLine() ||
-			line > signature && len(before(from(f.lines, signature+1), line+1)) > 0 {
-			f.lastCaptured = n.Offset
+		if strings.HasPrefix(e.name, "&") || e.line < f.line || e.line > f.lastLine() ||
+			e.line > signature && len(before(from(f.lines, signature+1), e.line+1)) > 0 {
+			f.lastCaptured = e.offset
 		}
 	}
-}
-
-func isResult(e *dwarf.Entry) bool {
-	is, _ := e.Val(dwarf.AttrVarParam).(bool)
-	return is
 }
 
 // signatureLine returns the last line of a function's signature that is known: its first
 // line, or the last with a result.
 func (f *function) signatureLine() int32 {
 	line := f.line
-	for _, n := range f.nodes {
-		if isResult(n.Entry) {
-			line = max(line, lineOf(n.Entry))
+	for child := range f.children() {
+		if e := child.entry(); e.has&isResult != 0 {
+			line = max(line, e.line)
 		}
 	}
 	return line
@@ -280,22 +271,23 @@ func (f *function) signatureLine() int32 {
 // literal is on one line, or its first lines have no code, only names and types
 // distinguish captured variables from declared arguments.
 func (w *walk) findDoubtful(f *function) error {
-	if !f.literal || f.loop || f.abstract.Entry != nil {
+	if !f.literal || f.loop || f.abstract != nil {
 		return nil
 	}
 	var around []variable
 	signature := f.signatureLine()
-	for _, n := range f.nodes {
-		if n.Val(attrGoClosureOffset) != nil {
+	for child := range f.children() {
+		e := child.entry()
+		if e.has&isCaptured != 0 {
 			return nil // Captured variables are not passed as arguments.
 		}
-		if n.Tag != dwarf.TagFormalParameter || isResult(n.Entry) || n.Offset <= f.lastCaptured {
+		if e.tag != dwarf.TagFormalParameter || e.has&isResult != 0 || e.offset <= f.lastCaptured {
 			continue
 		}
-		if line := lineOf(n.Entry); line <= signature && line < f.lastLine() {
+		if e.line <= signature && e.line < f.lastLine() {
 			return nil
 		}
-		typeName, err := w.types.name(n.Entry)
+		typeName, err := w.types.name(e)
 		if err != nil {
 			return err
 		}
@@ -305,11 +297,11 @@ func (w *walk) findDoubtful(f *function) error {
 			}
 		}
 		if !slices.ContainsFunc(around, func(v variable) bool {
-			return v.name == nameOf(n.Entry) && v.typeName == typeName && v.line <= f.line
+			return v.name == e.name && v.typeName == typeName && v.line <= f.line
 		}) {
 			return nil // Captured variables come first.
 		}
-		f.lastDoubtful = n.Offset
+		f.lastDoubtful = e.offset
 	}
 	return nil
 }
@@ -350,7 +342,7 @@ func (w *walk) variablesOf(functions []functionIndex) ([]variable, error) {
 				entries = append(entries, inst.abstract)
 			}
 			for _, entry := range entries {
-				n, err := nodeAt(w.reader, entry)
+				n, err := w.reader.nodeAt(entry)
 				if err != nil {
 					return nil, err
 				}
@@ -365,14 +357,14 @@ func (w *walk) variablesOf(functions []functionIndex) ([]variable, error) {
 
 // appendVariables appends the variables in n and its blocks.
 func (w *walk) appendVariables(dst []variable, n node) ([]variable, error) {
-	for _, child := range n.nodes {
+	for child := range n.children() {
 		var err error
-		switch child.Tag {
+		switch child.entry().tag {
 		case dwarf.TagLexDwarfBlock:
 			dst, err = w.appendVariables(dst, child)
 		case dwarf.TagFormalParameter, dwarf.TagVariable:
-			v := variable{name: nameOf(child.Entry), line: lineOf(child.Entry)}
-			v.typeName, err = w.types.name(child.Entry)
+			v := variable{name: child.entry().name, line: child.entry().line}
+			v.typeName, err = w.types.name(child.entry())
 			dst = append(dst, v)
 		default:
 		}

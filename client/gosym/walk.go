@@ -14,7 +14,7 @@ type walk struct {
 	dwarf     *debugInfo
 	locations *locations
 	index     *index
-	reader    entryReader
+	reader    *entryReader
 	types     typeNames
 	tables    lineTables
 	pcs       [][2]uint64
@@ -29,8 +29,8 @@ func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 		dwarf:     obj.dwarf,
 		locations: &obj.locations,
 		index:     ix,
-		reader:    entryReader{obj.dwarf.Reader(), check},
-		types:     typeNames{reader: obj.dwarf.Reader(), names: map[dwarf.Offset]string{}},
+		reader:    obj.dwarf.reader(check),
+		types:     typeNames{reader: obj.dwarf.reader(check), names: map[dwarf.Offset]string{}},
 		tables:    lineTables{dwarf: obj.dwarf, units: ix.units, tables: map[int]*lineTable{}, check: check},
 	}
 }
@@ -71,11 +71,10 @@ func (w *walk) children(p *packageIndex, out *parts) error {
 	return nil
 }
 
-// maxTableRows bounds the rows that lineTables caches, of 16 bytes each, except for the
-// table in use.
-const maxTableRows = 1 << 19
+// maxTableBytes bounds the line tables that lineTables caches, except for the one in use.
+const maxTableBytes = 512 << 10
 
-// maxScratchRows is the largest table that is read into the reused buffer.
+// maxScratchRows is the largest buffer of rows that is kept.
 const maxScratchRows = 1 << 15
 
 // lineTables reads line tables and caches the last ones.
@@ -85,31 +84,51 @@ type lineTables struct {
 	tables map[int]*lineTable
 	check  *checkpoint
 	recent []int
-	rows   int
-	// scratch is the buffer for reading a table.
-	scratch []row
+	bytes  int
+	// rows is the buffer for the rows of one table.
+	rows []row
 }
 
-// table returns the line table of a unit, by the unit's number.
-func (l *lineTables) table(number int) (*lineTable, error) {
-	if t, ok := l.tables[number]; ok {
-		return t, nil
+// table returns the line table of a unit, by the unit's number, with the rows for some
+// ranges. They are valid until the next call.
+func (l *lineTables) table(number int, ranges [][2]uint64) (*lineTable, error) {
+	t, ok := l.tables[number]
+	if !ok {
+		var err error
+		if t, err = readLineTable(l.dwarf, &l.units[number], l.rows, l.check); err != nil {
+			return nil, err
+		}
+		l.rows = t.rows
+		l.cache(number, t)
 	}
-	t, err := readLineTable(l.dwarf, &l.units[number], l.scratch, l.check)
-	if err != nil {
-		return nil, err
+	t.rows = l.rows
+	if err := t.load(ranges); err != nil {
+		return nil, fmt.Errorf("read line table of %s: %w", l.units[number].name, err)
 	}
-	if l.scratch = nil; len(t.rows) <= maxScratchRows {
-		l.scratch, t.rows = t.rows[:0], slices.Clone(t.rows)
+	if l.rows = t.rows; cap(l.rows) > maxScratchRows {
+		l.rows = nil
 	}
-	for len(l.recent) > 0 && l.rows+len(t.rows) > maxTableRows {
+	return t, nil
+}
+
+// cache adds a table, and drops the oldest ones if there are too many.
+func (l *lineTables) cache(number int, t *lineTable) {
+	for len(l.recent) > 0 && l.bytes+t.bytes() > maxTableBytes {
 		oldest := l.recent[0]
-		l.rows -= len(l.tables[oldest].rows)
+		l.bytes -= l.tables[oldest].bytes()
 		delete(l.tables, oldest)
 		l.recent = slices.Delete(l.recent, 0, 1)
 	}
 	l.tables[number] = t
 	l.recent = append(l.recent, number)
-	l.rows += len(t.rows)
-	return t, nil
+	l.bytes += t.bytes()
+}
+
+// bytes returns about how much memory a table takes.
+func (t *lineTable) bytes() int {
+	n := 200 + 24*cap(t.sequences) + 4*cap(t.declared)
+	for _, file := range t.files {
+		n += 16 + len(file)
+	}
+	return n
 }

@@ -19,24 +19,25 @@ func TestLineTablesAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const units = maxTableRows / 4
+	const units = maxTableBytes / 100
+	code := [][2]uint64{{0x1000, 0x1060}}
 	tables := lineTables{dwarf: d, units: slices.Repeat(ix.units, units), tables: map[int]*lineTable{}, check: unchecked()}
 	for number := range units {
-		table, err := tables.table(number)
+		table, err := tables.table(number, code)
 		if err != nil || len(table.rows) == 0 {
 			t.Fatalf("table %d: %v, %v, want rows", number, table, err)
 		}
-		if again, err := tables.table(number); again != table || err != nil {
+		if again, err := tables.table(number, code); again != table || err != nil {
 			t.Fatalf("table %d again: %p, %v, want %p", number, again, err, table)
 		}
 	}
-	rows := 0
+	bytes := 0
 	for _, table := range tables.tables {
-		rows += len(table.rows)
+		bytes += table.bytes()
 	}
-	if rows != tables.rows || rows > maxTableRows || rows < maxTableRows*9/10 || len(tables.tables) != len(tables.recent) {
-		t.Errorf("%d rows, counted as %d, in %d tables, of which %d can be dropped, want almost %d",
-			rows, tables.rows, len(tables.tables), len(tables.recent), maxTableRows)
+	if bytes != tables.bytes || bytes > maxTableBytes || bytes < maxTableBytes*9/10 || len(tables.tables) != len(tables.recent) {
+		t.Errorf("%d bytes, counted as %d, in %d tables, of which %d can be dropped, want almost %d",
+			bytes, tables.bytes, len(tables.tables), len(tables.recent), maxTableBytes)
 	}
 	if _, ok := tables.tables[units-1]; !ok {
 		t.Error("the last table was dropped, want the first ones")
