@@ -172,8 +172,8 @@ func (w *walk) inlines(n node, e *escaped) (bool, error) {
 		}
 		// Parameters have no line. They end where the body begins.
 		first, last := callee.entry().line, callee.entry().line
-		if code := w.index.inlined[origin]; code != nil && len(code.lines) > 0 {
-			last = max(last, code.lines[0].first)
+		if begin, _, ok := w.index.inlined.ends(w.index.inlined.find(origin)); ok {
+			last = max(last, begin)
 		}
 		for child := range callee.children() {
 			v := child.entry()

@@ -102,7 +102,7 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 		if f.abstract, err = w.reader.nodeAt(inst.abstract); err != nil {
 			return nil, err
 		}
-		f.inlined = w.index.inlined[inst.abstract]
+		f.inlined = w.index.inlined.find(inst.abstract)
 		f.line = f.abstract.entry().line
 	}
 	if inst.hasCode {
@@ -116,12 +116,12 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 	}
 	if f.inlined != nil {
 		if f.node == nil {
-			f.file = f.inlined.file
+			f.file = w.index.scan.files.path(f.inlined.file)
 		}
-		if f.file != f.inlined.file {
+		if f.file != w.index.scan.files.path(f.inlined.file) {
 			f.inlined = nil
 		} else {
-			f.lines = union(f.lines, f.inlined.lines)
+			f.lines = union(f.lines, w.index.inlined.lines(f.inlined))
 		}
 	}
 	name := f.linkerName()

@@ -13,13 +13,27 @@ import (
 // are also in other units, which inline or instantiate them; all types are in one
 // unit.
 type index struct {
-	units    []unit
-	packages []packageIndex
-	inlined  map[dwarf.Offset]*inlined
+	units []unit
+	// packages are sorted by name.
+	packages []packageEntry
+	inlined  *inlinedFunctions
 	omitted  Omissions
+	scan     *indexScan
+	// originals are the names of the originals of copied function literals, by their
+	// index in the instances of the scan.
+	originals map[int32]string
 }
 
-// packageIndex is sorted by name at all levels.
+// packageEntry is a package in the index: its functions by their index in the instances
+// of the scan.
+type packageEntry struct {
+	name      string
+	instances []int32
+}
+
+// packageIndex is what a package consists of. It is sorted by name at all levels. It is
+// made when its scope is built, because it is much larger than a packageEntry. Its
+// texts are parts of a section, or shared.
 type packageIndex struct {
 	name      string
 	functions []functionIndex
@@ -51,10 +65,13 @@ type instance struct {
 }
 
 // last returns the last line with code of a function or its inlined copies.
-func (inst *instance) last(copies map[dwarf.Offset]*inlined) int32 {
+func (inst *instance) last(copies *inlinedFunctions) int32 {
 	last := inst.lastLine
-	if f := copies[inst.abstract]; inst.hasAbstract && f != nil && len(f.lines) > 0 {
-		last = max(last, f.lines[len(f.lines)-1].last)
+	if !inst.hasAbstract {
+		return last
+	}
+	if _, end, ok := copies.ends(copies.find(inst.abstract)); ok {
+		last = max(last, end)
 	}
 	return last
 }
@@ -80,48 +97,42 @@ type typeParts struct {
 
 // index returns the index of the scanned packages that keep approves.
 func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
-	ix := &index{units: s.units, inlined: s.functions}
+	ix := &index{units: s.units, inlined: s.functions, scan: s}
 	keep = ix.counting(keep)
-	packages := map[string]*packageParts{}
-	part := func(pkg string) *packageParts {
-		p := packages[pkg]
-		if p == nil {
-			p = &packageParts{functions: map[string]*functionIndex{}, types: map[string]*typeParts{}}
-			packages[pkg] = p
+	numbers := map[string]int{} // of packages
+	part := func(pkg string) *packageEntry {
+		n, ok := numbers[pkg]
+		if !ok {
+			n = len(ix.packages)
+			numbers[pkg] = n
+			ix.packages = append(ix.packages, packageEntry{name: strings.Clone(pkg)})
 		}
-		return p
+		return &ix.packages[n]
 	}
 	for pkg, types := range s.types {
 		if !keep(pkg) {
 			continue
 		}
-		for name, structs := range types {
+		for _, structs := range types {
 			if len(structs) > 0 {
-				part(pkg).types[name] = &typeParts{structs: structs, methods: map[string]*functionIndex{}}
+				part(pkg)
+				break
 			}
 		}
 	}
-	literals, err := s.literals()
-	if err != nil {
+	var err error
+	if ix.originals, err = s.literals(); err != nil {
 		return nil, err
 	}
-	for i := range s.instances {
+	for i := range s.instances.count {
 		if err := s.check.pass(workPerInstance); err != nil {
 			return nil, err
 		}
-		inst := &s.instances[i]
-		qualified, ok := literals[i]
-		if !ok {
-			qualified = collapse(inst.name)
-		}
-		pkg, rest, ok := splitPackage(qualified)
-		if !ok && inst.hasCode && token.IsIdentifier(inst.name) {
-			// A go:linkname directive named it without a package.
-			pkg, rest, ok = s.units[inst.unit].name, inst.name, true
-		}
+		inst := s.instances.at(i)
+		qualified, pkg, rest, ok := ix.nameOf(i)
 		switch {
 		case qualified == "":
-			if pkg, _, ok := splitPackage(collapse(inst.name)); ok && keep(pkg) {
+			if pkg, _, ok := splitPackage(collapse(s.nameOf(inst))); ok && keep(pkg) {
 				ix.omitted.Ambiguous++
 			}
 		case !ok || !keep(pkg):
@@ -132,14 +143,52 @@ func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
 				ix.omitted.Generated++
 			}
 		default:
-			inst.wrapper = inst.trampoline && qualified != inst.name
-			part(pkg).add(qualified, rest, inst.instance, s.types[pkg])
+			if inst.is&trampoline != 0 && qualified != s.nameOf(inst) {
+				inst.is |= wrapper
+			}
+			entry := part(pkg)
+			entry.instances = append(entry.instances, int32(i))
 		}
 	}
-	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
-		ix.packages = append(ix.packages, packages[pkg].sorted(pkg))
+	for i := range ix.packages {
+		ix.packages[i].instances = slices.Clip(ix.packages[i].instances)
 	}
+	slices.SortFunc(ix.packages, func(a, b packageEntry) int { return strings.Compare(a.name, b.name) })
 	return ix, nil
+}
+
+// nameOf returns the name of an instance of a function, without type arguments, and splits
+// it. It is empty for a copied literal whose original is unknown. ok is false if it is not
+// the name of a Go function.
+func (ix *index) nameOf(i int) (qualified, pkg, rest string, ok bool) {
+	inst := ix.scan.instances.at(i)
+	name := ix.scan.nameOf(inst)
+	qualified, isCopy := ix.originals[int32(i)]
+	if !isCopy {
+		qualified = collapse(name)
+	}
+	pkg, rest, ok = splitPackage(qualified)
+	if !ok && inst.is&withCode != 0 && token.IsIdentifier(name) {
+		// A go:linkname directive named it without a package.
+		pkg, rest, ok = ix.units[inst.unit].name, name, true
+	}
+	return qualified, pkg, rest, ok
+}
+
+// expand returns what a package consists of.
+func (ix *index) expand(p *packageEntry) *packageIndex {
+	types := ix.scan.types[p.name]
+	parts := &packageParts{functions: map[string]*functionIndex{}, types: map[string]*typeParts{}}
+	for name, structs := range types {
+		if len(structs) > 0 {
+			parts.types[name] = &typeParts{structs: structs, methods: map[string]*functionIndex{}}
+		}
+	}
+	for _, i := range p.instances {
+		qualified, _, rest, _ := ix.nameOf(int(i))
+		parts.add(qualified, rest, ix.scan.instances.at(int(i)).instance(), types)
+	}
+	return parts.sorted(p.name)
 }
 
 // counting returns keep with a memory. It counts the packages that keep refuses.
@@ -160,11 +209,11 @@ func (ix *index) counting(keep func(pkg string) bool) func(pkg string) bool {
 
 // listed reports whether to list a function: it was written, in Go, in a known file.
 // rest is its name without the package.
-func (s *indexScan) listed(inst *namedInstance, pkg, rest string) bool {
-	if inst.byCgo || compilerMade(rest, s.types[pkg].has) || !isSource(s.fileOfInstance(inst)) {
+func (s *indexScan) listed(inst *scanned, pkg, rest string) bool {
+	if inst.is&byCgo != 0 || compilerMade(rest, s.types[pkg].has) || !isSource(s.fileOfInstance(inst)) {
 		return false
 	}
-	if !inst.trampoline {
+	if inst.is&trampoline == 0 {
 		return true
 	}
 	_, _, literal := splitLiteral(rest, func(string) bool { return false })
@@ -174,15 +223,24 @@ func (s *indexScan) listed(inst *namedInstance, pkg, rest string) bool {
 // fileOfInstance returns the path of the file where a function begins, or "" if it is
 // unknown: a function that was only inlined has a //line directive if it has code from
 // several files, or before its first line.
-func (s *indexScan) fileOfInstance(inst *namedInstance) string {
-	if inst.hasCode {
+func (s *indexScan) fileOfInstance(inst *scanned) string { return s.files.path(s.fileNumberOf(inst)) }
+
+func (s *indexScan) fileNumberOf(inst *scanned) fileNumber {
+	if inst.is&withCode != 0 {
 		return inst.file
 	}
-	if f := s.functions[inst.abstract]; f != nil && !f.mixed && (len(f.lines) == 0 || f.lines[0].first >= inst.line) {
-		return f.file
+	f := s.functions.find(inst.abstract)
+	if f == nil || f.mixed {
+		return 0
 	}
-	return ""
+	if first, _, ok := s.functions.ends(f); ok && first < inst.line {
+		return 0
+	}
+	return f.file
 }
+
+// nameOf returns the linker's name of an instance.
+func (s *indexScan) nameOf(inst *scanned) string { return s.dwarf.text(inst.name) }
 
 // add adds an instance of a function, to its receiver if it has one.
 func (p *packageParts) add(qualified, rest string, inst instance, types packageTypes) {
@@ -203,14 +261,14 @@ func (p *packageParts) add(qualified, rest string, inst instance, types packageT
 	f.instances = append(f.instances, inst)
 }
 
-func (p *packageParts) sorted(pkg string) packageIndex {
-	out := packageIndex{name: strings.Clone(pkg), functions: sortedFunctions(p.functions)}
+func (p *packageParts) sorted(pkg string) *packageIndex {
+	out := &packageIndex{name: pkg, functions: sortedFunctions(p.functions)}
 	for _, name := range slices.Sorted(maps.Keys(p.types)) {
 		t := p.types[name]
-		slices.Sort(t.structs)
+		structs := slices.Sorted(slices.Values(t.structs))
 		out.types = append(out.types, typeIndex{
-			qualified: out.name + "." + name,
-			structs:   t.structs,
+			qualified: pkg + "." + name,
+			structs:   structs,
 			methods:   sortedFunctions(t.methods),
 		})
 	}

@@ -7,9 +7,10 @@ import (
 
 // inlined combines all inlined copies of a function.
 type inlined struct {
-	file   string
-	lines  []span
-	values []values
+	file  fileNumber
+	lines lineSet
+	// values is the index of the first of its values, or 0.
+	values int32
 	// mixed means that copies have code from several files, due to //line directives.
 	mixed bool
 }
@@ -18,35 +19,88 @@ type inlined struct {
 type values struct {
 	// variable is the variable's abstract entry.
 	variable dwarf.Offset
-	lines    []span
+	// next is the index of the function's next values, or 0.
+	next  int32
+	lines lineSet
 }
 
+// inlinedFunctions are the functions that were inlined, by their abstract entry.
+type inlinedFunctions struct {
+	numbers   map[dwarf.Offset]int32
+	functions []inlined
+	// values are those of all functions, from 1 on.
+	values []values
+	wide   wideSets
+}
+
+func newInlinedFunctions() *inlinedFunctions {
+	return &inlinedFunctions{numbers: map[dwarf.Offset]int32{}, values: make([]values, 1)}
+}
+
+// find returns the function with that abstract entry, or nil. It is valid until the next
+// call of add.
+func (l *inlinedFunctions) find(abstract dwarf.Offset) *inlined {
+	if i, ok := l.numbers[abstract]; ok {
+		return &l.functions[i]
+	}
+	return nil
+}
+
+// add returns the function with that abstract entry, which it adds if it is new.
+func (l *inlinedFunctions) add(abstract dwarf.Offset) *inlined {
+	i, ok := l.numbers[abstract]
+	if !ok {
+		i = int32(len(l.functions))
+		l.functions = append(l.functions, inlined{})
+		l.numbers[abstract] = i
+	}
+	return &l.functions[i]
+}
+
+// ends returns the first and the last line with code of f. ok is false if there is none.
+func (l *inlinedFunctions) ends(f *inlined) (first, last int32, ok bool) {
+	if f == nil || f.lines.isEmpty() {
+		return 0, 0, false
+	}
+	first, last = l.wide.ends(f.lines)
+	return first, last, true
+}
+
+// lines returns the lines with code of f.
+func (l *inlinedFunctions) lines(f *inlined) []span { return l.wide.spans(f.lines) }
+
 // valueLines returns the lines where the variable with that abstract entry has a value.
-func (f *inlined) valueLines(variable dwarf.Offset) []span {
-	for i := range f.values {
-		if f.values[i].variable == variable {
-			return f.values[i].lines
+func (l *inlinedFunctions) valueLines(f *inlined, variable dwarf.Offset) []span {
+	for i := f.values; i > 0; i = l.values[i].next {
+		if v := &l.values[i]; v.variable == variable {
+			return l.wide.spans(v.lines)
 		}
 	}
 	return nil
 }
 
-// add adds lines where the variable with that abstract entry has a value.
-func (f *inlined) add(variable dwarf.Offset, lines []span) {
-	for i := range f.values {
-		if v := &f.values[i]; v.variable == variable {
-			v.lines = union(v.lines, lines)
+// addValue adds lines where the variable with that abstract entry has a value.
+func (l *inlinedFunctions) addValue(f *inlined, variable dwarf.Offset, lines []span) {
+	at := &f.values
+	for *at > 0 {
+		v := &l.values[*at]
+		if v.variable == variable {
+			l.wide.add(&v.lines, lines)
 			return
 		}
+		at = &v.next
 	}
-	f.values = append(f.values, values{variable, lines})
+	*at = int32(len(l.values))
+	added := values{variable: variable}
+	l.wide.add(&added.lines, lines)
+	l.values = append(l.values, added)
 }
 
 // inlineScan scans inlined calls, a unit at a time.
 type inlineScan struct {
 	dwarf     *debugInfo
 	locations *locations
-	functions map[dwarf.Offset]*inlined
+	functions *inlinedFunctions
 	check     *checkpoint
 
 	unit  *unit
@@ -54,8 +108,7 @@ type inlineScan struct {
 	rows  []row
 	runs  []run
 	pcs   [][2]uint64
-	// files interns the paths of files, of which every unit has its own copies.
-	files map[string]string
+	files *files
 }
 
 // maxCallRanges bounds the PC ranges of the inlined calls in a function. Calls can
@@ -100,37 +153,26 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	if e.has&hasOrigin == 0 {
 		return ranges, nil
 	}
-	f := s.functions[e.origin]
-	if f == nil {
-		f = &inlined{}
-		s.functions[e.origin] = f
-	}
+	f := s.functions.add(e.origin)
 	s.runs = s.table.runs(s.runs[:0], sortRanges(ranges), sortRanges(inner))
 	file := mainFile(s.runs)
-	name := s.fileName(file)
-	if f.file == "" {
+	name := s.fileNumber(file)
+	if f.file == 0 {
 		f.file = name
 	}
-	if name == "" || name != f.file {
-		f.mixed = f.mixed || name != ""
+	if name == 0 || name != f.file {
+		f.mixed = f.mixed || name != 0
 		return ranges, nil
 	}
 	runs := inFile(s.runs, file)
 	f.mixed = f.mixed || len(runs) < len(s.runs)
-	f.lines = union(f.lines, linesOf(runs))
+	s.functions.wide.add(&f.lines, linesOf(runs))
 	s.variables(f, n, runs)
 	return ranges, nil
 }
 
-// fileName returns the path of a file of the unit, or "" for -1.
-func (s *inlineScan) fileName(file int32) string {
-	name := s.table.fileName(file)
-	if one, ok := s.files[name]; ok {
-		return one
-	}
-	s.files[name] = name
-	return name
-}
+// fileNumber returns the number of a file of the unit, or 0 for -1.
+func (s *inlineScan) fileNumber(file int32) fileNumber { return s.files.number(s.table.fileName(file)) }
 
 // variables records where the variables of an inlined call have a value.
 func (s *inlineScan) variables(f *inlined, n node, runs []run) {
@@ -146,7 +188,7 @@ func (s *inlineScan) variables(f *inlined, n node, runs []run) {
 		var lines []span
 		lines, s.pcs = s.locations.lines(e, s.unit, runs, s.pcs)
 		if len(lines) > 0 {
-			f.add(e.origin, lines)
+			s.functions.addValue(f, e.origin, lines)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -16,9 +17,24 @@ import (
 
 // literalKey is where a function literal begins, or a loop over a function.
 type literalKey struct {
-	file string
+	file fileNumber
 	line int32
 	loop bool
+}
+
+func (k literalKey) compare(other literalKey) int {
+	return cmp.Or(cmp.Compare(k.file, other.file), cmp.Compare(k.line, other.line), compareBools(k.loop, other.loop))
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
 }
 
 // literal is a function literal, or a copy of one.
@@ -26,17 +42,24 @@ type literal struct {
 	literalKey
 
 	// instance is its index in the instances of the scan.
-	instance int
-	// name is the linker's, prefix its part for the package.
-	name, prefix string
-	// around is what encloses it by its name: a declared function, or several if it
-	// is a copy.
-	around string
+	instance int32
+	// prefixBytes is the length of the name's part for the package, aroundBytes of the
+	// part behind that for what encloses it: a declared function, or several if it is a
+	// copy.
+	prefixBytes, aroundBytes int32
+	// name is the linker's.
+	name   string
 	isCopy bool
 	// misplaced means that its position is in another function than its name says,
 	// unordered that its number is for another position in the function.
 	misplaced, unordered bool
 }
+
+// prefix returns the part of the name for the package.
+func (l *literal) prefix() string { return l.name[:l.prefixBytes] }
+
+// around returns the name of the declared function that encloses the literal.
+func (l *literal) around() string { return l.name[l.prefixBytes:][:l.aroundBytes] }
 
 // outer returns the name of the enclosing literal or function.
 func (l *literal) outer() string { return l.name[:strings.LastIndexAny(l.name, ".-")] }
@@ -52,45 +75,37 @@ func numberIn(own string) int {
 
 // depth returns the number of literals that enclose a literal, by its name.
 func (l *literal) depth() int {
-	own := l.name[len(l.prefix)+len(l.around):]
+	own := l.name[l.prefixBytes+l.aroundBytes:]
 	return strings.Count(own, ".") + strings.Count(own, "-")
 }
 
 // literals returns the names of the originals of copied function literals, by their
 // index in s.instances. The name is empty for those to be left out.
-func (s *indexScan) literals() (map[int]string, error) {
+func (s *indexScan) literals() (map[int32]string, error) {
 	declared, err := s.declarations()
 	if err != nil {
 		return nil, err
 	}
-	groups := map[literalKey][]*literal{}
-	siblings := map[string][]*literal{}
+	all, err := s.allLiterals(declared)
+	if err != nil {
+		return nil, err
+	}
 	lines := map[string]int32{}
-	for i := range s.instances {
-		if err := s.check.pass(workPerInstance); err != nil {
-			return nil, err
-		}
-		l := s.literal(i)
-		if l == nil {
-			continue
-		}
-		groups[l.literalKey] = append(groups[l.literalKey], l)
-		if lines[l.name] = l.line; !l.isCopy {
-			if l.misplaced, err = s.isMisplaced(l, declared); err != nil {
-				return nil, err
-			}
-			kind := l.name[:len(l.outer())+1]
-			siblings[kind] = append(siblings[kind], l)
-		}
+	for i := range all {
+		lines[all[i].name] = all[i].line
 	}
-	for _, list := range siblings {
-		findUnordered(list)
-	}
-	findLate(groups)
-	names := map[int]string{}
+	findAllUnordered(all)
+	findLate(all)
+	names := map[int32]string{}
 	taken := map[string]bool{}
-	var homeless [][]*literal
-	for _, group := range groups {
+	var homeless [][]literal
+	// From here on, literals at one position follow each other.
+	slices.SortStableFunc(all, func(a, b literal) int { return a.compare(b.literalKey) })
+	for begin, end := 0, 0; begin < len(all); begin = end {
+		for end = begin + 1; end < len(all) && all[end].literalKey == all[begin].literalKey; {
+			end++
+		}
+		group := all[begin:end]
 		homes := homesOf(group, lines)
 		s.findTwins(group, len(homes) == 0)
 		for _, name := range homes {
@@ -100,8 +115,8 @@ func (s *indexScan) literals() (map[int]string, error) {
 			homeless = append(homeless, group)
 			continue
 		}
-		for _, l := range group {
-			switch {
+		for i := range group {
+			switch l := &group[i]; {
 			case slices.Contains(homes, l.name):
 			case len(homes) == 1:
 				names[l.instance] = homes[0]
@@ -110,44 +125,88 @@ func (s *indexScan) literals() (map[int]string, error) {
 			}
 		}
 	}
-	slices.SortFunc(homeless, func(a, b []*literal) int {
-		return cmp.Or(cmp.Compare(a[0].file, b[0].file), cmp.Compare(a[0].line, b[0].line), cmp.Compare(a[0].name, b[0].name))
+	slices.SortFunc(homeless, func(a, b []literal) int {
+		return cmp.Or(
+			strings.Compare(s.files.path(a[0].file), s.files.path(b[0].file)),
+			cmp.Compare(a[0].line, b[0].line), strings.Compare(a[0].name, b[0].name),
+		)
 	})
 	for _, group := range homeless {
 		if err := s.check.pass(workPerCheck); err != nil {
 			return nil, err
 		}
-		name := s.home(group[0], declared, taken)
+		name := s.home(&group[0], declared, taken)
 		taken[name] = true
-		for _, l := range group {
-			names[l.instance] = name
+		for i := range group {
+			names[group[i].instance] = name
 		}
 	}
 	return names, nil
 }
 
-// literal returns the function literal of an instance, or nil if it is not one.
-func (s *indexScan) literal(i int) *literal {
-	inst := &s.instances[i]
-	name := collapse(inst.name)
+// allLiterals returns all function literals in the order of their instances.
+func (s *indexScan) allLiterals(declared declarations) ([]literal, error) {
+	var all []literal
+	for i := range s.instances.count {
+		if err := s.check.pass(workPerInstance); err != nil {
+			return nil, err
+		}
+		l, ok := s.literal(i)
+		if !ok {
+			continue
+		}
+		if !l.isCopy {
+			var err error
+			if l.misplaced, err = s.isMisplaced(&l, declared); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// literal returns the function literal of an instance. ok is false if it is not one.
+func (s *indexScan) literal(i int) (l literal, ok bool) {
+	inst := s.instances.at(i)
+	name := collapse(s.nameOf(inst))
 	pkg, rest, ok := splitPackage(name)
 	if !ok || !s.listed(inst, pkg, rest) {
-		return nil
+		return literal{}, false
 	}
 	isType := s.types[pkg].has
 	_, own, ok := splitLiteral(rest, isType)
 	if !ok {
-		return nil
+		return literal{}, false
 	}
-	l := &literal{
-		literalKey: literalKey{s.fileOfInstance(inst), inst.line, own[0] == '-'},
-		instance:   i,
-		name:       name,
-		prefix:     strings.TrimSuffix(name, rest),
+	around, isDeclared := declaredIn(rest, isType)
+	return literal{
+		literalKey:  literalKey{s.fileNumberOf(inst), inst.line, own[0] == '-'},
+		instance:    int32(i),
+		name:        name,
+		prefixBytes: int32(len(name) - len(rest)),
+		aroundBytes: int32(len(around)),
+		isCopy:      !isDeclared,
+	}, true
+}
+
+// findAllUnordered marks the literals whose numbers do not follow their positions, among
+// those in the same function or literal.
+func findAllUnordered(all []literal) {
+	var originals []*literal
+	for i := range all {
+		if !all[i].isCopy {
+			originals = append(originals, &all[i])
+		}
 	}
-	l.around, ok = declaredIn(rest, isType)
-	l.isCopy = !ok
-	return l
+	kind := func(l *literal) string { return l.name[:len(l.outer())+1] }
+	slices.SortStableFunc(originals, func(a, b *literal) int { return strings.Compare(kind(a), kind(b)) })
+	for begin, end := 0, 0; begin < len(originals); begin = end {
+		for end = begin + 1; end < len(originals) && kind(originals[end]) == kind(originals[begin]); {
+			end++
+		}
+		findUnordered(originals[begin:end])
+	}
 }
 
 // findUnordered marks the literals in the same function or literal whose numbers do
@@ -165,42 +224,59 @@ func findUnordered(siblings []*literal) {
 	}
 }
 
+// kindIn is a kind of literals in a function: `.` or `-`.
+type kindIn struct {
+	function string
+	kind     byte
+}
+
+// outermost returns the declared function around a literal, and the literal in it that is
+// or encloses the literal.
+func (l *literal) outermost() (in kindIn, own string) {
+	end := l.prefixBytes + l.aroundBytes
+	own = l.name[end:]
+	if next := strings.IndexAny(own[1:], ".-"); next >= 0 {
+		own = own[:1+next]
+	}
+	return kindIn{l.name[:end], own[0]}, own
+}
+
 // findLate marks the literals with a number after that of a copy: a function's own
 // literals are numbered before others are copied into it. Nothing else marks the copies
 // of literals in the inlined body of a loop over a function. Literals of a package's
 // variables are numbered by variable, so they are not marked.
-func findLate(groups map[literalKey][]*literal) {
-	first := map[string]int{} // the number of the first copy, by function and kind
-	for _, group := range groups {
-		for _, l := range group {
-			if !l.isCopy || !l.isNumberedByFunction() {
+func findLate(all []literal) {
+	const none = 1<<63 - 1
+	first := map[kindIn]int{} // the number of the first copy in the functions with literals
+	for i := range all {
+		if l := &all[i]; !l.isCopy && !isPackageLevel(l.around()) {
+			in, _ := l.outermost()
+			first[in] = none
+		}
+	}
+	for i := range all {
+		l := &all[i]
+		if !l.isCopy || !l.isNumberedByFunction() {
+			continue
+		}
+		kind := l.name[len(l.outer())]
+		for i := int(l.prefixBytes); i < len(l.outer()); i++ {
+			if l.name[i] != '.' {
 				continue
 			}
-			kind := l.name[len(l.outer())]
-			for i := len(l.prefix); i < len(l.outer()); i++ {
-				if l.name[i] != '.' {
-					continue
-				}
-				key := l.name[:i] + string(kind)
-				if n, ok := first[key]; !ok || l.number() < n {
-					first[key] = l.number()
-				}
+			in := kindIn{l.name[:i], kind}
+			if n, ok := first[in]; ok && l.number() < n {
+				first[in] = l.number()
 			}
 		}
 	}
-	for _, group := range groups {
-		for _, l := range group {
-			if l.isCopy || isPackageLevel(l.around) {
-				continue
-			}
-			around := l.prefix + l.around
-			own := l.name[len(around):]
-			if next := strings.IndexAny(own[1:], ".-"); next >= 0 {
-				own = own[:1+next]
-			}
-			copied, ok := first[around+own[:1]]
-			l.unordered = l.unordered || ok && numberIn(own) > copied
+	for i := range all {
+		l := &all[i]
+		if l.isCopy || isPackageLevel(l.around()) {
+			continue
 		}
+		in, own := l.outermost()
+		l.unordered = l.unordered || numberIn(own) > first[in]
 	}
 }
 
@@ -208,7 +284,7 @@ func findLate(groups map[literalKey][]*literal) {
 // as opposed to another literal.
 func (l *literal) isNumberedByFunction() bool {
 	none := func(string) bool { return false }
-	outer, own, _ := splitLiteral(l.name[len(l.prefix):], none)
+	outer, own, _ := splitLiteral(l.name[l.prefixBytes:], none)
 	if !isNumbered(own, ".func") && own[0] != '-' {
 		return false
 	}
@@ -225,8 +301,8 @@ func (l *literal) isNumberedByFunction() bool {
 // enclosing function was inlined, their copies have consecutive numbers, and so do
 // copies of a single literal that was inlined several times. If all are copies, the
 // one with the shortest name and the lowest number is of the first original.
-func (s *indexScan) findTwins(group []*literal, homeless bool) {
-	slices.SortFunc(group, func(a, b *literal) int {
+func (s *indexScan) findTwins(group []literal, homeless bool) {
+	slices.SortFunc(group, func(a, b literal) int {
 		return cmp.Or(
 			cmp.Compare(len(a.outer()), len(b.outer())), strings.Compare(a.outer(), b.outer()),
 			cmp.Compare(a.number(), b.number()), cmp.Compare(a.instance, b.instance),
@@ -239,10 +315,14 @@ func (s *indexScan) findTwins(group []*literal, homeless bool) {
 		if !isTwin(i) {
 			continue
 		}
-		for _, l := range group {
-			s.instances[l.instance].twin = l.isCopy
+		for j := range group {
+			if group[j].isCopy {
+				s.instances.at(int(group[j].instance)).is |= twin
+			}
 		}
-		s.instances[group[0].instance].first = homeless
+		if homeless {
+			s.instances.at(int(group[0].instance)).is |= first
+		}
 		return
 	}
 }
@@ -250,16 +330,18 @@ func (s *indexScan) findTwins(group []*literal, homeless bool) {
 // homesOf returns the names of the literals at one position that are not copies. The
 // body of a loop over a function may be inlined without a trace in the names of its
 // literals, which then seem to be in a literal that does not enclose them.
-func homesOf(group []*literal, lines map[string]int32) []string {
+func homesOf(group []literal, lines map[string]int32) []string {
 	shallow, strange := -1, false
-	for _, l := range group {
+	for i := range group {
+		l := &group[i]
 		strange = strange || l.misplaced || l.unordered
 		if !l.isCopy && !l.misplaced && !l.unordered && (shallow < 0 || l.depth() < shallow) {
 			shallow = l.depth()
 		}
 	}
 	var homes, nested []string
-	for _, l := range group {
+	for i := range group {
+		l := &group[i]
 		switch line, inLiteral := lines[l.outer()]; {
 		case l.isCopy || l.misplaced || l.unordered || slices.Contains(homes, l.name) || slices.Contains(nested, l.name):
 		case l.depth() == shallow:
@@ -282,8 +364,8 @@ func homesOf(group []*literal, lines map[string]int32) []string {
 func (s *indexScan) home(l *literal, declared declarations, taken map[string]bool) string {
 	prefix, around, _ := s.functionAt(declared, l.literalKey)
 	if !l.misplaced && !l.liesIn(around) {
-		if prefix = s.packageAt(declared, folder(l.file)); prefix != "" {
-			around = copiedFunction(l.name[len(l.prefix):], s.types[unescape(strings.TrimSuffix(prefix, "."))].has)
+		if prefix = s.packageAt(declared, folder(s.files.path(l.file))); prefix != "" {
+			around = copiedFunction(l.name[l.prefixBytes:], s.types[unescape(strings.TrimSuffix(prefix, "."))].has)
 		}
 	}
 	if prefix == "" {
@@ -303,10 +385,10 @@ func (s *indexScan) home(l *literal, declared declarations, taken map[string]boo
 // liesIn reports whether a literal may, by its name, be in a function. In the name of a
 // copy, a method named func1 looks like a literal.
 func (l *literal) liesIn(function string) bool {
-	if l.around == function || strings.HasSuffix(l.around, "."+function) {
+	if l.around() == function || strings.HasSuffix(l.around(), "."+function) {
 		return true
 	}
-	rest := l.name[len(l.prefix):]
+	rest := l.name[l.prefixBytes:]
 	i := strings.LastIndex(rest, "."+function)
 	if function == "" || i < 0 {
 		return false
@@ -321,40 +403,45 @@ func (l *literal) liesIn(function string) bool {
 	return true
 }
 
-// declarations are the declared functions of each file, sorted by line.
-type declarations map[string][]declaration
+// declarations are the declared functions of all files, sorted by file and line.
+type declarations []declaration
 
 // declaration is a declared function, by its index in the instances of the scan.
 type declaration struct {
+	file     fileNumber
 	line     int32
 	instance int32
 }
 
 func (s *indexScan) declarations() (declarations, error) {
-	all := declarations{}
-	for i := range s.instances {
+	all := make(declarations, 0, s.instances.count)
+	for i := range s.instances.count {
 		if err := s.check.pass(workPerInstance); err != nil {
 			return nil, err
 		}
-		inst := &s.instances[i]
-		file := s.fileOfInstance(inst)
+		inst := s.instances.at(i)
 		if prefix, _ := s.declaredName(i); prefix != "" {
-			all[file] = append(all[file], declaration{inst.line, int32(i)})
+			all = append(all, declaration{s.fileNumberOf(inst), inst.line, int32(i)})
 		}
 	}
-	for _, list := range all {
-		slices.SortFunc(list, func(a, b declaration) int {
-			return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.instance, b.instance))
-		})
-	}
+	slices.SortFunc(all, func(a, b declaration) int {
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.instance, b.instance))
+	})
 	return all, nil
+}
+
+// of returns the declarations of a file.
+func (d declarations) of(file fileNumber) declarations {
+	begin := sort.Search(len(d), func(i int) bool { return d[i].file >= file })
+	end := begin + sort.Search(len(d)-begin, func(i int) bool { return d[begin+i].file > file })
+	return d[begin:end]
 }
 
 // declaredName splits the linker's name of a declared function into its part for the
 // package and the rest. Both are empty for other instances.
 func (s *indexScan) declaredName(i int) (prefix, rest string) {
-	inst := &s.instances[i]
-	name := collapse(inst.name)
+	inst := s.instances.at(i)
+	name := collapse(s.nameOf(inst))
 	pkg, rest, ok := splitPackage(name)
 	if !ok || !s.listed(inst, pkg, rest) {
 		return "", ""
@@ -368,14 +455,15 @@ func (s *indexScan) declaredName(i int) (prefix, rest string) {
 // functionAt returns the last declared function that begins before a position. within
 // means that the function has code on that line or after it.
 func (s *indexScan) functionAt(declared declarations, place literalKey) (prefix, rest string, within bool) {
-	list := declared[place.file]
+	list := declared.of(place.file)
 	i, _ := slices.BinarySearchFunc(list, place.line+1, func(d declaration, line int32) int { return cmp.Compare(d.line, line) })
 	if i == 0 {
 		return "", "", false
 	}
 	prefix, rest = s.declaredName(int(list[i-1].instance))
 	for first := list[i-1].line; i > 0 && list[i-1].line == first && !within; i-- {
-		within = s.instances[list[i-1].instance].last(s.functions) >= place.line
+		inst := s.instances.at(int(list[i-1].instance)).instance()
+		within = inst.last(s.functions) >= place.line
 	}
 	return prefix, rest, within
 }
@@ -384,11 +472,13 @@ func (s *indexScan) functionAt(declared declarations, place literalKey) (prefix,
 // directory.
 func (s *indexScan) packageAt(declared declarations, dir string) string {
 	counts := map[string]int{}
-	for file, list := range declared {
-		if folder(file) != dir {
-			continue
+	inDir, file := false, fileNumber(-1)
+	for _, d := range declared {
+		if d.file != file {
+			file = d.file
+			inDir = folder(s.files.path(file)) == dir
 		}
-		for _, d := range list {
+		if inDir {
 			prefix, _ := s.declaredName(int(d.instance))
 			counts[prefix]++
 		}
@@ -409,17 +499,18 @@ func folder(file string) string { return file[:strings.LastIndexByte(file, '/')+
 // its function.
 func (s *indexScan) isMisplaced(l *literal, declared declarations) (bool, error) {
 	prefix, around, within := s.functionAt(declared, l.literalKey)
-	if prefix == "" || prefix == l.prefix && around == l.around || isPackageLevel(l.around) {
+	if prefix == "" || prefix == l.prefix() && around == l.around() || isPackageLevel(l.around()) {
 		return false, nil
 	}
-	for i := range s.instances {
-		if strings.HasPrefix(s.instances[i].name, l.prefix) {
-			if err := s.check.pass(workPerInstance); err != nil {
-				return false, err
-			}
-			if prefix, rest := s.declaredName(i); prefix == l.prefix && rest == l.around {
-				return within || s.fileOfInstance(&s.instances[i]) == l.file, nil
-			}
+	for i := range s.instances.count {
+		if !s.dwarf.textBegins(s.instances.at(i).name, l.prefix()) {
+			continue
+		}
+		if err := s.check.pass(workPerInstance); err != nil {
+			return false, err
+		}
+		if prefix, rest := s.declaredName(i); prefix == l.prefix() && rest == l.around() {
+			return within || s.fileNumberOf(s.instances.at(i)) == l.file, nil
 		}
 	}
 	return false, nil

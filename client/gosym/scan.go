@@ -16,26 +16,11 @@ const (
 type indexScan struct {
 	inlineScan
 	units     []unit
-	instances []namedInstance
+	instances instances
 	// byAbstract are the indexes in instances, by abstract entry.
-	byAbstract map[dwarf.Offset]int
+	byAbstract map[dwarf.Offset]int32
 	types      map[string]packageTypes
 	nameBytes  int // of functions
-}
-
-type namedInstance struct {
-	instance
-	// name is the linker's, empty until it is known.
-	name string
-	// file and line are where the function begins. The file is empty if only inlined
-	// copies have it.
-	file string
-	line int32
-	// trampoline means that the compiler marked the function as a wrapper. It marks
-	// functions that it makes, those that call a generic function with a dictionary,
-	// and a few of the runtime.
-	trampoline bool
-	byCgo      bool
 }
 
 // packageTypes are the types of a package by name, with the entries of structs.
@@ -53,11 +38,11 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 		inlineScan: inlineScan{
 			dwarf:     obj.dwarf,
 			locations: &obj.locations,
-			functions: map[dwarf.Offset]*inlined{},
-			files:     map[string]string{},
+			functions: newInlinedFunctions(),
+			files:     newFiles(),
 			check:     check,
 		},
-		byAbstract: map[dwarf.Offset]int{},
+		byAbstract: map[dwarf.Offset]int32{},
 		types:      map[string]packageTypes{},
 	}
 	if err := s.scan(obj.dwarf.reader(check)); err != nil {
@@ -66,6 +51,7 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 	if len(s.units) == 0 {
 		return nil, ErrNotGo
 	}
+	s.byAbstract = nil
 	return s.index(keep)
 }
 
@@ -143,7 +129,7 @@ func (s *indexScan) checkSize(nameBytes int) error {
 	if s.nameBytes += nameBytes; s.nameBytes > maxNameBytes {
 		return fmt.Errorf("%w: names of more than %d bytes", ErrTooLarge, maxNameBytes)
 	}
-	if len(s.instances) > maxFunctions || len(s.functions) > maxFunctions {
+	if s.instances.count > maxFunctions || len(s.functions.functions) > maxFunctions {
 		return fmt.Errorf("%w: more than %d functions", ErrTooLarge, maxFunctions)
 	}
 	return nil
@@ -158,8 +144,8 @@ func (s *indexScan) subprogram(r *entryReader, e *entry) error {
 	}
 	if e.has&isInline != 0 {
 		inst := s.ofAbstract(e.offset)
-		inst.name, inst.line, inst.hasAbstract = e.name, e.line, true
-		inst.byCgo = inst.byCgo || wrapsCgoCall(n)
+		inst.name, inst.line = s.dwarf.textOf(e.name), e.line
+		inst.is |= withAbstract | byCgoIf(n)
 		return nil
 	}
 	ranges, err := s.dwarf.ranges(nil, e)
@@ -174,16 +160,18 @@ func (s *indexScan) subprogram(r *entryReader, e *entry) error {
 	if err != nil {
 		return err
 	}
-	inst := &namedInstance{name: e.name, line: e.line}
+	var inst *scanned
 	if e.has&hasOrigin != 0 {
 		inst = s.ofAbstract(e.origin)
 	} else {
-		s.instances = append(s.instances, *inst)
-		inst = &s.instances[len(s.instances)-1]
+		inst = s.instances.at(s.instances.add())
+		inst.name, inst.line = s.dwarf.textOf(e.name), e.line
 	}
-	inst.concrete, inst.unit, inst.hasCode = e.offset, int32(len(s.units)-1), true
-	inst.trampoline = e.has&isTrampoline != 0
-	inst.byCgo = inst.byCgo || wrapsCgoCall(n)
+	inst.concrete, inst.unit = e.offset, int32(len(s.units)-1)
+	inst.is = inst.is&^trampoline | withCode | byCgoIf(n)
+	if e.has&isTrampoline != 0 {
+		inst.is |= trampoline
+	}
 	s.runs = s.table.runs(s.runs[:0], ranges, sortRanges(calls))
 	file := s.table.fileOf(e)
 	if file < 0 {
@@ -192,7 +180,7 @@ func (s *indexScan) subprogram(r *entryReader, e *entry) error {
 		}
 		file = declaringFile(s.runs, inst.line)
 	}
-	inst.file = s.fileName(file)
+	inst.file = s.fileNumber(file)
 	for _, r := range s.runs {
 		if r.file == file {
 			inst.lastLine = max(inst.lastLine, r.line)
@@ -210,6 +198,14 @@ func isSource(path string) bool {
 		!strings.HasSuffix(path, ".s") && !strings.HasSuffix(path, "_cgo_gotypes.go")
 }
 
+// byCgoIf returns byCgo if a function literal was made by cgo.
+func byCgoIf(n node) traits {
+	if wrapsCgoCall(n) {
+		return byCgo
+	}
+	return 0
+}
+
 // wrapsCgoCall reports whether a function literal was made by cgo, which wraps a call of
 // C in one with variables named _cgo0, _cgo1.
 func wrapsCgoCall(n node) bool {
@@ -223,14 +219,14 @@ func wrapsCgoCall(n node) bool {
 }
 
 // ofAbstract returns the instance with that abstract entry, which may not be read yet.
-func (s *indexScan) ofAbstract(offset dwarf.Offset) *namedInstance {
+func (s *indexScan) ofAbstract(offset dwarf.Offset) *scanned {
 	i, ok := s.byAbstract[offset]
 	if !ok {
-		i = len(s.instances)
+		i = int32(s.instances.add())
 		s.byAbstract[offset] = i
-		s.instances = append(s.instances, namedInstance{instance: instance{abstract: offset}})
+		s.instances.at(int(i)).abstract = offset
 	}
-	return &s.instances[i]
+	return s.instances.at(int(i))
 }
 
 // addType records e if it is a type with a package: a typedef, or the type itself if the

@@ -137,7 +137,7 @@ func (w *walk) variable(f *function, e *entry, runs []run, b *block) error {
 		v.lines, w.pcs = w.locations.lines(e, f.unit, runs, w.pcs)
 	}
 	if inAbstract && f.inlined != nil {
-		v.lines = union(v.lines, f.within(b, f.inlined.valueLines(declaration.offset)))
+		v.lines = union(v.lines, f.within(b, w.index.inlined.valueLines(f.inlined, declaration.offset)))
 	}
 	var err error
 	if v.typeName, err = w.types.name(declaration); err != nil {

@@ -38,8 +38,9 @@ func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 // packageScope builds the scope of a package, and yields it in parts of at most maxBytes
 // of protobuf, or whole if that is 0. more is false once yield returns false.
 func (w *walk) packageScope(
-	p *packageIndex, agentVersion string, maxBytes int, yield func(*symdbv1.Scope) bool,
+	e *packageEntry, agentVersion string, maxBytes int, yield func(*symdbv1.Scope) bool,
 ) (more bool, err error) {
+	p := w.index.expand(e)
 	w.pkg = p
 	out := &parts{maxBytes: maxBytes, yield: yield, root: func() *symdbv1.Scope {
 		scope := &symdbv1.Scope{ScopeType: scopePackage, Name: new(p.name)}

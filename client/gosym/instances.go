@@ -1,0 +1,144 @@
+package gosym
+
+import (
+	"bytes"
+	"debug/dwarf"
+	"unsafe"
+)
+
+// scanned is an instance of a function that the scan found. There are as many as functions
+// in the program, so it has no strings.
+type scanned struct {
+	concrete, abstract dwarf.Offset
+	// name is the linker's, empty until it is known.
+	name text
+	// file and line are where the function begins. The file is empty if only inlined
+	// copies have it.
+	file fileNumber
+	line int32
+	// unit is the index of the unit with the code, lastLine the last line with code
+	// of the function itself.
+	unit, lastLine int32
+	is             traits
+}
+
+// traits are what a scanned instance is.
+type traits uint8
+
+const (
+	// withCode means that there is a concrete entry, withAbstract an abstract one.
+	withCode traits = 1 << iota
+	withAbstract
+	// trampoline means that the compiler marked the function as a wrapper. It marks
+	// functions that it makes, those that call a generic function with a dictionary,
+	// and a few of the runtime.
+	trampoline
+	byCgo
+	// wrapper, first and twin are those of instance.
+	wrapper
+	first
+	twin
+)
+
+// instance returns what building a scope needs of s.
+func (s *scanned) instance() instance {
+	return instance{
+		concrete: s.concrete, abstract: s.abstract,
+		hasCode: s.is&withCode != 0, hasAbstract: s.is&withAbstract != 0,
+		wrapper: s.is&wrapper != 0, first: s.is&first != 0, twin: s.is&twin != 0,
+		unit: s.unit, lastLine: s.lastLine,
+	}
+}
+
+// instances is a list that grows without being copied.
+type instances struct {
+	chunks [][]scanned
+	count  int
+}
+
+const instanceChunk = 1 << 10
+
+// at returns the instance at an index.
+func (l *instances) at(i int) *scanned { return &l.chunks[i/instanceChunk][i%instanceChunk] }
+
+// add appends an empty instance and returns its index.
+func (l *instances) add() int {
+	if l.count%instanceChunk == 0 {
+		l.chunks = append(l.chunks, make([]scanned, instanceChunk))
+	}
+	l.count++
+	return l.count - 1
+}
+
+// text is a string in a section, by its offset. The highest bits say which section it is
+// in. Sections have less than 2^30 bytes.
+type text uint32
+
+const (
+	textInInfo text = iota << 30
+	textInStr
+	textInLineStr
+	textOffset text = 1<<30 - 1
+)
+
+// textOf returns where the name of an entry is. The empty string is at 0, where the
+// sections have none.
+func (d *debugInfo) textOf(name string) text {
+	if name == "" {
+		return 0
+	}
+	at := uintptr(unsafe.Pointer(unsafe.StringData(name)))
+	for i, section := range [...][]byte{d.sections.info, d.sections.str, d.sections.lineStr} {
+		if len(section) == 0 {
+			continue
+		}
+		if begin := uintptr(unsafe.Pointer(&section[0])); begin <= at && at < begin+uintptr(len(section)) {
+			return text(i)<<30 | text(at-begin)
+		}
+	}
+	return 0
+}
+
+// text returns the string at t, which is valid as long as the section is.
+func (d *debugInfo) text(t text) string {
+	if t == 0 {
+		return ""
+	}
+	section := [...][]byte{d.sections.info, d.sections.str, d.sections.lineStr}[t>>30]
+	rest := section[t&textOffset:]
+	end := bytes.IndexByte(rest, 0)
+	return unsafe.String(&rest[0], end)
+}
+
+// textBegins reports whether the string at t begins with a prefix.
+func (d *debugInfo) textBegins(t text, prefix string) bool {
+	if t == 0 {
+		return prefix == ""
+	}
+	section := [...][]byte{d.sections.info, d.sections.str, d.sections.lineStr}[t>>30]
+	rest := section[t&textOffset:]
+	return len(rest) >= len(prefix) && string(rest[:len(prefix)]) == prefix
+}
+
+// fileNumber is a path in files.
+type fileNumber int32
+
+// files are the paths of all files, each once, from 1 on: every unit has its own copies.
+type files struct {
+	paths   []string
+	numbers map[string]fileNumber
+}
+
+func newFiles() *files { return &files{paths: []string{""}, numbers: map[string]fileNumber{"": 0}} }
+
+func (f *files) number(path string) fileNumber {
+	n, ok := f.numbers[path]
+	if !ok {
+		n = fileNumber(len(f.paths))
+		f.paths = append(f.paths, path)
+		f.numbers[path] = n
+	}
+	return n
+}
+
+func (f *files) path(n fileNumber) string { return f.paths[n] }
