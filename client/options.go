@@ -247,7 +247,7 @@ func (s settings) describe(metadata Metadata) (*symdbv1.UploadMetadata, error) {
 
 // callOptions returns the options of each stream.
 func (s settings) callOptions() []grpc.CallOption {
-	options := []grpc.CallOption{withoutReplay}
+	options := []grpc.CallOption{withoutReplay, grpc.ForceCodecV2(newWireCodec())}
 	if s.compression != "" {
 		options = append(options, grpc.UseCompressor(s.compression))
 	}

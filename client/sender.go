@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/scopegate/scopegate/client/internal/pause"
 )
 
@@ -194,7 +192,7 @@ func (s *sender) attempt(ctx context.Context, f *flight) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.settings.uploader.attemptTimeout)
 	defer cancel()
 	stream, err := s.client.openStream(ctx, s.settings, s.metadata,
-		part{firstBatchNum: s.batchNum, moreFollows: !f.final, singleBatch: true}, grpc.ForceCodecV2(newWireCodec()))
+		part{firstBatchNum: s.batchNum, moreFollows: !f.final, singleBatch: true})
 	if err != nil {
 		return Result{}, err
 	}

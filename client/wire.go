@@ -16,15 +16,27 @@ import (
 // read it after the call that sends it.
 type wireRequest []byte
 
-// wireCodec sends a wireRequest unchanged, and other messages by the proto codec.
+// maxPooledBytes is the longest message that the proto codec does not give a buffer of
+// 1 MiB.
+const maxPooledBytes = 32 << 10
+
+// wireCodec sends a wireRequest unchanged, and other messages like the proto codec, except
+// that a long one takes no more memory than its size.
 type wireCodec struct{ encoding.CodecV2 }
 
 func newWireCodec() wireCodec { return wireCodec{encoding.GetCodecV2("proto")} }
 
 // Marshal implements [encoding.CodecV2].
 func (c wireCodec) Marshal(v any) (mem.BufferSlice, error) {
-	if request, ok := v.(wireRequest); ok {
+	switch request := v.(type) {
+	case wireRequest:
 		return mem.BufferSlice{mem.SliceBuffer(request)}, nil
+	case *symdbv1.UploadScopesRequest:
+		if proto.Size(request) <= maxPooledBytes {
+			break
+		}
+		wire, err := proto.MarshalOptions{UseCachedSize: true}.Marshal(request)
+		return mem.BufferSlice{mem.SliceBuffer(wire)}, err //nolint:wrapcheck // a codec's errors are gRPC's to wrap
 	}
 	return c.CodecV2.Marshal(v) //nolint:wrapcheck // a codec's errors are gRPC's to wrap
 }

@@ -141,4 +141,12 @@ func (f *files) number(path string) fileNumber {
 	return n
 }
 
+// known returns the path, as the string that the list has if it has it.
+func (f *files) known(path string) string {
+	if n, ok := f.numbers[path]; ok {
+		return f.paths[n]
+	}
+	return path
+}
+
 func (f *files) path(n fileNumber) string { return f.paths[n] }

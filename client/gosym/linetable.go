@@ -103,6 +103,7 @@ func (t *lineTable) findSequences() error {
 		}
 		offset = next
 	}
+	t.sequences = slices.Clip(t.sequences)
 	t.rows = t.rows[:0]
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 // maxPartBytes limits the scopes of [Binary.Parts], in bytes of protobuf. In memory a scope
 // takes about ten times as much.
-const maxPartBytes = 64 << 10
+const maxPartBytes = 32 << 10
 
 // parts yields a package as one scope, or as several if there is a limit.
 type parts struct {

@@ -51,7 +51,7 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 	if len(s.units) == 0 {
 		return nil, ErrNotGo
 	}
-	s.byAbstract = nil
+	s.byAbstract, s.table, s.rows, s.runs, s.pcs = nil, nil, nil, nil, nil
 	return s.index(keep)
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // maxTypeNames bounds the names that typeNames caches.
-const maxTypeNames = 1 << 14
+const maxTypeNames = 1 << 12
 
 // maxTypeHops bounds how many typedefs of type parameters are followed.
 const maxTypeHops = 8

@@ -31,7 +31,7 @@ func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 		index:     ix,
 		reader:    obj.dwarf.reader(check),
 		types:     typeNames{reader: obj.dwarf.reader(check), names: map[dwarf.Offset]string{}},
-		tables:    lineTables{dwarf: obj.dwarf, units: ix.units, tables: map[int]*lineTable{}, check: check},
+		tables:    lineTables{dwarf: obj.dwarf, units: ix.units, files: ix.scan.files, tables: map[int]*lineTable{}, check: check},
 	}
 }
 
@@ -73,7 +73,7 @@ func (w *walk) children(p *packageIndex, out *parts) error {
 }
 
 // maxTableBytes bounds the line tables that lineTables caches, except for the one in use.
-const maxTableBytes = 512 << 10
+const maxTableBytes = 256 << 10
 
 // maxScratchRows is the largest buffer of rows that is kept.
 const maxScratchRows = 1 << 15
@@ -82,6 +82,7 @@ const maxScratchRows = 1 << 15
 type lineTables struct {
 	dwarf  *debugInfo
 	units  []unit
+	files  *files
 	tables map[int]*lineTable
 	check  *checkpoint
 	recent []int
@@ -98,6 +99,9 @@ func (l *lineTables) table(number int, ranges [][2]uint64) (*lineTable, error) {
 		var err error
 		if t, err = readLineTable(l.dwarf, &l.units[number], l.rows, l.check); err != nil {
 			return nil, err
+		}
+		for i, path := range t.files {
+			t.files[i] = l.files.known(path)
 		}
 		l.rows = t.rows
 		l.cache(number, t)
@@ -127,9 +131,5 @@ func (l *lineTables) cache(number int, t *lineTable) {
 
 // bytes returns about how much memory a table takes.
 func (t *lineTable) bytes() int {
-	n := 200 + 24*cap(t.sequences) + 4*cap(t.declared)
-	for _, file := range t.files {
-		n += 16 + len(file)
-	}
-	return n
+	return 200 + 24*cap(t.sequences) + 4*cap(t.declared) + 16*cap(t.files)
 }

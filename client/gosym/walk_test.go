@@ -21,7 +21,7 @@ func TestLineTablesAreBounded(t *testing.T) {
 	}
 	const units = maxTableBytes / 100
 	code := [][2]uint64{{0x1000, 0x1060}}
-	tables := lineTables{dwarf: d, units: slices.Repeat(ix.units, units), tables: map[int]*lineTable{}, check: unchecked()}
+	tables := lineTables{dwarf: d, files: newFiles(), units: slices.Repeat(ix.units, units), tables: map[int]*lineTable{}, check: unchecked()}
 	for number := range units {
 		table, err := tables.table(number, code)
 		if err != nil || len(table.rows) == 0 {
