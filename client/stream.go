@@ -75,13 +75,11 @@ func (c *Client) OpenStream(ctx context.Context, metadata Metadata, options ...O
 	return c.openStream(ctx, s, md, s.part)
 }
 
-func (c *Client) openStream(
-	ctx context.Context, s settings, md *symdbv1.UploadMetadata, p part, callOptions ...grpc.CallOption,
-) (*Stream, error) {
+func (c *Client) openStream(ctx context.Context, s settings, md *symdbv1.UploadMetadata, p part) (*Stream, error) {
 	md = proto.CloneOf(md)
 	md.FirstBatchNum, md.MoreFollows, md.SingleBatch = p.firstBatchNum, p.moreFollows, p.singleBatch
 	ctx, cancel := context.WithCancel(ctx)
-	stream, err := c.service.UploadScopes(ctx, append(callOptions, s.callOptions()...)...)
+	stream, err := c.service.UploadScopes(ctx, s.callOptions()...)
 	if err != nil {
 		err = receivedError(ctx, "open upload", err)
 		cancel()

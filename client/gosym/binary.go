@@ -108,6 +108,7 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 	if err != nil {
 		return nil, err
 	}
+	defer obj.spool.seal()
 	b := &Binary{options: o, module: newModule(file.path, obj.buildInfo), debugPath: obj.debugPath}
 	ix, err := newIndex(obj, func(pkg string) bool { return o.selection.keeps(&b.module, pkg) }, check)
 	if err == nil && len(ix.packages) == 0 {

@@ -114,7 +114,7 @@ func TestManyEntries(t *testing.T) {
 
 func TestLongNames(t *testing.T) {
 	t.Parallel()
-	var names indexScan
+	names := indexScan{inlineScan: inlineScan{functions: newInlinedFunctions(), files: newFiles()}, memory: newAllowance(0)}
 	if err := names.checkSize(maxNameBytes); err != nil {
 		t.Error(err)
 	}

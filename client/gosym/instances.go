@@ -3,6 +3,7 @@ package gosym
 import (
 	"bytes"
 	"debug/dwarf"
+	"io"
 	"unsafe"
 )
 
@@ -54,12 +55,41 @@ func (s *scanned) instance() instance {
 type instances struct {
 	chunks [][]scanned
 	count  int
+	// frozen is the whole list in a file, or nil. It can't be changed.
+	frozen []scanned
 }
 
-const instanceChunk = 1 << 10
+const (
+	instanceChunk = 1 << 10
+	scannedBytes  = int(unsafe.Sizeof(scanned{}))
+)
 
 // at returns the instance at an index.
-func (l *instances) at(i int) *scanned { return &l.chunks[i/instanceChunk][i%instanceChunk] }
+func (l *instances) at(i int) *scanned {
+	if l.frozen != nil {
+		return &l.frozen[i]
+	}
+	return &l.chunks[i/instanceChunk][i%instanceChunk]
+}
+
+// freeze moves the list to the spool's file, if it can.
+func (l *instances) freeze(s *spool, check *checkpoint) error {
+	if l.count == 0 {
+		return nil
+	}
+	parts := make([]io.Reader, len(l.chunks))
+	for i, chunk := range l.chunks {
+		raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(chunk))), len(chunk)*scannedBytes)
+		parts[i] = bytes.NewReader(raw)
+	}
+	content, err := s.spill(io.MultiReader(parts...), uint64(l.count*scannedBytes), check)
+	if err != nil || content == nil {
+		return err
+	}
+	l.frozen = unsafe.Slice((*scanned)(unsafe.Pointer(&content[0])), l.count)
+	l.chunks = nil
+	return nil
+}
 
 // add appends an empty instance and returns its index.
 func (l *instances) add() int {

@@ -33,12 +33,12 @@ type source struct {
 }
 
 // readObject reads everything that is needed from the file, which can then be closed. The
-// caller must release the object's spool.
+// caller must seal and release the object's spool.
 func readObject(file *source, o *options, check *checkpoint) (*object, error) {
 	sections := newSpool(o.tempDir, o.memory)
-	defer sections.seal()
 	obj, err := readSections(file, o, sections, check)
 	if err != nil {
+		sections.seal()
 		sections.release()
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"debug/dwarf"
 	"fmt"
 	"strings"
+	"unsafe"
 )
 
 // Attributes and values that the Go toolchain adds to DWARF (cmd/internal/dwarf).
@@ -21,6 +22,8 @@ type indexScan struct {
 	byAbstract map[dwarf.Offset]int32
 	types      map[string]packageTypes
 	nameBytes  int // of functions
+	typeCount  int
+	memory     *allowance
 }
 
 // packageTypes are the types of a package by name, with the entries of structs.
@@ -35,6 +38,7 @@ func (t packageTypes) has(name string) bool {
 // keep approves.
 func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*index, error) {
 	s := &indexScan{
+		memory: obj.spool.memory,
 		inlineScan: inlineScan{
 			dwarf:     obj.dwarf,
 			locations: &obj.locations,
@@ -52,7 +56,11 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 		return nil, ErrNotGo
 	}
 	s.byAbstract, s.table, s.rows, s.runs, s.pcs = nil, nil, nil, nil, nil
-	return s.index(keep)
+	ix, err := s.index(keep)
+	if err != nil {
+		return nil, err
+	}
+	return ix, s.instances.freeze(obj.spool, check)
 }
 
 // scan reads all units in order.
@@ -132,7 +140,16 @@ func (s *indexScan) checkSize(nameBytes int) error {
 	if s.instances.count > maxFunctions || len(s.functions.functions) > maxFunctions {
 		return fmt.Errorf("%w: more than %d functions", ErrTooLarge, maxFunctions)
 	}
-	return nil
+	return s.memory.permits(s.bytes())
+}
+
+// bytes returns about how much memory the index takes.
+func (s *indexScan) bytes() uint64 {
+	const mapEntryBytes, fileBytes, unitBytes = 24, 150, 300
+	f := s.functions
+	return uint64(s.instances.count*scannedBytes + (len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
+		cap(f.functions)*int(unsafe.Sizeof(inlined{})) + cap(f.values)*int(unsafe.Sizeof(values{})) +
+		len(s.files.paths)*fileBytes + len(s.units)*unitBytes)
 }
 
 // subprogram records the concrete or abstract entry of a function.
@@ -242,7 +259,10 @@ func (s *indexScan) addType(e *entry) {
 		types = packageTypes{}
 		s.types[pkg] = types
 	}
-	entries := types[name]
+	entries, known := types[name]
+	if !known {
+		s.typeCount++
+	}
 	if e.has&isGoStruct != 0 && e.tag == dwarf.TagStructType {
 		entries = append(entries, e.offset)
 	}

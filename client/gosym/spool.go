@@ -43,19 +43,17 @@ func (s *spool) add(size uint64, open func() (io.Reader, error), check *checkpoi
 	if err != nil {
 		return nil, err
 	}
-	if size >= minSpooledBytes && !s.unusable {
-		content, err := s.write(in, size, check)
-		if err == nil || !s.unusable {
-			return content, err
-		}
-		if in, err = open(); err != nil {
-			return nil, err
-		}
+	content, err := s.spill(in, size, check)
+	if content != nil || err != nil {
+		return content, err
+	}
+	if in, err = open(); err != nil {
+		return nil, err
 	}
 	if err := s.memory.take(size); err != nil {
 		return nil, err
 	}
-	content := make([]byte, size)
+	content = make([]byte, size)
 	for rest := content; len(rest) > 0; {
 		chunk := rest[:min(len(rest), readChunkBytes)]
 		if err := readChunk(in, chunk, check); err != nil {
@@ -64,6 +62,19 @@ func (s *spool) add(size uint64, open func() (io.Reader, error), check *checkpoi
 		rest = rest[len(chunk):]
 	}
 	return content, nil
+}
+
+// spill returns the first size bytes of in, in the file. It returns nil, after reading
+// some, if they are too few for the file or if that is unusable.
+func (s *spool) spill(in io.Reader, size uint64, check *checkpoint) ([]byte, error) {
+	if size < minSpooledBytes || s.unusable {
+		return nil, nil
+	}
+	content, err := s.write(in, size, check)
+	if s.unusable {
+		return nil, nil
+	}
+	return content, err
 }
 
 // write appends size bytes of in to the file and maps them. If that fails, as opposed to
@@ -155,10 +166,18 @@ func newAllowance(most int64) *allowance {
 	return &allowance{left: uint64(most), most: uint64(most)}
 }
 
-// take draws bytes, or fails if too few are left.
-func (a *allowance) take(bytes uint64) error {
+// permits fails if fewer bytes are left.
+func (a *allowance) permits(bytes uint64) error {
 	if bytes > a.left {
 		return fmt.Errorf("%w of %d bytes: %d more with %d left", ErrMaxMemory, a.most, bytes, a.left)
+	}
+	return nil
+}
+
+// take draws bytes, or fails if too few are left.
+func (a *allowance) take(bytes uint64) error {
+	if err := a.permits(bytes); err != nil {
+		return err
 	}
 	a.left -= bytes
 	return nil

@@ -155,7 +155,7 @@ func (s sections) scopes() ([]*symdbv1.Scope, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new: %w", err)
 	}
-	obj := &object{dwarf: d, locations: locations{loclists: s.lists, loc: s.lists, addr: s.addr, order: d.order}}
+	obj := &object{spool: newSpool("", newAllowance(0)), dwarf: d, locations: locations{loclists: s.lists, loc: s.lists, addr: s.addr, order: d.order}}
 	ix, err := newIndex(obj, func(string) bool { return true }, unchecked())
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ func TestLineTablesAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ix, err := newIndex(&object{dwarf: d}, func(string) bool { return true }, unchecked())
+	ix, err := newIndex(&object{spool: newSpool("", newAllowance(0)), dwarf: d}, func(string) bool { return true }, unchecked())
 	if err != nil {
 		t.Fatal(err)
 	}
