@@ -110,7 +110,7 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 		if f.node, err = w.reader.nodeAt(inst.concrete); err != nil {
 			return nil, err
 		}
-		if err := w.code(f, int(inst.unit)); err != nil {
+		if err := w.code(f, inst.rows); err != nil {
 			return nil, err
 		}
 	}
@@ -147,7 +147,7 @@ func (f *function) lastLine() int32 {
 }
 
 // code sets the fields that follow from a function's own code.
-func (w *walk) code(f *function, unitNumber int) error {
+func (w *walk) code(f *function, place sequencePlace) error {
 	if f.line == 0 {
 		f.line = f.entry().line
 	}
@@ -156,15 +156,16 @@ func (w *walk) code(f *function, unitNumber int) error {
 		return fmt.Errorf("read PC ranges: %w", err)
 	}
 	ranges = sortRanges(ranges)
-	table, err := w.tables.table(unitNumber, ranges)
-	if err != nil {
-		return err
+	table := f.unit.lines
+	w.rows.open(table)
+	if err := w.rows.loadAt(place, ranges); err != nil {
+		return fmt.Errorf("read line table of %s: %w", f.unit.name, err)
 	}
 	calls, err := w.inlinedCalls(nil, f.node)
 	if err != nil {
 		return err
 	}
-	w.runs = table.runs(w.runs[:0], ranges, sortRanges(calls))
+	w.runs = w.rows.runs(w.runs[:0], ranges, sortRanges(calls))
 	f.runs = w.runs
 	if f.line == 0 && len(f.runs) > 0 {
 		f.line = f.runs[0].line // A wrapper begins on the line of the wrapped function.
@@ -173,7 +174,7 @@ func (w *walk) code(f *function, unitNumber int) error {
 	if file < 0 {
 		file = declaringFile(f.runs, f.line)
 	}
-	f.file = table.fileName(file)
+	f.file = w.index.scan.files.path(fileNumber(max(file, 0)))
 	for _, r := range f.runs {
 		if r.file != file {
 			f.foreign = union(f.foreign, []span{{r.line, r.line}})

@@ -59,6 +59,8 @@ type instance struct {
 	// unit is the index of the unit with the code, lastLine the last line with code
 	// of the function itself.
 	unit, lastLine int32
+	// rows is where the rows of the code are in the unit's line table.
+	rows sequencePlace
 	// first means a copy of the first function literal on its line, twin a copy that
 	// may be of another literal on the line.
 	first, twin bool

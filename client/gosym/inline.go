@@ -103,9 +103,9 @@ type inlineScan struct {
 	functions *inlinedFunctions
 	check     *checkpoint
 
-	unit  *unit
-	table *lineTable
-	rows  []row
+	unit *unit
+	// rows are those of the function being scanned.
+	rows  *lineRows
 	runs  []run
 	pcs   [][2]uint64
 	files *files
@@ -154,9 +154,9 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 		return ranges, nil
 	}
 	f := s.functions.add(e.origin)
-	s.runs = s.table.runs(s.runs[:0], sortRanges(ranges), sortRanges(inner))
+	s.runs = s.rows.runs(s.runs[:0], sortRanges(ranges), sortRanges(inner))
 	file := mainFile(s.runs)
-	name := s.fileNumber(file)
+	name := fileNumber(max(file, 0))
 	if f.file == 0 {
 		f.file = name
 	}
@@ -170,9 +170,6 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	s.variables(f, n, runs)
 	return ranges, nil
 }
-
-// fileNumber returns the number of a file of the unit, or 0 for -1.
-func (s *inlineScan) fileNumber(file int32) fileNumber { return s.files.number(s.table.fileName(file)) }
 
 // variables records where the variables of an inlined call have a value.
 func (s *inlineScan) variables(f *inlined, n node, runs []run) {

@@ -3,6 +3,7 @@ package gosym
 import (
 	"bytes"
 	"debug/dwarf"
+	"fmt"
 	"io"
 	"unsafe"
 )
@@ -20,6 +21,7 @@ type scanned struct {
 	// unit is the index of the unit with the code, lastLine the last line with code
 	// of the function itself.
 	unit, lastLine int32
+	rows           sequencePlace
 	is             traits
 }
 
@@ -47,7 +49,7 @@ func (s *scanned) instance() instance {
 		concrete: s.concrete, abstract: s.abstract,
 		hasCode: s.is&withCode != 0, hasAbstract: s.is&withAbstract != 0,
 		wrapper: s.is&wrapper != 0, first: s.is&first != 0, twin: s.is&twin != 0,
-		unit: s.unit, lastLine: s.lastLine,
+		unit: s.unit, lastLine: s.lastLine, rows: s.rows,
 	}
 }
 
@@ -157,26 +159,29 @@ type fileNumber int32
 type files struct {
 	paths   []string
 	numbers map[string]fileNumber
+	// bytes is about how much memory they take.
+	bytes int
 }
+
+// maxPathBytes bounds the memory of all paths: they can share a long directory.
+const maxPathBytes = 64 << 20
 
 func newFiles() *files { return &files{paths: []string{""}, numbers: map[string]fileNumber{"": 0}} }
 
-func (f *files) number(path string) fileNumber {
+// number returns the number of a path, which it adds if it is new.
+func (f *files) number(path string) (fileNumber, error) {
 	n, ok := f.numbers[path]
-	if !ok {
-		n = fileNumber(len(f.paths))
-		f.paths = append(f.paths, path)
-		f.numbers[path] = n
+	if ok {
+		return n, nil
 	}
-	return n
-}
-
-// known returns the path, as the string that the list has if it has it.
-func (f *files) known(path string) string {
-	if n, ok := f.numbers[path]; ok {
-		return f.paths[n]
+	const entryBytes = 50
+	if f.bytes += len(path) + entryBytes; f.bytes > maxPathBytes {
+		return 0, fmt.Errorf("%w: paths of more than %d bytes", ErrTooLarge, maxPathBytes)
 	}
-	return path
+	n = fileNumber(len(f.paths))
+	f.paths = append(f.paths, path)
+	f.numbers[path] = n
+	return n, nil
 }
 
 func (f *files) path(n fileNumber) string { return f.paths[n] }

@@ -68,7 +68,7 @@ var errOpcode = errors.New("malformed opcode")
 
 // sequence runs the program from an offset, where a sequence begins, to the sequence's
 // end, adds its rows to t, and returns the offset behind it. The program may end before the sequence.
-func (p *lineProgram) sequence(offset int, t *lineTable) (next int, err error) {
+func (p *lineProgram) sequence(offset int, t *lineRows) (next int, err error) {
 	r := locationReader{rest: p.code[offset:], order: p.order, addrBytes: p.addrBytes}
 	var pc uint64
 	line, file, op, statement := 1, 1, 0, p.statement
@@ -137,10 +137,4 @@ func (p *lineProgram) sequence(offset int, t *lineTable) (next int, err error) {
 		return 0, errOpcode
 	}
 	return len(p.code), nil
-}
-
-// sequence is where rows for a range of PCs are in a line program.
-type sequence struct {
-	lo, hi uint64
-	offset int
 }

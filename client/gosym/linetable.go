@@ -13,34 +13,22 @@ import (
 type row struct {
 	pc   uint64
 	line int32
-	// place is twice the index of the file in the table's files, plus one if the
-	// compiler recommends stopping there.
+	// place is twice the number of the file, plus one if the compiler recommends
+	// stopping there.
 	place int32
 }
 
-// lineTable holds the rows of a unit for the code in use, ascending by pc, without those
-// that only end a statement.
+// lineTable is the line table of a unit.
 type lineTable struct {
-	program   *lineProgram
-	sequences []sequence
-	files     []string
-	// declared maps numbers of files in the table and in DW_AT_decl_file to indexes into
-	// files, or -1.
-	declared []int32
-
-	// disjoint means that the sequences are ascending and do not overlap.
-	disjoint bool
-
-	rows  []row
-	check *checkpoint
-	// ended means that the last row is the end of a sequence.
-	ended bool
+	// program is nil if the unit has no table.
+	program *lineProgram
+	// files are by their numbers in the table and in DW_AT_decl_file.
+	files []fileNumber
 }
 
-// readLineTable reads the files of a unit's line table, and where its sequences are. The
-// table is empty if the unit has none. buffer is for rows.
-func readLineTable(d *debugInfo, u *unit, buffer []row, check *checkpoint) (*lineTable, error) {
-	t := &lineTable{rows: buffer[:0], disjoint: true, check: check}
+// readLineTable reads the header of a unit's line table.
+func readLineTable(d *debugInfo, u *unit, all *files) (*lineTable, error) {
+	t := &lineTable{}
 	lr, err := d.LineReader(u.entry)
 	if err != nil {
 		return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
@@ -48,40 +36,85 @@ func readLineTable(d *debugInfo, u *unit, buffer []row, check *checkpoint) (*lin
 	if lr == nil {
 		return t, nil
 	}
-	numbers := map[string]int32{}
-	for _, f := range lr.Files() {
-		number := int32(-1)
-		if f != nil {
-			known := false
-			if number, known = numbers[f.Name]; !known {
-				number = int32(len(t.files))
-				t.files = append(t.files, f.Name)
-				numbers[f.Name] = number
-			}
+	t.files = make([]fileNumber, len(lr.Files()))
+	for i, f := range lr.Files() {
+		if f == nil {
+			continue
 		}
-		t.declared = append(t.declared, number)
+		if t.files[i], err = all.number(f.Name); err != nil {
+			return nil, err
+		}
 	}
 	offset, _ := u.entry.Val(dwarf.AttrStmtList).(int64)
-	t.program, err = newLineProgram(d.sections.line[offset:], d.order, u.addrBytes)
-	if err == nil {
-		err = t.findSequences()
-	}
-	if err != nil {
+	if t.program, err = newLineProgram(d.sections.line[offset:], d.order, u.addrBytes); err != nil {
 		return nil, fmt.Errorf("read line table of %s: %w", u.name, err)
 	}
 	return t, nil
 }
 
+// fileOf returns the file in DW_AT_decl_file, or -1.
+func (t *lineTable) fileOf(e *entry) int32 {
+	if e.file < 0 || int(e.file) >= len(t.files) || t.files[e.file] == 0 {
+		return -1
+	}
+	return int32(t.files[e.file])
+}
+
+// lineRows reads rows of line tables, ascending by pc, without those that only end a
+// statement. Only the rows for the code in use are in memory.
+type lineRows struct {
+	check *checkpoint
+	table *lineTable
+	// sequences are those of the table, if they were looked for. disjoint means that
+	// they are ascending and do not overlap.
+	sequences []sequence
+	disjoint  bool
+	rows      []row
+	// ended means that the last row is the end of a sequence.
+	ended bool
+}
+
+// sequence is where the rows for a range of PCs are in a line program.
+type sequence struct {
+	lo, hi uint64
+	place  sequencePlace
+}
+
+// sequencePlace is the offset of a sequence in its line program, plus one.
+type sequencePlace uint32
+
+const (
+	// notOneSequence means that a function's rows must be looked for.
+	notOneSequence sequencePlace = 0
+	noSequence     sequencePlace = 1<<32 - 1
+)
+
 // maxUnitRows bounds the rows of a table. In cmd/compile the largest has 500,000.
 const maxUnitRows = 1 << 22
 
-// findSequences runs the program once, to learn which sequences there are. The Go linker
-// makes one for each function.
-func (t *lineTable) findSequences() error {
+// maxKeptRows is the longest list of rows whose memory is used again.
+const maxKeptRows = 1 << 15
+
+// open changes to another table.
+func (t *lineRows) open(table *lineTable) {
+	if t.table == table {
+		return
+	}
+	t.table, t.sequences = table, t.sequences[:0]
+}
+
+// find runs the program once, to learn which sequences there are. The Go linker makes one
+// for each function.
+func (t *lineRows) find() error {
+	t.sequences, t.disjoint = t.sequences[:0], true
+	p := t.table.program
+	if p == nil {
+		return nil
+	}
 	rows := 0
-	for offset := 0; offset < len(t.program.code); {
-		t.rows, t.ended = t.rows[:0], false
-		next, err := t.program.sequence(offset, t)
+	for offset := 0; offset < len(p.code); {
+		t.reset()
+		next, err := p.sequence(offset, t)
 		if err != nil {
 			return err
 		}
@@ -92,7 +125,7 @@ func (t *lineTable) findSequences() error {
 			return err
 		}
 		if n := len(t.rows); n > 0 {
-			s := sequence{lo: t.rows[0].pc, hi: t.rows[n-1].pc, offset: offset}
+			s := sequence{lo: t.rows[0].pc, hi: t.rows[n-1].pc, place: sequencePlace(offset + 1)}
 			if !t.ended || !slices.IsSortedFunc(t.rows, func(a, b row) int { return cmp.Compare(a.pc, b.pc) }) {
 				s.lo, s.hi = 0, ^uint64(0)
 			}
@@ -103,13 +136,19 @@ func (t *lineTable) findSequences() error {
 		}
 		offset = next
 	}
-	t.sequences = slices.Clip(t.sequences)
-	t.rows = t.rows[:0]
 	return nil
 }
 
+// reset removes the rows.
+func (t *lineRows) reset() {
+	if cap(t.rows) > maxKeptRows {
+		t.rows = nil
+	}
+	t.rows, t.ended = t.rows[:0], false
+}
+
 // mayGrow fails if there are too many rows, or if the work is to stop.
-func (t *lineTable) mayGrow() error {
+func (t *lineRows) mayGrow() error {
 	if len(t.rows) > maxUnitRows {
 		return tooManyRows()
 	}
@@ -118,42 +157,81 @@ func (t *lineTable) mayGrow() error {
 
 func tooManyRows() error { return fmt.Errorf("%w: more than %d rows", ErrTooLarge, maxUnitRows) }
 
-// load makes the rows for the code in the ranges, which are ascending.
-func (t *lineTable) load(ranges [][2]uint64) error {
-	t.rows = t.rows[:0]
+// load reads the rows for the code in the ranges, which are ascending, from the sequences
+// that find has found. It returns where they are.
+func (t *lineRows) load(ranges [][2]uint64) (sequencePlace, error) {
+	t.reset()
 	if len(ranges) == 0 {
-		return nil
+		return noSequence, nil
 	}
 	lo, hi := ranges[0][0], ranges[len(ranges)-1][1]
 	first := 0
 	if t.disjoint {
 		first = sort.Search(len(t.sequences), func(i int) bool { return lo < t.sequences[i].hi })
 	}
+	place := noSequence
 	for _, s := range t.sequences[first:] {
 		if t.disjoint && hi <= s.lo {
 			break
 		}
-		if s.lo < hi && lo < s.hi {
-			if _, err := t.program.sequence(s.offset, t); err != nil {
+		if s.lo >= hi || lo >= s.hi {
+			continue
+		}
+		if _, err := t.table.program.sequence(int(s.place-1), t); err != nil {
+			return place, err
+		}
+		if place == noSequence {
+			place = s.place
+		} else {
+			place = notOneSequence
+		}
+	}
+	t.sort()
+	return place, nil
+}
+
+// loadAt reads the rows of a place that load has returned for the ranges.
+func (t *lineRows) loadAt(place sequencePlace, ranges [][2]uint64) error {
+	switch place {
+	case noSequence:
+		t.reset()
+		return nil
+	case notOneSequence:
+		if len(t.sequences) == 0 {
+			if err := t.find(); err != nil {
 				return err
 			}
 		}
+		_, err := t.load(ranges)
+		return err
+	default:
+		t.reset()
+		_, err := t.table.program.sequence(int(place-1), t)
+		t.sort()
+		return err
 	}
-	// The end of a function comes before the beginning of the next at the same pc.
+}
+
+// sort sorts the rows. The end of a function comes before the beginning of the next at the
+// same pc.
+func (t *lineRows) sort() {
 	order := func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.pc, b.pc), cmp.Compare(min(a.line, 1), min(b.line, 1)))
 	}
 	if !slices.IsSortedFunc(t.rows, order) {
 		slices.SortStableFunc(t.rows, order)
 	}
-	return nil
 }
 
+// maxLine is the greatest valid line number.
+const maxLine = 1<<31 - 2
+
 // add appends a row, unless it adds nothing to the one before.
-func (t *lineTable) add(pc uint64, line, file int, statement bool) {
+func (t *lineRows) add(pc uint64, line, file int, statement bool) {
 	r := row{pc: pc}
-	if 0 < line && line <= maxLine && 0 <= file && file < len(t.declared) && t.declared[file] >= 0 {
-		r.line, r.place = int32(line), t.declared[file]<<1
+	files := t.table.files
+	if 0 < line && line <= maxLine && 0 <= file && file < len(files) && files[file] > 0 {
+		r.line, r.place = int32(line), int32(files[file])<<1
 		if statement {
 			r.place |= 1
 		}
@@ -162,37 +240,18 @@ func (t *lineTable) add(pc uint64, line, file int, statement bool) {
 }
 
 // end appends the end of a sequence.
-func (t *lineTable) end(pc uint64) {
+func (t *lineRows) end(pc uint64) {
 	t.append(row{pc: pc})
 	t.ended = true
 }
 
-func (t *lineTable) append(r row) {
+func (t *lineRows) append(r row) {
 	if n := len(t.rows); n > 0 && r.place&1 == 0 {
 		if last := t.rows[n-1]; last.line == r.line && last.place|1 == r.place|1 {
 			return
 		}
 	}
 	t.rows = append(t.rows, r)
-}
-
-// maxLine is the greatest valid line number.
-const maxLine = 1<<31 - 2
-
-// fileOf returns the table's number of the file in DW_AT_decl_file, or -1.
-func (t *lineTable) fileOf(e *entry) int32 {
-	if e.file < 0 || int(e.file) >= len(t.declared) {
-		return -1
-	}
-	return t.declared[e.file]
-}
-
-// fileName returns the path of a file by its number, or "" for -1.
-func (t *lineTable) fileName(file int32) string {
-	if file < 0 {
-		return ""
-	}
-	return t.files[file]
 }
 
 // run is code of one line: the PCs from lo to hi, exclusive.
@@ -209,7 +268,7 @@ type run struct {
 // calls. Both are ascending and disjoint. Code after a hole counts only from the next
 // row on, because padding of an inlined call has no row and no line. At the beginning
 // of a range there may be no row, if the code before is of the same line.
-func (t *lineTable) runs(dst []run, ranges, holes [][2]uint64) []run {
+func (t *lineRows) runs(dst []run, ranges, holes [][2]uint64) []run {
 	first := len(dst)
 	begins := ranges
 	for _, r := range subtract(ranges, holes) {

@@ -7,10 +7,10 @@ import (
 
 // tableOf is a line table of one file with a row for each PC, in steps of four,
 // and its end. Lines below zero have no statement.
-func tableOf(lines ...int32) *lineTable {
-	t := &lineTable{files: []string{"p.go"}, declared: []int32{0}}
+func tableOf(lines ...int32) *lineRows {
+	t := &lineRows{table: &lineTable{files: []fileNumber{0, 1}}}
 	for i, line := range lines {
-		t.add(uint64(4*i), int(max(line, -line)), 0, line > 0)
+		t.add(uint64(4*i), int(max(line, -line)), 1, line > 0)
 	}
 	t.end(uint64(4 * len(lines)))
 	return t
@@ -20,7 +20,7 @@ func TestRuns(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		table  *lineTable
+		table  *lineRows
 		ranges [][2]uint64
 		holes  [][2]uint64
 		lines  []span
@@ -59,7 +59,7 @@ func TestCodeOfABlock(t *testing.T) {
 	t.Parallel()
 	runs := tableOf(1, 2, 3).runs(nil, [][2]uint64{{0, 12}}, nil)
 	block := appendRunsIn(nil, runs, [][2]uint64{{2, 6}})
-	want := []run{{lo: 2, hi: 4, line: 1}, {lo: 4, hi: 6, line: 2, stop: true}}
+	want := []run{{lo: 2, hi: 4, line: 1, file: 1}, {lo: 4, hi: 6, line: 2, file: 1, stop: true}}
 	if !slices.Equal(block, want) {
 		t.Errorf("got %v, want %v", block, want)
 	}

@@ -44,6 +44,7 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 			locations: &obj.locations,
 			functions: newInlinedFunctions(),
 			files:     newFiles(),
+			rows:      &lineRows{check: check},
 			check:     check,
 		},
 		byAbstract: map[dwarf.Offset]int32{},
@@ -55,7 +56,7 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 	if len(s.units) == 0 {
 		return nil, ErrNotGo
 	}
-	s.byAbstract, s.table, s.rows, s.runs, s.pcs = nil, nil, nil, nil, nil
+	s.byAbstract, s.rows, s.runs, s.pcs = nil, nil, nil, nil
 	ix, err := s.index(keep)
 	if err != nil {
 		return nil, err
@@ -90,12 +91,14 @@ func (s *indexScan) scan(r *entryReader) error {
 
 // scanUnit records the functions and types of a unit, and the inlined calls in them.
 func (s *indexScan) scanUnit(r *entryReader, hasChildren bool) error {
-	table, err := readLineTable(s.dwarf, s.unit, s.rows, s.check)
-	if err != nil {
+	var err error
+	if s.unit.lines, err = readLineTable(s.dwarf, s.unit, s.files); err != nil {
 		return err
 	}
-	s.table = table
-	defer func() { s.rows = table.rows[:0] }()
+	s.rows.open(s.unit.lines)
+	if err := s.rows.find(); err != nil {
+		return fmt.Errorf("read line table: %w", err)
+	}
 	if !hasChildren {
 		return nil
 	}
@@ -145,11 +148,11 @@ func (s *indexScan) checkSize(nameBytes int) error {
 
 // bytes returns about how much memory the index takes.
 func (s *indexScan) bytes() uint64 {
-	const mapEntryBytes, fileBytes, unitBytes = 24, 150, 300
+	const mapEntryBytes, unitBytes = 24, 800
 	f := s.functions
 	return uint64(s.instances.count*scannedBytes + (len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
 		cap(f.functions)*int(unsafe.Sizeof(inlined{})) + cap(f.values)*int(unsafe.Sizeof(values{})) +
-		len(s.files.paths)*fileBytes + len(s.units)*unitBytes)
+		s.files.bytes + len(s.units)*unitBytes)
 }
 
 // subprogram records the concrete or abstract entry of a function.
@@ -170,7 +173,8 @@ func (s *indexScan) subprogram(r *entryReader, e *entry) error {
 		return fmt.Errorf("read PC ranges: %w", err)
 	}
 	ranges = sortRanges(ranges)
-	if err := s.table.load(ranges); err != nil {
+	place, err := s.rows.load(ranges)
+	if err != nil {
 		return fmt.Errorf("read line table: %w", err)
 	}
 	calls, err := s.calls(n)
@@ -184,20 +188,20 @@ func (s *indexScan) subprogram(r *entryReader, e *entry) error {
 		inst = s.instances.at(s.instances.add())
 		inst.name, inst.line = s.dwarf.textOf(e.name), e.line
 	}
-	inst.concrete, inst.unit = e.offset, int32(len(s.units)-1)
+	inst.concrete, inst.unit, inst.rows = e.offset, int32(len(s.units)-1), place
 	inst.is = inst.is&^trampoline | withCode | byCgoIf(n)
 	if e.has&isTrampoline != 0 {
 		inst.is |= trampoline
 	}
-	s.runs = s.table.runs(s.runs[:0], ranges, sortRanges(calls))
-	file := s.table.fileOf(e)
+	s.runs = s.rows.runs(s.runs[:0], ranges, sortRanges(calls))
+	file := s.unit.lines.fileOf(e)
 	if file < 0 {
 		if inst.line == 0 && len(s.runs) > 0 {
 			inst.line = s.runs[0].line
 		}
 		file = declaringFile(s.runs, inst.line)
 	}
-	inst.file = s.fileNumber(file)
+	inst.file = fileNumber(max(file, 0))
 	for _, r := range s.runs {
 		if r.file == file {
 			inst.lastLine = max(inst.lastLine, r.line)

@@ -163,6 +163,7 @@ type unit struct {
 	addrBase    int64
 	addrBytes   int
 	hasLoclists bool
+	lines       *lineTable
 }
 
 // beginsUnit reports whether an entry is the first of a unit.
