@@ -154,10 +154,11 @@ func (b *block) spread(other *block) {
 // the function.
 func (b *block) fill(scope *symdbv1.Scope, lines []span) {
 	scope.Symbols = make([]*symdbv1.Symbol, 0, len(b.variables))
+	symbols := make([]symbol, len(b.variables))
 	for _, arg := range []bool{true, false} {
 		for i := range b.variables {
 			if v := &b.variables[i]; v.arg == arg {
-				scope.Symbols = append(scope.Symbols, v.symbol(lines))
+				scope.Symbols = append(scope.Symbols, symbols[i].fill(v, lines))
 			}
 		}
 	}
@@ -168,13 +169,18 @@ func (b *block) fill(scope *symdbv1.Scope, lines []span) {
 	}
 }
 
-func (v *variable) symbol(lines []span) *symdbv1.Symbol {
-	s := &symdbv1.Symbol{
-		Name:       new(strings.Clone(v.name)),
-		Type:       new(v.typeName),
-		SymbolType: symbolLocal,
-		Line:       new(v.line),
-	}
+// symbol is a symbol with what it points at, so that it takes few allocations.
+type symbol struct {
+	symdbv1.Symbol
+
+	name, typeName string
+	line           int32
+}
+
+func (s *symbol) fill(v *variable, lines []span) *symdbv1.Symbol {
+	s.name, s.typeName, s.line = strings.Clone(v.name), v.typeName, v.line
+	s.Name, s.Type, s.Line = &s.name, &s.typeName, &s.line
+	s.SymbolType = symbolLocal
 	if v.arg {
 		s.SymbolType = symbolArg
 	}
@@ -183,5 +189,5 @@ func (v *variable) symbol(lines []span) *symdbv1.Symbol {
 			AvailableLineRanges: lineRanges(bridge(v.lines, lines)),
 		}
 	}
-	return s
+	return &s.Symbol
 }

@@ -95,6 +95,7 @@ func (s *indexScan) scanUnit(r *entryReader, hasChildren bool) error {
 	if s.unit.lines, err = readLineTable(s.dwarf, s.unit, s.files); err != nil {
 		return err
 	}
+	s.unit.entry = nil
 	s.rows.open(s.unit.lines)
 	if err := s.rows.find(); err != nil {
 		return fmt.Errorf("read line table: %w", err)

@@ -118,9 +118,11 @@ func lineRanges(spans []span) []*symdbv1.LineRange {
 	if len(spans) == 0 {
 		return nil
 	}
+	all := make([]symdbv1.LineRange, len(spans)) // one allocation
 	out := make([]*symdbv1.LineRange, len(spans))
 	for i, s := range spans {
-		out[i] = &symdbv1.LineRange{Start: s.first, End: s.last}
+		out[i] = &all[i]
+		out[i].Start, out[i].End = s.first, s.last
 	}
 	return out
 }
