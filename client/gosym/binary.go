@@ -110,7 +110,11 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 	}
 	defer obj.spool.seal()
 	b := &Binary{options: o, module: newModule(file.path, obj.buildInfo), debugPath: obj.debugPath}
-	ix, err := newIndex(obj, func(pkg string) bool { return o.selection.keeps(&b.module, pkg) }, check)
+	var ix *index
+	err = guarded(func() (err error) {
+		ix, err = newIndex(obj, func(pkg string) bool { return o.selection.keeps(&b.module, pkg) }, check)
+		return err
+	})
 	if err == nil && len(ix.packages) == 0 {
 		err = fmt.Errorf("%w of the %d in the binary", ErrNoPackage, ix.omitted.Packages)
 	}

@@ -1,7 +1,6 @@
 package gosym
 
 import (
-	"bytes"
 	"debug/dwarf"
 	"encoding/binary"
 	"errors"
@@ -155,8 +154,9 @@ func abbrevTableBytes(abbrev []byte) int {
 func (d *debugInfo) LineReader(unit *dwarf.Entry) (*dwarf.LineReader, error) {
 	line := d.sections.line
 	if offset, ok := unit.Val(dwarf.AttrStmtList).(int64); ok && offset >= 0 && offset < int64(len(line)) {
-		r := fieldReader{locationReader{rest: line[offset:], order: d.order}}
-		if err := r.checkLineHeader(); err != nil {
+		dir, _ := unit.Val(dwarf.AttrCompDir).(string)
+		h := lineHeader{fieldReader{locationReader{rest: line[offset:], order: d.order}}, &d.sections}
+		if err := h.check(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -193,62 +193,4 @@ func (r *fieldReader) unitLength() (length uint64, wide bool) {
 		return length, false
 	}
 	return r.offset(true), true
-}
-
-// checkLineHeader fails if the header of a line table announces more files or
-// directories than it has. Before DWARF 5, headers have no such numbers.
-func (r *fieldReader) checkLineHeader() error {
-	length, wide := r.unitLength()
-	r.rest = r.rest[:min(length, uint64(len(r.rest)))]
-	if r.uint(2) != 5 {
-		return nil
-	}
-	r.take(2)      // lengths of an address and of a segment selector
-	r.offset(wide) // length of the header
-	r.take(5)      // parameters of the line program
-	r.take(uint64(max(r.byte(), 1)) - 1)
-	for range 2 { // directories, then files
-		if err := r.skipLineFiles(wide); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *fieldReader) skipLineFiles(wide bool) error {
-	forms := make([]uint64, r.byte())
-	for i := range forms {
-		r.uleb() // content
-		forms[i] = r.uleb()
-	}
-	count := r.uleb()
-	if count > min(maxLineFiles, uint64(len(r.rest))) {
-		return fmt.Errorf("%w: a line table of %d files", ErrTooLarge, count)
-	}
-	for range count {
-		for _, form := range forms {
-			r.skipForm(form, wide)
-		}
-	}
-	if r.failed {
-		return fmt.Errorf("header of line table: %w", errDamaged)
-	}
-	return nil
-}
-
-func (r *fieldReader) skipForm(form uint64, wide bool) {
-	switch form {
-	case formString:
-		text, _, _ := bytes.Cut(r.rest, []byte{0})
-		r.take(uint64(len(text)) + 1)
-	case formStrp, formLineStrp, formStrpSup:
-		r.offset(wide)
-	case formStrx, formUdata:
-		r.uleb()
-	case formBlock:
-		r.take(r.uleb())
-	default:
-		// Like debug/dwarf, skip nothing for an unknown form.
-		r.take(fixedForms[form])
-	}
 }

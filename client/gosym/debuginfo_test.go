@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// lineHeader is a line table of DWARF 5 without rows, with the folders and the
+// bareLineHeader is a line table of DWARF 5 without rows, with the folders and the
 // files that counts says, of which nothing is there.
-func lineHeader(folders, files uint64) []byte {
+func bareLineHeader(folders, files uint64) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint16(nil, 5)
 	b = append(b, 8, 0)
@@ -27,13 +27,13 @@ func TestLineTableOfManyFiles(t *testing.T) {
 	t.Parallel()
 	for _, counts := range [][2]uint64{{1 << 40, 0}, {1 << 62, 0}, {0, 1 << 40}, {0, 1<<64 - 1}, {101, 101}} {
 		s := synthetic(1)
-		s.line = lineHeader(counts[0], counts[1])
+		s.line = bareLineHeader(counts[0], counts[1])
 		if _, err := s.scopes(); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%d folders, %d files: %v, want %v", counts[0], counts[1], err, ErrTooLarge)
 		}
 	}
 	s := synthetic(1)
-	s.line = lineHeader(3, 7)
+	s.line = bareLineHeader(3, 7)
 	if _, err := s.scopes(); err != nil {
 		t.Errorf("3 folders, 7 files: %v", err)
 	}
@@ -151,8 +151,8 @@ func TestFormsOfLineTable(t *testing.T) {
 				if wide {
 					file = le.AppendUint64(le.AppendUint32(nil, wideLength), uint64(len(body)))
 				}
-				r := fieldReader{locationReader{rest: append(file, body...), order: le}}
-				err := r.checkLineHeader()
+				r := lineHeader{fieldReader{locationReader{rest: append(file, body...), order: le}}, &debugSections{}}
+				err := r.check("")
 				if failed := err != nil || r.failed; failed != (missing > 0) || len(r.rest) > 0 {
 					t.Errorf("form %#x, wide %v, %d bytes missing: %v, %d bytes left, want a failure: %v", form, wide, missing, err, len(r.rest), missing > 0)
 				}

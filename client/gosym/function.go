@@ -42,7 +42,15 @@ type function struct {
 }
 
 // function builds the scope of a function or a method.
-func (w *walk) function(f *functionIndex, scopeType string) (*symdbv1.Scope, error) {
+func (w *walk) function(f *functionIndex, scopeType string) (scope *symdbv1.Scope, err error) {
+	err = guarded(func() error {
+		scope, err = w.unguardedFunction(f, scopeType)
+		return err
+	})
+	return scope, err
+}
+
+func (w *walk) unguardedFunction(f *functionIndex, scopeType string) (*symdbv1.Scope, error) {
 	var whole *function
 	for _, inst := range inOrder(f.instances) {
 		one, err := w.instance(f, inst)

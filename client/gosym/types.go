@@ -56,19 +56,15 @@ func (t *typeNames) read(offset dwarf.Offset) (string, error) {
 	return "", nil
 }
 
-// typeScope builds the scope of a type with its fields and methods.
+// typeScope adds the scope of a type with its fields and methods.
 func (w *walk) typeScope(t *typeIndex, out *parts) error {
 	scope := &symdbv1.Scope{ScopeType: scopeStruct, Name: new(t.qualified)}
-	for i, offset := range t.structs {
-		fields, err := w.fields(offset)
-		if err != nil {
-			return fmt.Errorf("type %s: %w", t.qualified, err)
-		}
-		if i == 0 {
-			scope.Symbols = fields
-			continue
-		}
-		generalize(scope.GetSymbols(), fields)
+	err := guarded(func() (err error) {
+		scope.Symbols, err = w.commonFields(t.structs)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("type %s: %w", t.qualified, err)
 	}
 	if !out.begin(scope) {
 		return nil
@@ -81,6 +77,23 @@ func (w *walk) typeScope(t *typeIndex, out *parts) error {
 		}
 	}
 	return nil
+}
+
+// commonFields reads the fields of a struct, which has several entries if it is generic.
+func (w *walk) commonFields(structs []dwarf.Offset) ([]*symdbv1.Symbol, error) {
+	var common []*symdbv1.Symbol
+	for i, offset := range structs {
+		fields, err := w.fields(offset)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			common = fields
+			continue
+		}
+		generalize(common, fields)
+	}
+	return common, nil
 }
 
 // fields reads the fields of a struct.

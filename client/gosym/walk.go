@@ -39,18 +39,23 @@ func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 func (w *walk) packageScope(
 	e *packageEntry, agentVersion string, maxBytes int, yield func(*symdbv1.Scope) bool,
 ) (more bool, err error) {
-	p := w.index.expand(e)
-	w.pkg = p
+	err = guarded(func() error {
+		w.pkg = w.index.expand(e)
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("package %s: %w", e.name, err)
+	}
 	out := &parts{maxBytes: maxBytes, yield: yield, root: func() *symdbv1.Scope {
-		scope := &symdbv1.Scope{ScopeType: scopePackage, Name: new(p.name)}
+		scope := &symdbv1.Scope{ScopeType: scopePackage, Name: new(e.name)}
 		if agentVersion != "" {
 			scope.LanguageSpecifics = &symdbv1.LanguageSpecifics{AgentVersion: new(agentVersion)}
 		}
 		return scope
 	}}
 	out.pkg = out.root()
-	if err := w.children(p, out); err != nil {
-		return false, fmt.Errorf("package %s: %w", p.name, err)
+	if err := w.children(w.pkg, out); err != nil {
+		return false, fmt.Errorf("package %s: %w", e.name, err)
 	}
 	return !out.stopped && yield(out.pkg), nil
 }
