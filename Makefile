@@ -177,6 +177,24 @@ bench-profile: corpus ## Where the default way's time goes
 	$(BENCH) -profile $(TMP)/cpu.out $(CORPUS)/go $(CORPUS)/compile
 	go tool pprof -top -nodecount 10 bin/bench $(TMP)/cpu.out
 
+PRODUCER = CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/producer ./integration/producer && bin/producer
+PRODUCER_BINARIES := $(CORPUS)/compile $(BUF) $(GOLANGCI_LINT)
+
+# The bounds are those of docs/benchmarks-producer.md.
+.PHONY: bench-producer producer-heap
+bench-producer: build corpus $(BUF) $(GOLANGCI_LINT) ## Memory and time of an upload in the process that makes it, of three binaries (BASE=main for a commit beside it)
+	@base=; \
+	if [ -n '$(BASE)' ]; then \
+		rm -rf $(TMP)/producer; mkdir -p $(TMP)/producer; \
+		git archive '$(BASE)' | tar -x -C $(TMP)/producer; \
+		CGO_ENABLED=0 go -C $(TMP)/producer build -trimpath -buildvcs=false -o ../producer-base ./cmd/scopegate; \
+		base=$(TMP)/producer-base; \
+	fi; \
+	$(PRODUCER) -rounds $(ROUNDS) -base "$$base" $(PRODUCER_BINARIES)
+
+producer-heap: build corpus $(BUF) $(GOLANGCI_LINT) ## Check that an upload's heap is at most 20 MiB in the process that makes it
+	@$(PRODUCER) -rounds 1 -max-heap 20 -max-anonymous 32 $(PRODUCER_BINARIES)
+
 # The programs whose symbols are encoded, built again when the Go version changes.
 corpus:
 	@stamp="$(CORPUS)/.$$(go env GOVERSION)"; \

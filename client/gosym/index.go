@@ -146,7 +146,7 @@ func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
 			}
 		default:
 			if inst.is&trampoline != 0 && qualified != s.nameOf(inst) {
-				inst.is |= wrapper
+				s.instances.mark(int32(i), wrapper)
 			}
 			entry := part(pkg)
 			entry.instances = append(entry.instances, int32(i))
@@ -188,7 +188,7 @@ func (ix *index) expand(p *packageEntry) *packageIndex {
 	}
 	for _, i := range p.instances {
 		qualified, _, rest, _ := ix.nameOf(int(i))
-		parts.add(qualified, rest, ix.scan.instances.at(int(i)).instance(), types)
+		parts.add(qualified, rest, ix.scan.instances.instance(i), types)
 	}
 	return parts.sorted(p.name)
 }

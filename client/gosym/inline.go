@@ -1,12 +1,17 @@
 package gosym
 
 import (
+	"cmp"
 	"debug/dwarf"
 	"fmt"
+	"slices"
 )
 
 // inlined combines all inlined copies of a function.
 type inlined struct {
+	// abstract is the function's abstract entry.
+	abstract dwarf.Offset
+
 	file  fileNumber
 	lines lineSet
 	// values is the index of the first of its values, or 0.
@@ -26,7 +31,9 @@ type values struct {
 
 // inlinedFunctions are the functions that were inlined, by their abstract entry.
 type inlinedFunctions struct {
-	numbers   map[dwarf.Offset]int32
+	// numbers are the indexes of functions, until they are frozen.
+	numbers map[dwarf.Offset]int32
+	// functions are sorted by their abstract entry once they are frozen.
 	functions []inlined
 	// values are those of all functions, from 1 on.
 	values []values
@@ -40,10 +47,28 @@ func newInlinedFunctions() *inlinedFunctions {
 // find returns the function with that abstract entry, or nil. It is valid until the next
 // call of add.
 func (l *inlinedFunctions) find(abstract dwarf.Offset) *inlined {
-	if i, ok := l.numbers[abstract]; ok {
-		return &l.functions[i]
+	i, ok := l.numbers[abstract]
+	if l.numbers == nil {
+		n, found := slices.BinarySearchFunc(l.functions, abstract, func(f inlined, abstract dwarf.Offset) int {
+			return cmp.Compare(f.abstract, abstract)
+		})
+		i, ok = int32(n), found
 	}
-	return nil
+	if !ok {
+		return nil
+	}
+	return &l.functions[i]
+}
+
+// freeze completes the functions. If it can, it moves them to the spool's file.
+func (l *inlinedFunctions) freeze(s *spool, check *checkpoint) (err error) {
+	l.numbers = nil
+	slices.SortFunc(l.functions, func(a, b inlined) int { return cmp.Compare(a.abstract, b.abstract) })
+	if l.functions, err = freeze(s, check, l.functions); err != nil {
+		return err
+	}
+	l.values, err = freeze(s, check, l.values)
+	return err
 }
 
 // add returns the function with that abstract entry, which it adds if it is new.
@@ -51,7 +76,7 @@ func (l *inlinedFunctions) add(abstract dwarf.Offset) *inlined {
 	i, ok := l.numbers[abstract]
 	if !ok {
 		i = int32(len(l.functions))
-		l.functions = append(l.functions, inlined{})
+		l.functions = append(l.functions, inlined{abstract: abstract})
 		l.numbers[abstract] = i
 	}
 	return &l.functions[i]

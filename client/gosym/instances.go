@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"debug/dwarf"
 	"fmt"
-	"io"
 	"unsafe"
 )
 
@@ -43,28 +42,26 @@ const (
 	twin
 )
 
-// instance returns what building a scope needs of s.
-func (s *scanned) instance() instance {
-	return instance{
-		concrete: s.concrete, abstract: s.abstract,
-		hasCode: s.is&withCode != 0, hasAbstract: s.is&withAbstract != 0,
-		wrapper: s.is&wrapper != 0, first: s.is&first != 0, twin: s.is&twin != 0,
-		unit: s.unit, lastLine: s.lastLine, rows: s.rows,
-	}
-}
-
-// instances is a list that grows without being copied.
+// instances are a list that grows without being copied.
 type instances struct {
 	chunks [][]scanned
 	count  int
-	// frozen is the whole list in a file, or nil. It can't be changed.
+	// frozen is the whole list once it is complete, maybe in a file: it can't be
+	// changed. late are the traits that are found afterward.
 	frozen []scanned
+	late   []traits
 }
 
-const (
-	instanceChunk = 1 << 10
-	scannedBytes  = int(unsafe.Sizeof(scanned{}))
-)
+const instanceChunk = 1 << 10
+
+// add appends an empty instance and returns its index.
+func (l *instances) add() int {
+	if l.count%instanceChunk == 0 {
+		l.chunks = append(l.chunks, make([]scanned, instanceChunk))
+	}
+	l.count++
+	return l.count - 1
+}
 
 // at returns the instance at an index.
 func (l *instances) at(i int) *scanned {
@@ -74,32 +71,34 @@ func (l *instances) at(i int) *scanned {
 	return &l.chunks[i/instanceChunk][i%instanceChunk]
 }
 
-// freeze moves the list to the spool's file, if it can.
+// freeze completes the list. If it can, it moves it to the spool's file.
 func (l *instances) freeze(s *spool, check *checkpoint) error {
 	if l.count == 0 {
 		return nil
 	}
-	parts := make([]io.Reader, len(l.chunks))
-	for i, chunk := range l.chunks {
-		raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(chunk))), len(chunk)*scannedBytes)
-		parts[i] = bytes.NewReader(raw)
-	}
-	content, err := s.spill(io.MultiReader(parts...), uint64(l.count*scannedBytes), check)
-	if err != nil || content == nil {
+	l.chunks[len(l.chunks)-1] = l.chunks[len(l.chunks)-1][:(l.count-1)%instanceChunk+1]
+	l.late = make([]traits, l.count)
+	frozen, err := freeze(s, check, l.chunks...)
+	if err != nil {
 		return err
 	}
-	l.frozen = unsafe.Slice((*scanned)(unsafe.Pointer(&content[0])), l.count)
-	l.chunks = nil
+	l.frozen, l.chunks = frozen, nil
 	return nil
 }
 
-// add appends an empty instance and returns its index.
-func (l *instances) add() int {
-	if l.count%instanceChunk == 0 {
-		l.chunks = append(l.chunks, make([]scanned, instanceChunk))
+// mark adds traits to an instance of the frozen list.
+func (l *instances) mark(i int32, is traits) { l.late[i] |= is }
+
+// instance returns what building a scope needs of an instance.
+func (l *instances) instance(i int32) instance {
+	s := l.at(int(i))
+	is := s.is | l.late[i]
+	return instance{
+		concrete: s.concrete, abstract: s.abstract,
+		hasCode: is&withCode != 0, hasAbstract: is&withAbstract != 0,
+		wrapper: is&wrapper != 0, first: is&first != 0, twin: is&twin != 0,
+		unit: s.unit, lastLine: s.lastLine, rows: s.rows,
 	}
-	l.count++
-	return l.count - 1
 }
 
 // text is a string in a section, by its offset. The highest bits say which section it is

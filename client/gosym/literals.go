@@ -317,11 +317,11 @@ func (s *indexScan) findTwins(group []literal, homeless bool) {
 		}
 		for j := range group {
 			if group[j].isCopy {
-				s.instances.at(int(group[j].instance)).is |= twin
+				s.instances.mark(group[j].instance, twin)
 			}
 		}
 		if homeless {
-			s.instances.at(int(group[0].instance)).is |= first
+			s.instances.mark(group[0].instance, first)
 		}
 		return
 	}
@@ -462,7 +462,7 @@ func (s *indexScan) functionAt(declared declarations, place literalKey) (prefix,
 	}
 	prefix, rest = s.declaredName(int(list[i-1].instance))
 	for first := list[i-1].line; i > 0 && list[i-1].line == first && !within; i-- {
-		inst := s.instances.at(int(list[i-1].instance)).instance()
+		inst := s.instances.instance(list[i-1].instance)
 		within = inst.last(s.functions) >= place.line
 	}
 	return prefix, rest, within

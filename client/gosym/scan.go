@@ -57,11 +57,13 @@ func newIndex(obj *object, keep func(pkg string) bool, check *checkpoint) (*inde
 		return nil, ErrNotGo
 	}
 	s.byAbstract, s.rows, s.runs, s.pcs = nil, nil, nil, nil
-	ix, err := s.index(keep)
-	if err != nil {
+	if err := s.instances.freeze(obj.spool, check); err != nil {
 		return nil, err
 	}
-	return ix, s.instances.freeze(obj.spool, check)
+	if err := s.functions.freeze(obj.spool, check); err != nil {
+		return nil, err
+	}
+	return s.index(keep)
 }
 
 // scan reads all units in order.
@@ -151,7 +153,7 @@ func (s *indexScan) checkSize(nameBytes int) error {
 func (s *indexScan) bytes() uint64 {
 	const mapEntryBytes, unitBytes = 24, 800
 	f := s.functions
-	return uint64(s.instances.count*scannedBytes + (len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
+	return uint64(s.instances.count*int(unsafe.Sizeof(scanned{})) + (len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
 		cap(f.functions)*int(unsafe.Sizeof(inlined{})) + cap(f.values)*int(unsafe.Sizeof(values{})) +
 		s.files.bytes + len(s.units)*unitBytes)
 }

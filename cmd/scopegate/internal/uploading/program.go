@@ -17,15 +17,16 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type PackageFlags struct {
-	AllPackages  bool     `group:"Source" xor:"packages" help:"Take all packages of the binary, including the standard library and dependencies. This is the default."`
-	MainModule   bool     `group:"Source" xor:"packages" help:"Take only package main and the packages of the main module."`
-	Organization bool     `group:"Source" xor:"packages" help:"Take only package main and the packages of the organization that owns the main module: those below github.com/shop for github.com/shop/cart."`
-	Include      []string `group:"Source" placeholder:"PATTERN" help:"Take the packages that match, such as example.com/shop/..., and no others except those of the flags above. Repeat it, or separate by commas. std is the standard library."`
-	Exclude      []string `group:"Source" placeholder:"PATTERN" help:"Leave out the packages that match. Repeat it, or separate by commas."`
+	AllPackages  bool          `group:"Source" xor:"packages" help:"Take all packages of the binary, including the standard library and dependencies. This is the default."`
+	MainModule   bool          `group:"Source" xor:"packages" help:"Take only package main and the packages of the main module."`
+	Organization bool          `group:"Source" xor:"packages" help:"Take only package main and the packages of the organization that owns the main module: those below github.com/shop for github.com/shop/cart."`
+	Include      []string      `group:"Source" placeholder:"PATTERN" help:"Take the packages that match, such as example.com/shop/..., and no others except those of the flags above. Repeat it, or separate by commas. std is the standard library."`
+	Exclude      []string      `group:"Source" placeholder:"PATTERN" help:"Leave out the packages that match. Repeat it, or separate by commas."`
+	MaxMemory    settings.Size `group:"Source" default:"0" placeholder:"SIZE" help:"Most memory that a binary's symbols may take beside the scope being sent: an index, and debug information where no temporary file can hold it. The command fails if they need more. 0: no limit."`
 }
 
 func (f *PackageFlags) options() []gosym.Option {
-	options := []gosym.Option{gosym.WithInclude(f.Include...), gosym.WithExclude(f.Exclude...)}
+	options := []gosym.Option{gosym.WithInclude(f.Include...), gosym.WithExclude(f.Exclude...), gosym.WithMaxMemory(int64(f.MaxMemory))}
 	switch {
 	case f.AllPackages:
 		options = append(options, gosym.WithInclude("all"))

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// memory is the most that a process took, in MiB.
+type memory struct{ heap, anonymous float64 }
+
+const (
+	// sampling is how often anonymous memory is read.
+	sampling = time.Millisecond
+	// settling is how long an idle process gets until its memory is read.
+	settling = time.Second
+)
+
+// collection is a line of the garbage collector's trace: the heap before and after marking,
+// and what lives.
+var collection = regexp.MustCompile(` (\d+)->(\d+)->\d+ MB,`)
+
+// run runs a command to its end.
+func run(ctx context.Context, args []string) (memory, error) {
+	var m memory
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the command is this program's to choose
+	cmd.Env = append(os.Environ(), "GODEBUG=gctrace=1", "GOGC=", "GOMEMLIMIT=")
+	trace, err := cmd.StderrPipe()
+	if err != nil {
+		return m, fmt.Errorf("run: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return m, fmt.Errorf("run: %w", err)
+	}
+	ended, sampled := make(chan struct{}), make(chan float64)
+	go func() { sampled <- peakAnonymous(cmd.Process.Pid, ended) }()
+	var said []string
+	lines := bufio.NewScanner(trace)
+	for lines.Scan() {
+		match := collection.FindStringSubmatch(lines.Text())
+		if match == nil {
+			said = append(said, lines.Text())
+			continue
+		}
+		for _, figure := range match[1:] {
+			heap, err := strconv.ParseFloat(figure, 64)
+			if err != nil {
+				return m, fmt.Errorf("read trace: %w", err)
+			}
+			m.heap = max(m.heap, heap)
+		}
+	}
+	close(ended)
+	m.anonymous = <-sampled
+	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
+		return m, fmt.Errorf("run: %w: %s", err, strings.Join(said, "; "))
+	}
+	return m, nil
+}
+
+// peakAnonymous reads the anonymous memory of a process until it has ended.
+func peakAnonymous(pid int, ended <-chan struct{}) float64 {
+	tick := time.NewTicker(sampling)
+	defer tick.Stop()
+	peak := 0.0
+	for {
+		select {
+		case <-ended:
+			return peak
+		case <-tick.C:
+			peak = max(peak, anonymous(pid))
+		}
+	}
+}
+
+// anonymous returns the anonymous memory of a process in MiB, or 0 if it is unknown.
+func anonymous(pid int) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			kibibytes, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kibibytes / 1024
+		}
+	}
+	return 0
+}
+
+// idleAnonymous returns the anonymous memory of a command that waits for its input.
+func idleAnonymous(ctx context.Context, command string) (float64, error) {
+	cmd := exec.CommandContext(ctx, command, "upload", "--service", "idle", "--language", "go", "-")
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, fmt.Errorf("run idle command: %w", err)
+	}
+	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("run idle command: %w", err)
+	}
+	time.Sleep(settling)
+	idle := anonymous(cmd.Process.Pid)
+	if err := input.Close(); err != nil {
+		return 0, fmt.Errorf("end idle command: %w", err)
+	}
+	_ = cmd.Wait() // it fails: it was given no scopes
+	return idle, nil
+}
