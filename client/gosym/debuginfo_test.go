@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,83 @@ func TestLineTableOfManyFiles(t *testing.T) {
 	s.line = bareLineHeader(3, 7)
 	if _, err := s.scopes(); err != nil {
 		t.Errorf("3 folders, 7 files: %v", err)
+	}
+}
+
+// pathsLineTable is a line table of DWARF 5 without rows, with that many folders and files
+// whose paths are the string at the beginning of .debug_line_str.
+func pathsLineTable(folders, files int) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint16(nil, 5)
+	b = append(b, 8, 0)
+	rest := []byte("\x01\x01\x01\xfb\x0e\x0d\x00\x01\x01\x01\x01\x00\x00\x00\x01\x00\x00\x01")
+	for _, count := range []int{folders, files} {
+		rest = append(rest, 1, 1, formLineStrp) // the path
+		rest = binary.AppendUvarint(rest, uint64(count))
+		rest = append(rest, make([]byte, 4*count)...)
+	}
+	b = append(le.AppendUint32(b, uint32(len(rest))), rest...)
+	return append(le.AppendUint32(nil, uint32(len(b))), b...)
+}
+
+// A few bytes can name a long path many times, and put a long folder before it.
+func TestLongPaths(t *testing.T) {
+	t.Parallel()
+	const long = 1 << 20
+	text := append(bytes.Repeat([]byte{'a'}, long), 0)
+	for _, tt := range []struct {
+		folders, files int
+		want           error
+	}{
+		{1, 1, nil}, {maxLinePathBytes / long, 0, nil},
+		{maxLinePathBytes/long + 1, 0, ErrTooLarge},
+		{0, maxLinePathBytes/long + 1, ErrTooLarge},
+		{1, maxLinePathBytes/long/2 + 1, ErrTooLarge},
+	} {
+		h := lineHeader{
+			fieldReader{locationReader{rest: pathsLineTable(tt.folders, tt.files), order: binary.LittleEndian}},
+			&debugSections{lineStr: text},
+		}
+		if err := h.check(""); !errors.Is(err, tt.want) {
+			t.Errorf("%d folders and %d files: %v, want %v", tt.folders, tt.files, err, tt.want)
+		}
+	}
+	four := func(paths string) error {
+		le := binary.LittleEndian
+		header := append([]byte("\x01\x01\x01\xfb\x0e\x0d\x00\x01\x01\x01\x01\x00\x00\x00\x01\x00\x00\x01"), paths...)
+		b := append(le.AppendUint32(le.AppendUint16(nil, 4), uint32(len(header))), header...)
+		h := lineHeader{
+			fieldReader{locationReader{rest: append(le.AppendUint32(nil, uint32(len(b))), b...), order: le}}, &debugSections{},
+		}
+		return h.check("/dir")
+	}
+	folder := string(text)
+	if err := four(folder + "\x00" + strings.Repeat("f\x00\x01\x00\x00", 10) + "\x00"); err != nil {
+		t.Errorf("DWARF 4, 10 files: %v", err)
+	}
+	if err := four(folder + "\x00" + strings.Repeat("f\x00\x01\x00\x00", 20) + "\x00"); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("DWARF 4, 20 files: %v, want %v", err, ErrTooLarge)
+	}
+}
+
+// Paths of all tables together are bounded too.
+func TestManyPaths(t *testing.T) {
+	t.Parallel()
+	const long = 1 << 20
+	text := strings.Repeat("a", long+maxPathBytes/long)
+	all := newFiles()
+	for i := range maxPathBytes / long {
+		path := text[:long+i]
+		n, err := all.number(path)
+		if i == maxPathBytes/long-1 {
+			if !errors.Is(err, ErrTooLarge) {
+				t.Errorf("path %d: %v, want %v", i, err, ErrTooLarge)
+			}
+			break
+		}
+		if again, _ := all.number(path); err != nil || again != n || all.path(n) != path {
+			t.Errorf("path %d: %d, then %d, %v, want the same without an error", i, n, again, err)
+		}
 	}
 }
 

@@ -225,9 +225,13 @@ func openBytes(t *testing.T, content []byte) error {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b, err := gosym.Open(t.Context(), path)
+	dir := t.TempDir()
+	b, err := gosym.Open(t.Context(), path, gosym.WithTempDir(dir))
 	if err == nil {
 		_ = b.Close()
+	}
+	if left, globErr := filepath.Glob(filepath.Join(dir, "*")); globErr != nil || len(left) > 0 {
+		t.Errorf("%v, %v in the directory of temporary files, want nothing", left, globErr)
 	}
 	return err
 }

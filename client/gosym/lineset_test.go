@@ -1,0 +1,35 @@
+package gosym
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A set of lines is what the union of its spans is, whether it is narrow or wide.
+func TestLineSetsAgreeWithSpans(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		last := rapid.SampledFrom([]int32{1, 5, 63, 64, 65, 66, 130, maxLine}).Draw(t, "last")
+		lines := rapid.SliceOfN(rapid.Int32Range(max(1, last-130), last), 1, 8)
+		var wide wideSets
+		var set lineSet
+		var want []span
+		if !set.isEmpty() || wide.spans(set) != nil {
+			t.Fatal("the zero set is not empty")
+		}
+		for _, added := range rapid.SliceOfN(lines, 1, 5).Draw(t, "added") {
+			spans := spansOf(added)
+			wide.add(&set, spans)
+			want = union(want, spans)
+			if got := wide.spans(set); !slices.Equal(got, want) {
+				t.Fatalf("with %v: %v, want %v", spans, got, want)
+			}
+			first, end := wide.ends(set)
+			if first != want[0].first || end != want[len(want)-1].last || set.isEmpty() {
+				t.Fatalf("from %d to %d, want the ends of %v", first, end, want)
+			}
+		}
+	})
+}

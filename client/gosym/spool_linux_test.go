@@ -1,0 +1,41 @@
+package gosym
+
+import (
+	"errors"
+	"testing"
+)
+
+// A page that can't be read, as of a disk that fails, ends the reading, not the process.
+func TestUnreadablePage(t *testing.T) {
+	t.Parallel()
+	s := newSpool(t.TempDir(), newAllowance(0))
+	defer s.release()
+	defer s.seal()
+	content, err := s.add(spooledBytes, reading(spooledContent()), unchecked())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.file.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	err = guarded(func() error {
+		for _, b := range content {
+			sum += int(b)
+		}
+		return nil
+	})
+	if !errors.Is(err, errUnreadable) {
+		t.Errorf("%v after reading %d, want %v", err, sum, errUnreadable)
+	}
+}
+
+func TestGuardedLetsPanicsPass(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if p := recover(); p != "other" {
+			t.Errorf("panic %v, want another one than of a page", p)
+		}
+	}()
+	_ = guarded(func() error { panic("other") })
+}
