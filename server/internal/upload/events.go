@@ -54,9 +54,12 @@ func (u *upload) startAge() {
 }
 
 // minQuiet and maxQuiet limit how long no scope must arrive before the open batch's JSON is
-// packed. The time doubles each time a scope arrives after all, so that packing costs
-// little for a client that sends a scope now and then.
-const minQuiet, maxQuiet = 50 * time.Millisecond, 32 * time.Second
+// packed. The time grows by quietFactor each time a scope arrives after all, so that packing
+// costs little for a client that sends a scope now and then.
+const (
+	minQuiet, maxQuiet = 25 * time.Millisecond, 32 * time.Second
+	quietFactor        = 4
+)
 
 // packing decides when the open batch is packed.
 type packing struct {
@@ -72,7 +75,7 @@ func (u *upload) startPacking() {
 	p := &u.packing
 	p.quiet = max(p.quiet, minQuiet)
 	if p.packed {
-		p.packed, p.quiet = false, min(2*p.quiet, maxQuiet)
+		p.packed, p.quiet = false, min(quietFactor*p.quiet, maxQuiet)
 	}
 	p.scopes, p.dueAt = u.progress.scopes.Load(), time.Now().Add(p.quiet)
 	u.wakeWithin(p.quiet)

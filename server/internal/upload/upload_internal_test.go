@@ -317,7 +317,7 @@ func TestSpoolFailsWhileABatchIsPosted(t *testing.T) {
 }
 
 // An upload without a new scope is packed after a while, and unpacked by the next scope. The
-// time doubles with each time it was packed too early.
+// time grows with each time it was packed too early.
 func TestQuietUploadIsPacked(t *testing.T) {
 	t.Parallel()
 	var posted []*batch.Batch
@@ -345,8 +345,8 @@ func TestQuietUploadIsPacked(t *testing.T) {
 	stream.sendNamed(t, 1, name)
 	await(t, "it to be unpacked", func() (packed bool) { u.locked(func() { packed = u.packing.packed }); return !packed })
 	u.locked(func() {
-		if u.packing.quiet != 2*minQuiet {
-			t.Errorf("it is packed again after %v, want %v", u.packing.quiet, 2*minQuiet)
+		if u.packing.quiet != quietFactor*minQuiet {
+			t.Errorf("it is packed again after %v, want %v", u.packing.quiet, quietFactor*minQuiet)
 		}
 	})
 	summary, err := stream.CloseAndRecv()
