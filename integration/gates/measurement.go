@@ -17,7 +17,9 @@ type measurement struct {
 	// cpu is the server's CPU time for all uploads, idleCPU its CPU time while they
 	// were open and idle.
 	cpu, idleCPU time.Duration
-	peakBytes    int64
+	// peakBytes is the server's peak memory, until uploads that were held open end.
+	// endPeakBytes is that until all have ended.
+	peakBytes, endPeakBytes int64
 	// sentBytes is the JSON of all uploads, deliveredBytes of those that the intake
 	// has whole.
 	sentBytes, deliveredBytes int64
@@ -101,7 +103,8 @@ func measure(
 	}
 	delivered := in.Delivered(sent, sent.JSONBytes)
 	m = measurement{
-		cpu: after.CPU - before.CPU, idleCPU: held.CPU - settled.CPU, peakBytes: after.PeakBytes,
+		cpu: after.CPU - before.CPU, idleCPU: held.CPU - settled.CPU,
+		peakBytes: after.PeakBytes, endPeakBytes: after.PeakBytes,
 		sentBytes:       int64(plan.Uploads) * sent.JSONBytes,
 		deliveredBytes:  int64(min(plan.Uploads, delivered.WholeCount)) * sent.JSONBytes,
 		ingressTook:     seen.SentAfter,
@@ -124,7 +127,7 @@ func (m measurement) log(logger *slog.Logger, seen load.Outcome, delivered load.
 		logger.Warn("uploads failed", "count", count, "status", failure)
 	}
 	logger.Info("measured", "took", seen.Took.Round(time.Millisecond), "cpu", m.cpu, "peak_mib", m.peakBytes>>20,
-		"retries", seen.RetryCount, "posts_turned_away", delivered.TurnedAwayCount)
+		"end_peak_mib", m.endPeakBytes>>20, "retries", seen.RetryCount, "posts_turned_away", delivered.TurnedAwayCount)
 }
 
 // goal is a value that a change of the server may make better or worse.
@@ -154,8 +157,9 @@ type check struct {
 }
 
 var (
-	memoryUsage = check{"memory_usage", "MiB", measurement.peakMiB}
-	missedBytes = check{"missed_bytes", "B", func(m measurement) float64 {
+	memoryUsage    = check{"memory_usage", "MiB", measurement.peakMiB}
+	endMemoryUsage = check{"end_memory_usage", "MiB", func(m measurement) float64 { return mebibytes(m.endPeakBytes) }}
+	missedBytes    = check{"missed_bytes", "B", func(m measurement) float64 {
 		return float64(m.sentBytes - m.deliveredBytes)
 	}}
 	intakeConnections = check{"intake_connections", "", func(m measurement) float64 {
@@ -169,7 +173,9 @@ var (
 
 func (m measurement) cpuPerGB() float64 { return m.cpu.Seconds() / (float64(m.sentBytes) / 1e9) }
 
-func (m measurement) peakMiB() float64 { return float64(m.peakBytes) / (1 << 20) }
+func (m measurement) peakMiB() float64 { return mebibytes(m.peakBytes) }
+
+func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 // perSecond returns MB/s, or zero if nothing was delivered and there is no time.
 func perSecond(bytes int64, took time.Duration) float64 {
