@@ -14,7 +14,8 @@ import (
 func (u *upload) end(err error) error {
 	err = u.settle(err)
 	err = u.server.stacks.run(u.ctx, func() error { return u.answer(err) })
-	u.conn.Release() // from now on the connection may be evicted
+	// The connection may be evicted once gRPC has the answer, when it ends its context.
+	context.AfterFunc(u.client, u.conn.Release)
 	return err
 }
 
