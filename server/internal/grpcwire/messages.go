@@ -151,11 +151,10 @@ func (e *MessageTooLongError) Error() string {
 	return fmt.Sprintf("a message is longer than %d bytes", e.MaxBytes)
 }
 
-// UnreadableError means that a message is cut off or can't be decompressed.
+// UnreadableError means that a message is cut off or can't be decompressed. It is never
+// io.EOF, which some decompressors return for a message without bytes.
 type UnreadableError struct {
 	err error
 }
 
 func (e *UnreadableError) Error() string { return "the message can't be read: " + e.err.Error() }
-
-func (e *UnreadableError) Unwrap() error { return e.err }

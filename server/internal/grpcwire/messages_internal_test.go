@@ -118,6 +118,14 @@ func TestMessageTooLong(t *testing.T) {
 	}
 }
 
+// A message that can't be read is not the end of the stream.
+func TestUnreadableIsNoEnd(t *testing.T) {
+	t.Parallel()
+	if errors.Is(&UnreadableError{err: io.EOF}, io.EOF) {
+		t.Error("an unreadable message is io.EOF, want another error")
+	}
+}
+
 func TestMessagesOfNoStream(t *testing.T) {
 	t.Parallel()
 	if _, err := NewMessages(t.Context(), mem.DefaultBufferPool(), 1); !errors.Is(err, errTransport) {
