@@ -58,6 +58,10 @@ type Config struct {
 	// CompressionLevel is [ScopeCompression], or the level of an ordinary encoder:
 	// MinCompressionLevel (fastest) to MaxCompressionLevel (smallest).
 	CompressionLevel int
+	// VerifyBatches is the share of batches, from 0 to 1, that are decompressed and compared with
+	// their JSON while they are compressed. What differs is compressed again by an ordinary
+	// encoder, counted and logged.
+	VerifyBatches float64
 	// ChunkBytes is how much JSON is compressed at once. It and a window of 8 KiB, and an
 	// eighth of that, are the most that an idle upload holds besides its compressed bytes.
 	ChunkBytes int
@@ -182,6 +186,8 @@ func (c Config) Validate() error {
 	case c.CompressionLevel < ScopeCompression || c.CompressionLevel > MaxCompressionLevel:
 		return refused("CompressionLevel", c.CompressionLevel,
 			fmt.Sprintf("is not between %d and %d", ScopeCompression, MaxCompressionLevel))
+	case !(c.VerifyBatches >= 0 && c.VerifyBatches <= 1):
+		return refused("VerifyBatches", c.VerifyBatches, "is not between 0 and 1")
 	case c.ChunkBytes < encode.MinChunkBytes || c.ChunkBytes > encode.MaxChunkBytes:
 		return refused("ChunkBytes", c.ChunkBytes, outside(encode.MinChunkBytes, encode.MaxChunkBytes))
 	}

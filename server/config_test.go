@@ -3,6 +3,7 @@ package server_test
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -82,6 +83,8 @@ func TestConfigErrors(t *testing.T) {
 		"Limits.MinBytesPerSecond: 1 needs an idle":    func(c *server.Config) { c.Limits.IdleTimeout = 0 },
 		"Limits.SpoolBytes: 0 is not positive":         func(c *server.Config) { c.Limits.SpoolDir, c.Limits.SpoolBytes = "/x", 0 },
 		"CompressionLevel: 10 is not between 0 and 9":  func(c *server.Config) { c.CompressionLevel = 10 },
+		"VerifyBatches: 1.1 is not between 0 and 1":    func(c *server.Config) { c.VerifyBatches = 1.1 },
+		"VerifyBatches: NaN is not between 0 and 1":    func(c *server.Config) { c.VerifyBatches = math.NaN() },
 		"ChunkBytes: 1 is not between 16KiB and 4MiB":  func(c *server.Config) { c.ChunkBytes = 1 },
 		"MaxScopeBytes: 1 is not between 1KiB and 1Gi": func(c *server.Config) { c.MaxScopeBytes = 1 },
 		"Access.TenantsInterval: 0s is not positive":   func(c *server.Config) { c.Access = server.AccessConfig{TenantsFile: "x"} },

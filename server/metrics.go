@@ -217,6 +217,11 @@ func (r readMetrics) compressors(pool *encode.Pool) {
 		func() int64 { return int64(pool.State().Waiting) })
 	r.counter("compressor_waits_total", "Times that an upload had to wait for a compressor.",
 		func() int64 { return pool.State().Waits })
+	r.counter("batches_verified_total", "Batches that were decompressed and compared with their JSON while they were compressed.",
+		func() int64 { return pool.State().Verified })
+	r.counter("chunks_compressed_again_total",
+		"Chunks of verified batches that were compressed wrongly, and again by an ordinary encoder.",
+		func() int64 { return pool.State().Different })
 	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: namespace, Name: "compressor_wait_seconds_total",
 		Help: "Total time that uploads have waited for a compressor.",

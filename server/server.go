@@ -121,12 +121,16 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
+	limitedLog := logs.NewLimiter(logger)
+	pool.Verify(cfg.VerifyBatches, func(err error) {
+		limitedLog.Warn("chunk compressed wrongly, and again by an ordinary encoder", slog.String("error", err.Error()))
+	})
 	kept, err := openCertificates(cfg, logger)
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
 	}
 	s := &Server{
-		config: &cfg, logger: logger, limitedLog: logs.NewLimiter(logger),
+		config: &cfg, logger: logger, limitedLog: limitedLog,
 		version: with.version, started: time.Now(), tracing: with.tracing, dial: with.dial,
 		compressors: pool, certificates: kept,
 		metrics: newMetrics(with.registry), activity: admin.NewRecorder(time.Now()), health: health.NewServer(),

@@ -43,6 +43,7 @@ type serveCommand struct {
 	MaxBatchRawBytes  settings.Size `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Largest JSON size of a stream that must become a single batch."`
 	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded even if it is not full. 0: never."`
 	Compression       compression   `aliases:"compression-level" field:"CompressionLevel" group:"Batches" placeholder:"scope|1-9" env:"SCOPEGATE_COMPRESSION,SCOPEGATE_COMPRESSION_LEVEL" help:"scope: the encoder made for scopes. 1, fastest, to 9, smallest: an ordinary one."`
+	VerifyBatches     float64       `field:"VerifyBatches" group:"Batches" placeholder:"RATE" env:"SCOPEGATE_VERIFY_BATCHES" help:"Share of batches, from 0 to 1, to decompress and compare with their JSON while they are compressed. What differs is compressed again, counted and logged."`
 	ChunkBytes        settings.Size `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at a time: more is faster and takes more memory for each upload."`
 
 	TLS    tlsFlags    `embed:""`

@@ -17,6 +17,7 @@ type Member struct {
 	buffer buffer
 	window int
 	out    *Body
+	verify bool // see Pool.Verify
 	packed packed
 	parked parked
 }
@@ -113,11 +114,18 @@ func (m *Member) Compress() {
 		return
 	}
 	chunk := m.buffer.json[m.window:]
+	if m.out.rawBytes == 0 {
+		m.verify = m.pool.verification.choose()
+	}
 	m.out.sum = crc32.Update(m.out.sum, crc32.IEEETable, chunk)
 	m.out.rawBytes += int64(len(chunk))
 	c := m.pool.borrow()
-	c.compress(&m.out.Segments, m.buffer, m.window)
-	m.pool.giveBack(c)
+	defer m.pool.giveBack(c)
+	blocks := c.compress(m.buffer, m.window)
+	if m.verify {
+		blocks = m.pool.verified(blocks, m.buffer, m.window)
+	}
+	m.out.append(blocks)
 	m.window = m.buffer.keepEnd(m.pool.settings.WindowBytes)
 }
 

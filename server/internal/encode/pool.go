@@ -63,6 +63,8 @@ type Pool struct {
 	buffers  buffers
 	segments segmentPool
 	packer   packer
+
+	verification verification
 }
 
 // NewPool returns a pool, or an error if a setting is out of range.
@@ -116,6 +118,9 @@ type PoolState struct {
 	// Waits is the number of waits that have ended, Waited their total time.
 	Waits  int64
 	Waited time.Duration
+	// Verified is the number of batches that were verified, Different of chunks in them that
+	// were compressed wrongly, and again.
+	Verified, Different int64
 }
 
 // State returns the current state.
@@ -126,5 +131,7 @@ func (p *Pool) State() PoolState {
 		Waiting:     int(p.waiting.Load()),
 		Waits:       p.waits.Load(),
 		Waited:      time.Duration(p.waited.Load()),
+		Verified:    p.verification.verified.Load(),
+		Different:   p.verification.different.Load(),
 	}
 }
