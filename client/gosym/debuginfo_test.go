@@ -65,7 +65,8 @@ func TestLongPaths(t *testing.T) {
 		folders, files int
 		want           error
 	}{
-		{1, 1, nil}, {maxLinePathBytes / long, 0, nil},
+		{1, 1, nil},
+		{maxLinePathBytes / long, 0, nil},
 		{maxLinePathBytes/long + 1, 0, ErrTooLarge},
 		{0, maxLinePathBytes/long + 1, ErrTooLarge},
 		{1, maxLinePathBytes/long/2 + 1, ErrTooLarge},

@@ -63,7 +63,6 @@ type rootAttributes struct {
 	entry                        uint64
 	hasEntry                     bool
 	stringsBase, rangesBase      int64
-	seen                         uint16
 }
 
 // entryReader reads entries in order.
@@ -73,7 +72,6 @@ type entryReader struct {
 	// unit is the index of the current unit.
 	unit int
 	data locationReader
-	at   dwarf.Offset
 	err  error
 	// root are the attributes of the last first entry that was read.
 	root rootAttributes

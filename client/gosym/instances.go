@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"debug/dwarf"
 	"fmt"
-	"unsafe"
 )
 
 // scanned is an instance of a function that the scan found. There are as many as functions
@@ -105,12 +104,7 @@ func (l *instances) instance(i int32) instance {
 // in. Sections have less than 2^30 bytes.
 type text uint32
 
-const (
-	textInInfo text = iota << 30
-	textInStr
-	textInLineStr
-	textOffset text = 1<<30 - 1
-)
+const textOffset text = 1<<30 - 1
 
 // textOf returns where the name of an entry is. The empty string is at 0, where the
 // sections have none.
@@ -118,16 +112,17 @@ func (d *debugInfo) textOf(name string) text {
 	if name == "" {
 		return 0
 	}
-	at := uintptr(unsafe.Pointer(unsafe.StringData(name)))
-	for i, section := range [...][]byte{d.sections.info, d.sections.str, d.sections.lineStr} {
-		if len(section) == 0 {
-			continue
-		}
-		if begin := uintptr(unsafe.Pointer(&section[0])); begin <= at && at < begin+uintptr(len(section)) {
-			return text(i)<<30 | text(at-begin)
+	for i, section := range d.texts() {
+		if at, ok := offsetIn(section, name); ok {
+			return text(i)<<30 | text(at)
 		}
 	}
 	return 0
+}
+
+// texts are the sections with names.
+func (d *debugInfo) texts() [3][]byte {
+	return [...][]byte{d.sections.info, d.sections.str, d.sections.lineStr}
 }
 
 // text returns the string at t, which is valid as long as the section is.
@@ -135,10 +130,8 @@ func (d *debugInfo) text(t text) string {
 	if t == 0 {
 		return ""
 	}
-	section := [...][]byte{d.sections.info, d.sections.str, d.sections.lineStr}[t>>30]
-	rest := section[t&textOffset:]
-	end := bytes.IndexByte(rest, 0)
-	return unsafe.String(&rest[0], end)
+	rest := d.texts()[t>>30][t&textOffset:]
+	return view(rest[:bytes.IndexByte(rest, 0)])
 }
 
 // textBegins reports whether the string at t begins with a prefix.
@@ -146,8 +139,7 @@ func (d *debugInfo) textBegins(t text, prefix string) bool {
 	if t == 0 {
 		return prefix == ""
 	}
-	section := [...][]byte{d.sections.info, d.sections.str, d.sections.lineStr}[t>>30]
-	rest := section[t&textOffset:]
+	rest := d.texts()[t>>30][t&textOffset:]
 	return len(rest) >= len(prefix) && string(rest[:len(prefix)]) == prefix
 }
 

@@ -3,6 +3,7 @@ package gosym
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -101,11 +102,13 @@ func (s *indexScan) literals() (map[int32]string, error) {
 	var homeless [][]literal
 	// From here on, literals at one position follow each other.
 	slices.SortStableFunc(all, func(a, b literal) int { return a.compare(b.literalKey) })
-	for begin, end := 0, 0; begin < len(all); begin = end {
-		for end = begin + 1; end < len(all) && all[end].literalKey == all[begin].literalKey; {
+	for begin := 0; begin < len(all); {
+		end := begin + 1
+		for end < len(all) && all[end].literalKey == all[begin].literalKey {
 			end++
 		}
 		group := all[begin:end]
+		begin = end
 		homes := homesOf(group, lines)
 		s.findTwins(group, len(homes) == 0)
 		for _, name := range homes {
@@ -201,11 +204,13 @@ func findAllUnordered(all []literal) {
 	}
 	kind := func(l *literal) string { return l.name[:len(l.outer())+1] }
 	slices.SortStableFunc(originals, func(a, b *literal) int { return strings.Compare(kind(a), kind(b)) })
-	for begin, end := 0, 0; begin < len(originals); begin = end {
-		for end = begin + 1; end < len(originals) && kind(originals[end]) == kind(originals[begin]); {
+	for begin := 0; begin < len(originals); {
+		end := begin + 1
+		for end < len(originals) && kind(originals[end]) == kind(originals[begin]) {
 			end++
 		}
 		findUnordered(originals[begin:end])
+		begin = end
 	}
 }
 
@@ -246,7 +251,7 @@ func (l *literal) outermost() (in kindIn, own string) {
 // of literals in the inlined body of a loop over a function. Literals of a package's
 // variables are numbered by variable, so they are not marked.
 func findLate(all []literal) {
-	const none = 1<<63 - 1
+	const none = math.MaxInt
 	first := map[kindIn]int{} // the number of the first copy in the functions with literals
 	for i := range all {
 		if l := &all[i]; !l.isCopy && !isPackageLevel(l.around()) {

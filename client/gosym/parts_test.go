@@ -65,7 +65,10 @@ func merge(whole, part *symdbv1.Scope) {
 func TestPartsCanBeLeftEarly(t *testing.T) {
 	t.Parallel()
 	count := 0
-	for range open(t, program(t)).Parts() {
+	for _, err := range open(t, program(t)).Parts() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if count++; count == 20 { // within a large package
 			break
 		}

@@ -153,7 +153,8 @@ func (s *indexScan) checkSize(nameBytes int) error {
 func (s *indexScan) bytes() uint64 {
 	const mapEntryBytes, unitBytes = 24, 800
 	f := s.functions
-	return uint64(s.instances.count*int(unsafe.Sizeof(scanned{})) + (len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
+	return uint64(s.instances.count*int(unsafe.Sizeof(scanned{})) +
+		(len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
 		cap(f.functions)*int(unsafe.Sizeof(inlined{})) + cap(f.values)*int(unsafe.Sizeof(values{})) +
 		s.files.bytes + len(s.units)*unitBytes)
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"unsafe"
 )
 
 // spool holds debug sections. The long ones are in a temporary file without a name, which
@@ -83,22 +82,20 @@ func (s *spool) spill(in io.Reader, size uint64, check *checkpoint) ([]byte, err
 // freeze returns a list without pointers, which can't be changed any more. It is in the
 // file if that can be used.
 func freeze[T any](s *spool, check *checkpoint, parts ...[]T) ([]T, error) {
-	count := 0
+	size := 0
 	readers := make([]io.Reader, len(parts))
-	var one T
 	for i, part := range parts {
-		count += len(part)
-		raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(part))), len(part)*int(unsafe.Sizeof(one)))
-		readers[i] = bytes.NewReader(raw)
+		readers[i] = bytes.NewReader(bytesOf(part))
+		size += len(bytesOf(part))
 	}
-	content, err := s.spill(io.MultiReader(readers...), uint64(count)*uint64(unsafe.Sizeof(one)), check)
+	content, err := s.spill(io.MultiReader(readers...), uint64(size), check)
 	if err != nil {
 		return nil, err
 	}
 	if content == nil {
 		return slices.Concat(parts...), nil
 	}
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(content))), count), nil
+	return listOf[T](content), nil
 }
 
 // write appends size bytes of in to the file and maps them. If that fails, as opposed to

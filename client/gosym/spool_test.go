@@ -23,7 +23,10 @@ func TestTemporaryFileHasNoName(t *testing.T) {
 		}
 	}
 	empty("after Open")
-	for range b.Packages() {
+	for _, err := range b.Packages() {
+		if err != nil {
+			t.Error(err)
+		}
 		empty("in a range")
 		break
 	}

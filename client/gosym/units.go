@@ -83,7 +83,8 @@ func (d *debugInfo) readBases() error {
 			continue
 		}
 		if u.version >= 5 {
-			u.addrBase, u.stringsBase, u.rangesBase = uint64(r.root.addrBase), uint64(r.root.stringsBase), uint64(r.root.rangesBase)
+			u.addrBase = uint64(r.root.addrBase)
+			u.stringsBase, u.rangesBase = uint64(r.root.stringsBase), uint64(r.root.rangesBase)
 		}
 		if u.low = root.low; r.root.hasEntry {
 			u.low = r.root.entry

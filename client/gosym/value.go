@@ -5,7 +5,6 @@ import (
 	"debug/dwarf"
 	"errors"
 	"fmt"
-	"unsafe"
 )
 
 // kind is the kind of an attribute's value.
@@ -163,7 +162,7 @@ func (d *debugInfo) value(r *locationReader, u *infoUnit, form uint32, implicit 
 
 // indexed reads a value that is an index into another section.
 func (d *debugInfo) indexed(r *locationReader, u *infoUnit, form uint32) (value, error) {
-	index := uint64(0)
+	var index uint64
 	switch form {
 	case formAddrx, formStrx, formRnglistx:
 		index = r.uleb()
@@ -240,8 +239,8 @@ func (v value) reference() (dwarf.Offset, bool) {
 // text returns the value of a string, without copying it: it is valid as long as the
 // section is.
 func (v value) text() string {
-	if v.kind != kindString || len(v.bytes) == 0 {
+	if v.kind != kindString {
 		return ""
 	}
-	return unsafe.String(&v.bytes[0], len(v.bytes))
+	return view(v.bytes)
 }

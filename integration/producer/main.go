@@ -36,8 +36,8 @@ func main() {
 	flag.StringVar(&s.command, "scopegate", "bin/scopegate", "the command that uploads")
 	flag.StringVar(&s.base, "base", "", "the command of another commit, to compare with")
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each upload is measured")
-	flag.Float64Var(&s.maxHeap, "max-heap", 0, "fail if the heap of the command is larger, in MiB; 0: no bound")
-	flag.Float64Var(&s.maxAnonymous, "max-anonymous", 0, "fail if its anonymous memory over an idle process is larger, in MiB; 0: no bound")
+	flag.Float64Var(&s.maxHeap, "max-heap", 0, "fail if the heap of the command is larger, in MiB; 0: none")
+	flag.Float64Var(&s.maxAnonymous, "max-anonymous", 0, "fail if its anonymous memory over an idle one is larger, in MiB")
 	flag.StringVar(&s.hold, "hold", "", "instead, hold all scopes of the binary and upload them to this server")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,7 +61,8 @@ func (s *settings) run(ctx context.Context, binaries []string) error {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer intake.Close()
-	receiver, err := clienttest.Start(func(c *server.Config) { c.Intake.URL = intake.URL })
+	toIntake := func(c *server.Config) { c.Intake.URL = intake.URL }
+	receiver, err := clienttest.Start(toIntake) //nolint:contextcheck // it is stopped by Close
 	if err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
@@ -86,7 +87,8 @@ func (s *settings) run(ctx context.Context, binaries []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| binary | way | heap, MiB | anonymous memory over idle, MiB | time, s | time, relative |\n|---|---|---:|---:|---:|---:|\n")
+	fmt.Println("| binary | way | heap, MiB | anonymous memory over idle, MiB | time, s | time, relative |")
+	fmt.Println("|---|---|---:|---:|---:|---:|")
 	var broken []error
 	for _, binary := range binaries {
 		results, err := s.measure(ctx, binary, ways)

@@ -26,7 +26,9 @@ type PackageFlags struct {
 }
 
 func (f *PackageFlags) options() []gosym.Option {
-	options := []gosym.Option{gosym.WithInclude(f.Include...), gosym.WithExclude(f.Exclude...), gosym.WithMaxMemory(int64(f.MaxMemory))}
+	options := []gosym.Option{
+		gosym.WithInclude(f.Include...), gosym.WithExclude(f.Exclude...), gosym.WithMaxMemory(int64(f.MaxMemory)),
+	}
 	switch {
 	case f.AllPackages:
 		options = append(options, gosym.WithInclude("all"))
