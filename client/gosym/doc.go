@@ -3,10 +3,25 @@
 // variables and blocks, with the source lines where each can be observed.
 //
 // Start with [Open], or [OpenSelf] in a program that reads itself, then range
-// over [Binary.Packages], which builds one package at a time, so that the scopes
-// of a large program are never in memory together. A Binary holds the
-// uncompressed debug sections, and an index of names and offsets, until
-// [Binary.Close].
+// over [Binary.Packages], which builds one package at a time, or over
+// [Binary.Parts], which divides large packages. So the scopes of a large program
+// are never in memory together.
+//
+// # Memory
+//
+// Until [Binary.Close], a Binary holds the uncompressed debug sections, which are
+// about half as long as the executable, and an index of about 90 bytes for each
+// function.
+//
+// The sections, and most of the index, are in a temporary file in [os.TempDir], or
+// in the directory of [WithTempDir]. The file is mapped read-only, so its pages are
+// the kernel's to drop. It has no name: nothing is left of it after Close, or if
+// the process is killed. Its size is at most 1 GiB, eight times the size of the
+// executable, and the index. In a directory on tmpfs, it is in memory after all.
+//
+// Where no file can be made, written or mapped, as on a read-only root, a full disk
+// or on Windows, all is in memory. [WithMaxMemory] limits that: [Open] then fails
+// with [ErrMaxMemory].
 //
 // # How Go becomes scopes
 //

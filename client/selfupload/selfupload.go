@@ -8,8 +8,12 @@
 //
 // The upload works for about a millisecond and then rests, so that it takes a small share
 // of one core, see [WithCPUShare]. An executable of 30 MB takes one to two seconds of CPU
-// time, and so about a minute. Meanwhile the upload holds the uncompressed debug sections
-// and an index of them, together about two thirds as large as the executable.
+// time, and so about a minute. Meanwhile up to 8 MiB more of the heap are in use, for an
+// executable of 70 MB: an index of the symbols, and what is being sent. The uncompressed debug
+// sections, about half as large as the executable, are in a temporary file, and in memory
+// where that is not possible: see package client/gosym. [WithSymbols] with
+// [gosym.WithTempDir] says where the file is, and with [gosym.WithMaxMemory] what the
+// upload may take: if it needs more, it ends with [gosym.ErrMaxMemory].
 //
 // It does not lower the priority of a thread. At most GOMAXPROCS threads run Go code, and
 // the garbage collector stops all of them. If the system does not let one of low priority

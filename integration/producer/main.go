@@ -81,7 +81,7 @@ func (s *settings) run(ctx context.Context, binaries []string) error {
 		{"`scopegate upload`", upload(s.command)},
 	}
 	if s.base != "" {
-		ways = slices.Insert(ways, 1, way{"base", upload(s.base)})
+		ways = slices.Insert(ways, 0, way{"base", upload(s.base)})
 	}
 	idle, err := idleAnonymous(ctx, s.command)
 	if err != nil {

@@ -24,9 +24,23 @@ const (
 	settling = time.Second
 )
 
-// collection is a line of the garbage collector's trace: the heap before and after marking,
-// and what lives.
-var collection = regexp.MustCompile(` (\d+)->(\d+)->\d+ MB,`)
+// collection is a part of a line of the garbage collector's trace: the heap before and
+// after marking, and what lives.
+var collection = regexp.MustCompile(` (\d+)->(\d+)->(\d+) MB,`)
+
+// heapIn returns the largest heap in a line of the garbage collector's trace, in MiB. ok is
+// false if it is another line.
+func heapIn(line string) (heap float64, ok bool) {
+	match := collection.FindStringSubmatch(line)
+	if match == nil {
+		return 0, false
+	}
+	for _, figure := range match[1:] {
+		size, _ := strconv.ParseFloat(figure, 64) // digits
+		heap = max(heap, size)
+	}
+	return heap, true
+}
 
 // run runs a command to its end.
 func run(ctx context.Context, args []string) (memory, error) {
@@ -45,18 +59,11 @@ func run(ctx context.Context, args []string) (memory, error) {
 	var said []string
 	lines := bufio.NewScanner(trace)
 	for lines.Scan() {
-		match := collection.FindStringSubmatch(lines.Text())
-		if match == nil {
+		heap, ok := heapIn(lines.Text())
+		if !ok {
 			said = append(said, lines.Text())
-			continue
 		}
-		for _, figure := range match[1:] {
-			heap, err := strconv.ParseFloat(figure, 64)
-			if err != nil {
-				return m, fmt.Errorf("read trace: %w", err)
-			}
-			m.heap = max(m.heap, heap)
-		}
+		m.heap = max(m.heap, heap)
 	}
 	close(ended)
 	m.anonymous = <-sampled
