@@ -3,7 +3,10 @@ package encode_test
 import (
 	"bytes"
 	"os/exec"
+	"path/filepath"
 	"testing"
+
+	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
 // Decoders that others wrote. Those of python3 and node say what is left behind
@@ -18,6 +21,8 @@ d = zlib.decompressobj(31)
 out = d.decompress(sys.stdin.buffer.read())
 assert d.eof and not d.unused_data
 sys.stdout.buffer.write(out)`},
+		"ruby": {"-rzlib", "-e", "STDIN.binmode; STDOUT.binmode; STDOUT.write(Zlib.gunzip(STDIN.read))"},
+		"java": {filepath.Join("testdata", "Gunzip.java")},
 		"node": {"-e", `
 const {gunzipSync} = require('zlib'), input = require('fs').readFileSync(0);
 const {buffer, engine} = gunzipSync(input, {info: true});
@@ -27,7 +32,7 @@ require('fs').writeSync(1, buffer);`},
 	input := mixed(11, 50_000) // fits into a pipe, so that a write is not cut short
 	head, body, tail := input[:300], input[300:49_900], input[49_900:]
 	var members [][]byte
-	for _, level := range []int{1, 6, 9} {
+	for _, level := range []int{encode.Scope, 1, 6, 9} {
 		for _, settings := range shapes(level)[:2] {
 			members = append(members, fileOf(t, bodyOf(t, newPool(t, settings), body).File(head, tail)))
 		}

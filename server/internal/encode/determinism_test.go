@@ -121,12 +121,11 @@ func TestAppendedTheSameWayTwice(t *testing.T) {
 	}
 }
 
-// While a long scope is appended the compressor is kept for several chunks in a
-// row, and given back in between. Others that wait for it get their turn, and
-// none of them shows in the bytes.
+// While a long scope is appended, others that wait for the compressor get their turn
+// between two chunks, and none of them shows in the bytes.
 func TestLongRuns(t *testing.T) {
 	t.Parallel()
-	for _, level := range []int{1, 6, 9} {
+	for _, level := range []int{encode.Scope, 1, 6, 9} {
 		settings := shapes(level)[1]
 		input := mixed(uint64(level), 20*settings.ChunkBytes)
 		appended := func(pool *encode.Pool) []byte {

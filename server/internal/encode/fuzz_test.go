@@ -15,6 +15,7 @@ import (
 func FuzzMember(f *testing.F) {
 	f.Add([]byte("{}"), uint8(6), uint16(0), uint16(0), uint16(1), uint64(1))
 	f.Add(scopes(1, 2000), uint8(1), uint16(1), uint16(32768), uint16(30), uint64(2))
+	f.Add(scopes(1, 2000), uint8(encode.Scope), uint16(1), uint16(8192), uint16(30), uint64(2))
 	f.Add(noise(1, 4096), uint8(9), uint16(999), uint16(4096), uint16(20), uint64(3))
 
 	var lock sync.Mutex
@@ -37,7 +38,7 @@ func FuzzMember(f *testing.F) {
 			return
 		}
 		pool := poolOf(t, encode.Settings{
-			Level:       int(level%9) + 1,
+			Level:       int(level % 10),
 			ChunkBytes:  16<<10 + int(chunk),
 			WindowBytes: min(int(window), 32<<10),
 			Compressors: 1,
