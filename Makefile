@@ -193,7 +193,7 @@ bench-producer: build corpus $(BUF) $(GOLANGCI_LINT) ## Memory and time of an up
 	$(PRODUCER) -rounds $(ROUNDS) -base "$$base" $(PRODUCER_BINARIES)
 
 producer-heap: build corpus $(BUF) $(GOLANGCI_LINT) ## Check that an upload's heap is at most 20 MiB in the process that makes it
-	@$(PRODUCER) -rounds 1 -max-heap 20 -max-anonymous 32 $(PRODUCER_BINARIES)
+	@$(PRODUCER) -rounds 3 -max-heap 20 -max-anonymous 32 $(PRODUCER_BINARIES)
 
 # The programs whose symbols are encoded, built again when the Go version changes.
 corpus:

@@ -14,8 +14,11 @@ import (
 	"time"
 )
 
-// memory is the most that a process took, in MiB.
-type memory struct{ heap, anonymous float64 }
+// cost is what a process took: the most memory, in MiB, and processor time.
+type cost struct {
+	heap, anonymous float64
+	cpu             time.Duration
+}
 
 const (
 	// sampling is how often anonymous memory is read.
@@ -43,8 +46,8 @@ func heapIn(line string) (heap float64, ok bool) {
 }
 
 // run runs a command to its end.
-func run(ctx context.Context, args []string) (memory, error) {
-	var m memory
+func run(ctx context.Context, args []string) (cost, error) {
+	var m cost
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the command is this program's to choose
 	cmd.Env = append(os.Environ(), "GODEBUG=gctrace=1", "GOGC=", "GOMEMLIMIT=")
 	trace, err := cmd.StderrPipe()
@@ -70,6 +73,7 @@ func run(ctx context.Context, args []string) (memory, error) {
 	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
 		return m, fmt.Errorf("run: %w: %s", err, strings.Join(said, "; "))
 	}
+	m.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return m, nil
 }
 
