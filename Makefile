@@ -160,7 +160,7 @@ CORPUS := $(TMP)/corpus
 BENCH = go build -o bin/bench ./server/internal/bench && bin/bench
 ROUNDS ?= 9
 
-.PHONY: bench bench-memory bench-fairness bench-wire bench-profile corpus
+.PHONY: bench bench-memory bench-fairness bench-wire bench-worst bench-profile corpus
 bench: corpus ## Compare with the design before: speed and size, as tables and docs/benchmarks.svg (ROUNDS=9)
 	$(BENCH) -rounds $(ROUNDS) -plot docs/benchmarks.svg $(CORPUS)/go $(CORPUS)/compile
 
@@ -172,6 +172,9 @@ bench-fairness: corpus ## How long a small upload waits beside huge ones
 
 bench-wire: corpus ## What compression of messages on the wire saves and costs
 	$(BENCH) -wire -rounds $(ROUNDS) $(CORPUS)/go $(CORPUS)/compile
+
+bench-worst: ## Speed and size of texts that are no scopes
+	$(BENCH) -worst -rounds $(ROUNDS)
 
 bench-profile: corpus ## Where the default way's time goes
 	$(BENCH) -profile $(TMP)/cpu.out $(CORPUS)/go $(CORPUS)/compile

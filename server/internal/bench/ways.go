@@ -55,7 +55,7 @@ func allWays() ([]way, error) {
 	}
 	for _, s := range []encode.Settings{
 		defaults, with(encode.Scope, 56, 8), with(encode.Scope, 112, 16), with(encode.Scope, 96, 32), with(encode.Scope, 120, 0),
-		with(1, 120, 8), with(4, 120, 8), with(5, 120, 8), with(6, 120, 8), with(9, 120, 8), with(6, 120, 16),
+		with(1, 120, 8), with(4, 120, 8), with(5, 120, 8), with(6, 120, 8), with(6, 120, 16),
 	} {
 		pool, err := encode.NewPool(s)
 		if err != nil {
