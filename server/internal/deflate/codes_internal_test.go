@@ -47,6 +47,22 @@ func TestDistanceSymbols(t *testing.T) {
 	}
 }
 
+// However many marks there are, no place is last in the list: so the one before the first is 0.
+func TestLastPlaceIsFree(t *testing.T) {
+	t.Parallel()
+	c := New()
+	marks := make([]uint64, textBytes/64)
+	for i := range marks {
+		marks[i] = ^uint64(0)
+	}
+	for _, n := range []int{maxPlaces - 1, maxPlaces, maxPlaces + 1, textBytes - 1, textBytes} {
+		c.Append(nil, make([]byte, n), 0, marks)
+		if got := c.positions[maxPlaces-1]; got != 0 {
+			t.Fatalf("%d bytes: the last place is %d, want 0", n, got)
+		}
+	}
+}
+
 // nodes is a heap of the weights of trees.
 type nodes []int
 

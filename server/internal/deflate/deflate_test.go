@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/integration/leak"
@@ -82,6 +83,15 @@ func TestMatchBeginsBefore(t *testing.T) {
 			m.add(front + 1)
 			m.add(2*front + len(word) + 3)
 			compressed(t, text, window, m)
+		}
+	}
+	// Before the text there is nothing that could agree, be it 0.
+	for front := range 20 {
+		for zeros := range 20 {
+			text := []byte(strings.Repeat("x", front) + word + strings.Repeat("\x00", zeros) + word + word)
+			for _, window := range []int{0, front, front + len(word)} {
+				compressed(t, text, window, everywhere(rand.New(rand.NewPCG(5, 5)), len(text), 1))
+			}
 		}
 	}
 }

@@ -40,13 +40,12 @@ func smaller(a, b int) int { return a + (b-a)&((b-a)>>63) }
 func (c *Compressor) findPlaces(marks []uint64, limit int) (count int) {
 	last := limit / 64 & (markWords - 1)
 	clear(c.marks[copy(c.marks[:last+1], marks) : last+1])
-	c.marks[0] &^= 1 // nothing precedes it
 	end := uint64(1) << (limit % 64)
 	c.marks[last] = c.marks[last]&(end-1) | end
 	k := 0
 	for i, word := range c.marks[:last+1] {
 		next := k + bits.OnesCount64(word)
-		if next > maxPlaces-64 && i < last {
+		if next > maxPlaces-2*64 && i < last { // so that the last word finds room
 			word, next = 0, k
 			c.marks[i] = 0
 		}

@@ -76,6 +76,11 @@ func TestStreams(t *testing.T) {
 // requireStream fails the test unless a random text is compressed as a new compressor does it.
 func requireStream(t *testing.T, used *deflate.Compressor, seed uint64) {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("the seed was %d", seed)
+		}
+	}()
 	rng := rand.New(rand.NewPCG(seed, 10))
 	n := 1 + rng.IntN(3000)
 	switch rng.IntN(12) {

@@ -42,7 +42,7 @@ func (c *Compressor) matches(start, limit, end int) (literals, sequences, cursor
 				candidate := uint64(*slot)
 				*slot = uint16(i)
 				d := back(i, candidate)
-				if (c.load(i-1-d)^x)|uint64(d/tooFar) != 0 {
+				if c.load(i-1-d) != x {
 					p = i + 1
 					continue
 				}
@@ -76,7 +76,9 @@ func (c *Compressor) matches(start, limit, end int) (literals, sequences, cursor
 					next, d = further, older
 				}
 			}
-			begin := q - smaller(bits.LeadingZeros64(c.load(q-8)^c.load(q-8-d-1))>>3, smaller(q-d-1, q-cursor))
+			// The match may begin up to eight bytes before, unless its source is at the very start.
+			before := bits.LeadingZeros64(c.load(q-8)^c.load(q-8-d-1)) >> 3
+			begin := q - smaller(before, q-cursor)&((7-(q-d-1))>>63)
 
 			// The match is cut where the last place within it begins a better one, which must
 			// also agree in the eight bytes behind it.
