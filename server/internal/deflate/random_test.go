@@ -22,7 +22,7 @@ func randomText(rng *rand.Rand, n int) ([]byte, marks) {
 	case 3:
 		text = noise(rng, n)
 	case 4: // few letters, some of them rare
-		alphabet := "aaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbcccd\"" + string(noise(rng, 1+rng.IntN(4)))
+		alphabet := "aaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbcccd\x00\"" + string(noise(rng, 1+rng.IntN(4)))
 		text = from(rng, alphabet[rng.IntN(len(alphabet)):], n)
 	case 5: // repeated, with errors
 		text = bytes.Repeat(noise(rng, 1+rng.IntN(min(n, 2000))), n)[:n]
@@ -58,7 +58,7 @@ func TestStreams(t *testing.T) {
 	t.Parallel()
 	streams, err := strconv.Atoi(os.Getenv("SCOPEGATE_STREAMS"))
 	if err != nil {
-		streams = 400
+		streams = 500
 	}
 	const workers = 4
 	var all sync.WaitGroup
