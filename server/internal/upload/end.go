@@ -67,10 +67,3 @@ func (u *upload) close() {
 	defer u.server.mu.Unlock()
 	delete(u.server.streams, u)
 }
-
-// refuse counts and answers a stream that had to end before its handler was called.
-func (s *Server) refuse(cause error) error {
-	public := Status(cause, noProgress)
-	s.Observer.UploadEnded(End{Outcome: OutcomeOf(public), Err: cause})
-	return public
-}

@@ -5,8 +5,12 @@ import "time"
 // handle handles everything that can happen while the reader waits: a batch was accepted or
 // got too old, memory is short, the client is too slow. Any goroutine may call it.
 func (u *upload) handle() {
+	if u.handling.Swap(true) {
+		return // another goroutine is about to do so
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.handling.Store(false)
 	if u.closed {
 		return
 	}
@@ -95,7 +99,14 @@ func (u *upload) packIfQuiet() time.Duration {
 		p.scopes, p.dueAt = scopes, time.Now().Add(p.quiet)
 		return p.quiet
 	}
+	select {
+	case u.server.packing <- struct{}{}:
+	default: // another one is being packed; in an overload hundreds would wait, with their readers
+		p.dueAt = time.Now().Add(p.quiet)
+		return p.quiet
+	}
 	u.batches.Pack()
+	<-u.server.packing
 	p.packed = true
 	return maxPause
 }

@@ -13,8 +13,8 @@ import (
 // package grpcwire draws for it.
 const StreamBytes = 8 << 10
 
-// Opening is a stream between its header and its handler, [Server.UploadScopes]. If it ends
-// before gRPC calls the handler, it frees what it holds.
+// Opening is a stream between its header and its handler, [Server.UploadScopes]. If gRPC
+// never calls the handler, the Opening frees what it holds when gRPC's context ends.
 type Opening struct {
 	server *Server
 	// client is gRPC's own context. It may outlast ctx while the stream settles.
@@ -30,6 +30,9 @@ type Opening struct {
 	// pressed is set if memory is short, until the upload has seen it.
 	pressed atomic.Bool
 	upload  atomic.Pointer[upload] // nil until the handler serves it
+	// claimed is set once the stream has a handler. early is the first cause of End.
+	claimed atomic.Bool
+	early   atomic.Pointer[error]
 	// keep stops Leave from being called when ctx ends. It reports false if it is too
 	// late.
 	keep func() bool
@@ -53,11 +56,7 @@ func (s *Server) Open(ctx context.Context, granted *access.Grant, bytes int) *Op
 // short, Enter leaves place, calls Leave and returns a [*memory.OverloadError].
 func (o *Opening) Enter(place Place, from memory.Source) (context.Context, error) {
 	o.place = place
-	err := o.account.Enter(from)
-	if err == nil {
-		err = context.Cause(o.ctx)
-	}
-	if err != nil {
+	if err := o.account.Enter(from); err != nil {
 		o.Leave()
 		return nil, err
 	}
@@ -69,11 +68,21 @@ func (o *Opening) Enter(place Place, from memory.Source) (context.Context, error
 func (o *Opening) claim() bool {
 	claimed := o.keep()
 	o.keep = nil // frees some 200 bytes
+	o.claimed.Store(true)
+	if early := o.early.Load(); early != nil {
+		o.cancel(*early)
+	}
 	return claimed
 }
 
-// End ends the stream early for a cause, unless it is ending already.
-func (o *Opening) End(cause error) { o.cancel(cause) }
+// End ends the stream early for a cause, unless it is ending already. A stream without a
+// handler ends when it has one: gRPC would tell its client that its deadline has passed.
+func (o *Opening) End(cause error) {
+	o.early.CompareAndSwap(nil, &cause)
+	if o.claimed.Load() {
+		o.cancel(*o.early.Load())
+	}
+}
 
 // Leave frees what the stream holds.
 func (o *Opening) Leave() {

@@ -100,9 +100,9 @@ func (r *receiver) failure(err error) error {
 	return fmt.Errorf("receive %s: %w", r.field(), err)
 }
 
-// metadata receives the first message, which has begun, and returns the metadata's wire bytes.
+// metadata returns the wire bytes of the metadata, which must be in the message just received.
 func (r *receiver) metadata() ([]byte, error) {
-	number, payload, err := r.receive()
+	number, payload, err := r.payload()
 	switch {
 	case err != nil:
 		return nil, err
@@ -115,10 +115,10 @@ func (r *receiver) metadata() ([]byte, error) {
 	return payload, nil
 }
 
-// scope receives a message that has begun. It returns the scope's wire bytes, which are valid
-// until the call after the next one, or releaseOlder.
+// scope returns the wire bytes of the scope in the message just received, which are valid until
+// receive is called twice, or releaseOlder.
 func (r *receiver) scope() ([]byte, error) {
-	number, payload, err := r.receive()
+	number, payload, err := r.payload()
 	switch {
 	case err != nil:
 		return nil, err
@@ -157,8 +157,8 @@ func (r *receiver) tooLarge() error {
 	}
 }
 
-// receive receives a message that has begun, and finds its payload.
-func (r *receiver) receive() (protowire.Number, []byte, error) {
+// receive receives a message that has begun.
+func (r *receiver) receive() error {
 	r.last = 1 - r.last
 	message := &r.messages[r.last]
 	err := r.stream.Receive(message)
@@ -167,9 +167,14 @@ func (r *receiver) receive() (protowire.Number, []byte, error) {
 	r.waitForClient(false)
 	r.progress.receive(bytes)
 	if err != nil {
-		return 0, nil, r.failure(err)
+		return r.failure(err)
 	}
-	number, payload, fault := splitRequest(message.Bytes())
+	return nil
+}
+
+// payload finds the payload of the message just received.
+func (r *receiver) payload() (protowire.Number, []byte, error) {
+	number, payload, fault := splitRequest(r.messages[r.last].Bytes())
 	if fault != "" {
 		return 0, nil, r.invalid(fault)
 	}

@@ -87,9 +87,11 @@ type Server struct {
 	// Counts are totals of all streams.
 	Counts Counts
 
-	stacks     stacks
+	stacks     stacks // for work
+	reading    stacks // for reading messages, which may wait, and needs less of a stack
 	goroutines sync.WaitGroup
 	completing chan struct{} // a place for each upload in complete
+	packing    chan struct{} // the place of an upload that is packed
 
 	mu      sync.Mutex
 	streams map[*upload]struct{} // open ones
@@ -101,18 +103,19 @@ func New(cfg Config, with Dependencies) *Server {
 	s := &Server{
 		Config: cfg, Dependencies: with, streams: map[*upload]struct{}{},
 		completing: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		packing:    make(chan struct{}, 1),
 	}
-	s.stacks = newStacks(s)
+	s.stacks, s.reading = newStacks(s), newStacks(s)
 	return s
 }
 
-// start returns the upload of a stream, or a status if the stream had to end before.
+// start returns the upload of a stream, or a status if its client is gone.
 func (s *Server) start(rpc uploadStream) (u *upload, err error) {
 	ctx := rpc.Context()
 	err = s.stacks.run(ctx, func() (err error) {
 		opening := openingOf(ctx)
 		if opening == nil || !opening.claim() {
-			return s.refuse(context.Cause(ctx))
+			return Status(context.Cause(ctx), nil)
 		}
 		u = &upload{Opening: opening, rpc: rpc}
 		u.progress.start(&s.Counts)
@@ -192,6 +195,7 @@ func (s *Server) Stop() {
 func (s *Server) Wait() {
 	s.goroutines.Wait()
 	s.stacks.close()
+	s.reading.close()
 }
 
 // noteSpool counts and logs an error of the spool. A full spool is counted only.

@@ -42,13 +42,18 @@ type upload struct {
 	sender   sender
 	progress progress
 
-	begun   atomic.Bool // the metadata is valid
-	clock   *time.Timer // calls handle
-	refused bool        // the answer is an error that a retry would meet again
+	begun atomic.Bool // the metadata is valid
+	clock *time.Timer // calls handle
+	// handling is set while a goroutine waits to handle what is due.
+	handling atomic.Bool
+	refused  bool // the answer is an error that a retry would meet again
 
 	// held is the newest scope, which is not in a batch yet, if holds is set.
 	held  transcode.Checked
 	holds bool
+	// sealed is a batch that was open for sealedAge, until it is posted. It may be nil.
+	sealed    *batch.Sealed
+	sealedAge time.Duration
 
 	// mu guards these. The reader releases it while it waits, except for a compressor
 	// and for the spool.
@@ -87,11 +92,20 @@ func (u *upload) consume() error {
 	if err == nil {
 		err = u.onLargeStack(u.begin)
 	}
-	take := u.take // once, because it is allocated
+	receive, take := u.receiver.receive, u.take // once, because they are allocated
 	for err == nil {
-		err = u.waiting(Receiving, u.receiver.await)
+		err = u.waiting(Receiving, func() error {
+			err := u.receiver.await()
+			if err == nil {
+				err = u.server.reading.run(u.ctx, receive)
+			}
+			return err
+		})
 		if err == nil {
 			err = u.onLargeStack(take)
+		}
+		if err == nil && u.sealed != nil {
+			err = u.post(false)
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -100,15 +114,11 @@ func (u *upload) consume() error {
 	return err
 }
 
-// take receives the next scope. It adds the one before and holds this one back until the next
-// one or the end of the stream arrives, so that the final batch always has a scope. If no
-// batch of the stream is final, it adds the scope at once. It posts the batch if it is full.
+// take takes the scope just received. It adds the one before and holds this one back until the
+// next one or the end of the stream arrives, so that the final batch always has a scope. If no
+// batch of the stream is final, it adds the scope at once. It seals the batch if it is full.
 func (u *upload) take() error {
-	var wire []byte
-	err := u.waiting(Receiving, func() (err error) {
-		wire, err = u.receiver.scope()
-		return err
-	})
+	wire, err := u.receiver.scope()
 	if err != nil {
 		return err
 	}
@@ -122,14 +132,14 @@ func (u *upload) take() error {
 	}
 	if u.sender.options.moreFollows {
 		defer u.receiver.release()
-		return u.addAndPost(scope)
+		return u.addAndSeal(scope)
 	}
 	before, holds := u.held, u.holds
 	u.held, u.holds = scope, true
 	if !holds {
 		return nil
 	}
-	return u.addAndPost(before)
+	return u.addAndSeal(before)
 }
 
 // onLargeStack runs work of the reader or of an event. The reader's own stack is for waits only.
@@ -150,14 +160,15 @@ func (u *upload) begin() error {
 		return err
 	}
 	md := &symdbv1.UploadMetadata{}
-	err := u.waiting(Receiving, func() error {
-		defer u.receiver.release()
-		wire, err := u.receiver.metadata()
-		if err == nil && proto.Unmarshal(wire, md) != nil {
-			err = metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
-		}
+	err := u.waiting(Receiving, u.receiver.receive)
+	if err != nil {
 		return err
-	})
+	}
+	wire, err := u.receiver.metadata()
+	if err == nil && proto.Unmarshal(wire, md) != nil {
+		err = metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
+	}
+	u.receiver.release()
 	if err != nil {
 		return err
 	}
@@ -216,26 +227,54 @@ func (u *upload) add(scope transcode.Checked) error {
 	return nil
 }
 
-// addAndPost adds a scope. If the open batch is full, it seals the batch and starts to post it
-// once the batch before it is accepted.
-func (u *upload) addAndPost(scope transcode.Checked) error {
+// addAndSeal adds a scope, and seals the open batch if it is full.
+func (u *upload) addAndSeal(scope transcode.Checked) error {
 	if err := u.add(scope); err != nil || !u.batches.Full() {
 		return err
 	}
-	b, age, err := u.seal()
+	return u.sealOpen()
+}
+
+// sealOpen seals the open batch for post.
+func (u *upload) sealOpen() (err error) {
+	u.sealed, u.sealedAge, err = u.seal()
 	if err != nil {
 		return u.endEarly(err)
 	}
-	if err := u.awaitTurn(b); err != nil {
+	return nil
+}
+
+// post posts the sealed batch once the batch before it is accepted. It waits for the stream's
+// last batch to be accepted: if thousands of uploads end together, most wait for a connection
+// to the intake, and a goroutine each would be for nothing.
+func (u *upload) post(last bool) error {
+	b := u.sealed
+	u.sealed = nil
+	err := u.waiting(WaitingForTurn, func() error { return u.sender.acquire(u.ctx) })
+	if err != nil {
+		u.sender.drop(b.Body, false)
 		return err
 	}
-	u.server.goroutines.Go(u.sender.number(b, age, false))
+	var post func()
+	err = u.onLargeStack(func() error {
+		post = u.sender.number(b, u.sealedAge, last)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case last:
+		return u.waiting(Finishing, func() error {
+			post()
+			return nil
+		})
+	}
+	u.server.goroutines.Go(post)
 	return nil
 }
 
 // finish forwards the last batch and waits until the intake has accepted it. It fails if the
-// client's credential was revoked meanwhile. If thousands of uploads end together, most wait
-// for a connection to the intake, and a goroutine each would be for nothing.
+// client's credential was revoked meanwhile.
 func (u *upload) finish() error {
 	if err := u.receiver.end(); err != nil {
 		return err
@@ -243,36 +282,23 @@ func (u *upload) finish() error {
 	if err := u.server.Access.Revoked(u.grant); err != nil {
 		return u.endEarly(err)
 	}
-	b, age, err := u.complete()
-	if err != nil {
+	if err := u.complete(); err != nil {
 		return err
 	}
-	if b != nil {
-		if err := u.awaitTurn(b); err != nil {
+	if u.sealed != nil {
+		if err := u.post(true); err != nil {
 			return err
 		}
-		var post func()
-		err := u.onLargeStack(func() error {
-			post = u.sender.number(b, age, true)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		_ = u.waiting(Finishing, func() error {
-			post()
-			return nil
-		})
 	}
 	return u.waiting(Finishing, func() error { return u.sender.waitIdle(u.ctx) })
 }
 
-// complete adds the scope that was held back, and compresses and seals the last batch. It
-// returns nil if that is empty. Few uploads do so at a time: when thousands of quiet ones end
-// together, their batches must not all be unpacked before the first is compressed.
-func (u *upload) complete() (b *batch.Sealed, age time.Duration, err error) {
+// complete adds the scope that was held back, and compresses and seals the last batch, unless
+// it is empty. Few uploads do so at a time: when thousands of quiet ones end together, their
+// batches must not all be unpacked before the first is compressed.
+func (u *upload) complete() error {
 	places := u.server.completing
-	err = u.waiting(Finishing, func() error {
+	err := u.waiting(Finishing, func() error {
 		select {
 		case places <- struct{}{}:
 			return nil
@@ -281,10 +307,10 @@ func (u *upload) complete() (b *batch.Sealed, age time.Duration, err error) {
 		}
 	})
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer func() { <-places }()
-	err = u.onLargeStack(func() error {
+	return u.onLargeStack(func() error {
 		if u.holds {
 			if err := u.add(u.held); err != nil {
 				return err
@@ -293,22 +319,8 @@ func (u *upload) complete() (b *batch.Sealed, age time.Duration, err error) {
 		if u.batches.Empty() {
 			return nil
 		}
-		b, age, err = u.seal()
-		if err != nil {
-			return u.endEarly(err)
-		}
-		return nil
+		return u.sealOpen()
 	})
-	return b, age, err
-}
-
-// awaitTurn waits until the sealed batch may be posted.
-func (u *upload) awaitTurn(b *batch.Sealed) error {
-	err := u.waiting(WaitingForTurn, func() error { return u.sender.acquire(u.ctx) })
-	if err != nil {
-		u.sender.drop(b.Body, false)
-	}
-	return err
 }
 
 // resume makes the open batch ready for more scopes, and for seal.

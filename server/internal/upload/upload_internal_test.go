@@ -450,6 +450,7 @@ func TestGiveBackWaitsForTheBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &upload{Opening: &Opening{}}
 		u.ctx, u.cancel = context.WithCancelCause(t.Context())
+		u.claimed.Store(true)
 		u.End(ErrShuttingDown)
 		u.sender.idle = make(chan struct{}, 1) // a batch travels
 		told := make(chan error, 1)
@@ -499,4 +500,29 @@ func TestLastBatchLandsAtTheEnd(t *testing.T) {
 	if end := s.awaitEnd(t); end.open != 0 {
 		t.Errorf("%d uploads are open before the client has its answer, want none", end.open)
 	}
+}
+
+// A stream that must end before it has a handler ends when it has one. Until then its context
+// does not, because gRPC would tell the client that its deadline has passed.
+func TestEndBeforeTheHandler(t *testing.T) {
+	t.Parallel()
+	s := serve(t, accept, nil)
+	granted, err := s.Access.Admit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opening := s.Open(t.Context(), granted, StreamBytes)
+	ctx, err := opening.Enter(nowhere{}, memory.Source{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opening.End(ErrUnbegun)
+	opening.End(ErrMemory)
+	if ctx.Err() != nil {
+		t.Errorf("%v before it has a handler, want nil", ctx.Err())
+	}
+	if !opening.claim() || !errors.Is(context.Cause(ctx), ErrUnbegun) {
+		t.Errorf("%v once it has one, want %v", context.Cause(ctx), ErrUnbegun)
+	}
+	opening.Leave()
 }
