@@ -1,10 +1,11 @@
 package encode
 
 import (
+	"fmt"
 	"math/bits"
 	"sync"
 
-	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/scopegate/scopegate/server/internal/transcode"
 )
@@ -12,30 +13,69 @@ import (
 // minPackBytes is the shortest buffer that is worth packing.
 const minPackBytes = 2 << 10
 
-// packed is the buffer of a packed member: its JSON in S2 format, and its marks. Unlike deflate
-// blocks, it is never sent: so packing does not affect the batch's bytes.
+// packed is the buffer of a packed member, in zstd format: its JSON, and its marks. Unlike
+// deflate blocks, it is never sent: so packing does not affect the batch's bytes.
 type packed struct {
 	bytes     []byte // nil if the member is not packed, or is parked
 	len       int    // of the JSON
 	jsonBytes int    // how many of bytes it takes
 }
 
-// packer lends one scratch buffer, to bound what packing holds.
+// packer packs one buffer at a time, to bound what packing holds.
 type packer struct {
-	mu      sync.Mutex
-	scratch []byte
+	decoder *zstd.Decoder
+
+	mu             sync.Mutex
+	encoder        *zstd.Encoder
+	marks, scratch []byte
+}
+
+func newPacker(bufferBytes int) (*packer, error) {
+	window := zstd.MinWindowSize
+	for window < bufferBytes {
+		window *= 2
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	if err != nil {
+		return nil, fmt.Errorf("make packer: %w", err)
+	}
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, fmt.Errorf("make packer: %w", err)
+	}
+	return &packer{encoder: encoder, decoder: decoder}, nil
 }
 
 // pack packs b into a slice of just the length.
 func (p *packer) pack(b buffer) packed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.scratch = s2.EncodeBetter(p.scratch[:cap(p.scratch)], b.json)
+	p.scratch = p.encoder.EncodeAll(b.json, p.scratch[:0])
 	jsonBytes := len(p.scratch)
-	p.scratch = appendMarks(p.scratch, b.marks)
+	if b.marks != nil {
+		p.marks = appendMarks(p.marks[:0], b.marks)
+		p.scratch = p.encoder.EncodeAll(p.marks, p.scratch)
+	}
 	return packed{
 		bytes: append(make([]byte, 0, len(p.scratch)), p.scratch...), len: len(b.json), jsonBytes: jsonBytes,
 	}
+}
+
+// unpack unpacks into an empty buffer with room for all.
+func (p *packer) unpack(from packed, into *buffer) {
+	into.json = p.decode(into.json, from.bytes[:from.jsonBytes])
+	if into.marks != nil {
+		setMarks(into.marks, p.decode(nil, from.bytes[from.jsonBytes:]))
+	}
+}
+
+func (p *packer) decode(dst, packed []byte) []byte {
+	dst, err := p.decoder.DecodeAll(packed, dst)
+	if err != nil {
+		panic("unpack: " + err.Error()) // pack made the bytes
+	}
+	return dst
 }
 
 // longGap stands for so many positions without a mark.
@@ -89,12 +129,7 @@ func (m *Member) Unpack() {
 		return
 	}
 	m.buffer = m.getBuffer(m.packed.len + transcode.Room)
-	json, err := s2.Decode(m.buffer.json[:m.packed.len], m.packed.bytes[:m.packed.jsonBytes])
-	if err != nil {
-		panic("unpack: " + err.Error()) // Pack made the bytes
-	}
-	m.buffer.json = json
-	setMarks(m.buffer.marks, m.packed.bytes[m.packed.jsonBytes:])
+	m.pool.packer.unpack(m.packed, &m.buffer)
 	m.dropPacked()
 }
 

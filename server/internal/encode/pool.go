@@ -62,7 +62,7 @@ type Pool struct {
 	waited   atomic.Int64 // nanoseconds
 	buffers  buffers
 	segments segmentPool
-	packer   packer
+	packer   *packer
 
 	verification verification
 }
@@ -75,10 +75,16 @@ func NewPool(s Settings) (*Pool, error) {
 	if s.Compressors == 0 {
 		s.Compressors = runtime.GOMAXPROCS(0)
 	}
+	bufferBytes := s.WindowBytes + s.ChunkBytes
+	packer, err := newPacker(bufferBytes)
+	if err != nil {
+		return nil, err
+	}
 	p := &Pool{
 		settings: s,
 		free:     make(chan *compressor, s.Compressors),
-		buffers:  newBuffers(s.WindowBytes+s.ChunkBytes, s.Level == Scope),
+		buffers:  newBuffers(bufferBytes, s.Level == Scope),
+		packer:   packer,
 	}
 	for range s.Compressors {
 		c, err := newCompressor(s.Level, s.WindowBytes)
