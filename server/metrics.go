@@ -113,6 +113,8 @@ func (s *Server) registerReadMetrics() {
 	r.spool(s.spool, limits.SpoolBytes, &s.uploads.Counts)
 	r.compressors(s.compressors)
 	r.intake(s.routes.Own.Client)
+	r.gauge("intake_failing", "1 while the intake fails, refuses what it gets or does not answer, as the page says.",
+		one(s.intakeFails))
 }
 
 // readMetrics registers metrics that are read at each scrape. The functions that read them

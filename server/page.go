@@ -116,16 +116,28 @@ func (s *Server) snapshot() admin.Snapshot {
 		snapshot.Memory.SpoolBytes, snapshot.Memory.SpoolLimitBytes = s.spool.UsedBytes(), s.config.Limits.SpoolBytes
 	}
 	s.activity.Report(&snapshot)
-	own := s.routes.Own.Client
-	state := own.State()
-	snapshot.Intake.Host, snapshot.Intake.State = own.Host(), state.Health
-	snapshot.Intake.RetryAt, snapshot.Intake.Posting = state.RetryAt, state.Posting
+	s.describeIntake(&snapshot.Intake)
 	var notable []upload.Snapshot
 	notable, snapshot.UploadCount = s.uploads.Notable(shownUploads)
 	for _, u := range notable {
 		snapshot.Uploads = append(snapshot.Uploads, shownUpload(u))
 	}
 	return snapshot
+}
+
+func (s *Server) describeIntake(in *admin.Intake) {
+	own := s.routes.Own.Client
+	state := own.State()
+	in.Host, in.State, in.RetryAt = own.Host(), state.Health, state.RetryAt
+	in.Posting, in.SilentSince = state.Posting, state.SilentSince
+}
+
+// intakeFails reports whether the page shows a problem of the intake.
+func (s *Server) intakeFails() bool {
+	var in admin.Intake
+	s.activity.ReportIntake(&in)
+	s.describeIntake(&in)
+	return in.Fails(time.Now())
 }
 
 func shownUpload(u upload.Snapshot) admin.Upload {

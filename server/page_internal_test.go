@@ -211,6 +211,9 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 	if in := s.Intake; in.FailedInRow != 1 || in.FailingSince.IsZero() || time.Until(in.RetryAt) <= 0 {
 		t.Errorf("%+v, want one failure in a row, and a time to retry at", in)
 	}
+	if !w.intakeFails() {
+		t.Error("the metric says that the intake is well, want what the page says")
+	}
 	failures := []admin.Failure{{Class: "unavailable", HTTPStatus: 503, Reason: "away for lunch", BatchNum: 1, Count: 1}}
 	if diff := cmp.Diff(failures, s.Intake.Failures, cmpopts.IgnoreFields(admin.Failure{}, "At", "Since", "Took")); diff != "" {
 		t.Errorf("failures (-want +got):\n%s", diff)

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -42,12 +43,38 @@ func TestConditions(t *testing.T) {
 			"All is well", "taking", "taking batches.", "",
 		},
 		"one has failed": {
-			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 1},
+			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 1, FailingSince: noon.Add(-time.Second)},
 			"All is well", "hiccup", "sent batches as they come. The last attempt has failed.", "strained",
 		},
 		"one was refused": {
 			admin.Intake{State: intake.Up, Attempts: tried, RefusedInRow: 1},
-			"All is well", "hiccup", "sent batches as they come. Batches refused in a row: 1.", "strained",
+			"The intake refuses what it gets", "refusing",
+			"refusing what it gets, and still sent batches as they come. Batches refused in a row: 1.", "failing",
+		},
+		"the first has failed": {
+			admin.Intake{
+				State: intake.Up, Attempts: []admin.Outcome{{Class: "timeout", Count: 1}},
+				FailedInRow: 1, FailingSince: noon.Add(-time.Second),
+			},
+			"The intake is failing", "failing",
+			"failing, and still sent batches as they come. The last attempt has failed.", "failing",
+		},
+		"one has failed after long": {
+			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 1, FailingSince: noon.Add(-30 * time.Second)},
+			"The intake is failing", "failing",
+			"failing, and still sent batches as they come. The last attempt has failed.", "failing",
+		},
+		"silent": {
+			admin.Intake{State: intake.Up, Attempts: tried, Posting: 1, SilentSince: noon.Add(-10 * time.Second)},
+			"The intake does not answer", "silent", "sent batches as they come, and silent.", "strained",
+		},
+		"silent from the start": {
+			admin.Intake{State: intake.Up, Posting: 1, SilentSince: noon.Add(-time.Minute)},
+			"The intake does not answer", "silent", "sent batches as they come, and silent.", "strained",
+		},
+		"posting": {
+			admin.Intake{State: intake.Up, Attempts: tried, Posting: 1, SilentSince: noon.Add(-9 * time.Second)},
+			"All is well", "taking", "taking batches.", "",
 		},
 		"failing, and still tried": {
 			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 9},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -65,7 +66,7 @@ func statusOf(v view) Status {
 			WaitingUploads: v.Memory.Waiting, Short: v.Memory.Short, Refusing: v.Memory.Refusing,
 			SpoolBytes: v.Memory.SpoolBytes, SpoolLimitBytes: v.Memory.SpoolLimitBytes,
 		},
-		Intake:      intakeStatus(v.Intake),
+		Intake:      intakeStatus(v.Intake, v.Taken),
 		UploadCount: v.UploadCount,
 		Uploads:     []StatusUpload{},
 		Finished:    []StatusEnd{},
@@ -93,12 +94,12 @@ func statusOf(v view) Status {
 	return s
 }
 
-func intakeStatus(in Intake) StatusIntake {
+func intakeStatus(in Intake, now time.Time) StatusIntake {
 	s := StatusIntake{
-		Host: in.Host, State: string(in.State), Condition: conditionOf(in).Long,
+		Host: in.Host, State: string(in.State), Condition: conditionOf(in, now).Long,
 		PostingBatches: in.Posting, RetryAt: in.RetryAt,
 		FailingSince: in.FailingSince, FailedInRow: in.FailedInRow,
-		RefusingSince: in.RefusingSince, RefusedInRow: in.RefusedInRow,
+		SilentSince: in.SilentSince, RefusingSince: in.RefusingSince, RefusedInRow: in.RefusedInRow,
 		Attempts: []StatusOutcome{},
 		Latency: StatusLatency{
 			AttemptCount: in.Latency.Count, MedianSeconds: in.Latency.Median.Seconds(),

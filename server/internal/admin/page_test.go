@@ -214,7 +214,7 @@ func TestProblems(t *testing.T) {
 		want   []string // titles, the worst first
 		text   string
 	}{
-		"one failure": {func(s *admin.Snapshot) { s.Intake.FailedInRow = 1 }, nil, "hiccup"},
+		"one failure": {func(s *admin.Snapshot) { s.Intake.FailedInRow, s.Intake.FailingSince = 1, noon }, nil, "hiccup"},
 		"intake fails": {func(s *admin.Snapshot) {
 			s.Intake.FailedInRow, s.Intake.FailingSince = 3, since
 			s.Intake.Failures = []admin.Failure{{Class: "unreachable", Reason: "dial tcp: connection refused"}}
@@ -254,7 +254,7 @@ func TestProblems(t *testing.T) {
 			if len(test.want) > 0 && !strings.Contains(html, ">"+test.want[0]+"</p>") {
 				t.Error("the head of the page does not tell the worst problem")
 			}
-			if !s.Intake.FailingSince.IsZero() && !strings.Contains(html, `since <time datetime="2026-11-22T11:50:00Z">11:50:00</time> UTC`) {
+			if s.Intake.FailingSince.Equal(since) && !strings.Contains(html, `since <time datetime="2026-11-22T11:50:00Z">11:50:00</time> UTC`) {
 				t.Error("it does not tell since when")
 			}
 		})

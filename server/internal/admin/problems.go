@@ -27,8 +27,12 @@ type problem struct {
 }
 
 const (
-	// failedInRow is how many attempts in a row must fail to be a problem.
+	// failedInRow is how many attempts in a row must fail to be a problem, unless they
+	// take longer than patience, or the intake has never accepted a batch.
 	failedInRow = 3
+	// patience is how long the intake may accept nothing, or not answer, while batches are
+	// posted.
+	patience = 10 * time.Second
 	// recently is how long a refused upload stays a problem.
 	recently = time.Minute
 	// spoolFullPercent is when the spool is nearly full.
@@ -44,11 +48,14 @@ func problems(s Snapshot) []problem {
 		}
 	}
 	in, mem := s.Intake, s.Memory
-	down := in.FailedInRow >= failedInRow || in.State != intake.Up && in.State != ""
+	down := in.isDown(s.Taken)
 	add(down, problem{failing, "The intake is failing", lastFailure(in), in.FailingSince})
-	add(!down && in.RefusedInRow >= failedInRow, problem{
+	add(!down && in.RefusedInRow > 0, problem{
 		failing, "The intake refuses what it gets",
 		lastFailure(in) + " Is the API key valid, and the URL right?", in.RefusingSince,
+	})
+	add(!down && in.RefusedInRow == 0 && in.isSilent(s.Taken), problem{
+		strained, "The intake does not answer", "Batches are posted, and none has been answered for a while.", in.SilentSince,
 	})
 	add(mem.Refusing, problem{failing, "Memory is full", "New uploads are refused, and asked to come back.", time.Time{}})
 	add(!mem.Refusing && refusedRecently(s), problem{
@@ -106,19 +113,45 @@ type condition struct {
 	Severity    severity
 }
 
-// conditionOf returns the worst that is known of the intake.
-func conditionOf(in Intake) condition {
+// Fails reports whether the intake accepts nothing, refuses what it gets, or has not
+// answered for a while.
+func (in Intake) Fails(now time.Time) bool {
+	return in.isDown(now) || in.RefusedInRow > 0 || in.isSilent(now)
+}
+
+func (in Intake) isDown(now time.Time) bool {
+	return in.fails(now) || in.State != intake.Up && in.State != ""
+}
+
+// fails reports whether the latest attempts tell that the intake accepts nothing.
+func (in Intake) fails(now time.Time) bool {
+	if in.FailedInRow == 0 {
+		return false
+	}
+	accepted := slices.ContainsFunc(in.Attempts, func(o Outcome) bool { return o.Good })
+	return !accepted || in.FailedInRow >= failedInRow || now.Sub(in.FailingSince) >= patience
+}
+
+// isSilent reports whether batches have waited long for an answer.
+func (in Intake) isSilent(now time.Time) bool {
+	return !in.SilentSince.IsZero() && now.Sub(in.SilentSince) >= patience
+}
+
+// conditionOf returns the worst that is known of the intake at a time.
+func conditionOf(in Intake, now time.Time) condition {
 	answered := slices.ContainsFunc(in.Attempts, func(o Outcome) bool { return o.Class != intake.ClassCancelled })
 	switch {
 	case in.State == intake.Down || in.State == intake.Probing:
 		return condition{"down", "down, tried from time to time", failing}
 	case in.State == intake.Throttled:
 		return condition{"left alone", "left alone, as it has asked", failing}
-	case in.FailedInRow >= failedInRow:
+	case in.fails(now):
 		return condition{"failing", "failing, and still sent batches as they come", failing}
-	case in.RefusedInRow >= failedInRow:
+	case in.RefusedInRow > 0:
 		return condition{"refusing", "refusing what it gets, and still sent batches as they come", failing}
-	case in.FailedInRow+in.RefusedInRow > 0:
+	case in.isSilent(now):
+		return condition{"silent", "sent batches as they come, and silent", strained}
+	case in.FailedInRow > 0:
 		return condition{"hiccup", "sent batches as they come", strained}
 	case answered:
 		return condition{"taking", "taking batches", ""}

@@ -56,9 +56,10 @@ type streak struct {
 	count int64
 }
 
-func (s *streak) add(now time.Time) {
+// add counts an attempt that began at a time.
+func (s *streak) add(began time.Time) {
 	if s.count == 0 {
-		s.since = now
+		s.since = began
 	}
 	s.count++
 }
@@ -95,11 +96,11 @@ func (r *Recorder) Attempt(a intake.Attempt) {
 		return
 	case intake.ClassRefused:
 		r.failing = streak{}
-		r.refusing.add(now)
+		r.refusing.add(now.Add(-a.Duration))
 	case intake.ClassTooLarge: // only the batch is at fault
 		r.failing = streak{}
 	default:
-		r.failing.add(now)
+		r.failing.add(now.Add(-a.Duration))
 	}
 	r.bad++
 	f := Failure{
@@ -158,7 +159,17 @@ func (r *Recorder) Report(s *Snapshot) {
 	s.History = r.samples.oldestFirst()
 	s.Finished = r.finished.oldestFirst()
 	slices.Reverse(s.Finished)
-	in := &s.Intake
+	r.reportIntake(&s.Intake)
+}
+
+// ReportIntake copies what is recorded of the intake into in.
+func (r *Recorder) ReportIntake(in *Intake) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reportIntake(in)
+}
+
+func (r *Recorder) reportIntake(in *Intake) {
 	in.FailingSince, in.FailedInRow = r.failing.since, r.failing.count
 	in.RefusingSince, in.RefusedInRow = r.refusing.since, r.refusing.count
 	in.Failures = r.failures.oldestFirst()

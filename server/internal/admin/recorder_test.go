@@ -94,7 +94,10 @@ func TestStreaks(t *testing.T) {
 			"refused", "throttled", "timeout", "broken", "unreachable", "unavailable")
 		requireStreak(t, "well again", attempt(intake.ClassAccepted), admin.Intake{},
 			"refused", "throttled", "timeout", "broken", "unreachable", "unavailable")
-		attempt(intake.ClassUnavailable)
+		r.Attempt(intake.Attempt{Class: intake.ClassTimeout, Duration: 30 * time.Second})
+		if got, want := report(r).Intake.FailingSince, time.Now().Add(-30*time.Second); !got.Equal(want) {
+			t.Errorf("failing since %v, want the start of the attempt, %v", got, want)
+		}
 		if got := attempt(intake.ClassTooLarge); got.FailedInRow != 0 {
 			t.Errorf("too large: %d failed in a row, want 0", got.FailedInRow)
 		}

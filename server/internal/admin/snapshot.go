@@ -50,6 +50,9 @@ type Intake struct {
 	State intake.Health
 	// Posting counts the batches that are being posted.
 	Posting int
+	// SilentSince is since when batches are being posted and none of them has been
+	// answered; zero if none is being posted.
+	SilentSince time.Time
 	// RetryAt is when the next attempt may start; zero if one may start now.
 	RetryAt time.Time
 	// FailingSince and FailedInRow describe the latest attempts, if they failed because of the

@@ -67,6 +67,7 @@ type StatusIntake struct {
 	Condition      string          `json:"condition"`
 	PostingBatches int             `json:"posting_batches"`
 	RetryAt        time.Time       `json:"retry_at,omitzero"`
+	SilentSince    time.Time       `json:"silent_since,omitzero"`
 	FailingSince   time.Time       `json:"failing_since,omitzero"`
 	FailedInRow    int64           `json:"failed_in_row"`
 	RefusingSince  time.Time       `json:"refusing_since,omitzero"`

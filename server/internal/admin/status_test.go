@@ -24,6 +24,7 @@ func troubled() admin.Snapshot {
 		LimitBytes: 400, DrawnBytes: 300, PeakBytes: 350, Waiting: 2, Short: true, Refusing: true, SpoolBytes: 95, SpoolLimitBytes: 100,
 	}
 	s.Intake.State, s.Intake.Posting, s.Intake.RetryAt = intake.Down, 3, noon.Add(time.Second)
+	s.Intake.SilentSince = noon.Add(-time.Second)
 	s.Intake.FailingSince, s.Intake.FailedInRow = noon.Add(-time.Minute), 12
 	s.Intake.RefusingSince, s.Intake.RefusedInRow = noon.Add(-time.Hour), 1
 	s.Intake.Failures = []admin.Failure{{

@@ -54,7 +54,7 @@ func newView(s Snapshot) view {
 		Tiles:         tiles(s),
 		Plots:         plots(s),
 		MemoryPercent: percent(s.Memory.DrawnBytes, s.Memory.LimitBytes),
-		IntakeState:   conditionOf(in).Long,
+		IntakeState:   conditionOf(in, s.Taken).Long,
 		Latency:       "no answers yet",
 	}
 	if len(v.Problems) > 0 {
@@ -137,13 +137,13 @@ func tiles(s Snapshot) []tile {
 			Name: "accepted", Title: "Accepted", Value: bytesText(int64(accepted)) + "/s",
 			Note: "as gzip; JSON made: " + bytesText(int64(made)) + "/s",
 		},
-		intakeTile(in),
+		intakeTile(in, s.Taken),
 		memory,
 	}
 }
 
-func intakeTile(in Intake) tile {
-	condition := conditionOf(in)
+func intakeTile(in Intake, now time.Time) tile {
+	condition := conditionOf(in, now)
 	t := tile{Name: "intake", Title: "Intake", Value: condition.Short, Note: clip(in.Host), Severity: condition.Severity}
 	if !in.RetryAt.IsZero() {
 		t.Note += ", tried again at " + in.RetryAt.UTC().Format(clockLayout)

@@ -131,6 +131,9 @@ type State struct {
 	// Posting is the number of batches that have a turn. Waiting is the number that
 	// wait for one; 0 during an outage, when they wait for the intake.
 	Posting, Waiting int
+	// SilentSince is since when batches are being posted and none of them has been
+	// answered. It is zero if none is being posted.
+	SilentSince time.Time
 }
 
 // State returns the current state.
@@ -139,7 +142,7 @@ func (c *Client) State() State {
 	now, t := time.Now(), c.turns
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.Health, s.Posting = t.breaker.health(now), t.limit-t.free
+	s.Health, s.Posting, s.SilentSince = t.breaker.health(now), t.limit-t.free, t.silentSince
 	if !t.breaker.held(now) {
 		s.Waiting = t.queue.count
 	} else if wait := t.breaker.wait(now); wait > 0 {

@@ -37,12 +37,20 @@ func TestState(t *testing.T) {
 		})
 	}
 	<-arrived
-	wait.Equal(t, "one to wait", client.State, intake.State{Health: intake.Up, Connections: 1, MaxConnections: 1, Posting: 1, Waiting: 1})
+	waiting := wait.Until(t, "one to wait", client.State, func(s intake.State) bool { return s.Waiting == 1 && s.Connections == 1 })
+	first := waiting.SilentSince
+	want := intake.State{Health: intake.Up, Connections: 1, MaxConnections: 1, Posting: 1, Waiting: 1, SilentSince: first}
+	if waiting != want || first.IsZero() {
+		t.Errorf("with one to wait: %+v, want %+v", waiting, want)
+	}
 	answer <- struct{}{}
 	<-arrived
+	if got := client.State().SilentSince; !got.After(first) {
+		t.Errorf("after an answer: silent since %v, want after %v", got, first)
+	}
 	answer <- struct{}{}
 	all.Wait()
-	if got := client.State(); got.Posting != 0 || got.Waiting != 0 {
+	if got := client.State(); got.Posting != 0 || got.Waiting != 0 || !got.SilentSince.IsZero() {
 		t.Errorf("at the end: %+v, want no batch", got)
 	}
 	client.Close()

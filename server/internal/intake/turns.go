@@ -28,11 +28,14 @@ type turns struct {
 	spread  time.Duration
 	outages outageLog
 
-	mu      sync.Mutex
-	free    int // turns not in use
-	queue   queue
-	breaker breaker
-	pace    pace
+	mu   sync.Mutex
+	free int // turns not in use
+	// silentSince is since when turns are in use and none of them has brought an answer;
+	// zero while none is in use.
+	silentSince time.Time
+	queue       queue
+	breaker     breaker
+	pace        pace
 	// held is what breaker.held returned last. When that changes, changed is closed
 	// and replaced.
 	held    bool
@@ -128,6 +131,12 @@ func (t *turns) release(p permit, r *postResult) (held bool) {
 	t.breaker.record(now, p, r.verdict, r.retryAfter)
 	t.outages.add(now, r, &t.breaker)
 	t.free++
+	switch {
+	case t.free == t.limit:
+		t.silentSince = time.Time{}
+	case r.status != 0:
+		t.silentSince = now
+	}
 	t.grant(now)
 	return t.held
 }
@@ -163,6 +172,9 @@ func (t *turns) grant(now time.Time) {
 		}
 		if t.free == 0 {
 			return
+		}
+		if t.free == t.limit {
+			t.silentSince = now
 		}
 		t.free--
 		t.pace.advance()
