@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -28,7 +29,16 @@ type ScopeTooLargeError struct {
 
 func (e *ScopeTooLargeError) Error() string {
 	return fmt.Sprintf("scope %s %q in root scope %q takes a message of %d bytes without its children, more than the limit of %d",
-		e.ScopeType, e.Name, e.Root, e.Bytes, e.MaxBytes)
+		clip(e.ScopeType), clip(e.Name), clip(e.Root), e.Bytes, e.MaxBytes)
+}
+
+// clip returns the start of a name, which may be what makes the scope too large.
+func clip(name string) string {
+	const maxBytes = 256
+	if len(name) <= maxBytes {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxBytes], "") + "…"
 }
 
 // split yields root in parts, each a root scope whose request takes at most maxBytes. The

@@ -143,6 +143,9 @@ func TestScopeTooLarge(t *testing.T) {
 	if diff := cmp.Diff(want, tooLarge); diff != "" || tooLarge.Bytes <= 512 {
 		t.Errorf("error (-want +got), and of more than 512 bytes:\n%s", diff)
 	}
+	if text := err.Error(); len(text) > 500 || !strings.Contains(text, `nnn…" in root scope "root"`) {
+		t.Errorf("got %d bytes, want at most 500 with the start of the name: %s", len(text), text)
+	}
 	requireUnfinished(t, s)
 }
 

@@ -26,6 +26,9 @@ func (s *surroundings) bufferOutput() {
 	s.stdout, s.stderr = newOutput(s.stdout), newOutput(s.stderr)
 }
 
+// maxErrorBytes bounds the error that ends a command, which may repeat its input.
+const maxErrorBytes = 16 << 10
+
 type grammar struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the gRPC API and forward uploads to an intake."`
 	Upload     uploadCommand     `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
@@ -98,7 +101,8 @@ func run(
 	err = command.Run()
 	code := exitCode(ctx, err)
 	if err != nil {
-		fmt.Fprintf(around.stderr, "scopegate %s: %s\n", command.Selected().Name, settings.ConcealSettings(err.Error(), command))
+		fmt.Fprintf(around.stderr, "scopegate %s: %s\n", command.Selected().Name,
+			settings.Shortened(settings.ConcealSettings(err.Error(), command), maxErrorBytes))
 	}
 	return code
 }

@@ -21,7 +21,8 @@ const (
 // output keeps a slow reader from blocking a server. A Write waits for the reader for up
 // to outputPatience, so that a crash loses no lines. After that, up to maxPendingBytes of
 // lines are kept, and further ones dropped, as they are if the reader has gone. Once there
-// is a reader again, a line says how many were lost. It is safe for concurrent use.
+// is a reader again, a line says how many were lost. A Write of more than maxPendingBytes is
+// shortened. It is safe for concurrent use.
 type output struct {
 	w io.Writer
 	// note returns the line that says how many were lost.
@@ -42,6 +43,11 @@ func newOutput(w io.Writer) *output {
 
 // Write prints p, which consists of whole lines. It never fails.
 func (o *output) Write(p []byte) (int, error) {
+	written := len(p)
+	if written > maxPendingBytes {
+		const end = "…\n"
+		p = append(bytes.ToValidUTF8(p[:maxPendingBytes-len(end)], nil), end...)
+	}
 	o.mu.Lock()
 	if len(o.pending)+len(p) > maxPendingBytes {
 		o.lost += bytes.Count(p, []byte("\n"))
@@ -55,7 +61,7 @@ func (o *output) Write(p []byte) (int, error) {
 	done, stuck := o.done, o.stuck
 	o.mu.Unlock()
 	if stuck {
-		return len(p), nil
+		return written, nil
 	}
 	select {
 	case <-done:
@@ -64,7 +70,7 @@ func (o *output) Write(p []byte) (int, error) {
 		o.stuck = o.done == done
 		o.mu.Unlock()
 	}
-	return len(p), nil
+	return written, nil
 }
 
 // drain writes until nothing is pending.

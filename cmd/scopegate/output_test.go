@@ -78,6 +78,21 @@ func TestOutputWithoutReader(t *testing.T) {
 	}
 }
 
+// A text that is longer than all that may wait is shortened, not dropped.
+func TestOutputOfLongText(t *testing.T) {
+	t.Parallel()
+	var r reader
+	o := newOutput(&r)
+	long := "error: " + strings.Repeat("é", maxPendingBytes) + "\n"
+	if n, err := io.WriteString(o, long); n != len(long) || err != nil {
+		t.Errorf("%d, %v, want %d", n, err, len(long))
+	}
+	got := r.read()
+	if len(got) > maxPendingBytes || !strings.HasPrefix(got, "error: é") || !strings.HasSuffix(got, "é…\n") {
+		t.Errorf("got %d bytes, want at most %d, the start and an ellipsis", len(got), maxPendingBytes)
+	}
+}
+
 // A reader that does not read holds up one line for a second, and the others not
 // at all. What waits for it is bounded.
 func TestOutputWithStuckReader(t *testing.T) {

@@ -244,6 +244,16 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// A long name is shortened where it is printed.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 1<<20)
+	step := compare.Step{Type: long, Name: long}
+	if got := step.String(); len(got) > 600 || strings.Count(got, "é…") != 2 {
+		t.Errorf("got %d bytes, want at most 600 with two ellipses", len(got))
+	}
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	const good = `{"scope_type":"FILE"}`

@@ -82,8 +82,5 @@ func show(value any) string {
 	if err != nil {
 		return fmt.Sprintf("%T", value)
 	}
-	if len(text) > maxShownBytes {
-		return string(text[:maxShownBytes]) + "…"
-	}
-	return string(text)
+	return settings.Shortened(string(text), maxShownBytes)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
 // Report is what two uploads have, and where they differ.
@@ -85,15 +87,19 @@ func stepOf(own map[string]any, typeKey, lineKey string) Step {
 // withoutLine is what a scope or symbol is called.
 func (s Step) withoutLine() Step { return Step{Type: s.Type, Name: s.Name} }
 
-// String returns the type, and the name or else the line.
+// maxNameBytes is how much of a name is printed.
+const maxNameBytes = 256
+
+// String returns the type, and the name or else the line. Long ones are shortened.
 func (s Step) String() string {
+	kind := settings.Shortened(s.Type, maxNameBytes)
 	switch {
 	case s.Name == "" && s.Line != 0:
-		return s.Type + " at line " + strconv.FormatInt(s.Line, 10)
+		return kind + " at line " + strconv.FormatInt(s.Line, 10)
 	case s.Name == "":
-		return s.Type
+		return kind
 	}
-	return s.Type + " " + strconv.Quote(s.Name)
+	return kind + " " + strconv.Quote(settings.Shortened(s.Name, maxNameBytes))
 }
 
 // Place returns the path and the key.
