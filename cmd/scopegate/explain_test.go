@@ -202,6 +202,22 @@ func TestExitCodesOfReasons(t *testing.T) {
 	}
 }
 
+// A service that the tenant may not upload for needs other advice than the upload of
+// another tenant.
+func TestUploadOfForbiddenService(t *testing.T) {
+	t.Parallel()
+	st, err := status.New(codes.PermissionDenied, "metadata.service: no").WithDetails(
+		&errdetails.ErrorInfo{Domain: "scopegate", Reason: "PERMISSION_DENIED"},
+		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "metadata.service", Description: "no"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := execute(t, line, "upload", "--service", "shop", "--language", "ruby", "--server", serveStatus(t, st), "-")
+	if got.code != exitFailure || !strings.Contains(got.stderr, "(give another --service, or ask") {
+		t.Errorf("%+v, want code %d and advice about the service", got, exitFailure)
+	}
+}
+
 // What carries no reason is gRPC's own, or a proxy's.
 func TestExitCodesWithoutReason(t *testing.T) {
 	t.Parallel()

@@ -69,6 +69,9 @@ func (x Explainer) advice(failure *client.Error) string {
 		}
 		return "give a token: --token-file or SCOPEGATE_UPLOAD_TOKEN; or a certificate: --cert and --key"
 	case client.ReasonPermissionDenied:
+		if len(failure.FieldViolations()) > 0 { // of the service, which the message names
+			return "give another --service, or ask the server's operator to permit this one"
+		}
 		return "upload under another --upload-id"
 	case client.ReasonIntakeRefused, client.ReasonAgentUnsupported:
 		return "retrying will not help until the server or its intake is fixed: tell its operator"
