@@ -13,8 +13,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // Read reads a regular file of at most maxBytes. Use it for files that are reread: a pipe
@@ -87,10 +89,10 @@ func read(file *os.File, info fs.FileInfo, maxBytes int64) ([]byte, error) {
 const hidden = "(a path that is not shown, as it may be a secret)"
 
 // Name returns a path for a message. A path that does not exist may be a key, given by
-// mistake instead of a path. Name only shows it if it names an existing folder or ends
-// like a file name.
+// mistake instead of a path. Name hides it if a part of it looks like a key, unless it ends
+// like a file name or leads into a folder that exists.
 func Name(path string) string {
-	if _, err := os.Lstat(path); err == nil || len(path) < minSecretBytes || fileName.MatchString(path) {
+	if _, err := os.Lstat(path); err == nil || len(path) < minSecretBytes || fileName.MatchString(path) || isReadable(path) {
 		return path
 	}
 	folder := filepath.Dir(path)
@@ -108,6 +110,50 @@ const minSecretBytes = 6
 
 // fileName matches paths with a suffix such as .pem or .ndjson, which a key hardly has.
 var fileName = regexp.MustCompile(`^[^\s\x00]{1,200}\.[a-z]{2,6}$`)
+
+// isReadable reports whether a path consists of names that people give, and not of the
+// characters of a key.
+func isReadable(path string) bool {
+	if len(path) > maxPathBytes || strings.Contains(path, "-----BEGIN") ||
+		strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return false
+	}
+	for part := range strings.FieldsFuncSeq(path, func(r rune) bool { return strings.ContainsRune(`/\-_. `, r) }) {
+		if looksRandom(part) {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	// maxPathBytes is longer than most paths.
+	maxPathBytes = 200
+	// maxWordBytes is longer than most words, and shorter than a key.
+	maxWordBytes = 20
+	// maxTurns is how often a name turns from letters to digits or back, and maxCapitals
+	// how often a capital begins another word in it.
+	maxTurns, maxCapitals = 2, 4
+)
+
+// looksRandom reports whether a word is too long for one, or is too mixed.
+func looksRandom(word string) bool {
+	if len(word) > maxWordBytes || strings.ContainsAny(word, "=+") {
+		return true
+	}
+	turns, capitals, before := 0, 0, rune(0)
+	for _, r := range word {
+		switch {
+		case before == 0:
+		case unicode.IsDigit(r) != unicode.IsDigit(before):
+			turns++
+		case unicode.IsUpper(r) && unicode.IsLower(before):
+			capitals++
+		}
+		before = r
+	}
+	return turns > maxTurns || capitals > maxCapitals
+}
 
 // hidePath replaces the path in err by its Name.
 func hidePath(path string, err error) error {

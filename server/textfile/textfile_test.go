@@ -97,6 +97,8 @@ func TestPathsThatMayBeSecrets(t *testing.T) {
 		there + "/" + key:                       false,
 		filepath.Join(filepath.Dir(there), key): true, // it leads into a folder
 		"short":                                 true, "none.ndjson": true, "/none.yaml": true, "no/where/none.pem": true,
+		"./shop1234": true, "build/shop": true, "/nowhere/x/shop-1.2.3_linux-amd64": true, "/nonexist/dir": true,
+		"5b1e0c0f/fee0f6a7": false, "c4n+ry/shop": false, "abcdefghijklmnopqrstuvwxyz": false, "SgTcNaRyBkEc": false,
 		"." + key: false, key + ".": false, key + ".A1b2C3": false, key + ".abcdefg": false, "a b.pem" + key: false,
 		filepath.Join(filepath.Dir(there), "x"):  true,
 		filepath.Dir(there) + "/../" + key + "/": false,

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/uuid"
 
 	"github.com/scopegate/scopegate/server/textfile"
 )
@@ -30,6 +31,9 @@ const minConcealedBytes = 6
 // match.
 var plain = regexp.MustCompile(`^(?:-{0,2}[A-Za-z][A-Za-z_-]{0,25}|[-+]?[0-9.]{1,12}[A-Za-z]{0,3}|<<)$`)
 
+// uuidBytes is the length of a UUID with hyphens. A key may be one without.
+const uuidBytes = 36
+
 // shownName returns a setting's name, or notShown if it can't be one.
 func shownName(name string) string {
 	if !plain.MatchString(name) {
@@ -44,7 +48,11 @@ func ConcealArguments(text string, args []string) string {
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
 		for _, part := range []string{arg, name, value} {
-			if !plain.MatchString(part) && textfile.Name(part) != part {
+			switch {
+			case plain.MatchString(part):
+			case strings.Contains(part, "://"):
+				pairs = append(pairs, part, Redacted(part))
+			case textfile.Name(part) != part:
 				pairs = append(pairs, part, notShown)
 			}
 		}
@@ -62,7 +70,12 @@ func ConcealSettings(text string, line *kong.Context) string {
 		}
 	}
 	for _, argument := range line.Selected().Positional {
-		if given := fmt.Sprint(argument.Target.Interface()); !plain.MatchString(given) { // a mistyped name may be shown
+		given := fmt.Sprint(argument.Target.Interface())
+		switch {
+		case plain.MatchString(given), len(given) == uuidBytes && uuid.Validate(given) == nil: // a name, or an upload's ID
+		case strings.Contains(given, "://"):
+			pairs = append(pairs, given, shownURL(given))
+		default:
 			pairs = append(pairs, given, shownAs(placeOfPath, given))
 		}
 	}
@@ -123,6 +136,8 @@ func shownURL(value string) string {
 func shownAddress(value string) string {
 	bare := strings.Trim(value, "\"'` ")
 	switch {
+	case strings.Contains(bare, "://") && !strings.HasPrefix(bare, UnixScheme):
+		return Redacted(bare)
 	case strings.HasPrefix(bare, UnixScheme), plain.MatchString(bare), net.ParseIP(bare) != nil:
 		return value
 	case strings.HasPrefix(bare, "/"):

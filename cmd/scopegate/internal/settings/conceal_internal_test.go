@@ -37,7 +37,7 @@ func TestShownAs(t *testing.T) {
 		{"ADDRESS", "unix:///run/x", "unix:///run/x"},
 		{"ADDRESS", "auto", "auto"},
 		{"ADDRESS", key, none},
-		{"ADDRESS", "http://u:" + key + "@host:80", none},
+		{"ADDRESS", "http://u:" + key + "@host:80", "http://redacted@host:80"},
 		{"N", "12345678", "12345678"},
 		{"NAME", key, key},
 	} {
