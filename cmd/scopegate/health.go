@@ -16,6 +16,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/scopegate/scopegate/cmd/scopegate/internal/adminport"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -45,28 +46,33 @@ Exit code 0: the server accepts uploads; 1: it does not, or has not answered in 
 
 // Run asks the server, and returns an error unless it accepts uploads.
 func (c *healthCommand) Run(ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources) error {
-	ask := c.askServer
-	if c.Server == "" {
-		ask = c.askAdminPort
+	all := sources.List(line)
+	address := c.Server
+	if address != "" {
+		if err := c.askServer(ctx, all); err != nil {
+			return err
+		}
+	} else {
+		port, err := c.openAdminPort(all)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := c.Ask.limit(ctx)
+		defer cancel()
+		if err := port.Ready(ctx); err != nil {
+			return err
+		}
+		address = port.Address()
 	}
-	if err := ask(ctx, sources.List(line)); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(s.stdout, "serving")
+	_, err := fmt.Fprintln(s.stdout, "serving at "+address)
 	return err
 }
 
-func (c *healthCommand) askAdminPort(ctx context.Context, all settings.List) error {
+func (c *healthCommand) openAdminPort(all settings.List) (*adminport.Port, error) {
 	if c.Security != (uploading.SecurityFlags{}) {
-		return &settings.UsageError{Err: errors.New("the flags for TLS are for --server: the admin port has no TLS")}
+		return nil, &settings.UsageError{Err: errors.New("the flags for TLS are for --server: the admin port has no TLS")}
 	}
-	port, err := c.Ask.open(all)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Ask.limit(ctx)
-	defer cancel()
-	return port.Ready(ctx)
+	return c.Ask.open(all)
 }
 
 // askServer asks by gRPC.

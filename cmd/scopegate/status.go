@@ -84,5 +84,5 @@ func (c *statusCommand) Run(ctx context.Context, s *surroundings, line *kong.Con
 	if err != nil {
 		return err
 	}
-	return adminport.Print(s.stdout, status)
+	return adminport.Print(s.stdout, port.Address(), status)
 }

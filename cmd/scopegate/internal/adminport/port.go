@@ -50,6 +50,9 @@ func Open(address string) (*Port, error) {
 	return p, nil
 }
 
+// Address is where the port was asked.
+func (p *Port) Address() string { return p.address }
+
 // Ready returns nil if the server accepts uploads. Its error says what is wrong otherwise.
 func (p *Port) Ready(ctx context.Context) error {
 	status, _, err := p.get(ctx, "/readyz")

@@ -120,7 +120,7 @@ func TestPrintHostileTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var printed strings.Builder
-	if err := adminport.Print(&printed, s); err != nil {
+	if err := adminport.Print(&printed, "127.0.0.1:6060", s); err != nil {
 		t.Fatal(err)
 	}
 	got, lines := printed.String(), 13

@@ -22,10 +22,11 @@ const (
 	maxTextRunes = 160
 )
 
-// Print writes a status for people.
-func Print(w io.Writer, s server.Status) error {
+// Print writes a status for people. The address is where it is from.
+func Print(w io.Writer, address string, s server.Status) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "server\t%s, up %s: %s\n", name(s.Server.Version), age(s.Taken.Sub(s.Server.Started)), headline(s))
+	fmt.Fprintf(table, "server\t%s at %s, up %s since %s: %s\n", name(s.Server.Version), line(address),
+		age(s.Taken.Sub(s.Server.Started)), clock(s.Server.Started), headline(s))
 	printProblems(table, s)
 	printMemory(table, s)
 	printIntake(table, s)
