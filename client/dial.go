@@ -10,9 +10,11 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/net/http/httpproxy"
 	"google.golang.org/grpc"
@@ -24,7 +26,8 @@ import (
 )
 
 // Dial returns a client with its own connection to target, which [Client.Close] closes.
-// The target is a gRPC name: "host:port", "dns:///host:port", "unix:///path/to/socket".
+// The target is a gRPC name: "host:port", "dns:///host:port", "unix:///path/to/socket",
+// or another with the scheme of a resolver. It is no URL of HTTP.
 // The client connects in the background, and again after each loss, so Dial fails only on
 // an invalid target or option.
 //
@@ -77,10 +80,20 @@ func resolveTarget(target string) (resolver.Address, error) {
 	for _, scheme := range []string{"dns:///", "passthrough:///"} {
 		target = strings.TrimPrefix(target, scheme)
 	}
-	if target == "" || strings.Contains(target, "/") {
-		return resolver.Address{}, fmt.Errorf("dial %q: one of several targets must be host:port or unix:///path", target)
+	if err := checkAddress(target); err != nil {
+		return resolver.Address{}, fmt.Errorf("dial %q: %w", target, err)
 	}
 	return resolver.Address{Addr: target, ServerName: target}, nil
+}
+
+// checkAddress fails unless an address is host:port. gRPC takes any text, and tries for ever.
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n == 0 ||
+		strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("/@?#", r) }) {
+		return errors.New("the target must be host:port or unix:///path, such as 127.0.0.1:50051")
+	}
+	return nil
 }
 
 // connecting has a short back-off, because uploads have their own.
@@ -110,6 +123,12 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 	conn, err := grpc.NewClient(target, append(dialOptions, s.dialOptions...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", target, err)
+	}
+	// gRPC resolves a name by DNS if it has not the scheme of a resolver.
+	if address, byDNS := strings.CutPrefix(conn.CanonicalTarget(), "dns:///"); byDNS && !strings.HasPrefix(target, "dns:") {
+		if err := checkAddress(address); err != nil {
+			return nil, errors.Join(fmt.Errorf("dial %q: %w", target, err), conn.Close())
+		}
 	}
 	s.plaintextToken = s.plaintextToken || allLocal(targets) // it does not leave this host
 	c := newClient(conn, s)

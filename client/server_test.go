@@ -2,10 +2,12 @@ package client_test
 
 import (
 	"net"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver/manual"
 
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/client/clienttest"
@@ -121,6 +123,42 @@ func TestDial(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
+	}
+}
+
+// A target that gRPC would try for ever is refused at once.
+func TestDialRefusesTargets(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{
+		"", "foo", "foo:bar", "foo:bar:baz", "foo:0", "foo:65536", "127.0.0.1", "::1", "[::1]", "http://127.0.0.1:1",
+		"https://gate.example:50051", "grpc://gate.example:50051", "u:p@gate.example:50051", "gate.example:50051/path", "a b:1",
+	} {
+		for _, targets := range [][]string{{target}, {"127.0.0.1:1", target}} {
+			if c, err := client.DialAny(targets); err == nil || !strings.Contains(err.Error(), "must be host:port or unix:///path") {
+				t.Errorf("%q: got %v, %v, want an error that says what a target is", targets, c, err)
+			}
+		}
+	}
+	for _, target := range []string{
+		"foo:1", ":50051", "[::1]:50051", "unix:///run/s", "unix:s", "unix-abstract:s", "dns:///gate.example:50051",
+		"dns:gate.example", "dns://8.8.8.8/gate.example", "passthrough:///anything",
+	} {
+		c, err := client.Dial(target)
+		if err != nil {
+			t.Errorf("%q: %v", target, err)
+			continue
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	own := manual.NewBuilderWithScheme("own")
+	c, err := client.Dial("own:///foo", client.WithDialOptions(grpc.WithResolvers(own)))
+	if err != nil {
+		t.Fatalf("the target of a resolver: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

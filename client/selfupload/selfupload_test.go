@@ -154,6 +154,11 @@ func TestStartRefuses(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
+	for _, addr := range []string{"", "foo", "foo:bar:baz", "http://127.0.0.1:1"} {
+		if _, err := selfupload.Start(t.Context(), addr); err == nil {
+			t.Errorf("%q is taken for an address", addr)
+		}
+	}
 	if _, err := selfupload.Start(t.Context(), "dns://\x00"); err == nil {
 		t.Error("got no error for an address that is none")
 	}
