@@ -120,17 +120,18 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	p := c.progress(s.stderr, src)
+	observed := uploading.Observe(src, c.progress(s.stderr, src))
 	observe := client.WithOnRetry(func(event client.RetryEvent) {
 		if err := explain.Permanent(event.Err); err != nil {
 			stop(err)
 			return
 		}
-		report.UploadID = event.UploadID
+		report.Resume(event)
 		event.Err = explain.Brief(event.Err)
-		p.Retry(event)
+		observed.Retry(event)
 	})
-	result, err := c.send(ctx, metadata, src, p, observe, s.getenv)
+	result, err := c.send(ctx, metadata, observed, src.Repeatable, observe, s.getenv)
+	observed.End(err == nil)
 	switch cause, permanent := context.Cause(ctx), explain.Permanent(err); {
 	case err == nil:
 	case isType[*settings.UsageError](cause):
@@ -149,16 +150,11 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 
 // send dials and uploads.
 func (c *uploadCommand) send(
-	ctx context.Context, metadata client.Metadata, src *uploading.Source, p uploading.Progress, observe client.Option,
+	ctx context.Context, metadata client.Metadata, observed *uploading.Observed, repeatable bool, observe client.Option,
 	getenv func(string) string,
-) (result client.Result, err error) {
-	scopes, endWaiting := uploading.Observed(src, p)
-	defer func() {
-		endWaiting()
-		p.End(err == nil)
-	}()
+) (client.Result, error) {
 	options := []client.Option{client.WithMaxAttempts(c.Attempts), observe}
-	if !src.Repeatable || c.Attempts == 1 {
+	if !repeatable || c.Attempts == 1 {
 		options = append(options, client.WithoutResume())
 	}
 	security, err := c.Security.Options()
@@ -180,7 +176,7 @@ func (c *uploadCommand) send(
 	if err != nil {
 		return client.Result{}, &settings.UsageError{Err: err}
 	}
-	result, err = uploader.Upload(ctx, metadata, scopes)
+	result, err := uploader.Upload(ctx, metadata, observed.Scopes())
 	return result, errors.Join(err, uploader.Close())
 }
 

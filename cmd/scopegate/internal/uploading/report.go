@@ -15,15 +15,18 @@ import (
 // Report is the outcome of an upload. Scripts read its JSON: keys may be added, but do
 // not change their meaning.
 type Report struct {
-	UploadID        string   `json:"upload_id"`
-	Service         string   `json:"service,omitempty"`
-	Env             string   `json:"env,omitempty"`
-	Version         string   `json:"version,omitempty"`
-	Language        string   `json:"language,omitempty"`
-	ScopeCount      int64    `json:"scope_count,omitempty"`
-	BatchCount      int32    `json:"batch_count,omitempty"`
-	RawBytes        int64    `json:"raw_bytes,omitempty"`
-	CompressedBytes int64    `json:"compressed_bytes,omitempty"`
+	UploadID        string `json:"upload_id"`
+	Service         string `json:"service,omitempty"`
+	Env             string `json:"env,omitempty"`
+	Version         string `json:"version,omitempty"`
+	Language        string `json:"language,omitempty"`
+	ScopeCount      int64  `json:"scope_count,omitempty"`
+	BatchCount      int32  `json:"batch_count,omitempty"`
+	RawBytes        int64  `json:"raw_bytes,omitempty"`
+	CompressedBytes int64  `json:"compressed_bytes,omitempty"`
+	// Resumed means that RawBytes and CompressedBytes are those of the last stream. The
+	// server does not tell them of streams that failed.
+	Resumed         bool     `json:"resumed,omitempty"`
 	DurationSeconds float64  `json:"duration_seconds,omitempty"`
 	Error           *Failure `json:"error,omitempty"`
 }
@@ -57,9 +60,15 @@ func (r *Report) Describe(metadata client.Metadata) {
 	}
 }
 
+// Resume records that the upload goes on after a failure.
+func (r *Report) Resume(event client.RetryEvent) {
+	r.UploadID = event.UploadID // a new one if the upload starts over
+	r.Resumed = event.AcceptedScopeCount > 0
+}
+
 // Summarize records what the server has accepted.
 func (r *Report) Summarize(result client.Result, duration time.Duration) {
-	r.UploadID = result.UploadID // a new one if the upload started over
+	r.UploadID = result.UploadID
 	r.ScopeCount = result.ScopeCount
 	r.BatchCount = result.BatchCount
 	r.RawBytes = result.RawBytes
@@ -69,10 +78,14 @@ func (r *Report) Summarize(result client.Result, duration time.Duration) {
 
 // Print prints the report of an upload that succeeded.
 func (r *Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "uploaded %s: %s in %s, %s of JSON as %s of gzip, in %.1f s\nupload id %s\n",
+	of := ""
+	if r.Resumed {
+		of = " since it resumed"
+	}
+	fmt.Fprintf(w, "uploaded %s: %s in %s, %s of JSON as %s of gzip%s, in %.1f s\nupload id %s\n",
 		strings.TrimSpace(r.Service+" "+r.Version), settings.FormatCount(r.ScopeCount, "scope"),
 		settings.FormatCount(int64(r.BatchCount), "batch"),
-		settings.FormatBytes(r.RawBytes), settings.FormatBytes(r.CompressedBytes), r.DurationSeconds, r.UploadID)
+		settings.FormatBytes(r.RawBytes), settings.FormatBytes(r.CompressedBytes), of, r.DurationSeconds, r.UploadID)
 }
 
 // PrintJSON prints the report as a JSON object.

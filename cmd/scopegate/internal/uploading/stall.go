@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
@@ -55,21 +56,43 @@ func (s *stall) report() {
 	s.timer.Reset(stallInterval)
 }
 
-// Observed returns the scopes of the source. It reports progress and stalls to p until
-// end is called.
-func Observed(src *Source, p Progress) (scopes iter.Seq2[*symdbv1.Scope, error], end func()) {
-	waiting := newStall(p)
+// Observed is a source whose progress is shown while it is uploaded.
+type Observed struct {
+	src      *Source
+	progress Progress
+	waiting  *stall
+}
+
+// Observe shows the progress of src, and stalls, until End is called.
+func Observe(src *Source, p Progress) *Observed {
+	return &Observed{src: src, progress: p, waiting: newStall(p)}
+}
+
+// Scopes returns the scopes of the source.
+func (o *Observed) Scopes() iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		scopeCount := 0
-		for scope, err := range src.Scopes {
-			waiting.begin(scopeCount)
+		for scope, err := range o.src.Scopes {
+			o.waiting.begin(scopeCount)
 			if !yield(scope, err) {
 				return
 			}
-			waiting.end()
+			o.waiting.end()
 			scopeCount++
-			p.Advance(scopeCount, src.done())
+			o.progress.Advance(scopeCount, o.src.done())
 		}
-		waiting.begin(scopeCount) // for the server's answer
-	}, waiting.end
+		o.waiting.begin(scopeCount) // for the server's answer
+	}
+}
+
+// Retry shows that the upload resumes. Until it does, no server is waited for.
+func (o *Observed) Retry(event client.RetryEvent) {
+	o.waiting.end()
+	o.progress.Retry(event)
+}
+
+// End must be called once, after all other methods.
+func (o *Observed) End(succeeded bool) {
+	o.waiting.end()
+	o.progress.End(succeeded)
 }

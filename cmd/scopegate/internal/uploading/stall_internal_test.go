@@ -1,10 +1,14 @@
 package uploading
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/scopegate/scopegate/client"
+	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 // What holds an upload up is told while it lasts, and what its scopes are read from
@@ -33,4 +37,46 @@ func TestStall(t *testing.T) {
 			t.Errorf("got\n%swant\n%s", out.String(), want)
 		}
 	})
+}
+
+// A server that is gone is not waited for.
+func TestNoStallAfterRetry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		src := &Source{
+			Scopes: func(yield func(*symdbv1.Scope, error) bool) { yield(&symdbv1.Scope{}, nil) },
+			done:   func() int64 { return 0 },
+		}
+		o := Observe(src, &progressLines{w: &out, now: time.Now})
+		for _, err := range o.Scopes() {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		o.Retry(client.RetryEvent{Err: errors.New("no server"), Wait: time.Minute})
+		<-time.After(time.Hour)
+		synctest.Wait()
+		o.End(false)
+		if want := "no server; trying again in 1m0s\n"; out.String() != want {
+			t.Errorf("got %q, want %q", out.String(), want)
+		}
+	})
+}
+
+// The sizes of an upload that has resumed are not those of all its batches.
+func TestReportOfResumedUpload(t *testing.T) {
+	t.Parallel()
+	for accepted, want := range map[int64]string{
+		0: "uploaded shop: 5 scopes in 2 batches, 1.00 kB of JSON as 100 B of gzip, in 1.0 s\nupload id x\n",
+		3: "uploaded shop: 5 scopes in 2 batches, 1.00 kB of JSON as 100 B of gzip since it resumed, in 1.0 s\nupload id x\n",
+	} {
+		r := Report{Service: "shop"}
+		r.Resume(client.RetryEvent{UploadID: "x", AcceptedScopeCount: accepted})
+		r.Summarize(client.Result{UploadID: "x", ScopeCount: 5, BatchCount: 2, RawBytes: 1000, CompressedBytes: 100}, time.Second)
+		var out strings.Builder
+		if r.Print(&out); out.String() != want {
+			t.Errorf("got %q, want %q", out.String(), want)
+		}
+	}
 }
