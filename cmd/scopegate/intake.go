@@ -21,7 +21,7 @@ import (
 //nolint:lll // a struct tag can't be broken
 type intakeCommand struct {
 	Listen []string `default:"127.0.0.1:8126" placeholder:"ADDRESS" env:"SCOPEGATE_INTAKE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
-	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Directory to store batches in, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it; batches already there are loaded. By default they stay in memory."`
+	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Directory to store batches in, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it; batches already there are loaded, and damaged ones skipped. By default they stay in memory."`
 
 	Lenient bool `env:"SCOPEGATE_INTAKE_LENIENT" help:"Accept what today's uploaders send, and list how each upload deviates from the protocol."`
 }
@@ -54,8 +54,14 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	}
 	s.bufferOutput()
 	printer := &batchPrinter{accepted: s.stdout, refused: s.stderr}
+	skipped := 0
 	intake, err := devintake.New(devintake.Options{
 		Dir: c.Dir, Lenient: c.Lenient, OnBatch: printer.batch, OnRefusal: printer.refusal,
+		OnSkip: func(err error) {
+			if skipped++; skipped <= maxSkippedLines {
+				fmt.Fprintf(s.stderr, "skipped %v\n", err)
+			}
+		},
 	})
 	if err != nil {
 		return &uploading.InputError{Err: fmt.Errorf("--dir: %w", err)}
@@ -64,9 +70,22 @@ func (c *intakeCommand) Run(ctx context.Context, s *surroundings) error {
 	if err != nil {
 		return err
 	}
+	if skipped > 0 {
+		fmt.Fprintf(s.stderr, "%s in %s skipped%s\n", settings.FormatCount(int64(skipped), "batch"), c.Dir, c.skipAdvice())
+	}
 	announce(s.stdout, listeners)
 	fmt.Fprintf(s.stderr, "GET /uploads lists the uploads received\n")
 	return serveHTTP(ctx, intake, listeners, log.New(s.stderr, "", 0))
+}
+
+// maxSkippedLines is how many of the skipped batches are named.
+const maxSkippedLines = 10
+
+func (c *intakeCommand) skipAdvice() string {
+	if c.Lenient {
+		return ""
+	}
+	return "; start with --lenient if they were recorded with it"
 }
 
 // batchPrinter prints a line for each request, and one for each kind of deviation that is new to an

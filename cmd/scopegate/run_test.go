@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,6 +128,37 @@ func TestIntake(t *testing.T) {
 	}
 	if found, err := filepath.Glob(filepath.Join(dir, "*", "1.json.gz")); err != nil || len(found) != 1 {
 		t.Errorf("stored %v, %v, want 1", found, err)
+	}
+}
+
+// Batches that can't be read are told, with what may help, and do not stop the intake.
+func TestIntakeSkipsBatches(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	upload := filepath.Join(dir, "0e0a1c5e-6c36-4a52-8f0a-3f8b4f2f1c11")
+	if err := os.Mkdir(upload, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		name := filepath.Join(upload, strconv.Itoa(i+1))
+		if err := errors.Join(os.WriteFile(name+".json", []byte("{}"), 0o600), os.WriteFile(name+".event.json", nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for flag, advice := range map[string]string{"": "; start with --lenient if they were recorded with it", "--lenient": ""} {
+		args := []string{"intake", "--listen", "127.0.0.1:0", "--dir", dir}
+		if flag != "" {
+			args = append(args, flag)
+		}
+		intake := startCommand(t, noVariables, args...)
+		_ = intake.address()
+		if code := intake.stop(); code != exitOK {
+			t.Errorf("%q: code %d, want %d", flag, code, exitOK)
+		}
+		got := intake.stderr.String()
+		if want := fmt.Sprintf("12 batches in %s skipped%s\n", dir, advice); strings.Count(got, "skipped 0e0a") != 10 || !strings.Contains(got, want) {
+			t.Errorf("%q: got %s, want ten batches and %q", flag, got, want)
+		}
 	}
 }
 

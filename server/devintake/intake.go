@@ -44,6 +44,9 @@ type Options struct {
 	// OnRefusal is called for every refused request, before it is answered. It must be safe
 	// for concurrent use. It may be nil.
 	OnRefusal func(Refusal)
+	// OnSkip is called, while New runs, for every batch in Dir that is invalid. It is then not
+	// loaded. If OnSkip is nil, New fails instead. The error names the file.
+	OnSkip func(error)
 }
 
 // Receipt describes one accepted request. It is also the body of the answer.
@@ -82,7 +85,7 @@ type Intake struct {
 }
 
 // New returns an intake. It fails if a limit is negative, or Options.Dir can't be used or has an
-// invalid batch.
+// invalid batch that Options.OnSkip does not skip.
 func New(opts Options) (*Intake, error) {
 	if opts.MaxBodyBytes < 0 {
 		return nil, fmt.Errorf("options: MaxBodyBytes is %d, below zero", opts.MaxBodyBytes)

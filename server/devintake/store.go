@@ -225,14 +225,18 @@ func (in *Intake) loadUpload(name string) error {
 			continue
 		}
 		b, err := in.loadBatch(filepath.Join(in.opts.Dir, name, num), suffix)
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(name, entry.Name()), err)
+		if err == nil && (uploadKey(b.uploadID) != name || strconv.Itoa(b.batchNum) != num) {
+			err = fmt.Errorf("holds batch %d of upload %s", b.batchNum, b.uploadID)
 		}
-		if uploadKey(b.uploadID) != name || strconv.Itoa(b.batchNum) != num {
-			return fmt.Errorf("%s: holds batch %d of upload %s",
-				filepath.Join(name, entry.Name()), b.batchNum, b.uploadID)
+		if err == nil {
+			in.add(name, b)
+			continue
 		}
-		in.add(name, b)
+		err = fmt.Errorf("%s: %w", filepath.Join(name, entry.Name()), err)
+		if in.opts.OnSkip == nil {
+			return err
+		}
+		in.opts.OnSkip(err)
 	}
 	return nil
 }

@@ -229,6 +229,15 @@ func TestRefusesDamagedDir(t *testing.T) {
 			if _, err := devintake.New(devintake.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), uploadID) {
 				t.Errorf("error %v, want %q in it", err, uploadID)
 			}
+			var skipped []error
+			in := newIntake(t, devintake.Options{Dir: dir, OnSkip: func(err error) { skipped = append(skipped, err) }})
+			if len(skipped) != 1 || !strings.Contains(skipped[0].Error(), uploadID) {
+				t.Errorf("skipped %v, want one error with %q in it", skipped, uploadID)
+			}
+			if _, ok := in.Upload(uploadID); ok {
+				t.Error("the damaged batch is loaded")
+			}
+			mustAccept(t, in, batchRequest(uploadID, 1, true))
 		})
 	}
 }
