@@ -182,11 +182,21 @@ func (s *Server) openRoutes() (err error) {
 		return err
 	}
 	if s.budget.Refusing() { // by what stays drawn, so that uploads would be refused for good
-		return refused("Limits.MemoryBytes", s.config.Limits.MemoryBytes, fmt.Sprintf(
-			"is too little: %d bytes are for the compressors of %d processors and for connections to intakes",
-			s.budget.DrawnBytes(), runtime.GOMAXPROCS(0)))
+		return refused("Limits.MemoryBytes", s.config.Limits.MemoryBytes, s.tooLittleMemory())
 	}
 	return nil
+}
+
+// tooLittleMemory says how much memory is needed, and for what.
+func (s *Server) tooLittleMemory() string {
+	sufficient := s.budget.SufficientBytes()*100/budgetPercent + 100
+	reason := fmt.Sprintf("is too little: %dMiB suffice for the compressors of %d processors and for connections to intakes",
+		(sufficient+1<<20-1)>>20, runtime.GOMAXPROCS(0))
+	connections := s.config.Intake.MaxConnections
+	if bytes := int64(connections) * intake.ConnectionBytes; bytes > s.budget.DrawnBytes()/2 {
+		reason += fmt.Sprintf("; %dMiB are for the %d of Intake.MaxConnections", bytes>>20, connections)
+	}
+	return reason
 }
 
 // The steps of Shutdown after its ctx has ended, as times from that end.

@@ -124,6 +124,9 @@ func (b *Budget) Squeezing() bool { return b.drawn.Load() > b.percent(squeezePer
 // Refusing reports whether new accounts are refused for lack of memory.
 func (b *Budget) Refusing() bool { return b.drawn.Load() > b.percent(refusePercent) }
 
+// SufficientBytes returns the bytes of a budget that would not refuse with what is drawn.
+func (b *Budget) SufficientBytes() int64 { return (b.drawn.Load()/refusePercent + 1) * 100 }
+
 // Admitted returns the number of admitted accounts.
 func (b *Budget) Admitted() int {
 	b.mu.Lock()

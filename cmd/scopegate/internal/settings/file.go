@@ -1,12 +1,14 @@
 package settings
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
@@ -81,9 +83,16 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 	if len(documentMark.FindAllIndex(content, 2)) > 1 { // the parser drops what follows an empty document
 		return nil, errManyDocuments
 	}
+	if !utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0 {
+		return nil, errors.New("not YAML: it is no text in UTF-8")
+	}
 	file, err := parser.ParseBytes(content, 0) // not interruptible, but content is bounded
 	if wrong, ok := errors.AsType[yaml.Error](err); ok {
-		return nil, fmt.Errorf("line %d: not YAML: %s", wrong.GetToken().Position.Line, withoutValues(wrong.GetMessage()))
+		line := wrong.GetToken().Position.Line
+		if said := withoutValues(wrong.GetMessage()); said != "" {
+			return nil, fmt.Errorf("line %d: not YAML: %s", line, said)
+		}
+		return nil, fmt.Errorf("line %d: not YAML", line)
 	} else if err != nil {
 		return nil, errors.New("not YAML")
 	}

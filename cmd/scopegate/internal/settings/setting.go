@@ -94,10 +94,20 @@ func (l List) Explain(err error) error {
 	}
 	for _, s := range l {
 		if s.flag.Tag.Get(fieldTag) == wrong.Field {
-			return fmt.Errorf("%s: %s %s", s.Place(), s.Value, wrong.Reason)
+			return fmt.Errorf("%s: %s %s", s.Place(), s.Value, l.withNames(wrong.Reason))
 		}
 	}
 	return err
+}
+
+// withNames returns a text with the names of settings in place of those of fields.
+func (l List) withNames(text string) string {
+	for _, s := range l {
+		if field := s.flag.Tag.Get(fieldTag); field != "" {
+			text = strings.ReplaceAll(text, field, "--"+s.Name)
+		}
+	}
+	return text
 }
 
 // shown returns a flag's value as text, without secrets.

@@ -42,6 +42,7 @@ func (s *Sources) Options() []kong.Option {
 		kong.PostBuild(setDefaults),
 		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInteger)),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
+		kong.TypeMapper(reflect.TypeFor[Size](), kong.MapperFunc(decodeSize)),
 		kong.Resolvers(&s.file, s), // the last one that has a value wins
 		kong.Bind(s),
 	}

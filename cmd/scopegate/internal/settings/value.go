@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func scalarShape(t reflect.Type) shape {
 	case t == reflect.TypeFor[Size]():
 		return shape{name: "a size"}
 	case t == reflect.TypeFor[time.Duration]():
-		return shape{name: "a duration such as 30s"}
+		return shape{name: durationForm}
 	case reflect.PointerTo(t).Implements(textUnmarshaler):
 		return shape{name: "a string"}
 	}
@@ -55,7 +56,7 @@ func scalarShape(t reflect.Type) shape {
 		return shape{name: "true or false"}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return shape{name: "a whole number in decimal digits"}
+		return shape{name: integerForm}
 	case reflect.Float32, reflect.Float64:
 		return shape{name: "a number"}
 	default:
@@ -157,7 +158,8 @@ func tryParse(value *kong.Value, parsed any) error {
 		if inner := errors.Unwrap(err); inner != nil && reflect.PointerTo(target.Type()).Implements(textUnmarshaler) {
 			return inner // of our own type, which does not repeat the value
 		}
-		return fmt.Errorf("the value is not %s", shapeOf(value).wanted())
+		text, _ := parsed.(string)
+		return isNot(text, shapeOf(value).wanted())
 	}
 	if value.Enum == "" || value.IsSlice() || value.IsMap() || value.EnumMap()[fmt.Sprint(target.Interface())] {
 		return nil
@@ -165,29 +167,71 @@ func tryParse(value *kong.Value, parsed any) error {
 	return fmt.Errorf("the value is none of %s", strings.Join(value.EnumSlice(), ", "))
 }
 
-// decodeDuration reads a duration. Unlike kong's own, its errors do not repeat the value.
+// number matches numbers with a unit. No key is one.
+var number = regexp.MustCompile(`^[-+]?[0-9][0-9.]{0,11}[A-Za-z]{0,3}$`)
+
+// popNumber reads a value that may begin with a minus. kind is what is wanted.
+func popNumber(ctx *kong.DecodeContext, kind string) (text string, err error) {
+	if next, ok := ctx.Scan.Peek().Value.(string); ok && number.MatchString(next) {
+		ctx.Scan.Pop()
+		return next, nil
+	}
+	err = ctx.Scan.PopValueInto(kind, &text)
+	return text, err
+}
+
+// isNot says that a value is not what is wanted, and repeats it if it is a number.
+func isNot(text, wanted string) error {
+	if !number.MatchString(text) {
+		text = "the value"
+	}
+	return fmt.Errorf("%s is not %s", text, wanted)
+}
+
+// durationForm is what a duration looks like.
+const durationForm = "a duration such as 30s or 24h"
+
+// decodeDuration reads a duration. Unlike kong's own, its errors do not repeat a value that
+// may be a key.
 func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
-	var text string
-	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+	text, err := popNumber(ctx, "duration")
+	if err != nil {
 		return err
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return errors.New("the value is not a duration such as 30s")
+		return isNot(text, durationForm)
 	}
 	target.SetInt(int64(d))
 	return nil
 }
 
+// decodeSize reads a size.
+func decodeSize(ctx *kong.DecodeContext, target reflect.Value) error {
+	text, err := popNumber(ctx, "size")
+	if err != nil {
+		return err
+	}
+	var size Size
+	if err := size.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	target.SetInt(int64(size))
+	return nil
+}
+
+// integerForm is what an integer looks like.
+const integerForm = "a whole number in decimal digits"
+
 // decodeInteger reads a decimal integer. Unlike in Go, 010 is 10.
 func decodeInteger(ctx *kong.DecodeContext, target reflect.Value) error {
-	var text string
-	if err := ctx.Scan.PopValueInto("integer", &text); err != nil {
+	text, err := popNumber(ctx, "integer")
+	if err != nil {
 		return err
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return errors.New("the value is not a whole number in decimal digits")
+		return isNot(text, integerForm)
 	}
 	target.SetInt(int64(n))
 	return nil
