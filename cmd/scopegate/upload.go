@@ -115,7 +115,7 @@ func (c *uploadCommand) upload(ctx context.Context, s *surroundings, report *upl
 	}
 	report.Describe(metadata)
 	explain := uploading.Explainer{
-		Servers: c.Server, Security: c.Security, Timeout: c.Timeout,
+		Servers: c.Server, Lines: src.Lines, Security: c.Security, Timeout: c.Timeout,
 		WithToken: c.TokenFile != "" || s.getenv("SCOPEGATE_UPLOAD_TOKEN") != "",
 	}
 	ctx, stop := context.WithCancelCause(ctx)

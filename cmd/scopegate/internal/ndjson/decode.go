@@ -82,7 +82,7 @@ func (d *decoder) token() (json.Token, error) {
 	token, err := d.tokens.Token()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, d.wrong("the JSON ends too early")
+		return nil, d.wrong("the JSON ends too early: each scope takes one line, as jq -c prints it")
 	case err != nil:
 		return nil, d.wrong("%v", err)
 	}

@@ -33,6 +33,11 @@ const (
 // The first error, with a nil scope, ends the sequence. It is an [*Error] if a line is
 // wrong or longer than maxLineBytes, and otherwise an error of r.
 func Scopes(r io.Reader, maxLineBytes int) iter.Seq2[*symdbv1.Scope, error] {
+	return ScopesOfLines(r, maxLineBytes, func(int) {})
+}
+
+// ScopesOfLines is [Scopes]. Before the scopes of a line it calls begin with its number.
+func ScopesOfLines(r io.Reader, maxLineBytes int, begin func(line int)) iter.Seq2[*symdbv1.Scope, error] {
 	return func(yield func(*symdbv1.Scope, error) bool) {
 		lines := lineReader{source: bufio.NewReaderSize(r, readBytes), maxBytes: maxLineBytes}
 		for {
@@ -52,6 +57,7 @@ func Scopes(r io.Reader, maxLineBytes int) iter.Seq2[*symdbv1.Scope, error] {
 				yield(nil, err)
 				return
 			}
+			begin(lines.number)
 			for _, scope := range scopes {
 				if !yield(scope, nil) {
 					return
@@ -80,7 +86,7 @@ func (l *lineReader) next() ([]byte, error) {
 	for {
 		piece, err := l.source.ReadSlice('\n')
 		if len(l.line)+len(bytes.TrimRight(piece, "\r\n")) > l.maxBytes {
-			return nil, &Error{Line: l.number, Reason: fmt.Sprintf("longer than %d bytes", l.maxBytes)}
+			return nil, &Error{Line: l.number, Reason: fmt.Sprintf("longer than %d bytes: see --max-line-bytes", l.maxBytes)}
 		}
 		l.line = append(l.line, piece...)
 		switch {

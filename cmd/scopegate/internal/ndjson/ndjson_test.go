@@ -239,8 +239,8 @@ func TestScopesNamesTheLine(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{
 		line + "\n\n{}\n" + line:          "line 3: the key scope_type is missing",
-		line + "\n" + line + " \n" + line: "line 2: longer than 60 bytes",
-		line + "\n" + line + line:         "line 2: longer than 60 bytes",
+		line + "\n" + line + " \n" + line: "line 2: longer than 60 bytes: see --max-line-bytes",
+		line + "\n" + line + line:         "line 2: longer than 60 bytes: see --max-line-bytes",
 		"\xff\xfe{\x00}\x00\n\x00":        "line 1: the text is UTF-16, not UTF-8; save it as UTF-8",
 		"\x00{\x00}":                      "line 1: the text is UTF-16, not UTF-8; save it as UTF-8",
 		line + "\n\xfe\xff\x00{\x00}":     "line 2: the text is UTF-16, not UTF-8; save it as UTF-8",

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,11 +14,13 @@ import (
 
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/server"
 )
 
 // Explainer explains gRPC's errors in terms of the upload and the command's flags.
 type Explainer struct {
 	Servers   []string
+	Lines     *Lines
 	Security  SecurityFlags
 	WithToken bool
 	Timeout   time.Duration
@@ -33,16 +37,23 @@ func (e *explainedError) Unwrap() error { return e.err }
 
 // Final returns the error that ended an upload, with advice.
 func (x Explainer) Final(err error) error {
-	failure, ok := errors.AsType[*client.Error](err)
-	if _, isUsage := errors.AsType[*settings.UsageError](err); !ok || isUsage {
+	if _, isUsage := errors.AsType[*settings.UsageError](err); err == nil || isUsage {
 		return err
 	}
-	err = x.Brief(err)
-	if advice := x.advice(failure); advice != "" {
-		return &explainedError{text: err.Error() + " (" + advice + ")", err: err}
+	advice := ""
+	if failure, ok := errors.AsType[*client.Error](err); ok {
+		err = x.Brief(err)
+		advice = x.advice(failure)
 	}
-	return err
+	text := deepPath.ReplaceAllString(x.Lines.named(err.Error()), "${1}….${2}")
+	if advice != "" {
+		text += " (" + advice + ")"
+	}
+	return &explainedError{text: text, err: err}
 }
+
+// deepPath is a path through many scopes.
+var deepPath = regexp.MustCompile(`((?:scopes\[\d+\]\.){3})(?:scopes\[\d+\]\.){2,}(scopes\[\d+\])`)
 
 // Brief returns an error of an upload with its meaning, or unchanged if it is unknown.
 func (x Explainer) Brief(err error) error {
@@ -56,6 +67,9 @@ func (x Explainer) Brief(err error) error {
 	}
 	return &explainedError{text: strings.Replace(err.Error(), failure.Error(), meaning, 1), err: err}
 }
+
+// tooDeep ends the server's message about a scope that is nested too deep.
+const tooDeep = "nested too deep"
 
 // advice says what to do about a failure, or "". It follows docs/protocol.md.
 func (x Explainer) advice(failure *client.Error) string {
@@ -75,6 +89,10 @@ func (x Explainer) advice(failure *client.Error) string {
 		return "upload under another --upload-id"
 	case client.ReasonIntakeRefused, client.ReasonAgentUnsupported:
 		return "retrying will not help until the server or its intake is fixed: tell its operator"
+	case client.ReasonScopeInvalid:
+		if strings.HasSuffix(failure.GRPCStatus().Message(), tooDeep) {
+			return "the server's --max-depth is the limit, by default " + strconv.Itoa(server.DefaultConfig().MaxDepth)
+		}
 	case client.ReasonScopeUnsplittable:
 		return "leave the scope out"
 	case client.ReasonInternal:

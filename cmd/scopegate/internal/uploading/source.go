@@ -30,6 +30,8 @@ type Source struct {
 	Close func() error
 	// Repeatable reports whether Scopes can be ranged over again.
 	Repeatable bool
+	// Lines are those of NDJSON, or nil.
+	Lines *Lines
 	// Metadata is what the source tells about the program. It is empty for NDJSON.
 	Metadata client.Metadata
 	// total is the source's size in unit, or 0 if it is unknown. done returns how much
@@ -91,10 +93,12 @@ func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags
 }
 
 func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func() error) *Source {
-	counted := &countingReader{source: r}
+	counted, lines, line := &countingReader{source: r}, newLines(), 0
+	scopes := ndjson.ScopesOfLines(counted, maxLineBytes, func(number int) { line = number })
 	return &Source{
-		Scopes: markInput(ndjson.Scopes(counted, maxLineBytes), func(*symdbv1.Scope) {}),
+		Scopes: markInput(scopes, func(scope *symdbv1.Scope) { lines.add(scope, line) }),
 		Close:  closeSource,
+		Lines:  lines,
 		total:  total,
 		unit:   unitBytes,
 		done:   counted.count.Load,
@@ -150,7 +154,7 @@ func otherBinary(head []byte) error {
 	return nil
 }
 
-// expectNDJSON fails unless r begins like NDJSON. It consumes nothing.
+// expectNDJSON fails if r does not begin like NDJSON. It consumes nothing.
 func expectNDJSON(r *bufio.Reader) error {
 	const maxBlankBytes = 1 << 10
 	head, _ := r.Peek(len(textfile.BOM))
@@ -173,7 +177,7 @@ func expectNDJSON(r *bufio.Reader) error {
 			return wrongContent(r)
 		}
 	}
-	return wrongContent(r)
+	return nil // the lines that follow are read as any others
 }
 
 func wrongContent(r *bufio.Reader) error {
