@@ -60,7 +60,7 @@ func TestConfigFileIsRefused(t *testing.T) {
 		"list in a list":     {"listen: [[127.0.0.1:0]]", ":1: listen: want a list, each item a string, not a list"},
 		"tag":                {"max-depth: !!str 5", ":1: max-depth: want a whole number in decimal digits, not an anchor, alias or tag"},
 		"word for number":    {"max-depth: x", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"fraction":           {"max-depth: 5.5", ":1: max-depth: the value is not a whole number in decimal digits\n"},
+		"fraction":           {"max-depth: 5.5", ":1: max-depth: 5.5 is not a whole number in decimal digits\n"},
 		"word for switch":    {"reflection: perhaps", ":1: reflection: the value is not true or false\n"},
 		"hexadecimal size":   {"max-scope-bytes: 0x10", ":1: max-scope-bytes: not a number of bytes"},
 		"other TLS version":  {"tls-min-version: 1.20", ":1: tls-min-version: the value is none of 1.2, 1.3\n"},
