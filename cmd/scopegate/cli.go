@@ -48,9 +48,10 @@ type grammar struct {
 }
 
 // run executes the command line args and returns its exit code. If ctx is canceled, it
-// stops early and in order.
+// stops early and in order. environ are the variables to look for mistyped names in, in the
+// form of os.Environ.
 func run(
-	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string,
+	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string, environ ...string,
 ) int {
 	var cli grammar
 	exited := false
@@ -83,7 +84,7 @@ func run(
 	if len(args) == 0 {
 		return explainUsage(parser, newOutput(stderr))
 	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(withoutHelpCommand(args))
 	if err == nil && !exited {
 		err = sources.Check(command)
 	}
@@ -98,8 +99,14 @@ func run(
 		}
 		return exitUsage
 	}
+	for _, unknown := range unknownVariables(environ, command.Selected().Name, parser.Model.Node, sources) {
+		fmt.Fprintf(newOutput(stderr), "scopegate: the variable %s is unknown: did you mean %s?\n", unknown.name, unknown.meant)
+	}
 	err = command.Run()
 	code := exitCode(ctx, err)
+	if code == exitInterrupted {
+		err = &interruptedError{err}
+	}
 	if err != nil {
 		fmt.Fprintf(around.stderr, "scopegate %s: %s\n", command.Selected().Name,
 			settings.Shortened(settings.ConcealSettings(err.Error(), command), maxErrorBytes))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -43,6 +44,14 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	return exitFailure
 }
+
+// interruptedError is the error of a command that a signal has interrupted.
+type interruptedError struct{ err error }
+
+func (e *interruptedError) Error() string {
+	return strings.ReplaceAll(e.err.Error(), context.Canceled.Error(), "interrupted")
+}
+func (e *interruptedError) Unwrap() error { return e.err }
 
 func isInput(err error) bool {
 	if isType[*uploading.InputError](err) || isType[*client.ScopeTooLargeError](err) {

@@ -120,6 +120,16 @@ type helpCommand struct {
 	Command string `arg:"" optional:"" help:"The command to explain. By default the program."`
 }
 
+// withoutHelpCommand returns the arguments with `COMMAND --help-all` in place of
+// `help COMMAND --help-all`, which would explain the command help.
+func withoutHelpCommand(args []string) []string {
+	i := slices.Index(args, "--"+helpAll)
+	if len(args) != 3 || args[0] != "help" || i < 0 {
+		return args
+	}
+	return []string{args[3-i], args[i]}
+}
+
 // Run prints what --help prints.
 func (c *helpCommand) Run(line *kong.Context) error {
 	var args []string

@@ -32,7 +32,7 @@ func main() {
 		cancel()
 	}()
 	log.SetOutput(unsolicited{os.Stderr})
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv, os.Environ()...))
 }
 
 // unsolicited drops the lines in which net/http quotes responses that nobody requested.

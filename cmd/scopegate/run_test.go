@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,6 +72,20 @@ func binaryWithDWARF(t *testing.T) string {
 	return paths[0]
 }
 
+// noGoBinary makes an executable of 64 bits that is only a header.
+func noGoBinary(t *testing.T) string {
+	t.Helper()
+	var content bytes.Buffer
+	header := elf.Header64{
+		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT), Ehsize: 64, Phentsize: 56, Shentsize: 64,
+	}
+	if err := binary.Write(&content, binary.LittleEndian, header); err != nil {
+		t.Fatal(err)
+	}
+	return file(t, content.String())
+}
+
 // cutFile copies the beginning of a file.
 func cutFile(t *testing.T, path string, length int) string {
 	t.Helper()
@@ -91,6 +108,7 @@ func TestUploadRefusesFiles(t *testing.T) {
 		"Java class":       {file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x41"), "a Java class"},
 		"several binaries": {file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x02"), "lipo -thin"},
 		"damaged binary":   {file(t, "\x7fELF..."), "read ELF"},
+		"another program":  {noGoBinary(t), "not a Go program; scopes of another language are uploaded as NDJSON"},
 		"cut binary":       {cutFile(t, withDWARF, 2000), "the file may have been cut off"},
 	} {
 		t.Run(name, func(t *testing.T) {

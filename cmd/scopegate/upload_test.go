@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scopegate/scopegate/integration/logged"
 	"github.com/scopegate/scopegate/server/devintake"
 	"github.com/scopegate/scopegate/server/textfile"
 
@@ -161,10 +162,11 @@ func TestUploadIsInterrupted(t *testing.T) {
 	defer unstick.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := newStack(t)
+	var stderr logged.Text
 	code := make(chan int)
 	go func() {
 		args := []string{"upload", "--server", s.server, "--service", "shop", "--language", "ruby", "-"}
-		code <- run(ctx, args, stuck, io.Discard, io.Discard, noVariables)
+		code <- run(ctx, args, stuck, io.Discard, &stderr, noVariables)
 	}()
 	if _, err := io.WriteString(unstick, line); err != nil {
 		t.Fatal(err)
@@ -172,6 +174,9 @@ func TestUploadIsInterrupted(t *testing.T) {
 	cancel()
 	if got := <-code; got != exitInterrupted {
 		t.Errorf("exit code %d, want code %v", got, exitInterrupted)
+	}
+	if got := stderr.String(); !strings.Contains(got, "interrupted") || strings.Contains(got, "context canceled") {
+		t.Errorf("got %q, want it to say that it was interrupted", got)
 	}
 	for _, upload := range s.intake.Uploads() {
 		t.Errorf("the intake has %+v", upload)

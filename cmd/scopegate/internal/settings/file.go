@@ -149,19 +149,29 @@ func (f *configFile) enter(e entry, flags []*kong.Flag) error {
 }
 
 func unknownKey(key string, flags []*kong.Flag) error {
-	best, distance := "", len(key)/2
+	var names []string
 	for _, flag := range flags {
-		if NotInFile(flag.Name) {
-			continue
-		}
-		if d := editDistance(strings.ReplaceAll(strings.ToLower(key), "_", "-"), flag.Name); d <= distance {
-			best, distance = flag.Name, d-1
+		if !NotInFile(flag.Name) {
+			names = append(names, flag.Name)
 		}
 	}
+	best := Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), names, len(key)/2)
 	if best == "" {
 		return errors.New("unknown key")
 	}
 	return fmt.Errorf("unknown key, did you mean %s?", best)
+}
+
+// Nearest returns the first of the names that are most like name, or "" if none of them is
+// within that edit distance.
+func Nearest(name string, names []string, distance int) string {
+	best := ""
+	for _, candidate := range names {
+		if d := editDistance(name, candidate); d <= distance {
+			best, distance = candidate, d-1
+		}
+	}
+	return best
 }
 
 // editDistance returns how many bytes must be inserted, removed or replaced to turn a

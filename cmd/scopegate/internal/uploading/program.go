@@ -51,6 +51,9 @@ func OpenProgram(ctx context.Context, path string, flags PackageFlags) (*gosym.B
 		return nil, &settings.UsageError{Err: fmt.Errorf("--include and --exclude: %w", err)}
 	case errors.Is(err, gosym.ErrFormat):
 		err = errors.Join(err, formatOf(path))
+	case errors.Is(err, gosym.ErrNotGo):
+		err = fmt.Errorf("%w; scopes of another language are uploaded as NDJSON, or by its tracer: "+
+			"see docs/ndjson.md and docs/tracers.md", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("%w; the file may have been cut off", err)
 	}
