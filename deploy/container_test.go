@@ -151,7 +151,7 @@ func TestHealthCheck(t *testing.T) {
 	args[slices.Index(args, "--listen")+1] = "127.0.0.1:0"
 	_, address := startScopegate(t, args...)
 	scopegate(t, nil, "health", "--server", address) // it is answered once the server serves
-	if got, want := scopegate(t, []string{"SCOPEGATE_ADMIN_LISTEN=" + args[i+1]}, check...), "serving at " + args[i+1] + "\n"; got != want {
+	if got, want := scopegate(t, []string{"SCOPEGATE_ADMIN_LISTEN=" + args[i+1]}, check...), "serving at "+args[i+1]+"\n"; got != want {
 		t.Errorf("the health check prints %q, want %q", got, want)
 	}
 }
