@@ -207,7 +207,7 @@ func TestReadRefuses(t *testing.T) {
 		"a folder for a key":   {intake + "{url: x, api_key_file: .}}]", "is a directory, not a regular file"},
 		"null for a key file":  {intake + "{url: x, api_key_file: ~}}]", "intake.api_key_file: there is no value"},
 		"two keys in a file":   {intake + "{url: x, api_key_file: keys}}]", "more than one"},
-		"empty key file":       {intake + "{url: x, api_key_file: none}}]", "no key"},
+		"empty key file":       {intake + "{url: x, api_key_file: none}}]", "it holds nothing"},
 		"no service":           {services + "[]}]", "tenants[0].services: there is none"},
 		"null for services":    {services + "}]", "tenants[0].services: there is no value"},
 		"null for a service":   {services + "[shop, ~]}]", "services[1]: there is no value"},
