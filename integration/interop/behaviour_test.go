@@ -171,7 +171,7 @@ func seesTooLarge(t *testing.T, p *producer) {
 		want  result
 	}{
 		"for the server": {5 << 20, result{Status: "INVALID_ARGUMENT", Reason: "SCOPE_TOO_LARGE", Field: "scope[0]"}},
-		"for gRPC":       {9 << 20, result{Status: "RESOURCE_EXHAUSTED"}},
+		"for a message":  {9 << 20, result{Status: "RESOURCE_EXHAUSTED", Reason: "SCOPE_TOO_LARGE"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			huge := `{"scope_type":"MODULE","name":"` + strings.Repeat("x", tt.bytes) + `","start_line":0,"end_line":0}`

@@ -60,8 +60,8 @@ type transportStream interface {
 	RecvCompress() string
 }
 
-// errTransport means that a stream is none of gRPC's server.
-var errTransport = errors.New("the stream can't be read")
+// errTransport means that a stream is none of gRPC's server, or of another version of grpc-go.
+var errTransport = errors.New("the streams of this version of grpc-go can't be read")
 
 // NewMessages returns the messages of a stream, given its context. They are at most maxBytes
 // long, and in buffers of the pool.
