@@ -57,6 +57,36 @@ func TestState(t *testing.T) {
 	wait.Equal(t, "no connections after Close", func() int { return client.State().Connections }, 0)
 }
 
+// An answer to one batch ends the silence for the others that are being posted.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-answer
+	}))
+	defer server.Close()
+	client := newClient(t, intake.Config{URL: server.URL, PostTimeout: time.Minute, MaxConnections: 2})
+	var all sync.WaitGroup
+	for n := range int64(2) {
+		all.Go(func() {
+			if err := client.Forward(t.Context(), intake.Caller{}, newBatch(n+1)); err != nil {
+				t.Error(err)
+			}
+		})
+		<-arrived
+	}
+	first := client.State().SilentSince
+	answer <- struct{}{}
+	one := wait.Until(t, "one answer", client.State, func(s intake.State) bool { return s.Posting == 1 })
+	if first.IsZero() || !one.SilentSince.After(first) {
+		t.Errorf("silent since %v, and after an answer since %v, want later", first, one.SilentSince)
+	}
+	answer <- struct{}{}
+	all.Wait()
+	client.Close()
+}
+
 // A Retry-After makes an intake throttled, failures without one make it down.
 func TestHealth(t *testing.T) {
 	t.Parallel()
