@@ -123,7 +123,7 @@ func (in Intake) isDown(now time.Time) bool {
 	return in.fails(now) || in.State != intake.Up && in.State != ""
 }
 
-// fails reports whether the latest attempts tell that the intake accepts nothing.
+// fails reports whether the intake accepts nothing, judged by the latest attempts.
 func (in Intake) fails(now time.Time) bool {
 	if in.FailedInRow == 0 {
 		return false

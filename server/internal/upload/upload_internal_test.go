@@ -51,7 +51,7 @@ func (u *upload) awaitScope(t *testing.T) {
 	await(t, "a scope in the batch", func() (ok bool) { u.locked(func() { ok = !u.batches.Empty() }); return ok })
 }
 
-// growOld has the open batch be too old, and handles that.
+// growOld makes the open batch too old, and handles that.
 func (u *upload) growOld(t *testing.T) {
 	t.Helper()
 	u.awaitScope(t)
