@@ -15,16 +15,24 @@ import (
 	"github.com/scopegate/scopegate/server/internal/intake"
 )
 
-// The state counts the batches that are being posted, those that wait, and connections.
-func TestState(t *testing.T) {
-	t.Parallel()
-	arrived, answer := make(chan struct{}), make(chan struct{})
+// newHeldClient returns a client of an intake that sends on arrived for each POST, and answers it
+// once it has received from answer.
+func newHeldClient(t *testing.T, connections int) (client *intake.Client, arrived, answer chan struct{}) {
+	t.Helper()
+	arrived, answer = make(chan struct{}), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		arrived <- struct{}{}
 		<-answer
 	}))
-	defer server.Close()
-	client := newClient(t, intake.Config{URL: server.URL, PostTimeout: time.Minute, MaxConnections: 1})
+	t.Cleanup(server.Close)
+	client = newClient(t, intake.Config{URL: server.URL, PostTimeout: time.Minute, MaxConnections: connections})
+	return client, arrived, answer
+}
+
+// The state counts the batches that are being posted, those that wait, and connections.
+func TestState(t *testing.T) {
+	t.Parallel()
+	client, arrived, answer := newHeldClient(t, 1)
 	if got := client.State(); got != (intake.State{Health: intake.Up, MaxConnections: 1}) {
 		t.Errorf("at the start: %+v, want an idle client", got)
 	}
@@ -60,13 +68,7 @@ func TestState(t *testing.T) {
 // An answer to one batch ends the silence for the others that are being posted.
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	arrived, answer := make(chan struct{}), make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		arrived <- struct{}{}
-		<-answer
-	}))
-	defer server.Close()
-	client := newClient(t, intake.Config{URL: server.URL, PostTimeout: time.Minute, MaxConnections: 2})
+	client, arrived, answer := newHeldClient(t, 2)
 	var all sync.WaitGroup
 	for n := range int64(2) {
 		all.Go(func() {
