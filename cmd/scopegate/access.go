@@ -16,12 +16,12 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type accessFlags struct {
-	Tenants          string   `name:"tenants-file" field:"Access.TenantsFile" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of the tenants that may upload: the hashes of their tokens (scopegate token) or their certificates' names, their limits and intakes. It is reloaded when it changes. By default anyone who can connect may upload."`
-	Reflection       bool     `field:"Access.Reflection" group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve the API's description by gRPC reflection, to clients that may upload."`
-	AdditionalIntake []string `field:"AdditionalIntakes.Intakes" group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Additional intake that gets a copy of each accepted batch, best effort. To give it an API key, add a space and the path of the key's file after the URL. Repeat the flag, or separate by commas, for several."`
+	Tenants          string   `name:"tenants-file" field:"Access.TenantsFile" group:"Access" placeholder:"PATH" env:"SCOPEGATE_TENANTS_FILE" help:"YAML file of the tenants that may upload: their token hashes (see scopegate token) or certificate names, limits and intakes. It is reloaded when it changes. By default anyone who can connect may upload."`
+	Reflection       bool     `field:"Access.Reflection" group:"Access" env:"SCOPEGATE_REFLECTION" help:"Serve gRPC reflection to clients that may upload."`
+	AdditionalIntake []string `field:"AdditionalIntakes.Intakes" group:"Intake" placeholder:"URL" env:"SCOPEGATE_ADDITIONAL_INTAKE" help:"Additional intake that gets a copy of each accepted batch, best effort. To send it an API key, add a space and the path of the key's file after the URL. Repeat the flag, or separate intakes with commas."`
 
-	AdditionalQueue settings.Size `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Largest queue of each additional intake; batches that do not fit are dropped."`
-	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long to keep retrying a batch for an additional intake."`
+	AdditionalQueue settings.Size `name:"additional-queue" field:"AdditionalIntakes.QueueBytes" group:"Intake" placeholder:"SIZE" env:"SCOPEGATE_ADDITIONAL_QUEUE" help:"Maximum queue of each additional intake. Batches that do not fit are dropped."`
+	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long to keep retrying a batch at an additional intake."`
 }
 
 // readAdditional adds the additional intakes, with their API keys, to cfg.

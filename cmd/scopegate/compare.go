@@ -13,10 +13,10 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type compareCommand struct {
-	A string `arg:"" name:"a" help:"The upload that is expected: a file, a folder of batches, the URL of an upload in an intake, or an upload ID."`
+	A string `arg:"" name:"a" help:"The expected upload: a file, a folder of batches, the URL of an upload in an intake, or an upload ID."`
 	B string `arg:"" name:"b" help:"The upload to compare with it."`
 
-	Intake string `default:"http://127.0.0.1:8126" placeholder:"URL" env:"SCOPEGATE_COMPARE_INTAKE" help:"Running scopegate intake in which to look up upload IDs."`
+	Intake string `default:"http://127.0.0.1:8126" placeholder:"URL" env:"SCOPEGATE_COMPARE_INTAKE" help:"URL of a running scopegate intake to look up upload IDs in."`
 	Limit  int    `default:"100" placeholder:"N" help:"How many differences to list; all are counted. 0: list all."`
 	JSON   bool   `name:"json" help:"Print the result as a JSON object."`
 }

@@ -28,7 +28,7 @@ type demoCommand struct {
 	Path string `arg:"" optional:"" help:"Go binary whose symbols to upload. By default scopegate's own."`
 
 	MainModule     bool          `help:"Upload only package main and the packages of the main module."`
-	FlushThreshold settings.Size `field:"FlushThresholdBytes" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope by itself."`
+	FlushThreshold settings.Size `field:"FlushThresholdBytes" placeholder:"SIZE" help:"Compressed size at which a batch is forwarded. 0: each scope is a batch."`
 	Dir            string        `placeholder:"PATH" help:"Directory to store the batches in. By default they stay in memory."`
 	Verbose        bool          `short:"v" help:"Show the server's log."`
 }

@@ -24,7 +24,7 @@ type inspectCommand struct {
 
 	Packages uploading.PackageFlags `embed:""`
 
-	NDJSON bool `name:"ndjson" group:"Output" help:"Print the scopes, one in JSON on each line, as upload reads them."`
+	NDJSON bool `name:"ndjson" group:"Output" help:"Print the scopes as upload reads them: one in JSON on each line."`
 }
 
 // Help returns the text between the first line of the command's help and its flags.

@@ -20,10 +20,10 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type intakeCommand struct {
-	Listen []string `default:"127.0.0.1:8126" placeholder:"ADDRESS" env:"SCOPEGATE_INTAKE_LISTEN" help:"Where to listen: host:port (port 0: any free one) or unix:///path. Repeat it, or separate by commas, for several."`
-	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Directory to store batches in, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it; batches already there are loaded, and damaged ones skipped. By default they stay in memory."`
+	Listen []string `default:"127.0.0.1:8126" placeholder:"ADDRESS" env:"SCOPEGATE_INTAKE_LISTEN" help:"Address to listen on: host:port (port 0: any free one) or unix:///path. Repeat the flag, or separate addresses with commas."`
+	Dir    string   `placeholder:"PATH" env:"SCOPEGATE_INTAKE_DIR" help:"Directory to store batches in, as UPLOAD_ID/BATCH_NUM.json.gz with the event beside it. Batches already there are loaded; damaged ones are skipped. By default batches stay in memory."`
 
-	Lenient bool `env:"SCOPEGATE_INTAKE_LENIENT" help:"Accept what today's uploaders send, and list how each upload deviates from the protocol."`
+	Lenient bool `env:"SCOPEGATE_INTAKE_LENIENT" help:"Accept what existing uploaders send, and list how each upload deviates from the protocol."`
 }
 
 // Help returns the text between the first line of the command's help and its flags.

@@ -18,22 +18,22 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type limitFlags struct {
-	MemoryLimit          settings.Size `field:"Limits.MemoryBytes" group:"Limits" default:"0" placeholder:"SIZE" env:"SCOPEGATE_MEMORY_LIMIT" help:"Memory of the whole server. 0: GOMEMLIMIT, or nine tenths of the cgroup's limit, or 512MiB."`
-	SpoolDir             string        `field:"Limits.SpoolDir" group:"Limits" placeholder:"PATH" env:"SCOPEGATE_SPOOL_DIR" help:"Directory for batches that do not fit into memory. Its files have no names and end with the process. By default such batches are forwarded before they are full."`
-	SpoolBytes           settings.Size `field:"Limits.SpoolBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_SPOOL_BYTES" help:"Most bytes kept in the spool directory."`
-	MaxUploads           int           `field:"Limits.Uploads" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_UPLOADS" help:"Most uploads in flight; more are asked to retry later. 0: as many as memory has room for."`
-	MaxServiceUploads    int           `field:"Limits.ServiceUploads" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_SERVICE_UPLOADS" help:"Most uploads in flight of one service. 0: any number."`
-	MaxServiceBytes      settings.Size `field:"Limits.ServiceBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_MAX_SERVICE_BYTES" help:"Most memory for one service's uploads. 0: eight times the free memory."`
-	MaxConnections       int           `field:"Limits.Connections" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTIONS" help:"Most open connections. A new one replaces the connection that has been without an upload for longest; if all have an upload, the new one is closed."`
-	MaxPeerConnections   int           `field:"Limits.PeerConnections" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_PEER_CONNECTIONS" help:"Most open connections of one IPv4 address, or of one IPv6 /64 network. Behind a proxy set it to --max-connections. 0: half of that."`
-	MaxConnectionStreams int           `field:"Limits.StreamsPerConnection" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTION_STREAMS" help:"Most open streams of one connection; more wait in the client."`
-	FirstMessageTimeout  time.Duration `field:"Limits.FirstMessageTimeout" group:"Limits" placeholder:"DURATION" env:"SCOPEGATE_FIRST_MESSAGE_TIMEOUT" help:"How long a stream may be open without a message."`
-	IdleTimeout          time.Duration `field:"Limits.IdleTimeout" group:"Limits" placeholder:"DURATION" env:"SCOPEGATE_IDLE_TIMEOUT" help:"How long the server waits for a client that sends less than --min-rate, before it aborts the upload, which the client can resume. 0: forever."`
-	MinRate              settings.Size `field:"Limits.MinBytesPerSecond" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_MIN_RATE" help:"Bytes a second that a client must send, averaged over the idle timeout. 0: any rate."`
+	MemoryLimit          settings.Size `field:"Limits.MemoryBytes" group:"Limits" default:"0" placeholder:"SIZE" env:"SCOPEGATE_MEMORY_LIMIT" help:"Memory of the whole server. 0: GOMEMLIMIT, else nine tenths of the cgroup's limit, else 512MiB."`
+	SpoolDir             string        `field:"Limits.SpoolDir" group:"Limits" placeholder:"PATH" env:"SCOPEGATE_SPOOL_DIR" help:"Directory for batches that do not fit into memory. The file there has no name and disappears with the process. By default such batches are forwarded before they are full."`
+	SpoolBytes           settings.Size `field:"Limits.SpoolBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_SPOOL_BYTES" help:"Maximum size of the spool."`
+	MaxUploads           int           `field:"Limits.Uploads" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_UPLOADS" help:"Maximum uploads in flight; more are asked to retry later. 0: as many as memory has room for."`
+	MaxServiceUploads    int           `field:"Limits.ServiceUploads" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_SERVICE_UPLOADS" help:"Maximum uploads in flight of one service. 0: any number."`
+	MaxServiceBytes      settings.Size `field:"Limits.ServiceBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_MAX_SERVICE_BYTES" help:"Maximum memory for one service's uploads. 0: eight times the free memory."`
+	MaxConnections       int           `field:"Limits.Connections" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTIONS" help:"Maximum open connections. A new one replaces the connection that has been without an upload for longest. If all have an upload, the new one is closed."`
+	MaxPeerConnections   int           `field:"Limits.PeerConnections" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_PEER_CONNECTIONS" help:"Maximum open connections of one IPv4 address or one IPv6 /64 network. Behind a proxy, set it to --max-connections. 0: half of that."`
+	MaxConnectionStreams int           `field:"Limits.StreamsPerConnection" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTION_STREAMS" help:"Maximum open streams of one connection; more wait in the client."`
+	FirstMessageTimeout  time.Duration `field:"Limits.FirstMessageTimeout" group:"Limits" placeholder:"DURATION" env:"SCOPEGATE_FIRST_MESSAGE_TIMEOUT" help:"How long a stream may stay open without sending a message."`
+	IdleTimeout          time.Duration `field:"Limits.IdleTimeout" group:"Limits" placeholder:"DURATION" env:"SCOPEGATE_IDLE_TIMEOUT" help:"How long to wait for a client that sends less than --min-rate. Then its upload ends; the client can resume it. 0: forever."`
+	MinRate              settings.Size `field:"Limits.MinBytesPerSecond" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_MIN_RATE" help:"Bytes a second that a client must send, on average over the idle timeout. 0: any rate."`
 	StreamWindow         settings.Size `field:"Transport.StreamWindowBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_STREAM_WINDOW" help:"HTTP/2 receive window of a stream, at least 64KiB."`
 	ConnectionWindow     settings.Size `field:"Transport.ConnectionWindowBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_CONNECTION_WINDOW" help:"HTTP/2 receive window of a connection, at least 64KiB."`
-	MaxHeaderList        settings.Size `field:"Transport.MaxHeaderListBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_MAX_HEADER_LIST" help:"Largest size of a request's headers."`
-	MinPingInterval      time.Duration `field:"Transport.MinPingInterval" group:"Limits" placeholder:"DURATION" env:"SCOPEGATE_MIN_PING_INTERVAL" help:"Least time between a client's keepalive pings; clients that ping more often are disconnected."`
+	MaxHeaderList        settings.Size `field:"Transport.MaxHeaderListBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_MAX_HEADER_LIST" help:"Maximum size of a request's headers."`
+	MinPingInterval      time.Duration `field:"Transport.MinPingInterval" group:"Limits" placeholder:"DURATION" env:"SCOPEGATE_MIN_PING_INTERVAL" help:"Minimum time between a client's keepalive pings. Clients that ping more often are disconnected."`
 }
 
 // defaultMemoryLimit is the limit if none is given or found.

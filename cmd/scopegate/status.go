@@ -16,7 +16,7 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type askFlags struct {
-	Admin   string        `default:"auto" placeholder:"ADDRESS" env:"SCOPEGATE_ADMIN_LISTEN" help:"Admin port of the server, as its --admin-listen has it: host:port or unix:///path. auto: 127.0.0.1:6060."`
+	Admin   string        `default:"auto" placeholder:"ADDRESS" env:"SCOPEGATE_ADMIN_LISTEN" help:"Admin port of the server, as in its --admin-listen: host:port or unix:///path. auto: 127.0.0.1:6060."`
 	Timeout time.Duration `default:"5s" placeholder:"DURATION" help:"How long to wait for the answer. 0: as long as it takes."`
 }
 
@@ -60,8 +60,8 @@ failures.
     scopegate status --admin unix:///run/scopegate-admin.socket
     scopegate status --json | jq .problems
 
-The admin port answers its own host only, unless the server runs with --admin-open. docs/admin.md describes the JSON.
-The exit code is 0 if the server has answered, whatever its state is. For probes there is scopegate health.`
+The admin port answers only its own host, unless the server runs with --admin-open. docs/admin.md describes the JSON.
+The exit code is 0 if the server has answered, whatever its state. For probes, use scopegate health.`
 }
 
 // Run prints the server's status.

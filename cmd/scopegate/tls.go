@@ -17,15 +17,15 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type tlsFlags struct {
-	Cert           string        `name:"tls-cert" field:"TLS.CertFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_CERT" help:"PEM file with the server's certificate, followed by the intermediate ones. All TLS files are reloaded when they change."`
+	Cert           string        `name:"tls-cert" field:"TLS.CertFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_CERT" help:"PEM file with the server's certificate, followed by intermediate ones. All TLS files are reloaded when they change."`
 	Key            string        `name:"tls-key" field:"TLS.KeyFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_KEY" help:"PEM file with the certificate's key."`
-	ClientCA       string        `name:"tls-client-ca" field:"TLS.ClientCAFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_CLIENT_CA" help:"PEM file with the authorities that must have signed a client's certificate (mTLS). By default clients need no certificate."`
+	ClientCA       string        `name:"tls-client-ca" field:"TLS.ClientCAFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_CLIENT_CA" help:"PEM file with authorities. Clients must show a certificate that one of them has signed (mTLS). By default clients need no certificate."`
 	MinVersion     tlsVersion    `name:"tls-min-version" field:"TLS.MinVersion" group:"TLS" placeholder:"VERSION" env:"SCOPEGATE_TLS_MIN_VERSION" help:"Lowest TLS version accepted from clients: 1.2 or 1.3."`
-	ReloadInterval time.Duration `name:"tls-reload-interval" field:"TLS.ReloadInterval" group:"TLS" placeholder:"DURATION" env:"SCOPEGATE_TLS_RELOAD_INTERVAL" help:"How often to look for changes of the TLS files, including those for the intake."`
-	InsecureListen bool          `group:"TLS" env:"SCOPEGATE_INSECURE_LISTEN" help:"Serve without TLS also on addresses that other hosts can reach. Otherwise only loopback addresses and unix sockets are served without TLS."`
+	ReloadInterval time.Duration `name:"tls-reload-interval" field:"TLS.ReloadInterval" group:"TLS" placeholder:"DURATION" env:"SCOPEGATE_TLS_RELOAD_INTERVAL" help:"How often to check the TLS files for changes, including those for the intake."`
+	InsecureListen bool          `group:"TLS" env:"SCOPEGATE_INSECURE_LISTEN" help:"Allow serving without TLS on addresses that other hosts can reach. By default only loopback addresses and unix sockets are served without TLS."`
 
-	IntakeCA   string `name:"intake-ca" field:"Intake.TLS.CAFile" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_INTAKE_CA" help:"PEM file with the authorities to trust for the intake's certificate, instead of the system's."`
-	IntakeCert string `name:"intake-cert" field:"Intake.TLS.CertFile" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_INTAKE_CERT" help:"PEM file with a client certificate for the intake."`
+	IntakeCA   string `name:"intake-ca" field:"Intake.TLS.CAFile" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_INTAKE_CA" help:"PEM file with the authorities to trust for the intake, instead of the system's."`
+	IntakeCert string `name:"intake-cert" field:"Intake.TLS.CertFile" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_INTAKE_CERT" help:"PEM file with a client certificate to show to the intake."`
 	IntakeKey  string `name:"intake-key" field:"Intake.TLS.KeyFile" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_INTAKE_KEY" help:"PEM file with that certificate's key."`
 }
 

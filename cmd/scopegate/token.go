@@ -9,7 +9,7 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type tokenCommand struct {
-	ExpiresIn time.Duration `placeholder:"DURATION" help:"How long the token is valid, such as 2160h for 90 days. By default until it is removed from the file."`
+	ExpiresIn time.Duration `placeholder:"DURATION" help:"How long the token is valid, such as 2160h for 90 days. By default it is valid until it is removed from the file."`
 }
 
 // Help returns the text between the first line of the command's help and its flags.

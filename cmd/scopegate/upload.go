@@ -22,23 +22,23 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type uploadCommand struct {
-	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line; - reads such lines from stdin. The content decides which it is."`
+	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line. The content decides which. - reads such lines from stdin."`
 
-	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_UPLOAD_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat it, or separate by commas, for several: if one fails, the upload resumes at another."`
-	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_UPLOAD_MAX_ATTEMPTS" help:"How many attempts in a row may fail without progress. NDJSON gets one, because it is not read twice."`
-	TokenFile string        `group:"Server" placeholder:"PATH" env:"SCOPEGATE_UPLOAD_TOKEN_FILE" help:"File with the tenant's token, read again for each stream. SCOPEGATE_UPLOAD_TOKEN can hold it instead; there is no flag for the token itself, because other users would see it. It is sent over TLS or to this host; with --plaintext also unencrypted."`
-	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_UPLOAD_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. Worthwhile on a slow link."`
+	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_UPLOAD_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat the flag, or separate servers with commas: if one fails, the upload resumes at another."`
+	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_UPLOAD_MAX_ATTEMPTS" help:"How many attempts in a row may fail without progress. NDJSON gets one, because it can't be read twice."`
+	TokenFile string        `group:"Server" placeholder:"PATH" env:"SCOPEGATE_UPLOAD_TOKEN_FILE" help:"File with the tenant's token, read again for each stream. SCOPEGATE_UPLOAD_TOKEN can hold the token instead. There is no flag for the token itself, because other users could see it. It is sent only over TLS or to this host, unless --plaintext allows it unencrypted."`
+	Compress  string        `name:"compression" group:"Server" enum:"none,gzip,zstd" default:"none" placeholder:"none|gzip|zstd" env:"SCOPEGATE_UPLOAD_COMPRESSION" help:"Compress messages to the server: none, gzip or zstd. Useful on a slow link."`
 	Timeout   time.Duration `group:"Server" default:"10m" placeholder:"DURATION" env:"SCOPEGATE_UPLOAD_TIMEOUT" help:"How long the upload may take. 0: as long as it takes."`
 
 	Security uploading.SecurityFlags `embed:"" envprefix:"SCOPEGATE_UPLOAD_"`
 
 	Service        string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_UPLOAD_SERVICE,DD_SERVICE" help:"Service that runs the program. By default the name of the binary's main module; NDJSON has none."`
-	Env            string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_UPLOAD_ENV,DD_ENV" help:"Environment that the service runs in."`
+	Env            string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_UPLOAD_ENV,DD_ENV" help:"Environment of the service, such as prod."`
 	ServiceVersion string `group:"Metadata" placeholder:"VERSION" env:"SCOPEGATE_UPLOAD_SERVICE_VERSION,DD_VERSION" help:"Version of the service. By default the binary's module version or revision."`
 	Language       string `group:"Metadata" placeholder:"NAME" env:"SCOPEGATE_UPLOAD_LANGUAGE" help:"Language of the tracer. By default go for a binary; NDJSON has none."`
 	UploadID       string `group:"Metadata" placeholder:"UUID" env:"SCOPEGATE_UPLOAD_ID" help:"Identity of the upload. By default a new one."`
 	RuntimeID      string `group:"Metadata" placeholder:"ID" env:"SCOPEGATE_UPLOAD_RUNTIME_ID" help:"Identity of the running process."`
-	NoContainerID  bool   `name:"no-container-id" group:"Metadata" env:"SCOPEGATE_UPLOAD_NO_CONTAINER_ID" help:"Do not send the identity of the container that this command runs in. For scopes of a program that runs elsewhere."`
+	NoContainerID  bool   `name:"no-container-id" group:"Metadata" env:"SCOPEGATE_UPLOAD_NO_CONTAINER_ID" help:"Do not send the identity of this command's container. For scopes of a program that runs elsewhere."`
 
 	Source uploading.SourceFlags `embed:""`
 

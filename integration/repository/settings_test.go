@@ -23,9 +23,6 @@ type setting struct {
 	variables                       []string
 }
 
-// inFile reports whether the configuration file can have the setting.
-func (s setting) inFile() bool { return s.name != "config" && s.name != "check" }
-
 // settingsOf returns the settings in the order of the help, which wraps their texts.
 func settingsOf(t *testing.T) []setting {
 	t.Helper()
@@ -49,7 +46,7 @@ func settingsOf(t *testing.T) []setting {
 	for i := range settings {
 		found := text.FindStringSubmatch(settings[i].help)
 		settings[i].help, settings[i].defaultValue = found[1], found[2]
-		settings[i].variables = slices.DeleteFunc(strings.Split(found[3], ","), func(name string) bool { return name == "" })
+		settings[i].variables = slices.DeleteFunc(strings.Split(found[3], ", "), func(name string) bool { return name == "" })
 	}
 	return settings
 }
@@ -63,14 +60,11 @@ func TestSettingsAreDocumented(t *testing.T) {
 	for _, s := range settingsOf(t) {
 		if s.group != group {
 			group = s.group
-			fmt.Fprintf(&table, "\n### %s\n\n| flag | variable | key | default | what it does |\n|---|---|---|---|---|\n", group)
+			fmt.Fprintf(&table, "\n### %s\n\n| flag and variable | default | what it does |\n|---|---|---|\n", group)
 		}
-		key := ""
-		if s.inFile() {
-			key = s.name
-		}
-		fmt.Fprintf(&table, "| `--%s` | %s | %s | %s | %s |\n", s.name, code(strings.Join(s.variables, "` `")), code(key),
-			code(s.defaultValue), strings.ReplaceAll(s.help, "|", `\|`))
+		names := append([]string{"--" + s.name}, s.variables...)
+		fmt.Fprintf(&table, "| %s | %s | %s |\n", code(strings.Join(names, "`<br>`")), code(s.defaultValue),
+			strings.ReplaceAll(s.help, "|", `\|`))
 	}
 	requireGenerated(t, settingsDocument, table.String()+"\n")
 }

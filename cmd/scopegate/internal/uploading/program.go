@@ -19,10 +19,10 @@ import (
 type PackageFlags struct {
 	AllPackages  bool          `group:"Source" xor:"packages" help:"Take all packages of the binary, including the standard library and dependencies. This is the default."`
 	MainModule   bool          `group:"Source" xor:"packages" help:"Take only package main and the packages of the main module."`
-	Organization bool          `group:"Source" xor:"packages" help:"Take only package main and the packages of the organization that owns the main module: those below github.com/shop for github.com/shop/cart."`
-	Include      []string      `group:"Source" placeholder:"PATTERN" help:"Take the packages that match, such as example.com/shop/..., and no others except those of the flags above. Repeat it, or separate by commas. std is the standard library."`
-	Exclude      []string      `group:"Source" placeholder:"PATTERN" help:"Leave out the packages that match. Repeat it, or separate by commas."`
-	MaxMemory    settings.Size `group:"Source" default:"0" placeholder:"SIZE" help:"Most memory that a binary's symbols may take beside the scope being sent: an index, and debug information where no temporary file can hold it. The command fails if they need more. 0: no limit."`
+	Organization bool          `group:"Source" xor:"packages" help:"Take only package main and the packages of the main module's organization: those below github.com/shop for github.com/shop/cart."`
+	Include      []string      `group:"Source" placeholder:"PATTERN" help:"Take the packages that match, such as example.com/shop/..., and no others except those of the flags above. std is the standard library. Repeat the flag, or separate patterns with commas."`
+	Exclude      []string      `group:"Source" placeholder:"PATTERN" help:"Leave out the packages that match. Repeat the flag, or separate patterns with commas."`
+	MaxMemory    settings.Size `group:"Source" default:"0" placeholder:"SIZE" help:"Maximum memory for a binary's symbols besides the scope being sent: an index, and debug information if no temporary file can hold it. The command fails if they need more. 0: no limit."`
 }
 
 func (f *PackageFlags) options() []gosym.Option {

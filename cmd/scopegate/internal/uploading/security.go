@@ -19,10 +19,10 @@ import (
 type SecurityFlags struct {
 	Plaintext  bool   `group:"Server" xor:"tls" env:"PLAINTEXT" help:"Do not use TLS, even to another host."`
 	TLS        bool   `name:"tls" group:"Server" xor:"tls" env:"TLS" help:"Use TLS, even to this host. --ca, --cert, --key and --server-name imply it. By default TLS is used only to other hosts."`
-	CA         string `name:"ca" group:"Server" placeholder:"PATH" env:"CA" help:"PEM file with the authorities to trust for the server's certificate, instead of the system's."`
-	Cert       string `name:"cert" group:"Server" placeholder:"PATH" env:"CERT" help:"PEM file with a client certificate for the server."`
+	CA         string `name:"ca" group:"Server" placeholder:"PATH" env:"CA" help:"PEM file with the authorities to trust for the server, instead of the system's."`
+	Cert       string `name:"cert" group:"Server" placeholder:"PATH" env:"CERT" help:"PEM file with a client certificate to show to the server."`
 	Key        string `name:"key" group:"Server" placeholder:"PATH" env:"KEY" help:"PEM file with that certificate's key."`
-	ServerName string `name:"server-name" group:"Server" placeholder:"HOST" env:"SERVER_NAME" help:"Host that the server's certificate must be for. By default the host of --server."`
+	ServerName string `name:"server-name" group:"Server" placeholder:"HOST" env:"SERVER_NAME" help:"Host name that the server's certificate must have. By default the host of --server."`
 }
 
 // Options returns the client's options, or none to leave the choice to the client.
