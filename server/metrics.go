@@ -59,14 +59,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		rpc:      register(r, grpcprometheus.NewServerMetrics(grpcprometheus.WithServerHandlingTimeHistogram())),
 		connectionsEnded: register(r, prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "connections_ended_total",
-			Help: "Connections that were ended because their client broke the rules of HTTP/2, held too much in " +
-				"small frames, or took no answers.",
+			Help: "Connections ended because the client violated HTTP/2, sent too many small frames, or did not read " +
+				"its answers.",
 		})),
 
-		uploads: counterVec(r, "uploads_total", "Uploads (streams) that have ended, by the gRPC status code and the "+
-			"reason in its ErrorInfo.", "code", "reason"),
+		uploads: counterVec(r, "uploads_total", "Ended uploads (streams), by gRPC status code and by the reason in "+
+			"the status's ErrorInfo.", "code", "reason"),
 		uploadDuration: histogramVec(r, "upload_duration_seconds",
-			"Time that an upload (stream) was open, by its gRPC status code.", uploadBuckets, "code"),
+			"Time that an upload (stream) was open, by gRPC status code.", uploadBuckets, "code"),
 
 		batchJSON:   histogram(r, "batch_json_bytes", "Length of a sealed batch's JSON.", sizeBuckets),
 		batchGzip:   histogram(r, "batch_gzip_bytes", "Length of a sealed batch's gzip file.", sizeBuckets),
@@ -74,13 +74,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		batchAge:    histogram(r, "batch_age_seconds", "Time from a batch's first scope to its sealing.", durationBuckets),
 
 		forwardDuration: histogramVec(r, "intake_forward_duration_seconds",
-			"Time to forward a batch: all attempts, and the waits before and between them.",
+			"Time to forward a batch: all attempts and the waits before and between them.",
 			durationBuckets, "outcome"),
 		attempts: counterVec(r, "intake_attempts_total",
-			"Attempts to post a batch, by outcome and the class of the answer's HTTP status.",
+			"Attempts to post a batch, by outcome and by class of HTTP status.",
 			"outcome", "status"),
 		attemptDuration: histogramVec(r, "intake_attempt_duration_seconds",
-			"Time from the request to the end of its answer, by outcome.", durationBuckets, "outcome"),
+			"Time from the start of an attempt to the end of the answer, by outcome.", durationBuckets, "outcome"),
 	}
 	for _, o := range upload.Outcomes() {
 		m.uploads.WithLabelValues(o.Code.String(), string(o.Reason))
@@ -103,8 +103,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (s *Server) registerReadMetrics() {
 	r, limits := readMetrics{s.metrics.registry}, s.config.Limits
 	r.gauge("ready", "1 while the server accepts uploads; 0 before, and once it is stopping.", one(s.Ready))
-	r.gauge("uploads_in_flight", "Uploads (streams) that are open.", number(s.uploads.InFlight))
-	r.gauge("uploads_limit", "Limit of uploads in flight. 0: none but memory.", fixed(limits.Uploads))
+	r.gauge("uploads_in_flight", "Open uploads (streams).", number(s.uploads.InFlight))
+	r.gauge("uploads_limit", "Limit of uploads in flight. 0: memory is the only limit.", fixed(limits.Uploads))
 	r.uploads(&s.uploads.Counts)
 	r.access(&s.access.Counts)
 	r.door(s.door)
@@ -113,7 +113,7 @@ func (s *Server) registerReadMetrics() {
 	r.spool(s.spool, limits.SpoolBytes, &s.uploads.Counts)
 	r.compressors(s.compressors)
 	r.intake(s.routes.Own.Client)
-	r.gauge("intake_failing", "1 while the intake fails, refuses what it gets or does not answer, as the page says.",
+	r.gauge("intake_failing", "1 while the intake fails, refuses batches or does not answer. The admin page has details.",
 		one(s.intakeFails))
 }
 
@@ -131,8 +131,8 @@ func (r readMetrics) uploads(c *upload.Counts) {
 	r.counters("batches_total", "Batches"+outcomes, "outcome", values{
 		"accepted": c.BatchesAccepted.Load, "refused": c.BatchesRefused.Load, "given_back": c.BatchesGivenBack.Load,
 	})
-	r.counters("bytes_total", "Bytes by stage: protobuf received, JSON and gzip of sealed batches, and gzip of "+
-		"batches that the intake has accepted (forwarded).", "stage",
+	r.counters("bytes_total", "Bytes by stage: received (protobuf), json and gzip (sealed batches), and "+
+		"forwarded (gzip of batches that the intake has accepted).", "stage",
 		values{
 			"received": c.ReceivedBytes.Load, "json": c.SealedJSONBytes.Load, "gzip": c.SealedGzipBytes.Load,
 			"forwarded": c.AcceptedGzipBytes.Load,
@@ -141,7 +141,7 @@ func (r readMetrics) uploads(c *upload.Counts) {
 
 func (r readMetrics) access(c *access.Counts) {
 	r.counters("authentications_total",
-		"Streams by outcome: credential accepted, absent, unknown or expired, or upload or service denied.", "outcome",
+		"Streams by outcome: credential accepted, absent, unknown or expired; or upload or service denied.", "outcome",
 		values{
 			"accepted": c.Accepted.Load, "absent": c.Absent.Load, "unknown": c.Unknown.Load, "expired": c.Expired.Load,
 			"denied": c.Denied.Load,
@@ -152,8 +152,8 @@ func (r readMetrics) door(d *door) {
 	r.gauge("uploads_unbegun", "Uploads (streams) that have sent no scope yet.", number(d.unbegun.streams))
 	r.counter("uploads_unbegun_refused_total", "Uploads refused because too many had sent no scope yet.",
 		d.unbegun.refusals)
-	r.gauge("health_calls_open", "Open unary calls, which ask for the server's health.", number(d.calls.streams))
-	r.gauge("other_streams_open", "Open streams of other services: watchers of the server's health, and reflection.",
+	r.gauge("health_calls_open", "Open health checks (unary calls).", number(d.calls.streams))
+	r.gauge("other_streams_open", "Open streams of other services: health watches and reflection.",
 		number(d.watches.streams))
 }
 
@@ -166,11 +166,11 @@ func (r readMetrics) connections(l *connlimit.Limiter, limit int) {
 	count := reading(l.Counts)
 	r.gauge("connections_limit", "Limit of open connections of clients.", fixed(limit))
 	r.gauge("connections_open", "Open connections of clients.", count(func(c connlimit.Counts) int64 { return c.Open }))
-	r.counter("connections_taken_total", "Connections of clients that were accepted. Refused ones are not counted.",
+	r.counter("connections_taken_total", "Accepted connections of clients. Refused ones are not counted.",
 		count(func(c connlimit.Counts) int64 { return c.Taken }))
-	r.counter("connections_refused_total", "Connections closed at once, because a limit was reached by connections in use.",
+	r.counter("connections_refused_total", "Connections closed at once, because a limit was reached and no connection was idle.",
 		count(func(c connlimit.Counts) int64 { return c.Refused }))
-	r.counter("connections_evicted_total", "Connections without an upload that were closed so that others could be accepted.",
+	r.counter("connections_evicted_total", "Connections without an upload, closed to make room for others.",
 		count(func(c connlimit.Counts) int64 { return c.Evicted }))
 	r.counter("connections_unused_total", "Connections closed because no upload began in time.",
 		count(func(c connlimit.Counts) int64 { return c.Unused }))
@@ -178,18 +178,18 @@ func (r readMetrics) connections(l *connlimit.Limiter, limit int) {
 
 func (r readMetrics) memory(b *memory.Budget) {
 	count := reading(b.Counts)
-	r.gauge("memory_limit_bytes", "Bytes that can be drawn from the memory budget: 90 % of the memory limit.", b.LimitBytes)
+	r.gauge("memory_limit_bytes", "Size of the memory budget: 90% of the memory limit.", b.LimitBytes)
 	r.gauge("memory_drawn_bytes", "Bytes drawn from the memory budget.", b.DrawnBytes)
-	r.gauge("memory_drawn_peak_bytes", "Most bytes drawn from the memory budget since the start.", b.PeakBytes)
-	r.gauge("memory_waiting_uploads", "Uploads that are not being read because memory is short.", number(b.Waiting))
+	r.gauge("memory_drawn_peak_bytes", "Most bytes drawn at any time since the start.", b.PeakBytes)
+	r.gauge("memory_waiting_uploads", "Uploads that are not read because memory is short.", number(b.Waiting))
 	r.gauge("memory_admitted_uploads", "Uploads whose metadata was accepted.", number(b.Admitted))
-	r.counter("memory_squeezes_total", "Times that an upload was asked to move its batches out of memory.",
+	r.counter("memory_squeezes_total", "Times that an upload was asked to move batches out of memory.",
 		count(func(c memory.Counts) int64 { return c.Squeezes }))
-	r.counter("memory_read_pauses_total", "Reads from clients that waited because the budget was overdrawn.",
+	r.counter("memory_read_pauses_total", "Reads from clients that were delayed because the budget was overdrawn.",
 		count(func(c memory.Counts) int64 { return c.Pauses }))
 	r.counter("memory_give_ups_total", "Times that an upload was asked to end because memory was short.",
 		count(func(c memory.Counts) int64 { return c.Ends }))
-	r.counters("memory_refusals_total", "Uploads refused, by the limit that was reached.", "limit", values{
+	r.counters("memory_refusals_total", "Uploads refused, by the limit they reached.", "limit", values{
 		"uploads":         count(func(c memory.Counts) int64 { return c.RefusedUploads }),
 		"service_uploads": count(func(c memory.Counts) int64 { return c.RefusedServiceUploads }),
 		"memory":          count(func(c memory.Counts) int64 { return c.RefusedBytes }),
@@ -207,22 +207,22 @@ func (r readMetrics) spool(s *spool.Spool, limitBytes int64, c *upload.Counts) {
 		used = s.UsedBytes
 	}
 	r.gauge("spool_used_bytes", "Bytes of batches in the spool.", used)
-	r.gauge("spool_limit_bytes", "Limit of bytes in the spool. 0: there is no spool.", fixed(int(limitBytes)))
-	r.counters("spool_errors_total", "Batches that could not be moved to the spool: it was full, or failed.", "reason",
+	r.gauge("spool_limit_bytes", "Limit of bytes in the spool. 0: no spool.", fixed(int(limitBytes)))
+	r.counters("spool_errors_total", "Batches that could not move to the spool, because it was full or failed.", "reason",
 		values{"full": c.SpoolFull.Load, "failed": c.SpoolFailed.Load})
 }
 
 func (r readMetrics) compressors(pool *encode.Pool) {
-	r.gauge("compressors", "Compressors: each compresses one chunk at a time.", fixed(pool.State().Compressors))
+	r.gauge("compressors", "Number of compressors. Each compresses one chunk at a time.", fixed(pool.State().Compressors))
 	r.gauge("compressors_in_use", "Compressors in use.", func() int64 { return int64(pool.State().InUse) })
-	r.gauge("compressors_waiting_uploads", "Uploads that are waiting for a compressor.",
+	r.gauge("compressors_waiting_uploads", "Uploads waiting for a compressor.",
 		func() int64 { return int64(pool.State().Waiting) })
 	r.counter("compressor_waits_total", "Times that an upload had to wait for a compressor.",
 		func() int64 { return pool.State().Waits })
-	r.counter("batches_verified_total", "Batches that were decompressed and compared with their JSON while they were compressed.",
+	r.counter("batches_verified_total", "Batches that were decompressed and compared with their JSON (--verify-batches).",
 		func() int64 { return pool.State().Verified })
 	r.counter("chunks_compressed_again_total",
-		"Chunks of verified batches that were compressed wrongly, and again by an ordinary encoder.",
+		"Chunks of verified batches that were compressed wrongly, and then again by another encoder.",
 		func() int64 { return pool.State().Different })
 	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: namespace, Name: "compressor_wait_seconds_total",
@@ -233,8 +233,8 @@ func (r readMetrics) compressors(pool *encode.Pool) {
 func (r readMetrics) intake(c *intake.Client) {
 	r.gauge("intake_connections_open", "Open connections to the intake.", func() int64 { return int64(c.State().Connections) })
 	r.gauge("intake_connections_limit", "Limit of open connections to the intake.", fixed(c.State().MaxConnections))
-	r.gauge("intake_posting_batches", "Batches that are being posted.", func() int64 { return int64(c.State().Posting) })
-	r.gauge("intake_waiting_batches", "Batches that are waiting for a connection.",
+	r.gauge("intake_posting_batches", "Batches being posted.", func() int64 { return int64(c.State().Posting) })
+	r.gauge("intake_waiting_batches", "Batches waiting for a connection.",
 		func() int64 { return int64(c.State().Waiting) })
 	for _, health := range []intake.Health{intake.Up, intake.Throttled, intake.Down, intake.Probing} {
 		r.labelledGauge("intake_state", "State of the intake: 1 for the current state, 0 for the others.",
@@ -329,7 +329,7 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 // registerAdditional registers the counters of additional intakes.
 func (m *metrics) registerAdditional(intakes int) {
 	m.additional = counterVec(m.registry, "additional_batches_total",
-		"Batches offered to an additional intake, by outcome: accepted, refused, or dropped because there was no room or time.",
+		"Batches offered to an additional intake, by outcome: accepted, refused, or dropped for lack of room or time.",
 		"intake", "outcome")
 	for i := range intakes {
 		for _, outcome := range []mirror.Outcome{mirror.Accepted, mirror.Refused, mirror.Dropped} {
