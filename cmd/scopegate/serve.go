@@ -72,7 +72,8 @@ Without an intake URL, the first of these that is set decides. The log says whic
  5. /var/run/datadog/apm.socket, if it exists: an agent
  6. http://localhost:8126: an agent
 
-With an intake URL, scopegate sends its own API key (SCOPEGATE_API_KEY or --api-key-file) to that URL, and DD_API_KEY only over https.
+With an intake URL, scopegate sends its own API key (SCOPEGATE_API_KEY or --api-key-file) to that URL,
+and DD_API_KEY only over https.
 
 For each address the server prints a line "listening on ADDRESS" to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }
