@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Scope is a node of the tree of symbols that a tracer found in a program.
+// Scope is a node in the tree of a program's symbols.
 //
 // A root scope is a Go package, a Java JAR, a .NET assembly, a Python module
 // or a Ruby file, with its types, functions and blocks. A root may be sent
@@ -53,7 +53,7 @@ type Scope struct {
 	HasInjectibleLines *bool `protobuf:"varint,6,opt,name=has_injectible_lines,json=hasInjectibleLines,proto3,oneof" json:"has_injectible_lines,omitempty"`
 	// Lines on which a probe can be placed. Default: none.
 	InjectibleLines []*LineRange `protobuf:"bytes,7,rep,name=injectible_lines,json=injectibleLines,proto3" json:"injectible_lines,omitempty"`
-	// What only some languages have for a scope. Absent: nothing.
+	// Details of the scope that only some languages have. Absent: none.
 	LanguageSpecifics *LanguageSpecifics `protobuf:"bytes,8,opt,name=language_specifics,json=languageSpecifics,proto3,oneof" json:"language_specifics,omitempty"`
 	// Fields, arguments and variables of this scope itself.
 	Symbols []*Symbol `protobuf:"bytes,9,rep,name=symbols,proto3" json:"symbols,omitempty"`
@@ -61,7 +61,8 @@ type Scope struct {
 	// messages, counted from the root scope).
 	Scopes []*Scope `protobuf:"bytes,10,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// Keys that have no field yet, written before symbols in the order of their
-	// bytes. A key that a field above has is ignored. Numbers must be finite.
+	// bytes. A key with the name of a field above is ignored. Numbers must be
+	// finite.
 	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -189,10 +190,11 @@ type Symbol struct {
 	// Line from which the symbol can be read, counted from 1. 0: in the whole
 	// scope; 2147483647: by method probes only. Absent if unknown.
 	Line *int32 `protobuf:"varint,4,opt,name=line,proto3,oneof" json:"line,omitempty"`
-	// What only some languages have for a symbol. Absent: nothing.
+	// Details of the symbol that only some languages have. Absent: none.
 	LanguageSpecifics *LanguageSpecifics `protobuf:"bytes,5,opt,name=language_specifics,json=languageSpecifics,proto3,oneof" json:"language_specifics,omitempty"`
 	// Keys that have no field yet, written after the others in the order of their
-	// bytes. A key that a field above has is ignored. Numbers must be finite.
+	// bytes. A key with the name of a field above is ignored. Numbers must be
+	// finite.
 	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -325,9 +327,9 @@ func (x *LineRange) GetEnd() int32 {
 	return 0
 }
 
-// LanguageSpecifics has what only some languages have for a scope or symbol.
-// Each field names the tracers that send it. Absent fields and empty lists are
-// left out of the JSON.
+// LanguageSpecifics holds details of a scope or symbol that only some languages
+// have. Each comment names the tracers that send the field. Absent fields and
+// empty lists are left out of the JSON.
 type LanguageSpecifics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Version of the agent that found the symbols. Go, on a root scope.
@@ -371,8 +373,8 @@ type LanguageSpecifics struct {
 	// Modules prepended to a class. Ruby.
 	PrependedModules []string `protobuf:"bytes,19,rep,name=prepended_modules,json=prependedModules,proto3" json:"prepended_modules,omitempty"`
 	// Keys that have no field yet, written after the others in the order of
-	// their bytes. A field above that is set, or that is written although it is
-	// absent, overrides the same key here. Numbers must be finite.
+	// their bytes. A field above that is set overrides the same key here. Numbers
+	// must be finite.
 	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -111,7 +111,7 @@ func (*UploadScopesRequest_Metadata) isUploadScopesRequest_Payload() {}
 func (*UploadScopesRequest_Scope) isUploadScopesRequest_Payload() {}
 
 // UploadMetadata describes the program that an upload's symbols are from, and
-// the process that runs it. The server limits its size to 16 KiB, each string
+// the process that runs it. The server limits the message to 16 KiB, each string
 // to 256 bytes, all tags together to 4 KiB, and each open map to 8 KiB of JSON.
 //
 // Each batch repeats it: as keys of the JSON envelope (`service`, `upload_id`),
@@ -156,18 +156,17 @@ type UploadMetadata struct {
 	// win over the same key here. An underscore replaces each comma and control
 	// character. Default: none.
 	Tags []string `protobuf:"bytes,10,rep,name=tags,proto3" json:"tags,omitempty"`
-	// Identity of the container that runs the process. An agent adds the
-	// container's tags by it: header Datadog-Container-ID. Default empty: none.
+	// Identity of the container that runs the process, by which an agent adds the
+	// container's tags: header Datadog-Container-ID. Default empty: none.
 	ContainerId string `protobuf:"bytes,11,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
-	// Identity of the container where container_id is not known, such as
-	// `in-1234` (the inode of its cgroup): header Datadog-Entity-ID. Default
-	// empty: none.
+	// Identity of the container even if container_id is unknown, such as `in-1234`
+	// (the inode of its cgroup): header Datadog-Entity-ID. Default empty: none.
 	EntityId string `protobuf:"bytes,12,opt,name=entity_id,json=entityId,proto3" json:"entity_id,omitempty"`
-	// What the environment says of the process, usually the variable
+	// Description of the process by its environment, usually the variable
 	// DD_EXTERNAL_ENV: header Datadog-External-Env. Default empty: none.
 	ExternalEnv string `protobuf:"bytes,13,opt,name=external_env,json=externalEnv,proto3" json:"external_env,omitempty"`
 	// Stable identity of the parent process or deployment, by which the backend
-	// knows the uploads of forked processes as repetitions: the event's
+	// recognizes uploads of forked processes as repetitions: the event's
 	// `parentId`. Absent: left out. For null, put it into event_additional.
 	ParentId *string `protobuf:"bytes,14,opt,name=parent_id,json=parentId,proto3,oneof" json:"parent_id,omitempty"`
 	// The event's `ddsource`. Absent: `dd_debugger`.
@@ -179,8 +178,8 @@ type UploadMetadata struct {
 	MaxBatchAge *durationpb.Duration `protobuf:"bytes,17,opt,name=max_batch_age,json=maxBatchAge,proto3,oneof" json:"max_batch_age,omitempty"`
 	// Keys of the envelope that have no field yet, such as `schema_version`,
 	// written in the order of their bytes. A field that is set overrides the same
-	// key here. A key that a field stands for can be null and nothing else.
-	// Numbers must be finite.
+	// key here. The key of an absent field can only be null. Numbers must be
+	// finite.
 	Additional map[string]*structpb.Value `protobuf:"bytes,20,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Keys of the event that have no field yet, with the rules of additional.
 	EventAdditional map[string]*structpb.Value `protobuf:"bytes,21,rep,name=event_additional,json=eventAdditional,proto3" json:"event_additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -440,10 +439,9 @@ func (x *UploadScopesResponse) GetCompressedBytes() int64 {
 // the scopes after the accepted ones.
 //
 // Without this detail, such as after the connection broke, it is unknown
-// whether the intake has the last batch. Which scopes a batch has depends on
-// sizes and settings, so the same number could then stand for other scopes.
-// The client therefore starts over under a new upload_id, unless it used
-// single_batch.
+// whether the intake has the last batch. Batch boundaries depend on sizes and
+// settings, so the same number could then stand for other scopes. The client
+// therefore starts over under a new upload_id, unless it used single_batch.
 type UploadProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identity of the upload. Empty: the server aborted the stream before it read
@@ -509,8 +507,8 @@ func (x *UploadProgress) GetNextBatchNum() int32 {
 	return 0
 }
 
-// IntakeFailure is a status detail: a failure between the server and the
-// intake. If it is present, the upload itself was valid.
+// IntakeFailure is a status detail that describes a failure between the server
+// and the intake. If it is present, the upload itself was valid.
 type IntakeFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// HTTP status of the intake's response. 0: there was none, because the intake

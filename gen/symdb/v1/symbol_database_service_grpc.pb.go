@@ -30,26 +30,29 @@ const (
 // tracers and forwards them to a debugger's backend, in batches of gzipped
 // JSON.
 type SymbolDatabaseServiceClient interface {
-	// UploadScopes receives one upload: its metadata in the first message, then
-	// one scope in each message, then the end of the stream. The server responds
-	// once the intake has accepted every batch; until then nothing is guaranteed.
-	// If the intake is slow, the server stops reading, and HTTP/2 flow control
-	// slows down the client.
+	// UploadScopes receives one upload: its metadata in the first message, one
+	// scope in each further message, then the end of the stream. The server
+	// answers OK once the intake has accepted every batch; until then nothing is
+	// guaranteed. If the intake is slow, the server stops reading, and HTTP/2 flow
+	// control blocks the client.
 	//
 	// An upload may be sent in several consecutive streams: see first_batch_num,
 	// more_follows and single_batch.
 	//
-	// An invalid message ends the upload with INVALID_ARGUMENT and a BadRequest
-	// that names the field; batches forwarded by then are never final. An intake
-	// that is unreachable or overloaded ends it with UNAVAILABLE, and one that
-	// refuses the batch with FAILED_PRECONDITION. Both have an IntakeFailure.
-	// Every status has one google.rpc.ErrorInfo.
-	//
-	// UNAVAILABLE from the server has a RetryInfo and, if the progress of the
-	// stream is known, an UploadProgress from which the client can resume.
-	//
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
+	//
+	// Every status from the server has one google.rpc.ErrorInfo with a reason. The
+	// codes that matter most:
+	//
+	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
+	//     Batches forwarded by then are never final.
+	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
+	//     A RetryInfo says when. If the progress of the stream is known, there is
+	//     an UploadProgress from which the client can resume.
+	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
+	//
+	// If the intake is the cause, there is an IntakeFailure.
 	UploadScopes(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadScopesRequest, UploadScopesResponse], error)
 }
 
@@ -82,26 +85,29 @@ type SymbolDatabaseService_UploadScopesClient = grpc.ClientStreamingClient[Uploa
 // tracers and forwards them to a debugger's backend, in batches of gzipped
 // JSON.
 type SymbolDatabaseServiceServer interface {
-	// UploadScopes receives one upload: its metadata in the first message, then
-	// one scope in each message, then the end of the stream. The server responds
-	// once the intake has accepted every batch; until then nothing is guaranteed.
-	// If the intake is slow, the server stops reading, and HTTP/2 flow control
-	// slows down the client.
+	// UploadScopes receives one upload: its metadata in the first message, one
+	// scope in each further message, then the end of the stream. The server
+	// answers OK once the intake has accepted every batch; until then nothing is
+	// guaranteed. If the intake is slow, the server stops reading, and HTTP/2 flow
+	// control blocks the client.
 	//
 	// An upload may be sent in several consecutive streams: see first_batch_num,
 	// more_follows and single_batch.
 	//
-	// An invalid message ends the upload with INVALID_ARGUMENT and a BadRequest
-	// that names the field; batches forwarded by then are never final. An intake
-	// that is unreachable or overloaded ends it with UNAVAILABLE, and one that
-	// refuses the batch with FAILED_PRECONDITION. Both have an IntakeFailure.
-	// Every status has one google.rpc.ErrorInfo.
-	//
-	// UNAVAILABLE from the server has a RetryInfo and, if the progress of the
-	// stream is known, an UploadProgress from which the client can resume.
-	//
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
+	//
+	// Every status from the server has one google.rpc.ErrorInfo with a reason. The
+	// codes that matter most:
+	//
+	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
+	//     Batches forwarded by then are never final.
+	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
+	//     A RetryInfo says when. If the progress of the stream is known, there is
+	//     an UploadProgress from which the client can resume.
+	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
+	//
+	// If the intake is the cause, there is an IntakeFailure.
 	UploadScopes(grpc.ClientStreamingServer[UploadScopesRequest, UploadScopesResponse]) error
 	mustEmbedUnimplementedSymbolDatabaseServiceServer()
 }
