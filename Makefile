@@ -75,9 +75,9 @@ faults: ## Run the long form of the tests that meet faults, kills and restarts, 
 	@grep -E 'SCOPEGATE_SEED|[0-9]+ uploads whole|assault \||^(ok|PASS)' $(TMP)/faults.log
 
 .PHONY: readme
-readme: $(GRPCURL) $(GHZ) ## Run the commands of README.md for grpcurl and ghz as they are printed there
-	@PATH="$(CURDIR)/$(TOOLS):$$PATH" go test -count=1 -v -run '^TestReadme$$' ./integration/ | tee $(TMP)/readme.log
-	@grep -q '^--- PASS: TestReadme' $(TMP)/readme.log
+readme: $(GRPCURL) $(GHZ) ## Run the commands and the program of README.md and docs/quickstart.md as they are printed there
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" go test -count=1 -v -run '^Test(Readme|Quickstart)' ./integration/ | tee $(TMP)/readme.log
+	@! grep '^--- SKIP' $(TMP)/readme.log
 
 .PHONY: oracle
 oracle: build corpus $(BUF) ## Hold what gosym says of three large binaries against their sources, and print what it finds
