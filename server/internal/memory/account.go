@@ -103,7 +103,7 @@ func (a *Account) Enter(from Source) error {
 	}
 	b.connections[from.Connection]++
 	a.source = &from
-	a.Receiving(true)
+	a.Receiving(time.Now())
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (a *Account) Admit(name string, fixedBytes int) error {
 	b := a.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a.Receiving(false)
+	a.Receiving(time.Time{})
 	a.fixedBytes += fixedBytes
 	a.count(fixedBytes)
 	b.Draw(fixedBytes)
@@ -170,13 +170,14 @@ func (a *Account) carriedBytes() int64 { return a.held.Load() + a.attributed.Loa
 
 func (a *Account) totalBytes() int64 { return int64(a.fixedBytes) + a.carriedBytes() }
 
-// Receiving sets whether the server is waiting for the client to send.
-func (a *Account) Receiving(on bool) {
-	var since int64
-	if on {
-		since = time.Now().UnixNano()
+// Receiving sets since when the server has been waiting for the client to send. The zero time
+// means that it is not.
+func (a *Account) Receiving(since time.Time) {
+	var nanos int64
+	if !since.IsZero() {
+		nanos = since.UnixNano()
 	}
-	a.receivingSince.Store(since)
+	a.receivingSince.Store(nanos)
 }
 
 // Stuck sets whether the account can't move anything out of memory at present. No other

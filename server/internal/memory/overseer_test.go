@@ -135,7 +135,11 @@ func TestEndIsLast(t *testing.T) {
 		var accounts []*memory.Account
 		for i := range 32 {
 			a := o.open(t, b, string(rune('A'+i)), 1+i)
-			a.Receiving(i < 20)
+			if i < 20 {
+				a.Receiving(time.Now())
+			} else {
+				a.Receiving(time.Time{})
+			}
 			accounts = append(accounts, a)
 		}
 		b.Draw(percent(99))
@@ -152,7 +156,7 @@ func TestEndIsLast(t *testing.T) {
 			t.Errorf("%v were asked to end, want the three that receive and hold most", ends)
 		}
 		for _, a := range accounts {
-			a.Receiving(false)
+			a.Receiving(time.Time{})
 		}
 		pass(time.Second)
 		_, before := o.taken()

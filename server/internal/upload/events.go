@@ -62,7 +62,7 @@ func (u *upload) startAge() {
 // costs little for a client that sends a scope now and then.
 const (
 	minQuiet, maxQuiet = 25 * time.Millisecond, 32 * time.Second
-	quietFactor        = 4
+	quietFactor        = 16
 )
 
 // packing decides when the open batch is packed.

@@ -26,8 +26,12 @@ func (p *pace) begin(config *Config) {
 	p.since.Store(0)
 }
 
-// wait records that the server begins to wait for the client.
-func (p *pace) wait() { p.since.Store(int64(time.Since(p.began))) }
+// wait records that the server begins to wait for the client, and returns the time.
+func (p *pace) wait() time.Time {
+	since := time.Since(p.began)
+	p.since.Store(int64(since))
+	return p.began.Add(since)
+}
 
 // stop records that the server no longer waits for the client.
 func (p *pace) stop() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -81,12 +82,13 @@ func (r *receiver) end() error {
 
 // waitForClient records whether the server waits for the client to send.
 func (r *receiver) waitForClient(on bool) {
-	r.opening.account.Receiving(on)
+	var since time.Time
 	if on {
-		r.pace.wait()
+		since = r.pace.wait()
 	} else {
 		r.pace.stop()
 	}
+	r.opening.account.Receiving(since)
 }
 
 // failure returns the error of a stream that can't be read.
