@@ -103,7 +103,7 @@ func TestUnreadMessagesAreDrawn(t *testing.T) {
 			message = append(message, make([]byte, messageBytes-len(message))...)
 			const count = sentBytes / messageBytes
 			for i := range count {
-				client.flush(t, client.WriteData(1, ends && i == count-1, message))
+				client.flush(t, client.writeBetween(), client.WriteData(1, ends && i == count-1, message))
 			}
 			client.settle(t)
 			if got := drawnAtRest(t, budget, before, 80<<10); got < 44<<10 {

@@ -120,11 +120,15 @@ func (c *rawClient) single(t *testing.T, count int) {
 func (c *rawClient) writeSingle(t *testing.T, count int) {
 	t.Helper()
 	for range count {
-		if err := c.WriteData(1, false, []byte{0}); err != nil {
+		if err := errors.Join(c.WriteData(1, false, []byte{0}), c.writeBetween()); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
+
+// writeBetween writes a frame that means nothing, so that the frames of data before and after
+// it are not joined.
+func (c *rawClient) writeBetween() error { return c.WriteRawFrame(0xff, 0, 1, nil) }
 
 // settle returns when the server has read what was sent.
 func (c *rawClient) settle(t *testing.T) {

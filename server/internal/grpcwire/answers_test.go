@@ -255,7 +255,7 @@ func TestReadsWait(t *testing.T) {
 		"increments":     {bytes.Repeat(widen(t, 0, 1), count), queuedBytes / 128, len(widen(t, 0, 1))},
 		"requests":       {requests, 2, 9},
 		"resets":         {bytes.Repeat(reset(t, 1), count), (queuedBytes - openBytes) / 128, len(reset(t, 1))},
-		"data":           {bytes.Repeat(data(t, 1, false, message(2000)), count), count, len(data(t, 1, false, message(2000)))},
+		"data":           {bytes.Repeat(data(t, 1, false, message(5000)), count), count, len(data(t, 1, false, message(5000)))},
 		"frames unknown": {bytes.Repeat(frame(t, func(f *http2.Framer) error { return f.WriteRawFrame(99, 0, 1, nil) }), count), queuedBytes / 128, 9},
 	} {
 		t.Run(name, func(t *testing.T) {

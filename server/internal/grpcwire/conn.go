@@ -42,6 +42,7 @@ type Conn struct {
 	onEnd    func(error)
 	ended    sync.Once
 	rest     []byte // read from the connection but not yet returned
+	joiner   joiner
 }
 
 // Observe returns a connection to use instead of conn. Closing it closes conn and returns
@@ -51,7 +52,7 @@ type Conn struct {
 // [*StreamsError], an [*OrderError] or a [*StuckError], and conn is closed. A Read that
 // detects it returns the error.
 func Observe(conn net.Conn, limits Limits, budget connlimit.Budget, onEnd func(error)) *Conn {
-	c := &Conn{Conn: conn, onEnd: onEnd}
+	c := &Conn{Conn: conn, onEnd: onEnd, joiner: newJoiner()}
 	c.observer = observer{
 		limits: limits, budget: budget,
 		answers: answers{connection: initialWindow, initial: initialWindow},
@@ -75,6 +76,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			n = copy(p, c.rest)
 		} else {
 			n, err = c.Conn.Read(p)
+			n = len(c.joiner.join(p[:n]))
 		}
 		passed, ended := c.observer.receive(p[:n])
 		switch {

@@ -7,6 +7,7 @@
 //   - [Secured] and [Observing] are the credentials of new connections.
 //   - [Observe] watches both directions of an HTTP/2 connection (RFC 9113).
 //   - [Buffers] and [Messages] pass messages on as bytes.
+//   - joiner joins small frames before gRPC reads them.
 //
 // An observed connection draws from the budget for
 //
@@ -22,6 +23,6 @@
 // does not read.
 //
 // The package parses frame headers, header fields, the length of each gRPC message, windows
-// and their increments. It changes no byte, and leaves protocol errors to gRPC unless they
-// make counting impossible.
+// and their increments. It changes nothing but where frames of data end, and leaves protocol
+// errors to gRPC unless they make counting impossible.
 package grpcwire

@@ -21,7 +21,8 @@ const MaxCallBytes = 4 << 10
 // Message is a received message as contiguous protobuf wire bytes, valid until Release.
 type Message struct {
 	Account *memory.Account
-	buffer  mem.Buffer
+	buffer  *[]byte // nil if there are none
+	pool    mem.BufferPool
 }
 
 // Bytes returns the wire bytes.
@@ -29,15 +30,24 @@ func (m *Message) Bytes() []byte {
 	if m.buffer == nil {
 		return nil
 	}
-	return m.buffer.ReadOnlyData()
+	return *m.buffer
 }
 
-// Release returns the buffer to gRPC. Releasing again does nothing.
+// Release returns the buffer to the pool. Releasing again does nothing.
 func (m *Message) Release() {
 	if m.buffer != nil {
-		m.Account.Attribute(-m.buffer.Len())
-		m.buffer.Free()
+		m.Account.Attribute(-len(*m.buffer))
+		m.pool.Put(m.buffer)
 		m.buffer = nil
+	}
+}
+
+// set copies data, so that a message does not keep a frame that has others, too.
+func (m *Message) set(data mem.BufferSlice, pool mem.BufferPool) {
+	if length := data.Len(); length > 0 {
+		m.buffer, m.pool = pool.Get(length), pool
+		data.CopyTo(*m.buffer)
+		m.Account.Attribute(length)
 	}
 }
 
@@ -102,31 +112,25 @@ func (m *Messages) Receive(into *Message) error {
 	case err != nil:
 		return fmt.Errorf("read message: %w", err)
 	}
+	defer data.Free()
 	switch compressed := m.prefix[0]; {
 	case compressed == 0:
-		into.buffer = data.MaterializeToBuffer(m.pool)
-		data.Free()
+		into.set(data, m.pool)
+		return nil
 	case compressed == 1 && m.decompressor != nil:
-		into.buffer, err = m.decompress(data)
+		return m.decompress(data, into)
 	default:
-		data.Free()
-		err = &UnreadableError{err: fmt.Errorf("it has flag %d", compressed)}
+		return &UnreadableError{err: fmt.Errorf("it has flag %d", compressed)}
 	}
-	if err != nil {
-		return err
-	}
-	into.Account.Attribute(into.buffer.Len())
-	return nil
 }
 
-// decompress decompresses and frees a message.
-func (m *Messages) decompress(data mem.BufferSlice) (mem.Buffer, error) {
-	defer data.Free()
+// decompress decompresses a message.
+func (m *Messages) decompress(data mem.BufferSlice, into *Message) error {
 	input := data.Reader()
 	defer input.Close()
 	output, err := m.decompressor.Decompress(input)
 	if err != nil {
-		return nil, &UnreadableError{err: err}
+		return &UnreadableError{err: err}
 	}
 	if closer, ok := output.(io.Closer); ok {
 		defer closer.Close()
@@ -135,11 +139,12 @@ func (m *Messages) decompress(data mem.BufferSlice) (mem.Buffer, error) {
 	defer plain.Free()
 	switch {
 	case err != nil:
-		return nil, &UnreadableError{err: err}
+		return &UnreadableError{err: err}
 	case plain.Len() > m.maxBytes:
-		return nil, &MessageTooLongError{MaxBytes: m.maxBytes}
+		return &MessageTooLongError{MaxBytes: m.maxBytes}
 	}
-	return plain.MaterializeToBuffer(m.pool), nil
+	into.set(plain, m.pool)
+	return nil
 }
 
 // MessageTooLongError means that a message is longer than the limit, compressed or not.

@@ -136,8 +136,10 @@ const (
 // observed is a connection whose client follows a script.
 type observed struct {
 	*grpcwire.Conn
-	script  script
-	purse   purse
+	script script
+	purse  purse
+	// partial is what was received of a frame that is not complete.
+	partial []byte
 	refused []error
 }
 
@@ -152,11 +154,12 @@ func greeted(tb rapid.TB, limits grpcwire.Limits) *observed {
 	tb.Helper()
 	o := observe(limits)
 	o.receive(tb, []byte(http2.ClientPreface))
+	o.partial = nil
 	return o
 }
 
-// receive has the connection read what the client sends, which must arrive as it
-// is.
+// receive has the connection read what the client sends, frame by frame, so that none are
+// joined. It must arrive as it is.
 func (o *observed) receive(tb rapid.TB, sends ...[]byte) {
 	tb.Helper()
 	if err := o.tryReceive(tb, sends...); err != nil {
@@ -166,13 +169,37 @@ func (o *observed) receive(tb rapid.TB, sends ...[]byte) {
 
 func (o *observed) tryReceive(tb rapid.TB, sends ...[]byte) error {
 	tb.Helper()
-	all := bytes.Join(sends, nil)
-	o.script.sends.Write(all)
-	got, err := io.ReadAll(o.Conn)
-	if err == nil && !bytes.Equal(got, all) {
-		tb.Fatalf("read %x, want %x as it was sent", got, all)
+	for rest := bytes.Join(sends, nil); ; {
+		sent := len(o.partial)
+		o.partial = append(o.partial, rest...)
+		end := frameEnd(o.partial)
+		if end <= len(o.partial) {
+			o.partial = o.partial[:end]
+		}
+		part := o.partial[sent:]
+		rest = rest[len(part):]
+		o.script.sends.Write(part)
+		got, err := io.ReadAll(o.Conn)
+		if err == nil && !bytes.Equal(got, part) {
+			tb.Fatalf("read %x, want %x as it was sent", got, part)
+		}
+		if len(o.partial) == end {
+			o.partial = nil
+		}
+		if err != nil || len(rest) == 0 {
+			return err
+		}
 	}
-	return err
+}
+
+// frameEnd returns the length of the frame at the start of b, with its header. If the header
+// is incomplete, that is more than b has.
+func frameEnd(b []byte) int {
+	const headerBytes = 9
+	if len(b) < headerBytes {
+		return headerBytes
+	}
+	return headerBytes + int(b[0])<<16 + int(b[1])<<8 + int(b[2])
 }
 
 func (o *observed) send(tb rapid.TB, sends ...[]byte) {
