@@ -39,6 +39,7 @@ func (u *ourUpload) add(wire []byte) error {
 		u.forward(u.batches.Seal())
 	}
 	u.batches.Add(scope)
+	scope.Release()
 	return nil
 }
 

@@ -124,6 +124,7 @@ func runTranscode(plan *transcode.Plan, c corpus) error {
 			return err
 		}
 		buffer = scope.AppendTo(buffer, sink)
+		scope.Release()
 	}
 	return nil
 }
@@ -201,6 +202,7 @@ func appendJSON(dst []byte, messages [][]byte) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		dst = scope.AppendTo(dst, appender{})
+		scope.Release()
 	}
 	return dst, nil
 }

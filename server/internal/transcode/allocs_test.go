@@ -39,6 +39,7 @@ func TestNoAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 			checked.AppendTo(sink.buffer[:0], sink)
+			checked.Release()
 		})
 		if allocs != 0 {
 			t.Errorf("%s: %v allocations, want 0", name, allocs)

@@ -7,12 +7,29 @@ import (
 )
 
 // Checked is a message without errors. It refers to the bytes that were checked, which must
-// not change.
+// not change. Release it after use, unless it is left to the garbage collector.
 type Checked struct {
 	root     *message
 	wire     []byte
-	anyOrder bool // see checker.late
-	early    bool // see checker.early
+	anyOrder bool   // the fields of some messages can't be written as they lie
+	notes    *notes // where fields lie; if it is nil, AppendTo looks for them
+	early    bool   // see checker.early
+}
+
+// NotesBytes returns how much memory the message holds until Release, besides its wire bytes. That
+// is nothing if its fields are in ascending order.
+func (c Checked) NotesBytes() int {
+	if c.notes == nil {
+		return 0
+	}
+	return wordBytes * cap(c.notes.words)
+}
+
+// Release frees that memory. The message and its copies must not be used again.
+func (c Checked) Release() {
+	if c.notes != nil {
+		c.notes.free()
+	}
 }
 
 // Check checks the wire bytes of a message. Its error is an [*Error]: malformed protobuf,
@@ -25,17 +42,27 @@ func (p *Plan) Check(wire []byte, maxDepth int) (Checked, error) {
 		return Checked{}, &Error{Fault: Malformed}
 	}
 	var c checker
-	if err := c.message(p.root, wire, maxDepth); err != nil {
+	err := c.message(p.root, wire, maxDepth)
+	if err == disordered { // again from the start, since the notes must be complete
+		c.anyOrder = true
+		c.notes = newNotes(len(wire))
+		err = c.message(p.root, wire, maxDepth)
+	}
+	if err != nil {
+		c.dropNotes()
 		return Checked{}, err
 	}
-	return Checked{root: p.root, wire: wire, anyOrder: c.late != 0, early: c.early}, nil
+	return Checked{root: p.root, wire: wire, anyOrder: c.anyOrder, notes: c.notes, early: c.early}, nil
 }
+
+// disordered ends a walk without notes at the first field that can't be written where it lies: it
+// lies behind one that is written later, is another run of a list, or is set again.
+var disordered = new(Error)
 
 // checker is the state of one walk.
 type checker struct {
-	// late is not empty if a field lies behind one that is written later, a list lies in
-	// several runs, or another field is set twice. Then fields can't be written as they lie.
-	late uint64
+	anyOrder bool   // see Checked.anyOrder
+	notes    *notes // see Checked.notes
 	// early means that a map must be written before fields that precede it on the wire.
 	early bool
 }
@@ -44,7 +71,11 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 	if depth <= 0 {
 		return &Error{Fault: TooDeep}
 	}
-	var seen, present uint64 // fields; present has emptied ones, too
+	var seen, present, late uint64 // fields; present has emptied ones, too
+	block := 0
+	if c.notes != nil {
+		present, block = c.beginBlock(m)
+	}
 	keys := 0
 	for i := 0; i < len(b); {
 		start := i
@@ -61,7 +92,18 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 			}
 			continue
 		}
-		c.late |= present & f.behind
+		if present&f.behind != 0 {
+			switch {
+			case !c.anyOrder:
+				return disordered
+			case c.notes == nil:
+			case present&f.lists == 0:
+				late |= present & f.behind
+				c.notes.value(block, f, i)
+			case !c.notes.link(block, f, i):
+				c.dropNotes()
+			}
+		}
 		present |= f.bit
 		if f.list {
 			var err *Error
@@ -115,14 +157,35 @@ func (c *checker) message(m *message, b []byte, depth int) *Error {
 		case int32Kind, boolKind: // handled above
 		}
 		if fault != nil {
-			return fault.under(f.step(m, b[:start]))
+			return f.wrap(fault, m, b[:start])
 		}
 		seen |= f.bit
+	}
+	if c.notes != nil {
+		c.notes.end(block, m, present, late&^noted == 0)
 	}
 	if missing := m.demanded &^ seen; missing != 0 {
 		return &Error{Fault: Missing, Field: m.fields[bits.TrailingZeros64(missing)].name}
 	}
 	return nil
+}
+
+// beginBlock begins the block of message m. It returns its index, and a set that makes each field
+// look as if another lay in front of it.
+func (c *checker) beginBlock(m *message) (present uint64, block int) {
+	block, ok := c.notes.begin(m)
+	if !ok {
+		c.dropNotes()
+	}
+	return noted, block
+}
+
+// dropNotes frees the notes, if there are any.
+func (c *checker) dropNotes() {
+	if c.notes != nil {
+		c.notes.free()
+		c.notes = nil
+	}
 }
 
 // run checks consecutive values of the list f in message m, and returns the index after the
@@ -154,7 +217,7 @@ func (c *checker) run(m *message, f *field, b []byte, start, i, depth int) (int,
 			fault = c.message(f.child, value, depth-1)
 		}
 		if fault != nil {
-			return 0, fault.under(f.step(m, b[:start]))
+			return 0, f.wrap(fault, m, b[:start])
 		}
 		if !f.hasTagAt(b, i) {
 			return i, nil
@@ -165,7 +228,16 @@ func (c *checker) run(m *message, f *field, b []byte, start, i, depth int) (int,
 // malformed returns the error for a truncated field. Before is the part of message m in front
 // of it.
 func (f *field) malformed(m *message, before []byte) *Error {
-	return (&Error{Fault: Malformed}).under(f.step(m, before))
+	return f.wrap(&Error{Fault: Malformed}, m, before)
+}
+
+// wrap adds the field's step to the path of an error. Before is the part of message m in front of
+// it.
+func (f *field) wrap(err *Error, m *message, before []byte) *Error {
+	if err == disordered {
+		return err
+	}
+	return err.under(f.step(m, before))
 }
 
 // step returns the field's step in a path, with the index if it is a list. Before is the part

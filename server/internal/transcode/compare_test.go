@@ -38,6 +38,10 @@ func compare(tb testing.TB, wire []byte) {
 	if !bytes.Equal(got, want) {
 		tb.Fatalf("got  %s\nwant %s\n%x", got, want, wire)
 	}
+	if got := new(transcodetest.Recorder).Append(checked.WithoutNotes(), nil); !bytes.Equal(got, want) {
+		tb.Fatalf("without notes: got %s\nwant %s\n%x", got, want, wire)
+	}
+	checked.Release()
 	// Whatever lies behind the wire bytes in memory, or nothing.
 	for _, behind := range []string{"", `""""""""`} {
 		among := slices.Clip(append(append(make([]byte, 0, len(wire)+len(behind)), wire...), behind...))[:len(wire)]

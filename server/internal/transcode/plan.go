@@ -51,10 +51,11 @@ type field struct {
 	kind     kind
 	list     bool
 	absent   absence
-	index    uint8   // in message.fields
-	bit      uint64  // 1 << index, for sets of fields
-	lists    uint64  // bit if it is a list, or else 0
-	behind   uint64  // the field and those behind it; none for a map, which may lie anywhere
+	index    uint8  // in message.fields
+	bit      uint64 // 1 << index, for sets of fields
+	lists    uint64 // bit if it is a list, or else 0
+	behind   uint64 // the field and those behind it, or for a map, which may lie anywhere, none; and noted
+	slots    slots
 	tag      [2]byte // encoded
 	tagBytes int
 	// key is `{"name":`. It is copied in full, and then cut.
@@ -73,14 +74,16 @@ type message struct {
 	reserved bool           // see Rules.Reserved
 	early    uint64         // bit of the field before which the map is written, if there is one
 	open     *field         // the map, if there is one
+	words    int            // of a block, see order.go
 }
 
 const (
 	// maxNumber limits field numbers, so that a lookup is one load.
 	maxNumber = 127
 	maxTag    = (maxNumber + 1) << 3
-	// maxFields is the size of a set of fields.
-	maxFields = 64
+	// maxFields is the size of a set of fields, which has one more bit.
+	maxFields = 63
+	noted     = 1 << maxFields // see checker.beginBlock
 	// maxKeyBytes limits a rendered key.
 	maxKeyBytes = 32
 )
@@ -117,7 +120,7 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 		return m, nil
 	}
 	behind, reserved := c.rules.Reserved[desc.FullName()]
-	m := &message{reserved: reserved}
+	m := &message{reserved: reserved, words: blockHead}
 	c.done[desc.FullName()] = m
 
 	descs := make([]protoreflect.FieldDescriptor, 0, desc.Fields().Len())
@@ -139,12 +142,14 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) (*message, error
 			return nil, fmt.Errorf("%s: a map must have the highest field number", fd.FullName())
 		}
 		f.index, f.bit = uint8(i), 1<<i
-		if f.kind != mapKind {
-			f.behind = -f.bit
+		f.behind = -f.bit
+		if f.kind == mapKind {
+			f.behind = noted
 		}
 		if f.list {
 			f.lists = f.bit
 		}
+		m.words = f.slots.lay(&f, m.words)
 		if reserved && f.name == string(behind) {
 			m.early = f.bit
 		}

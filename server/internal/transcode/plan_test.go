@@ -69,7 +69,7 @@ func TestCompileRefuses(t *testing.T) {
 			`field { name: "` + strings.Repeat("f", 29) + `" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }`,
 			"t.M." + strings.Repeat("f", 29) + ": name is longer than",
 		},
-		"too many fields": {many.String(), "t.M: more than 64 fields"},
+		"too many fields": {many.String(), "t.M: more than 63 fields"},
 		"map not last": {
 			fmt.Sprintf(mapOfValues, 1) + `field { name: "f" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }`,
 			"t.M.a: a map must have the highest field number",

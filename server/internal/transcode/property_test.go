@@ -55,6 +55,10 @@ func TestGeneratedScopes(t *testing.T) {
 					t.Fatalf("%s, %s: marks %d, want %d", name, policy, got, want)
 				}
 			}
+			if got := new(transcodetest.Recorder).Append(checked.WithoutNotes(), nil); !bytes.Equal(got, want) {
+				t.Fatalf("%s, without notes:\ngot  %s\nwant %s", name, got, want)
+			}
+			checked.Release()
 		}
 	})
 }

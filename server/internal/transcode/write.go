@@ -26,7 +26,16 @@ type Sink interface {
 // runs out of room, and returns the rest. It can't fail. dst may have any capacity.
 func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
 	w := writer{sink: sink, marks: sink.Marks(), anyOrder: c.anyOrder, early: c.early}
+	if c.notes != nil {
+		w.notes = c.notes.words
+	} else if c.anyOrder {
+		w.searches = true
+		w.notes = w.borrow().notes
+	}
 	dst = w.message(dst, c.root, c.wire)
+	if w.searches {
+		w.scratch.notes = w.notes
+	}
 	w.release()
 	return dst
 }
@@ -35,7 +44,10 @@ func (c Checked) AppendTo(dst []byte, sink Sink) []byte {
 type writer struct {
 	sink     Sink
 	marks    []uint64
-	anyOrder bool     // see checker.late
+	anyOrder bool     // see Checked.anyOrder
+	searches bool     // there are no Checked.notes
+	notes    []uint32 // see order.go
+	block    int      // the index of the next block, unless it searches
 	early    bool     // see checker.early
 	scratch  *scratch // nil until it is needed
 }
@@ -64,17 +76,17 @@ func (w *writer) mark(position int) {
 func (w *writer) message(dst []byte, m *message, b []byte) []byte {
 	var o order
 	if w.anyOrder {
-		o = w.note(m, b)
+		o = w.enter(m, b)
 	}
 	var written uint64
 	sep := byte('{')
 	for i := 0; ; {
 		var f *field
-		if w.anyOrder {
+		if o.noted {
 			if o.left == 0 {
 				break
 			}
-			f, i = o.next(m)
+			f, i = w.next(&o, m)
 		} else {
 			if i == len(b) {
 				break
@@ -109,7 +121,11 @@ func (w *writer) message(dst []byte, m *message, b []byte) []byte {
 		dst = appendKey(dst, f, sep)
 		sep = ','
 		if f.list {
-			dst, i = w.list(dst, m, f, b, i, o.torn&f.bit != 0)
+			dst, i = w.run(put(dst, '['), f, b, i)
+			if o.noted {
+				dst = w.furtherRuns(dst, o.block, m, f, b, i)
+			}
+			dst = put(dst, ']')
 			continue
 		}
 		// v is the value, or its length.
@@ -143,8 +159,8 @@ func (w *writer) message(dst []byte, m *message, b []byte) []byte {
 		case mapKind: // handled above
 		}
 	}
-	if w.anyOrder {
-		w.forget()
+	if o.noted {
+		w.leave(o.block)
 	}
 	dst = w.room(dst)
 	if gap := m.filled &^ written; gap != 0 {
@@ -154,11 +170,9 @@ func (w *writer) message(dst []byte, m *message, b []byte) []byte {
 	return closeObject(dst, sep)
 }
 
-// list writes the values of the list f in message m. The first is at b[i:]. Those of a list
-// that is torn need not follow each other. It returns the index after the last. dst must have
-// room.
-func (w *writer) list(dst []byte, m *message, f *field, b []byte, i int, torn bool) ([]byte, int) {
-	dst = put(dst, '[')
+// run writes consecutive values of the list f. The first is at b[i:]. It returns the index after
+// the last. dst must have room.
+func (w *writer) run(dst []byte, f *field, b []byte, i int) ([]byte, int) {
 	for {
 		v := uint64(b[i])
 		if i++; v >= 0x80 {
@@ -175,16 +189,10 @@ func (w *writer) list(dst []byte, m *message, f *field, b []byte, i int, torn bo
 			dst = w.message(dst, f.child, value)
 		}
 		dst = w.room(dst)
-		switch {
-		case f.hasTagAt(b, i):
-			i += f.tagBytes
-		case torn:
-			if i = m.next(f, b, i); i < 0 {
-				return put(dst, ']'), i
-			}
-		default:
-			return put(dst, ']'), i
+		if !f.hasTagAt(b, i) {
+			return dst, i
 		}
+		i += f.tagBytes
 		dst = put(dst, ',')
 	}
 }

@@ -58,6 +58,7 @@ func (u *upload) close() {
 	u.mu.Unlock()
 	u.sender.close()
 	u.receiver.release()
+	u.drawNotes(-u.notesBytes)
 	if u.batches != nil {
 		u.batches.Discard()
 	}

@@ -204,6 +204,7 @@ func (m openMap) members() (string, error) {
 		return "", metadataInvalid("metadata."+m.field+strings.TrimPrefix(fault.Field, "additional"), fault.Fault.String())
 	}
 	object := checked.AppendTo(nil, growing{})
+	checked.Release()
 	if len(object) > maxMembersBytes {
 		return "", metadataInvalid("metadata."+m.field,
 			fmt.Sprintf("%d bytes of JSON, more than the limit of %d", len(object), maxMembersBytes))

@@ -51,6 +51,8 @@ type upload struct {
 	// held is the newest scope, which is not in a batch yet, if holds is set.
 	held  transcode.Checked
 	holds bool
+	// notesBytes are drawn for the notes of checked scopes.
+	notesBytes int
 	// sealed is a batch that was open for sealedAge, until it is posted. It may be nil.
 	sealed    *batch.Sealed
 	sealedAge time.Duration
@@ -127,6 +129,7 @@ func (u *upload) take() error {
 	if err != nil {
 		return scopeError(number-1, err)
 	}
+	u.drawNotes(scope.NotesBytes())
 	if number == 1 {
 		u.place.Leave()
 	}
@@ -207,8 +210,20 @@ func (u *upload) begin() error {
 	return nil
 }
 
-// add puts a scope into the open batch.
+// drawNotes draws bytes for the notes of a checked scope, or gives them back if negative. Like the
+// scope itself, they can't be squeezed.
+func (u *upload) drawNotes(bytes int) {
+	u.notesBytes += bytes
+	u.server.Budget.Draw(bytes)
+	u.account.Attribute(bytes)
+}
+
+// add puts a scope into the open batch and releases it.
 func (u *upload) add(scope transcode.Checked) error {
+	defer func() {
+		u.drawNotes(-scope.NotesBytes())
+		scope.Release()
+	}()
 	if u.batches.Empty() {
 		u.startAge()
 	}
