@@ -55,6 +55,7 @@ func (u *upload) close() {
 	u.mu.Lock()
 	u.closed = true // no event is handled any more
 	u.clock.Stop()
+	u.server.packer.leave(u.packing.place)
 	u.mu.Unlock()
 	u.sender.close()
 	u.receiver.release()

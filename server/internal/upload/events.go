@@ -30,7 +30,6 @@ func (u *upload) handleEvents() error {
 		u.freeMemory()
 	}
 	next = min(next, u.forwardIfOld())
-	next = min(next, u.packIfQuiet())
 	u.setClock(next)
 	return nil
 }
@@ -55,60 +54,6 @@ func (u *upload) startAge() {
 		u.tooOldAt = u.openedAt.Add(limit)
 		u.wakeWithin(limit)
 	}
-}
-
-// minQuiet and maxQuiet limit how long no scope must arrive before the open batch's JSON is
-// packed. The time grows by quietFactor each time a scope arrives after all, so that packing
-// costs little for a client that sends a scope now and then.
-const (
-	minQuiet, maxQuiet = 25 * time.Millisecond, 32 * time.Second
-	quietFactor        = 16
-)
-
-// packing decides when the open batch is packed.
-type packing struct {
-	packed bool
-	quiet  time.Duration
-	dueAt  time.Time // when packIfQuiet looks for new scopes
-	scopes int64     // received when it last looked
-}
-
-// startPacking is called when a scope is about to be added to an open batch that is empty or
-// packed.
-func (u *upload) startPacking() {
-	p := &u.packing
-	p.quiet = max(p.quiet, minQuiet)
-	if p.packed {
-		p.packed, p.quiet = false, min(quietFactor*p.quiet, maxQuiet)
-	}
-	p.scopes, p.dueAt = u.progress.scopes.Load(), time.Now().Add(p.quiet)
-	u.wakeWithin(p.quiet)
-}
-
-// packIfQuiet packs the open batch if no scope has arrived since it last looked, which is at
-// most once every quiet period. It returns when to call it again.
-func (u *upload) packIfQuiet() time.Duration {
-	p := &u.packing
-	if u.batches == nil || u.batches.Empty() || p.packed {
-		return maxPause
-	}
-	if left := time.Until(p.dueAt); left > 0 {
-		return left
-	}
-	if scopes := u.progress.scopes.Load(); scopes != p.scopes {
-		p.scopes, p.dueAt = scopes, time.Now().Add(p.quiet)
-		return p.quiet
-	}
-	select {
-	case u.server.packing <- struct{}{}:
-	default: // another one is being packed; in an overload hundreds would wait, with their readers
-		p.dueAt = time.Now().Add(p.quiet)
-		return p.quiet
-	}
-	u.batches.Pack()
-	<-u.server.packing
-	p.packed = true
-	return maxPause
 }
 
 // maxBatchAge is the client's limit or the server's, whichever is lower. 0 means none.

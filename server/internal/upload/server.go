@@ -91,7 +91,7 @@ type Server struct {
 	reading    stacks // for reading messages, which may wait, and needs less of a stack
 	goroutines sync.WaitGroup
 	completing chan struct{} // a place for each upload in complete
-	packing    chan struct{} // the place of an upload that is packed
+	packer     *packer
 
 	mu      sync.Mutex
 	streams map[*upload]struct{} // open ones
@@ -103,7 +103,7 @@ func New(cfg Config, with Dependencies) *Server {
 	s := &Server{
 		Config: cfg, Dependencies: with, streams: map[*upload]struct{}{},
 		completing: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-		packing:    make(chan struct{}, 1),
+		packer:     newPacker(),
 	}
 	s.stacks, s.reading = newStacks(s), newStacks(s)
 	return s
@@ -194,6 +194,7 @@ func (s *Server) Stop() {
 // Wait waits until all goroutines of streams have ended.
 func (s *Server) Wait() {
 	s.goroutines.Wait()
+	s.packer.stop()
 	s.stacks.close()
 	s.reading.close()
 }

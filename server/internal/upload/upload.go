@@ -120,6 +120,7 @@ func (u *upload) consume() error {
 // next one or the end of the stream arrives, so that the final batch always has a scope. If no
 // batch of the stream is final, it adds the scope at once. It seals the batch if it is full.
 func (u *upload) take() error {
+	u.server.packer.help()
 	wire, err := u.receiver.scope()
 	if err != nil {
 		return err

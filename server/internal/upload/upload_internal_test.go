@@ -3,7 +3,6 @@ package upload
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -314,45 +313,6 @@ func TestSpoolFailsWhileABatchIsPosted(t *testing.T) {
 		}
 	}
 	t.Errorf("%v, want the progress of 1 scope", err)
-}
-
-// An upload without a new scope is packed after a while, and unpacked by the next scope. The
-// time grows with each time it was packed too early.
-func TestQuietUploadIsPacked(t *testing.T) {
-	t.Parallel()
-	var posted []*batch.Batch
-	s := serve(t, func(_ context.Context, b *batch.Batch) error { posted = append(posted, b); return nil }, nil)
-	stream := s.begin(t)
-	name := strings.Repeat("quiet", 2000)
-	u := stream.upload
-	u.locked(func() { u.packing.quiet = time.Hour })
-	stream.sendNamed(t, 2, name)
-	u.awaitScope(t)
-	var held int64
-	u.locked(func() {
-		u.packIfQuiet()
-		if u.packIfQuiet(); u.packing.packed {
-			t.Error("it is packed before it is due, want it left")
-		}
-		held = u.account.HeldBytes()
-		u.packing.quiet, u.packing.dueAt = minQuiet, time.Now()
-		u.wakeWithin(0)
-	})
-	await(t, "it to be packed", func() (packed bool) { u.locked(func() { packed = u.packing.packed }); return packed })
-	if got := u.account.HeldBytes(); got > held-int64(len(name))/2 {
-		t.Errorf("packed, it holds %d bytes of %d, want much less", got, held)
-	}
-	stream.sendNamed(t, 1, name)
-	await(t, "it to be unpacked", func() (packed bool) { u.locked(func() { packed = u.packing.packed }); return !packed })
-	u.locked(func() {
-		if u.packing.quiet != quietFactor*minQuiet {
-			t.Errorf("it is packed again after %v, want %v", u.packing.quiet, quietFactor*minQuiet)
-		}
-	})
-	summary, err := stream.CloseAndRecv()
-	if err != nil || summary.GetScopeCount() != 3 || summary.GetRawBytes() < int64(3*len(name)) || len(posted) != 1 {
-		t.Errorf("%v, %v, %d batches; want 3 scopes in 1", summary, err, len(posted))
-	}
 }
 
 // A stream that another one follows holds no scope back: it has no final batch to keep one for.

@@ -1,0 +1,190 @@
+package upload
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// quietTimes are how long no scope must arrive before the open batch's JSON is packed. An
+// upload moves on to the next time when a scope arrives after all. The steps are large, because
+// uploads that share a busy server are quiet now and then, and packing costs as much as a few
+// messages.
+var quietTimes = [...]time.Duration{
+	25 * time.Millisecond, 400 * time.Millisecond, 3200 * time.Millisecond, 25600 * time.Millisecond,
+}
+
+// late is how long after its time a batch may be packed before readers help.
+const late = 25 * time.Millisecond
+
+// packing is an upload's part in packing its open batch.
+type packing struct {
+	packed bool
+	line   int    // the next place's
+	place  *place // nil if the upload is in no line
+	scopes int64  // received when it got its place
+}
+
+// place is a place in a line of a packer. Its upload is looked at once it is due.
+type place struct {
+	upload *upload // nil if it has ended
+	line   int
+	dueAt  time.Duration
+}
+
+// startPacking is called when a scope is about to be added to an open batch that is empty or
+// packed.
+func (u *upload) startPacking() {
+	p := &u.packing
+	if p.packed {
+		p.packed, p.line = false, min(p.line+1, len(quietTimes)-1)
+	}
+	if p.place == nil {
+		p.scopes = u.progress.scopes.Load()
+		p.place = u.server.packer.enter(u, p.line)
+	}
+}
+
+// packIfQuiet packs the open batch if no scope has arrived since the upload got its place. It
+// reports whether the upload must get another one.
+func (u *upload) packIfQuiet() (again bool) {
+	if !u.mu.TryLock() { // the reader works
+		return true
+	}
+	defer u.mu.Unlock()
+	p := &u.packing
+	scopes := u.progress.scopes.Load()
+	switch {
+	case u.closed:
+		return false
+	case scopes != p.scopes:
+		p.scopes = scopes
+		return true
+	}
+	p.place = nil
+	if u.batches.Empty() {
+		return false
+	}
+	err := u.onLargeStack(func() error {
+		u.batches.Pack()
+		p.packed = true
+		return nil
+	})
+	if err != nil {
+		u.End(err)
+	}
+	return false
+}
+
+// packer packs the open batches of quiet uploads. An upload has no timer for that: when
+// thousands become quiet together, a goroutine each would compete with the packing for the
+// processors. Even so, the packer's goroutine can fall behind by seconds among thousands that
+// have work. So readers help when it is late.
+type packer struct {
+	began  time.Time
+	nextAt atomic.Int64 // when the first upload is due, since began
+
+	mu    sync.Mutex
+	lines [len(quietTimes)][]*place // in the order of dueAt
+	clock *time.Timer               // calls serve at nextAt
+}
+
+// never is when the first upload is due if there is none.
+const never = 1 << 62 * time.Nanosecond
+
+func newPacker() *packer {
+	p := &packer{began: time.Now()}
+	p.nextAt.Store(int64(never))
+	p.clock = time.AfterFunc(never, p.serve)
+	return p
+}
+
+// stop stops the packer. All uploads must have ended.
+func (p *packer) stop() { p.clock.Stop() }
+
+// enter gives an upload a place.
+func (p *packer) enter(u *upload, line int) *place {
+	in := &place{upload: u, line: line}
+	p.enqueue(in)
+	return in
+}
+
+// leave takes the upload out of its place, if there is one, so that its memory can be freed.
+func (p *packer) leave(in *place) {
+	if in == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in.upload = nil
+}
+
+// enqueue puts a place at the end of its line.
+func (p *packer) enqueue(in *place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Since(p.began)
+	in.dueAt = now + quietTimes[in.line]
+	p.lines[in.line] = append(p.lines[in.line], in)
+	if int64(in.dueAt) < p.nextAt.Load() {
+		p.nextAt.Store(int64(in.dueAt))
+		p.clock.Reset(in.dueAt - now)
+	}
+}
+
+// dequeue takes the first place out of its line if it was due at a time, or returns nil.
+func (p *packer) dequeue(at time.Duration) (*place, *upload) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line := p.first()
+	if line == nil || (*line)[0].dueAt > at {
+		return nil, nil
+	}
+	in := (*line)[0]
+	(*line)[0] = nil
+	*line = (*line)[1:]
+	next := never
+	if line = p.first(); line != nil {
+		next = (*line)[0].dueAt
+	}
+	p.nextAt.Store(int64(next))
+	return in, in.upload
+}
+
+// first returns the line with the place that is due first, or nil.
+func (p *packer) first() *[]*place {
+	var first *[]*place
+	for i := range p.lines {
+		line := &p.lines[i]
+		if len(*line) > 0 && (first == nil || (*line)[0].dueAt < (*first)[0].dueAt) {
+			first = line
+		}
+	}
+	return first
+}
+
+// packFirst packs the batch of the upload that is due first. It reports false if none was due
+// at that time.
+func (p *packer) packFirst(at time.Duration) bool {
+	in, u := p.dequeue(at)
+	if u != nil && u.packIfQuiet() {
+		p.enqueue(in)
+	}
+	return in != nil
+}
+
+// serve packs all batches that are due.
+func (p *packer) serve() {
+	for p.packFirst(time.Since(p.began)) {
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clock.Reset(time.Duration(p.nextAt.Load()) - time.Since(p.began))
+}
+
+// help packs one batch if that is late. The caller may hold the lock of one upload.
+func (p *packer) help() {
+	if at := time.Since(p.began) - late; at >= time.Duration(p.nextAt.Load()) {
+		p.packFirst(at)
+	}
+}
