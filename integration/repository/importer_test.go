@@ -60,7 +60,7 @@ func TestImporter(t *testing.T) {
 
 	// It adds what is missing in go.mod. "go mod tidy" would too, but it also wants the
 	// modules that the tests of dependencies need.
-	run("vet", "./...")
+	run("list", "-deps", "./...")
 	var required []string
 	for _, module := range readGoMod(t, filepath.Join(dir, "go.mod")).Require {
 		if module.Indirect {

@@ -23,6 +23,8 @@ func build(program, module, pkg string) (string, error) {
 	}
 	source, path := filepath.Join(string(bytes.TrimSpace(root)), module), filepath.Join(dir, program)
 	command := exec.Command("go", "-C", source, "build", "-o", path, pkg) //nolint:gosec,noctx // our own paths; once, and it ends
+	// As it is released; and with cgo, more would be compiled again.
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", program, err, output)
 	}
