@@ -303,14 +303,9 @@ breaking: $(BUF) ## Check that proto/ breaks no client of an earlier commit (AGA
 
 PLATFORMS := linux-arm64 darwin-arm64 windows-amd64
 
-# "go list -export" compiles all packages and links none: only the command is worth the seconds that takes.
-.PHONY: cross $(PLATFORMS:%=cross-%)
-cross: $(PLATFORMS:%=cross-%) ## Compile all packages, and build the command, for linux/arm64, darwin/arm64 and windows/amd64
-
-$(PLATFORMS:%=cross-%): cross-%:
-	@export GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) CGO_ENABLED=0; set -x; \
-	for module in . $(NESTED); do go -C "$$module" list -trimpath -buildvcs=false -export -f '{{.Export}}' ./... >/dev/null; done; \
-	go build -trimpath -buildvcs=false -o /dev/null ./cmd/scopegate
+.PHONY: cross
+cross: ## Type-check all packages and their tests for linux/arm64, darwin/arm64 and windows/amd64
+	go run ./integration/crosscheck '$(PLATFORMS)' . $(NESTED)
 
 .PHONY: ci
 ci: ## Run what CI runs, step by step, with the time of each
