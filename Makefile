@@ -18,7 +18,6 @@ TOOLS := $(TMP)/bin
 BUF := $(TOOLS)/buf
 PROTOC_GEN_GO := $(TOOLS)/protoc-gen-go
 PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc
-GOFUMPT := $(TOOLS)/gofumpt
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 GHZ := $(TOOLS)/ghz
 GRPCURL := $(TOOLS)/grpcurl
@@ -26,8 +25,13 @@ GRPCURL := $(TOOLS)/grpcurl
 # Modules of their own, which keep out of scopegate's go.mod what only they need.
 NESTED := deploy integration/gates integration/toxiproxy
 
-# The race detector needs cgo, and cgo a C compiler with its headers.
-CC_WORKS := [ "$$(go env CGO_ENABLED)" = 1 ] && echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
+# The same for all targets, so that what one has compiled the others find in the build cache. The race detector needs cgo.
+# Vet is one of golangci-lint's linters; before each test it would read all dependencies once more.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false -vet=off
+
+# cgo needs a C compiler with its headers.
+CC_WORKS := echo '\#include <pthread.h>' | $$(go env CC) -E - >/dev/null 2>&1
 
 GO_FILES = $$(find . -name '*.go' -not -path './$(TMP)/*' -not -path './gen/*' -not -path '*/testdata/*')
 
@@ -41,8 +45,7 @@ help: ## Show this list
 
 # The same sources, VERSION, COMMIT and Go give the same bytes, with a .git or without: so version and commit are stamped
 # here, and not by -buildvcs. `make check-reproducible` holds that.
-GO_BUILD = CGO_ENABLED=0 GOFLAGS= go build -trimpath -buildvcs=false \
-	-ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+GO_BUILD = go build -ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)'
 
 .PHONY: build
 build: ## Build bin/scopegate, static, with DWARF (VERSION=… COMMIT=… where there is no git)
@@ -63,8 +66,8 @@ demo: build ## Upload the symbols of scopegate's own binary through server and i
 # The race detector would have each test binary sleep for a second at its end, for goroutines that tests leave behind: none do.
 .PHONY: test
 test: ## Run all tests, shuffled, with the race detector (PKG=./server/... for some)
-	@race=-race; \
-	if ! { $(CC_WORKS); }; then race=; echo "race detector: skipped, no C compiler"; fi; \
+	@race=-race; export CGO_ENABLED=1; \
+	if ! { $(CC_WORKS); }; then race= CGO_ENABLED=0; echo "race detector: skipped, no C compiler"; fi; \
 	export GORACE="atexit_sleep_ms=0 $${GORACE:-}"; set -x; go test $$race -shuffle=on -timeout 20m $(PKG); \
 	$(if $(filter ./...,$(PKG)),go -C integration/gates test $$race -shuffle=on ./...)
 
@@ -180,7 +183,7 @@ bench-profile: corpus ## Where the default way's time goes
 	$(BENCH) -profile $(TMP)/cpu.out $(CORPUS)/go $(CORPUS)/compile
 	go tool pprof -top -nodecount 10 bin/bench $(TMP)/cpu.out
 
-PRODUCER = CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/producer ./integration/producer && bin/producer
+PRODUCER = go build -o bin/producer ./integration/producer && bin/producer
 PRODUCER_BINARIES := $(CORPUS)/compile $(BUF) $(GOLANGCI_LINT)
 
 # The bounds are those of docs/benchmarks-producer.md.
@@ -190,7 +193,7 @@ bench-producer: build corpus $(BUF) $(GOLANGCI_LINT) ## Memory and time of an up
 	if [ -n '$(BASE)' ]; then \
 		rm -rf $(TMP)/producer; mkdir -p $(TMP)/producer; \
 		git archive '$(BASE)' | tar -x -C $(TMP)/producer; \
-		CGO_ENABLED=0 go -C $(TMP)/producer build -trimpath -buildvcs=false -o ../producer-base ./cmd/scopegate; \
+		go -C $(TMP)/producer build -o ../producer-base ./cmd/scopegate; \
 		base=$(TMP)/producer-base; \
 	fi; \
 	$(PRODUCER) -rounds $(ROUNDS) -base "$$base" $(PRODUCER_BINARIES)
@@ -218,8 +221,8 @@ BASELINE ?= bin/baseline
 .PHONY: loadtest
 loadtest: build corpus $(GHZ) ## Load the server and the baseline with real symbols (SCENARIOS=whole LOAD_ROUNDS=3 LOAD_PLOT=load.svg, BASELINE= for ours alone)
 	@mkdir -p $(LOADTEST)
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/baseline ./integration/baseline/cmd
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/loadtest ./integration/loadtest
+	go build -o bin/baseline ./integration/baseline/cmd
+	go build -o bin/loadtest ./integration/loadtest
 	bin/loadtest -server bin/scopegate -baseline '$(BASELINE)' -ghz $(GHZ) -proto proto \
 		-binary $(CORPUS)/go -dir $(LOADTEST) -scenarios '$(SCENARIOS)' -rounds $(LOAD_ROUNDS) -plot '$(LOAD_PLOT)'
 
@@ -232,12 +235,12 @@ EXPERIMENTS ?=
 gates: build corpus ## Check the server's bounds under load, and compare with another commit's (BASE=main REPLICATES=5 EXPERIMENTS=slow)
 	@rm -rf $(GATES)
 	@mkdir -p $(GATES)/base
-	CGO_ENABLED=0 go -C integration/gates build -trimpath -buildvcs=false -o ../../bin/gates .
+	go -C integration/gates build -o ../../bin/gates .
 	@base=(); \
 	if [ -n '$(BASE)' ]; then \
 		revision="$$(git rev-parse --verify --short '$(BASE)^{commit}')" || exit 2; \
 		git archive "$$revision" | tar -x -C $(GATES)/base || exit 2; \
-		CGO_ENABLED=0 go -C $(GATES)/base build -trimpath -buildvcs=false -o ../base-server ./cmd/scopegate || exit 2; \
+		go -C $(GATES)/base build -o ../base-server ./cmd/scopegate || exit 2; \
 		base=(-base $(GATES)/base-server -base-revision "$$revision"); \
 	fi; \
 	bin/gates "$${base[@]+"$${base[@]}"}" -candidate bin/scopegate -candidate-revision '$(VERSION)' \
@@ -248,9 +251,11 @@ gates: build corpus ## Check the server's bounds under load, and compare with an
 .PHONY: lint lint-format lint-go lint-proto lint-mod
 lint: lint-format lint-proto lint-mod lint-go ## Run every linter (`make -k lint` does not stop at the first)
 
-lint-format: $(GOFUMPT)
-	@$(GOFUMPT) -d $(GO_FILES) || { echo "gofumpt: run make fmt"; exit 1; }
+lint-format: $(GOLANGCI_LINT)
+	@$(GOLANGCI_LINT) fmt --diff $(GO_FILES) || { echo "gofumpt: run make fmt"; exit 1; }
 
+# It holds the types of all dependencies: less collection takes less time, and memory in place of it.
+lint-go: export GOGC := 300
 lint-go: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) run $(PKG)
 	@for module in $(NESTED); do (set -x; cd "$$module" && $(abspath $(GOLANGCI_LINT)) run); done
@@ -261,7 +266,7 @@ lint-proto: $(BUF)
 
 lint-mod:
 	go mod tidy -diff
-	@for module in $(NESTED); do (set -x; go -C "$$module" mod tidy -diff); done
+	@for module in $(NESTED) integration/grpctools; do (set -x; go -C "$$module" mod tidy -diff); done
 
 .PHONY: check-generate
 check-generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Check that gen/ and the tables of settings and metrics are what the code generates
@@ -327,8 +332,8 @@ generate: $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) ## Generate gen/ from pr
 	go test -count=1 -parallel 1 -run '^Test(SettingsAreDocumented|MetricsTable)$$' ./integration/repository -update
 
 .PHONY: fmt
-fmt: $(GOFUMPT) $(BUF) ## Format Go and proto files
-	@$(GOFUMPT) -w $(GO_FILES)
+fmt: $(GOLANGCI_LINT) $(BUF) ## Format Go and proto files
+	@$(GOLANGCI_LINT) fmt $(GO_FILES)
 	@$(BUF) format --write
 
 .PHONY: clean
@@ -348,17 +353,23 @@ $(TOOLS)/.$(notdir $(1))@$(2):
 	@touch $$@
 
 $(TOOLS)/$(notdir $(1)): $(TOOLS)/.$(notdir $(1))@$(2)
-	GOBIN='$$(CURDIR)/$(TOOLS)' GOFLAGS= go install $(1)@$(2)
+	GOBIN='$$(CURDIR)/$(TOOLS)' go install $(1)@$(2)
 	@touch $$@
 endef
 
+$(eval $(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,v2.15.0))
 $(eval $(call tool,github.com/bufbuild/buf/cmd/buf,v1.75.0))
 $(eval $(call tool,google.golang.org/protobuf/cmd/protoc-gen-go,v1.36.12))
 $(eval $(call tool,google.golang.org/grpc/cmd/protoc-gen-go-grpc,v1.6.2))
-$(eval $(call tool,mvdan.cc/gofumpt,v0.12.0))
-$(eval $(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,v2.15.0))
-$(eval $(call tool,github.com/bojand/ghz/cmd/ghz,v0.121.0))
-$(eval $(call tool,github.com/fullstorydev/grpcurl/cmd/grpcurl,v1.9.4))
+
+# These two have their versions in a module, and there gRPC and protobuf of scopegate's: so it is not compiled for each again.
+TOOL_FILES += $(GHZ) $(GRPCURL)
+
+$(GHZ): package := github.com/bojand/ghz/cmd/ghz
+$(GRPCURL): package := github.com/fullstorydev/grpcurl/cmd/grpcurl
+$(GHZ) $(GRPCURL): integration/grpctools/go.mod
+	GOBIN='$(CURDIR)/$(TOOLS)' go -C integration/grpctools install $(package)
+	@touch $@
 
 .PHONY: tools
 tools: $(TOOL_FILES) ## Install the pinned tools into .tmp/bin
