@@ -346,6 +346,7 @@ clean: ## Remove what was built; the tools in .tmp/bin stay
 # name, so a new version is a new stamp, younger than the binary.
 define tool
 TOOL_FILES += $(TOOLS)/$(notdir $(1))
+TOOL_PACKAGES += $(1)@$(2)
 
 $(TOOLS)/.$(notdir $(1))@$(2):
 	@mkdir -p $$(@D)
@@ -370,6 +371,19 @@ $(GRPCURL): package := github.com/fullstorydev/grpcurl/cmd/grpcurl
 $(GHZ) $(GRPCURL): integration/grpctools/go.mod
 	GOBIN='$(CURDIR)/$(TOOLS)' go -C integration/grpctools install $(package)
 	@touch $@
+
+# "go install -n" and "go list" download the modules, and compile nothing.
+.PHONY: fetch fetch-modules fetch-packages
+fetch: fetch-modules fetch-packages ## Download what all targets need, ahead of them: modules, packages of Debian and npm
+
+fetch-modules:
+	@for package in $(TOOL_PACKAGES); do go install -n $$package >/dev/null; done
+	@for module in . $(NESTED); do go -C $$module list -deps -test ./... >/dev/null; done
+	@go -C integration/grpctools list -deps tool >/dev/null
+
+fetch-packages:
+	@integration/interop/prepare --packages $(LANGUAGES)
+	@integration/browser/install
 
 .PHONY: tools
 tools: $(TOOL_FILES) ## Install the pinned tools into .tmp/bin
