@@ -63,7 +63,7 @@ func TestNewBinaryFollowsBuildIDOnly(t *testing.T) {
 func TestOpenSelf(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "self")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./testdata/self")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", path, "./testdata/self")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
