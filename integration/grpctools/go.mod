@@ -1,3 +1,4 @@
+// The versions of grpcurl and ghz. The Makefile installs both.
 module github.com/scopegate/scopegate/integration/grpctools
 
 go 1.26.0
