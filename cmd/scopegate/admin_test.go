@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
 	"github.com/scopegate/scopegate/client"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/integration/wait"
@@ -32,6 +35,32 @@ func startServe(t *testing.T, getenv func(string) string, args ...string) (s *st
 		t.Fatalf("no admin port in %s", s.stderr.String())
 	}
 	return s, address, found[1]
+}
+
+// holdUpload begins an upload that does not end before the test does, or gives it
+// up. It returns once the server has the upload.
+func holdUpload(t *testing.T, address string) (giveUp context.CancelFunc) {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	ctx, giveUp := context.WithCancel(t.Context())
+	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata := &symdbv1.UploadMetadata{Service: "shop", Language: "ruby"}
+	err = stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The header comes as soon as the metadata is accepted.
+	if _, err := stream.Header(); err != nil {
+		t.Fatal(err)
+	}
+	return giveUp
 }
 
 // get asks for a path, and returns the status and the body.

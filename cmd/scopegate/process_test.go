@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,11 +15,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
-	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
 var buildCommand = sync.OnceValues(func() (path string, err error) {
@@ -29,8 +23,9 @@ var buildCommand = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(dir, "scopegate")
-	out, err := exec.Command("go", "build", "-ldflags", "-w -X main.version=tested", "-o", path, ".").CombinedOutput()
-	if err != nil {
+	build := exec.Command("go", "build", "-ldflags", "-w -X main.version=tested", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	if out, err := build.CombinedOutput(); err != nil {
 		return path, fmt.Errorf("%w: %s", err, out)
 	}
 	return path, nil
@@ -285,32 +280,6 @@ func waitForLog(t *testing.T, stderr *bufio.Scanner, want string) {
 		}
 	}
 	t.Fatalf("the log ended without %q", want)
-}
-
-// holdUpload begins an upload that does not end before the test does, or gives it
-// up. It returns once the server has the upload.
-func holdUpload(t *testing.T, address string) (giveUp context.CancelFunc) {
-	t.Helper()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	ctx, giveUp := context.WithCancel(t.Context())
-	stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	metadata := &symdbv1.UploadMetadata{Service: "shop", Language: "ruby"}
-	err = stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Metadata{Metadata: metadata}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The header comes as soon as the metadata is accepted.
-	if _, err := stream.Header(); err != nil {
-		t.Fatal(err)
-	}
-	return giveUp
 }
 
 // A folder that the process may not write to is found without listening.

@@ -55,7 +55,7 @@ var smallBinary = sync.OnceValues(func() (paths [2]string, err error) {
 	for i, flags := range []string{"", "-w -s"} {
 		paths[i] = filepath.Join(dir, fmt.Sprintf("small%d", i))
 		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", paths[i], ".")
-		build.Dir, build.Env = dir, append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+		build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 		if out, err := build.CombinedOutput(); err != nil {
 			return paths, fmt.Errorf("%w: %s", err, out)
 		}

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -111,7 +110,7 @@ func (p *producer) start(t *testing.T, target string, args ...string) *run {
 	if dir := filepath.Join("testdata", "golden", p.language.name); isDir(dir) {
 		r.command.Dir = dir
 	}
-	r.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithTest(r.command)
 	r.command.WaitDelay = 5 * time.Second
 	go func() {
 		defer close(r.ended)
