@@ -16,7 +16,12 @@ const unitPath = "systemd/scopegate.service"
 // readUnit returns the values of the unit's options; the last one of each counts.
 func readUnit(t *testing.T) map[string]string {
 	t.Helper()
-	options, err := unit.DeserializeOptions(strings.NewReader(read(t, unitPath)))
+	return readOptions(t, unitPath)
+}
+
+func readOptions(t *testing.T, path string) map[string]string {
+	t.Helper()
+	options, err := unit.DeserializeOptions(strings.NewReader(read(t, path)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +73,7 @@ func TestUnitIsConfined(t *testing.T) {
 func TestUnitAgreesWithItsConfiguration(t *testing.T) {
 	t.Parallel()
 	options := readUnit(t)
-	variable, ok := strings.CutPrefix(options["Environment"], "SCOPEGATE_API_KEY_FILE=%d/")
-	name, source, _ := strings.Cut(options["LoadCredential"], ":")
-	if !ok || variable != name {
-		t.Errorf("the credential is %q, the variable %q, want the variable to name the credential", options["LoadCredential"], options["Environment"])
-	}
-	found := check(t, read(t, "systemd/scopegate.yaml"), "SCOPEGATE_API_KEY_FILE="+source)
+	found := check(t, read(t, "systemd/scopegate.yaml"))
 	outer, err := resource.ParseQuantity(options["MemoryMax"] + "i") // systemd's G is 2^30
 	if err != nil {
 		t.Fatal(err)
@@ -91,4 +91,18 @@ func TestUnitAgreesWithItsConfiguration(t *testing.T) {
 		t.Errorf("ExecStart is %q, want %q and %q", fields, "/usr/bin/scopegate", "serve")
 	}
 	checkFlags(t, fields)
+}
+
+func TestUnitIsGivenTheAPIKey(t *testing.T) {
+	t.Parallel()
+	options := readOptions(t, "systemd/api-key.conf")
+	variable, ok := strings.CutPrefix(options["Environment"], "SCOPEGATE_API_KEY_FILE=%d/")
+	name, source, _ := strings.Cut(options["LoadCredential"], ":")
+	if !ok || variable != name {
+		t.Errorf("the credential is %q, the variable %q, want the variable to name the credential", options["LoadCredential"], options["Environment"])
+	}
+	found := check(t, read(t, "systemd/scopegate.yaml"), "SCOPEGATE_API_KEY_FILE="+source)
+	if found["api-key-file"] != source {
+		t.Errorf("the key is read from %q, want %q", found["api-key-file"], source)
+	}
 }
