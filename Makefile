@@ -21,6 +21,7 @@ PROTOC_GEN_GO_GRPC := $(TOOLS)/protoc-gen-go-grpc
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 GHZ := $(TOOLS)/ghz
 GRPCURL := $(TOOLS)/grpcurl
+GORELEASER := $(TOOLS)/goreleaser
 
 # Modules of their own, which keep out of scopegate's go.mod what only they need.
 NESTED := deploy integration/gates integration/toxiproxy
@@ -51,11 +52,13 @@ GO_BUILD = go build -ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT
 build: ## Build bin/scopegate, static, with DWARF (VERSION=… COMMIT=… where there is no git)
 	$(GO_BUILD) -o bin/scopegate ./cmd/scopegate
 
-SBOM := bin/scopegate.cdx.json
+BINARY := bin/scopegate
+SBOM := $(BINARY).cdx.json
 
 .PHONY: sbom
-sbom: build ## Write bin/scopegate.cdx.json: Go and the modules that are in bin/scopegate (CycloneDX)
-	go -C deploy tool cyclonedx-gomod bin -json -std -noserial -version '$(VERSION)' -output ../$(SBOM) ../bin/scopegate
+sbom: $(if $(filter bin/scopegate,$(BINARY)),build) ## Write bin/scopegate.cdx.json: Go and the modules that are in bin/scopegate (CycloneDX)
+	go -C deploy tool cyclonedx-gomod bin -json -std -noserial -version '$(VERSION)' \
+		-output '$(abspath $(SBOM))' '$(abspath $(BINARY))'
 
 .PHONY: demo
 demo: build ## Upload the symbols of scopegate's own binary through server and intake, and check them
@@ -327,6 +330,31 @@ protos: $(BUF) ## Check the layout of proto/ and build bin/symdb.v1.binpb, a des
 	@mkdir -p bin
 	$(BUF) build --as-file-descriptor-set -o - | go run ./integration/interop/protoset >$(PROTOSET)
 
+##@ Release
+
+.PHONY: completions
+completions: build ## Write the completion scripts for bash, zsh and fish into bin/completions
+	@mkdir -p bin/completions
+	bin/scopegate completion bash >bin/completions/scopegate.bash
+	bin/scopegate completion zsh >bin/completions/_scopegate
+	bin/scopegate completion fish >bin/completions/scopegate.fish
+
+RELEASE_NOTES := $(TMP)/release-notes.md
+
+# The part of CHANGELOG.md about VERSION, without the links at the end.
+.PHONY: release-notes
+release-notes:
+	@mkdir -p $(TMP)
+	@awk -v heading='[$(VERSION:v%=%)]' '$$1 == "##" { found = $$2 == heading; next } found && !/^\[.*\]: /' CHANGELOG.md >$(RELEASE_NOTES)
+	@grep -q . $(RELEASE_NOTES) || { echo "CHANGELOG.md has no section for $(VERSION)"; exit 1; }
+
+.PHONY: snapshot release
+snapshot: $(GORELEASER) ## Build archives and packages for all platforms into dist/, and publish nothing; installing goreleaser takes minutes
+	$(GORELEASER) release --snapshot --clean
+
+release: $(GORELEASER) release-notes ## Build the same for the current tag, and publish it on GitHub (GITHUB_TOKEN=…)
+	$(GORELEASER) release --clean --release-notes $(RELEASE_NOTES)
+
 ##@ Change
 
 .PHONY: generate
@@ -341,22 +369,22 @@ fmt: $(GOLANGCI_LINT) $(BUF) ## Format Go and proto files
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tmp/bin stay
-	rm -rf bin $(TMP)/generated $(TMP)/against.tar $(TMP)/cover.out $(TMP)/cover.html
+	rm -rf bin dist $(TMP)/generated $(TMP)/against.tar $(TMP)/cover.out $(TMP)/cover.html
 
 ##@ Tools
 
 # $(call tool,package,version): .tmp/bin/NAME, built again when the version changes. The stamp carries the version in its
 # name, so a new version is a new stamp, younger than the binary.
 define tool
-TOOL_FILES += $(TOOLS)/$(notdir $(1))
+TOOL_FILES += $(TOOLS)/$(notdir $(1:%/v2=%))
 TOOL_PACKAGES += $(1)@$(2)
 
-$(TOOLS)/.$(notdir $(1))@$(2):
+$(TOOLS)/.$(notdir $(1:%/v2=%))@$(2):
 	@mkdir -p $$(@D)
-	@rm -f $(TOOLS)/.$(notdir $(1))@*
+	@rm -f $(TOOLS)/.$(notdir $(1:%/v2=%))@*
 	@touch $$@
 
-$(TOOLS)/$(notdir $(1)): $(TOOLS)/.$(notdir $(1))@$(2)
+$(TOOLS)/$(notdir $(1:%/v2=%)): $(TOOLS)/.$(notdir $(1:%/v2=%))@$(2)
 	GOBIN='$$(CURDIR)/$(TOOLS)' go install $(1)@$(2)
 	@touch $$@
 endef
@@ -366,9 +394,12 @@ $(eval $(call tool,github.com/bufbuild/buf/cmd/buf,v1.75.0))
 $(eval $(call tool,google.golang.org/protobuf/cmd/protoc-gen-go,v1.36.12))
 $(eval $(call tool,google.golang.org/grpc/cmd/protoc-gen-go-grpc,v1.6.2))
 
-# These two have their versions in a module, and there gRPC and protobuf of scopegate's: so it is not compiled for each again.
-TOOL_FILES += $(GHZ) $(GRPCURL)
+# All others are for CI, this one for releases.
+CI_TOOLS := $(TOOL_FILES) $(GHZ) $(GRPCURL)
+CI_PACKAGES := $(TOOL_PACKAGES)
+$(eval $(call tool,github.com/goreleaser/goreleaser/v2,v2.17.0))
 
+# These two have their versions in a module, and there gRPC and protobuf of scopegate's: so it is not compiled for each again.
 $(GHZ): package := github.com/bojand/ghz/cmd/ghz
 $(GRPCURL): package := github.com/fullstorydev/grpcurl/cmd/grpcurl
 $(GHZ) $(GRPCURL): integration/grpctools/go.mod
@@ -380,7 +411,7 @@ $(GHZ) $(GRPCURL): integration/grpctools/go.mod
 fetch: fetch-modules fetch-packages ## Download what all targets need, ahead of them: modules, packages of Debian and npm
 
 fetch-modules:
-	@for package in $(TOOL_PACKAGES); do go install -n $$package >/dev/null; done
+	@for package in $(CI_PACKAGES); do go install -n $$package >/dev/null; done
 	@for module in . $(NESTED); do go -C $$module list -deps -test ./... >/dev/null; done
 	@go -C integration/grpctools list -deps tool >/dev/null
 
@@ -389,4 +420,4 @@ fetch-packages:
 	@integration/browser/install
 
 .PHONY: tools
-tools: $(TOOL_FILES) ## Install the pinned tools into .tmp/bin
+tools: $(CI_TOOLS) ## Install the pinned tools into .tmp/bin, except the one for releases

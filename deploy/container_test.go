@@ -180,18 +180,16 @@ func startScopegate(t *testing.T, args ...string) (process *os.Process, address 
 	return started.Process, address
 }
 
-// TestImageIsBuiltWithThisGo: the compiler's version decides about the bytes.
+// TestImageIsBuiltWithThisGo: the compiler's version decides about the bytes, so the
+// image, CI and releases have the same one, which this module's go.mod names.
 func TestImageIsBuiltWithThisGo(t *testing.T) {
 	t.Parallel()
-	base := readDockerfile(t)[0].BaseName
-	var minor string
-	for line := range strings.Lines(read(t, "../go.mod")) {
-		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok {
-			minor = strings.Join(strings.SplitN(version, ".", 3)[:2], ".")
-		}
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
+	if version == nil {
+		t.Fatal("go.mod names no version of Go")
 	}
-	if !strings.HasPrefix(base, "golang:"+minor+".") {
-		t.Errorf("the image is built with %s, go.mod asks for %s, want %q at its beginning", base, minor, "golang:"+minor+".")
+	if base, want := readDockerfile(t)[0].BaseName, "golang:"+version[1]+"-"; !strings.HasPrefix(base, want) {
+		t.Errorf("the image is built with %s, want %q at its beginning", base, want)
 	}
 }
 
