@@ -67,7 +67,7 @@ func check(t *testing.T, config string, variables ...string) settings {
 	t.Helper()
 	root := t.TempDir()
 	for _, dir := range []string{
-		"/etc/scopegate/tls", "/etc/scopegate/secrets", "/var/spool/scopegate", "/var/cache/scopegate", "/run/scopegate",
+		"/etc/scopegate/tls", "/etc/scopegate/secrets", "/etc/scopegate/tenants", "/var/spool/scopegate", "/var/cache/scopegate", "/run/scopegate",
 	} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
 			t.Fatal(err)
@@ -75,7 +75,9 @@ func check(t *testing.T, config string, variables ...string) settings {
 	}
 	writeCertificate(t, filepath.Join(root, "/etc/scopegate/tls"))
 	write(t, filepath.Join(root, "/etc/scopegate/secrets/api-key"), []byte("key\n"))
-	write(t, filepath.Join(root, "/etc/scopegate/tenants.yaml"), []byte("tenants:\n  - {name: shop, certificates: [shop]}\n"))
+	tenants := []byte("tenants:\n  - {name: shop, certificates: [shop]}\n")
+	write(t, filepath.Join(root, "/etc/scopegate/tenants.yaml"), tenants)
+	write(t, filepath.Join(root, "/etc/scopegate/tenants/tenants.yaml"), tenants)
 	moved := strings.NewReplacer("/etc/scopegate/", root+"/etc/scopegate/", "/var/", root+"/var/", "/run/", root+"/run/")
 	path := filepath.Join(root, "scopegate.yaml")
 	write(t, path, []byte(moved.Replace(config)))
