@@ -74,8 +74,14 @@ func TestReleasesAreBuiltByTheSameCommand(t *testing.T) {
 	t.Parallel()
 	build := readReleases(t).Builds[0]
 	templates := strings.NewReplacer("v{{ .Version }}", "v1.2.3", "{{ .FullCommit }}", "abc")
-	want := fmt.Sprintf("%s go build %s -ldflags '%s' -o bin/scopegate %s",
-		strings.Join(build.Env, " "), strings.Join(build.Flags, " "), templates.Replace(strings.Join(build.Ldflags, " ")), build.Main)
+	var env []string
+	for _, exported := range regexp.MustCompile(`(?m)^export (\w+) := (.*)$`).FindAllStringSubmatch(read(t, "../Makefile"), -1) {
+		env = append(env, exported[1]+"="+exported[2])
+	}
+	if !slices.Equal(build.Env, env) || len(build.Flags) > 0 {
+		t.Errorf("releases are built with %q and the flags %q, want the Makefile's %q and no flags", build.Env, build.Flags, env)
+	}
+	want := fmt.Sprintf("go build -ldflags '%s' -o bin/scopegate %s", templates.Replace(strings.Join(build.Ldflags, " ")), build.Main)
 	got, err := makePrints(t, "build", "VERSION=v1.2.3", "COMMIT=abc")
 	if got = strings.Join(strings.Fields(strings.ReplaceAll(got, "\\\n", "")), " "); err != nil || got != want {
 		t.Errorf("make build runs %q, %v, want %q", got, err, want)

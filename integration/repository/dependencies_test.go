@@ -11,7 +11,7 @@ import (
 
 // modules are the folders of the repository's modules: scopegate's, and those that keep
 // out of it what only they need.
-var modules = []string{"../..", "../../deploy", "../gates", "../toxiproxy"}
+var modules = []string{"../..", "../../deploy", "../gates", "../grpctools", "../toxiproxy"}
 
 // TestDependenciesHaveReasons: each module that a go.mod asks for directly has a row
 // in docs/architecture.md, and each row has its module.
