@@ -78,7 +78,7 @@ func TestJoinedFrames(t *testing.T) {
 // joinFrames joins all frames of data in b that can be joined, whatever their length. Their
 // lengths are left out.
 func joinFrames(b []byte) (frames [][]byte) {
-	const headerBytes, endStream = 9, 1
+	const endStream = 1
 	for len(b) > 0 {
 		end := frameEnd(b)
 		next := bytes.Clone(b[:end])

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,6 +132,8 @@ const (
 	streamBytes, openBytes = 128, 8 << 10
 	// frameBytes is what is drawn for a small frame beside its payload.
 	frameBytes = 64
+	// headerBytes is the length of a frame's header.
+	headerBytes = 9
 )
 
 // observed is a connection whose client follows a script.
@@ -170,21 +173,17 @@ func (o *observed) receive(tb rapid.TB, sends ...[]byte) {
 func (o *observed) tryReceive(tb rapid.TB, sends ...[]byte) error {
 	tb.Helper()
 	for rest := bytes.Join(sends, nil); ; {
-		sent := len(o.partial)
-		o.partial = append(o.partial, rest...)
-		end := frameEnd(o.partial)
-		if end <= len(o.partial) {
-			o.partial = o.partial[:end]
+		start := slices.Concat(o.partial, rest[:min(len(rest), headerBytes)])
+		n := min(len(rest), frameEnd(start)-len(o.partial))
+		part := rest[:n]
+		rest = rest[n:]
+		if o.partial = append(o.partial, part...); len(o.partial) == frameEnd(o.partial) {
+			o.partial = nil
 		}
-		part := o.partial[sent:]
-		rest = rest[len(part):]
 		o.script.sends.Write(part)
 		got, err := io.ReadAll(o.Conn)
 		if err == nil && !bytes.Equal(got, part) {
 			tb.Fatalf("read %x, want %x as it was sent", got, part)
-		}
-		if len(o.partial) == end {
-			o.partial = nil
 		}
 		if err != nil || len(rest) == 0 {
 			return err
@@ -195,7 +194,6 @@ func (o *observed) tryReceive(tb rapid.TB, sends ...[]byte) error {
 // frameEnd returns the length of the frame at the start of b, with its header. If the header
 // is incomplete, that is more than b has.
 func frameEnd(b []byte) int {
-	const headerBytes = 9
 	if len(b) < headerBytes {
 		return headerBytes
 	}
