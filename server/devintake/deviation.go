@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// DeviationKind is a departure from the protocol that the intake accepts.
+// DeviationKind is a kind of departure from the protocol that the intake accepts.
 type DeviationKind string
 
 // These are accepted in both modes.
@@ -13,7 +13,7 @@ const (
 	// MissingLine: a symbol has no line, although its symbol_type is not exactly field.
 	MissingLine DeviationKind = "missing_line"
 	// UnknownKey: the envelope, the event, a scope or a symbol has a key that the protocol does
-	// not have. In language_specifics such keys are no deviation.
+	// not define. In language_specifics such keys are no deviation.
 	UnknownKey DeviationKind = "unknown_key"
 	// DDSource: the event's ddsource is not dd_debugger.
 	DDSource DeviationKind = "ddsource"
@@ -37,9 +37,9 @@ const (
 	NotCompressed DeviationKind = "not_compressed"
 	// KeyOrder: keys are in another order.
 	KeyOrder DeviationKind = "key_order"
-	// Empty: a list or language_specifics is empty, and would be left out.
+	// Empty: a list or language_specifics is empty instead of left out.
 	Empty DeviationKind = "empty"
-	// MissingKey: a key is missing that is always there.
+	// MissingKey: a required key is missing.
 	MissingKey DeviationKind = "missing_key"
 )
 
@@ -49,7 +49,7 @@ type Deviation struct {
 	Count int           `json:"count"`
 	// BatchNum is the first batch that deviates.
 	BatchNum int `json:"batch_num"`
-	// Example is the first place in that batch, and what is there.
+	// Example describes the first such place in that batch.
 	Example string `json:"example"`
 }
 

@@ -5,7 +5,7 @@
 // parts: the gzipped envelope and the event. An invalid batch is not stored. The answer is 400
 // with the reason as JSON:
 //
-//	{"status":400,"path":"/symdb/v1/input","reason":"file: scopes[3].symbols[0].type: the key is missing"}
+//	{"status":400,"path":"/symdb/v1/input","reason":"file: scopes[3].symbols[0].type: missing"}
 //
 // It is 405 for a method other than POST, 409 for a batch number stored with other bytes, 413
 // for a batch over a size limit, and 500 if the store can't write. A valid batch gets 202.

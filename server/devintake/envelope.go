@@ -67,7 +67,7 @@ func (in *Intake) readFile(file io.Reader, found *findings) (envelope, error) {
 	env.plain = plain
 	switch _, err := body.ReadByte(); {
 	case err == nil:
-		return envelope{}, refuse(http.StatusBadRequest, "gzip: something follows the first member")
+		return envelope{}, refuse(http.StatusBadRequest, "gzip: data after the first member")
 	case !errors.Is(err, io.EOF):
 		return envelope{}, err
 	}
@@ -93,7 +93,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	n, err := l.src.Read(p)
 	l.left -= int64(n)
 	if l.left < 0 {
-		return 0, refuse(http.StatusRequestEntityTooLarge, "decompress: the envelope is over the limit after decompression")
+		return 0, refuse(http.StatusRequestEntityTooLarge, "decompress: the decompressed envelope exceeds the limit")
 	}
 	return n, gzipError(err)
 }
@@ -149,7 +149,7 @@ func checkEnvelope(raw io.Reader, deep bool, found *findings) (envelope, error) 
 func (s *scanner) batchNum() (int, error) {
 	n, err := s.integer(32)
 	if err == nil && n < 1 {
-		err = violate("is %d, but batches count from 1", n)
+		err = violate("is %d, want 1 or more", n)
 	}
 	return int(n), err
 }
@@ -165,7 +165,7 @@ func (s *scanner) rootScopes(deep bool) (int, error) {
 		return s.skip()
 	})
 	if err == nil && count == 0 {
-		err = violate("no scope")
+		err = violate("is empty, want at least one scope")
 	}
 	return count, err
 }

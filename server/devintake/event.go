@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// event is what an event says beside its envelope.
+// event holds the fields of an event that its envelope lacks.
 type event struct {
 	runtimeID, ddsource, language string
 	parentID                      *string

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Headers are what a request says of the sender in its headers and its query.
+// Headers describes the sender of a request, from its headers and its query.
 type Headers struct {
-	// Tags are those of X-Datadog-Additional-Tags, then others of the query parameter ddtags.
+	// Tags are from X-Datadog-Additional-Tags, followed by others from the query parameter ddtags.
 	Tags []string `json:"tags,omitempty"`
 	// ContainerID, EntityID and ExternalEnv are the headers Datadog-Container-ID,
 	// Datadog-Entity-ID and Datadog-External-Env.
@@ -20,8 +20,8 @@ type Headers struct {
 	EVPOrigin string `json:"evp_origin,omitempty"`
 }
 
-// Sender is what a batch says of its sender: in headers, in the event, and under keys that the
-// protocol does not know.
+// Sender describes the sender of a batch, from headers, from the event, and from keys that the
+// protocol does not define.
 type Sender struct {
 	Headers
 	// DDSource, ParentID and EventLanguage are the event's ddsource, parentId and language. ParentID
@@ -59,7 +59,7 @@ func readHeaders(r *http.Request, found *findings) (Headers, error) {
 	}, err
 }
 
-// addTags appends those tags of lists, separated by commas, that are not there yet.
+// addTags appends the tags of comma-separated lists, except those already in tags.
 func addTags(tags, lists []string, place string, found *findings) ([]string, error) {
 	for _, list := range lists {
 		if list == "" {
@@ -67,7 +67,7 @@ func addTags(tags, lists []string, place string, found *findings) ([]string, err
 		}
 		for tag := range strings.SplitSeq(list, ",") {
 			if tag == "" {
-				wrong := refuse(http.StatusBadRequest, "%s: a tag is empty", place)
+				wrong := refuse(http.StatusBadRequest, "%s: empty tag", place)
 				if err := found.deviate(RequestHeader, wrong); err != nil {
 					return nil, err
 				}
@@ -108,7 +108,7 @@ func soleHeader(r *http.Request, name string) (string, error) {
 	}
 }
 
-// asked is what is known of a request but not from its two parts. It is stored beside them.
+// asked is what the intake knows of a request apart from its two parts. It is stored beside them.
 type asked struct {
 	Headers
 	Deviations []Deviation `json:"deviations,omitempty"`

@@ -24,7 +24,7 @@ const (
 type Options struct {
 	// Dir is the directory to store batches in, as <upload_id>/<batch_num>.json.gz (.json if it
 	// came uncompressed), <batch_num>.event.json and <batch_num>.request.json. It is created if
-	// needed. Batches that are in it are checked and loaded. Only one intake may use it. If empty,
+	// needed. Batches already in it are checked and loaded. Only one intake may use it. If empty,
 	// batches are kept in memory.
 	Dir string
 	// MaxBodyBytes limits a request's body. Default 64 MiB.
@@ -44,8 +44,8 @@ type Options struct {
 	// OnRefusal is called for every refused request, before it is answered. It must be safe
 	// for concurrent use. It may be nil.
 	OnRefusal func(Refusal)
-	// OnSkip is called, while New runs, for every batch in Dir that is invalid. It is then not
-	// loaded. If OnSkip is nil, New fails instead. The error names the file.
+	// OnSkip is called by New for every invalid batch in Dir, which is then not loaded. The error
+	// names the file. If OnSkip is nil, New fails instead.
 	OnSkip func(error)
 }
 
@@ -68,7 +68,7 @@ type Receipt struct {
 	CompressedBytes int64 `json:"compressed_bytes"`
 	// Repeat is set if the batch was already stored with the same bytes.
 	Repeat bool `json:"repeat"`
-	// Deviations are those of this batch, of kinds that the upload did not have before.
+	// Deviations lists this batch's deviations of kinds that the upload did not have before.
 	Deviations []Deviation `json:"deviations,omitempty"`
 }
 
@@ -88,13 +88,13 @@ type Intake struct {
 // invalid batch that Options.OnSkip does not skip.
 func New(opts Options) (*Intake, error) {
 	if opts.MaxBodyBytes < 0 {
-		return nil, fmt.Errorf("options: MaxBodyBytes is %d, below zero", opts.MaxBodyBytes)
+		return nil, fmt.Errorf("options: MaxBodyBytes is negative: %d", opts.MaxBodyBytes)
 	}
 	if opts.MaxRawBytes < 0 {
-		return nil, fmt.Errorf("options: MaxRawBytes is %d, below zero", opts.MaxRawBytes)
+		return nil, fmt.Errorf("options: MaxRawBytes is negative: %d", opts.MaxRawBytes)
 	}
 	if opts.BodyTimeout < 0 {
-		return nil, fmt.Errorf("options: BodyTimeout is %v, below zero", opts.BodyTimeout)
+		return nil, fmt.Errorf("options: BodyTimeout is negative: %v", opts.BodyTimeout)
 	}
 	if opts.BodyTimeout == 0 {
 		opts.BodyTimeout = defaultBodyTimeout
@@ -196,7 +196,7 @@ func refusalOf(err error) Refusal {
 	} else if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		status = http.StatusRequestEntityTooLarge
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
-		return Refusal{Status: http.StatusRequestTimeout, Reason: "body: it did not arrive in time"}
+		return Refusal{Status: http.StatusRequestTimeout, Reason: "body: did not arrive in time"}
 	}
 	return Refusal{Status: status, Reason: err.Error()}
 }

@@ -22,33 +22,33 @@ var lenientScopes = map[string]struct {
 	"nulls": {
 		`{"scope_type":"class","name":null,"source_file":null,"start_line":0,"end_line":0,"has_injectible_lines":null,` +
 			`"injectible_lines":null,"language_specifics":null,"symbols":null,"scopes":null}`,
-		[]string{"null 7: scopes[0].name: is null, so it has to be left out"},
+		[]string{"null 7: scopes[0].name: is null: omit the key"},
 	},
 	"nulls in specifics": {
 		`{"scope_type":"class","start_line":0,"end_line":0,"language_specifics":{"annotations":null,"return_type":null,"new":null}}`,
-		[]string{"null 2: scopes[0].language_specifics.annotations: is null, so it has to be left out"},
+		[]string{"null 2: scopes[0].language_specifics.annotations: is null: omit the key"},
 	},
 	"empties": {
 		`{"scope_type":"class","start_line":0,"end_line":0,"injectible_lines":[],"language_specifics":{},"symbols":[],"scopes":[]}`,
-		[]string{"empty 4: scopes[0].injectible_lines: is empty, so it has to be left out"},
+		[]string{"empty 4: scopes[0].injectible_lines: is empty: omit the key"},
 	},
 	"empty list of names": {
 		`{"scope_type":"class","start_line":0,"end_line":0,"language_specifics":{"interfaces":[],"available_line_ranges":[]}}`,
-		[]string{"empty 2: scopes[0].language_specifics.interfaces: is empty, so it has to be left out"},
+		[]string{"empty 2: scopes[0].language_specifics.interfaces: is empty: omit the key"},
 	},
 	"order": {
 		`{"end_line":0,"scope_type":"class","start_line":0,"scopes":[{"scopes":[{"scope_type":"x","start_line":0,"end_line":0}],` +
 			`"scope_type":"method","start_line":0,"end_line":0}]}`,
-		[]string{`key_order 5: scopes[0].scope_type: is out of order, it belongs before "end_line"`},
+		[]string{`key_order 5: scopes[0].scope_type: is out of order: it must precede "end_line"`},
 	},
 	"order of symbols and ranges": {
 		`{"scope_type":"class","start_line":0,"end_line":0,"injectible_lines":[{"end":2,"start":1}],` +
 			`"symbols":[{"symbol_type":"FIELD","name":"x","line":0,"type":null}]}`,
-		[]string{`key_order 3: scopes[0].injectible_lines[0].start: is out of order, it belongs before "end"`},
+		[]string{`key_order 3: scopes[0].injectible_lines[0].start: is out of order: it must precede "end"`},
 	},
 	"missing": {
 		`{"scope_type":"class","symbols":[{"name":"x","symbol_type":"ARG","line":0}]}`,
-		[]string{"missing_key 3: scopes[0].symbols[0].type: the key is missing"},
+		[]string{"missing_key 3: scopes[0].symbols[0].type: missing"},
 	},
 }
 
@@ -89,10 +89,10 @@ func TestLenientRefuses(t *testing.T) {
 		`{"scope_type":"x","start_line":null,"end_line":0}`:            "scopes[0].start_line: want an integer, not null",
 		`{"scope_type":"x",` + lines + `,"symbols":[null]}`:            "scopes[0].symbols[0]: want an object, not null",
 		`{"scope_type":"x",` + lines + `,"symbols":[{"name":null}]}`:   "scopes[0].symbols[0].name: want a string, not null",
-		`{"scope_type":"x",` + lines + `,"injectible_lines":[{}]}`:     "scopes[0].injectible_lines[0].start: the key is missing",
-		`{"scope_type":"x",` + lines + `,"name":"a","name":"b"}`:       `the key "name" occurs twice`,
-		`{"scope_type":"x",` + lines + `,"symbols":[{"name":"a"}]}`:    "symbol_type: the key is missing",
-		`{"name":"x",` + lines + `}`:                                   "scopes[0].scope_type: the key is missing",
+		`{"scope_type":"x",` + lines + `,"injectible_lines":[{}]}`:     "scopes[0].injectible_lines[0].start: missing",
+		`{"scope_type":"x",` + lines + `,"name":"a","name":"b"}`:       `duplicate key "name"`,
+		`{"scope_type":"x",` + lines + `,"symbols":[{"name":"a"}]}`:    "symbol_type: missing",
+		`{"name":"x",` + lines + `}`:                                   "scopes[0].scope_type: missing",
 		`{"scope_type":"x",` + lines + `,"has_injectible_lines":"no"}`: "want a boolean, not a string",
 	} {
 		_, _, err := devintake.CheckEnvelopeLeniently(strings.NewReader(envelopeOf(uploadID, 1, true, scope)))
@@ -117,7 +117,7 @@ var lenientRequests = map[string]struct {
 }{
 	"event first": {func(_ testing.TB, r *request) {
 		r.body = func(file, event string) string { return event + file + "--XX--\r\n" }
-	}, []string{"part_order 1: body: the event is the first part"}},
+	}, []string{"part_order 1: body: the event part comes first"}},
 	"file name": {func(_ testing.TB, r *request) {
 		r.fileHeaders = replaced(r.fileHeaders, "file.gz", "symbols_7.json.gz")
 	}, []string{`part_header 1: file: header Content-Disposition: is ["form-data; name=\"file\"; filename=\"symbols_7.json.gz\""], ` +
@@ -136,22 +136,22 @@ var lenientRequests = map[string]struct {
 	}, []string{"chunked 1: header Content-Length: missing (the body is chunked)"}},
 	"tags": {func(_ testing.TB, r *request) {
 		r.header.Set("X-Datadog-Additional-Tags", "a:b,,c")
-	}, []string{`request_header 1: header X-Datadog-Additional-Tags: a tag is empty`}},
+	}, []string{`request_header 1: header X-Datadog-Additional-Tags: empty tag`}},
 	"no request id": {func(_ testing.TB, r *request) {
 		r.path = "/api/v2/debugger"
 	}, []string{"request_header 3: header DD-API-KEY: missing"}},
 	"envelope order": {func(_ testing.TB, r *request) {
 		r.envelope = replaced(replaced(r.envelope, `"upload_id":"`+uploadID+`","batch_num":1,`, ``), `"final":true`,
 			`"upload_id":"`+uploadID+`","batch_num":1,"final":true`)
-	}, []string{`key_order 2: file: upload_id: is out of order, it belongs before "scopes"`}},
+	}, []string{`key_order 2: file: upload_id: is out of order: it must precede "scopes"`}},
 	"no final": {func(_ testing.TB, r *request) {
 		r.envelope, r.event = replaced(r.envelope, `,"final":true`, ``), replaced(r.event, `true`, `false`)
-	}, []string{"missing_key 1: file: final: the key is missing"}},
+	}, []string{"missing_key 1: file: final: missing"}},
 	"short event": {func(_ testing.TB, r *request) {
 		r.event = `{"ddsource":"dd_debugger","service":"shop","runtimeId":"r-1"}`
 	}, []string{
 		"event_differs 1: event: version: is missing or null, but the envelope has one",
-		"missing_key 6: event: language: the key is missing",
+		"missing_key 6: event: language: missing",
 	}},
 	"event version": {func(_ testing.TB, r *request) {
 		r.event = replaced(r.event, `"1.2"`, `"1.3"`)
@@ -214,12 +214,12 @@ func TestNotes(t *testing.T) {
 		"nulls": {func(r *request) {
 			r.envelope = replaced(replaced(r.envelope, `"env":"prod","version":"1.2",`, ``), `"scopes"`, `"env":null,"version":null,"scopes"`)
 			r.event = replaced(replaced(r.event, `"1.2"`, `null`), `{`, `{"parentId":null,`)
-		}, []string{"null 4: file: env: is null, so it has to be left out"}},
+		}, []string{"null 4: file: env: is null: omit the key"}},
 		"lines": {func(r *request) {
 			r.envelope = replaced(r.envelope, goodScope, `{"scope_type":"x",`+lines+`,"symbols":[`+
 				`{"name":"a","type":null,"symbol_type":"field"},{"name":"b","type":null,"symbol_type":"FIELD"},`+
 				`{"name":"c","type":null,"symbol_type":"arg"},{"name":"d","type":null,"symbol_type":"arg","line":0}]}`)
-		}, []string{"missing_line 2: file: scopes[0].symbols[1].line: the key is missing, although symbol_type is not exactly field"}},
+		}, []string{"missing_line 2: file: scopes[0].symbols[1].line: missing, although symbol_type is not exactly field"}},
 		"more keys": {func(r *request) {
 			r.envelope = replaced(r.envelope, goodScope, `{"scope_type":"x",`+lines+
 				`,"symbols":[{"name":"a","type":null,"symbol_type":"field","b":1}],"c":null}`)

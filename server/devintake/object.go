@@ -16,10 +16,10 @@ type otherKeys struct {
 
 func (o *otherKeys) add(key []byte) (string, error) {
 	if _, ok := o.seen[string(key)]; ok {
-		return "", violate("the key %q occurs twice", cut(string(key)))
+		return "", violate("duplicate key %q", cut(string(key)))
 	}
 	if o.bytes += len(key); o.bytes > maxOtherKeyBytes {
-		return "", violate("more than %d bytes of keys", maxOtherKeyBytes)
+		return "", violate("unknown keys of more than %d bytes in total", maxOtherKeyBytes)
 	}
 	if o.seen == nil {
 		o.seen = make(map[string]struct{})
@@ -29,8 +29,8 @@ func (o *otherKeys) add(key []byte) (string, error) {
 	return name, nil
 }
 
-// fields checks an object of a shape: each key occurs at most once, and those that are required are
-// there. It calls visit at the value of each known key that is not null. It returns the set of
+// fields checks an object against a shape: each key occurs at most once, and no required key is
+// missing. It calls visit at the value of each known key that is not null. It returns the set of
 // known keys, with the bit 1 << i for the field i.
 func (s *scanner) fields(sh *shape, visit func(*field) error) (seen uint32, err error) {
 	var others otherKeys
@@ -44,7 +44,7 @@ func (s *scanner) fields(sh *shape, visit func(*field) error) (seen uint32, err 
 			return s.other(sh.others, &others, key)
 		}
 		if seen&(1<<i) != 0 {
-			return violate("the key %q occurs twice", key)
+			return violate("duplicate key %q", key)
 		}
 		seen |= 1 << i
 		f := &sh.fields[i]
@@ -54,7 +54,7 @@ func (s *scanner) fields(sh *shape, visit func(*field) error) (seen uint32, err 
 			return err
 		}
 		if sh.ordered && i < next {
-			if err := s.deviate(KeyOrder, fmt.Sprintf("is out of order, it belongs before %q", last)); err != nil {
+			if err := s.deviate(KeyOrder, fmt.Sprintf("is out of order: it must precede %q", last)); err != nil {
 				return err
 			}
 		}
@@ -93,7 +93,7 @@ func (s *scanner) null(f *field) (bool, error) {
 	if err := s.word("null"); err != nil {
 		return false, err
 	}
-	const reason = "is null, so it has to be left out"
+	const reason = "is null: omit the key"
 	if f.presence == nullable {
 		s.keep(f.name, []byte("null"))
 		s.note(Null, reason)
@@ -140,7 +140,7 @@ func (s *scanner) missing(sh *shape, seen uint32) error {
 			continue
 		}
 		s.push(step{key: f.name})
-		const reason = "the key is missing"
+		const reason = "missing"
 		if f.presence == required {
 			return violate(reason)
 		}

@@ -62,10 +62,10 @@ func nextPart(parts *multipart.Reader, missing []partHeaders, found *findings) (
 	if found.lenient {
 		i = slices.IndexFunc(missing, func(want partHeaders) bool { return want.name == part.FormName() })
 		if i < 0 {
-			return nil, 0, refuse(http.StatusBadRequest, "body: a part of the name %q", cut(part.FormName()))
+			return nil, 0, refuse(http.StatusBadRequest, "body: unexpected part %q", cut(part.FormName()))
 		}
 		if i > 0 {
-			err = found.deviate(PartOrder, errors.New("body: the event is the first part"))
+			err = found.deviate(PartOrder, errors.New("body: the event part comes first"))
 		}
 	}
 	if err == nil {
@@ -93,7 +93,7 @@ func checkPart(part *multipart.Part, want partHeaders, found *findings) error {
 		if name == "Content-Disposition" || name == "Content-Type" {
 			continue
 		}
-		more := refuse(http.StatusBadRequest, "%s: header %s: not one of the part's two", want.name, cut(name))
+		more := refuse(http.StatusBadRequest, "%s: header %s: not allowed in a part", want.name, cut(name))
 		if err := found.deviate(PartHeader, more); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func checkPart(part *multipart.Part, want partHeaders, found *findings) error {
 	case "", "7bit", "8bit", "binary":
 		return nil
 	default:
-		return refuse(http.StatusBadRequest, "%s: header Content-Transfer-Encoding: %q", want.name, cut(encoding))
+		return refuse(http.StatusBadRequest, "%s: header Content-Transfer-Encoding: unsupported encoding %q", want.name, cut(encoding))
 	}
 }
 
@@ -110,7 +110,7 @@ func checkPart(part *multipart.Part, want partHeaders, found *findings) error {
 func noMoreParts(parts *multipart.Reader, whole *tailReader, boundary string) error {
 	_, err := parts.NextRawPart()
 	if err == nil {
-		return refuse(http.StatusBadRequest, "body: a third part")
+		return refuse(http.StatusBadRequest, "body: unexpected third part")
 	}
 	if !errors.Is(err, io.EOF) {
 		return fmt.Errorf("body: %w", err)
@@ -119,7 +119,7 @@ func noMoreParts(parts *multipart.Reader, whole *tailReader, boundary string) er
 		return fmt.Errorf("body: %w", err)
 	}
 	if !strings.HasSuffix(strings.TrimSuffix(string(whole.tail), "\r\n"), "--"+boundary+"--") {
-		return refuse(http.StatusBadRequest, "body: the closing boundary is missing at its end")
+		return refuse(http.StatusBadRequest, "body: the closing boundary is missing")
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// directPath is the backend's route, which has headers of its own. Any other path has only the
+// directPath is the backend's route, which requires further headers. Other paths have only the
 // common rules.
 const directPath = "/api/v2/debugger"
 
@@ -50,7 +50,7 @@ func (in *Intake) receive(w http.ResponseWriter, r *http.Request) (Receipt, erro
 // checkRequest checks method and headers, and returns the boundary of the parts.
 func (in *Intake) checkRequest(r *http.Request, found *findings) (string, error) {
 	if r.Method != http.MethodPost {
-		return "", refuse(http.StatusMethodNotAllowed, "method %s: a batch is sent by POST", r.Method)
+		return "", refuse(http.StatusMethodNotAllowed, "method %s: a batch must be sent by POST", r.Method)
 	}
 	if r.ContentLength < 0 || len(r.TransferEncoding) > 0 {
 		missing := refuse(http.StatusBadRequest, "header Content-Length: missing (the body is chunked)")
@@ -60,10 +60,10 @@ func (in *Intake) checkRequest(r *http.Request, found *findings) (string, error)
 	}
 	if r.ContentLength > in.opts.MaxBodyBytes {
 		return "", refuse(http.StatusRequestEntityTooLarge,
-			"header Content-Length: %d bytes are more than the limit of %d", r.ContentLength, in.opts.MaxBodyBytes)
+			"header Content-Length: %d bytes exceed the limit of %d", r.ContentLength, in.opts.MaxBodyBytes)
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
-		return "", refuse(http.StatusBadRequest, "header Content-Encoding: %q, but the body is not encoded as a whole", encoding)
+		return "", refuse(http.StatusBadRequest, "header Content-Encoding: is %q, want none", encoding)
 	}
 	contentType, err := soleHeader(r, "Content-Type")
 	if err != nil {
@@ -77,7 +77,7 @@ func (in *Intake) checkRequest(r *http.Request, found *findings) (string, error)
 		return "", refuse(http.StatusBadRequest, "header Content-Type: %q is not multipart/form-data", mediaType)
 	}
 	if length := len(params["boundary"]); length < 1 || length > 70 {
-		return "", refuse(http.StatusBadRequest, "header Content-Type: a boundary of %d characters", length)
+		return "", refuse(http.StatusBadRequest, "header Content-Type: the boundary has %d characters, want 1 to 70", length)
 	}
 	if r.URL.Path == directPath {
 		err = checkDirect(r, found)

@@ -25,7 +25,7 @@ type scanner struct {
 	path       []step // the position, also after an error
 
 	found *findings
-	// kept has the values of keys that the protocol does not know, or that are null.
+	// kept has the values of keys that the protocol does not define, or that are null.
 	kept map[string]json.RawMessage
 	// captured has the value that is being kept, up to the byte at mark. mark is -1 if there is none.
 	captured []byte
@@ -38,7 +38,7 @@ func newScanner(src io.Reader, found *findings) *scanner {
 	return &scanner{src: src, buf: make([]byte, scanBufferBytes), found: found, mark: -1}
 }
 
-// fill makes n unread bytes available, and reports whether there are as many.
+// fill makes n unread bytes available, if there are as many, and reports whether there are.
 func (s *scanner) fill(n int) bool {
 	if s.end-s.start >= n {
 		return true
@@ -74,14 +74,14 @@ func (s *scanner) raw() (json.RawMessage, error) {
 	s.capture()
 	s.mark = -1
 	if err == nil && len(s.captured) > maxTextBytes {
-		err = violate("a value of more than %d bytes under an unknown key", maxTextBytes)
+		err = violate("the value of an unknown key has more than %d bytes", maxTextBytes)
 	}
 	return s.captured, err
 }
 
 func (s *scanner) ended() error {
 	if errors.Is(s.srcErr, io.EOF) {
-		return violate("the JSON ends too early")
+		return violate("unexpected end of the JSON")
 	}
 	return s.srcErr
 }
@@ -105,7 +105,7 @@ func (s *scanner) peek() (byte, error) {
 // finish checks that only white space follows.
 func (s *scanner) finish() error {
 	if _, err := s.peek(); err == nil {
-		return violate("something follows the end of the JSON")
+		return violate("data after the end of the JSON")
 	}
 	if errors.Is(s.srcErr, io.EOF) {
 		return nil

@@ -38,10 +38,10 @@ const (
 	kept // noted, with their values
 )
 
-// shape is the keys that an object may have.
+// shape describes the keys that an object may have.
 type shape struct {
 	fields []field
-	// ordered is set if the keys come in the order of fields.
+	// ordered is set if the keys must come in the order of fields.
 	ordered bool
 	others  openness
 	// trailing is how many of the fields come after other keys if the keys are ordered. Keys
@@ -115,12 +115,13 @@ func (s *scanner) scope() error {
 	return err
 }
 
-// symbol checks a symbol. The public schema wants a line of every symbol that is not a `field`.
+// symbol checks a symbol. The public schema requires a line of every symbol that is not a
+// `field`.
 func (s *scanner) symbol() error {
 	seen, err := s.fields(symbolShape, s.value)
 	if err == nil && seen&(1<<lineIndex) == 0 && !s.isField {
 		s.push(step{key: symbolShape.fields[lineIndex].name})
-		s.note(MissingLine, "the key is missing, although symbol_type is not exactly field")
+		s.note(MissingLine, "missing, although symbol_type is not exactly field")
 		s.pop()
 	}
 	return err
@@ -173,10 +174,10 @@ func (s *scanner) rangeElement(int) error {
 func (s *scanner) symbolElement(int) error { return s.symbol() }
 func (s *scanner) scopeElement(int) error  { return s.scope() }
 
-const empty = "is empty, so it has to be left out"
+const empty = "is empty: omit the key"
 
-// list checks an array. Where the protocol leaves it to the server to drop an empty one, that is
-// only noted in lenient mode.
+// list checks an array. Where the protocol lets the server drop an empty one, it is noted only
+// in lenient mode.
 func (s *scanner) list(f *field, visit func(i int) error) error {
 	count, err := s.array(visit)
 	switch {

@@ -40,56 +40,56 @@ func TestMalformedScopes(t *testing.T) {
 	specifics := func(text string) string { return head + lines + `,"language_specifics":{` + text + `}}` }
 	inner := func(text string) string { return head + lines + `,"scopes":[` + goodScope + `,` + text + `]}` }
 	tests := []struct{ name, scope, reason string }{
-		{"no type", `{"name":"x",` + lines + `}`, `scopes[0].scope_type: the key is missing`},
-		{"nothing", `{}`, `scopes[0].scope_type: the key is missing`},
+		{"no type", `{"name":"x",` + lines + `}`, `scopes[0].scope_type: missing`},
+		{"nothing", `{}`, `scopes[0].scope_type: missing`},
 		{"empty type", `{"scope_type":"",` + lines + `}`, `scopes[0].scope_type: is empty`},
-		{"null name", head + `"name":null,` + lines + `}`, `scopes[0].name: is null, so it has to be left out`},
-		{"null file", head + `"source_file":null,` + lines + `}`, `scopes[0].source_file: is null, so it has to be left out`},
-		{"no start", head + `"end_line":0}`, `scopes[0].start_line: the key is missing`},
-		{"no end", head + `"start_line":0}`, `scopes[0].end_line: the key is missing`},
+		{"null name", head + `"name":null,` + lines + `}`, `scopes[0].name: is null: omit the key`},
+		{"null file", head + `"source_file":null,` + lines + `}`, `scopes[0].source_file: is null: omit the key`},
+		{"no start", head + `"end_line":0}`, `scopes[0].start_line: missing`},
+		{"no end", head + `"start_line":0}`, `scopes[0].end_line: missing`},
 		{"line is text", head + `"start_line":"0","end_line":0}`, `scopes[0].start_line: want an integer, not a string`},
-		{"line too high", head + `"start_line":2147483648,"end_line":0}`, `scopes[0].start_line: 2147483648 is not an integer of 32 bits`},
-		{"line with exponent", head + `"start_line":1e3,"end_line":0}`, `scopes[0].start_line: 1e3 is not an integer`},
-		{"line with zero", head + `"start_line":01,"end_line":0}`, `scopes[0].start_line: a malformed number`},
-		{"late name", head + lines + `,"name":"x"}`, `scopes[0].name: is out of order, it belongs before "end_line"`},
+		{"line too high", head + `"start_line":2147483648,"end_line":0}`, `scopes[0].start_line: 2147483648 is not a 32-bit integer`},
+		{"line with exponent", head + `"start_line":1e3,"end_line":0}`, `scopes[0].start_line: 1e3 is not a 32-bit integer`},
+		{"line with zero", head + `"start_line":01,"end_line":0}`, `scopes[0].start_line: malformed number`},
+		{"late name", head + lines + `,"name":"x"}`, `scopes[0].name: is out of order: it must precede "end_line"`},
 		{"has lines", head + lines + `,"has_injectible_lines":1}`, `has_injectible_lines: want a boolean, not a number`},
-		{"no lines", head + lines + `,"injectible_lines":[]}`, `injectible_lines: is empty, so it has to be left out`},
+		{"no lines", head + lines + `,"injectible_lines":[]}`, `injectible_lines: is empty: omit the key`},
 		{"null lines", head + lines + `,"injectible_lines":null}`, `injectible_lines: is null`},
-		{"line range", head + lines + `,"injectible_lines":[{"start":1,"end":2},{"start":1}]}`, `scopes[0].injectible_lines[1].end: the key is missing`},
+		{"line range", head + lines + `,"injectible_lines":[{"start":1,"end":2},{"start":1}]}`, `scopes[0].injectible_lines[1].end: missing`},
 		{"specifics null", head + lines + `,"language_specifics":null}`, `language_specifics: is null`},
 		{"no symbols", head + lines + `,"symbols":[]}`, `scopes[0].symbols: is empty`},
 		{"no scopes", head + lines + `,"scopes":[]}`, `scopes[0].scopes: is empty`},
-		{"after unknown", head + `"extra":1,` + lines + `}`, `scopes[0].start_line: is out of order, it belongs before "extra"`},
-		{"late specifics", head + lines + `,"extra":1,"language_specifics":{}}`, `language_specifics: is out of order, it belongs before "extra"`},
+		{"after unknown", head + `"extra":1,` + lines + `}`, `scopes[0].start_line: is out of order: it must precede "extra"`},
+		{"late specifics", head + lines + `,"extra":1,"language_specifics":{}}`, `language_specifics: is out of order: it must precede "extra"`},
 		{"null start", head + `"start_line":null,"end_line":0}`, `scopes[0].start_line: want an integer, not null`},
 		{"unknown in a range", head + lines + `,"injectible_lines":[{"start":1,"end":2,"x":3}]}`, `injectible_lines[0]: unknown key "x"`},
-		{"unknown twice", head + lines + `,"extra":1,"extra":2}`, `scopes[0]: the key "extra" occurs twice`},
-		{"deep", inner(inner(symbol(`{"name":"x"}`))), `scopes[0].scopes[1].scopes[1].symbols[0].type: the key is missing`},
+		{"unknown twice", head + lines + `,"extra":1,"extra":2}`, `scopes[0]: duplicate key "extra"`},
+		{"deep", inner(inner(symbol(`{"name":"x"}`))), `scopes[0].scopes[1].scopes[1].symbols[0].type: missing`},
 
-		{"symbol without name", symbol(`{"type":null,"symbol_type":"arg"}`), `symbols[0].name: the key is missing`},
-		{"symbol without type", symbol(`{"name":"x","symbol_type":"arg"}`), `symbols[0].type: the key is missing`},
+		{"symbol without name", symbol(`{"type":null,"symbol_type":"arg"}`), `symbols[0].name: missing`},
+		{"symbol without type", symbol(`{"name":"x","symbol_type":"arg"}`), `symbols[0].type: missing`},
 		{"symbol type", symbol(`{"name":"x","type":1,"symbol_type":"arg"}`), `symbols[0].type: want a string, not a number`},
 		{"symbol type like null", symbol(`{"name":"x","type":nil,"symbol_type":"arg"}`), `symbols[0].type: want null, not "nil,"`},
 		{"symbol kind", symbol(`{"name":"x","type":null,"symbol_type":""}`), `symbols[0].symbol_type: is empty`},
-		{"symbol line", symbol(`{"name":"x","type":null,"symbol_type":"arg","line":null}`), `symbols[0].line: is null, so it has to be left out`},
+		{"symbol line", symbol(`{"name":"x","type":null,"symbol_type":"arg","line":null}`), `symbols[0].line: is null: omit the key`},
 
 		{"list of numbers", specifics(`"interfaces":["a",1]`), `language_specifics.interfaces[1]: want a string, not a number`},
 		{"arity", specifics(`"arity":"1"`), `language_specifics.arity: want an integer, not a string`},
 		{"pdb", specifics(`"pdb_exist":"yes"`), `language_specifics.pdb_exist: want a boolean, not a string`},
 		{"ranges", specifics(`"available_line_ranges":[[1,2]]`), `available_line_ranges[0]: want an object, not an array`},
-		{"typed twice", specifics(`"arity":1,"arity":1`), `the key "arity" occurs twice`},
-		{"open twice", specifics(`"new":1,"new":1`), `the key "new" occurs twice`},
+		{"typed twice", specifics(`"arity":1,"arity":1`), `duplicate key "arity"`},
+		{"open twice", specifics(`"new":1,"new":1`), `duplicate key "new"`},
 		{"open malformed", specifics(`"new":nope`), `want null, not "nope"`},
 		{"open nothing", specifics(`"new":,`), `want a value, not ','`},
-		{"open number", specifics(`"new":1.`), `a malformed number`},
+		{"open number", specifics(`"new":1.`), `malformed number`},
 
-		{"control", head + "\"name\":\"a\nb\"," + lines + `}`, `scopes[0].name: a control character in a string`},
+		{"control", head + "\"name\":\"a\nb\"," + lines + `}`, `scopes[0].name: control character in a string`},
 		{"UTF-8", head + "\"name\":\"a\xffb\"," + lines + `}`, `scopes[0].name: invalid UTF-8 in a string`},
-		{"surrogate", head + `"name":"\ud800 and more",` + lines + `}`, `scopes[0].name: a lone surrogate in a string`},
-		{"low surrogate", head + `"name":"\udc00\udc00",` + lines + `}`, `scopes[0].name: a lone surrogate in a string`},
+		{"surrogate", head + `"name":"\ud800 and more",` + lines + `}`, `scopes[0].name: lone surrogate in a string`},
+		{"low surrogate", head + `"name":"\udc00\udc00",` + lines + `}`, `scopes[0].name: lone surrogate in a string`},
 		{"escape", head + `"name":"\x41",` + lines + `}`, `scopes[0].name: unknown escape in a string`},
-		{"hex", head + `"name":"\u00zz",` + lines + `}`, `scopes[0].name: a malformed escape in a string`},
-		{"long key", specifics(`"` + strings.Repeat("k", 1<<16+1) + `":1`), `a string of more than 65536 bytes`},
+		{"hex", head + `"name":"\u00zz",` + lines + `}`, `scopes[0].name: malformed escape in a string`},
+		{"long key", specifics(`"` + strings.Repeat("k", 1<<16+1) + `":1`), `string of more than 65536 bytes`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -126,8 +126,8 @@ func TestOpenKeysAreBounded(t *testing.T) {
 	}
 	scope.WriteString(`}}`)
 	_, err := devintake.CheckEnvelope(strings.NewReader(envelopeOf(uploadID, 1, true, scope.String())))
-	if err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes of keys") {
-		t.Errorf("error %.100v, want %q in it", err, "more than 1048576 bytes of keys")
+	if err == nil || !strings.Contains(err.Error(), "unknown keys of more than 1048576 bytes") {
+		t.Errorf("error %.100v, want %q in it", err, "unknown keys of more than 1048576 bytes")
 	}
 }
 

@@ -110,7 +110,7 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// keep stores the file part, the event and what else is known of a batch. The file comes last: if it
+// keep stores the file part, the event and the other data of a batch. The file comes last: if it
 // exists, the batch is complete.
 func (s *spool) keep(b *batch, about asked) (body, error) {
 	if s.file == nil {
@@ -143,7 +143,7 @@ func (s *spool) keep(b *batch, about asked) (body, error) {
 	return body{path: path + suffix}, nil
 }
 
-// put makes a file that is complete once it exists.
+// put writes a file atomically: it is complete once it exists.
 func (s *spool) put(path string, content []byte) error {
 	temp := s.file.Name() + requestSuffix
 	err := os.WriteFile(temp, content, 0o600)
@@ -175,7 +175,7 @@ func (in *Intake) accept(arrived *batch, about asked, spooled *spool) (Receipt, 
 		if stored.fileSum != arrived.fileSum || stored.eventSum != arrived.eventSum {
 			stored.snapshot.ConflictCount++
 			return Receipt{}, refuse(http.StatusConflict,
-				"batch %d of upload %s is stored with other bytes", arrived.batchNum, arrived.uploadID)
+				"batch %d of upload %s is already stored with other bytes", arrived.batchNum, arrived.uploadID)
 		}
 		stored.snapshot.RepeatCount++
 		receipt.Repeat = true

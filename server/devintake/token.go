@@ -42,7 +42,7 @@ func (s *scanner) integer(bits int) (int64, error) {
 	}
 	n, err := strconv.ParseInt(string(s.text), 10, bits)
 	if !whole || err != nil {
-		return 0, violate("%s is not an integer of %d bits", s.text, bits)
+		return 0, violate("%s is not a %d-bit integer", s.text, bits)
 	}
 	return n, nil
 }
@@ -74,7 +74,7 @@ func (s *scanner) number() (whole bool, err error) {
 	if len(s.text) == 0 {
 		return false, violate("want a value, not %s", kindOf(s.buf[s.start]))
 	}
-	return false, violate("a malformed number")
+	return false, violate("malformed number")
 }
 
 func (s *scanner) digits() (count int) {
@@ -128,7 +128,7 @@ func (s *scanner) str(keep bool) (int, error) {
 			}
 		}
 		if len(s.text) > maxTextBytes {
-			return 0, violate("a string of more than %d bytes", maxTextBytes)
+			return 0, violate("string of more than %d bytes", maxTextBytes)
 		}
 		s.start += size
 		length += size
@@ -159,7 +159,7 @@ func (s *scanner) character() (r rune, size int, err error) {
 	case c == '\\':
 		return s.escape()
 	case c < ' ':
-		return 0, 0, violate("a control character in a string")
+		return 0, 0, violate("control character in a string")
 	}
 	s.fill(utf8.UTFMax)
 	r, size = utf8.DecodeRune(s.buf[s.start:s.end])
@@ -205,7 +205,7 @@ func (s *scanner) escape() (rune, int, error) {
 	}
 	r := utf16.DecodeRune(first, second)
 	if r == utf8.RuneError {
-		return 0, 0, violate("a lone surrogate in a string")
+		return 0, 0, violate("lone surrogate in a string")
 	}
 	return r, 12, nil
 }
@@ -217,7 +217,7 @@ func (s *scanner) hex(offset int) (rune, error) {
 	}
 	digits := s.buf[s.start+offset : s.start+offset+6]
 	if digits[0] != '\\' || digits[1] != 'u' {
-		return 0, violate("a lone surrogate in a string")
+		return 0, violate("lone surrogate in a string")
 	}
 	var r rune
 	for _, c := range digits[2:] {
@@ -227,7 +227,7 @@ func (s *scanner) hex(offset int) (rune, error) {
 		case 'a' <= c|0x20 && c|0x20 <= 'f':
 			r = r<<4 | rune(c|0x20-'a'+10)
 		default:
-			return 0, violate("a malformed escape in a string")
+			return 0, violate("malformed escape in a string")
 		}
 	}
 	return r, nil

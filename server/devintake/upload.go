@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// Upload is a snapshot of one stored upload. Its metadata is that of the batch with the lowest
-// number.
+// Upload is a snapshot of one stored upload. Its metadata is from the batch with the lowest number.
 type Upload struct {
 	UploadID  string `json:"upload_id"`
 	RuntimeID string `json:"runtime_id"`
@@ -19,7 +18,7 @@ type Upload struct {
 	// Env and Version are empty if there is none.
 	Env     string `json:"env,omitempty"`
 	Version string `json:"version,omitempty"`
-	// HasEnv and HasVersion are set if there is one, which may be empty.
+	// HasEnv and HasVersion report whether there is one, even an empty one.
 	HasEnv     bool   `json:"has_env"`
 	HasVersion bool   `json:"has_version"`
 	Language   string `json:"language"`
@@ -37,9 +36,9 @@ type Upload struct {
 	FinalBatchNum int `json:"final_batch_num"`
 	// RepeatCount is how many times a stored batch came again.
 	RepeatCount int `json:"repeat_count"`
-	// Violations are those of the current state: a hole is gone when the late batch arrives.
+	// Violations describe the current state: a hole disappears when the late batch arrives.
 	Violations []Violation `json:"violations"`
-	// Deviations are those of all batches, in the order of their kinds.
+	// Deviations sums up those of all batches, in the order of their kinds.
 	Deviations []Deviation `json:"deviations"`
 	// Batches are ordered by number. [Intake.Uploads] omits them.
 	Batches []Batch `json:"batches,omitempty"`
@@ -78,7 +77,7 @@ type Batch struct {
 	Sender
 	Final      bool `json:"final"`
 	ScopeCount int  `json:"scope_count"`
-	// RawBytes is the envelope's size as JSON, CompressedBytes that of the file part.
+	// RawBytes is the envelope's size as JSON, CompressedBytes the size of the file part.
 	RawBytes        int64 `json:"raw_bytes"`
 	CompressedBytes int64 `json:"compressed_bytes"`
 	// Plain is set if the file part is not compressed.
@@ -264,7 +263,7 @@ func (u *upload) violations(nums []int) []Violation {
 		}
 		if !differs && b.identity() != first.identity() {
 			differs = true
-			add(MetadataDiffers, num, "batch %d has other metadata than batch %d", num, nums[0])
+			add(MetadataDiffers, num, "batch %d has different metadata than batch %d", num, nums[0])
 		}
 		if count := b.snapshot.ConflictCount; count > 0 {
 			add(Conflict, num, "batch %d came again with other bytes (%d times)", num, count)

@@ -116,7 +116,7 @@ func TestMetadataDiffers(t *testing.T) {
 			change(second)
 			mustAccept(t, in, second)
 			upload, _ := in.Upload(uploadID)
-			want := []string{"metadata_differs 2: batch 2 has other metadata than batch 1"}
+			want := []string{"metadata_differs 2: batch 2 has different metadata than batch 1"}
 			if got := violationsOf(upload); !slices.Equal(got, want) || !upload.Complete {
 				t.Errorf("violations %q, complete %t, want %q and complete", got, upload.Complete, want)
 			}
@@ -137,8 +137,8 @@ func TestRepeatAndConflict(t *testing.T) {
 		otherEvent.event = strings.Replace(otherEvent.event, "r-1", "r-2", 1)
 		for _, req := range []*request{otherFile, otherEvent} {
 			rec := req.send(t, in)
-			if reason := reasonOf(t, rec); rec.Code != http.StatusConflict || reason != "batch 1 of upload "+uploadID+" is stored with other bytes" {
-				t.Errorf("%d %q, want Code %v and reason %v", rec.Code, reason, http.StatusConflict, "batch 1 of upload "+uploadID+" is stored with other bytes")
+			if reason := reasonOf(t, rec); rec.Code != http.StatusConflict || reason != "batch 1 of upload "+uploadID+" is already stored with other bytes" {
+				t.Errorf("%d %q, want Code %v and reason %v", rec.Code, reason, http.StatusConflict, "batch 1 of upload "+uploadID+" is already stored with other bytes")
 			}
 		}
 		upload, _ := in.Upload(uploadID)
