@@ -79,7 +79,7 @@ func TestUploadIDInHeader(t *testing.T) {
 			}
 			told := header.Get("scopegate-upload-id")
 			if len(told) != 1 || uuid.Validate(told[0]) != nil || id != "" && told[0] != id {
-				t.Fatalf("header tells %q, want one upload_id, %q if that is given", told, id)
+				t.Fatalf("header has %q, want one upload_id, %q if that is given", told, id)
 			}
 			if err := stream.Send(testbed.ScopeRequest(scope)); err != nil {
 				t.Fatal(err)
@@ -89,7 +89,7 @@ func TestUploadIDInHeader(t *testing.T) {
 				t.Fatal(err)
 			}
 			if summary.GetUploadId() != told[0] {
-				t.Errorf("summary tells %q, the header %q, want %v", summary.GetUploadId(), told[0], told[0])
+				t.Errorf("summary has %q, the header %q, want %v", summary.GetUploadId(), told[0], told[0])
 			}
 			bed.Intake.RequireDelivered(t, summary, metadata, []*symdbv1.Scope{scope})
 		})

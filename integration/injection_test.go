@@ -66,7 +66,7 @@ func TestTextsInjectNothing(t *testing.T) {
 			}
 			bed.Stop(t)
 			if bed.Server.Logged(injected) == 0 {
-				t.Error("the log says nothing of the upload")
+				t.Error("the log has no line about the upload")
 			}
 		})
 	}

@@ -123,7 +123,7 @@ const unclean = "not\x1b[31m now\r\n\x00"
 func requireLogged(t *testing.T, bed *testbed.Bed, httpStatus int, err error) {
 	t.Helper()
 	if told := status.Convert(err).Proto().String(); strings.Contains(told, "[31m") {
-		t.Errorf("the client is told what the intake has said: %s", told)
+		t.Errorf("the client got the intake's answer: %s", told)
 	}
 	if want := "answered " + strconv.Itoa(httpStatus) + ": not [31m now"; httpStatus != http.StatusNotModified && bed.Server.Logged(want) == 0 {
 		t.Errorf("the log has no %q", want)
@@ -143,10 +143,10 @@ func TestIntakeAnswersAtLength(t *testing.T) {
 	_, err := upload(t, bed)
 	failure := bed.RequireIntakeFailure(t, err, codes.FailedPrecondition, "INTAKE_REFUSED", http.StatusBadRequest, 1)
 	if failure.GetAnswer() != "" { //nolint:staticcheck // that it is not set is what is tested
-		t.Error("the client is told what the intake has said")
+		t.Error("the client got the intake's answer")
 	}
 	if bed.Server.Logged("größe, ") == 0 || bed.Server.Logged(strings.Repeat("größe, ", 100)) > 0 {
-		t.Error("the log has not the beginning of the answer")
+		t.Error("the log lacks the start of the answer")
 	}
 }
 

@@ -287,7 +287,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 	defer extra.Close()
 	if n, err := extra.Read(make([]byte, 1)); n > 0 || err == nil {
-		t.Errorf("the server speaks with a connection more than there may be: %d bytes, %v", n, err)
+		t.Errorf("the server answered a connection over the limit: %d bytes, %v", n, err)
 	}
 	finish(t, first)
 	stream, err := symdbv1.NewSymbolDatabaseServiceClient(bed.Connect(t)).UploadScopes(ctx, grpc.WaitForReady(true))

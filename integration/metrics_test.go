@@ -174,7 +174,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 	for name := range after {
 		if strings.Contains(name, word) {
-			t.Errorf("a client's word is in %s", name)
+			t.Errorf("a client's text is in %s", name)
 		}
 	}
 	requireValues(t, after, map[string]float64{

@@ -122,6 +122,6 @@ func TestLogOfAnAdditionalIntakesOutage(t *testing.T) {
 	trouble.over.Store(true)
 	bed.Stop(t) // which waits for it
 	if bed.Server.Logged(lineBack+whose) != 1 || bed.Server.Logged(lineDown) != 1 || bed.Server.Logged(lineBack) != 1 {
-		t.Error("the log does not tell of its outage, or of another one")
+		t.Error("the log lacks its outage, or has another's")
 	}
 }

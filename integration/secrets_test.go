@@ -138,7 +138,7 @@ func requireNoSecret(t *testing.T, err error, want codes.Code) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(testbed.Canary))
 	for _, secret := range []string{testbed.Canary[:6], encoded[:8], "/in?"} {
 		if strings.Contains(text, secret) {
-			t.Errorf("the client is told %q: %s", secret, text)
+			t.Errorf("the client got %q: %s", secret, text)
 		}
 	}
 }

@@ -185,7 +185,7 @@ func TestBatchesGrowAgain(t *testing.T) {
 				t.Errorf("%d batches were refused, and %d accepted, want few refused, but some", refused, small)
 			}
 			if p.noise(t, bank, "bank", bytes); p.refusedOf["bank"].Load() == 0 {
-				t.Error("what one tenant has learned holds for another")
+				t.Error("one tenant's learned limit applies to another")
 			}
 			p.compressed.Store(0)
 			p.raw.Store(0)

@@ -93,10 +93,10 @@ func TestUploadIsOneTrace(t *testing.T) {
 	}
 	for _, post := range bed.Intake.Posts() {
 		if parent := post.Header.Get("Traceparent"); !strings.Contains(parent, root.SpanContext().TraceID().String()) {
-			t.Errorf("the intake is told of trace %q, want %s", parent, root.SpanContext().TraceID())
+			t.Errorf("the intake got trace %q, want %s", parent, root.SpanContext().TraceID())
 		}
 		if post.Header.Get("Baggage") != "" {
-			t.Error("what a client says reaches the intake as baggage")
+			t.Error("the client's baggage reached the intake")
 		}
 	}
 	requireAttributes(t, recorded, summary)
@@ -142,7 +142,7 @@ func TestTracingIsOffByDefault(t *testing.T) {
 	}
 	for _, post := range bed.Intake.Posts() {
 		if post.Header.Get("Traceparent") != "" {
-			t.Error("the intake is told of a trace")
+			t.Error("the intake got a trace")
 		}
 	}
 }

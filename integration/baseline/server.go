@@ -19,9 +19,9 @@ import (
 
 const postTimeout = 30 * time.Second
 
-// Service implements the API by the design that scopegate is compared with. It
-// forwards only whole uploads: it supports neither several streams of an upload nor
-// single batches, and does not retry.
+// Service implements the API with the baseline's design. It forwards only whole
+// uploads: it supports neither several streams of an upload nor single batches, and
+// does not retry.
 type Service struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 
@@ -92,8 +92,8 @@ type upload struct {
 	summary  *symdbv1.UploadScopesResponse
 }
 
-// add writes a scope. A full batch is forwarded only when the next scope is there,
-// because it may be the final one until then.
+// add writes a scope. A full batch is forwarded only when the next scope has arrived,
+// because until then it may be the final one.
 func (u *upload) add(ctx context.Context, scope *symdbv1.Scope) error {
 	if u.batch.full() {
 		if err := u.forward(ctx, false); err != nil {

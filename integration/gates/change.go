@@ -35,7 +35,7 @@ type change struct {
 
 // compare compares paired samples: their nth values were measured one right after
 // the other, so that other load on the machine affected both. The confidence interval
-// is that of the pairs' differences (Student's t).
+// is of the pairs' differences (Student's t).
 func compare(base, candidate []float64, moreIsBetter bool) change {
 	c := change{baseMean: mean(base), candidateMean: mean(candidate), verdict: noChange}
 	differences := make([]float64, len(base))

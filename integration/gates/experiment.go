@@ -45,8 +45,8 @@ type bound struct {
 
 // The bounds of every experiment.
 var (
-	allArrived     = bound{missedBytes, 0, "an upload that was sent is at the intake, whole"}
-	fewConnections = bound{intakeConnections, 20, "the server's own limit is 16; one that closes may be seen beside the next"}
+	allArrived     = bound{missedBytes, 0, "the intake has every upload, whole"}
+	fewConnections = bound{intakeConnections, 20, "the server's limit is 16; a closing connection may overlap the next"}
 )
 
 // experiments returns all experiments in order. Unless their reasons say otherwise,
@@ -64,9 +64,9 @@ func experiments() []experiment {
 				Settle: 3 * time.Second, Hold: 5 * time.Second,
 			},
 			bounds: []bound{
-				{memoryUsage, 256, "asked for; 10,000 uploads over 1,000 connections, 10 kB of JSON each; usual: 230 to 265"},
-				{endMemoryUsage, 320, "asked for, when they all end at once; usual: 300 to 320"},
-				{idleCPUUsage, 10, "a stream that is open and idle costs keepalive"},
+				{memoryUsage, 256, "required; 10,000 uploads over 1,000 connections, 10 kB of JSON each; usual: 230 to 265"},
+				{endMemoryUsage, 320, "required, when all end at once; usual: 300 to 320"},
+				{idleCPUUsage, 10, "an open, idle stream costs only keepalive"},
 			},
 		},
 		{
@@ -74,8 +74,8 @@ func experiments() []experiment {
 			whole: true,
 			plan:  load.Plan{Uploads: 50, AtOnce: 50, Connections: 10},
 			bounds: []bound{
-				{memoryUsage, 300, "usual: 130 to 145; a batch of 1.5 MB an upload is 75; the design before needs 310"},
-				{cpuUsage, 25, "usual: 4 to 6; the design before needs 36 and more"},
+				{memoryUsage, 300, "usual: 130 to 145; a batch of 1.5 MB an upload is 75; the earlier design needs 310"},
+				{cpuUsage, 25, "usual: 4 to 6; the earlier design needs 36 and more"},
 			},
 		},
 		{
@@ -84,7 +84,7 @@ func experiments() []experiment {
 			plan:     load.Plan{Uploads: 1000, AtOnce: 100, Connections: 100},
 			bounds: []bound{
 				{memoryUsage, 100, "usual: 37 to 45; 100 uploads of 148 kB at a time, with their windows, are 20"},
-				{cpuUsage, 30, "usual: 11 to 13; the design before needs 60"},
+				{cpuUsage, 30, "usual: 11 to 13; the earlier design needs 60"},
 			},
 		},
 	}

@@ -17,11 +17,11 @@ type measurement struct {
 	// cpu is the server's CPU time for all uploads, idleCPU its CPU time while they
 	// were open and idle.
 	cpu, idleCPU time.Duration
-	// peakBytes is the server's peak memory, until uploads that were held open end.
-	// endPeakBytes is that until all have ended.
+	// peakBytes is the server's peak memory before uploads that were held open end,
+	// endPeakBytes its peak memory until all have ended.
 	peakBytes, endPeakBytes int64
-	// sentBytes is the JSON of all uploads, deliveredBytes of those that the intake
-	// has whole.
+	// sentBytes is the JSON of all uploads, deliveredBytes the JSON of those that the
+	// intake has whole.
 	sentBytes, deliveredBytes int64
 	// ingressTook is the time until clients had sent all messages, egressTook the
 	// time until the intake had accepted the last batch, without the time for which
@@ -32,7 +32,7 @@ type measurement struct {
 
 // variant is a server that is measured.
 type variant struct {
-	// name is base or candidate, revision that of its source.
+	// name is base or candidate, revision the revision of its source.
 	name, revision string
 	server         load.Server
 	flags          map[string]bool // supported ones
@@ -121,7 +121,7 @@ func measure(
 
 func (m measurement) log(logger *slog.Logger, seen load.Outcome, delivered load.Delivery) {
 	if delivered.Flaw != "" {
-		logger.Warn("an upload is not whole", "flaw", delivered.Flaw)
+		logger.Warn("upload incomplete", "flaw", delivered.Flaw)
 	}
 	for failure, count := range seen.Failures {
 		logger.Warn("uploads failed", "count", count, "status", failure)

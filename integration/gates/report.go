@@ -70,7 +70,7 @@ func (r run) notes(changes []changeRow) []string {
 	for _, e := range r.experiments {
 		for _, v := range r.variants() {
 			if _, lacks := v.supported(e.args); len(lacks) > 0 {
-				notes = append(notes, fmt.Sprintf("%s: the %s has no %s, and was run without.",
+				notes = append(notes, fmt.Sprintf("%s: the %s has no %s, and was run without it.",
 					e.name, v.name, strings.Join(lacks, ", ")))
 			}
 		}

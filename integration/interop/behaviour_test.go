@@ -73,7 +73,7 @@ func startsOver(t *testing.T, p *producer) {
 	gate.Open()
 	result := r.mustSucceed(t)
 	if result.UploadID == first.UploadID {
-		t.Errorf("upload %s went on, though it was not known from where", first.UploadID)
+		t.Errorf("upload %s resumed, although its progress was unknown", first.UploadID)
 	}
 	bed.intake.RequireNoFinal(t, first.UploadID)
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))

@@ -120,7 +120,7 @@ func (b *bed) scopes(t *testing.T, uploadID string) []any {
 	t.Helper()
 	upload, ok := b.intake.Store.Upload(uploadID)
 	if !ok {
-		t.Fatalf("nothing of upload %s is at the intake", uploadID)
+		t.Fatalf("the intake has no batch of upload %s", uploadID)
 	}
 	if len(upload.Violations) > 0 {
 		t.Fatalf("upload %s: violations %v, want none", uploadID, upload.Violations)
@@ -211,7 +211,7 @@ func requireDelivered(t *testing.T, p *producer, bed *bed) {
 		row.rawBytes, row.batches = upload.RawBytes, upload.BatchCount
 	}
 	if result.Scopes != len(sent) || result.Messages != len(got) {
-		t.Errorf("the producer tells of %d scopes and %d messages, %d and %d were written down and arrived, want Scopes %v and Messages %v", result.Scopes, result.Messages, len(sent), len(got), len(sent), len(got))
+		t.Errorf("the producer reported %d scopes and %d messages, %d were recorded and %d arrived, want Scopes %v and Messages %v", result.Scopes, result.Messages, len(sent), len(got), len(sent), len(got))
 	}
 	if result.Messages > result.Scopes { // some roots were split
 		sent, got = testbed.MergeRoots(sent), testbed.MergeRoots(got)

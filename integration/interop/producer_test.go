@@ -140,7 +140,7 @@ func (r *run) wait(t *testing.T) *result {
 		t.Errorf("the producer ended with %v, its status is %s", r.err, got.Status)
 	}
 	if got.HeaderID != "" && got.HeaderID != got.UploadID {
-		t.Errorf("the response header tells upload %s, the producer %s, want the same", got.HeaderID, got.UploadID)
+		t.Errorf("the response header has upload %s, the producer %s, want the same", got.HeaderID, got.UploadID)
 	}
 	return got
 }

@@ -74,7 +74,7 @@ func (p *producer) uploadInTrouble(t *testing.T, form string) devintake.Upload {
 	requireEqual(t, bed.scopes(t, result.UploadID), readLines(t, good))
 	upload, _ := bed.intake.Store.Upload(result.UploadID)
 	if upload.RepeatCount == 0 {
-		t.Error("the batch whose answer was lost did not come again")
+		t.Error("the batch with the lost answer was not sent again")
 	}
 	if result.Streams < upload.BatchCount+3 {
 		t.Errorf("%d streams for %d batches: what was the trouble?, want at least %v", result.Streams, upload.BatchCount, upload.BatchCount+3)

@@ -29,7 +29,7 @@ func Run(m *testing.M) (code int) {
 			return 0
 		}
 		if time.Now().After(deadline) {
-			fmt.Fprintf(os.Stderr, "goroutines are left behind: %v\n", err)
+			fmt.Fprintf(os.Stderr, "leaked goroutines: %v\n", err)
 			return 1
 		}
 	}

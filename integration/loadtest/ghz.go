@@ -24,8 +24,8 @@ type report struct {
 	ErrorDistribution map[string]int `json:"errorDistribution"`
 }
 
-// runGHZ makes a scenario's uploads by ghz. Each call sends all messages of the file, with
-// the interval between them, and then half-closes.
+// runGHZ makes a scenario's uploads with ghz. Each call sends all messages of the file,
+// with the interval between them, and then half-closes.
 func runGHZ(ctx context.Context, p programs, s scenario, sent load.Payload, address string) (load.Outcome, error) {
 	requests, out := filepath.Join(p.dir, "requests"), filepath.Join(p.dir, "ghz.json")
 	write, data := sent.WriteFile, "--binary-file"

@@ -16,8 +16,8 @@ type result struct {
 	load.Outcome
 	cpu       time.Duration
 	peakBytes int64
-	// missing is how many of the scopes sent the intake does not have in complete
-	// uploads without violations.
+	// missing is how many sent scopes are not in a complete upload without violations
+	// at the intake.
 	missing int
 }
 
@@ -90,7 +90,7 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent loa
 
 func (r result) log(logger *slog.Logger, delivered load.Delivery) {
 	if delivered.Flaw != "" {
-		logger.Warn("the intake does not have what was sent", "flaw", delivered.Flaw)
+		logger.Warn("the intake lacks some of what was sent", "flaw", delivered.Flaw)
 	}
 	for failure, count := range r.Failures {
 		logger.Warn("uploads failed", "count", count, "status", failure)

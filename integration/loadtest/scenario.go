@@ -16,7 +16,7 @@ type scenario struct {
 	messages int
 	// uploads is how many uploads to make, atOnce how many at a time.
 	uploads, atOnce, connections int
-	// fromJSON has ghz encode the messages from JSON.
+	// fromJSON makes ghz encode the messages from JSON.
 	fromJSON bool
 	// anyOrder sends fields in random order, which ghz can't.
 	anyOrder bool

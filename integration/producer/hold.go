@@ -11,8 +11,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// holdAll uploads a binary as a program does that knows no better: it has the debug
-// sections in memory, and all scopes before it sends the first one.
+// holdAll uploads a binary in the naive way: it holds the debug sections in memory, and
+// reads all scopes before it sends the first one.
 func holdAll(ctx context.Context, server, path string) error {
 	binary, err := gosym.Open(ctx, path, gosym.WithTempDir("/dev/null/none"))
 	if err != nil {

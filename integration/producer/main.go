@@ -36,8 +36,8 @@ func main() {
 	flag.StringVar(&s.command, "scopegate", "bin/scopegate", "the command that uploads")
 	flag.StringVar(&s.base, "base", "", "the command of another commit, to compare with")
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each upload is measured")
-	flag.Float64Var(&s.maxHeap, "max-heap", 0, "fail if the heap of the command is larger, in MiB; 0: none")
-	flag.Float64Var(&s.maxAnonymous, "max-anonymous", 0, "fail if its anonymous memory over an idle one is larger, in MiB")
+	flag.Float64Var(&s.maxHeap, "max-heap", 0, "fail if the command's heap exceeds this, in MiB; 0: no limit")
+	flag.Float64Var(&s.maxAnonymous, "max-anonymous", 0, "fail if the command's anonymous memory, less an idle one's, exceeds this, in MiB; 0: no limit")
 	flag.StringVar(&s.hold, "hold", "", "instead, hold all scopes of the binary and upload them to this server")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,7 +51,7 @@ func main() {
 
 func (s *settings) run(ctx context.Context, binaries []string) error {
 	if len(binaries) == 0 {
-		return errors.New("give the binaries to upload")
+		return errors.New("no binaries named")
 	}
 	if s.hold != "" {
 		return holdAll(ctx, s.hold, binaries[0])
@@ -116,8 +116,8 @@ type way struct {
 	args func(binary string) []string
 }
 
-// result is what the uploads of a binary took: the peaks of the heap and of anonymous
-// memory, in MiB, and time and processor time, in seconds, of each.
+// result is the cost of each upload of a binary: the peaks of the heap and of anonymous
+// memory, in MiB, and time and processor time, in seconds.
 type result struct {
 	heap, anonymous, seconds, cpu []float64
 }

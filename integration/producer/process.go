@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// cost is what a process took: the most memory, in MiB, and processor time.
+// cost is the cost of a process: peak memory, in MiB, and processor time.
 type cost struct {
 	heap, anonymous float64
 	cpu             time.Duration

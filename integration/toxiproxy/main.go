@@ -1,6 +1,7 @@
 // Command toxiproxy runs toxiproxy for the test bed, as a process. It is a module of its own,
-// so that what toxiproxy needs stays out of scopegate's. It prints the address of its API
-// and ends with its standard input: it does not outlive the tests, however these end.
+// so that toxiproxy's dependencies stay out of scopegate's. It prints the address of its API,
+// and exits when its standard input ends, so that it does not outlive the tests however they
+// end.
 package main
 
 import (

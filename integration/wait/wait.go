@@ -1,5 +1,5 @@
-// Package wait waits, in tests, for what the program does in its own time: start at
-// [Until]. It is not for code in a synctest bubble, which can wait for exactly that.
+// Package wait makes tests wait for asynchronous work. Start at [Until]. Code in a
+// synctest bubble does not need it.
 package wait
 
 import (
@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// patience is far more than anything takes, even on a busy machine: it only ends
-// tests that fail.
+// patience is far longer than any wait takes, even on a busy machine. Only tests that
+// fail reach it.
 const patience = 2 * time.Minute
 
-// period is the pause between two looks.
+// period is the time between two calls of look.
 const period = time.Millisecond
 
-// Until looks until done reports true for what is seen, and returns that. The test
-// fails if that takes minutes; what says what is waited for.
+// Until calls look until done returns true for its result, and returns that result.
+// After two minutes it fails the test instead. what describes the awaited state.
 func Until[T any](tb testing.TB, what string, look func() T, done func(seen T) bool) T {
 	tb.Helper()
 	ticker := time.NewTicker(period)
@@ -31,13 +31,13 @@ func Until[T any](tb testing.TB, what string, look func() T, done func(seen T) b
 	}
 }
 
-// Equal looks until it sees what is wanted.
+// Equal calls look until it returns want.
 func Equal[T comparable](tb testing.TB, what string, look func() T, want T) {
 	tb.Helper()
 	_ = Until(tb, what, look, func(seen T) bool { return seen == want })
 }
 
-// Receive returns what the channel brings, or the zero value once it is closed.
+// Receive returns the next value from the channel, or the zero value once it is closed.
 func Receive[T any](tb testing.TB, channel <-chan T, what string) T {
 	tb.Helper()
 	timer := time.NewTimer(patience)

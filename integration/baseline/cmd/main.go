@@ -1,4 +1,4 @@
-// Command cmd serves the design that scopegate is compared with, for load tests.
+// Command cmd serves the baseline, for load tests.
 package main
 
 import (

@@ -33,7 +33,7 @@ type Plan struct {
 	OnSettled, OnHeld func() error
 }
 
-// Outcome is the outcome of a run for its clients.
+// Outcome is the outcome of a run as its clients see it.
 type Outcome struct {
 	// Began is when the first upload was opened, Took the time until the last one was
 	// answered, and SentAfter the time until gRPC had accepted the last message. At
@@ -45,7 +45,7 @@ type Outcome struct {
 	Latencies []time.Duration
 	// Failures counts the statuses other than OK, by their text.
 	Failures map[string]int
-	// RetryCount is how often an upload was retried because the server asked for it by
+	// RetryCount is how often an upload was retried because the server asked for it with
 	// a google.rpc.RetryInfo.
 	RetryCount int
 }

@@ -58,7 +58,8 @@ func NewPayload(scopes []*symdbv1.UploadScopesRequest) (Payload, error) {
 	return p, nil
 }
 
-// Fitting returns the scopes that fit, one after the other, into that many bytes of JSON.
+// Fitting returns scopes, in order, that together fit into that many bytes of JSON. It skips
+// those that no longer fit.
 func Fitting(scopes []*symdbv1.UploadScopesRequest, jsonBytes int64) ([]*symdbv1.UploadScopesRequest, error) {
 	var some []*symdbv1.UploadScopesRequest
 	for _, scope := range scopes {
@@ -130,7 +131,7 @@ func (p Payload) Flaw(upload devintake.Upload, jsonBytes int64) string {
 	case len(upload.Violations) > 0:
 		return upload.Violations[0].Text
 	case !upload.Complete:
-		return "it is not complete"
+		return "not complete"
 	case upload.ScopeCount != p.ScopeCount:
 		return fmt.Sprintf("%d scopes, want %d", upload.ScopeCount, p.ScopeCount)
 	case surplus < 0 || surplus > int64(upload.BatchCount)*maxEnvelopeBytes:

@@ -88,7 +88,7 @@ func (p *Process) Usage() (Usage, error) { return UsageOf(p.cmd.Process.Pid) }
 
 var flagName = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
 
-// Flags returns the flags of the server's program, by its help, so that an older one can
+// Flags returns the flags in the help of the server's program, so that an older one can
 // be started without newer flags.
 func (s Server) Flags(ctx context.Context) (map[string]bool, error) {
 	help, err := s.help(ctx, "--help-all")

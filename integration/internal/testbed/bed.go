@@ -105,7 +105,7 @@ func (b *Bed) Upload(
 	return summary
 }
 
-// Pull uploads the scopes by the client library, which resumes after a failed stream.
+// Pull uploads the scopes with the client library, which resumes after a failed stream.
 func (b *Bed) Pull(
 	ctx context.Context, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope,
 ) (Journey, error) {

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// build builds a package of a module, whose folder is given from the repository's root, and
-// returns the program's path. The tests may be of another module than either.
+// build builds a package of a module and returns the program's path. The module's folder is
+// relative to the repository's root. The tests may be in another module than either.
 func build(program, module, pkg string) (string, error) {
 	dir, err := programs()
 	if err != nil {
@@ -33,7 +33,7 @@ func build(program, module, pkg string) (string, error) {
 
 var built string // the folder of programs, or ""
 
-// programs returns the folder of what is built, which Forget removes.
+// programs returns the folder of built programs, which Forget removes.
 var programs = sync.OnceValues(func() (_ string, err error) {
 	built, err = os.MkdirTemp("", "scopegate-programs-")
 	return built, err

@@ -49,7 +49,8 @@ func Summary(r client.Result) *symdbv1.UploadScopesResponse {
 	}
 }
 
-// Upload uploads the scopes by the client library, which resumes after a failed stream.
+// Upload uploads the scopes with the client library, which resumes after a failed
+// stream.
 func Upload(
 	ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata, scopes []*symdbv1.Scope, options ...client.Option,
 ) (*symdbv1.UploadScopesResponse, error) {
@@ -57,7 +58,7 @@ func Upload(
 	return Summary(result), err
 }
 
-// Open opens a stream by the client library.
+// Open opens a stream with the client library.
 func Open(ctx context.Context, c *client.Client, metadata *symdbv1.UploadMetadata) (*client.Stream, error) {
 	var options []client.Option
 	if n := metadata.GetFirstBatchNum(); n != 0 {

@@ -197,7 +197,7 @@ func VerifySummary(summary *symdbv1.UploadScopesResponse, batches []Batch) error
 func (in *Intake) Batches(uploadID string, metadata *symdbv1.UploadMetadata) ([]Batch, error) {
 	upload, ok := in.Store.Upload(uploadID)
 	if !ok {
-		return nil, errors.New("the intake has nothing of it")
+		return nil, errors.New("the intake has no batch of it")
 	}
 	if len(upload.Violations) > 0 {
 		return nil, fmt.Errorf("the intake found violations: %v", upload.Violations)

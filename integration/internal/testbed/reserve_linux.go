@@ -9,8 +9,8 @@ import (
 
 // ReserveAddress returns an address of 127.0.0.1 that the test can listen on, and that
 // refuses connections until then. Until the test ends, a bound socket that does not listen
-// keeps the kernel from giving the port to others. By SO_REUSEADDR, which package net sets
-// too, listening on it succeeds.
+// keeps the kernel from giving the port to others. Listening on the address succeeds
+// because of SO_REUSEADDR, which package net sets too.
 func ReserveAddress(tb testing.TB) string {
 	tb.Helper()
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)

@@ -134,7 +134,7 @@ func (r Resuming) stream(
 	sendErr := stream.Send(MetadataRequest(metadata))
 	for i, scope := range scopes {
 		if sendErr != nil {
-			break // RecvMsg tells why
+			break // RecvMsg returns the reason
 		}
 		if r.Sent != nil {
 			r.Sent(i)
@@ -149,7 +149,7 @@ func (r Resuming) stream(
 		return err
 	}
 	if sendErr != nil {
-		return fmt.Errorf("the server answered OK to a part of the stream, of which sending failed: %w", sendErr)
+		return fmt.Errorf("the server answered OK, although sending the stream failed: %w", sendErr)
 	}
 	return nil
 }

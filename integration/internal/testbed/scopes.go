@@ -176,7 +176,7 @@ func (s *Source) symbol(start int32) *symdbv1.Symbol {
 	return symbol
 }
 
-// additional returns an open map that also has keys which fields have.
+// additional returns an open map that also has the keys of fields.
 func (s *Source) additional(fields ...string) map[string]*structpb.Value {
 	return map[string]*structpb.Value{
 		pick(s, fields): structpb.NewStringValue("is left out"),

@@ -130,8 +130,8 @@ type serverLog struct {
 	forbidden []string
 }
 
-// keptLogBytes is how much of the end of a log is kept at least, and half of how much at
-// most, because tests that measure the heap may log a lot.
+// keptLogBytes is the least that is kept of the end of a log, and half of the most. There
+// is a limit because tests that measure the heap may log a lot.
 const keptLogBytes = 32 << 10
 
 // Write never fails.
@@ -145,7 +145,7 @@ func (l *serverLog) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// search records what is in the text and must not be.
+// search records which forbidden strings are in the text.
 func (l *serverLog) search() {
 	for _, forbidden := range []string{Canary, "panic in a handler"} {
 		if bytes.Contains(l.text.Bytes(), []byte(forbidden)) && !slices.Contains(l.forbidden, forbidden) {
@@ -163,7 +163,7 @@ func (l *serverLog) check(tb testing.TB) {
 		tb.Errorf("the server has logged %q", forbidden)
 	}
 	if tb.Failed() {
-		tb.Logf("the server's log, its end:\n%s", l.text.Bytes()[max(0, l.text.Len()-8<<10):])
+		tb.Logf("the end of the server's log:\n%s", l.text.Bytes()[max(0, l.text.Len()-8<<10):])
 	}
 }
 

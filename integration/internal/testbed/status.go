@@ -42,7 +42,7 @@ func (b *Bed) RequireStatus(tb testing.TB, err error, code codes.Code, reason st
 	}
 	for _, secret := range append([]string{"goroutine ", ".go:"}, b.secrets...) {
 		if strings.Contains(text, secret) {
-			tb.Errorf("the status tells %q:\n%s", secret, text)
+			tb.Errorf("the status contains %q:\n%s", secret, text)
 		}
 	}
 	return st
@@ -81,7 +81,7 @@ func requireViolation(tb testing.TB, st *status.Status) string {
 		case *errdetails.BadRequest:
 			violations = append(violations, detail.GetFieldViolations()...)
 		case *symdbv1.IntakeFailure:
-			tb.Errorf("bad input is told as a failure of the intake: %v", detail)
+			tb.Errorf("invalid input is reported as an intake failure: %v", detail)
 		}
 	}
 	if len(violations) != 1 || violations[0].GetField() == "" || violations[0].GetDescription() == "" {
@@ -108,7 +108,7 @@ func (b *Bed) RequireIntakeFailure(
 		case *symdbv1.IntakeFailure:
 			failures = append(failures, detail)
 		case *errdetails.BadRequest:
-			tb.Errorf("a failure of the intake is told as bad input: %v", detail)
+			tb.Errorf("an intake failure is reported as invalid input: %v", detail)
 		}
 	}
 	if len(failures) != 1 || failures[0].GetHttpStatus() != httpStatus || failures[0].GetBatchNum() != batchNum {

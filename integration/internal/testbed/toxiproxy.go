@@ -18,11 +18,13 @@ var toxiproxy struct {
 	stdin   io.Closer
 }
 
-// toxiproxyClient keeps no connections, whose goroutines would look like the tests'.
+// toxiproxyClient keeps no idle connections: their goroutines would look like leaks of a
+// test.
 var toxiproxyClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // toxiproxyAPI returns the URL of the API of toxiproxy, which it builds and starts, once in
-// a process. It ends by [Forget], or when this process does, which closes its input.
+// a process. It is ended by [Forget], or by the end of this process, which closes its
+// input.
 var toxiproxyAPI = sync.OnceValues(func() (string, error) {
 	path, err := build("toxiproxy", "integration/toxiproxy", ".")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Protoset completes a descriptor set: it reads that of proto/ from standard input, adds
-// the files of the status details (google/rpc/error_details.proto and
+// Protoset completes a descriptor set: it reads the set of proto/ from standard input,
+// adds the files of the status details (google/rpc/error_details.proto and
 // google/rpc/status.proto, with their imports), and writes the result to standard output.
 // Any protobuf compiler accepts it instead of .proto files:
 //
