@@ -24,7 +24,7 @@ type statusPage struct {
 	closed bool
 }
 
-// Status is what the status page shows, as the JSON that it serves at /status.json.
+// Status is the content of the status page, which serves it as JSON at /status.json.
 // docs/admin.md describes it.
 type Status = admin.Status
 
@@ -33,8 +33,8 @@ const StatusSchema = admin.StatusSchema
 
 // StatusPage returns a page that shows uploads in flight, uploads that ended lately,
 // memory, and the state of the intake. Mount it at its own root, where only operators can
-// reach it: it has no access control. StatusPage may be called at any time, and again. From
-// the first call on, while the server serves, it keeps a history of five minutes.
+// reach it: it has no access control. StatusPage may be called at any time, and more than
+// once. After its first call, a serving server keeps a history of five minutes.
 //
 // After Shutdown the page shows the last state.
 func (s *Server) StatusPage() http.Handler {
@@ -150,15 +150,15 @@ func shownUpload(u upload.Snapshot) admin.Upload {
 	return shown
 }
 
-// stateOf describes what a stream is doing, and reports whether it waits for anything but
-// its client.
+// stateOf describes what a stream is doing, and reports whether it waits for something
+// other than its client.
 func stateOf(u upload.Snapshot) (words string, stuck bool) {
 	if u.Ending != nil {
 		return "ending: " + u.Ending.Error(), true
 	}
 	on := "forwarding batch " + strconv.Itoa(int(u.PostingBatch))
 	if !u.IntakeUp {
-		on = "waiting for the intake, with batch " + strconv.Itoa(int(u.PostingBatch))
+		on = "waiting for the intake to accept batch " + strconv.Itoa(int(u.PostingBatch))
 	}
 	switch u.Phase {
 	case upload.WaitingForMemory:

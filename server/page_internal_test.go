@@ -205,7 +205,7 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	s := w.await(t, "an intake that is left alone", func(s admin.Snapshot) bool {
+	s := w.await(t, "a throttling intake", func(s admin.Snapshot) bool {
 		return s.Intake.State == intake.Throttled && len(s.Intake.Failures) > 0
 	})
 	if in := s.Intake; in.FailedInRow != 1 || in.FailingSince.IsZero() || time.Until(in.RetryAt) <= 0 {
@@ -218,7 +218,7 @@ func TestSnapshotOfAnIntakeThatFails(t *testing.T) {
 	if diff := cmp.Diff(failures, s.Intake.Failures, cmpopts.IgnoreFields(admin.Failure{}, "At", "Since", "Took")); diff != "" {
 		t.Errorf("failures (-want +got):\n%s", diff)
 	}
-	s = w.await(t, "an upload that waits", inState("waiting for the intake, with batch 1"))
+	s = w.await(t, "an upload that waits", inState("waiting for the intake to accept batch 1"))
 	if !s.Uploads[0].Stuck {
 		t.Error("it is not told to be stuck")
 	}

@@ -132,7 +132,7 @@ describe("with an intake that works", () => {
     const other = await open(t, stack.page);
     await uploadRow(other, "paused-shop").waitFor();
     assert.equal(await uploadRow(page, "paused-shop").count(), 0);
-    await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByRole("button", { name: "Resume" }).click();
     await uploadRow(page, "paused-shop").waitFor();
     await upload.end();
   });
@@ -231,11 +231,11 @@ describe("with an intake that fails", () => {
     assert.match(await problem.innerText(), /HTTP 503: the <b>backend<\/b> is away/);
     assert.equal(await page.locator(".pill").innerText(), "The intake is failing");
     await page.locator(".failures li", { hasText: /HTTP 503.*\d+ times since/s }).waitFor();
-    await page.locator('.outcomes tr.bad', { hasText: "not able to take it" }).waitFor();
+    await page.locator('.outcomes tr.bad', { hasText: "unavailable" }).waitFor();
     await page.locator(".plot.attempts path.bad").waitFor({ state: "attached" });
     // Once the breaker has opened, the upload waits.
     await page.locator(".tile.intake", { hasText: "down" }).waitFor();
-    await uploadRow(page, "unlucky-shop-1").locator("td.phase", { hasText: "waiting for the intake, with batch 1" }).waitFor();
+    await uploadRow(page, "unlucky-shop-1").locator("td.phase", { hasText: "waiting for the intake to accept batch 1" }).waitFor();
     assert.deepEqual(page.complaints, []);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });

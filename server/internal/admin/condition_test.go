@@ -12,7 +12,7 @@ import (
 
 var (
 	intakeTile     = regexp.MustCompile(`(?s)<div class="tile intake ([a-z]*)">.*?<dd class="value">([^<]*)</dd>`)
-	intakeSentence = regexp.MustCompile(`(?s)<p>(Batches go to <bdi class="host">.*?)<p>Answered in`)
+	intakeSentence = regexp.MustCompile(`(?s)<p>(Batches go to <bdi class="host">.*?)<p>Response time`)
 	markup         = regexp.MustCompile(`(?s)<table.*</table>|<[^>]*>`)
 )
 
@@ -32,24 +32,24 @@ func TestConditions(t *testing.T) {
 		},
 		"the first batch is on its way": {
 			admin.Intake{State: intake.Up, Posting: 1},
-			"All is well", "no answer yet", "tried, and no answer yet.", "",
+			"All is well", "no answer yet", "tried; no answer yet.", "",
 		},
 		"the first batch was given up": {
 			admin.Intake{State: intake.Up, Attempts: []admin.Outcome{{Class: "cancelled", Count: 2}}},
-			"All is well", "no answer yet", "tried, and no answer yet.", "",
+			"All is well", "no answer yet", "tried; no answer yet.", "",
 		},
-		"taking": {
+		"accepting": {
 			admin.Intake{State: intake.Up, Attempts: tried, Posting: 1},
-			"All is well", "taking", "taking batches.", "",
+			"All is well", "accepting", "accepting batches.", "",
 		},
 		"one has failed": {
 			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 1, FailingSince: noon.Add(-time.Second)},
-			"All is well", "hiccup", "sent batches as they come. The last attempt has failed.", "strained",
+			"All is well", "retrying", "retrying after a failure. The last attempt failed.", "strained",
 		},
 		"one was refused": {
 			admin.Intake{State: intake.Up, Attempts: tried, RefusedInRow: 1},
-			"The intake refuses what it gets", "refusing",
-			"refusing what it gets, and still sent batches as they come. Batches refused in a row: 1.", "failing",
+			"The intake refuses batches", "refusing",
+			"refusing batches; they are still being sent. Batches refused in a row: 1.", "failing",
 		},
 		"the first has failed": {
 			admin.Intake{
@@ -57,42 +57,42 @@ func TestConditions(t *testing.T) {
 				FailedInRow: 1, FailingSince: noon.Add(-time.Second),
 			},
 			"The intake is failing", "failing",
-			"failing, and still sent batches as they come. The last attempt has failed.", "failing",
+			"failing; batches are still being sent. The last attempt failed.", "failing",
 		},
 		"one has failed after long": {
 			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 1, FailingSince: noon.Add(-30 * time.Second)},
 			"The intake is failing", "failing",
-			"failing, and still sent batches as they come. The last attempt has failed.", "failing",
+			"failing; batches are still being sent. The last attempt failed.", "failing",
 		},
 		"silent": {
 			admin.Intake{State: intake.Up, Attempts: tried, Posting: 1, SilentSince: noon.Add(-10 * time.Second)},
-			"The intake does not answer", "silent", "sent batches as they come, and silent.", "strained",
+			"The intake does not answer", "silent", "not answering; batches are still being sent.", "strained",
 		},
 		"silent from the start": {
 			admin.Intake{State: intake.Up, Posting: 1, SilentSince: noon.Add(-time.Minute)},
-			"The intake does not answer", "silent", "sent batches as they come, and silent.", "strained",
+			"The intake does not answer", "silent", "not answering; batches are still being sent.", "strained",
 		},
 		"posting": {
 			admin.Intake{State: intake.Up, Attempts: tried, Posting: 1, SilentSince: noon.Add(-9 * time.Second)},
-			"All is well", "taking", "taking batches.", "",
+			"All is well", "accepting", "accepting batches.", "",
 		},
 		"failing, and still tried": {
 			admin.Intake{State: intake.Up, Attempts: tried, FailedInRow: 9},
 			"The intake is failing", "failing",
-			"failing, and still sent batches as they come. The last 9 attempts have failed.", "failing",
+			"failing; batches are still being sent. The last 9 attempts failed.", "failing",
 		},
 		"refusing": {
 			admin.Intake{State: intake.Up, Attempts: tried, RefusedInRow: 3},
-			"The intake refuses what it gets", "refusing",
-			"refusing what it gets, and still sent batches as they come. Batches refused in a row: 3.", "failing",
+			"The intake refuses batches", "refusing",
+			"refusing batches; they are still being sent. Batches refused in a row: 3.", "failing",
 		},
 		"throttled": {
 			admin.Intake{State: intake.Throttled, Attempts: tried, FailedInRow: 1},
-			"The intake is failing", "left alone", "left alone, as it has asked. The last attempt has failed.", "failing",
+			"The intake is failing", "throttling", "throttling: it asked for a pause. The last attempt failed.", "failing",
 		},
 		"down": {
 			admin.Intake{State: intake.Down, FailedInRow: 10},
-			"The intake is failing", "down", "down, tried from time to time. The last 10 attempts have failed.", "failing",
+			"The intake is failing", "down", "down; retried from time to time. The last 10 attempts failed.", "failing",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,5 +6,6 @@
 //
 // A [Guard] refuses requests that other sites' pages make a browser send. There is
 // neither TLS nor authentication: listen on a loopback address, or on a network whose
-// members may see metrics and health. All else is for the host itself ([Config.Open]).
+// members may see metrics and health. Everything else is served only to the host
+// itself, unless [Config.Open] is set.
 package admin

@@ -69,7 +69,7 @@ func (l *listener) send(fragments []fragment) error {
 		}
 	}
 	now := time.Now()
-	event := []byte(": nothing is new\n\n")
+	event := []byte(": no change\n\n")
 	switch {
 	case len(changed) > 0:
 		data, err := json.Marshal(changed) // one line

@@ -15,8 +15,9 @@ type Guard struct {
 	Hosts []string
 }
 
-// Protect returns a handler that passes a request to next if its Host is a name of the
-// server's own and no other site's page has sent it:
+// Protect returns a handler that passes a request to next only if its Host is one of
+// the server's own names and no other site's page has sent it. This prevents two
+// attacks:
 //
 //   - A site can make its name resolve to 127.0.0.1 and so talk to a server there (DNS
 //     rebinding). The Host is then the site's name.
@@ -32,7 +33,7 @@ func (g Guard) Protect(next http.Handler) http.Handler {
 		case !overSocket(r) && !g.isOwn(r.Host):
 			say(w, http.StatusMisdirectedRequest, "unknown host name: see --admin-host")
 		case isCrossSite(r):
-			say(w, http.StatusForbidden, "not for other sites")
+			say(w, http.StatusForbidden, "requests from other sites are refused")
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -47,9 +48,9 @@ func protect(h http.Header, policy string) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// isOwn reports whether a Host, with or without a port, is the server's own. Rebinding
-// needs a name, so an address is, and so is an empty Host, which health checks over
-// HTTP/1.0 send.
+// isOwn reports whether a Host, with or without a port, is the server's own. An address
+// always is, because rebinding needs a name. So is an empty Host, which health checks
+// over HTTP/1.0 send.
 func (g Guard) isOwn(host string) bool {
 	name := hostName(host)
 	if name == "" || name == "localhost" || strings.HasSuffix(name, ".localhost") {
@@ -87,7 +88,7 @@ func localOnly(next http.Handler, open bool) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		say(w, http.StatusForbidden, "for this host alone: see --admin-open")
+		say(w, http.StatusForbidden, "served only to this host: see --admin-open")
 	})
 }
 

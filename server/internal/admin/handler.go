@@ -119,11 +119,11 @@ func withOptions(next http.Handler) http.Handler {
 
 func refuseMethod(w http.ResponseWriter) {
 	w.Header().Set("Allow", allowedMethods)
-	say(w, http.StatusMethodNotAllowed, "not a method of this path")
+	say(w, http.StatusMethodNotAllowed, "method not allowed")
 }
 
-// detached lets next finish although the client has closed its sending side, which
-// net/http takes for a client that has gone.
+// detached lets next finish after the client has closed its sending side: net/http takes
+// that for a client that has gone, and cancels the request.
 func detached(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))

@@ -22,7 +22,7 @@ func (p *Page) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	write(w, text)
 }
 
-// statusText returns the [Status] as of less than a Refresh ago, as JSON of printable
+// statusText returns a [Status] that is less than a Refresh old, as JSON of printable
 // characters.
 func (p *Page) statusText() ([]byte, error) {
 	p.mu.Lock()
@@ -38,8 +38,8 @@ func (p *Page) statusText() ([]byte, error) {
 	return p.status, nil
 }
 
-// escapeInvisible escapes what a terminal obeys or does not show. JSON has such
-// characters only in strings, except for line ends.
+// escapeInvisible escapes characters that a terminal interprets or does not show. JSON
+// has such characters only in strings, except for line ends.
 func escapeInvisible(text []byte) []byte {
 	escaped := make([]byte, 0, len(text))
 	for _, r := range string(text) {

@@ -18,8 +18,8 @@ var assets embed.FS
 // snapshot is taken in this time.
 const Refresh = time.Second
 
-// MaxListeners limits the visitors whose page is kept current. The page of others stays
-// as it was when they loaded it.
+// MaxListeners limits how many visitors' pages are kept current. The pages of other
+// visitors do not change after they are loaded.
 const MaxListeners = 16
 
 // Page is an [http.Handler] that serves the page, its assets, the stream of events that
@@ -125,7 +125,7 @@ func (p *Page) look() {
 	}
 }
 
-// fragments returns all fragments as of less than a Refresh ago.
+// fragments returns all fragments, less than a Refresh old.
 func (p *Page) fragments() ([]fragment, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -200,7 +200,7 @@ func TestMoreUploadsThanShown(t *testing.T) {
 	t.Parallel()
 	s := well()
 	s.UploadCount = 12345
-	if html := load(t, s); !strings.Contains(html, "12\u202f345; shown are 1, the oldest and the largest") {
+	if html := load(t, s); !strings.Contains(html, "12\u202f345; showing 1: the oldest and the largest") {
 		t.Error("nothing tells that there are more")
 	}
 }
@@ -214,19 +214,19 @@ func TestProblems(t *testing.T) {
 		want   []string // titles, the worst first
 		text   string
 	}{
-		"one failure": {func(s *admin.Snapshot) { s.Intake.FailedInRow, s.Intake.FailingSince = 1, noon }, nil, "hiccup"},
+		"one failure": {func(s *admin.Snapshot) { s.Intake.FailedInRow, s.Intake.FailingSince = 1, noon }, nil, "retrying"},
 		"intake fails": {func(s *admin.Snapshot) {
 			s.Intake.FailedInRow, s.Intake.FailingSince = 3, since
 			s.Intake.Failures = []admin.Failure{{Class: "unreachable", Reason: "dial tcp: connection refused"}}
-		}, []string{"The intake is failing"}, "can&#39;t be reached: dial tcp: connection refused"},
+		}, []string{"The intake is failing"}, "unreachable: dial tcp: connection refused"},
 		"intake down":   {func(s *admin.Snapshot) { s.Intake.State = intake.Down }, []string{"The intake is failing"}, ">down<"},
-		"intake spared": {func(s *admin.Snapshot) { s.Intake.State = intake.Throttled }, []string{"The intake is failing"}, "left alone"},
+		"intake spared": {func(s *admin.Snapshot) { s.Intake.State = intake.Throttled }, []string{"The intake is failing"}, "throttling"},
 		"intake refuses": {func(s *admin.Snapshot) {
 			s.Intake.RefusedInRow, s.Intake.RefusingSince, s.Intake.Failures = 3, since, []admin.Failure{refusal}
-		}, []string{"The intake refuses what it gets"}, "HTTP 403: Forbidden"},
+		}, []string{"The intake refuses batches"}, "HTTP 403: Forbidden"},
 		"memory full": {func(s *admin.Snapshot) {
 			s.Memory.Refusing, s.Memory.Short, s.Memory.Waiting = true, true, 7
-		}, []string{"Memory is full"}, "7 wait for memory"},
+		}, []string{"Memory is full"}, "7 waiting for memory"},
 		"memory short":  {func(s *admin.Snapshot) { s.Memory.Short = true }, []string{"Memory is short"}, ""},
 		"uploads wait":  {func(s *admin.Snapshot) { s.Memory.Waiting = 1 }, []string{"Memory is short"}, ""},
 		"refused":       {func(s *admin.Snapshot) { s.History[len(s.History)-59].RefusedUploads = 1 }, []string{"Uploads are refused"}, ""},

@@ -11,7 +11,7 @@ import (
 const (
 	plotWidth  = 300
 	plotHeight = 80
-	// maxPlotSamples fit into a plot. It is drawn at least minPlotSamples wide.
+	// A plot shows at most maxPlotSamples, and is at least minPlotSamples wide.
 	maxPlotSamples = 300
 	minPlotSamples = 60
 )

@@ -27,8 +27,8 @@ type problem struct {
 }
 
 const (
-	// failedInRow is how many attempts in a row must fail to be a problem, unless they
-	// take longer than patience, or the intake has never accepted a batch.
+	// failedInRow is how many attempts in a row must fail to be a problem. Fewer suffice
+	// if they take longer than patience, or if the intake has never accepted a batch.
 	failedInRow = 3
 	// patience is how long the intake may accept nothing, or not answer, while batches are
 	// posted.
@@ -39,7 +39,7 @@ const (
 	spoolFullPercent = 90
 )
 
-// problems returns what is wrong, the worst first.
+// problems returns the current problems, the worst first.
 func problems(s Snapshot) []problem {
 	var found []problem
 	add := func(present bool, p problem) {
@@ -51,31 +51,31 @@ func problems(s Snapshot) []problem {
 	down := in.isDown(s.Taken)
 	add(down, problem{failing, "The intake is failing", lastFailure(in), in.FailingSince})
 	add(!down && in.RefusedInRow > 0, problem{
-		failing, "The intake refuses what it gets",
-		lastFailure(in) + " Is the API key valid, and the URL right?", in.RefusingSince,
+		failing, "The intake refuses batches",
+		lastFailure(in) + " Check the API key and the URL.", in.RefusingSince,
 	})
 	add(!down && in.RefusedInRow == 0 && in.isSilent(s.Taken), problem{
-		strained, "The intake does not answer", "Batches are posted, and none has been answered for a while.", in.SilentSince,
+		strained, "The intake does not answer", "Batches are being posted, but none has been answered for a while.", in.SilentSince,
 	})
-	add(mem.Refusing, problem{failing, "Memory is full", "New uploads are refused, and asked to come back.", time.Time{}})
+	add(mem.Refusing, problem{failing, "Memory is full", "New uploads are refused, and told to retry.", time.Time{}})
 	add(!mem.Refusing && refusedRecently(s), problem{
-		failing, "Uploads are refused", "Within the last minute some found no room and were asked to come back.", time.Time{},
+		failing, "Uploads are refused", "In the last minute, some uploads exceeded a limit and were told to retry.", time.Time{},
 	})
 	add(!mem.Refusing && (mem.Short || mem.Waiting > 0), problem{
-		strained, "Memory is short", "Uploads that hold much are stopped until there is room.", time.Time{},
+		strained, "Memory is short", "The uploads that hold the most memory are paused until more is free.", time.Time{},
 	})
 	add(percent(mem.SpoolBytes, mem.SpoolLimitBytes) >= spoolFullPercent, problem{
-		strained, "The spool is nearly full", "Batches are forwarded before they are full; there are more of them.", time.Time{},
+		strained, "The spool is nearly full", "Batches are forwarded early, so they are smaller and there are more of them.", time.Time{},
 	})
 	add(s.Server.Stopping, problem{
-		notice, "The server is stopping", "It takes no new uploads; those in flight may end.", time.Time{},
+		notice, "The server is stopping", "It accepts no new uploads; those in flight may finish.", time.Time{},
 	})
 	return found
 }
 
 func lastFailure(in Intake) string {
 	if len(in.Failures) == 0 {
-		return "It accepts no batches now."
+		return "It accepts no batches."
 	}
 	return "Last: " + failureText(in.Failures[0]) + "."
 }
@@ -137,26 +137,26 @@ func (in Intake) isSilent(now time.Time) bool {
 	return !in.SilentSince.IsZero() && now.Sub(in.SilentSince) >= patience
 }
 
-// conditionOf returns the worst that is known of the intake at a time.
+// conditionOf returns the worst condition that applies to the intake at a time.
 func conditionOf(in Intake, now time.Time) condition {
 	answered := slices.ContainsFunc(in.Attempts, func(o Outcome) bool { return o.Class != intake.ClassCancelled })
 	switch {
 	case in.State == intake.Down || in.State == intake.Probing:
-		return condition{"down", "down, tried from time to time", failing}
+		return condition{"down", "down; retried from time to time", failing}
 	case in.State == intake.Throttled:
-		return condition{"left alone", "left alone, as it has asked", failing}
+		return condition{"throttling", "throttling: it asked for a pause", failing}
 	case in.fails(now):
-		return condition{"failing", "failing, and still sent batches as they come", failing}
+		return condition{"failing", "failing; batches are still being sent", failing}
 	case in.RefusedInRow > 0:
-		return condition{"refusing", "refusing what it gets, and still sent batches as they come", failing}
+		return condition{"refusing", "refusing batches; they are still being sent", failing}
 	case in.isSilent(now):
-		return condition{"silent", "sent batches as they come, and silent", strained}
+		return condition{"silent", "not answering; batches are still being sent", strained}
 	case in.FailedInRow > 0:
-		return condition{"hiccup", "sent batches as they come", strained}
+		return condition{"retrying", "retrying after a failure", strained}
 	case answered:
-		return condition{"taking", "taking batches", ""}
+		return condition{"accepting", "accepting batches", ""}
 	case in.Posting > 0 || len(in.Attempts) > 0:
-		return condition{"no answer yet", "tried, and no answer yet", ""}
+		return condition{"no answer yet", "tried; no answer yet", ""}
 	}
 	return condition{"not tried yet", "not tried yet", ""}
 }
@@ -170,12 +170,12 @@ func classText(class intake.Class) string {
 
 var classes = map[intake.Class]string{
 	intake.ClassAccepted:    "accepted",
-	intake.ClassRefused:     "refused for good",
-	intake.ClassTooLarge:    "too large, to be split",
+	intake.ClassRefused:     "refused permanently",
+	intake.ClassTooLarge:    "too large; split",
 	intake.ClassThrottled:   "throttled",
-	intake.ClassUnavailable: "not able to take it",
-	intake.ClassUnreachable: "can't be reached",
-	intake.ClassBroken:      "connection broke",
-	intake.ClassTimeout:     "no answer in time",
-	intake.ClassCancelled:   "given up by us",
+	intake.ClassUnavailable: "unavailable",
+	intake.ClassUnreachable: "unreachable",
+	intake.ClassBroken:      "connection broken",
+	intake.ClassTimeout:     "timed out",
+	intake.ClassCancelled:   "cancelled by this server",
 }

@@ -26,7 +26,7 @@ const maxKeptBytes = 512
 type Totals struct {
 	// ReceivedBytes are protobuf, AcceptedBytes gzip that the intake has accepted.
 	Scopes, ReceivedBytes, JSONBytes, AcceptedBytes int64
-	// RefusedUploads found no room.
+	// RefusedUploads counts the uploads refused because a limit was reached.
 	RefusedUploads int64
 }
 
@@ -37,7 +37,7 @@ type Recorder struct {
 	mu       sync.Mutex
 	finished ring[Finished]
 	samples  ring[Sample]
-	// sampledAt, sampled, sampledGood and sampledBad are what the last sample counted up to.
+	// sampledAt, sampled, sampledGood and sampledBad are the values at the last sample.
 	sampledAt               time.Time
 	sampled                 Totals
 	sampledGood, sampledBad int64
@@ -133,7 +133,7 @@ func Shortened(l Label) Label {
 	}
 }
 
-// keep returns the start of a text, in memory of its own.
+// keep returns a copy of the start of a text.
 func keep(s string) string { return strings.Clone(text.ClipTo(s, maxKeptBytes)) }
 
 // Sample records what happened since the last sample. Totals, drawnBytes and uploads

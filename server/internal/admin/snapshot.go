@@ -32,7 +32,7 @@ type Server struct {
 // Memory is the state of the memory budget.
 type Memory struct {
 	LimitBytes, DrawnBytes, PeakBytes int64
-	// Waiting counts the uploads that wait for memory.
+	// Waiting is the number of uploads that wait for memory.
 	Waiting int
 	// Short means that uploads are being moved out of memory.
 	Short bool
@@ -48,10 +48,10 @@ type Intake struct {
 	Host string
 	// State is [intake.Up] if empty.
 	State intake.Health
-	// Posting counts the batches that are being posted.
+	// Posting is the number of batches being posted.
 	Posting int
-	// SilentSince is since when batches are being posted and none of them has been
-	// answered; zero if none is being posted.
+	// SilentSince is the time since which batches are being posted without any answer; zero if
+	// none is being posted.
 	SilentSince time.Time
 	// RetryAt is when the next attempt may start; zero if one may start now.
 	RetryAt time.Time
@@ -66,7 +66,7 @@ type Intake struct {
 	Attempts []Outcome
 	// Latency covers the last attempts that were answered.
 	Latency Latency
-	// Failures are the last failed attempts, newest first. Equal consecutive ones are
+	// Failures are the last failed attempts, newest first. Consecutive equal ones count as
 	// one.
 	Failures []Failure
 }
@@ -140,7 +140,7 @@ type Sample struct {
 	Scopes, ReceivedBytes, JSONBytes, AcceptedBytes int64
 	// AcceptedAttempts and FailedAttempts are POSTs to the intake.
 	AcceptedAttempts, FailedAttempts int64
-	// RefusedUploads found no room.
+	// RefusedUploads counts the uploads refused because a limit was reached.
 	RefusedUploads int64
 	// DrawnBytes and Uploads are values at the end of the interval.
 	DrawnBytes int64

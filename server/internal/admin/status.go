@@ -5,9 +5,9 @@ import "time"
 // StatusSchema is the version of [Status]'s fields.
 const StatusSchema = 1
 
-// Status is what the page shows, for programs. docs/admin.md describes its JSON. Fields
-// may be added; one that is renamed, removed or given another meaning raises
-// StatusSchema. Its strings are not trusted, but bounded.
+// Status is the content of the page, for programs. docs/admin.md describes its JSON.
+// Fields may be added; renaming, removing or redefining one raises StatusSchema. Its
+// strings are not trusted, but bounded.
 type Status struct {
 	SchemaVersion int            `json:"schema_version"`
 	Taken         time.Time      `json:"taken"`
@@ -84,7 +84,7 @@ type StatusOutcome struct {
 	Count    int64  `json:"count"`
 }
 
-// StatusLatency is how long the last attempts took that were answered.
+// StatusLatency is how long the last answered attempts took.
 type StatusLatency struct {
 	AttemptCount  int     `json:"attempt_count"`
 	MedianSeconds float64 `json:"median_seconds"`

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// view is a snapshot with what the templates show besides it.
+// view is a snapshot with the values that the templates derive from it.
 type view struct {
 	Snapshot
 
@@ -30,7 +30,7 @@ type tile struct {
 // shortIDRunes is how much of an upload's ID a table shows.
 const shortIDRunes = 8
 
-// functions are those of the templates.
+// functions are the functions of the templates.
 var functions = template.FuncMap{
 	"bytes":    bytesText,
 	"class":    classText,
@@ -62,13 +62,13 @@ func newView(s Snapshot) view {
 	}
 	if l := in.Latency; l.Count > 0 {
 		v.Latency = durationText(l.Median) + " median, " + durationText(l.P90) + " at the 90th percentile, " +
-			durationText(l.Max) + " at most, of the last " + count(int64(l.Count))
+			durationText(l.Max) + " maximum, of the last " + count(int64(l.Count)) + " answers"
 	}
 	switch {
 	case in.FailedInRow == 1:
-		v.InRow = "The last attempt has failed."
+		v.InRow = "The last attempt failed."
 	case in.FailedInRow > 1:
-		v.InRow = "The last " + count(in.FailedInRow) + " attempts have failed."
+		v.InRow = "The last " + count(in.FailedInRow) + " attempts failed."
 	case in.RefusedInRow > 0:
 		v.InRow = "Batches refused in a row: " + count(in.RefusedInRow) + "."
 	}
@@ -87,7 +87,7 @@ func (v view) Percent(o Outcome) int64 {
 	return percent(o.Count, all)
 }
 
-// rateSamples is the number of samples that a rate is the mean of.
+// rateSamples is the number of samples that a rate averages.
 const rateSamples = 5
 
 // rates returns the current scopes, and bytes of protobuf, JSON and gzip, per second.
@@ -122,10 +122,10 @@ func tiles(s Snapshot) []tile {
 		memory.Severity = strained
 	}
 	uploads := tile{
-		Name: "uploads", Title: "Uploads in flight", Value: count(int64(s.UploadCount)), Note: "none waits for memory",
+		Name: "uploads", Title: "Uploads in flight", Value: count(int64(s.UploadCount)), Note: "none waiting for memory",
 	}
 	if mem.Waiting > 0 {
-		uploads.Note, uploads.Severity = count(int64(mem.Waiting))+" wait for memory", strained
+		uploads.Note, uploads.Severity = count(int64(mem.Waiting))+" waiting for memory", strained
 	}
 	return []tile{
 		uploads,
@@ -135,7 +135,7 @@ func tiles(s Snapshot) []tile {
 		},
 		{
 			Name: "accepted", Title: "Accepted", Value: bytesText(int64(accepted)) + "/s",
-			Note: "as gzip; JSON made: " + bytesText(int64(made)) + "/s",
+			Note: "as gzip; " + bytesText(int64(made)) + "/s of JSON",
 		},
 		intakeTile(in, s.Taken),
 		memory,
@@ -146,7 +146,7 @@ func intakeTile(in Intake, now time.Time) tile {
 	condition := conditionOf(in, now)
 	t := tile{Name: "intake", Title: "Intake", Value: condition.Short, Note: clip(in.Host), Severity: condition.Severity}
 	if !in.RetryAt.IsZero() {
-		t.Note += ", tried again at " + in.RetryAt.UTC().Format(clockLayout)
+		t.Note += ", next attempt at " + in.RetryAt.UTC().Format(clockLayout)
 	}
 	return t
 }

@@ -20,7 +20,7 @@
   const heard = () => {
     say("");
     clearTimeout(stale);
-    stale = setTimeout(() => say("Not current: nothing was heard of the server since."), staleAfter);
+    stale = setTimeout(() => say("Out of date: the server has sent nothing for a while."), staleAfter);
   };
 
   const show = (event) => {
@@ -45,7 +45,7 @@
     source.addEventListener("message", show);
     source.addEventListener("error", () => {
       // A browser tries again by itself, but not after an answer such as 503.
-      say("Not current: the server can't be reached, or has too many visitors.");
+      say("Out of date: the server can't be reached, or has too many visitors.");
       stop();
       again = setTimeout(start, againAfter);
     });
@@ -55,7 +55,7 @@
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
-    pause.textContent = paused ? "Go on" : "Pause";
+    pause.textContent = paused ? "Resume" : "Pause";
     say(paused ? "Paused." : "");
     start();
   });
