@@ -6,7 +6,7 @@ import (
 )
 
 // uncompressedBytes is how much JSON may be uncompressed when the size of a batch is
-// compared with the threshold. Deflate adds only a few bytes, so this is the error.
+// compared with the threshold. Deflate adds only a few bytes, so this bounds the error.
 const uncompressedBytes = 32 << 10
 
 // Assembler makes the batches of one upload, one after the other: add scopes, seal the batch
@@ -21,7 +21,7 @@ type Assembler struct {
 	full     bool
 }
 
-// NewAssembler returns an assembler. Account is drawn from for the memory of its batches; it
+// NewAssembler returns an assembler. It draws the memory of its batches from account, which
 // may be nil.
 func NewAssembler(h *Header, p Policy, pool *encode.Pool, account encode.Account) *Assembler {
 	return &Assembler{header: h, policy: p, member: pool.NewMember(account), envelope: h.envelope(1, true)}

@@ -42,7 +42,7 @@ func (l *LearnedLimit) publish() {
 }
 
 // Refused records that b was refused as too large. It returns limits to split b to, the most
-// promising first. Each is at most half of one of its sizes, so that repeated refusals end.
+// promising first. Each is at most half of one of b's sizes, so that repeated splitting ends.
 func (l *LearnedLimit) Refused(b *Batch) []Limits { return l.refuse(int64(b.File.Len()), b.RawBytes) }
 
 func (l *LearnedLimit) refuse(compressed, raw int64) []Limits {
@@ -64,8 +64,8 @@ func (l *LearnedLimit) refuse(compressed, raw int64) []Limits {
 func half(size int64) int64 { return max(1, size/2) }
 
 // blamesRaw reports whether a batch was probably refused for its raw size: the size that
-// exceeds the largest accepted one by more. If they are close, it is the one that has a
-// threshold already; but never one that is at its floor.
+// exceeds the largest accepted one by more. If they are close, it is the one that already has
+// a threshold. A size at its floor is never blamed.
 func (l *LearnedLimit) blamesRaw(compressed, raw int64) bool {
 	if spent, rawSpent := half(compressed) < compressedFloorBytes, half(raw) < rawFloorBytes; spent != rawSpent {
 		return spent

@@ -30,7 +30,7 @@ type part struct {
 // errOverflow means that the open part exceeds the limits.
 var errOverflow = errors.New("part is too large")
 
-// open opens the part p, or opens it p.
+// open opens the part p, or opens it again.
 func (s *splitter) open(p part) {
 	p.pieces, p.scopes, p.begun = 0, 0, 0
 	s.separator = ""

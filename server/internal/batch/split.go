@@ -101,7 +101,7 @@ func (s *splitter) checkCount(want int64) error {
 type UnsplittableError struct {
 	// Path leads from the root scope to the one that is too large.
 	Path []ScopeName
-	// Limits are those that it exceeds.
+	// Limits are the limits that it exceeds.
 	Limits Limits
 }
 

@@ -69,7 +69,7 @@ func (s *splitter) scopes() error {
 			s.path = s.path[:len(s.path)-1]
 			s.endScope()
 		default:
-			err = malformed("%q stands in a list of scopes", c)
+			err = malformed("unexpected %q in a list of scopes", c)
 		}
 		if err != nil {
 			return err

@@ -78,11 +78,11 @@ func (w *walker) peek() (byte, error) {
 	return w.unread[0], nil
 }
 
-// need is peek where the end is an error.
+// need is like peek, but fails at the end.
 func (w *walker) need() (byte, error) {
 	c, err := w.peek()
 	if errors.Is(err, io.EOF) {
-		return 0, malformed("the JSON ends too early")
+		return 0, malformed("unexpected end of the JSON")
 	}
 	return c, err
 }
@@ -95,7 +95,7 @@ func (w *walker) expect(literal string) error {
 			return err
 		}
 		if c != literal[i] {
-			return malformed("%q stands where %q should", c, literal[i])
+			return malformed("found %q, want %q", c, literal[i])
 		}
 		w.unread = w.unread[1:]
 	}
@@ -132,7 +132,7 @@ func (w *walker) value(dst sink) error {
 	for {
 		for i, c := range w.unread {
 			if ended, ok := pos.advance(c); !ok {
-				return malformed("brackets do not match, or too many are open")
+				return malformed("mismatched brackets, or nested too deep")
 			} else if ended {
 				return w.pass(i+1, dst)
 			}
@@ -158,7 +158,7 @@ func (w *walker) literal(dst sink) error {
 		}
 		ended := n < len(w.unread)
 		if length += n; ended && length == 0 {
-			return malformed("%q stands where a value should begin", w.unread[0])
+			return malformed("found %q, want a value", w.unread[0])
 		}
 		if err := w.pass(n, dst); err != nil || ended {
 			return err
@@ -252,7 +252,7 @@ func (w *walker) ownKeys(maxBytes int) (own []byte, next string, err error) {
 		if c, err := w.need(); err != nil {
 			return own, "", err
 		} else if c != '"' {
-			return own, "", malformed("%q stands where a key should", c)
+			return own, "", malformed("found %q, want a key", c)
 		}
 		if err := w.value(keep); err != nil {
 			return own, "", err

@@ -6,5 +6,5 @@ import "time"
 
 var started = time.Now()
 
-// cpuTime returns the time since the start: there is no processor time here.
+// cpuTime returns the time since the start, because processor time is not available.
 func cpuTime() time.Duration { return time.Since(started) }

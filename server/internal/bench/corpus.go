@@ -20,9 +20,9 @@ import (
 type corpus struct {
 	name     string
 	messages [][]byte // protobuf, fields in ascending order
-	// json is what the messages become, separated by commas.
+	// json is the messages as JSON, separated by commas.
 	json []byte
-	// gzip6 is how long json is as compress/gzip writes it at level 6.
+	// gzip6 is the length of json compressed by compress/gzip at level 6.
 	gzip6 int
 }
 
@@ -86,8 +86,8 @@ func readScopes(path string) (whole, parts [][]byte, err error) {
 }
 
 // reorder returns the corpus with the fields of every message in random order, as dynamic
-// encoders write them. If tear is set, the values of a list need not follow each other. The order
-// is the same in every run.
+// encoders write them. If tear is set, the values of a list need not be adjacent. The order is
+// the same in every run.
 func (c corpus) reorder(tear bool) (corpus, error) {
 	rng := rand.New(rand.NewPCG(0, 0)) // #nosec G404 -- the same in every run
 	desc := (*symdbv1.Scope)(nil).ProtoReflect().Descriptor()

@@ -13,8 +13,7 @@ import (
 
 // measureFairness prints how long a small upload takes to add a chunk's worth of
 // 1 kB messages, alone and while other uploads add the corpus's largest message
-// again and again. What it takes longer then, it waits for a core or a
-// compressor.
+// again and again. The difference is its wait for a core or a compressor.
 func measureFairness(large, small corpus) error {
 	huge := slices.MaxFunc(large.messages, func(a, b []byte) int { return len(a) - len(b) })
 	fmt.Printf("### Waiting for a compressor: a small upload on %d cores, messages of %.1f MB of protobuf beside them\n\n",

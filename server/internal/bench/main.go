@@ -20,8 +20,8 @@ func main() {
 	memory := flag.Bool("memory", false, "measure the heap of open uploads and of a large one instead")
 	fairness := flag.Bool("fairness", false, "measure the wait for a compressor instead")
 	wire := flag.Bool("wire", false, "measure what compression of messages costs and saves instead")
-	worst := flag.Bool("worst", false, "measure texts that are no scopes instead")
-	most := flag.Int("uploads", 5000, "with -memory: how many uploads are open at the most")
+	worst := flag.Bool("worst", false, "measure texts other than scopes instead")
+	most := flag.Int("uploads", 5000, "with -memory: the largest number of open uploads")
 	profile := flag.String("profile", "", "run the default way alone and write its CPU profile to this file")
 	flag.Parse()
 	var err error

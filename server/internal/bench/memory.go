@@ -16,7 +16,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/transcode/transcodetest"
 )
 
-// openUpload is an upload's encoder that has got some scopes and waits for more.
+// openUpload is the encoder of an upload that has some scopes and waits for more.
 type openUpload interface {
 	add(wire []byte) error
 	compressedBytes() int
@@ -80,9 +80,8 @@ func makers() (names []string, open map[string]func() openUpload, err error) {
 	}, nil
 }
 
-// maxBaselineBytes bounds how much JSON the baseline is given in one
-// measurement, as it takes long over it. What an upload holds does not depend on
-// how many there are.
+// maxBaselineBytes bounds how much JSON the baseline is given in one measurement,
+// because it is slow. What an upload holds does not depend on how many there are.
 const maxBaselineBytes = 1_000_000_000
 
 // measureOpen prints the heap that an open upload holds.
@@ -113,7 +112,7 @@ func measureOpen(c corpus, counts []int) error {
 	return nil
 }
 
-// holdOpen opens uploads that get so many messages each, and returns the heap
+// holdOpen opens count uploads and adds that many messages to each. It returns the heap
 // bytes of each while all are open, and how many of these are compressed.
 func holdOpen(c corpus, open func() openUpload, count, messages int) (held, compressed float64, err error) {
 	uploads := make([]openUpload, count)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// row is what one way has reached on one corpus: medians of the rounds.
+// row has the results of one way on one corpus: medians of the rounds.
 type row struct {
 	name              string
 	label             string  // in the plot; empty: none
@@ -31,8 +31,8 @@ type table struct {
 	rows     []row
 }
 
-// measure runs all ways in turn, as many rounds as asked for. Each round begins
-// with another way, so that none is always the one that follows the baseline.
+// measure runs all ways in turn, as many rounds as asked for. Each round begins with
+// another way, so that no way always follows the baseline.
 func measure(c corpus, ways []way, rounds int) (table, error) {
 	t := table{corpus: c.name, messages: len(c.messages), json: len(c.json), rows: make([]row, len(ways))}
 	seconds := make([][]float64, len(ways))

@@ -51,9 +51,8 @@ func coders() []coder {
 // wireRound is what one coder took in one round, in seconds of one core.
 type wireRound struct{ compress, decompress float64 }
 
-// runWire prints what compression on the wire saves and costs. As much as it costs
-// is set against what the rest costs: the client's marshalling, and the server's way
-// from a message to a batch.
+// runWire prints what compression on the wire saves and costs, beside the other costs:
+// the client's marshalling, and the server's way from a message to a batch.
 func runWire(rounds int, binaries []string) error {
 	corpora, err := loadCorpora(binaries)
 	if err != nil {
@@ -117,7 +116,8 @@ func medianOf(rounds []wireRound, of func(wireRound) float64) float64 {
 	return median(values)
 }
 
-// withoutCompression returns what marshalling takes, and the server's encoding.
+// withoutCompression returns the seconds that marshalling and the server's encoding
+// take.
 func withoutCompression(c corpus) (client, server float64, err error) {
 	scopes := make([]*symdbv1.Scope, len(c.messages))
 	for i, m := range c.messages {
@@ -158,7 +158,7 @@ func timed(run func() error) (float64, error) {
 	return (cpuTime() - start).Seconds(), err
 }
 
-// run compresses each message for itself, as gRPC does, and then decompresses all.
+// run compresses each message separately, as gRPC does, and then decompresses all.
 func (c coder) run(messages [][]byte) (wireRound, int, error) {
 	var out bytes.Buffer
 	var ends []int

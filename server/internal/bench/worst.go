@@ -18,7 +18,7 @@ import (
 // worstBytes is the length of each text.
 const worstBytes = 4 << 20
 
-// worstTexts are texts that scopes do not look like, with their names.
+// worstTexts returns texts unlike scopes, with their names.
 func worstTexts() (names []string, texts [][]byte, err error) {
 	rng := rand.New(rand.NewPCG(1, 1)) // #nosec G404 -- the same each time
 	noise := make([]byte, worstBytes)
@@ -65,8 +65,8 @@ func goSource() ([]byte, error) {
 	return nil, fmt.Errorf("read Go's source: only %d bytes", len(all))
 }
 
-// measureWorst prints speed and size of the default compression, and of level 6, for texts that
-// it is not made for.
+// measureWorst prints speed and size of the default compression, and of level 6, for texts
+// unlike scopes.
 func measureWorst(rounds int) error {
 	names, texts, err := worstTexts()
 	if err != nil {

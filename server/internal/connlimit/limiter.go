@@ -16,9 +16,9 @@ type Limits struct {
 	// PeerConnections limits the connections from one IPv4 address, or from one IPv6
 	// network of 64 bits. Connections on unix sockets have no address.
 	PeerConnections int
-	// IdleBytes limits the memory of all connections not in use. If they hold more, the
-	// connections that hold most are closed. The bytes of a connection that was used
-	// before count a quarter.
+	// IdleBytes limits the memory of all connections not in use. If they hold more, those
+	// that hold the most are closed. The bytes of a connection that was used before count a
+	// quarter.
 	IdleBytes int64
 	// UnusedTimeout limits how long a connection may be open without ever being used and
 	// without a stream.
@@ -103,8 +103,8 @@ func (l *Limiter) Take(conn net.Conn, bytes int) *Conn {
 	return c
 }
 
-// Accept returns the next connection of a listener for which there is room, as Take does.
-// It closes others, and calls refused with each.
+// Accept returns the next connection of a listener for which Take finds room. It calls
+// refused with each connection that Take has closed instead.
 func (l *Limiter) Accept(from net.Listener, bytes int, refused func(net.Conn)) (*Conn, error) {
 	for {
 		conn, err := from.Accept()
@@ -186,8 +186,9 @@ func (l *Limiter) evictHeavy() (evicted []*Conn) {
 	return evicted
 }
 
-// heaviest returns the connection that holds most of those not in use. The bytes of one
-// that was used count a quarter, because it holds most just when its upload has ended.
+// heaviest returns the idle connection that holds the most memory. The bytes of a
+// connection that was used count a quarter, because it holds the most just when its upload
+// has ended.
 func (l *Limiter) heaviest() (heaviest *Conn) {
 	most := -1
 	for c := range l.until(released) {

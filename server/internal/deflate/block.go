@@ -2,7 +2,7 @@ package deflate
 
 import "encoding/binary"
 
-// Kinds of block, behind the bit that says whether it is the last (RFC 1951, section 3.2.3).
+// Kinds of block, after the bit that marks the last one (RFC 1951, section 3.2.3).
 const (
 	storedBlock  = 0 << 1
 	fixedBlock   = 1 << 1
@@ -12,8 +12,9 @@ const (
 // maxStored is the length of the longest stored block.
 const maxStored = 65535
 
-// appendBlock appends the literals and sequences, which are text, as a block, and an empty stored
-// block to end at a byte boundary. If that is not shorter, it appends text as stored blocks.
+// appendBlock appends text as a block of the literals and sequences that it consists of, and an
+// empty stored block to end at a byte boundary. If that is not shorter, it appends text as stored
+// blocks.
 func (c *Compressor) appendBlock(dst, text []byte, literals int, sequences []sequence) []byte {
 	h := &c.histogram
 	h.literals[endOfBlock] = 1
@@ -24,7 +25,7 @@ func (c *Compressor) appendBlock(dst, text []byte, literals int, sequences []seq
 	dynamic := c.header.bits() + h.codedBits(&lengths)
 	fixed := 3 + h.codedBits(&fixedLengths)
 
-	const bytes = 4 // of the stored block behind its 3 bits and those to the boundary
+	const bytes = 4 // of the stored block after its 3 bits and the padding
 	length := (min(dynamic, fixed)+h.extraBits()+3+7)/8 + bytes
 	if stored := len(text) + 5*((len(text)+maxStored-1)/maxStored); stored <= length {
 		return appendStored(dst, text)

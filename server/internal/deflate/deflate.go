@@ -13,10 +13,11 @@ const (
 	minMatch, longBytes = 8, 20
 	shortBits, longBits = 13, 13
 
-	// noStart is how near to the end no match begins, so that what is looked at is text.
+	// noStart is the length of the end of the text in which no match begins, so that only text
+	// is compared.
 	noStart = 24
-	// minGain is how much further than a match a later one must reach to be better. The first
-	// one is then cut to no less than minCut.
+	// minGain is how much further than a match a later one must reach to be preferred. The
+	// earlier one is then cut, to no less than minCut.
 	minGain, minCut = 8, 4
 
 	markWords = textBytes / 64
@@ -25,20 +26,21 @@ const (
 	atOnce = 6
 )
 
-// Compressor is the memory that compressing takes, about 1.1 MB. Nothing in it affects the
+// Compressor holds the memory that compressing takes, about 1.1 MB. Nothing in it affects the
 // next text. It is not safe for concurrent use.
 type Compressor struct {
 	text  [textBytes + 32]byte
 	marks [markWords]uint64
 
-	// short has the last place by its short hash, long the last two by the long one, the newer
-	// in the low half: modulo 2^16. inner is like short, for places that are looked at in order.
+	// short has the last place with each short hash, long the last two with each long hash, the
+	// newer one in the low half. Places are modulo 2^16. inner is like short, but is filled
+	// during the search.
 	short [1 << shortBits]uint16
 	long  [1 << longBits]uint32
 	inner [1 << shortBits]uint16
 
-	// positions has the places, and candidates what short and long had for each. There is
-	// none at the end, so that the place before the first is 0.
+	// positions has the places, and candidates the places that short and long had for each. The
+	// last elements stay 0, for the place before the first.
 	positions  [maxPlaces + atOnce]uint32
 	candidates [maxPlaces]uint64
 	// ranks counts the places up to the end of each word of marks.

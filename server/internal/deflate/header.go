@@ -10,9 +10,9 @@ const (
 	maxRuns = literalCount + distanceCount
 )
 
-// header is what a dynamic block begins with (RFC 1951, section 3.2.7).
+// header is the header of a dynamic block (RFC 1951, section 3.2.7).
 type header struct {
-	// How many code lengths are given of each alphabet.
+	// How many code lengths are given for each alphabet.
 	literals, distances, lengths int
 	// runs are code lengths, or repetitions of them: symbols, and from bit 8 how often.
 	runs  [maxRuns]uint16
@@ -22,7 +22,7 @@ type header struct {
 	lengthLengths     [19]uint8
 }
 
-// runExtra has how many bits follow the symbols of code lengths.
+// runExtra has the number of bits that follow each symbol of the code lengths.
 var runExtra = [19]uint8{16: 2, 17: 3, 18: 7}
 
 // set makes h the header that gives the lengths in t.

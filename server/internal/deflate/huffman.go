@@ -38,13 +38,12 @@ func codeLengths(lengths []uint8, frequencies []uint32, maxLength int) {
 }
 
 // countLengths returns how many codes of each length an optimal code has for the ascending
-// frequencies, which it overwrites: with the tree's internal nodes, from the left, as Moffat
-// and Katajainen describe (In-Place Calculation of Minimum-Redundancy Codes, 1995). Codes that
-// are too long are cut, and others made longer for them.
+// frequencies. It overwrites these with the tree's internal nodes, from the left, as Moffat and
+// Katajainen describe (In-Place Calculation of Minimum-Redundancy Codes, 1995). Codes that are
+// too long are cut, and others made longer for them.
 func countLengths(a []uint32, maxLength int) (counts [maxCodeBits + 1]int) {
 	n := len(a)
-	// Each internal node takes the place of its sum, until it has a parent, whose index it
-	// then holds.
+	// Each internal node holds its sum until it has a parent, and then the parent's index.
 	leaf, root := 0, 0
 	for next := range n - 1 {
 		sum := uint32(0)

@@ -16,7 +16,7 @@ func hashShort(x uint64) uint64 { return x * prime1 >> (64 - shortBits) }
 
 func hashLong(x, y, z uint64) uint64 { return (x*prime1 + y*prime2 + z*prime3) >> (64 - longBits) }
 
-// load returns the eight bytes at p, whose upper bits do not count.
+// load returns the eight bytes at p modulo textBytes.
 func (c *Compressor) load(p int) uint64 {
 	p &= textMask
 	return binary.LittleEndian.Uint64(c.text[p : p+8])
@@ -35,8 +35,8 @@ func nonzero(x uint64) uint64 { return uint64(int64(x|-x) >> 63) }
 // smaller returns the smaller number. Unlike min, it compiles to no branch.
 func smaller(a, b int) int { return a + (b-a)&((b-a)>>63) }
 
-// findPlaces lists the marked positions before limit, and limit, which ends the list. Marks that it
-// has no room for are left out.
+// findPlaces lists the marked positions before limit, and limit, which ends the list. Marks for
+// which there is no room are left out.
 func (c *Compressor) findPlaces(marks []uint64, limit int) (count int) {
 	last := limit / 64 & (markWords - 1)
 	clear(c.marks[copy(c.marks[:last+1], marks) : last+1])
@@ -49,7 +49,7 @@ func (c *Compressor) findPlaces(marks []uint64, limit int) (count int) {
 			word, next = 0, k
 			c.marks[i] = 0
 		}
-		// Few words have more marks than are listed without looking whether they are there.
+		// List atOnce marks without checking how many there are: few words have more.
 		first := i * 64
 		for ; ; k += atOnce {
 			at := (*[atOnce]uint32)(c.positions[k&(maxPlaces-1):])

@@ -80,8 +80,8 @@ func (c *Compressor) matches(start, limit, end int) (literals, sequences, cursor
 			before := bits.LeadingZeros64(c.load(q-8)^c.load(q-8-d-1)) >> 3
 			begin := q - smaller(before, q-cursor)&((7-(q-d-1))>>63)
 
-			// The match is cut where the last place within it begins a better one, which must
-			// also agree in the eight bytes behind it.
+			// The match is cut where the last place within it begins a better one, which must also
+			// agree in the eight bytes after it.
 			k = c.rank(next)
 			candidates = c.candidates[(k-1)&(maxPlaces-1)]
 			q = int(c.positions[(k-1)&(maxPlaces-1)])
@@ -119,7 +119,8 @@ func (c *Compressor) matches(start, limit, end int) (literals, sequences, cursor
 	return literals, sequences, cursor
 }
 
-// extend returns where the text from i on, and before end, stops to be that in front by distance.
+// extend returns the first position from i on at which the text differs from the text distance
+// bytes before it, or end.
 func (c *Compressor) extend(i, distance, end int) int {
 	for ; i < end; i += 8 {
 		if differ := c.load(i) ^ c.load(i-distance); differ != 0 {
@@ -129,7 +130,7 @@ func (c *Compressor) extend(i, distance, end int) int {
 	return end
 }
 
-// put stores the sequence i, of a match by a distance - 1 behind a run of literals.
+// put stores sequence i: a run of literals, and a match after it whose distance - 1 is d.
 func (c *Compressor) put(i, run, length int, symbol uint32, d int) {
 	c.histogram.literals[(firstLength+uint(lengthSymbols[uint8(length-3)].symbol))%uint(len(c.histogram.literals))]++
 	c.histogram.distances[symbol%uint32(len(c.histogram.distances))]++

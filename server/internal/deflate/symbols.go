@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// The alphabet of literals and lengths (RFC 1951, section 3.2.5), and that of distances.
+// The alphabets of literals and lengths, and of distances (RFC 1951, section 3.2.5).
 const (
 	endOfBlock   = 256
 	firstLength  = 257
@@ -52,7 +52,7 @@ func distanceSymbol(d uint32) uint32 {
 // distanceExtra returns how many bits follow a distance, given its symbol.
 func distanceExtra(symbol int) int { return max(0, symbol/2-1) }
 
-// sequence is a run of literals and the match behind it:
+// sequence is a run of literals and the match after it:
 //
 //	bits 0-7    length of the match - 3
 //	bits 8-12   symbol of the distance
@@ -79,7 +79,7 @@ func (h *histogram) extraBits() int {
 	return n
 }
 
-// codedBits returns how many bits the symbols take, without what follows them.
+// codedBits returns how many bits the symbols take, without the bits that follow them.
 func (h *histogram) codedBits(t *lengthTable) int {
 	return codedBits(h.literals[:literalCount], t.literals[:]) + codedBits(h.distances[:distanceCount], t.distances[:])
 }
@@ -99,7 +99,7 @@ type lengthTable struct {
 	distances [distanceCount + 2]uint8
 }
 
-// fixedLengths are those of a fixed block (RFC 1951, section 3.2.6).
+// fixedLengths are the lengths of a fixed block's codes (RFC 1951, section 3.2.6).
 var fixedLengths = func() (t lengthTable) {
 	for symbol := range t.literals {
 		switch {
@@ -142,8 +142,8 @@ func (c *codes) set(t *lengthTable) {
 // firstOf3 has masks for the first of three codes; the fourth makes it quick to index.
 var firstOf3 = [4][4]uint32{{}, {1<<32 - 1}, {1<<32 - 1, 1<<32 - 1}, {1<<32 - 1, 1<<32 - 1, 1<<32 - 1}}
 
-// writeSymbols writes the sequences, the literals behind the last one, and the end of the block.
-// A code has up to 15 bits, so the 64 bits of waiting take three literals, or a match.
+// writeSymbols writes the sequences, the literals after the last one, and the end of the block. A
+// code has up to 15 bits, so the 64 bits of waiting take three literals, or a match.
 func (c *Compressor) writeSymbols(w *bitWriter, literals int, sequences []sequence) {
 	out, at, waiting, n := w.out, uint(w.at), w.waiting, w.n
 	codes, text := &c.codes, &c.literals

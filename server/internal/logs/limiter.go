@@ -56,8 +56,8 @@ func (l *Limiter) log(write func(message string, attrs ...any), message string, 
 	write(message, append(clipped, slog.Int("unlogged", unlogged))...)
 }
 
-// allow reports whether the message may be logged now, and how many were not since the
-// last one that was.
+// allow reports whether the message may be logged now, and how many were omitted since
+// the last one logged.
 func (l *Limiter) allow(message string, now time.Time) (unlogged int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
