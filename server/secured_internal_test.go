@@ -158,7 +158,7 @@ func TestTLSSettings(t *testing.T) {
 		"version":          {func(c *Config) { c.TLS.MinVersion = tls.VersionTLS11 }, "TLS.MinVersion: 0x302"},
 		"interval":         {func(c *Config) { c.TLS.ReloadInterval = 0 }, "TLS.ReloadInterval: 0s"},
 		"no file":          {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/none/c.pem", "/none/k.pem" }, "certificate: open /none/c.pem: no such file"},
-		"a key for a path": {func(c *Config) { c.TLS.CertFile = "hush-hush-7f3a" }, "TLS.CertFile: (a path that is not shown"},
+		"a key for a path": {func(c *Config) { c.TLS.CertFile = "hush-hush-7f3a" }, "TLS.CertFile: (path hidden"},
 		"a key, no file":   {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "hush-hush-7f3a" }, "no such file"},
 		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `Intake.TLS.KeyFile: /k.pem has no certificate`},
 		"intake's URL":     {func(c *Config) { c.Intake.TLS.CAFile = "/ca.pem" }, "for an https URL"},

@@ -137,11 +137,11 @@ func TestKeysInVariables(t *testing.T) {
 		{"DD_AGENT_HOST", keys[1], check, "DD_AGENT_HOST: neither a host name"},
 		{"DD_SITE", keys[0], check, "DD_SITE: not a host name"},
 		{"DD_SITE", keys[1], check, "DD_SITE: not a host name"},
-		{"SCOPEGATE_API_KEY", several, check, "SCOPEGATE_API_KEY: it holds more than one word"},
-		{"SCOPEGATE_API_KEY", keys[0] + "\u00fc", check, "SCOPEGATE_API_KEY: it holds a character that is not printable ASCII"},
-		{"SCOPEGATE_API_KEY", " \n", check, "SCOPEGATE_API_KEY: it holds nothing"},
-		{"DD_API_KEY", several, check, "DD_API_KEY: it holds more than one word"},
-		{"SCOPEGATE_UPLOAD_TOKEN", several, upload, "SCOPEGATE_UPLOAD_TOKEN: it holds more than one word"},
+		{"SCOPEGATE_API_KEY", several, check, "SCOPEGATE_API_KEY: contains more than one word"},
+		{"SCOPEGATE_API_KEY", keys[0] + "\u00fc", check, "SCOPEGATE_API_KEY: contains a character that is not printable ASCII"},
+		{"SCOPEGATE_API_KEY", " \n", check, "SCOPEGATE_API_KEY: empty"},
+		{"DD_API_KEY", several, check, "DD_API_KEY: contains more than one word"},
+		{"SCOPEGATE_UPLOAD_TOKEN", several, upload, "SCOPEGATE_UPLOAD_TOKEN: contains more than one word"},
 	} {
 		of := map[string]string{test.name: test.value}
 		if test.name == "DD_SITE" {

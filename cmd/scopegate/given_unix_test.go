@@ -61,8 +61,8 @@ func TestFilesFromPipes(t *testing.T) {
 		"certificate":       {[]string{"serve", "--check", "--tls-key", file(t, ""), "--tls-cert"}, "x", "a pipe, not a regular file"},
 		"intake's CA":       {[]string{"serve", "--check", "--intake-url", "https://h/", "--intake-ca"}, "x", "a pipe, not a regular file"},
 		"authorities":       {append(upload, file(t, line), "--ca"), "x", "a pipe, not a regular file"},
-		"an empty one":      {[]string{"serve", "--check", "--api-key-file"}, "", "is a pipe that nobody writes to"},
-		"an empty settings": {[]string{"serve", "--check", "--config"}, "", "is a pipe that nobody writes to"},
+		"an empty one":      {[]string{"serve", "--check", "--api-key-file"}, "", "is a pipe without a writer"},
+		"an empty settings": {[]string{"serve", "--check", "--config"}, "", "is a pipe without a writer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -49,7 +49,7 @@ func ReadOnce(ctx context.Context, path string, maxBytes int64) ([]byte, error) 
 	case err != nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("read %s: %w", path, ctx.Err())
 	case err == nil && len(content) == 0 && info.Mode()&fs.ModeNamedPipe != 0:
-		return nil, fmt.Errorf("%s is a pipe that nobody writes to", path)
+		return nil, fmt.Errorf("%s is a pipe without a writer", path)
 	}
 	return content, err
 }
@@ -86,7 +86,7 @@ func read(file *os.File, info fs.FileInfo, maxBytes int64) ([]byte, error) {
 	return content[skip:], nil
 }
 
-const hidden = "(a path that is not shown, as it may be a secret)"
+const hidden = "(path hidden: it may be a secret)"
 
 // Name returns a path for a message. A path that does not exist may be a key, given by
 // mistake instead of a path. Name hides it if a part of it looks like a key, unless it ends
@@ -108,11 +108,10 @@ func Name(path string) string {
 // minSecretBytes is below the length of any key.
 const minSecretBytes = 6
 
-// fileName matches paths with a suffix such as .pem or .ndjson, which a key hardly has.
+// fileName matches paths with a suffix such as .pem or .ndjson, which keys rarely have.
 var fileName = regexp.MustCompile(`^[^\s\x00]{1,200}\.[a-z]{2,6}$`)
 
-// isReadable reports whether a path consists of names that people give, and not of the
-// characters of a key.
+// isReadable reports whether a path looks like names chosen by people, not like a key.
 func isReadable(path string) bool {
 	if len(path) > maxPathBytes || strings.Contains(path, "-----BEGIN") ||
 		strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -136,7 +135,7 @@ const (
 	maxTurns, maxCapitals = 2, 4
 )
 
-// looksRandom reports whether a word is too long for one, or is too mixed.
+// looksRandom reports whether a word is too long or too mixed to be one.
 func looksRandom(word string) bool {
 	if len(word) > maxWordBytes || strings.ContainsAny(word, "=+") {
 		return true
@@ -173,7 +172,7 @@ func kindOf(mode fs.FileMode) string {
 	case mode&fs.ModeDevice != 0:
 		return "a device"
 	}
-	return "something else"
+	return "a special file"
 }
 
 // BOM is the byte order mark, which some editors write at the start of a file.

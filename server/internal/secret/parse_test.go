@@ -20,12 +20,12 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"": "it holds nothing", " \r\n\t": "it holds nothing", "\ufeff": "it holds nothing", "\ufeff\n": "it holds nothing",
+		"": "empty", " \r\n\t": "empty", "\ufeff": "empty", "\ufeff\n": "empty",
 		"canary x": "more than one word", "canary\nx": "more than one word", "canary\tx": "more than one word",
 		"canaryü": "not printable ASCII", "canary\u00a0": "not printable ASCII", "\u00a0canary": "not printable ASCII",
 		"canary\x00": "not printable ASCII", "\x1bcanary": "not printable ASCII", "canary\x7f": "not printable ASCII",
 		"canary\u200b": "not printable ASCII", "\ufeff\ufeffcanary": "not printable ASCII", "canary\xff": "not printable ASCII",
-		"canary\v": "not printable ASCII", long + "k": "more than 4096 bytes",
+		"canary\v": "not printable ASCII", long + "k": "longer than 4096 bytes",
 	} {
 		got, err := secret.Parse(text)
 		if err == nil || !strings.Contains(err.Error(), want) || !got.IsZero() {

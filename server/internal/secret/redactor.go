@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Redactor removes secrets from texts of others, who may quote what they were sent:
-// unchanged, or escaped for a URL or JSON. The zero value knows no secrets. It is safe
-// for concurrent use.
+// Redactor removes secrets from the texts of other programs, which may quote what they
+// were sent: unchanged, or escaped for a URL or JSON. The zero value knows no secrets.
+// It is safe for concurrent use.
 type Redactor struct {
 	forms   []string // longest first
 	longest int

@@ -76,13 +76,13 @@ func Parse(text string) (Secret, error) {
 	word := strings.Trim(strings.TrimPrefix(text, textfile.BOM), " \t\r\n")
 	switch {
 	case word == "":
-		return Secret{}, errors.New("it holds nothing")
+		return Secret{}, errors.New("empty")
 	case len(word) > MaxBytes:
-		return Secret{}, fmt.Errorf("it holds more than %d bytes", MaxBytes)
+		return Secret{}, fmt.Errorf("longer than %d bytes", MaxBytes)
 	case strings.ContainsAny(word, " \t\r\n"):
-		return Secret{}, errors.New("it holds more than one word")
+		return Secret{}, errors.New("contains more than one word")
 	case strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-		return Secret{}, errors.New("it holds a character that is not printable ASCII")
+		return Secret{}, errors.New("contains a character that is not printable ASCII")
 	}
 	return New(word), nil
 }

@@ -39,7 +39,7 @@ func (f *fault) Error() string {
 
 func (f *fault) Unwrap() error { return f.err }
 
-// at adds the place of a node to err. Step leads to it from the node around it.
+// at adds the place of a node to err. Step leads to the node from the one around it.
 func at(step string, node ast.Node, err error) error {
 	if err == nil {
 		return nil
@@ -61,7 +61,7 @@ var documentMark = regexp.MustCompile(`(?m)^---(?:\s|$)`)
 // parse returns the root of the only document, or nil if it is empty.
 func parse(content []byte) (ast.Node, error) {
 	if nestedDeeper(content, maxNesting) {
-		return nil, errors.New("malformed: nested too deeply")
+		return nil, errors.New("nested too deeply")
 	}
 	if len(documentMark.FindAllIndex(content, 2)) > 1 { // the parser drops what follows an empty document
 		return nil, errManyDocuments
@@ -86,7 +86,7 @@ func parse(content []byte) (ast.Node, error) {
 // explain returns the position of a YAML error without the lines that it quotes. They
 // may contain secrets that belong in another file.
 func explain(err error) error {
-	malformed := errors.New("malformed")
+	malformed := errors.New("malformed YAML")
 	wrong, ok := errors.AsType[yaml.Error](err)
 	if !ok || wrong.GetToken() == nil || wrong.GetToken().Position == nil {
 		return malformed
@@ -126,11 +126,12 @@ func nestedDeeper(content []byte, limit int) bool {
 
 var (
 	errUnknownKey    = errors.New("unknown key")
-	errTwice         = errors.New("it is there twice")
-	errNoValue       = errors.New("there is no value; leave the key out for the default")
+	errDuplicateKey  = errors.New("duplicate key")
+	errDuplicate     = errors.New("duplicate value")
+	errNoValue       = errors.New("missing value; omit the key to use the default")
 	errNotNumber     = errors.New("not a whole number in decimal digits")
-	errNotTime       = errors.New("neither a time such as 2027-01-01T00:00:00Z nor a date")
-	errManyDocuments = errors.New("more than one document")
+	errNotTime       = errors.New("not a date (2027-01-01) or a time (2027-01-01T00:00:00Z)")
+	errManyDocuments = errors.New("more than one YAML document")
 )
 
 // resolve follows anchors and aliases.
@@ -145,7 +146,7 @@ func (d *document) resolve(node ast.Node) (ast.Node, error) {
 	case *ast.AliasNode:
 		value := d.anchors[n.Value.GetToken().Value]
 		if value == nil {
-			return nil, errors.New("an alias of nothing that stands before it")
+			return nil, errors.New("unknown alias: its anchor must come before it")
 		}
 		return value, nil
 	case nil, *ast.NullNode:
@@ -168,7 +169,7 @@ func (d *document) mapping(node ast.Node, member func(key string, value ast.Node
 	for row := rows.MapRange(); row.Next(); {
 		name, key := row.Key().GetToken().Value, row.Key()
 		if seen[name] {
-			return at("."+shownKey(name), key, errTwice)
+			return at("."+shownKey(name), key, errDuplicateKey)
 		}
 		seen[name] = true
 		if err := member(name, row.Value()); err != nil {
@@ -178,13 +179,13 @@ func (d *document) mapping(node ast.Node, member func(key string, value ast.Node
 	return nil
 }
 
-// shownKey returns a key for an error. One with digits or signs is hidden, because it may
-// be a token in place of a mapping.
+// shownKey returns a key for an error. It hides keys with digits or signs: they may be
+// tokens where a mapping belongs.
 func shownKey(name string) string {
 	plain := func(r rune) bool { return r == '_' || r == '-' || 'a' <= r|0x20 && r|0x20 <= 'z' }
 	known := name == "sha256" || name == "<<"
 	if !known && (len(name) > maxNameBytes/2 || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) })) {
-		return "(a key that is not shown)"
+		return "(hidden key)"
 	}
 	return name
 }
@@ -207,7 +208,7 @@ func (d *document) list(node ast.Node, item func(ast.Node) error) error {
 	return nil
 }
 
-// text returns the text of a scalar: of a plain one as in the file, of others without
+// text returns the text of a scalar: as in the file if it is plain, and otherwise without
 // quotes and escapes.
 func (d *document) text(node ast.Node) (string, error) {
 	value, err := d.resolve(node)
@@ -222,7 +223,7 @@ func (d *document) text(node ast.Node) (string, error) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		return value.GetToken().Value, nil
 	}
-	return "", errors.New("not a text or a number")
+	return "", errors.New("not a string or a number")
 }
 
 // number returns a whole number from 0 to limit.

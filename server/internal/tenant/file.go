@@ -54,7 +54,7 @@ func read(path string) (*Table, []source, error) {
 		err = at("", root, r.file(root))
 	}
 	if err == nil && len(r.table.tenants) == 0 {
-		err = errors.New("there is no tenant in it")
+		err = errors.New("no tenants")
 	}
 	if err != nil {
 		return nil, r.files, fmt.Errorf("read tenants: %s: %w", path, err)
@@ -115,7 +115,7 @@ func (r *reader) tenant(node ast.Node) error {
 	case err != nil:
 		return err
 	case owner.Name == "":
-		return errors.New("it has no name")
+		return errors.New("missing name")
 	case len(r.table.tokens)+len(r.table.names) == credentials:
 		return fmt.Errorf("tenant %s has neither tokens nor certificates", owner.Name)
 	case len(r.table.tenants) == maxTenants:
@@ -133,7 +133,7 @@ func (r *reader) name(node ast.Node) (string, error) {
 	case !isName(name):
 		return "", fmt.Errorf("not 1 to %d letters, digits, '.', '_' or '-'", maxNameBytes)
 	case r.named[name]:
-		return "", errTwice
+		return "", errDuplicate
 	}
 	r.named[name] = true
 	return name, nil
@@ -166,9 +166,9 @@ func (r *reader) token(owner *Tenant, node ast.Node) error {
 	case err != nil:
 		return err
 	case hash == nil:
-		return errors.New("it has no sha256")
+		return errors.New("missing sha256")
 	case len(r.table.tokens) == maxTokens:
-		return fmt.Errorf("more than %d tokens in all", maxTokens)
+		return fmt.Errorf("more than %d tokens in the file", maxTokens)
 	}
 	r.table.tokens[*hash] = token
 	return nil
@@ -184,7 +184,7 @@ func (r *reader) hash(node ast.Node) (*Hash, error) {
 		return nil, err
 	}
 	if _, found := r.table.tokens[hash]; found {
-		return nil, errTwice
+		return nil, errDuplicate
 	}
 	return &hash, nil
 }
@@ -195,9 +195,9 @@ func (r *reader) certificate(owner *Tenant, node ast.Node) error {
 	case err != nil:
 		return err
 	case name == "":
-		return errors.New("it is empty")
+		return errors.New("empty")
 	case r.table.names[name] != nil:
-		return errTwice
+		return errDuplicate
 	}
 	r.table.names[name] = owner
 	return nil
@@ -211,12 +211,12 @@ func (r *reader) services(owner *Tenant, node ast.Node) error {
 			return err
 		}
 		if r.serviceCount++; r.serviceCount > maxServices {
-			return fmt.Errorf("more than %d services in all", maxServices)
+			return fmt.Errorf("more than %d services in the file", maxServices)
 		}
 		return owner.Services.add(pattern)
 	})
 	if err == nil && owner.Services.empty() {
-		err = errors.New("there is none; leave the key out if it may be any")
+		err = errors.New("empty list; omit the key to allow any service")
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func (r *reader) intake(node ast.Node) (*Intake, error) {
 		return err
 	})
 	if err == nil && own.URL == "" {
-		err = errors.New("it has no url")
+		err = errors.New("missing url")
 	}
 	return own, err
 }
@@ -247,7 +247,7 @@ func (r *reader) intake(node ast.Node) (*Intake, error) {
 func (r *reader) tags(node ast.Node) (string, error) {
 	tags, err := r.text(node)
 	if err == nil && strings.ContainsFunc(tags, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		err = errors.New("it has a control character")
+		err = errors.New("contains a control character")
 	}
 	return tags, err
 }

@@ -60,8 +60,8 @@ func (o *Owners) SetTenants(table *Table) {
 	}
 }
 
-// Claim makes the upload the tenant's. It returns false if another tenant owns it, or the
-// tenant is unknown.
+// Claim records that the tenant owns the upload. It returns false if another tenant owns
+// it, or the tenant is unknown.
 func (o *Owners) Claim(tenant string, upload uuid.UUID, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 )
 
 // Services are the services that a tenant may upload for. A name that ends in * is a
-// prefix. Case matters, as it does to an intake. The nil value has every service.
+// prefix. Case matters, as it does to an intake. The nil value contains every service.
 type Services struct {
 	names    map[string]struct{}
 	prefixes []string // sorted; none begins with another
@@ -23,18 +23,18 @@ func (s *Services) add(pattern string) error {
 	name, isPrefix := strings.CutSuffix(pattern, "*")
 	switch {
 	case pattern == "":
-		return errors.New("it is empty")
+		return errors.New("empty")
 	case strings.Contains(name, "*"):
-		return errors.New("a * stands only at the end, for any rest of a name")
+		return errors.New("* is only allowed at the end, where it matches any suffix")
 	case len(name) > maxServiceBytes:
 		return fmt.Errorf("longer than %d bytes", maxServiceBytes)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return errors.New("not UTF-8, or with a control character")
+		return errors.New("contains invalid UTF-8 or a control character")
 	case isPrefix:
 		return s.addPrefix(name)
 	}
 	if _, found := s.names[name]; found {
-		return errTwice
+		return errDuplicate
 	}
 	if s.names == nil {
 		s.names = map[string]struct{}{}
@@ -46,7 +46,7 @@ func (s *Services) add(pattern string) error {
 func (s *Services) addPrefix(prefix string) error {
 	i, found := slices.BinarySearch(s.prefixes, prefix)
 	if found {
-		return errTwice
+		return errDuplicate
 	}
 	if s.hasPrefix(prefix) {
 		return nil

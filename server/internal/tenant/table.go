@@ -62,8 +62,9 @@ func (t *Table) ByToken(token string, now time.Time) (*Tenant, Credential, error
 }
 
 // ByCertificate returns the certificate's tenant, or [ErrUnknown]. Leaf must be the leaf
-// of a verified chain. Its first name that is a tenant's counts. Its names are its URIs
-// and DNS names (RFC 5280, section 4.2.1.6), or else the common name of its subject.
+// of a verified chain. The first of its names that belongs to a tenant counts. Its names
+// are its URIs and DNS names (RFC 5280, section 4.2.1.6), or else the common name of its
+// subject.
 func (t *Table) ByCertificate(leaf *x509.Certificate) (*Tenant, Credential, error) {
 	var names []string
 	for _, uri := range leaf.URIs {

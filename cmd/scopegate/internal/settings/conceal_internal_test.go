@@ -15,7 +15,7 @@ func TestShownAs(t *testing.T) {
 	if err := os.WriteFile(there, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const path, none = "(a path that is not shown, as it may be a secret)", notShown
+	const path, none = "(path hidden: it may be a secret)", notShown
 	for _, test := range []struct{ kind, value, want string }{
 		{"PATH", there, there},
 		{"PATH", "server.pem", "server.pem"},
