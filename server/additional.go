@@ -25,10 +25,11 @@ type AdditionalConfig struct {
 	// QueueBytes limits the compressed bytes queued for each of them. A batch that
 	// does not fit is dropped.
 	QueueBytes int64
-	// MaxAge is how long a batch may be queued and retried before it is dropped.
+	// MaxAge limits how long a batch is queued and retried before it is dropped.
 	MaxAge time.Duration
-	// DrainTime is how long Shutdown waits for queued batches at most, and no longer than
-	// its ctx: if uploads have taken all of that time, queued batches are dropped at once.
+	// DrainTime limits how long Shutdown waits for queued batches. It also stops waiting
+	// when its ctx ends, so queued batches are dropped at once if uploads took all of that
+	// time.
 	DrainTime time.Duration
 }
 
@@ -54,10 +55,10 @@ const minQueueBytes = 1 << 20
 func (c AdditionalConfig) validate(memoryBytes int64) error {
 	for i, to := range c.Intakes {
 		if err := intake.CheckURL(to.URL); err != nil {
-			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has a URL, number %d, that %v", i+1, err))
+			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an invalid URL: number %d %v", i+1, err))
 		}
 		if containsControl(to.APIKey.Reveal()) {
-			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an API key, number %d, that %s", i+1, hasControl))
+			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an invalid API key: number %d %s", i+1, hasControl))
 		}
 	}
 	given := len(c.Intakes) > 0
@@ -68,7 +69,7 @@ func (c AdditionalConfig) validate(memoryBytes int64) error {
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes, "is below "+text.Bytes(minQueueBytes))
 	case given && c.QueueBytes > memoryBytes/100*maxAdditionalPercent/int64(len(c.Intakes)):
 		return refused("AdditionalIntakes.QueueBytes", c.QueueBytes,
-			"is, for all intakes together, more than a quarter of the memory limit of "+text.Bytes(memoryBytes))
+			"for each intake adds up to more than a quarter of the memory limit of "+text.Bytes(memoryBytes))
 	case c.MaxAge < 0:
 		return refused("AdditionalIntakes.MaxAge", c.MaxAge, isNegative)
 	case given && c.MaxAge == 0:
@@ -108,7 +109,7 @@ func (s *Server) openAdditional() error {
 			return fmt.Errorf("additional intake %d: %w", i+1, err)
 		}
 		if intake.ExposesKey(to.URL, to.APIKey) {
-			s.logger.Warn("the API key of an additional intake travels unencrypted, because its URL is not https",
+			s.logger.Warn("API key of an additional intake is sent unencrypted: its URL is not https",
 				slog.Int("intake", i+1))
 		}
 		a.clients = append(a.clients, client)
@@ -124,7 +125,7 @@ func (s *Server) openAdditional() error {
 			a.mirror.Squeeze(nil)
 		}
 	})
-	a.account.Stuck(true) // what is being posted stays in memory; nobody waits for it
+	a.account.Stuck(true) // batches being posted stay in memory, and nobody waits for them
 	a.mirror = mirror.New(mirror.Config{QueueBytes: cfg.QueueBytes, MaxAge: cfg.MaxAge}, a.account, intakes)
 	s.additional = a
 	return nil
@@ -145,7 +146,7 @@ func (s *Server) countAdditional(number int) func(mirror.Outcome, error) {
 }
 
 // offer takes ownership of a batch that the intake has accepted. It queues the batch for
-// the additional intakes if they get it, or else releases it.
+// the additional intakes, or releases it if they do not get it.
 func (s *Server) offer(from *access.Grant, b *batch.Batch) {
 	if s.additional == nil || from.Route != s.routes.Own {
 		b.File.Release()
@@ -154,8 +155,8 @@ func (s *Server) offer(from *access.Grant, b *batch.Batch) {
 	s.additional.mirror.Offer(from.Caller(), b)
 }
 
-// closeAdditional waits for batches that are still queued, for DrainTime at most. ctx is
-// that of Shutdown.
+// closeAdditional waits for queued batches until DrainTime has passed or Shutdown's ctx
+// ends.
 func (s *Server) closeAdditional(ctx context.Context) {
 	if s.additional == nil {
 		return

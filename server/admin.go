@@ -42,9 +42,9 @@ const (
 
 // ServeAdmin serves /metrics, /healthz, /readyz, /debug/pprof/, a status page at / and
 // its [Status] at /status.json.
-// docs/operations.md describes them. It may be called before Serve, and serves until stop
-// is called, even if ctx ends first. Stop waits until nothing is served; it may be called
-// after Shutdown.
+// docs/operations.md describes them. ServeAdmin may be called before Serve. It serves
+// until stop is called, even if ctx ends first. Stop returns when no request is in flight;
+// it may be called after Shutdown.
 //
 // A handler that writes for longer than a minute must extend its write deadline.
 func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminConfig) (stop func()) {
@@ -70,7 +70,7 @@ func (s *Server) ServeAdmin(ctx context.Context, from net.Listener, cfg AdminCon
 			Connections: adminConnections, PeerConnections: adminConnections / 2, EvictUsed: true,
 		}, s.budget)}
 		if err := serving.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
-			logger.ErrorContext(ctx, "the admin port has failed", slog.String("error", err.Error()))
+			logger.ErrorContext(ctx, "admin port failed", slog.String("error", err.Error()))
 		}
 	}()
 	return func() {
@@ -100,7 +100,7 @@ type adminListener struct {
 func (l *adminListener) Accept() (net.Conn, error) {
 	taken, err := l.connections.Accept(l.Listener, adminConnectionBytes, func(net.Conn) {})
 	if err != nil {
-		return nil, err // and no nil pointer in an interface
+		return nil, err // not a nil *connlimit.Conn in the interface
 	}
 	return taken, nil
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// Config holds the server's settings. Start from [DefaultConfig]. Most fields have a flag
-// of scopegate serve: see the field tags in cmd/scopegate/serve.go, and those beside it.
+// Config holds the server's settings. Start from [DefaultConfig]. Most fields have a flag of
+// scopegate serve; the field tags in cmd/scopegate/serve.go, and in the files beside it, say
+// which.
 type Config struct {
 	// Intake is the intake that batches are sent to.
 	Intake IntakeConfig
@@ -33,8 +34,8 @@ type Config struct {
 	// batch exceeds it by at most 32 KiB and the scope that crossed it. 0 or
 	// less: every scope is a batch of its own.
 	FlushThresholdBytes int
-	// FlushThresholdRawBytes is the length of JSON at which a batch is full. A
-	// batch exceeds it by the scope that crossed it. 0 or less: none.
+	// FlushThresholdRawBytes is the length of JSON at which a batch is full. A batch exceeds it
+	// by the scope that crossed it. 0 or less: no threshold.
 	FlushThresholdRawBytes int64
 	// MaxBatchBytes limits the compressed size of a stream that the client asks to be
 	// a single batch.
@@ -44,9 +45,9 @@ type Config struct {
 	// MaxBatchAge is how long a batch may stay open before it is forwarded, full or
 	// not. 0: as long as the stream.
 	MaxBatchAge time.Duration
-	// MaxConnectionAge is how long a connection may last before the client is told to
-	// reconnect, and how long a stream may last after its metadata before it ends with
-	// its progress, for the client to resume. So clients find new servers. 0: forever.
+	// MaxConnectionAge is how long a connection may last before the client is told to reconnect,
+	// so that clients find new servers. A stream may last as long after its metadata; then it
+	// ends with its progress, and the client resumes. 0: forever.
 	MaxConnectionAge time.Duration
 	// MaxScopeBytes limits the protobuf size of one scope, and so of a message.
 	MaxScopeBytes int
@@ -59,17 +60,17 @@ type Config struct {
 	// MinCompressionLevel (fastest) to MaxCompressionLevel (smallest).
 	CompressionLevel int
 	// VerifyBatches is the share of batches, from 0 to 1, that are decompressed and compared with
-	// their JSON while they are compressed. What differs is compressed again by an ordinary
-	// encoder, counted and logged.
+	// their JSON while they are compressed. A chunk that differs is compressed again by an
+	// ordinary encoder, counted and logged.
 	VerifyBatches float64
-	// ChunkBytes is how much JSON is compressed at once. It and a window of 8 KiB, and an
-	// eighth of that, are the most that an idle upload holds besides its compressed bytes.
+	// ChunkBytes is how much JSON is compressed at once. Besides its compressed bytes, an idle
+	// upload holds at most a chunk, a window of 8 KiB, and an eighth of both.
 	ChunkBytes int
 }
 
 // Values of [Config.CompressionLevel].
 const (
-	// ScopeCompression is the encoder that is made for the JSON of scopes.
+	// ScopeCompression is the encoder made for the JSON of scopes.
 	ScopeCompression    = encode.Scope
 	MinCompressionLevel = ScopeCompression + 1
 	MaxCompressionLevel = encode.MaxLevel
@@ -107,13 +108,14 @@ type IntakeConfig struct {
 	// APIKey is sent as DD-API-KEY, with the other headers that the backend's
 	// own intake requires. Zero: the intake is an agent, which adds its own key.
 	APIKey Secret
-	// Origin is sent as DD-EVP-ORIGIN together with APIKey: the kind of program that sends.
+	// Origin is the kind of program that sends. It is sent as DD-EVP-ORIGIN, together with
+	// APIKey.
 	Origin string
 	// AdditionalTags are sent with each batch: `key:value` pairs, separated by commas.
 	// They win over an upload's tags of the same key.
 	AdditionalTags string
-	// Hostname is the value of the tag `host`, which is sent together with APIKey: an
-	// agent would add it. Uploads that have the tag keep theirs. Empty: this host's name.
+	// Hostname is the value of the tag `host`. It is sent only together with APIKey, because an
+	// agent adds the tag itself. Uploads that have the tag keep theirs. Empty: this host's name.
 	Hostname string
 	// TLS configures an https URL.
 	TLS IntakeTLSConfig
@@ -239,7 +241,7 @@ func (c Config) encodeSettings() encode.Settings {
 	return settings
 }
 
-// client returns the configuration of a client of a program of that version.
+// client returns the configuration of the intake's client. version is the program's.
 func (c IntakeConfig) client(version string) intake.Config {
 	return intake.Config{
 		URL: c.URL, APIKey: c.APIKey, Origin: c.Origin, OriginVersion: version,

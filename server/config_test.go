@@ -67,20 +67,20 @@ func TestConfigErrors(t *testing.T) {
 	for want, spoil := range map[string]func(*server.Config){
 		"Intake.URL is missing":            func(c *server.Config) { c.Intake.URL = "" },
 		"Intake.URL is not http://":        func(c *server.Config) { c.Intake.URL = "canary:canary@canary/?canary" },
-		"Intake.APIKey has a control":      func(c *server.Config) { c.Intake.APIKey = server.NewSecret(canary + "\n") },
-		`Intake.AdditionalTags: "a\nb" ha`: func(c *server.Config) { c.Intake.AdditionalTags = "a\nb" },
-		"AdditionalIntakes.Intakes has a URL, number 2, that is not": func(c *server.Config) {
+		"Intake.APIKey contains a control": func(c *server.Config) { c.Intake.APIKey = server.NewSecret(canary + "\n") },
+		`Intake.AdditionalTags: "a\nb" co`: func(c *server.Config) { c.Intake.AdditionalTags = "a\nb" },
+		"AdditionalIntakes.Intakes has an invalid URL: number 2 is not": func(c *server.Config) {
 			c.AdditionalIntakes.Intakes = []server.AdditionalIntake{{URL: "http://x/"}, {URL: canary + "@x"}}
 		},
-		"AdditionalIntakes.Intakes has an API key, number 1": func(c *server.Config) {
+		"AdditionalIntakes.Intakes has an invalid API key: number 1 contains": func(c *server.Config) {
 			c.AdditionalIntakes.Intakes = []server.AdditionalIntake{{URL: "http://x/", APIKey: server.NewSecret(canary + "\n")}}
 		},
-		"AdditionalIntakes.QueueBytes: 1073741824 is, for all intakes together, more than a quarter of the memory limit of 512MiB": func(c *server.Config) {
+		"AdditionalIntakes.QueueBytes: 1073741824 for each intake adds up to more than a quarter of the memory limit of 512MiB": func(c *server.Config) {
 			c.AdditionalIntakes.Intakes = []server.AdditionalIntake{{URL: "http://x/"}}
 			c.AdditionalIntakes.QueueBytes = 1 << 30
 		},
 		"Limits.MemoryBytes: 1024 is below 32MiB":      func(c *server.Config) { c.Limits.MemoryBytes = 1024 },
-		"Limits.MinBytesPerSecond: 1 needs an idle":    func(c *server.Config) { c.Limits.IdleTimeout = 0 },
+		"Limits.MinBytesPerSecond: 1 requires an idle": func(c *server.Config) { c.Limits.IdleTimeout = 0 },
 		"Limits.SpoolBytes: 0 is not positive":         func(c *server.Config) { c.Limits.SpoolDir, c.Limits.SpoolBytes = "/x", 0 },
 		"CompressionLevel: 10 is not between 0 and 9":  func(c *server.Config) { c.CompressionLevel = 10 },
 		"VerifyBatches: 1.1 is not between 0 and 1":    func(c *server.Config) { c.VerifyBatches = 1.1 },
@@ -90,10 +90,10 @@ func TestConfigErrors(t *testing.T) {
 		"Access.TenantsInterval: 0s is not positive":   func(c *server.Config) { c.Access = server.AccessConfig{TenantsFile: "x"} },
 		"TLS.MinVersion: 0x301 is neither":             func(c *server.Config) { c.TLS.MinVersion = 0x301 },
 		"TLS.CertFile: x has no key":                   func(c *server.Config) { c.TLS.CertFile = "x" },
-		"TLS.ClientCAFile: x needs a certificate":      func(c *server.Config) { c.TLS.ClientCAFile = "x" },
-		"TLS.KeyFile is not a path":                    func(c *server.Config) { c.TLS.KeyFile = canary + "\n" },
+		"TLS.ClientCAFile: x requires the server":      func(c *server.Config) { c.TLS.ClientCAFile = "x" },
+		"TLS.KeyFile is the content of a file":         func(c *server.Config) { c.TLS.KeyFile = canary + "\n" },
 		"Intake.TLS.KeyFile: x has no certificate":     func(c *server.Config) { c.Intake.TLS.KeyFile = "x" },
-		"Intake.TLS.CAFile: x is for an https URL":     func(c *server.Config) { c.Intake.TLS.CAFile = "x" },
+		"Intake.TLS.CAFile: x requires an intake URL":  func(c *server.Config) { c.Intake.TLS.CAFile = "x" },
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

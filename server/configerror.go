@@ -45,7 +45,7 @@ func refusedSecret(field, reason string) error { return &ConfigError{Field: fiel
 const (
 	isNegative    = "is negative"
 	isNotPositive = "is not positive"
-	hasControl    = "has a control character"
+	hasControl    = "contains a control character"
 )
 
 // outside returns the reason for a number of bytes that is out of range.

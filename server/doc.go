@@ -4,7 +4,7 @@
 // Start at [New], [Server.Serve] and [Server.Shutdown]; [Config] holds the settings. To
 // send symbols, use package client.
 //
-// # The way of a scope
+// # From a message to a batch
 //
 // This package wires the parts together. To follow an upload, read
 // internal/upload/upload.go. A scope passes through five stages:
@@ -29,7 +29,7 @@
 // All stages draw their memory from one budget (internal/memory). When it runs short,
 // streams wait, and batches are moved to disk (internal/spool) or forwarded early.
 //
-// A stream is admitted or refused at its opening (door.go, room.go). internal/access
+// A stream is admitted or refused when it opens (door.go, room.go). internal/access
 // decides who may upload and to which intake. internal/mirror feeds additional intakes.
 //
 // To observe the server, see its metrics (metrics.go), spans (tracing.go) and log;

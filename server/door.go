@@ -41,10 +41,10 @@ const (
 // errOverdue ends a call or watch that has taken too long.
 var errOverdue = overdueError{}
 
-// overdueError has the code and reason of upload.ErrConnectionAge, and a text of its own.
+// overdueError has the code and reason of upload.ErrConnectionAge, but its own text.
 type overdueError struct{}
 
-func (overdueError) Error() string { return "the call or watch has lasted as long as it may" }
+func (overdueError) Error() string { return "the call or watch has reached its time limit" }
 
 func (overdueError) Unwrap() error { return upload.ErrConnectionAge }
 
@@ -52,8 +52,8 @@ const (
 	// leavingStreams limits the streams that are refused but not ended yet. Each takes
 	// some kilobytes that are not drawn from the budget.
 	leavingStreams = 256
-	// leavingTime is the longest that a connection is not read because it opened
-	// another stream to refuse while leavingStreams were leaving.
+	// leavingTime limits how long a connection is not read if it opens a stream to refuse
+	// while leavingStreams are leaving.
 	leavingTime = time.Second
 )
 
@@ -132,8 +132,8 @@ type refusal struct {
 
 type refusalKey struct{}
 
-// takeRefusal returns the status of a stream that the door has refused, or nil. The
-// caller must then end the stream: it no longer counts as leaving.
+// takeRefusal returns the status of a stream that the door has refused, or nil. If it is
+// not nil, the caller must end the stream, which no longer counts as leaving.
 func takeRefusal(ctx context.Context) error {
 	taken, ok := ctx.Value(refusalKey{}).(refusal)
 	if !ok {

@@ -79,7 +79,7 @@ func TestUploadIsRefusedAtItsOpening(t *testing.T) {
 	short := int(r.budget.LimitBytes() / 100 * 95)
 	r.budget.Draw(short)
 	defer r.budget.Draw(-short)
-	requireRefused(t, <-silent(t.Context(), t, r.address), "as much in memory as it may")
+	requireRefused(t, <-silent(t.Context(), t, r.address), "reached its memory limit")
 	if refused := r.uploads.Counts.Overloaded.Load(); refused != 1 {
 		t.Errorf("%d are counted as refused, want 1", refused)
 	}
@@ -98,7 +98,7 @@ func TestTenantCountsFromTheOpening(t *testing.T) {
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer token"))
 	first, second := silent(ctx, t, r.address), silent(ctx, t, r.address)
 	await(t, "two uploads", func() bool { return r.uploads.InFlight() == 2 })
-	requireRefused(t, <-silent(ctx, t, r.address), `"shop" has as many uploads as it may: 2`)
+	requireRefused(t, <-silent(ctx, t, r.address), `"shop" has reached its upload limit of 2`)
 	cancel()
 	_, _ = <-first, <-second
 }

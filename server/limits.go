@@ -11,9 +11,9 @@ import (
 // LimitsConfig limits the memory and connections that clients can take up.
 // docs/limits.md says what each costs in bytes.
 type LimitsConfig struct {
-	// MemoryBytes limits the server's memory. Connections, streams, messages and
-	// batches may take nine tenths of it; the rest is for what is not counted. Set the
-	// Go runtime's memory limit (GOMEMLIMIT) to the same.
+	// MemoryBytes limits the server's memory. Connections, streams, messages and batches
+	// may take nine tenths of it; the rest is for memory that is not counted. Set the Go
+	// runtime's memory limit (GOMEMLIMIT) to the same value.
 	MemoryBytes int64
 	// SpoolDir is a directory for an unnamed file that holds batches when memory runs
 	// short. Empty: such batches are forwarded before they are full instead.
@@ -27,22 +27,22 @@ type LimitsConfig struct {
 	// ServiceBytes limits the memory of one service's uploads together. 0: eight times
 	// the memory that is free.
 	ServiceBytes int64
-	// Connections limits the open connections. At the limit, a new connection evicts
-	// the one that has been without an upload for longest. If all have uploads, the new
-	// one is closed.
+	// Connections limits the open connections. At the limit, a new connection evicts the
+	// one that has had no upload for the longest time. If all have uploads, the new one is
+	// closed.
 	Connections int
-	// PeerConnections limits those of one IPv4 address or one IPv6 /64 network. Unix
-	// sockets do not count. 0: half of Connections.
+	// PeerConnections limits the connections from one IPv4 address or one IPv6 /64 network.
+	// Unix sockets do not count. 0: half of Connections.
 	PeerConnections int
 	// StreamsPerConnection limits the open streams of one connection. Further ones wait
 	// in the client.
 	StreamsPerConnection int
 	// FirstMessageTimeout is how long a stream may be open without a message.
 	FirstMessageTimeout time.Duration
-	// IdleTimeout is how long the server waits for a client in all, after its first
-	// message, before the client must have sent MinBytesPerSecond on average. If it has
-	// not, the stream ends with its progress. Time during which the server does not
-	// read does not count. 0: forever.
+	// IdleTimeout is the time over which a client must send MinBytesPerSecond on average,
+	// from its first message on. Only time that the server spends waiting for the client
+	// counts. A stream that is too slow ends with its progress. 0: streams may idle
+	// forever.
 	//
 	// It is also gRPC's MaxConnectionIdle: a connection without streams is closed after it.
 	IdleTimeout time.Duration
@@ -121,7 +121,7 @@ func (l LimitsConfig) validate() error {
 		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond, isNegative)
 	case l.MinBytesPerSecond > 0 && l.IdleTimeout == 0:
 		return refused("Limits.MinBytesPerSecond", l.MinBytesPerSecond,
-			"needs an idle timeout to be measured over")
+			"requires an idle timeout")
 	}
 	return nil
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// metrics holds the metrics that the server's parts push to. A new one is added here if a
-// part pushes it, and to registerReadMetrics if it is read at each scrape. Then `make
-// generate` lists it in docs/operations.md.
+// metrics holds the metrics that the server's parts push to. Add a new metric here if a
+// part pushes it, or to registerReadMetrics if it is read at each scrape. Then run `make
+// generate` to list it in docs/operations.md.
 type metrics struct {
 	registry prometheus.Registerer
 
@@ -37,7 +37,7 @@ type metrics struct {
 	attempts        *prometheus.CounterVec
 	attemptDuration *prometheus.HistogramVec
 
-	additional *prometheus.CounterVec // nil: there is no additional intake
+	additional *prometheus.CounterVec // nil without additional intakes
 }
 
 // namespace is the prefix of the server's own metrics.
@@ -157,7 +157,7 @@ func (r readMetrics) door(d *door) {
 		number(d.watches.streams))
 }
 
-// reading returns a function that makes a metric's value of one field of counts.
+// reading returns a function that turns a field of counts into a function that reads it.
 func reading[C any](counts func() C) func(field func(C) int64) func() int64 {
 	return func(field func(C) int64) func() int64 { return func() int64 { return field(counts()) } }
 }
@@ -275,7 +275,7 @@ func number(value func() int) func() int64 { return func() int64 { return int64(
 
 func fixed(n int) func() int64 { return func() int64 { return int64(n) } }
 
-// one returns 1 while on, else 0.
+// one returns a function that returns 1 if on returns true, else 0.
 func one(on func() bool) func() int64 {
 	return func() int64 {
 		if on() {

@@ -13,11 +13,11 @@ import (
 
 // logRouteOutage logs that the intake of a route is down or back up.
 func (s *Server) logRouteOutage(to *access.Route, o intake.Outage) {
-	whose := addressOf(to.Client)
+	labels := addressOf(to.Client)
 	if tenants := s.routes.TenantsOf(to); len(tenants) > 0 {
-		whose = append(whose, slog.String("tenant", text.Clip(strings.Join(tenants, ", "))))
+		labels = append(labels, slog.String("tenant", text.Clip(strings.Join(tenants, ", "))))
 	}
-	s.logOutage(o, whose...)
+	s.logOutage(o, labels...)
 }
 
 // addressOf returns attributes that say where an intake is.
@@ -29,10 +29,10 @@ func addressOf(client *intake.Client) []any {
 	return attrs
 }
 
-// logOutage logs the beginning or the end of an outage, with further attributes. Reasons
-// are of a fixed set, so that log pipelines can group lines by them.
-func (s *Server) logOutage(o intake.Outage, whose ...any) {
-	attrs := slices.Concat(whose, []any{slog.Int("failed_attempts", o.FailedAttempts)})
+// logOutage logs the beginning or the end of an outage, with further attributes. The
+// reasons form a fixed set, so that log pipelines can group lines by them.
+func (s *Server) logOutage(o intake.Outage, labels ...any) {
+	attrs := slices.Concat(labels, []any{slog.Int("failed_attempts", o.FailedAttempts)})
 	if o.HTTPStatus != 0 {
 		attrs = append(attrs, slog.Int("http_status", o.HTTPStatus))
 	}
@@ -45,5 +45,5 @@ func (s *Server) logOutage(o intake.Outage, whose ...any) {
 	}
 	s.logger.Warn("intake down", append(attrs,
 		slog.String("reason", string(o.Health)), slog.Duration("retry_in", o.RetryIn.Round(time.Millisecond)),
-		slog.Int("unlogged", o.Untold))...)
+		slog.Int("unlogged", o.Unreported))...)
 }

@@ -33,8 +33,8 @@ func newRoom(limitBytes int64) *room {
 }
 
 // enter returns a place for a stream, or nil if the stream is refused. If the owners hold
-// nothing in the room, the oldest streams leave until there is a place: enter calls their
-// evict, which must not block.
+// nothing in the room, enter evicts the oldest streams until there is a place. It calls
+// their evict, which must not block.
 func (r *room) enter(bytes int, evict func(), owners ...any) *place {
 	r.mu.Lock()
 	defer r.mu.Unlock()

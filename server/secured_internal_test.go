@@ -154,17 +154,17 @@ func TestTLSSettings(t *testing.T) {
 	}{
 		"no key":           {func(c *Config) { c.TLS.CertFile = "/c.pem" }, `TLS.CertFile: /c.pem has no key`},
 		"no certificate":   {func(c *Config) { c.TLS.KeyFile = "/k.pem" }, `TLS.KeyFile: /k.pem has no certificate`},
-		"client CA alone":  {func(c *Config) { c.TLS.ClientCAFile = "/ca.pem" }, `TLS.ClientCAFile: /ca.pem needs`},
+		"client CA alone":  {func(c *Config) { c.TLS.ClientCAFile = "/ca.pem" }, `TLS.ClientCAFile: /ca.pem requires`},
 		"version":          {func(c *Config) { c.TLS.MinVersion = tls.VersionTLS11 }, "TLS.MinVersion: 0x302"},
 		"interval":         {func(c *Config) { c.TLS.ReloadInterval = 0 }, "TLS.ReloadInterval: 0s"},
 		"no file":          {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/none/c.pem", "/none/k.pem" }, "certificate: open /none/c.pem: no such file"},
 		"a key for a path": {func(c *Config) { c.TLS.CertFile = "hush-hush-7f3a" }, "TLS.CertFile: (path hidden"},
 		"a key, no file":   {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "hush-hush-7f3a" }, "no such file"},
 		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `Intake.TLS.KeyFile: /k.pem has no certificate`},
-		"intake's URL":     {func(c *Config) { c.Intake.TLS.CAFile = "/ca.pem" }, "for an https URL"},
+		"intake's URL":     {func(c *Config) { c.Intake.TLS.CAFile = "/ca.pem" }, "requires an intake URL with https"},
 		"a key": {func(c *Config) {
 			c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "-----BEGIN PRIVATE KEY-----\nhush"
-		}, "TLS.KeyFile is not a path"},
+		}, "TLS.KeyFile is the content of a file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

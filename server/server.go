@@ -44,11 +44,11 @@ type Server struct {
 
 	compressors  *encode.Pool
 	budget       *memory.Budget
-	spool        *spool.Spool // nil: there is none
+	spool        *spool.Spool // nil without LimitsConfig.SpoolDir
 	certificates certificates // watched until Shutdown
 	routes       *access.Routes
 	access       *access.Access
-	additional   *additional // nil: there is none
+	additional   *additional // nil without additional intakes
 	uploads      *upload.Server
 	connections  *connlimit.Limiter
 	door         *door
@@ -123,7 +123,7 @@ func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	}
 	limitedLog := logs.NewLimiter(logger)
 	pool.Verify(cfg.VerifyBatches, func(err error) {
-		limitedLog.Warn("chunk compressed wrongly, and again by an ordinary encoder", slog.String("error", err.Error()))
+		limitedLog.Warn("chunk failed verification; recompressed by another encoder", slog.String("error", err.Error()))
 	})
 	kept, err := openCertificates(cfg, logger)
 	if err != nil {
@@ -181,20 +181,20 @@ func (s *Server) openRoutes() (err error) {
 	if err := s.openAdditional(); err != nil {
 		return err
 	}
-	if s.budget.Refusing() { // by what stays drawn, so that uploads would be refused for good
+	if s.budget.Refusing() { // what stays drawn leaves no memory for uploads
 		return refused("Limits.MemoryBytes", s.config.Limits.MemoryBytes, s.tooLittleMemory())
 	}
 	return nil
 }
 
-// tooLittleMemory says how much memory is needed, and for what.
+// tooLittleMemory returns the reason that says how much memory is needed, and for what.
 func (s *Server) tooLittleMemory() string {
 	sufficient := s.budget.SufficientBytes()*100/budgetPercent + 100
-	reason := fmt.Sprintf("is too little: %dMiB suffice for the compressors of %d processors and for connections to intakes",
+	reason := fmt.Sprintf("is too little: %dMiB are enough for the compressors of %d processors and the connections to intakes",
 		(sufficient+1<<20-1)>>20, runtime.GOMAXPROCS(0))
 	connections := s.config.Intake.MaxConnections
 	if bytes := int64(connections) * intake.ConnectionBytes; bytes > s.budget.DrawnBytes()/2 {
-		reason += fmt.Sprintf("; %dMiB are for the %d of Intake.MaxConnections", bytes>>20, connections)
+		reason += fmt.Sprintf("; %dMiB of them are for the %d of Intake.MaxConnections", bytes>>20, connections)
 	}
 	return reason
 }
@@ -203,11 +203,11 @@ func (s *Server) tooLittleMemory() string {
 const (
 	// settleTime is upload.Config's SettleTime: by then streams have settled.
 	settleTime = 2 * time.Second
-	// closeTime is when all connections are closed. From settleTime on, clients have time
-	// to read their answers.
+	// closeTime is when all connections are closed. Between settleTime and closeTime, clients can
+	// read their answers.
 	closeTime = settleTime + settleTime/2
 	// ShutdownOverrun is how long [Server.Shutdown] may take after its ctx has ended: 4.5
-	// seconds. By then all has ended, or hangs.
+	// seconds. What has not ended by then hangs.
 	ShutdownOverrun = closeTime + closeTime/2
 )
 
@@ -245,7 +245,7 @@ func (s *Server) closeMemory() error {
 	return s.spool.Close()
 }
 
-// compilePlan compiles the plan to write a scope as JSON. It follows from the proto file,
+// compilePlan compiles the plan to write a scope as JSON. It is derived from the proto file,
 // except for rules that protobuf can't express.
 func compilePlan() (*transcode.Plan, error) {
 	scope, symbol := (&symdbv1.Scope{}).ProtoReflect().Descriptor(), (&symdbv1.Symbol{}).ProtoReflect().Descriptor().FullName()
@@ -297,7 +297,7 @@ func (s *Server) isStopping() bool {
 }
 
 // errStuck is returned by Shutdown when it gives up waiting.
-var errStuck = errors.New("shut down: gave up on uploads or batches that hang")
+var errStuck = errors.New("shut down: gave up waiting for uploads or batches that hang")
 
 // Shutdown stops accepting connections and uploads, and waits for uploads in flight.
 // Streams of other services, such as health watches, end at once. Shutdown then waits for
@@ -308,8 +308,8 @@ var errStuck = errors.New("shut down: gave up on uploads or batches that hang")
 // goroutine of the server is left then, unless one hangs where there is no deadline, such
 // as on a disk.
 //
-// Shutdown may be called again. Meanwhile, all calls wait for the same end and return the
-// same error, and the first ctx to end counts for all. Later calls return nil.
+// Shutdown may be called more than once. Concurrent calls wait for the same shutdown and return
+// the same error; the first ctx to end counts for all of them. Later calls return nil.
 func (s *Server) Shutdown(ctx context.Context) error {
 	select {
 	case <-s.ended:

@@ -65,7 +65,7 @@ func (t TLSConfig) validate() error {
 	case err != nil:
 		return err
 	case t.ClientCAFile != "" && t.CertFile == "":
-		return refused("TLS.ClientCAFile", textfile.Name(t.ClientCAFile), "needs a certificate and a key of the server's own")
+		return refused("TLS.ClientCAFile", textfile.Name(t.ClientCAFile), "requires the server's own certificate and key")
 	case t.MinVersion != tls.VersionTLS12 && t.MinVersion != tls.VersionTLS13:
 		return refused("TLS.MinVersion", fmt.Sprintf("%#x", t.MinVersion), "is neither TLS 1.2 nor TLS 1.3")
 	case t.ReloadInterval <= 0:
@@ -84,7 +84,7 @@ func (t IntakeTLSConfig) validate(intakeURL string) error {
 	}
 	for _, given := range []file{cert, authorities} {
 		if given.path != "" {
-			return refused(given.field, textfile.Name(given.path), "is for an https URL, which the intake's is not")
+			return refused(given.field, textfile.Name(given.path), "requires an intake URL with https")
 		}
 	}
 	return nil
@@ -93,11 +93,11 @@ func (t IntakeTLSConfig) validate(intakeURL string) error {
 // file is a setting that names a file.
 type file struct{ field, path string }
 
-// validateFiles shows no value that is not a path, since it may be a key.
+// validateFiles does not show a value that is not a path, because it may be a key.
 func validateFiles(cert, key, authorities file) error {
 	for _, given := range []file{cert, key, authorities} {
 		if strings.ContainsAny(given.path, "\r\n") || strings.Contains(given.path, "-----BEGIN") {
-			return refusedSecret(given.field, "is not a path but the content of a file")
+			return refusedSecret(given.field, "is the content of a file, not its path")
 		}
 	}
 	switch {

@@ -21,7 +21,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
-// pingInterval and pingTimeout detect clients that vanished.
+// pingInterval and pingTimeout detect clients that have vanished.
 const (
 	pingInterval = time.Minute
 	pingTimeout  = 20 * time.Second
@@ -82,8 +82,8 @@ func (s *Server) newTransport(pool mem.BufferPool) *grpc.Server {
 			Timeout:           pingTimeout,
 			MaxConnectionIdle: cfg.Limits.IdleTimeout,
 			MaxConnectionAge:  cfg.MaxConnectionAge,
-			// By then all its streams are too old themselves, or had no metadata in
-			// time, and have settled. Without a grace the connection would never close.
+			// By then all its streams have reached their own age, or sent no metadata in time,
+			// and have settled. Without a grace the connection would never close.
 			MaxConnectionAgeGrace: 2 * (max(cfg.MaxConnectionAge, cfg.Limits.FirstMessageTimeout) + settleTime),
 		}),
 		grpc.StaticStreamWindowSize(int32(transport.StreamWindowBytes)),

@@ -193,13 +193,13 @@ func TestErrorsOfRangeTellTheirPlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"max-batch-bytes: 1kB":         "1000 is below 64KiB",
 		"memory-limit: 1KiB":           "1KiB is below 32MiB",
-		"min-rate: 5\nidle-timeout: 0": "5 needs an idle timeout",
+		"min-rate: 5\nidle-timeout: 0": "5 requires an idle timeout",
 		"max-connection-streams: 0":    "0 is not between 1 and 2147483647",
 		"intake-connections: 0":        "0 is not between 1 and 10000",
 		"post-timeout: 0s":             "0s is not positive",
 		"stream-window: 1KiB":          "1KiB is not between 64KiB and 2147483647",
 		"tls-cert: /x":                 "/x has no key",
-		"additional-intake: foo":       "foo has a URL, number 1, that is not http://host",
+		"additional-intake: foo":       "foo has an invalid URL: number 1 is not http://host",
 		"intake-url: foo":              "foo is not http://host/path, https://host/path or unix:///path/to/socket:/path/of/url\n",
 	} {
 		t.Run(text, func(t *testing.T) {

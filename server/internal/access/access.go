@@ -69,7 +69,7 @@ type Access struct {
 	limitedLog *logs.Limiter
 
 	table atomic.Pointer[tenant.Table] // nil if anyone may upload
-	// mu keeps the table and the routes from being replaced one without the other.
+	// mu makes replacing the table and the routes one step.
 	mu sync.RWMutex
 }
 
@@ -82,8 +82,8 @@ type Counts struct {
 
 // Grant is what a stream is allowed. It does not change.
 type Grant struct {
-	// Route leads to the intake. Learned is what the intake has taught about the size of
-	// the tenant's batches.
+	// Route leads to the intake. Learned is the size limit that the intake's answers to
+	// the tenant's batches have shown.
 	Route   *Route
 	Learned *batch.LearnedLimit
 
@@ -125,7 +125,7 @@ func (a *Access) replace(table *tenant.Table) error {
 		}
 	}
 	if len(names) > 0 {
-		a.logger.Warn("the API keys of tenants travel unencrypted, because their intakes' URLs are not https",
+		a.logger.Warn("tenants' API keys are sent unencrypted: their intake URLs are not https",
 			slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", "))))
 	}
 	return nil
@@ -223,8 +223,8 @@ func (a *Access) Revoked(g *Grant) error {
 	return nil
 }
 
-// Claim makes the upload the tenant's. It fails if another tenant owns it, or the tenant
-// may not upload for its service.
+// Claim records that the tenant owns the upload. It fails if another tenant owns it, or
+// the tenant may not upload for its service.
 func (a *Access) Claim(g *Grant, header *batch.Header) error {
 	if g.tenant == nil {
 		return nil
@@ -240,7 +240,7 @@ func (a *Access) Claim(g *Grant, header *batch.Header) error {
 	if a.owners.Claim(g.tenant.Name, id, time.Now()) {
 		return nil
 	}
-	if err := a.Revoked(g); err != nil { // it was just removed from the file, and its uploads with it
+	if err := a.Revoked(g); err != nil { // the tenant was just removed, and its uploads forgotten
 		return err
 	}
 	a.Counts.Denied.Add(1)
@@ -273,7 +273,7 @@ func (a *Access) Look() {
 	case err != nil:
 		a.logger.Error("invalid tenants file; keeping previous tenants", slog.String("error", err.Error()))
 	case table != nil:
-		a.logger.Info("tenants file read again", slog.Int("tenants", len(table.Tenants())))
+		a.logger.Info("tenants file reloaded", slog.Int("tenants", len(table.Tenants())))
 	}
 }
 

@@ -30,8 +30,8 @@ type Route struct {
 
 	// Routes.mu guards what follows.
 
-	// learned is what the intake has taught about the size of batches, by tenant: the
-	// batches of one must not make those of others small. "" stands for no tenant.
+	// learned has the learned size limits by tenant, so that one tenant's batches do not
+	// make another's smaller. "" stands for no tenant.
 	learned map[string]*batch.LearnedLimit
 	uses    int      // streams, plus one for the table that has it
 	tenants []string // none if it is the server's own
@@ -148,8 +148,8 @@ func (r *Routes) replace(table *tenant.Table) error {
 	return nil
 }
 
-// acquire returns the route of a tenant's batches and what its intake has taught. T may
-// be nil. The caller must call release. The route is nil if the table has changed and no
+// acquire returns the route of a tenant's batches and their learned size limit. T may be
+// nil. The caller must call release. The route is nil if the table has changed and no
 // longer has it.
 func (r *Routes) acquire(t *tenant.Tenant) (*Route, *batch.LearnedLimit) {
 	r.mu.Lock()
@@ -184,16 +184,16 @@ func (r *Routes) releaseLocked(route *Route) {
 	}
 }
 
-// TenantsOf returns the names of the tenants whose intake the route leads to. There are
-// none if it is the server's own.
+// TenantsOf returns the names of the tenants that use the route to their own intake.
+// There are none if it leads to the server's own.
 func (r *Routes) TenantsOf(route *Route) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return route.tenants
 }
 
-// Close closes all routes. No stream may be on any. The memory of the server's own stays
-// drawn.
+// Close closes all routes. No stream may use them any more. The memory of the server's
+// own route stays drawn.
 func (r *Routes) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -35,7 +35,7 @@ func blocks(content string) ([]block, error) {
 		consumed := rest[:len(rest)-len(after)]
 		begins, ends := marks(consumed)
 		if len(begins) != 1 || len(ends) != 1 {
-			return nil, fmt.Errorf("line %d: the block is damaged", line+first(begins, ends))
+			return nil, fmt.Errorf("line %d: damaged PEM block", line+first(begins, ends))
 		}
 		found = append(found, block{Block: decoded, line: line + begins[0]})
 		line += bytes.Count(consumed, []byte("\n"))
@@ -43,16 +43,17 @@ func blocks(content string) ([]block, error) {
 	}
 }
 
-// checkRest checks the text after the last block, which starts at that line.
+// checkRest checks the text after the last block. line is the line at which that text
+// starts.
 func checkRest(rest []byte, line int) error {
 	if begins, ends := marks(rest); len(begins)+len(ends) > 0 {
-		return fmt.Errorf("line %d: the block is damaged, or the file is cut off", line+first(begins, ends))
+		return fmt.Errorf("line %d: damaged PEM block, or truncated file", line+first(begins, ends))
 	}
 	text := bytes.TrimLeft(rest, " \t\r\n")
 	if len(text) == 0 {
 		return nil
 	}
-	return fmt.Errorf("line %d: the text belongs to no PEM block; the file may be cut off",
+	return fmt.Errorf("line %d: text outside the PEM blocks; the file may be truncated",
 		line+bytes.Count(rest[:len(rest)-len(text)], []byte("\n")))
 }
 
@@ -76,7 +77,7 @@ func first(begins, ends []int) int { return slices.Min(slices.Concat(begins, end
 // certificate parses the block as a certificate.
 func (b block) certificate() (*x509.Certificate, error) {
 	if b.Type != "CERTIFICATE" {
-		return nil, fmt.Errorf("line %d: there is a %q in it", b.line, b.Type)
+		return nil, fmt.Errorf("line %d: found a %q block, want a CERTIFICATE", b.line, b.Type)
 	}
 	parsed, err := x509.ParseCertificate(b.Bytes)
 	if err != nil {

@@ -134,7 +134,7 @@ func parseAuthorities(content string, now time.Time) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-var errNoCertificate = errors.New("there is no certificate in it")
+var errNoCertificate = errors.New("contains no certificate")
 
 // checkChain checks all certificates of a chain; tls.X509KeyPair only checks the first. The
 // file may also have the key, and parameters.
@@ -163,22 +163,22 @@ func checkKey(content string) error {
 	}
 	for _, block := range found {
 		if block.isEncrypted() {
-			return fmt.Errorf("line %d: the key is encrypted, and nobody can enter its passphrase here: "+
+			return fmt.Errorf("line %d: the key is encrypted with a passphrase: "+
 				"decrypt it with `openssl pkey -in FILE -out FILE`", block.line)
 		}
 		if block.isKey() {
 			return nil
 		}
 	}
-	return errors.New("there is no private key in it")
+	return errors.New("contains no private key")
 }
 
 func valid(c *x509.Certificate, now time.Time) error {
 	switch {
 	case now.After(c.NotAfter):
-		return fmt.Errorf("it expired at %s", c.NotAfter.Format(time.RFC3339))
+		return fmt.Errorf("expired at %s", c.NotAfter.Format(time.RFC3339))
 	case now.Before(c.NotBefore):
-		return fmt.Errorf("it is not valid before %s", c.NotBefore.Format(time.RFC3339))
+		return fmt.Errorf("not valid before %s", c.NotBefore.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -138,10 +138,10 @@ func (s *Store) warnOfExpiry(now time.Time) {
 	case left > soon:
 	case left < 0:
 		if s.mayWarn("expired", now) {
-			s.logger.Error("the TLS certificate in use has expired, and the file has no newer one", expires)
+			s.logger.Error("TLS certificate has expired; its file has no newer one", expires)
 		}
 	case s.mayWarn("expires", now):
-		s.logger.Warn("the TLS certificate expires soon", expires, slog.Duration("left", left.Round(time.Second)))
+		s.logger.Warn("TLS certificate expires soon", expires, slog.Duration("left", left.Round(time.Second)))
 	}
 }
 

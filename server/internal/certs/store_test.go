@@ -273,11 +273,11 @@ func TestOpenFails(t *testing.T) {
 		ca   []byte
 		want string
 	}{
-		"expired":       {expired, authority.PEM, "it expired at 20"},
-		"not yet valid": {early, authority.PEM, "it is not valid before 20"},
+		"expired":       {expired, authority.PEM, "expired at 20"},
+		"not yet valid": {early, authority.PEM, "not valid before 20"},
 		"another's key": {pki.Pair{Cert: good.Cert, Key: early.Key}, authority.PEM, "does not match"},
-		"swapped":       {pki.Pair{Cert: good.Key, Key: good.Cert}, authority.PEM, "there is no certificate in it"},
-		"no key":        {pki.Pair{Cert: good.Cert, Key: good.Cert}, authority.PEM, "there is no private key in it"},
+		"swapped":       {pki.Pair{Cert: good.Key, Key: good.Cert}, authority.PEM, "contains no certificate"},
+		"no key":        {pki.Pair{Cert: good.Cert, Key: good.Cert}, authority.PEM, "contains no private key"},
 		"encrypted key": {
 			pki.Pair{Cert: good.Cert, Key: encrypted(good.Key, "ENCRYPTED PRIVATE KEY", nil)},
 			authority.PEM, "line 1: the key is encrypted",
@@ -290,10 +290,10 @@ func TestOpenFails(t *testing.T) {
 		},
 		"a request in the chain": {
 			pki.Pair{Cert: append(slices.Clone(good.Cert), encrypted(good.Cert, "CERTIFICATE REQUEST", nil)...), Key: good.Key},
-			authority.PEM, `there is a "CERTIFICATE REQUEST" in it`,
+			authority.PEM, `found a "CERTIFICATE REQUEST" block`,
 		},
-		"empty CA":         {good, nil, "there is no certificate in it"},
-		"a key as CA":      {good, good.Key, `there is a "PRIVATE KEY" in it`},
+		"empty CA":         {good, nil, "contains no certificate"},
+		"a key as CA":      {good, good.Key, `found a "PRIVATE KEY" block`},
 		"damaged CA":       {good, []byte("-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"), "x509"},
 		"CAs that expired": {good, expired.Cert, "CA certificates"},
 	} {

@@ -52,7 +52,7 @@ func (p *Pool) verified(blocks []byte, b buffer, window int) []byte {
 // fallbackLevel is the level at which a chunk is compressed that the encoder for scopes got wrong.
 const fallbackLevel = 6
 
-var errDifferent = errors.New("the blocks decompress to something else")
+var errDifferent = errors.New("the blocks decompress to other bytes")
 
 // repair returns the blocks of b's JSON from window on, made by another compressor, if those given
 // are wrong. The error says how they are.

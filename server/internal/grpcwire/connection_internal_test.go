@@ -59,7 +59,7 @@ func TestHandshakeBrokenOff(t *testing.T) {
 	logRefusal(limitedLog, &net.TCPAddr{}, io.EOF)
 	logRefusal(limitedLog, &net.TCPAddr{}, errHandshakeTooLong)
 	for text, want := range map[string]int{
-		`level=DEBUG msg="TLS handshake broken off"`: 1, `level=WARN msg="TLS handshake failed"`: 1, "level=": 2,
+		`level=DEBUG msg="TLS handshake aborted"`: 1, `level=WARN msg="TLS handshake failed"`: 1, "level=": 2,
 	} {
 		if got := log.Count(text); got != want {
 			t.Errorf("%q is logged %d times, want %d", text, got, want)

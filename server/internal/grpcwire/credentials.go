@@ -86,7 +86,7 @@ func (h *handshakeConn) end() {
 func logRefusal(log *logs.Limiter, client net.Addr, err error) {
 	attrs := []slog.Attr{slog.String("peer", client.String()), slog.String("error", err.Error())}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		log.Debug("TLS handshake broken off", attrs...) // load balancers do so to see whether the port is open
+		log.Debug("TLS handshake aborted", attrs...) // load balancers do so to see whether the port is open
 		return
 	}
 	log.Warn("TLS handshake failed", attrs...)

@@ -38,7 +38,7 @@ type Listener struct {
 // Accept returns an [*Accepted].
 func (l *Listener) Accept() (net.Conn, error) {
 	taken, err := l.Connections.Accept(l.Listener, l.Bytes, func(conn net.Conn) {
-		l.Log.Warn("connection refused: no room, in all or for its address",
+		l.Log.Warn("connection refused: too many connections, in total or from this address",
 			slog.String("peer", conn.RemoteAddr().String()))
 	})
 	if err != nil {

@@ -71,7 +71,7 @@ type transportStream interface {
 }
 
 // errTransport means that a stream is none of gRPC's server, or of another version of grpc-go.
-var errTransport = errors.New("the streams of this version of grpc-go can't be read")
+var errTransport = errors.New("unsupported version of grpc-go: can't read its streams")
 
 // NewMessages returns the messages of a stream, given its context. They are at most maxBytes
 // long, and in buffers of the pool.
@@ -120,7 +120,7 @@ func (m *Messages) Receive(into *Message) error {
 	case compressed == 1 && m.decompressor != nil:
 		return m.decompress(data, into)
 	default:
-		return &UnreadableError{err: fmt.Errorf("it has flag %d", compressed)}
+		return &UnreadableError{err: fmt.Errorf("unexpected compression flag %d", compressed)}
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 	infoTimeout  = 5 * time.Second
 )
 
-// agentInfo is what an agent says of itself, asked once.
+// agentInfo is the result of asking an agent what it supports, at most once.
 type agentInfo struct {
 	once sync.Once
 	// lacks says why the agent can't take symbols. It is empty if it can, or if that is not
@@ -40,13 +40,13 @@ func (c *Client) unsupported(ctx context.Context) string {
 		if err != nil || len(info.Endpoints) == 0 || slices.Contains(info.Endpoints, agentRoute) {
 			return
 		}
-		c.agent.lacks = fmt.Sprintf("this agent does not take symbols (needs Datadog Agent %s or later, with %s)",
+		c.agent.lacks = fmt.Sprintf("this agent does not accept symbols (needs Datadog Agent %s or later, with %s)",
 			agentVersion, agentRoute)
 	})
 	return c.agent.lacks
 }
 
-// agentAnswer is the part that matters of an agent's answer to GET /info.
+// agentAnswer is the part of an agent's answer to GET /info that matters here.
 type agentAnswer struct {
 	Endpoints []string `json:"endpoints"`
 }

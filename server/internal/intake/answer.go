@@ -24,8 +24,8 @@ const (
 	maxDrainTime  = 2 * time.Second
 )
 
-// readAnswer returns the result that the answer stands for, and closes its body. The
-// status counts even if the body breaks off. Cancel must end the request.
+// readAnswer turns an answer into a result, and closes its body. The status counts even
+// if the body breaks off. Cancel must end the request.
 func (c *Client) readAnswer(resp *http.Response, cancel func()) postResult {
 	defer resp.Body.Close()
 	retryAfter, _ := parseRetryAfter(resp.Header.Get("Retry-After"), time.Now(), c.config.Retry.MaxRetryAfter)
@@ -78,7 +78,7 @@ func decoded(body *bufio.Reader, encoding string) (io.Reader, error) {
 		}
 		return flate.NewReader(body), nil
 	}
-	return nil, fmt.Errorf("its encoding is %q", encoding)
+	return nil, fmt.Errorf("unsupported encoding %q", encoding)
 }
 
 // isText reports whether three quarters of the characters are printable.
@@ -119,7 +119,7 @@ func clean(said string) string {
 }
 
 // presentable returns err if its text is a short line without secrets. Otherwise it
-// returns an error whose text is such a line, and which errors.Is treats like err.
+// returns an error with such a text, which errors.Is treats like err.
 func (c *Client) presentable(err error) error {
 	text := err.Error()
 	if line := c.line(text, false); line != text {

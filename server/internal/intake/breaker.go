@@ -15,7 +15,7 @@ const (
 	Throttled Health = "throttled"
 	// Down has failed so often in a row that nothing is sent for a while.
 	Down Health = "down"
-	// Probing was down and is sent one batch at a time, to find out whether it is up
+	// Probing was down, and is sent one batch at a time to find out whether it is up
 	// again.
 	Probing Health = "probing"
 )
@@ -74,8 +74,7 @@ func (b *breaker) wait(now time.Time) time.Duration {
 	return b.leastWait(now)
 }
 
-// leastWait is wait, except that it does not count on a probe to hang until the next
-// one may start.
+// leastWait is like wait, but does not assume that a probe in flight hangs.
 func (b *breaker) leastWait(now time.Time) time.Duration {
 	wait := b.notBefore.Sub(now)
 	if b.state == breakerOpen {

@@ -35,8 +35,8 @@ type Config struct {
 	// BatchDeadline is how long to keep starting attempts at one batch. The last one may
 	// end PostTimeout later: to cut it off would leave the batch in doubt. Waiting for a
 	// turn (see MaxConnections) does not count, except during an outage: while the intake
-	// accepts batches, one that failed would only come back later, at the end of the queue.
-	// 0 means until the caller's context ends.
+	// accepts batches, giving up would only bring the batch back later, at the end of the
+	// queue. 0 means until the caller's context ends.
 	BatchDeadline time.Duration
 	// MaxConnections bounds the connections to the intake, including idle ones, and
 	// the concurrent POSTs. Other batches wait for their turn in a queue that is served
@@ -84,7 +84,7 @@ type Option func(*Client)
 // not block.
 func OnAttempt(f func(Attempt)) Option { return func(c *Client) { c.onAttempt = f } }
 
-// DialWith has connections to the intake come from dial.
+// DialWith makes the client open its connections with dial.
 func DialWith(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return func(c *Client) { c.dial = dial }
 }
@@ -131,8 +131,8 @@ type State struct {
 	// Posting is the number of batches that have a turn. Waiting is the number that
 	// wait for one; 0 during an outage, when they wait for the intake.
 	Posting, Waiting int
-	// SilentSince is since when batches are being posted and none of them has been
-	// answered. It is zero if none is being posted.
+	// SilentSince is the time since which batches are being posted without any answer. It
+	// is zero if none is being posted.
 	SilentSince time.Time
 }
 

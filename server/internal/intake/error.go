@@ -37,7 +37,7 @@ type Error struct {
 	Unsupported string
 	// Err is what happened if there was no answer, without the URL.
 	Err error
-	// Attempts is the number of attempts; 0 if the intake accepted nothing all the
+	// Attempts is the number of attempts; 0 if the intake was down or throttling all the
 	// time.
 	Attempts int
 	// RetryAfter is the Retry-After of the last answer, at most Retry.MaxRetryAfter; 0
@@ -87,8 +87,8 @@ func (e *Error) Retryable() bool { return e.HTTPStatus == 0 || judgeStatus(e.HTT
 // The intake may accept the same scopes in several batches.
 func (e *Error) TooLarge() bool { return e.HTTPStatus == http.StatusRequestEntityTooLarge }
 
-// InDoubt reports whether the intake may have taken the batch in any of the attempts
-// without our knowing. Either the whole request may have gone out and no answer came;
+// InDoubt reports whether the intake may have accepted the batch in any of the attempts,
+// unknown to the client. Either the whole request may have gone out and no answer came;
 // or a gateway answered (500, 502, 504 or an unknown 5xx), which may have failed after
 // the intake took the batch. A later refusal does not remove the doubt. If false, the
 // intake has not taken the batch.

@@ -11,7 +11,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/batch"
 )
 
-// Caller is the one for whom a batch is forwarded.
+// Caller is the client that a batch is forwarded for.
 type Caller struct {
 	// Name identifies the caller, which takes turns with others, see
 	// Config.MaxConnections. The default is the service of the batch.
@@ -61,8 +61,8 @@ type forwarding struct {
 	batchNum int32
 	caller   string
 	to       address
-	// deadline is Config.BatchDeadline as a time, or zero. It moves on while the batch
-	// waits for its turn.
+	// deadline is Config.BatchDeadline as a time, or zero. It is postponed while the
+	// batch waits for its turn.
 	deadline time.Time
 
 	attempts   int
@@ -84,7 +84,7 @@ func (c *Client) newForwarding(from Caller, b *batch.Batch) *forwarding {
 }
 
 // attempt posts the batch once, releases the turn, and reports the result to the
-// callbacks. It returns whether batches are held back now.
+// callbacks. It reports whether batches are held back now.
 func (f *forwarding) attempt(ctx context.Context, p permit) (held bool) {
 	c, start := f.client, time.Now()
 	var r postResult

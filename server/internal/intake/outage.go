@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Outage describes a time in which the intake accepts nothing, as of its start or its
+// Outage describes a period in which the intake accepts nothing, at its start or at its
 // end. It contains no secrets.
 type Outage struct {
 	// Over reports whether the outage has ended: the intake is answering again.
@@ -22,8 +22,8 @@ type Outage struct {
 	Reason     string
 	// RetryIn is the time until the next attempt may start; 0 once it is over.
 	RetryIn time.Duration
-	// Untold counts the outages that were not reported since the last one that was.
-	Untold int
+	// Unreported counts the outages that were not reported since the last one that was.
+	Unreported int
 }
 
 // outageInterval is the least time between the starts of two reported outages.
@@ -31,7 +31,7 @@ const outageInterval = time.Minute
 
 // OnOutage calls f when an outage starts, and again when it ends. At most one outage a
 // minute is reported: one that starts sooner is reported late if it lasts that long,
-// and else only counted in Untold. The goroutines that forward call f, one at a time.
+// and else only counted in Unreported. The goroutines that forward call f, one at a time.
 // While f blocks, one batch waits.
 func OnOutage(f func(Outage)) Option { return func(c *Client) { c.turns.outages.report = f } }
 
@@ -40,15 +40,15 @@ func OnOutage(f func(Outage)) Option { return func(c *Client) { c.turns.outages.
 type outageLog struct {
 	report func(Outage) // may be nil
 
-	mu        sync.Mutex
-	failed    int       // consecutive attempts
-	since     time.Time // end of the first of them
-	held      bool      // whether batches have been held back since
-	reported  bool      // whether that was reported
-	next      time.Time // when another outage may be reported
-	untold    int
-	pending   []Outage
-	reporting bool // whether a call of deliver is running
+	mu         sync.Mutex
+	failed     int       // consecutive attempts
+	since      time.Time // end of the first of them
+	held       bool      // whether batches have been held back since
+	reported   bool      // whether that was reported
+	next       time.Time // when another outage may be reported
+	unreported int
+	pending    []Outage
+	reporting  bool // whether a call of deliver is running
 }
 
 // add records the result of a post. B is the breaker after it.
@@ -66,7 +66,7 @@ func (l *outageLog) add(now time.Time, r *postResult, b *breaker) {
 				HTTPStatus: r.status, Reason: r.reason(),
 			})
 		} else if l.held {
-			l.untold++
+			l.unreported++
 		}
 		l.failed, l.held, l.reported = 0, false, false
 	}
@@ -87,9 +87,9 @@ func (l *outageLog) add(now time.Time, r *postResult, b *breaker) {
 	}
 	l.pending = append(l.pending, Outage{
 		Health: health, FailedAttempts: l.failed, Lasted: now.Sub(l.since),
-		HTTPStatus: r.status, Reason: r.reason(), RetryIn: b.wait(now), Untold: l.untold,
+		HTTPStatus: r.status, Reason: r.reason(), RetryIn: b.wait(now), Unreported: l.unreported,
 	})
-	l.reported, l.next, l.untold = true, now.Add(outageInterval), 0
+	l.reported, l.next, l.unreported = true, now.Add(outageInterval), 0
 }
 
 // deliver reports what is pending, unless another call is doing so.

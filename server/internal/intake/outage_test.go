@@ -180,8 +180,8 @@ func TestFlappingIsReportedOnceAMinute(t *testing.T) {
 			if o.Over != (i%2 == 1) {
 				t.Fatalf("%d: %+v, want starts and ends in turn", i, o)
 			}
-			if untold := o.Untold; i > 0 && !o.Over && (untold < 20 || untold > 30) {
-				t.Errorf("report %d: %d were not reported, want 20 to 30", i, untold)
+			if unreported := o.Unreported; i > 0 && !o.Over && (unreported < 20 || unreported > 30) {
+				t.Errorf("report %d: %d were not reported, want 20 to 30", i, unreported)
 			}
 		}
 		for before := len(reports.all()); len(reports.all()) < before+2; {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Retry says when to send a batch again, and when to leave an intake alone that accepts
+// Retry says when to send a batch again, and when to stop sending to an intake that accepts
 // nothing. The zero value means [DefaultRetry].
 type Retry struct {
 	// MinBackoff and MaxBackoff bound the exponential back-off. The pause after the

@@ -50,7 +50,7 @@ func parseURL(raw string) (target *url.URL, socket string, err error) {
 			return nil, "", errNoURL
 		}
 		if len(socket) > MaxSocketPathBytes {
-			return nil, "", fmt.Errorf("has the path of a socket longer than %d bytes", MaxSocketPathBytes)
+			return nil, "", fmt.Errorf("has a socket path longer than %d bytes", MaxSocketPathBytes)
 		}
 		return &url.URL{Scheme: "http", Host: "localhost", Path: path, RawQuery: u.RawQuery}, socket, nil
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
@@ -147,8 +147,8 @@ func (c *Client) isRelayed() bool {
 func checkProxies() error {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		if name, value := variable(name); value != "" && !isProxy(value) {
-			return fmt.Errorf("%s is not the address of a proxy: it must be host:port, or a URL with the scheme "+
-				"http, https or socks5; a %% in its user or password is written %%25", name)
+			return fmt.Errorf("%s is not the address of a proxy: use host:port, or a URL with the scheme "+
+				"http, https or socks5; write %% in a user or password as %%25", name)
 		}
 	}
 	return nil

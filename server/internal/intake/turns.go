@@ -10,7 +10,7 @@ import (
 
 // errHeld means that the intake is down or throttled until after the batch's or the caller's
 // deadline.
-var errHeld = errors.New("not sent: the intake accepts nothing now")
+var errHeld = errors.New("not sent: the intake is down or throttling")
 
 // heldError is errHeld with the time until the next attempt may start.
 type heldError struct{ wait time.Duration }
@@ -30,8 +30,8 @@ type turns struct {
 
 	mu   sync.Mutex
 	free int // turns not in use
-	// silentSince is since when turns are in use and none of them has brought an answer;
-	// zero while none is in use.
+	// silentSince is the time since which turns are in use without any answer; zero while
+	// none is in use.
 	silentSince time.Time
 	queue       queue
 	breaker     breaker
@@ -70,7 +70,7 @@ func newTurns(c Config) *turns {
 // acquire waits for the caller's turn and returns a permit to post once; release
 // takes it back. It fails when ctx ends or the deadline passes, and at once if nothing
 // can be sent before that. A zero deadline means none. The deadline only counts while
-// batches are held back; otherwise waiting moves it on.
+// batches are held back; otherwise waiting postpones it.
 func (t *turns) acquire(ctx context.Context, caller string, deadline *time.Time) (permit, error) {
 	if err := contextErr(ctx); err != nil {
 		return permit{}, err
@@ -145,7 +145,7 @@ func (t *turns) enqueue(caller string) *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	t.updateHeld(now) // first, as w has not waited
+	t.updateHeld(now) // before push, because w has not waited
 	w := t.queue.push(caller)
 	t.grant(now)
 	return w

@@ -28,7 +28,7 @@ func TestCheckURL(t *testing.T) {
 		"http://host:0/":                   "has a port that is not between 1 and 65535",
 		"http://host:65536/":               "has a port that is not between 1 and 65535",
 		"http://host:99999999999999999999": "has a port that is not between 1 and 65535",
-		"unix:///" + strings.Repeat("s", socketBytes) + ":/path": "has the path of a socket longer than",
+		"unix:///" + strings.Repeat("s", socketBytes) + ":/path": "has a socket path longer than",
 	} {
 		err := intake.CheckURL(url)
 		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {

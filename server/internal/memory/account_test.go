@@ -108,24 +108,24 @@ func TestAdmit(t *testing.T) {
 	}{
 		"uploads": {
 			limits: memory.Limits{Uploads: 2}, there: []string{"a", "b"}, service: "c",
-			want: memory.OverloadError{Uploads: 2}, text: "the server has as many uploads as it may: 2",
+			want: memory.OverloadError{Uploads: 2}, text: "the server has reached its upload limit of 2",
 		},
 		"uploads of a service": {
 			limits: memory.Limits{ServiceUploads: 1}, there: []string{"b", "a"}, service: "a",
-			want: memory.OverloadError{Name: "a", Uploads: 1}, text: `"a" has as many uploads as it may: 1`,
+			want: memory.OverloadError{Name: "a", Uploads: 1}, text: `"a" has reached its upload limit of 1`,
 		},
 		"bytes of a service": {
 			limits: memory.Limits{ServiceBytes: 1000}, there: []string{"b", "a"}, held: 995, service: "a",
-			want: memory.OverloadError{Name: "a", Bytes: 1000}, text: `"a" has as much in memory as it may: 1000 bytes`,
+			want: memory.OverloadError{Name: "a", Bytes: 1000}, text: `"a" has reached its memory limit of 1000 bytes`,
 		},
 		"bytes": {
 			there: []string{"a", "b"}, held: percent(47), service: "c",
-			want: memory.OverloadError{Bytes: limitBytes}, text: "the server has as much in memory as it may: 104857600 bytes",
+			want: memory.OverloadError{Bytes: limitBytes}, text: "the server has reached its memory limit of 104857600 bytes",
 		},
 		"a service's share": {
 			there: []string{"a"}, held: percent(90), service: "a",
 			want: memory.OverloadError{Name: "a", Bytes: 8 * int64(limitBytes-percent(90)-10)},
-			text: `"a" has as much in memory as it may: 83886000 bytes`,
+			text: `"a" has reached its memory limit of 83886000 bytes`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,9 @@
 package memory
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // OverloadError says which limit leaves no room for another upload. There may be room
 // later.
@@ -17,12 +20,12 @@ type OverloadError struct {
 }
 
 func (e *OverloadError) Error() string {
-	of := "the server has"
+	name := "the server"
 	if e.Name != "" {
-		of = fmt.Sprintf("%q has", e.Name)
+		name = strconv.Quote(e.Name)
 	}
 	if e.Uploads > 0 {
-		return fmt.Sprintf("%s as many uploads as it may: %d", of, e.Uploads)
+		return fmt.Sprintf("%s has reached its upload limit of %d", name, e.Uploads)
 	}
-	return fmt.Sprintf("%s as much in memory as it may: %d bytes", of, e.Bytes)
+	return fmt.Sprintf("%s has reached its memory limit of %d bytes", name, e.Bytes)
 }

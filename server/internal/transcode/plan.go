@@ -104,7 +104,7 @@ func Compile(desc protoreflect.MessageDescriptor, rules Rules) (*Plan, error) {
 		if message, ok := c.done[name.Parent()]; !ok || !slices.ContainsFunc(message.fields, func(f field) bool {
 			return f.name == string(name.Name())
 		}) {
-			return nil, fmt.Errorf("compile %s: the rules name %s, which is no field of it", desc.FullName(), name)
+			return nil, fmt.Errorf("compile %s: the rules name the unknown field %s", desc.FullName(), name)
 		}
 	}
 	return &Plan{root: root}, nil

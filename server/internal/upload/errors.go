@@ -13,20 +13,20 @@ import (
 // Causes that end a stream early. The client can resume the upload with another stream.
 var (
 	ErrShuttingDown  = errors.New("the server is stopping")
-	ErrConnectionAge = errors.New("the connection has reached its age")
+	ErrConnectionAge = errors.New("the connection has reached its maximum age")
 	ErrTooSlow       = errors.New("the client has sent too little for too long")
 	ErrMemory        = errors.New("the server is out of memory")
-	ErrUnbegun       = errors.New("too many uploads are open that have sent no scope")
+	ErrUnbegun       = errors.New("too many open uploads have sent no scope")
 )
 
 // errNoMetadata ends a stream whose client has sent nothing.
 var errNoMetadata = &inputError{
-	reason: ReasonStreamInvalid, field: "metadata", text: "required: nothing arrived for too long",
+	reason: ReasonStreamInvalid, field: "metadata", text: "required: nothing arrived in time",
 }
 
 // errTooLargeInDoubt ends a stream when the intake says that a batch is too large but may
 // have accepted it in an earlier attempt. A new upload gets smaller batches.
-var errTooLargeInDoubt = errors.New("the intake says a batch is too large that it may have accepted before")
+var errTooLargeInDoubt = errors.New("the intake may have accepted a batch that it now refuses as too large")
 
 func metadataInvalid(field, text string) *inputError {
 	return &inputError{reason: ReasonMetadataInvalid, field: field, text: text}

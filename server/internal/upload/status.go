@@ -70,7 +70,7 @@ func Status(err error, progress *symdbv1.UploadProgress) error {
 		return intakeStatus(failure, progress)
 	}
 	if unsplittable, ok := errors.AsType[*batch.UnsplittableError](err); ok {
-		text := "the intake takes no batch as large as " + unsplittable.Error()
+		text := "the batch is too large for the intake: " + unsplittable.Error()
 		return publicError{codes.FailedPrecondition, ReasonScopeUnsplittable, text}.status(
 			&symdbv1.IntakeFailure{HttpStatus: http.StatusRequestEntityTooLarge})
 	}
