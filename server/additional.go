@@ -55,10 +55,12 @@ const minQueueBytes = 1 << 20
 func (c AdditionalConfig) validate(memoryBytes int64) error {
 	for i, to := range c.Intakes {
 		if err := intake.CheckURL(to.URL); err != nil {
-			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an invalid URL: number %d %v", i+1, err))
+			return refusedSecret("AdditionalIntakes.Intakes",
+				fmt.Sprintf("has an invalid URL: number %d %v", i+1, err))
 		}
 		if containsControl(to.APIKey.Reveal()) {
-			return refusedSecret("AdditionalIntakes.Intakes", fmt.Sprintf("has an invalid API key: number %d %s", i+1, hasControl))
+			return refusedSecret("AdditionalIntakes.Intakes",
+				fmt.Sprintf("has an invalid API key: number %d %s", i+1, hasControl))
 		}
 	}
 	given := len(c.Intakes) > 0

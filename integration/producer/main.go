@@ -37,7 +37,8 @@ func main() {
 	flag.StringVar(&s.base, "base", "", "the command of another commit, to compare with")
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each upload is measured")
 	flag.Float64Var(&s.maxHeap, "max-heap", 0, "fail if the command's heap exceeds this, in MiB; 0: no limit")
-	flag.Float64Var(&s.maxAnonymous, "max-anonymous", 0, "fail if the command's anonymous memory, less an idle one's, exceeds this, in MiB; 0: no limit")
+	flag.Float64Var(&s.maxAnonymous, "max-anonymous", 0,
+		"fail if the command's anonymous memory, less an idle one's, exceeds this, in MiB; 0: no limit")
 	flag.StringVar(&s.hold, "hold", "", "instead, hold all scopes of the binary and upload them to this server")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

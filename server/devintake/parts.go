@@ -102,7 +102,8 @@ func checkPart(part *multipart.Part, want partHeaders, found *findings) error {
 	case "", "7bit", "8bit", "binary":
 		return nil
 	default:
-		return refuse(http.StatusBadRequest, "%s: header Content-Transfer-Encoding: unsupported encoding %q", want.name, cut(encoding))
+		return refuse(http.StatusBadRequest,
+			"%s: header Content-Transfer-Encoding: unsupported encoding %q", want.name, cut(encoding))
 	}
 }
 

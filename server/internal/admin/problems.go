@@ -55,7 +55,8 @@ func problems(s Snapshot) []problem {
 		lastFailure(in) + " Check the API key and the URL.", in.RefusingSince,
 	})
 	add(!down && in.RefusedInRow == 0 && in.isSilent(s.Taken), problem{
-		strained, "The intake does not answer", "Batches are being posted, but none has been answered for a while.", in.SilentSince,
+		strained, "The intake does not answer",
+		"Batches are being posted, but none has been answered for a while.", in.SilentSince,
 	})
 	add(mem.Refusing, problem{failing, "Memory is full", "New uploads are refused, and told to retry.", time.Time{}})
 	add(!mem.Refusing && refusedRecently(s), problem{
@@ -65,7 +66,9 @@ func problems(s Snapshot) []problem {
 		strained, "Memory is short", "The uploads that hold the most memory are paused until more is free.", time.Time{},
 	})
 	add(percent(mem.SpoolBytes, mem.SpoolLimitBytes) >= spoolFullPercent, problem{
-		strained, "The spool is nearly full", "Batches are forwarded early, so they are smaller and there are more of them.", time.Time{},
+		strained, "The spool is nearly full",
+		"Batches are forwarded early, so they are smaller and there are more of them.",
+		time.Time{},
 	})
 	add(s.Server.Stopping, problem{
 		notice, "The server is stopping", "It accepts no new uploads; those in flight may finish.", time.Time{},

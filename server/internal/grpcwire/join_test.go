@@ -21,7 +21,7 @@ func TestFramesAreJoined(t *testing.T) {
 		"messages":       {[][]byte{on(1, one), on(1, two), on(1, one)}, [][]byte{on(1, one, two, one)}},
 		"too long":       {[][]byte{on(1, two), on(1, two), on(1, one)}, [][]byte{on(1, two), on(1, two, one)}},
 		"empty frames":   {[][]byte{on(1), on(1), on(1, one), on(1)}, [][]byte{on(1, one)}},
-		"end":            {[][]byte{on(1, one), data(t, 1, true, one)}, [][]byte{data(t, 1, true, append(one[:len(one):len(one)], one...))}},
+		"end":            {[][]byte{on(1, one), data(t, 1, true, one)}, [][]byte{data(t, 1, true, append(slices.Clip(one), one...))}},
 		"behind the end": {[][]byte{data(t, 1, true, one), on(1, one)}, [][]byte{data(t, 1, true, one), on(1, one)}},
 		"streams":        {[][]byte{on(1, one), on(3, one), on(3, two), on(1, one)}, [][]byte{on(1, one), on(3, one, two), on(1, one)}},
 		"padding":        {[][]byte{on(1, one), padded, on(1, one)}, [][]byte{on(1, one), padded, on(1, one)}},

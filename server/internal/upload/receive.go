@@ -125,7 +125,10 @@ func (r *receiver) scope() ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case number == metadataNumber:
-		return nil, &inputError{reason: ReasonStreamInvalid, field: "metadata", text: "sent a second time, instead of " + r.field()}
+		return nil, &inputError{
+			reason: ReasonStreamInvalid, field: "metadata",
+			text: "sent a second time, instead of " + r.field(),
+		}
 	case len(payload) > r.opening.server.MaxScopeBytes:
 		return nil, r.tooLarge()
 	}
