@@ -2,8 +2,10 @@ package grpcwire
 
 import (
 	"runtime"
-	"slices"
 	"sync"
+	"weak"
+
+	"google.golang.org/grpc/mem"
 
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
@@ -19,52 +21,51 @@ var bufferSizes = []int{
 // drops the buffers of a stream that ends before it is read; they count until the garbage
 // collector finds them.
 type Buffers struct {
+	pool   mem.BufferPool
 	budget *memory.Budget
-	// pools has one pool for each of bufferSizes, and one for longer buffers. They hold
-	// *[]byte. The slices are empty, which those of lent buffers are not.
-	pools []sync.Pool
+	mu     sync.Mutex
+	lent   map[weak.Pointer[[]byte]]loan
+}
+
+type loan struct {
+	bytes   int
+	cleanup runtime.Cleanup
 }
 
 // NewBuffers returns a pool that draws from budget.
 func NewBuffers(budget *memory.Budget) *Buffers {
-	return &Buffers{budget: budget, pools: make([]sync.Pool, len(bufferSizes)+1)}
+	return &Buffers{
+		pool: mem.NewTieredBufferPool(bufferSizes...), budget: budget, lent: map[weak.Pointer[[]byte]]loan{},
+	}
 }
 
-// Get returns a buffer of that length, which must be positive. Its content is undefined.
+// Get returns a buffer of that length.
 func (b *Buffers) Get(length int) *[]byte {
-	buffer := b.find(length)
-	b.budget.Draw(cap(*buffer))
-	*buffer = (*buffer)[:length]
+	buffer := b.pool.Get(length)
+	key := weak.Make(buffer)
+	bytes := cap(*buffer)
+	b.budget.Draw(bytes)
+	l := loan{bytes: bytes, cleanup: runtime.AddCleanup(buffer, b.end, key)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lent[key] = l
 	return buffer
 }
 
-// Put returns a buffer, which must be from Get, to the pool.
+// Put returns a buffer to the pool.
 func (b *Buffers) Put(buffer *[]byte) {
-	*buffer = (*buffer)[:0]
-	b.budget.Draw(-cap(*buffer))
-	class, _ := slices.BinarySearch(bufferSizes, cap(*buffer))
-	b.pools[class].Put(buffer)
+	b.end(weak.Make(buffer))
+	b.pool.Put(buffer)
 }
 
-// find returns a buffer of the pool, or a new one.
-func (b *Buffers) find(length int) *[]byte {
-	class, _ := slices.BinarySearch(bufferSizes, length)
-	if buffer, ok := b.pools[class].Get().(*[]byte); ok && cap(*buffer) >= length {
-		return buffer
-	}
-	if class < len(bufferSizes) {
-		length = bufferSizes[class]
-	}
-	buffer := new([]byte)
-	*buffer = make([]byte, 0, length)
-	// A cleanup would not see whether the buffer is lent.
-	runtime.SetFinalizer(buffer, b.collected)
-	return buffer
-}
-
-// collected is called when the garbage collector has found a buffer.
-func (b *Buffers) collected(buffer *[]byte) {
-	if len(*buffer) > 0 {
-		b.budget.Draw(-cap(*buffer))
+// end ends the loan of a buffer that was returned, or dropped and collected.
+func (b *Buffers) end(key weak.Pointer[[]byte]) {
+	b.mu.Lock()
+	l, lent := b.lent[key]
+	delete(b.lent, key)
+	b.mu.Unlock()
+	if lent {
+		l.cleanup.Stop()
+		b.budget.Draw(-l.bytes)
 	}
 }
