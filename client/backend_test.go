@@ -19,9 +19,9 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// backend stands for servers and for the intake behind them, small, with faults
-// drawn from a seed. Streams without single_batch it cuts into batches anew each
-// time, as servers of several versions do.
+// backend stands for servers and their intake, with faults drawn from a seed. It cuts
+// streams without single_batch into different batches each time, like servers of different
+// versions.
 type backend struct {
 	t              *testing.T
 	maxBatchScopes int
@@ -31,7 +31,7 @@ type backend struct {
 	faultCount int // faults still to come
 	batches    map[batchKey]batchContent
 	conns      map[net.Conn]bool
-	faults     map[fault]int // faults that came
+	faults     map[fault]int // faults so far
 }
 
 type batchKey struct {
@@ -45,20 +45,20 @@ type batchContent struct {
 	scopes []string
 }
 
-// fault is what goes wrong with a stream.
+// fault is a way in which a stream fails.
 type fault int
 
 const (
 	noFault fault = iota
 	overloaded
-	endKnown      // the server ends the stream and says how far it came
-	endUnknown    // it does not say
+	endKnown      // the server ends the stream and reports its progress
+	endUnknown    // it reports no progress
 	kill          // the connection breaks
 	lateKnown     // the intake fails at a batch
-	lateUnknown   // and the server does not say how far it came
-	answerLost    // the batch is taken, and the stream fails
-	answerKilled  // the batch is taken, and the connection breaks
-	proxyFailure  // something between fails, with a code of its own
+	lateUnknown   // and the server reports no progress
+	answerLost    // the batch is accepted, and the stream fails
+	answerKilled  // the batch is accepted, and the connection breaks
+	proxyFailure  // a proxy fails, with its own code
 	lastFaultKind = proxyFailure
 )
 
@@ -102,8 +102,8 @@ func (b *backend) killAll() {
 	}
 }
 
-// draw draws the fault of a stream, before which of its messages it comes, and the
-// length of its batches.
+// draw draws the fault of a stream, the message before which it happens, and the length of
+// its batches.
 func (b *backend) draw() (kind fault, at, batchScopes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,7 +117,7 @@ func (b *backend) draw() (kind fault, at, batchScopes int) {
 	return kind, at, batchScopes
 }
 
-// serverSide is one stream as the server sees it.
+// serverSide is the server's side of a stream.
 type serverSide struct {
 	b             *backend
 	md            *symdbv1.UploadMetadata
@@ -203,7 +203,7 @@ func (s *serverSide) fail(kind fault) error {
 	return nil
 }
 
-// take takes the open scopes as a batch, or fails before or after.
+// take accepts the open scopes as a batch, or fails before or after that.
 func (s *serverSide) take(final bool, kind fault) error {
 	if kind != answerLost && kind != answerKilled {
 		if err := s.fail(kind); kind >= lateKnown && err != nil {
@@ -239,8 +239,8 @@ func leaves(scope *symdbv1.Scope) []string {
 	return names
 }
 
-// checkWhole checks that the upload is whole, and has each scope once; likewise
-// each other that has a final batch, as one has whose last answer was lost.
+// checkWhole checks that the upload is complete and has each scope once, and also each
+// other upload with a final batch, such as one that lost its last answer.
 func (b *backend) checkWhole(id string, want []string) {
 	b.t.Helper()
 	b.mu.Lock()

@@ -6,24 +6,25 @@
 //
 //   - [Client.Upload], the pull form, is for scopes that can be read again, such as those
 //     of a binary or a file. It takes a sequence, and holds one scope at a time. It resumes
-//     by ranging over the sequence again; see [WithoutResume] for a sequence that can't be.
+//     by ranging over the sequence again; for a sequence that can be ranged over only once,
+//     see [WithoutResume].
 //   - [Uploader], the push form, is for scopes that come once: a tracer gets them in
 //     callbacks, over minutes, as classes load. It holds scopes until they are accepted,
 //     up to a limit of bytes, and resends only those. [WithOpenEnd] is for scopes that
 //     come for as long as the process lives.
-//   - [Stream] is a single stream, for callers that do not resume, or that do so themselves
-//     by [Error.Progress].
+//   - [Stream] is a single stream, for callers that do not resume, or that resume
+//     themselves with [Error.Progress].
 //
 // A scope too large for one message is split at its children; see [WithMaxMessageBytes].
 // [IsRetryable] reports whether an error is worth another attempt; [Error] describes it.
 //
-// Settings are given as an [Option], hooks among them: [WithLogger], [WithOnRetry],
-// [WithOnProgress], [WithOnRefused].
+// Settings and hooks are each an [Option], such as [WithLogger], [WithOnRetry],
+// [WithOnProgress] and [WithOnRefused].
 //
-// The package finds no symbols: package client/gosym reads those of a Go binary, and
-// client/selfupload uploads a program's own in the background. The package keeps nothing
-// on disk, so scopes not delivered when the process ends are lost. To test a program that
-// uploads, client/clienttest has a server.
+// The package does not find symbols: client/gosym reads them from a Go binary, and
+// client/selfupload uploads a program's own in the background. The package stores nothing
+// on disk, so scopes that are not delivered when the process ends are lost. For tests,
+// client/clienttest provides a server.
 package client
 
 import (
@@ -85,14 +86,14 @@ func (c *Client) Close() error {
 //     no final batch, unless only the last answer was lost; then the intake has both
 //     uploads.
 //
-// It gives up when ctx is done, or when as many streams in a row as [WithMaxAttempts]
-// permits made no progress. [WithOnRetry] observes each retry.
+// It gives up when ctx is done, or after [WithMaxAttempts] streams in a row that made no
+// progress. [WithOnRetry] observes each retry.
 //
-// An error from the sequence aborts the upload, so that none of its batches is ever
-// final, and is returned wrapped; the scope yielded with it is ignored. A sequence that
-// differs when ranged over again aborts it with [ErrSequenceChanged]. Other errors are of
-// the metadata or an option, or those of [Stream.Send] and [Stream.CloseAndReceive]. The
-// server refuses an upload without scopes.
+// An error from the sequence aborts the upload, so that none of its batches is ever final,
+// and is returned wrapped; the scope yielded with it is ignored. A sequence that differs
+// when ranged over again aborts it with [ErrSequenceChanged]. Upload also fails on invalid
+// metadata or options, and with the errors of [Stream.Send] and [Stream.CloseAndReceive].
+// The server refuses an upload without scopes.
 func (c *Client) Upload(
 	ctx context.Context, metadata Metadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...Option,
 ) (Result, error) {
@@ -110,15 +111,15 @@ func (c *Client) Upload(
 
 // Result is an upload that the intake has accepted.
 type Result struct {
-	// UploadID is the identity of the upload: that of the metadata, or a new one if there
-	// was none, or if the upload started over.
+	// UploadID identifies the upload. It is the metadata's, or a new one if that was empty
+	// or the upload started over.
 	UploadID string
 	// ScopeCount is how many root scopes were accepted. Each part of a split scope counts.
 	ScopeCount int64
 	// BatchCount is how many batches were accepted.
 	BatchCount int32
-	// RawBytes is the size of the batches as JSON, CompressedBytes as gzip. They leave out
-	// streams that failed, because a server does not report the sizes of those.
+	// RawBytes is the size of the batches as JSON, CompressedBytes as gzip. They exclude
+	// failed streams, because a server does not report sizes for those.
 	RawBytes, CompressedBytes int64
 }
 

@@ -135,7 +135,7 @@ func (d *delivery) send(ctx context.Context, scopeCount int, message *symdbv1.Sc
 
 // changed returns the error for a sequence that changed.
 func (d *delivery) changed() error {
-	return fmt.Errorf("%w, as needed after: %w", ErrSequenceChanged, d.failure)
+	return fmt.Errorf("%w when resuming after: %w", ErrSequenceChanged, d.failure)
 }
 
 // retry prepares the next stream after a failure, and waits until it may begin. It
@@ -184,8 +184,8 @@ func (d *delivery) retry(ctx context.Context, err error) error {
 	return nil
 }
 
-// isKnown reports whether progress can be trusted. If it contradicts what was sent, it
-// can't, and the upload starts over, which loses no scope.
+// isKnown reports whether progress can be trusted. If it contradicts what was sent, the
+// upload starts over, which loses no scope.
 func (d *delivery) isKnown(progress *symdbv1.UploadProgress) bool {
 	accepted := progress.GetAcceptedScopeCount()
 	switch {

@@ -24,7 +24,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// requireEvents compares all of events but what differs from one run to the next.
+// requireEvents compares events, except the parts that differ between runs.
 func requireEvents(t *testing.T, got []client.RetryEvent, want ...client.RetryEvent) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(client.RetryEvent{}, "Err", "Wait", "UploadID")); diff != "" {
@@ -32,7 +32,7 @@ func requireEvents(t *testing.T, got []client.RetryEvent, want ...client.RetryEv
 	}
 }
 
-// pull uploads scopes on a clock of its own, and returns the retries observed too.
+// pull uploads scopes on a fake clock, and returns the retries too.
 func pull(
 	t *testing.T, s grpc.ClientConnInterface, md client.Metadata, scopes iter.Seq2[*symdbv1.Scope, error], options ...client.Option,
 ) (result client.Result, events []client.RetryEvent, err error) {
@@ -71,7 +71,7 @@ func TestResumeKnownProgress(t *testing.T) {
 	}
 }
 
-// TestResumeInsideScope goes on between the parts of one scope.
+// TestResumeInsideScope resumes between the parts of one scope.
 func TestResumeInsideScope(t *testing.T) {
 	t.Parallel()
 	s := &script{}
@@ -101,8 +101,7 @@ func TestResumeInsideScope(t *testing.T) {
 	}
 }
 
-// TestResumeUnread opens a stream again, as it was, that the server has given up before
-// it read anything of it.
+// TestResumeUnread repeats a stream that the server aborted before it read anything.
 func TestResumeUnread(t *testing.T) {
 	t.Parallel()
 	s := &script{answer: failing(
@@ -154,7 +153,7 @@ func TestResumeUnknownProgress(t *testing.T) {
 	}
 }
 
-// unreachable is a script that one stream finds no connection to.
+// unreachable is a script in which one stream finds no connection.
 type unreachable struct {
 	*script
 
@@ -171,7 +170,7 @@ func (u *unreachable) NewStream(
 	return u.script.NewStream(ctx, desc, method, options...)
 }
 
-// TestResumeFindsNoConnection keeps what is known when a stream is not even begun.
+// TestResumeFindsNoConnection: the known progress is kept if a stream can't be opened.
 func TestResumeFindsNoConnection(t *testing.T) {
 	t.Parallel()
 	for name, ordinal := range map[string]int{"at first": 0, "later": 1} {
@@ -214,8 +213,7 @@ func TestResumeIsRefused(t *testing.T) {
 	}
 }
 
-// TestRetryDelayIsBounded has a server ask for delays that no client should wait for,
-// or that are none.
+// TestRetryDelayIsBounded: the server asks for delays that are too long or invalid.
 func TestRetryDelayIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -242,7 +240,7 @@ func TestRetryDelayIsBounded(t *testing.T) {
 				if waited := time.Since(began); waited < test.want || waited > test.want+time.Millisecond {
 					t.Errorf("waited %v, want %v", waited, test.want)
 				}
-				// Whatever the back-off adds, the client does not come back earlier.
+				// The client never retries before the server's delay has passed.
 				ctx, cancel := context.WithCancel(t.Context())
 				c = newClient(t, &script{answer: asking}, client.WithBackoff(math.MaxInt64, math.MaxInt64),
 					client.WithOnRetry(func(e client.RetryEvent) {
@@ -259,7 +257,7 @@ func TestRetryDelayIsBounded(t *testing.T) {
 	}
 }
 
-// TestResumeEndsBeforeItsTime has a server ask for more time than there is.
+// TestResumeEndsBeforeItsTime: the server asks for a delay beyond the deadline.
 func TestResumeEndsBeforeItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -350,8 +348,7 @@ func TestSequenceChanged(t *testing.T) {
 	}
 }
 
-// TestSequenceErrorIsNotRetried has the sequence fail with the error of another
-// upload.
+// TestSequenceErrorIsNotRetried: the sequence fails with the error of another upload.
 func TestSequenceErrorIsNotRetried(t *testing.T) {
 	t.Parallel()
 	down := newClient(t, &script{answer: failing(failure(t, codes.Unavailable))}, client.WithoutResume())
@@ -368,9 +365,9 @@ func TestSequenceErrorIsNotRetried(t *testing.T) {
 	}
 }
 
-// lost is a connection whose streams break after the metadata: gRPC then answers
-// each send with io.EOF, and may send all again on another connection, an end of the
-// stream included.
+// lost is a connection on which streams break after the metadata: gRPC then answers each
+// send with io.EOF, and may send everything again on another connection, even the end of
+// the stream.
 type lost struct {
 	*script
 
@@ -403,8 +400,8 @@ func (s lostStream) CloseSend() error {
 
 func (lostStream) RecvMsg(any) error { return status.Error(codes.Unavailable, "connection lost") }
 
-// TestCutShortIsNotEnded is about an upload that is cut short: it must not look
-// complete to whoever gets what gRPC sends again.
+// TestCutShortIsNotEnded: an upload that is cut short must not look complete to the server
+// that receives gRPC's replay.
 func TestCutShortIsNotEnded(t *testing.T) {
 	t.Parallel()
 	conn := &lost{}

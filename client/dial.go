@@ -25,16 +25,16 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 )
 
-// Dial returns a client with its own connection to target, which [Client.Close] closes.
-// The target is a gRPC name: "host:port", "dns:///host:port", "unix:///path/to/socket",
-// or another with the scheme of a resolver. It is no URL of HTTP.
-// The client connects in the background, and again after each loss, so Dial fails only on
-// an invalid target or option.
+// Dial returns a client with its own connection to target, which [Client.Close] closes. The
+// target is a gRPC name: "host:port", "dns:///host:port", "unix:///path/to/socket", or
+// another with the scheme of a resolver. It is not an HTTP URL.
+// The client connects in the background, and reconnects after each loss, so Dial fails only
+// on an invalid target or option.
 //
 // By default the connection is plaintext to a target on this host (a unix socket,
 // "localhost" or a loopback address), and otherwise TLS with the system's root
-// certificates; see [WithTransportCredentials]. Connections to other hosts use the proxy
-// of HTTPS_PROXY, if it is set; Dial fails if it is not a proxy's address.
+// certificates; see [WithTransportCredentials]. Connections to other hosts use the proxy in
+// HTTPS_PROXY, if it is set; Dial fails if its value is not a proxy address.
 func Dial(target string, options ...Option) (*Client, error) {
 	return dial(target, []string{target}, nil, options)
 }
@@ -45,8 +45,8 @@ func Dial(target string, options ...Option) (*Client, error) {
 //
 // By default the connections are plaintext if all targets are on this host, and otherwise
 // TLS. Each server's certificate must be for the host of its target, and the authority of
-// calls is the first target; a ServerName in [WithTLS] replaces both. A service config
-// given by [WithDialOptions] replaces the choice of the server.
+// calls is the first target; a ServerName in [WithTLS] replaces both. A service config in
+// [WithDialOptions] replaces the load balancing.
 func DialAny(targets []string, options ...Option) (*Client, error) {
 	switch len(targets) {
 	case 0:
@@ -86,7 +86,8 @@ func resolveTarget(target string) (resolver.Address, error) {
 	return resolver.Address{Addr: target, ServerName: target}, nil
 }
 
-// checkAddress fails unless an address is host:port. gRPC takes any text, and tries for ever.
+// checkAddress fails unless an address is host:port. gRPC accepts any text, and retries
+// forever.
 func checkAddress(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n == 0 ||
@@ -124,13 +125,13 @@ func dial(target string, targets []string, dialOptions []grpc.DialOption, option
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", target, err)
 	}
-	// gRPC resolves a name by DNS if it has not the scheme of a resolver.
+	// Without the scheme of a resolver, gRPC resolves a name by DNS.
 	if address, byDNS := strings.CutPrefix(conn.CanonicalTarget(), "dns:///"); byDNS && !strings.HasPrefix(target, "dns:") {
 		if err := checkAddress(address); err != nil {
 			return nil, errors.Join(fmt.Errorf("dial %q: %w", target, err), conn.Close())
 		}
 	}
-	s.plaintextToken = s.plaintextToken || allLocal(targets) // it does not leave this host
+	s.plaintextToken = s.plaintextToken || allLocal(targets) // the token does not leave this host
 	c := newClient(conn, s)
 	c.closeConn = sync.OnceValue(conn.Close)
 	return c, nil
@@ -152,9 +153,8 @@ func WithTLS(config *tls.Config) Option {
 	}}
 }
 
-// WithDialOptions adds options of gRPC, such as interceptors, keepalive and credentials
-// per call. They override the client's own. If it is used several times, all options
-// apply.
+// WithDialOptions adds gRPC dial options, such as interceptors, keepalive and credentials
+// per call. They override the client's own. If it is used several times, all options apply.
 //
 // A stream interceptor sees the scopes that an [Uploader] sends as marshaled bytes, in an
 // unexported type.

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestDialRefusesProxy has the variable that names gRPC's proxy name none: a target
-// that would be reached through it is refused.
+// TestDialRefusesProxy: if the variable for gRPC's proxy is invalid, targets that would
+// need the proxy are refused.
 func TestDialRefusesProxy(t *testing.T) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
 		t.Run(name, func(t *testing.T) {

@@ -13,22 +13,23 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// ErrUpload is wrapped by errors of delivering a valid upload: the server, or the intake
-// behind it, was unreachable, overloaded or stopping, or broke. The same upload may
-// succeed later. Other errors recur: wrong input, missing permission, an intake that
-// refuses the data, a bug that the server has logged, the caller's context or sequence.
+// ErrUpload is wrapped by errors in delivering a valid upload: the server, or the intake
+// behind it, was unreachable, overloaded, stopping or broken. The same upload may succeed
+// later. All other errors would recur: invalid input, missing permission, data that the
+// intake refuses, a bug that the server has logged, an error of the caller's context or
+// sequence.
 var ErrUpload = errors.New("upload not delivered")
 
 // IsRetryable reports whether the same upload may succeed later: whether err wraps
-// [ErrUpload]. A client has by then retried as often as its options permit.
+// [ErrUpload]. The client has already retried as often as its options permit.
 func IsRetryable(err error) bool { return errors.Is(err, ErrUpload) }
 
 // ErrEnded is returned by [Stream.Send] after [Stream.CloseAndReceive], and by
 // [Uploader.Add] after [Uploader.Close].
 var ErrEnded = errors.New("upload has ended")
 
-// Error is the failure of an upload, with a gRPC status, which status.FromError and
-// status.Code return too. It wraps [ErrUpload] if the delivery failed, and the error and
+// Error is the failure of an upload. It has a gRPC status, which status.FromError and
+// status.Code also return. It wraps [ErrUpload] if the delivery failed, and the error and
 // cause of the upload's context if that was done.
 type Error struct {
 	operation string

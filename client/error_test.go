@@ -25,8 +25,7 @@ func reason(r string) *errdetails.ErrorInfo {
 	return &errdetails.ErrorInfo{Domain: "scopegate", Reason: r}
 }
 
-// afterMetadata holds end back until the metadata is there, so that Upload can't
-// fail.
+// afterMetadata delays end until the metadata has arrived, so that Upload can't fail.
 func afterMetadata(end func(serverStream) error) func(serverStream) error {
 	return func(stream serverStream) error {
 		if _, err := stream.Recv(); err != nil {
@@ -36,7 +35,7 @@ func afterMetadata(end func(serverStream) error) func(serverStream) error {
 	}
 }
 
-// TestServerStatus ends uploads early, where Send sees no more than io.EOF.
+// TestServerStatus ends uploads early, when Send only gets io.EOF.
 func TestServerStatus(t *testing.T) {
 	t.Parallel()
 	violation := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
@@ -179,8 +178,8 @@ func TestContextEndedBefore(t *testing.T) {
 	}
 }
 
-// TestServerReportsDeadlineFirst has the server end the upload with a deadline
-// that is the caller's, shortly before the caller's context ends.
+// TestServerReportsDeadlineFirst: the server reports the caller's deadline shortly before
+// the caller's context ends.
 func TestServerReportsDeadlineFirst(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -206,7 +205,7 @@ func TestServerReportsDeadlineFirst(t *testing.T) {
 	}
 }
 
-// TestInterceptorError keeps hold of an error that is not a status.
+// TestInterceptorError: an error that is not a status is kept.
 func TestInterceptorError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no token")
@@ -220,8 +219,8 @@ func TestInterceptorError(t *testing.T) {
 	}
 }
 
-// TestMessageOverSendLimit is about a limit of the connection's, not the
-// client's: a RESOURCE_EXHAUSTED that no server has sent.
+// TestMessageOverSendLimit exceeds the limit of the connection, not the client's: a
+// RESOURCE_EXHAUSTED that no server sent.
 func TestMessageOverSendLimit(t *testing.T) {
 	t.Parallel()
 	s := clienttest.New(t)

@@ -62,14 +62,14 @@ func ExampleClient_Upload() {
 	defer server.Close()
 
 	c, err := client.Dial(server.Addr(), client.WithOnRetry(func(e client.RetryEvent) {
-		log.Printf("%v; trying again in %v", e.Err, e.Wait)
+		log.Printf("%v; retrying in %v", e.Err, e.Wait)
 	}))
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer c.Close()
 
-	// The sequence yields the same scopes each time: the client may range over it again.
+	// The sequence yields the same scopes each time, so the client may range over it again.
 	packages := func(yield func(*symdbv1.Scope, error) bool) {
 		for _, name := range []string{"main", "internal/cart"} {
 			if !yield(&symdbv1.Scope{ScopeType: "package", Name: new(name)}, nil) {
@@ -119,7 +119,7 @@ func ExampleClient_OpenStream() {
 	// Output: 1 scope in 1 batch
 }
 
-// The push form is for scopes that come one by one and can't be found again.
+// The push form is for scopes that come one by one and can't be read again.
 func ExampleClient_NewUploader() {
 	server, err := clienttest.Start() // in place of `scopegate serve`
 	if err != nil {
@@ -158,7 +158,7 @@ func ExampleClient_NewUploader() {
 }
 
 // An open-ended upload lasts for as long as the process does. Nothing needs to be closed:
-// what is not yet accepted when the process ends is lost, and nothing else.
+// only scopes that are not yet accepted when the process ends are lost.
 func ExampleWithOpenEnd() {
 	server, err := clienttest.Start() // in place of `scopegate serve`
 	if err != nil {

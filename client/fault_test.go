@@ -45,7 +45,7 @@ var quick = []client.Option{
 	client.WithMaxMessageBytes(300),
 }
 
-// uploadIn gives each faulty upload a time in which it must be done.
+// uploadIn gives each faulty upload a time limit.
 func uploadIn(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -53,7 +53,7 @@ func uploadIn(t *testing.T) context.Context {
 	return ctx
 }
 
-// drawScopes returns scopes of which some are split, and their leaves.
+// drawScopes returns scopes, some of them large enough to be split, and their leaves.
 func drawScopes(rng *rand.Rand) (scopes []*symdbv1.Scope, names []string) {
 	for i := range 1 + rng.IntN(40) {
 		s := scope(fmt.Sprintf("s%d", i))
@@ -168,8 +168,8 @@ func addAll(ctx context.Context, t *testing.T, u *client.Uploader, scopes []*sym
 	adding.Wait()
 }
 
-// checkWholeButCarrier is checkWhole where the final batch may have just the root
-// of a scope that is there.
+// checkWholeButCarrier is like checkWhole, but the final batch may have only the root of an
+// accepted scope.
 func (b *backend) checkWholeButCarrier(id string, want []string) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -191,7 +191,8 @@ func (b *backend) checkWholeButCarrier(id string, want []string) {
 	b.checkWhole(id, want)
 }
 
-// TestGoesOnAtSecondAddress has the first server stop in the middle of an upload.
+// TestGoesOnAtSecondAddress: the first server stops in the middle of an upload, which
+// resumes at the second.
 func TestGoesOnAtSecondAddress(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, 1)

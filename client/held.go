@@ -11,7 +11,7 @@ const upkeepBytes = 64
 type heldMessage struct {
 	wire  wireRequest
 	added time.Time
-	// ordinal is how many messages were pushed before.
+	// ordinal is how many messages were pushed before this one.
 	ordinal int64
 }
 
@@ -55,9 +55,9 @@ func (h *held) remove(i, j int) (freedBytes int) {
 type cutting struct {
 	thresholdBytes int
 	thresholdAge   time.Duration
-	// urgent means regardless of the thresholds.
+	// urgent means that the thresholds do not apply.
 	urgent bool
-	// holdBack means that the newest message is held back for the final batch.
+	// holdBack means that the newest message is kept for the final batch.
 	holdBack bool
 }
 

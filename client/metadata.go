@@ -19,8 +19,8 @@ import (
 )
 
 // Metadata describes the program that an upload's scopes are from, and the process that
-// runs it. Service and Language are required. A pointer tells an absent value from an
-// empty one: new("") is sent as an empty string, nil is not sent.
+// runs it. Service and Language are required. A pointer distinguishes an absent value from
+// an empty one: new("") is sent as an empty string, nil is not sent.
 //
 // The server limits each string to 256 bytes and all tags together to 4 KiB.
 type Metadata struct {

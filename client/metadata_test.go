@@ -49,7 +49,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestMetadataIsSparse sends nothing that was not set.
+// TestMetadataIsSparse: fields that are not set are not sent.
 func TestMetadataIsSparse(t *testing.T) {
 	t.Parallel()
 	got := describe(t, identified(), client.WithoutContainerID())

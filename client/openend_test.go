@@ -17,7 +17,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 )
 
-// TestOpenEnd holds nothing back, and has no final batch.
+// TestOpenEnd: nothing is held back, and there is no final batch.
 func TestOpenEnd(t *testing.T) {
 	t.Parallel()
 	var accepted []int64
@@ -60,7 +60,8 @@ func TestOpenEndClosesEmpty(t *testing.T) {
 	})
 }
 
-// TestOpenEndUnderTrouble repeats, halves and leaves out as with an end.
+// TestOpenEndUnderTrouble: batches are repeated and halved, and scopes left out, as in an
+// upload with an end.
 func TestOpenEndUnderTrouble(t *testing.T) {
 	t.Parallel()
 	answer := failing(
@@ -88,7 +89,7 @@ func TestOpenEndAllRefused(t *testing.T) {
 	})
 }
 
-// TestUploaderContext ends the context that an Uploader was made with.
+// TestUploaderContext ends the Uploader's context.
 func TestUploaderContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,7 +111,7 @@ func TestUploaderContext(t *testing.T) {
 	})
 }
 
-// TestLogger logs what no returned error tells of.
+// TestLogger: the log has problems that no error reports.
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	answer := failing(

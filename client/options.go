@@ -34,10 +34,10 @@ const (
 	DefaultAttemptTimeout = 6 * time.Minute
 )
 
-// Option is a setting. Options for the client ([Dial], [DialAny], [New]) apply to all its
-// uploads, those for one upload ([Client.Upload], [Client.NewUploader],
-// [Client.OpenStream]) to that one. A function fails if an option has a bad value, or has
-// no effect there.
+// Option is a setting. An option for the client ([Dial], [DialAny], [New]) applies to all
+// its uploads, an option for one upload ([Client.Upload], [Client.NewUploader],
+// [Client.OpenStream]) to that upload. These functions fail if an option has an invalid
+// value, or no effect there.
 type Option struct {
 	name   string
 	places place
@@ -124,7 +124,7 @@ func (s settings) with(at place, options []Option) (settings, error) {
 		case option.set == nil:
 			return s, errors.New("the zero Option is not an option")
 		case option.places&at == 0:
-			return s, fmt.Errorf("option %s: not for %v", option.name, at)
+			return s, fmt.Errorf("option %s: not an option of %v", option.name, at)
 		case option.err != nil:
 			return s, fmt.Errorf("option %s: %w", option.name, option.err)
 		}
@@ -158,11 +158,11 @@ func WithMaxMessageBytes(n int) Option {
 	return Option{"WithMaxMessageBytes", everywhere, positive(n), func(s *settings) { s.maxMessageBytes = n }}
 }
 
-// WithCompression compresses messages on the wire by the named compressor: "gzip" or
+// WithCompression compresses messages on the wire with the named compressor: "gzip" or
 // "zstd" of package client/compression, which the program must import, or another one
-// registered with gRPC. A server that does not know it fails the upload with
-// UNIMPLEMENTED. The empty name, the default, does not compress, which is best on a fast
-// link; docs/benchmarks-wire.md has measurements.
+// registered with gRPC. A server that does not know it fails the upload with UNIMPLEMENTED.
+// The empty name, the default, does not compress, which is best on a fast link;
+// docs/benchmarks-wire.md has measurements.
 func WithCompression(name string) Option {
 	var err error
 	if name != "" && encoding.GetCompressor(name) == nil {
@@ -171,9 +171,9 @@ func WithCompression(name string) Option {
 	return Option{"WithCompression", everywhere, err, func(s *settings) { s.compression = name }}
 }
 
-// WithoutContainerID keeps the client from saying in which container its own process runs,
-// for a program that uploads the scopes of another one. Otherwise it fills in ContainerID,
-// EntityID and ExternalEnv of [Metadata] on Linux, as far as it finds them.
+// WithoutContainerID keeps the client from sending the identity of its own container, for a
+// program that uploads the scopes of another one. By default the client fills in
+// ContainerID, EntityID and ExternalEnv of [Metadata] on Linux, as far as it finds them.
 func WithoutContainerID() Option {
 	return Option{"WithoutContainerID", everywhere, nil, func(s *settings) { s.withoutContainerID = true }}
 }
@@ -193,8 +193,8 @@ func WithMaxAttempts(n int) Option {
 }
 
 // WithBackoff sets the wait before the next stream after a failure: a random time up to a
-// limit (full jitter), which begins at first and doubles with each failure without
-// progress, up to most. The delay of a server's RetryInfo is added. Default
+// limit (full jitter). The limit is first at the beginning, and doubles with each failure
+// without progress, up to most. The delay of a server's RetryInfo is added. Default
 // [DefaultFirstBackoff] and [DefaultMaxBackoff].
 func WithBackoff(first, most time.Duration) Option {
 	var err error
@@ -217,26 +217,26 @@ func WithOnProgress(observe func(Progress)) Option {
 	return Option{"WithOnProgress", delivering, given(observe != nil), func(s *settings) { s.onProgress = observe }}
 }
 
-// Progress is how far an upload has come. Each part of a split scope counts.
+// Progress is the progress of an upload. Each part of a split scope counts.
 type Progress struct {
 	UploadID string
-	// SentScopeCount is how many scopes were given to the connection. It is lower than
-	// before after a failure, since scopes are sent again.
+	// SentScopeCount is how many scopes were given to the connection. It drops after a
+	// failure, because scopes are sent again.
 	SentScopeCount int64
 	// AcceptedScopeCount is how many the intake has accepted, as far as is known. During
 	// [Client.Upload] that is known only after a failure, and at the end.
 	AcceptedScopeCount int64
 }
 
-// WithLogger logs what goes wrong without an error being returned at once: each retry,
-// each scope that is refused, that scopes are dropped, and what ends an [Uploader]. By
-// default nothing is logged.
+// WithLogger logs problems that no call returns at once: each retry, each refused scope,
+// the first dropped one, and the failure that ends an [Uploader]. By default nothing is
+// logged.
 func WithLogger(logger *slog.Logger) Option {
 	return Option{"WithLogger", delivering, given(logger != nil), func(s *settings) { s.logger = logger }}
 }
 
-// describe returns metadata as a message. It says in which container this process runs,
-// unless the caller says so for the process that the scopes are of.
+// describe returns metadata as a message. It adds the identity of this process's container,
+// unless the caller has given one.
 func (s settings) describe(metadata Metadata) (*symdbv1.UploadMetadata, error) {
 	if !s.withoutContainerID && metadata.ContainerID == "" && metadata.EntityID == "" && metadata.ExternalEnv == "" {
 		own := container.Own()

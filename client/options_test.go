@@ -68,19 +68,19 @@ func TestOptionsAreRefused(t *testing.T) {
 	}
 	c := newClient(t, &script{answer: accepting})
 	for name, use := range map[string]func() error{
-		"WithTLS: not for Upload": func() error {
+		"WithTLS: not an option of Upload": func() error {
 			_, err := c.Upload(t.Context(), metadata(), sequence(scope("a")), client.WithTLS(&tls.Config{MinVersion: tls.VersionTLS13}))
 			return err
 		},
-		"WithoutResume: not for NewUploader": func() error {
+		"WithoutResume: not an option of NewUploader": func() error {
 			_, err := c.NewUploader(t.Context(), metadata(), client.WithoutResume())
 			return err
 		},
-		"WithMaxAttempts: not for OpenStream": func() error {
+		"WithMaxAttempts: not an option of OpenStream": func() error {
 			_, err := c.OpenStream(t.Context(), metadata(), client.WithMaxAttempts(1))
 			return err
 		},
-		"WithDialOptions: not for New": func() error {
+		"WithDialOptions: not an option of New": func() error {
 			_, err := client.New(nil, client.WithDialOptions())
 			return err
 		},

@@ -16,12 +16,12 @@ const (
 	ReasonBatchTooLarge = "BATCH_TOO_LARGE"
 	// ReasonUnauthenticated: the call has no valid token or certificate of a tenant.
 	ReasonUnauthenticated = "UNAUTHENTICATED"
-	// ReasonPermissionDenied: the upload_id is another tenant's, or the service is not the
-	// tenant's.
+	// ReasonPermissionDenied: the upload_id belongs to another tenant, or the tenant may
+	// not upload for the service.
 	ReasonPermissionDenied = "PERMISSION_DENIED"
 	// ReasonShuttingDown: the server is stopping.
 	ReasonShuttingDown = "SHUTTING_DOWN"
-	// ReasonConnectionAge: the stream has lasted as long as a server lets one last.
+	// ReasonConnectionAge: the stream has reached the server's maximum age.
 	ReasonConnectionAge = "CONNECTION_AGE"
 	// ReasonOverloaded: the server has no room for the upload.
 	ReasonOverloaded = "OVERLOADED"
@@ -35,15 +35,15 @@ const (
 	ReasonIntakeUnavailable = "INTAKE_UNAVAILABLE"
 	// ReasonIntakeRefused: the intake refused the batch.
 	ReasonIntakeRefused = "INTAKE_REFUSED"
-	// ReasonAgentUnsupported: the intake is an agent that is too old to take symbols.
+	// ReasonAgentUnsupported: the intake is an agent that is too old for symbols.
 	ReasonAgentUnsupported = "AGENT_UNSUPPORTED"
-	// ReasonScopeUnsplittable: the intake takes no batch as large as a scope, which has no
+	// ReasonScopeUnsplittable: a scope is larger than the intake accepts, and has no
 	// children to split it at.
 	ReasonScopeUnsplittable = "SCOPE_UNSPLITTABLE"
 	// ReasonCancelled: the client has canceled the call.
 	ReasonCancelled = "CANCELLED"
 	// ReasonDeadlineExceeded: the client's deadline has passed.
 	ReasonDeadlineExceeded = "DEADLINE_EXCEEDED"
-	// ReasonInternal: a bug of the server, which has logged it.
+	// ReasonInternal: a bug in the server, which has logged it.
 	ReasonInternal = "INTERNAL"
 )

@@ -8,10 +8,10 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// ErrSequenceChanged is returned by [Client.Upload] if the sequence, ranged over
-// again, yields other scopes: it can be ranged over only once (see [WithoutResume]), or
-// its order varies, like a map's. The upload then has no final batch. The error also
-// wraps the failure that made it range again. Not every change is detected.
+// ErrSequenceChanged is returned by [Client.Upload] if the sequence yields other scopes
+// when it is ranged over again: it can be ranged over only once (see [WithoutResume]), or
+// its order varies, like a map's. The upload then has no final batch. The error also wraps
+// the failure after which the sequence was ranged over again. Not every change is detected.
 var ErrSequenceChanged = errors.New("the sequence did not yield the same scopes again")
 
 // repetition checks that each pass over a sequence yields the same messages. It keeps

@@ -101,7 +101,8 @@ type backoffRange struct {
 	first, most time.Duration
 }
 
-// draw returns how long to wait after a failure. failureCount is of those before it.
+// draw returns how long to wait after a failure. failureCount counts the failures before
+// it.
 func (b backoffRange) draw(failureCount int) time.Duration {
 	limit := min(b.most, longestBackoff)
 	if shifted := b.first << min(failureCount, 40); shifted>>min(failureCount, 40) == b.first {

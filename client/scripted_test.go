@@ -23,8 +23,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// script is a connection without a socket, for tests on a clock of their own: each
-// stream is answered by answer when its client has sent everything.
+// script is a connection without a socket, for tests on a fake clock: answer answers each
+// stream after its client has sent everything.
 type script struct {
 	answer func(ctx context.Context, s sentStream) error
 
@@ -32,7 +32,7 @@ type script struct {
 	streams []sentStream
 }
 
-// sentStream is what a client has sent in one stream.
+// sentStream is the messages that a client sent in one stream.
 type sentStream struct {
 	ordinal int
 	at      time.Time
@@ -51,8 +51,8 @@ func (s sentStream) names() []string {
 // accepting answers OK.
 func accepting(context.Context, sentStream) error { return nil }
 
-// failing answers the first streams with those failures, nil among them for OK, and the others
-// with OK.
+// failing answers the first streams with those failures (nil means OK), and the others with
+// OK.
 func failing(failures ...error) func(context.Context, sentStream) error {
 	return func(_ context.Context, s sentStream) error {
 		if s.ordinal < len(failures) {
@@ -167,7 +167,7 @@ func identified() client.Metadata {
 	return client.Metadata{Service: "shop", Language: "go", UploadID: testID}
 }
 
-// newClient returns a client on a connection that is no socket.
+// newClient returns a client on a connection without a socket.
 func newClient(t *testing.T, conn grpc.ClientConnInterface, options ...client.Option) *client.Client {
 	t.Helper()
 	c, err := client.New(conn, options...)

@@ -19,8 +19,8 @@ type sender struct {
 	// batchNum is the number of the next batch.
 	batchNum int32
 	// carrier is the root of the newest accepted scope. It becomes the final batch if the
-	// scope held back for that is refused: the backend merges it, by scope_type and name,
-	// with the one that it has.
+	// server refuses the scope held back for that: the backend merges it, by scope_type and
+	// name, with the one that it already has.
 	carrier wireRequest
 	// refusal is the last refusal of a scope.
 	refusal error
@@ -37,7 +37,7 @@ type flight struct {
 }
 
 // run ends when the upload does. parent is the context of the Uploader's creator; ctx is
-// below it.
+// derived from it.
 func (s *sender) run(parent, ctx context.Context) {
 	defer close(s.done)
 	defer s.cancel(nil)

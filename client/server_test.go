@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 type serverStream = grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse]
 
-// database is a server whose handle is the whole of an upload, for answers that the real
+// database is a server with a custom handler for an upload, for answers that the real
 // server does not give.
 type database struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
@@ -126,7 +126,7 @@ func TestDial(t *testing.T) {
 	}
 }
 
-// A target that gRPC would try for ever is refused at once.
+// A target that gRPC would try forever is refused at once.
 func TestDialRefusesTargets(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{

@@ -50,7 +50,7 @@ func TestUploaderBatchTooLarge(t *testing.T) {
 	})
 }
 
-// invalid refuses scopes whose name begins with "bad".
+// invalid refuses scopes with a name that begins with "bad".
 func invalid(t *testing.T) func(context.Context, sentStream) error {
 	t.Helper()
 	return func(_ context.Context, s sentStream) error {
@@ -90,8 +90,7 @@ func TestUploaderScopeInvalid(t *testing.T) {
 	}
 }
 
-// TestUploaderCarrier has the very scope refused that was held back for the final
-// batch.
+// TestUploaderCarrier: the server refuses the scope held back for the final batch.
 func TestUploaderCarrier(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

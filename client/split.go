@@ -21,18 +21,18 @@ type ScopeTooLargeError struct {
 	Name      string
 	// Root is the name of the root scope that contains the scope, or is the scope.
 	Root string
-	// Bytes is the size of the smallest message that the scope would fit.
+	// Bytes is the size of the smallest message that can hold the scope.
 	Bytes int
 	// MaxBytes is the limit.
 	MaxBytes int
 }
 
 func (e *ScopeTooLargeError) Error() string {
-	return fmt.Sprintf("scope %s %q in root scope %q takes a message of %d bytes without its children, more than the limit of %d",
+	return fmt.Sprintf("scope %s %q in root scope %q needs a message of %d bytes even without its children, more than the limit of %d",
 		clip(e.ScopeType), clip(e.Name), clip(e.Root), e.Bytes, e.MaxBytes)
 }
 
-// clip returns the start of a name, which may be what makes the scope too large.
+// clip shortens a name, which may itself be too large.
 func clip(name string) string {
 	const maxBytes = 256
 	if len(name) <= maxBytes {

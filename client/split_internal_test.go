@@ -51,8 +51,8 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// chain is a root with depth levels below it, width scopes on each, of which the
-// first has the next level inside.
+// chain is a root with depth levels below it, each of width scopes. The first scope of a
+// level has the next level inside.
 func chain(depth, width int) *symdbv1.Scope {
 	s := &symdbv1.Scope{ScopeType: "local", Name: new("s"), EndLine: int32(depth)}
 	if depth > 0 {
@@ -91,7 +91,7 @@ func drawScope(t *rapid.T, depth int) *symdbv1.Scope {
 	return s
 }
 
-// drawText draws a text of which only the length matters.
+// drawText draws a text; only its length matters.
 func drawText(t *rapid.T) string {
 	return strings.Repeat("x", rapid.IntRange(0, 140).Draw(t, "length"))
 }
@@ -150,9 +150,9 @@ func checkSplit(t interface {
 	}
 }
 
-// neededBytes is the smallest limit under which s can be sent: the size of the
-// largest request that has one scope below s without its children, inside
-// copies of those around it. The last of around is what s lies in.
+// neededBytes returns the smallest limit under which s can be sent: the size of the largest
+// request with one scope below s, without its children, inside copies of the scopes around
+// it. The last of around is the parent of s.
 func neededBytes(s *symdbv1.Scope, around []*symdbv1.Scope) int {
 	own := copyOwn(s)
 	alone := copyOwn(s)
@@ -168,7 +168,7 @@ func neededBytes(s *symdbv1.Scope, around []*symdbv1.Scope) int {
 	return needed
 }
 
-// merge adds to s what a further part has, which must say the same of itself.
+// merge adds the content of a further part to s. Their own fields must be equal.
 func merge(s, part *symdbv1.Scope) error {
 	if a, b := copyOwn(s), copyOwn(part); !proto.Equal(a, b) {
 		return fmt.Errorf("own fields %v differ from %v", b, a)
@@ -191,8 +191,7 @@ func merge(s, part *symdbv1.Scope) error {
 	return nil
 }
 
-// TestSplitFillsParts holds that a part is closed only by a scope it has no room
-// for, to the byte.
+// TestSplitFillsParts: a part ends only before a scope that does not fit, to the byte.
 func TestSplitFillsParts(t *testing.T) {
 	t.Parallel()
 	root := chain(1, 1000)

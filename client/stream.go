@@ -39,20 +39,20 @@ type part struct {
 	singleBatch   bool
 }
 
-// WithFirstBatchNum says that a [Stream] resumes an upload: the number of its first batch
-// is n, see [Error.Progress]. Default 1.
+// WithFirstBatchNum makes a [Stream] resume an upload: its first batch has the number n,
+// see [Error.Progress]. Default 1.
 func WithFirstBatchNum(n int32) Option {
 	return Option{"WithFirstBatchNum", inStream, positive(n), func(s *settings) { s.part.firstBatchNum = n }}
 }
 
-// WithMoreFollows says that another [Stream] of the same upload follows, so that this one
-// has no final batch.
+// WithMoreFollows declares that another [Stream] of the same upload follows, so that this
+// one has no final batch.
 func WithMoreFollows() Option {
 	return Option{"WithMoreFollows", inStream, nil, func(s *settings) { s.part.moreFollows = true }}
 }
 
 // WithSingleBatch makes a [Stream] exactly one batch, so that the same stream can be sent
-// again if its outcome is unknown. It must have an UploadID of the caller's.
+// again if its outcome is unknown. It requires an UploadID in the metadata.
 func WithSingleBatch() Option {
 	return Option{"WithSingleBatch", inStream, nil, func(s *settings) { s.part.singleBatch = true }}
 }
@@ -103,15 +103,14 @@ func (c *Client) openStream(ctx context.Context, s settings, md *symdbv1.UploadM
 func (s *Stream) ID() string { return s.id }
 
 // Send sends a root scope, split into several messages if it is larger than
-// [WithMaxMessageBytes] allows. It blocks while the server does not read. A nil error
-// does not mean that the server has accepted the scope: only [Stream.CloseAndReceive]
-// returns that. Send does not change the scope, which must not be changed until Send
-// returns.
+// [WithMaxMessageBytes] allows. It blocks while the server does not read. A nil error does
+// not mean that the server has accepted the scope: only [Stream.CloseAndReceive] reports
+// that. Send does not change the scope. The caller must not change it until Send returns.
 //
-// Errors are an [*Error], or a [*ScopeTooLargeError], when parts of the scope may have
-// been sent. The first error may be due to an earlier scope. It ends the upload, which is
-// then never final, and later calls return it again. After CloseAndReceive, Send returns
-// [ErrEnded].
+// Send returns an [*Error], or a [*ScopeTooLargeError], after which parts of the scope may
+// have been sent. The error may be due to an earlier scope. The first error ends the
+// upload, which then has no final batch; later calls return it again. After
+// CloseAndReceive, Send returns [ErrEnded].
 func (s *Stream) Send(scope *symdbv1.Scope) error {
 	switch {
 	case s.err != nil:
@@ -126,10 +125,10 @@ func (s *Stream) Send(scope *symdbv1.Scope) error {
 	return nil
 }
 
-// CloseAndReceive ends the stream and waits for the server's answer, which the server
-// sends when the intake has accepted every batch. The result counts this stream alone, and
-// each part of a split scope. Errors are an [*Error], or the one that Send has returned.
-// Called again, it returns the same.
+// CloseAndReceive ends the stream and waits for the server's answer, which the server sends
+// when the intake has accepted every batch. The result counts this stream alone, and each
+// part of a split scope. It returns an [*Error], or the error that Send has returned.
+// Further calls return the same.
 func (s *Stream) CloseAndReceive() (Result, error) {
 	if s.ended || s.err != nil {
 		return s.result, s.err

@@ -39,8 +39,8 @@ func sequence(scopes ...*symdbv1.Scope) iter.Seq2[*symdbv1.Scope, error] {
 	}
 }
 
-// sendUntilError sends a scope until that fails, as it must once the server has
-// ended the stream.
+// sendUntilError sends a scope until Send fails, which it must do once the server has ended
+// the stream.
 func sendUntilError(upload *client.Stream) error {
 	for {
 		if err := upload.Send(scope("again")); err != nil {
@@ -194,8 +194,8 @@ func TestInputErrors(t *testing.T) {
 	}
 }
 
-// TestBackpressure sends to a server that does not read: what Send takes on is
-// bounded by the windows, and Send ends with the context.
+// TestBackpressure sends to a server that does not read: the windows bound what Send
+// accepts, and Send ends with the context.
 func TestBackpressure(t *testing.T) {
 	t.Parallel()
 	c := serve(t, func(stream serverStream) error {

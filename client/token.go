@@ -9,15 +9,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TokenSource returns the token for the next stream. Goroutines that begin streams call
-// it concurrently. It must return when ctx is done. Its error fails the stream with
+// TokenSource returns the token for the next stream. Goroutines that begin streams call it
+// concurrently. It must return when ctx is done. An error fails the stream with
 // UNAUTHENTICATED.
 type TokenSource func(ctx context.Context) (token string, err error)
 
 // WithToken sends the token with each stream, as `authorization: Bearer TOKEN` (RFC 6750,
-// section 2.1), which identifies the tenant. It is sent only over TLS, or by [Dial] to
-// this host. Other streams fail with UNAUTHENTICATED before anything is sent, see
-// [WithPlaintextToken].
+// section 2.1). The token identifies the tenant. It is sent only over TLS, or by a client
+// of [Dial] to this host. Other streams fail with UNAUTHENTICATED before anything is sent,
+// see [WithPlaintextToken].
 func WithToken(token string) Option {
 	var err error
 	if !isToken(token) {
@@ -36,8 +36,8 @@ func WithTokenSource(source TokenSource) Option {
 	return Option{"WithTokenSource", inClient, given(source != nil), func(s *settings) { s.token = source }}
 }
 
-// WithPlaintextToken sends the token also without TLS to another host. Anyone on the
-// network can then read it and use it.
+// WithPlaintextToken sends the token to other hosts even without TLS. Anyone on the network
+// can then read it and use it.
 func WithPlaintextToken() Option {
 	return Option{"WithPlaintextToken", inClient, nil, func(s *settings) { s.plaintextToken = true }}
 }

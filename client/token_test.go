@@ -23,8 +23,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// authorized returns a handler that tells what each stream has shown, and takes
-// what it brings.
+// authorized returns a handler that records the authorization of each stream, and accepts
+// its messages.
 func authorized() (handle func(serverStream) error, shown chan []string) {
 	shown = make(chan []string, 10)
 	return func(stream serverStream) error {
@@ -95,8 +95,8 @@ func TestWithToken(t *testing.T) {
 	}
 }
 
-// TestTokenOverTLS has a token go to another host, and be asked for anew for each
-// stream, an Uploader's among them.
+// TestTokenOverTLS: the token is sent to another host, and requested anew for each stream,
+// also by an Uploader.
 func TestTokenOverTLS(t *testing.T) {
 	t.Parallel()
 	peer := httptest.NewUnstartedServer(nil)

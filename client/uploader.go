@@ -41,10 +41,10 @@ type Uploader struct {
 	err       error
 }
 
-// NewUploader begins an upload. It sends nothing until there is a scope.
-// [Uploader.Close] or [Uploader.Abandon] must be called, or ctx be done, to end its
-// goroutine. If ctx is done before Close has returned, the held scopes are dropped, so it
-// should not be a context that tells the program to stop.
+// NewUploader begins an upload. It sends nothing until there is a scope. Its goroutine runs
+// until [Uploader.Close] or [Uploader.Abandon] is called, or ctx is done. If ctx is done
+// before Close has returned, the held scopes are dropped, so do not pass a context that is
+// canceled to stop the program.
 //
 // It retries transient failures (UNAVAILABLE, and RESOURCE_EXHAUSTED by an overloaded
 // server) without limit, see [WithBackoff], and failures without a reason from the server
@@ -93,13 +93,12 @@ func (u *Uploader) Stats() UploaderStats {
 }
 
 // Add adds a root scope, split if it is larger than [WithMaxMessageBytes] allows. It
-// marshals the scope, which the caller may change afterward. If Add returns nil, the
-// scope is held, or, with [WithDropNewest], dropped; only Close reports its delivery. If
-// there is no room, Add waits until ctx is done; parts of a split scope may have been
-// added by then.
+// marshals the scope, so the caller may change it afterward. If Add returns nil, the scope
+// is held, or, with [WithDropNewest], dropped; only Close reports its delivery. If there is
+// no room, Add waits until ctx is done; parts of a split scope may have been added by then.
 //
-// Errors are the context's, a [*ScopeTooLargeError], an [*Error] for a scope that can't
-// be marshaled, the failure that ended the upload, [ErrEnded] after Close and
+// Add returns the context's error, a [*ScopeTooLargeError], an [*Error] for a scope that
+// can't be marshaled, the failure that ended the upload, [ErrEnded] after Close, or
 // [ErrAbandoned] after Abandon. The scope is then not counted.
 func (u *Uploader) Add(ctx context.Context, scope *symdbv1.Scope) error {
 	if scope == nil {
@@ -170,7 +169,7 @@ func (u *Uploader) reserve(needBytes int) (bool, error) {
 	return true, nil
 }
 
-// push holds messages for which room was reserved, all or none.
+// push adds messages, all or none, after room was reserved for them.
 func (u *Uploader) push(parts []*symdbv1.Scope, reservedBytes int) error {
 	wires := make([]wireRequest, 0, len(parts))
 	var err error
@@ -215,8 +214,8 @@ func (u *Uploader) drop(ctx context.Context, count int) {
 }
 
 // Flush sends the held scopes without waiting for more, and returns when each of them is
-// accepted, refused or dropped. It leaves the newest one, except [WithOpenEnd]. It returns
-// the context's error, or the failure that ended the upload.
+// accepted, refused or dropped. It leaves the newest one, except with [WithOpenEnd]. It
+// returns the context's error, or the failure that ended the upload.
 func (u *Uploader) Flush(ctx context.Context) error {
 	u.mu.Lock()
 	flushTo := u.held.pushedCount
@@ -244,15 +243,14 @@ func (u *Uploader) Flush(ctx context.Context) error {
 	}
 }
 
-// Close accepts no more scopes, sends all held ones, with the last batch final unless
-// [WithOpenEnd], and returns when the intake has accepted them. It shortens a wait for
-// another attempt. The result is of the whole upload. If no scope was added, there is no
-// upload, and the result's ScopeCount is 0.
+// Close sends all held scopes, and returns when the intake has accepted them. No more
+// scopes can be added. The last batch is final, except with [WithOpenEnd]. Close shortens
+// the wait for another attempt. The result counts the whole upload. If no scope was added,
+// there is no upload, and the result's ScopeCount is 0.
 //
-// If ctx is done first, the held scopes are dropped, see [UploaderStats], the upload has
-// no final batch, and Close returns an error that wraps the context's and the last
-// failure. If all scopes were refused, Close returns the last refusal. Called again,
-// Close returns the same.
+// If ctx is done first, the held scopes are dropped, see [UploaderStats], the upload has no
+// final batch, and Close returns an error that wraps the context's and the last failure. If
+// all scopes were refused, Close returns the last refusal. Further calls return the same.
 func (u *Uploader) Close(ctx context.Context) (Result, error) {
 	u.mu.Lock()
 	if !isClosed(u.closing) {

@@ -28,14 +28,14 @@ func WithThresholdBytes(n int) Option {
 
 // WithThresholdAge sets how long a scope in an [Uploader] waits for its batch to fill
 // before the batch is sent. Default [DefaultThresholdAge]. The newest scope is held back
-// for the final batch, except [WithOpenEnd].
+// for the final batch, except with [WithOpenEnd].
 func WithThresholdAge(d time.Duration) Option {
 	return Option{"WithThresholdAge", inUploaders, positive(d), func(s *settings) { s.uploader.thresholdAge = d }}
 }
 
 // WithMaxHeldBytes limits the scopes in an [Uploader] that are not yet accepted, in bytes
-// of protobuf and 64 bytes for each scope. It must be at least twice [WithMaxMessageBytes]
-// and 128 bytes. Default [DefaultMaxHeldBytes], or that if it is more.
+// of protobuf plus 64 bytes for each scope. The minimum is twice [WithMaxMessageBytes] plus
+// 128 bytes. Default [DefaultMaxHeldBytes], or the minimum if that is larger.
 func WithMaxHeldBytes(n int) Option {
 	return Option{"WithMaxHeldBytes", inUploaders, positive(n), func(s *settings) { s.uploader.maxHeldBytes = n }}
 }
@@ -46,10 +46,10 @@ func WithDropNewest() Option {
 	return Option{"WithDropNewest", inUploaders, nil, func(s *settings) { s.uploader.dropNewest = true }}
 }
 
-// WithOpenEnd makes the upload of an [Uploader] open-ended, as that of a process in which
-// classes load for as long as it lives: it has no final batch. So nothing is held back for
-// one. Each scope is sent after at most [WithThresholdAge], and the process may end at any
-// time: what was accepted by then is at the intake.
+// WithOpenEnd makes the upload of an [Uploader] open-ended: it has no final batch, and no
+// scope is held back for one. Use it for a process that loads classes for as long as it
+// lives. Each scope is sent within [WithThresholdAge]. The process may end at any time: the
+// intake keeps what it has accepted by then.
 func WithOpenEnd() Option {
 	return Option{"WithOpenEnd", inUploaders, nil, func(s *settings) { s.uploader.openEnd = true }}
 }
@@ -62,7 +62,7 @@ func WithAttemptTimeout(d time.Duration) Option {
 }
 
 // WithOnRefused sets a function that an [Uploader] calls for each scope that the server
-// refuses, on its own goroutine, which waits for it.
+// refuses. The Uploader's goroutine calls it, and waits for it.
 func WithOnRefused(observe func(RefusedScope)) Option {
 	return Option{"WithOnRefused", inUploaders, given(observe != nil), func(s *settings) { s.uploader.onRefused = observe }}
 }
@@ -74,7 +74,7 @@ func (s *settings) resolveMaxHeldBytes() error {
 	case *held == 0:
 		*held = max(DefaultMaxHeldBytes, least)
 	case *held < least:
-		return fmt.Errorf("option WithMaxHeldBytes: %d is too little: two messages of %d bytes take %d",
+		return fmt.Errorf("option WithMaxHeldBytes: %d is too small: two messages of %d bytes need %d",
 			*held, s.maxMessageBytes, least)
 	}
 	return nil

@@ -18,8 +18,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// push returns an Uploader, for a test on a clock of its own, whose streams answer
-// answers. When the test ends it is abandoned, and its books must balance.
+// push returns an Uploader for a test on a fake clock. Its streams get the answers. At the
+// end of the test it is abandoned, and its counts must add up.
 func push(
 	t *testing.T, answer func(context.Context, sentStream) error, options ...client.Option,
 ) (*script, *client.Uploader) {
@@ -42,7 +42,7 @@ func push(
 // pass lets time go by on the test's own clock.
 func pass(d time.Duration) { <-time.After(d) }
 
-// checkStreams checks what holds of every stream of an Uploader.
+// checkStreams checks invariants of an Uploader's streams.
 func checkStreams(t *testing.T, streams []sentStream) {
 	t.Helper()
 	for _, s := range streams {
@@ -61,7 +61,7 @@ func add(t *testing.T, u *client.Uploader, names ...string) {
 	}
 }
 
-// transcript is what streams carried, one line each: number, f for final, names.
+// transcript describes the streams, one line each: number, f for final, names.
 func transcript(streams []sentStream) []string {
 	var lines []string
 	for _, s := range streams {
@@ -177,7 +177,7 @@ func TestUploaderFlushEnds(t *testing.T) {
 	})
 }
 
-// TestUploaderRepeats loses answers: the same scopes go under the same number.
+// TestUploaderRepeats loses answers: the same scopes are sent under the same number.
 func TestUploaderRepeats(t *testing.T) {
 	t.Parallel()
 	answer := failing(failure(t, codes.Unavailable), failure(t, codes.ResourceExhausted, reason("OVERLOADED")), nil, failure(t, codes.Internal))
@@ -297,7 +297,7 @@ func TestUploaderPermanent(t *testing.T) {
 	}
 }
 
-// TestUploaderAcceptedByProgress fails a stream whose batch is accepted.
+// TestUploaderAcceptedByProgress: a stream fails, but its batch is accepted.
 func TestUploaderAcceptedByProgress(t *testing.T) {
 	t.Parallel()
 	answer := failing(failure(t, codes.Unavailable, progress(testID, 1, 2)), failure(t, codes.Unavailable, progress(testID, 0, 2)))
@@ -406,8 +406,7 @@ func TestUploaderDrops(t *testing.T) {
 	})
 }
 
-// TestUploaderAttemptTimeout hangs once, as a connection does whose other end is
-// gone.
+// TestUploaderAttemptTimeout hangs once, like a connection without another end.
 func TestUploaderAttemptTimeout(t *testing.T) {
 	t.Parallel()
 	answer := func(ctx context.Context, s sentStream) error {

@@ -16,8 +16,8 @@ import (
 // read it after the call that sends it.
 type wireRequest []byte
 
-// maxPooledBytes is the longest message that the proto codec does not give a buffer of
-// 1 MiB.
+// maxPooledBytes is the size above which the proto codec takes a buffer of 1 MiB for a
+// message.
 const maxPooledBytes = 32 << 10
 
 // wireCodec sends a wireRequest unchanged, and other messages like the proto codec, except

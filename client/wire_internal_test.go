@@ -10,7 +10,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// The buffer of a long message is not one of 1 MiB from gRPC's pool.
+// A long message does not take a buffer of 1 MiB from gRPC's pool.
 func TestLongMessagesTakeTheirSize(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10, maxPooledBytes - 100, maxPooledBytes, 200 << 10} {

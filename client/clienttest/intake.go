@@ -14,7 +14,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Upload is an upload as far as the intake has accepted it.
+// Upload is the part of an upload that the intake has accepted.
 type Upload struct {
 	ID string
 	// Batches are in the order of their numbers.
@@ -34,7 +34,7 @@ type Batch struct {
 	// Envelope and Event are the JSON that came with the scopes, as encoding/json decodes
 	// it. Envelope does not contain the scopes.
 	Envelope, Event map[string]any
-	// Header is that of the request.
+	// Header is the header of the request.
 	Header http.Header
 
 	json []byte

@@ -31,8 +31,8 @@ func decodeScope(text json.RawMessage) (*symdbv1.Scope, error) {
 	return scope, nil
 }
 
-// gatherAdditional moves keys that are no fields of a message into its open map, in an
-// object and those below it.
+// gatherAdditional moves keys that are not fields of a message into its open map, in an
+// object and those inside it.
 func gatherAdditional(object map[string]any, message protoreflect.MessageDescriptor) {
 	fields := message.Fields()
 	isOpen := fields.ByName("additional") != nil

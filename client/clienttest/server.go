@@ -1,9 +1,9 @@
-// Package clienttest has a scopegate server to test a program against that uploads with
-// package client. The server is the real one, in the test's own process. It posts to an
-// intake that records each batch, and refuses batches when told to.
+// Package clienttest provides a scopegate server for testing programs that upload with
+// package client. It is the real server, running in the test's process. It posts to an
+// intake that records each batch, and rejects batches on request.
 //
-// Start at [New], or outside of tests at [Start]. Then dial the server's address, have the
-// program upload, and look at [Server.Uploads].
+// Start with [New], or outside tests with [Start]. Then dial the server's address, let the
+// program upload, and check [Server.Uploads].
 //
 // The package imports package server, so only tests should import it.
 package clienttest
@@ -33,7 +33,7 @@ type Server struct {
 	close   func() error
 }
 
-// New starts a server that stops when the test ends. The functions change the server's
+// New starts a server that stops when the test ends. Each function may change the server's
 // settings, see [server.Config].
 func New(tb testing.TB, configure ...func(*server.Config)) *Server {
 	tb.Helper()
@@ -49,8 +49,8 @@ func New(tb testing.TB, configure ...func(*server.Config)) *Server {
 	return s
 }
 
-// Start starts a server on a free port of 127.0.0.1, which the caller must close. The
-// functions change the server's settings.
+// Start starts a server on a free port of 127.0.0.1. The caller must close it. Each
+// function may change the server's settings.
 //
 // The settings are the defaults, except that the server does not retry a batch by itself,
 // so that the client sees each failure of the intake.
@@ -77,11 +77,11 @@ func Start(configure ...func(*server.Config)) (*Server, error) {
 	return s, nil
 }
 
-// shutdownTime is how long uploads that are open have to end.
+// shutdownTime is how long open uploads have to end.
 const shutdownTime = 5 * time.Second
 
-// Close stops the server and its intake. Uploads that are open have 5 seconds to end.
-// Closing twice is harmless.
+// Close stops the server and its intake. Open uploads have 5 seconds to end. Closing twice
+// is harmless.
 func (s *Server) Close() error { return s.close() }
 
 func (s *Server) shutDown() error {
@@ -95,7 +95,7 @@ func (s *Server) shutDown() error {
 	return nil
 }
 
-// Addr returns the server's address, as [client.Dial] takes it.
+// Addr returns the server's address, in the form that [client.Dial] accepts.
 func (s *Server) Addr() string { return s.address }
 
 // Dial returns a client of the server, which is closed when the test ends.
@@ -113,11 +113,10 @@ func (s *Server) Dial(tb testing.TB, options ...client.Option) *client.Client {
 	return c
 }
 
-// FailNext has the intake answer the next n batches with the HTTP status, and not take
-// them. After 408, 429 and 5xx, the server asks the client to come back after a second;
-// other statuses are refusals for good.
+// FailNext makes the intake reject the next n batches with the HTTP status. After 408, 429
+// and 5xx, the server asks the client to retry after a second; other statuses are
+// permanent.
 func (s *Server) FailNext(n, status int) { s.intake.failNext(n, status) }
 
-// Uploads returns what the intake has accepted, in the order of the uploads' first
-// batches.
+// Uploads returns the uploads with accepted batches, in the order of their first batches.
 func (s *Server) Uploads() []Upload { return s.intake.snapshot() }

@@ -89,7 +89,8 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-// TestFailNext fails as often as it is told, with statuses that the client tells apart.
+// TestFailNext: the intake fails the given number of times, with statuses that the client
+// distinguishes.
 func TestFailNext(t *testing.T) {
 	t.Parallel()
 	s := clienttest.New(t)

@@ -1,17 +1,17 @@
-// Package compression registers gzip and zstd with gRPC, to compress messages on the
-// wire. docs/tracers.md says when that is worthwhile: not within a host.
+// Package compression registers gzip and zstd with gRPC, to compress messages on the wire.
+// Within a host that is not worthwhile; see docs/tracers.md.
 //
 // To accept compressed messages in a server, or to send them from a client, import the
 // package:
 //
 //	import _ "github.com/scopegate/scopegate/client/compression"
 //
-// gRPC's table of compressors is global. So all gRPC servers of the process accept gzip
-// and zstd, within their own limits of a message, and all its clients accept them in
-// answers. Of two packages that register gzip, such as this one and
-// google.golang.org/grpc/encoding/gzip, the one initialized last wins. This is why
-// packages server and client leave the import to the program. The compressors are for
-// gRPC messages only, which are in memory when they are decompressed.
+// gRPC's table of compressors is global. So all gRPC servers of the process accept gzip and
+// zstd, within their own limits on message size, and all clients accept them in responses.
+// If several packages register gzip, such as this one and
+// google.golang.org/grpc/encoding/gzip, the last one initialized wins. So packages server
+// and client leave the import to the program. Use the compressors for gRPC messages only:
+// they assume that the whole message is in memory.
 package compression
 
 import (

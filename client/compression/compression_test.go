@@ -50,7 +50,7 @@ func decompress(name string, compressed []byte, limit int64) ([]byte, error) {
 	return plain, errors.Join(err, closer.Close())
 }
 
-// samples are messages of several lengths: text that repeats, and noise.
+// samples are messages of several lengths: repetitive text, and noise.
 func samples() [][]byte {
 	source := rand.NewChaCha8([32]byte{1})
 	all := [][]byte{{}, {0}, []byte(strings.Repeat("scope ", 100))}
@@ -62,8 +62,8 @@ func samples() [][]byte {
 	return all
 }
 
-// TestRoundTrip compares with independent readers too: the standard library's, and
-// a zstd decoder with its own defaults.
+// TestRoundTrip also reads with independent decoders: the standard library's, and a zstd
+// decoder with default options.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	independent := map[string]func([]byte) ([]byte, error){
@@ -107,8 +107,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestSpoiled reads what is not as it should be, and then what is: a decoder that
-// has failed is as good as new.
+// TestSpoiled reads damaged messages and then valid ones: a decoder that has failed works
+// again.
 func TestSpoiled(t *testing.T) {
 	t.Parallel()
 	plain := samples()[4]
@@ -138,7 +138,7 @@ func TestSpoiled(t *testing.T) {
 	}
 }
 
-// TestTwoMembers has a message of two gzip members refused.
+// TestTwoMembers: a message of two gzip members is refused.
 func TestTwoMembers(t *testing.T) {
 	t.Parallel()
 	member := compress(t, compression.Gzip, []byte("scope"))
@@ -147,8 +147,8 @@ func TestTwoMembers(t *testing.T) {
 	}
 }
 
-// window returns a zstd frame of no bytes that asks for a window of 2 to the power
-// of log (RFC 8878, section 3.1.1).
+// window returns an empty zstd frame that asks for a window of 2 to the power of log (RFC
+// 8878, section 3.1.1).
 func window(log byte) []byte {
 	frame := binary.LittleEndian.AppendUint32(nil, 0xFD2FB528)
 	return append(frame, 0, (log-10)<<3, 1, 0, 0) // no flags; the window; a last raw block of 0 bytes

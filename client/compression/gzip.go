@@ -18,8 +18,8 @@ const gzipDecoderBytes = 64 << 10
 // could make the decoder rebuild its tables for every 20 bytes.
 var errTrailing = errors.New("gzip: bytes after the end of the member")
 
-// gzipCompressor implements [encoding.Compressor]. It compresses at level 1, the most
-// worthwhile by the measurements of docs/benchmarks-wire.md.
+// gzipCompressor implements [encoding.Compressor]. It compresses at level 1, the best
+// trade-off in docs/benchmarks-wire.md.
 type gzipCompressor struct {
 	writers sync.Pool
 	// readers holds a decoder for each core, which is enough because messages are in
@@ -37,7 +37,7 @@ func newGzipCompressor() *gzipCompressor {
 
 func (*gzipCompressor) Name() string { return Gzip }
 
-// DecoderBytes returns the most memory of all decoders together.
+// DecoderBytes returns the maximum memory of all decoders together.
 func (c *gzipCompressor) DecoderBytes() int { return cap(c.readers) * gzipDecoderBytes }
 
 type gzipWriter struct {

@@ -36,7 +36,7 @@ func newZstdCompressor() *zstdCompressor {
 
 func (*zstdCompressor) Name() string { return Zstd }
 
-// DecoderBytes returns the most memory of the decoder.
+// DecoderBytes returns the maximum memory of the decoder.
 func (*zstdCompressor) DecoderBytes() int { return zstdDecoderBytes }
 
 type zstdWriter struct {

@@ -7,7 +7,7 @@ import (
 
 // abbrevTable has the abbreviations of a unit by code.
 type abbrevTable struct {
-	// dense are those with codes from 0 on, sparse the others.
+	// dense has the codes from 0 on, sparse the others.
 	dense  []abbrev
 	sparse map[uint64]abbrev
 }
@@ -26,7 +26,7 @@ type field struct {
 	implicit int64
 }
 
-// maxDenseCode is the greatest code in a table's list. Compilers number from 1.
+// maxDenseCode is the greatest code in dense. Compilers number from 1.
 const maxDenseCode = 1 << 10
 
 // find returns the abbreviation with that code, or nil.

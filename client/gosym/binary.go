@@ -39,7 +39,7 @@ type symbols struct {
 // If an ELF file has no debug information, Open looks for its debug file: by build ID in
 // /usr/lib/debug/.build-id; and by debug link beside the executable, in the directory
 // .debug there, and in the same directory below /usr/lib/debug. A debug file is used only
-// if its build ID, or the checksum in the debug link, is right.
+// if its build ID, or its checksum, matches the one in the executable.
 //
 // Its error wraps [ErrFormat], [ErrNotGo], [ErrNoDWARF], [ErrTooLarge], [ErrMaxMemory],
 // [ErrPattern], [ErrNoPackage], an error of the file system, the error of ctx, or, if the file is
@@ -48,8 +48,8 @@ func Open(ctx context.Context, path string, opts ...Option) (*Binary, error) {
 	return open(ctx, path, path, opts)
 }
 
-// OpenSelf opens the executable of this process. On Linux, that works even if the file
-// has been replaced or removed since. It has the option [WithMainModuleByDefault].
+// OpenSelf opens the executable of this process. On Linux, that works even if the file was
+// replaced or removed. It implies [WithMainModuleByDefault].
 func OpenSelf(ctx context.Context, opts ...Option) (*Binary, error) {
 	path, err := os.Executable()
 	if err != nil {
@@ -65,7 +65,8 @@ func OpenSelf(ctx context.Context, opts ...Option) (*Binary, error) {
 	return open(ctx, path, path, opts)
 }
 
-// open opens the file at path, which is, or was, at location.
+// open opens the file at path. location names it in errors, and is where its debug files
+// are.
 func open(ctx context.Context, path, location string, opts []Option) (*Binary, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -116,7 +117,7 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 		return err
 	})
 	if err == nil && len(ix.packages) == 0 {
-		err = fmt.Errorf("%w of the %d in the binary", ErrNoPackage, ix.omitted.Packages)
+		err = fmt.Errorf("%w: none of the %d in the binary matches", ErrNoPackage, ix.omitted.Packages)
 	}
 	if err != nil {
 		obj.spool.release()
@@ -136,9 +137,9 @@ func newBinary(ctx context.Context, file *source, opts []Option) (*Binary, error
 // the error of [WithCheckpoint].
 func (b *Binary) Packages() iter.Seq2[*symdbv1.Scope, error] { return b.scopes(0) }
 
-// Parts is Packages for an upload, which needs little memory: a large package is yielded
-// in several scopes that follow each other, each with some of its functions and types. A
-// type with many methods is in several of them too; only the first has its fields. A
+// Parts is like [Binary.Packages], but yields a large package as several consecutive
+// scopes, each with some of its functions and types, so that an upload needs little memory.
+// A type with many methods is in several of them too; only the first has its fields. A
 // backend merges scopes of the same type and name.
 func (b *Binary) Parts() iter.Seq2[*symdbv1.Scope, error] { return b.scopes(maxPartBytes) }
 
@@ -172,21 +173,22 @@ func (b *Binary) PackageCount() int { return b.count }
 // Omitted returns what Packages leaves out.
 func (b *Binary) Omitted() Omissions { return b.omitted }
 
-// Omissions counts packages and functions that are in the binary and not in its scopes.
+// Omissions counts packages and functions that are in the binary but not in its scopes.
 type Omissions struct {
 	// Packages is how many packages with Go code or types are not selected.
 	Packages int
-	// Generated is how many functions of the selected packages the compiler or cgo made.
+	// Generated is how many functions of the selected packages were made by the compiler or
+	// cgo.
 	Generated int
-	// NoFile is how many functions of the selected packages are in an unknown file.
+	// NoFile is how many functions of the selected packages have no known file.
 	NoFile int
 	// Ambiguous is how many copies of function literals in the selected packages may be
 	// of another literal on the same line.
 	Ambiguous int
 }
 
-// DebugFile returns the path of the separate file that the debug information is from. It
-// is empty if that is in the executable itself.
+// DebugFile returns the path of the separate file that the debug information is from. It is
+// empty if the executable itself has the debug information.
 func (b *Binary) DebugFile() string { return b.debugPath }
 
 // ModulePath returns the path of the main module, or of package main in a binary without
@@ -224,14 +226,14 @@ var (
 		"(`go run` and `go test` leave DWARF out)")
 
 	// ErrTooLarge means that the debug information would take far more memory than is
-	// plausible for its file, such as one made to exhaust memory.
+	// plausible for its file, as in a file made to exhaust memory.
 	ErrTooLarge = errors.New("the debug information is too large for its file")
 
 	// ErrMaxMemory means that a Binary would hold more memory than [WithMaxMemory] permits.
-	ErrMaxMemory = errors.New("the debug information needs more than the permitted memory")
+	ErrMaxMemory = errors.New("the debug information exceeds the memory limit")
 
 	// ErrNoPackage means that the options select no package of the binary.
-	ErrNoPackage = errors.New("no package is selected")
+	ErrNoPackage = errors.New("no package selected")
 
 	// ErrClosed means that a Binary was used after Close.
 	ErrClosed = errors.New("binary is closed")

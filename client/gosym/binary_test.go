@@ -158,8 +158,8 @@ func TestPackagesCanBeRangedOverAgain(t *testing.T) {
 	}
 }
 
-// TestTwoBinariesAreTheSame opens the file twice, so that nothing depends on the
-// order of a map in the index either.
+// TestTwoBinariesAreTheSame opens the file twice, to check that the index does not depend
+// on the order of a map either.
 func TestTwoBinariesAreTheSame(t *testing.T) {
 	t.Parallel()
 	all := everything(t)

@@ -41,7 +41,7 @@ func (v *variable) is(other *variable) bool {
 	return v.name == other.name && v.arg == other.arg && (v.arg || v.line == other.line)
 }
 
-// find returns the variable of b, or of a block in it, that is v, or nil.
+// find returns the variable in b, or in a block of it, that is the same as v, or nil.
 func (b *block) find(v *variable) *variable {
 	for i := range b.variables {
 		if b.variables[i].is(v) {
@@ -169,7 +169,7 @@ func (b *block) fill(scope *symdbv1.Scope, lines []span) {
 	}
 }
 
-// symbol is a symbol with what it points at, so that it takes few allocations.
+// symbol is a Symbol together with the values it points to, to save allocations.
 type symbol struct {
 	symdbv1.Symbol
 

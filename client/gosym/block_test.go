@@ -18,8 +18,8 @@ func (b *block) String() string {
 	return s.String() + ")"
 }
 
-// TestBlocksOfInstances unites instances of a function with two blocks, one in the
-// other, of which the compiler has kept one or both.
+// TestBlocksOfInstances unites instances of a function with two nested blocks, of which the
+// compiler has kept one or both.
 func TestBlocksOfInstances(t *testing.T) {
 	t.Parallel()
 	declare := func(name, typeName string, line, last int32) []variable {

@@ -2,7 +2,7 @@ package gosym
 
 // checkpoint calls a function regularly during long work. It is for one goroutine.
 type checkpoint struct {
-	// check returns why to stop.
+	// check returns an error if the work should stop.
 	check func() error
 	// work is how much was done since the last call.
 	work int

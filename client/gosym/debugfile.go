@@ -60,7 +60,7 @@ func openDebugFile(c *container, exe *source, dirs []string, spool *spool, check
 		}
 	}
 	if missing != nil {
-		notes = append(notes, "it has no debug file at "+strings.Join(missing, ", "))
+		notes = append(notes, "no debug file at "+strings.Join(missing, ", "))
 	}
 	if notes == nil {
 		return nil, ErrNoDWARF
@@ -81,7 +81,7 @@ func (c *container) debugPlaces(path string, dirs []string) (places []debugPlace
 	case name == "" || path == "":
 		return places, nil
 	case name != filepath.Base(name) || !filepath.IsLocal(name) || name == ".":
-		return places, []string{fmt.Sprintf("its debug link %q is not the name of a file", name)}
+		return places, []string{fmt.Sprintf("its debug link %q is not a file name", name)}
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -179,7 +179,7 @@ func (p *debugPlace) read(file *os.File, size int64, spool *spool, check *checkp
 			return nil, err
 		}
 		if crc != p.crc {
-			return nil, fmt.Errorf("its CRC-32 is %08x, and %08x in the debug link", crc, p.crc)
+			return nil, fmt.Errorf("its CRC-32 is %08x, but %08x in the debug link", crc, p.crc)
 		}
 	}
 	c, err := openContainer(file)

@@ -21,7 +21,7 @@ import (
 // splitID is the build ID of the split program.
 const splitID = "5ca1ab1e0ddba115"
 
-// split are the content of a program for Linux without DWARF, and of its debug file.
+// split is the content of a program for Linux without DWARF, and of its debug file.
 type split struct{ stripped, debug []byte }
 
 var builtSplit = sync.OnceValues(func() (split, error) {
@@ -50,7 +50,7 @@ func splitProgram(t *testing.T) split {
 	return s
 }
 
-// place writes a file below a folder that it makes.
+// place writes a file, and makes its directories.
 func place(t *testing.T, content []byte, path ...string) string {
 	t.Helper()
 	whole := filepath.Join(path...)
@@ -95,7 +95,7 @@ func withDebugLink(t *testing.T, file, content []byte) []byte {
 	return out
 }
 
-// linkTo is the content of .gnu_debuglink.
+// linkTo returns the content of .gnu_debuglink.
 func linkTo(name string, debug []byte) []byte {
 	link := append([]byte(name), make([]byte, 4-len(name)%4)...)
 	return binary.LittleEndian.AppendUint32(link, crc32.ChecksumIEEE(debug))
@@ -169,12 +169,12 @@ func TestDebugFileIsRefused(t *testing.T) {
 		"not ELF":          {linkTo("shop.debug", []byte("text")), []byte("text"), "bin/shop.debug", gosym.ErrFormat.Error()},
 		"bomb":             {linkTo("shop.debug", bomb), bomb, "bin/shop.debug", gosym.ErrTooLarge.Error()},
 		"directory":        {linkTo("shop.debug", s.debug), nil, "bin/shop.debug", "not a regular file"},
-		"up":               {linkTo("../shop.debug", s.debug), s.debug, "shop.debug", "not the name of a file"},
-		"up from .debug":   {linkTo("../../shop.debug", s.debug), s.debug, "shop.debug", "not the name of a file"},
-		"down":             {linkTo("sub/shop.debug", s.debug), s.debug, "bin/sub/shop.debug", "not the name of a file"},
-		"absolute":         {linkTo("/etc/hostname", s.debug), s.debug, "bin/etc/hostname", "not the name of a file"},
-		"the folder":       {linkTo(".", s.debug), s.debug, "elsewhere", "not the name of a file"},
-		"the folder above": {linkTo("..", s.debug), s.debug, "elsewhere", "not the name of a file"},
+		"up":               {linkTo("../shop.debug", s.debug), s.debug, "shop.debug", "not a file name"},
+		"up from .debug":   {linkTo("../../shop.debug", s.debug), s.debug, "shop.debug", "not a file name"},
+		"down":             {linkTo("sub/shop.debug", s.debug), s.debug, "bin/sub/shop.debug", "not a file name"},
+		"absolute":         {linkTo("/etc/hostname", s.debug), s.debug, "bin/etc/hostname", "not a file name"},
+		"the folder":       {linkTo(".", s.debug), s.debug, "elsewhere", "not a file name"},
+		"the folder above": {linkTo("..", s.debug), s.debug, "elsewhere", "not a file name"},
 		"no name":          {linkTo("", s.debug), s.debug, "elsewhere", ""},
 		"no checksum":      {[]byte("shop.debug\x00\x00"), s.debug, "bin/shop.debug", ""},
 		"no end":           {[]byte("shop.debug"), s.debug, "bin/shop.debug", ""},

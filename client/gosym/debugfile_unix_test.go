@@ -12,7 +12,7 @@ import (
 	"github.com/scopegate/scopegate/client/gosym"
 )
 
-// Nobody writes to the pipe, so opening it would never end.
+// The pipe has no writer, so opening it would block forever.
 func TestDebugFileIsPipe(t *testing.T) {
 	t.Parallel()
 	s := splitProgram(t)

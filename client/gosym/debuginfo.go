@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// debugInfo has the debug sections. Package dwarf checks the units and reads the headers
-// of line tables; debugInfo checks the numbers by which it allocates memory before it
-// does that.
+// debugInfo has the debug sections. Package dwarf checks the units and reads the headers of
+// line tables; before that, debugInfo checks the numbers by which package dwarf allocates
+// memory.
 type debugInfo struct {
 	*dwarf.Data
 
@@ -30,8 +30,8 @@ const (
 	maxUnits = 1 << 18
 
 	// maxAbbrevBytes bounds the tables of abbreviations, which debug/dwarf decodes to
-	// fifteen times their length. In Go programs they have some hundred bytes, in C++
-	// some percent of the debug information.
+	// fifteen times their length. They take a few hundred bytes in Go programs, and a few
+	// percent of the debug information in C++.
 	maxAbbrevBytes = 16 << 20
 
 	// maxLineFiles bounds the files and the directories of a line table.
@@ -106,7 +106,7 @@ func checkUnits(info, abbrev []byte) error {
 			continue
 		}
 		tables[table] = true
-		// Tables that overlap can be as many, and as long, as abbrev is long.
+		// Overlapping tables can be as many, and each as long, as abbrev has bytes.
 		if tableBytes += abbrevTableBytes(abbrev[table:]); tableBytes > len(abbrev) {
 			return fmt.Errorf("%w: tables of abbreviations overlap", ErrTooLarge)
 		}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// bareLineHeader is a line table of DWARF 5 without rows, with the folders and the
-// files that counts says, of which nothing is there.
+// bareLineHeader is a line table of DWARF 5 without rows. It announces as many directories
+// and files as counts says, but has none.
 func bareLineHeader(folders, files uint64) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint16(nil, 5)
@@ -22,7 +22,7 @@ func bareLineHeader(folders, files uint64) []byte {
 	return append(le.AppendUint32(nil, uint32(len(b))), b...)
 }
 
-// debug/dwarf makes lists as long as these counts say, and so takes all memory or
+// debug/dwarf allocates lists as long as these counts say, and so takes all memory or
 // panics.
 func TestLineTableOfManyFiles(t *testing.T) {
 	t.Parallel()
@@ -40,8 +40,8 @@ func TestLineTableOfManyFiles(t *testing.T) {
 	}
 }
 
-// pathsLineTable is a line table of DWARF 5 without rows, with that many folders and files
-// whose paths are the string at the beginning of .debug_line_str.
+// pathsLineTable is a line table of DWARF 5 without rows, with so many directories and
+// files. Their path is the string at the beginning of .debug_line_str.
 func pathsLineTable(folders, files int) []byte {
 	le := binary.LittleEndian
 	b := le.AppendUint16(nil, 5)
@@ -56,7 +56,7 @@ func pathsLineTable(folders, files int) []byte {
 	return append(le.AppendUint32(nil, uint32(len(b))), b...)
 }
 
-// A few bytes can name a long path many times, and put a long folder before it.
+// A few bytes can name a long path many times, and put a long directory before it.
 func TestLongPaths(t *testing.T) {
 	t.Parallel()
 	const long = 1 << 20
@@ -118,14 +118,14 @@ func TestManyPaths(t *testing.T) {
 	}
 }
 
-// unitOf is a unit of DWARF 4 without entries, with its table at that offset.
+// unitOf is a unit of DWARF 4 without entries, with its table at an offset.
 func unitOf(table uint32) []byte {
 	b := []byte{8, 0, 0, 0, 4, 0}
 	return append(binary.LittleEndian.AppendUint32(b, table), 8, 0)
 }
 
-// Each place in .debug_abbrev that a unit names becomes a table, up to the next
-// end of one.
+// Each offset in .debug_abbrev that a unit names becomes a table, up to the next end of a
+// table.
 func TestTablesThatOverlap(t *testing.T) {
 	t.Parallel()
 	s := synthetic(1)
@@ -158,8 +158,8 @@ func TestManyUnits(t *testing.T) {
 	}
 }
 
-// What becomes much larger in memory than it is in the file is bounded, whatever is
-// left of the limit of all sections.
+// Sections that become much larger in memory than in the file are bounded, however much of
+// the total limit is left.
 func TestManyEntries(t *testing.T) {
 	t.Parallel()
 	within := func(s sections, body []byte) sections { // a function with this below it
@@ -202,8 +202,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// The fields of a line table's header are skipped by their forms, each of which has a
-// length of its own.
+// The fields of a line table's header are skipped by their forms, each with its own length.
 func TestFormsOfLineTable(t *testing.T) {
 	t.Parallel()
 	for form, text := range map[uint64]string{

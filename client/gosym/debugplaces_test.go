@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// FuzzDebugPlaces: whatever an executable says, its debug file is in one of few folders.
+// FuzzDebugPlaces: whatever an executable says, its debug file is in one of a few
+// directories.
 func FuzzDebugPlaces(f *testing.F) {
 	f.Add([]byte("shop.debug\x00\x00\x01\x02\x03\x04"), []byte("\x04\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00GNU\x00\xab\xcd"))
 	f.Add([]byte("../x\x00\x00\x00\x00\x01\x02\x03\x04"), []byte("\x04\x00\x00\x00\xff\xff\xff\xff\x03\x00\x00\x00GNU\x00\xab\xcd"))

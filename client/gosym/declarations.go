@@ -72,8 +72,8 @@ func (s *indexScan) functionAt(declared declarations, place literalKey) (prefix,
 	return prefix, rest, within
 }
 
-// packageAt returns the package's part of most linker's names of functions in a
-// directory.
+// packageAt returns the package part that most functions in a directory have in their
+// linker's names.
 func (s *indexScan) packageAt(declared declarations, dir string) string {
 	counts := map[string]int{}
 	inDir, file := false, fileNumber(-1)

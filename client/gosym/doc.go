@@ -4,8 +4,8 @@
 //
 // Start with [Open], or [OpenSelf] in a program that reads itself, then range
 // over [Binary.Packages], which builds one package at a time, or over
-// [Binary.Parts], which divides large packages. So the scopes of a large program
-// are never in memory together.
+// [Binary.Parts], which divides large packages. So the scopes of a large
+// program are never all in memory at once.
 //
 // # Memory
 //
@@ -13,15 +13,16 @@
 // about half as long as the executable, and an index of about 90 bytes for each
 // function.
 //
-// The sections, and most of the index, are in a temporary file in [os.TempDir], or
-// in the directory of [WithTempDir]. The file is mapped read-only, so its pages are
-// the kernel's to drop. It has no name: nothing is left of it after Close, or if
-// the process is killed. Its size is at most 1 GiB, eight times the size of the
-// executable, and the index. In a directory on tmpfs, it is in memory after all.
+// The sections, and most of the index, are in a temporary file in [os.TempDir],
+// or in the directory of [WithTempDir]. The file is mapped read-only, so the
+// kernel can drop its pages. It has no name, so nothing is left of it after
+// Close, or if the process is killed. Its size is at most 1 GiB, eight times
+// the size of the executable, and the index. On tmpfs it takes memory after
+// all.
 //
-// Where no file can be made, written or mapped, as on a read-only root, a full disk
-// or on Windows, all is in memory. [WithMaxMemory] limits that: [Open] then fails
-// with [ErrMaxMemory].
+// If no file can be created, written or mapped, as on a read-only root, on a
+// full disk or on Windows, everything is in memory. [WithMaxMemory] limits
+// that: [Open] then fails with [ErrMaxMemory].
 //
 // # How Go becomes scopes
 //
@@ -54,7 +55,7 @@
 //
 // Functions and variables made by the compiler are left out, such as wrappers,
 // equality functions and temporary variables, and so are assembly and C. The
-// package also leaves out what the DWARF makes ambiguous: the arguments of a
+// package also leaves out what is ambiguous in the DWARF: the arguments of a
 // function literal on one line that may be captured variables, and the copies
 // of a literal that shares its line with another one.
 //

@@ -7,8 +7,7 @@ import (
 )
 
 // entry is an entry of .debug_info, with the attributes that gosym uses. Its texts are
-// parts of a section. An attribute whose value is of another kind than the compiler's is
-// missing.
+// parts of a section. An attribute with a value of an unexpected kind counts as missing.
 type entry struct {
 	offset dwarf.Offset
 	tag    dwarf.Tag
@@ -24,7 +23,7 @@ type entry struct {
 	line, file int32
 	// origin is the abstract entry, typ the entry of the type.
 	origin, typ dwarf.Offset
-	// high is an address, or the length of the code if there is hasLength.
+	// high is an address, or the length of the code if hasLength is set.
 	low, high uint64
 	// ranges is an offset into a section with lists of PC ranges.
 	ranges uint64
@@ -34,8 +33,8 @@ type entry struct {
 	unit       *infoUnit
 }
 
-// attributes says which attributes an entry has. A name of 'is' is an attribute without a
-// value, or with a value that says yes.
+// attributes is a set of an entry's attributes. The names with `is` are attributes without
+// a value, or with the value true.
 type attributes uint32
 
 const (
@@ -55,7 +54,7 @@ const (
 	isGoStruct
 )
 
-// rootAttributes are those that only the first entry of a unit has.
+// rootAttributes are attributes that only the first entry of a unit has.
 type rootAttributes struct {
 	language, stmtList, addrBase int64
 	hasStmtList, hasAddrBase     bool
@@ -73,7 +72,7 @@ type entryReader struct {
 	unit int
 	data locationReader
 	err  error
-	// root are the attributes of the last first entry that was read.
+	// root has the attributes of the last entry read that begins a unit.
 	root rootAttributes
 	// arena holds the nodes being used.
 	arena []entry
@@ -176,7 +175,7 @@ func (r *locationReader) failure(offset dwarf.Offset) error {
 	return nil
 }
 
-// seenAttributes are those that an entry had before: of several the first one counts.
+// seenAttributes are the attributes read so far: the first of several counts.
 type seenAttributes uint32
 
 // first reports whether an attribute, by its bit, comes for the first time.

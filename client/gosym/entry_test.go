@@ -7,8 +7,8 @@ import (
 	"github.com/scopegate/scopegate/client/gosym"
 )
 
-// Entries, PC ranges and rows are what debug/dwarf reads: of DWARF 5, with which Go
-// programs are built, and of DWARF 4.
+// Entries, PC ranges and rows equal those of debug/dwarf, for DWARF 5, with which Go
+// programs are built, and for DWARF 4.
 func TestEntriesAgreeWithDebugDwarf(t *testing.T) {
 	t.Parallel()
 	if err := gosym.CompareWithDwarf(program(t)); err != nil {

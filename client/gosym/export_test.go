@@ -12,8 +12,8 @@ import (
 // MaxPartBytes limits the scopes of Parts.
 const MaxPartBytes = maxPartBytes
 
-// CompareWithDwarf reads all entries, PC ranges and line tables of a program by package
-// debug/dwarf too. It returns what differs.
+// CompareWithDwarf also reads all entries, PC ranges and line tables of a program with
+// package debug/dwarf. It returns the differences.
 func CompareWithDwarf(path string) error {
 	file, err := os.Open(path)
 	if err != nil {

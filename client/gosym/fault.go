@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// guarded calls f. If a page of the temporary file can't be read, it returns an error: the
-// goroutine panics there, and the process would end.
+// guarded calls f. It returns an error if a page of the temporary file can't be read: the
+// goroutine panics there, which would end the process.
 func guarded(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

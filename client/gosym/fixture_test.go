@@ -23,7 +23,7 @@ const (
 	asmPackage    = programModule + "/assembly"
 )
 
-// buildFolder takes the binaries that tests share; TestMain removes it.
+// buildFolder is the directory for binaries that tests share. TestMain removes it.
 var buildFolder string
 
 func TestMain(m *testing.M) {
@@ -68,8 +68,8 @@ var readMainModule = sync.OnceValues(func() (map[string]*symdbv1.Scope, error) {
 	return collect(b)
 })
 
-// mainModule are the scopes of the program's own packages by name, read once;
-// nobody may change them.
+// mainModule returns the scopes of the program's own packages by name, read once. They must
+// not be changed.
 func mainModule(tb testing.TB) map[string]*symdbv1.Scope {
 	tb.Helper()
 	all, err := readMainModule()
@@ -92,8 +92,8 @@ var readProgram = sync.OnceValues(func() (map[string]*symdbv1.Scope, error) {
 	return collect(b)
 })
 
-// everything are the scopes of all packages in the program by name, read once;
-// nobody may change them.
+// everything returns the scopes of all packages in the program by name, read once. They
+// must not be changed.
 func everything(tb testing.TB) map[string]*symdbv1.Scope {
 	tb.Helper()
 	all, err := readProgram()
@@ -139,7 +139,7 @@ func open(tb testing.TB, path string, opts ...gosym.Option) *gosym.Binary {
 	return b
 }
 
-// packages are the scopes of all packages of b by name.
+// packages returns the scopes of all packages of b by name.
 func packages(tb testing.TB, b *gosym.Binary) map[string]*symdbv1.Scope {
 	tb.Helper()
 	all, err := collect(b)
@@ -163,7 +163,7 @@ func collect(b *gosym.Binary) (map[string]*symdbv1.Scope, error) {
 	return all, nil
 }
 
-// child is the one scope in parent of that kind and name.
+// child returns the only scope in parent of that kind and name.
 func child(tb testing.TB, parent *symdbv1.Scope, scopeType, name string) *symdbv1.Scope {
 	tb.Helper()
 	var found *symdbv1.Scope
@@ -182,7 +182,7 @@ func child(tb testing.TB, parent *symdbv1.Scope, scopeType, name string) *symdbv
 	return found
 }
 
-// symbol is the one symbol of scope with that name.
+// symbol returns the only symbol of scope with that name.
 func symbol(tb testing.TB, scope *symdbv1.Scope, name string) *symdbv1.Symbol {
 	tb.Helper()
 	var found *symdbv1.Symbol
@@ -201,7 +201,7 @@ func symbol(tb testing.TB, scope *symdbv1.Scope, name string) *symdbv1.Symbol {
 	return found
 }
 
-// marks are the lines of a source file of the program that bear a mark `// @name`.
+// marks returns the lines of a source file of the program that have a mark `// @name`.
 func marks(tb testing.TB, file string) map[string]int32 {
 	tb.Helper()
 	source, err := os.ReadFile(filepath.Join("testdata", "program", file))
@@ -229,7 +229,7 @@ func has(ranges []*symdbv1.LineRange, line int32) bool {
 	return false
 }
 
-// outline is a scope in short, for comparison: kinds, names and types.
+// outline describes a scope briefly, for comparison: kinds, names and types.
 func outline(scope *symdbv1.Scope) string {
 	var b strings.Builder
 	writeOutline(&b, scope, "")

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Each instance comes once: the first literal on its line, those with code, those that
-// were inlined, and wrappers.
+// The order of instances is: the first literal on its line, instances with code, inlined
+// ones, and wrappers.
 func TestInstancesInOrder(t *testing.T) {
 	t.Parallel()
 	instances := []instance{

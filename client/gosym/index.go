@@ -31,9 +31,9 @@ type packageEntry struct {
 	instances []int32
 }
 
-// packageIndex is what a package consists of. It is sorted by name at all levels. It is
-// made when its scope is built, because it is much larger than a packageEntry. Its
-// texts are parts of a section, or shared.
+// packageIndex has the functions and types of a package. It is sorted by name at all
+// levels. It is made when the package's scope is built, because it is much larger than a
+// packageEntry. Its texts are parts of a section, or shared.
 type packageIndex struct {
 	name      string
 	functions []functionIndex
@@ -97,7 +97,7 @@ type typeParts struct {
 	methods map[string]*functionIndex
 }
 
-// index returns the index of the scanned packages that keep approves.
+// index returns the index of the scanned packages for which keep returns true.
 func (s *indexScan) index(keep func(pkg string) bool) (*index, error) {
 	ix := &index{units: s.units, inlined: s.functions, scan: s}
 	keep = ix.counting(keep)
@@ -177,7 +177,7 @@ func (ix *index) nameOf(i int) (qualified, pkg, rest string, ok bool) {
 	return qualified, pkg, rest, ok
 }
 
-// expand returns what a package consists of.
+// expand returns the functions and types of a package.
 func (ix *index) expand(p *packageEntry) *packageIndex {
 	types := ix.scan.types[p.name]
 	parts := &packageParts{functions: map[string]*functionIndex{}, types: map[string]*typeParts{}}
@@ -193,7 +193,7 @@ func (ix *index) expand(p *packageEntry) *packageIndex {
 	return parts.sorted(p.name)
 }
 
-// counting returns keep with a memory. It counts the packages that keep refuses.
+// counting returns a keep that remembers its results, and counts the packages it refuses.
 func (ix *index) counting(keep func(pkg string) bool) func(pkg string) bool {
 	known := map[string]bool{}
 	return func(pkg string) bool {

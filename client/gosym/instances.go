@@ -23,7 +23,7 @@ type scanned struct {
 	is             traits
 }
 
-// traits are what a scanned instance is.
+// traits are properties of a scanned instance.
 type traits uint8
 
 const (
@@ -45,8 +45,8 @@ const (
 type instances struct {
 	chunks [][]scanned
 	count  int
-	// frozen is the whole list once it is complete, maybe in a file: it can't be
-	// changed. late are the traits that are found afterward.
+	// frozen is the whole list once it is complete. It may be in a file, and can't be
+	// changed. late are the traits found afterward.
 	frozen []scanned
 	late   []traits
 }
@@ -88,7 +88,7 @@ func (l *instances) freeze(s *spool, check *checkpoint) error {
 // mark adds traits to an instance of the frozen list.
 func (l *instances) mark(i int32, is traits) { l.late[i] |= is }
 
-// instance returns what building a scope needs of an instance.
+// instance returns the part of an instance that building a scope needs.
 func (l *instances) instance(i int32) instance {
 	s := l.at(int(i))
 	is := s.is | l.late[i]
@@ -150,7 +150,7 @@ type fileNumber int32
 type files struct {
 	paths   []string
 	numbers map[string]fileNumber
-	// bytes is about how much memory they take.
+	// bytes is approximately how much memory they take.
 	bytes int
 }
 

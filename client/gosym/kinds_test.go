@@ -9,9 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// kindsOutline is what package kinds has that somebody wrote. Some of it the
-// compiler describes twice, in pieces or in another function, and beside it much
-// that nobody wrote.
+// kindsOutline has the declarations of package kinds. The compiler describes some of
+// them twice, in pieces or in another function, and adds many of its own.
 //
 //nolint:dupword // a block has no name, so that "local" stands before "local"
 const kindsOutline = `package KINDS
@@ -158,10 +157,10 @@ func TestEscapedArgumentsAreOnTheHeap(t *testing.T) {
 		name           string
 		available, not string
 	}{
-		// Nothing is left of the address of x, and the argument is stale.
+		// Nothing is left of the address of x, and the argument has an old value.
 		{"x", "", "escaped-after"},
 		{"y", "escaped-after", ""},
-		// The result's place on the heap is made behind the beginning.
+		// The result moves to the heap after the beginning of the function.
 		{"r", "escaped-after", "escaped-before"},
 	} {
 		ranges := symbol(t, escaped, tt.name).GetLanguageSpecifics().GetAvailableLineRanges()
@@ -174,8 +173,8 @@ func TestEscapedArgumentsAreOnTheHeap(t *testing.T) {
 	}
 }
 
-// TestInstancesAreUnited checks functions of which an instance, once the first and
-// once the last, has variables that have no place.
+// TestInstancesAreUnited checks functions with an instance, once the first and once the
+// last, that has variables without a location.
 func TestInstancesAreUnited(t *testing.T) {
 	t.Parallel()
 	kinds := mainModule(t)[kindsPackage]
@@ -209,8 +208,8 @@ func TestLiteralsAreWhereTheyWereWritten(t *testing.T) {
 	}
 }
 
-// TestOtherFilesLines checks a function that a //line directive parts: no line of
-// it is one of the other file.
+// TestOtherFilesLines checks a function with a //line directive in its middle: it has no
+// lines of the other file.
 func TestOtherFilesLines(t *testing.T) {
 	t.Parallel()
 	grammar := child(t, mainModule(t)[kindsPackage], "function", "grammar")

@@ -56,8 +56,8 @@ func (h *lineHeader) check(dir string) error {
 	return checkPaths(folders, files, 0)
 }
 
-// checkPaths fails if the paths are too long. dirBytes is the length of what is before
-// each folder.
+// checkPaths fails if the paths are too long. dirBytes is the length of what precedes each
+// directory.
 func checkPaths(folders, files pathList, dirBytes uint64) error {
 	total := folders.bytes + folders.count*dirBytes + files.bytes
 	if longest := folders.longest + dirBytes; total > maxLinePathBytes || files.count*longest > maxLinePathBytes-total {
@@ -66,8 +66,8 @@ func checkPaths(folders, files pathList, dirBytes uint64) error {
 	return nil
 }
 
-// pathsBefore5 skips a list of paths before DWARF 5, each with so many numbers. What is
-// cut off is for package dwarf to report.
+// pathsBefore5 skips a list of paths before DWARF 5, each with so many numbers. Package
+// dwarf reports a list that is cut off.
 func (h *lineHeader) pathsBefore5(numbers int) pathList {
 	var list pathList
 	for len(h.rest) > 0 && !h.failed {

@@ -66,9 +66,9 @@ func newLineProgram(table []byte, order binary.ByteOrder, addrBytes int) (*lineP
 
 var errOpcode = errors.New("malformed opcode")
 
-// sequence runs the program from an offset, where a sequence begins, to the sequence's
-// end, adds its rows to t, and returns the offset behind it. The program may end before
-// the sequence does.
+// sequence runs the program from an offset, where a sequence begins, to the sequence's end,
+// adds its rows to t, and returns the offset after it. The program may end before the
+// sequence does.
 func (p *lineProgram) sequence(offset int, t *lineRows) (next int, err error) {
 	r := locationReader{rest: p.code[offset:], order: p.order, addrBytes: p.addrBytes}
 	var pc uint64

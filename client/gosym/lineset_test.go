@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A set of lines is what the union of its spans is, whether it is narrow or wide.
+// A set of lines equals the union of its spans, whether it is narrow or wide.
 func TestLineSetsAgreeWithSpans(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// tableOf is a line table of one file with a row for each PC, in steps of four,
-// and its end. Lines below zero have no statement.
+// tableOf returns a line table of one file with a row for each PC, in steps of four, and
+// its end. Lines below zero have no statement.
 func tableOf(lines ...int32) *lineRows {
 	t := &lineRows{table: &lineTable{files: []fileNumber{0, 1}}}
 	for i, line := range lines {

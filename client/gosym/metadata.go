@@ -11,8 +11,7 @@ import (
 // language is the language of Go's tracers.
 const language = "go"
 
-// Metadata returns what the binary tells about itself. The caller owns it, and may add to
-// it.
+// Metadata returns the metadata found in the binary. The caller owns it, and may add to it.
 //
 //   - Service is the last element of the main module's path, without a major version, or
 //     the file's name if there is no module.

@@ -281,8 +281,8 @@ func commonType(a, b string) string {
 	return a
 }
 
-// withoutArguments replaces those lists of type arguments in a type's name by [...]
-// that replaced approves.
+// withoutArguments replaces lists of type arguments in a type's name by [...], if replaced
+// returns true for them.
 func withoutArguments(name string, replaced func(arguments string) bool) string {
 	var b strings.Builder
 	for i := 0; i < len(name); {

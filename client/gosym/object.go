@@ -94,7 +94,7 @@ type container struct {
 	sections []section
 }
 
-// openContainer opens a file in the format that its first bytes say.
+// openContainer opens a file in the format that its first bytes identify.
 func openContainer(file io.ReaderAt) (*container, error) {
 	var magic [4]byte
 	if _, err := file.ReadAt(magic[:], 0); err != nil {
@@ -188,7 +188,7 @@ func checkSectionNames(file io.ReaderAt) error {
 		index = uint64(link)
 	}
 	if flags, _ := entry(index); elf.SectionFlag(flags)&elf.SHF_COMPRESSED != 0 {
-		return errors.New("the names of the sections are compressed")
+		return errors.New("the section names are compressed")
 	}
 	return nil
 }

@@ -111,8 +111,8 @@ func TestOpenIsCanceled(t *testing.T) {
 	}
 }
 
-// The caller's function can stop the work at any place: while it reads sections, a debug
-// file, entries, and the index.
+// The caller's function can stop the work anywhere: in sections, a debug file, entries and
+// the index.
 func TestCheckpointStops(t *testing.T) {
 	t.Parallel()
 	s := splitProgram(t)

@@ -1,6 +1,6 @@
 package gosym
 
-// An Option changes what [Open] selects, adds and does.
+// An Option is a setting of [Open].
 type Option func(*options)
 
 type options struct {
@@ -27,16 +27,16 @@ func WithMainModule() Option {
 	return func(o *options) { o.selection.mainModule = true }
 }
 
-// WithMainModuleByDefault selects what [WithMainModule] does, unless another option
-// selects packages. [OpenSelf] has it.
+// WithMainModuleByDefault is like [WithMainModule], but has no effect if another option
+// selects packages. [OpenSelf] implies it.
 func WithMainModuleByDefault() Option {
 	return func(o *options) { o.selection.mainByDefault = true }
 }
 
-// WithOrganization selects package main and the packages of all modules of the
-// organization that owns the main module: for a main module github.com/shop/cart/v2, the
-// packages below github.com/shop. If the path of the main module does not consist of a
-// host, an owner and a name, it selects what [WithMainModule] does.
+// WithOrganization selects package main and the packages of all modules of the organization
+// that owns the main module: for a main module github.com/shop/cart/v2, the packages below
+// github.com/shop. If the path of the main module does not consist of a host, an owner and
+// a name, it is like [WithMainModule].
 func WithOrganization() Option {
 	return func(o *options) { o.selection.organization = true }
 }
@@ -47,8 +47,8 @@ func WithOrganization() Option {
 // library and "all" is everything. Package main matches as "main" and by the import path
 // of its directory.
 //
-// [Open] fails with [ErrPattern] if a pattern is not valid; ones relative to a
-// directory, such as ./..., are not.
+// [Open] fails with [ErrPattern] if a pattern is not valid. Patterns relative to a
+// directory, such as ./..., are not valid.
 func WithInclude(patterns ...string) Option {
 	return func(o *options) { o.selection.include = o.selection.parse(o.selection.include, patterns) }
 }
@@ -78,15 +78,15 @@ func WithCheckpoint(check func() error) Option {
 	return func(o *options) { o.checkpoint = check }
 }
 
-// WithTempDir sets the directory of the temporary file that [Open] holds the debug
-// sections in. The default is [os.TempDir].
+// WithTempDir sets the directory of the temporary file that holds the debug sections. The
+// default is [os.TempDir].
 func WithTempDir(dir string) Option {
 	return func(o *options) { o.tempDir = dir }
 }
 
-// WithMaxMemory limits the memory that a Binary holds to that many bytes: its index, and
-// debug sections if they can't be in a temporary file. [Open] fails with [ErrMaxMemory] if
-// it needs more. The scope that is being built is not counted. The default, 0, is no limit.
+// WithMaxMemory limits the memory of a Binary, in bytes: its index, and debug sections if
+// they can't be in a temporary file. [Open] fails with [ErrMaxMemory] if it needs more. The
+// scope being built is not counted. The default, 0, is no limit.
 func WithMaxMemory(bytes int64) Option {
 	return func(o *options) { o.memory = newAllowance(bytes) }
 }

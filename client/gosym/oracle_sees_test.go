@@ -11,8 +11,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// doctored are scopes of the usual program with one thing put wrong, and where the
-// oracle must count it.
+// doctored are scopes of the usual program with one mistake, and how the oracle must count
+// it.
 var doctored = []struct {
 	name          string
 	kind, verdict string
@@ -161,14 +161,14 @@ var doctored = []struct {
 	}},
 }
 
-// again is a function's scope under another linker's name.
+// again copies a function's scope under another linker's name.
 func again(f *symdbv1.Scope, qualified string) *symdbv1.Scope {
 	f = proto.CloneOf(f)
 	f.GetLanguageSpecifics().GoQualifiedName = new(qualified)
 	return f
 }
 
-// doctor has the package whose scopes it puts wrong.
+// doctor makes the mistake in a package.
 type doctor struct {
 	*testing.T
 
@@ -202,8 +202,7 @@ func (d doctor) leaveOut(scope *symdbv1.Scope, name string) {
 	scope.Symbols = slices.DeleteFunc(scope.GetSymbols(), func(s *symdbv1.Symbol) bool { return s == left })
 }
 
-// TestOracleSees holds doctored scopes against the sources: an oracle that doesn't
-// see what is wrong is worth nothing.
+// TestOracleSees checks doctored scopes: an oracle that does not see mistakes is worthless.
 func TestOracleSees(t *testing.T) {
 	t.Parallel()
 	held, err := oraclePrograms[0].read()

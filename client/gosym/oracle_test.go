@@ -15,24 +15,24 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// An oracleProgram is a program whose scopes are held against its sources.
+// An oracleProgram is a program to compare with its sources.
 type oracleProgram struct {
 	name string
 	oracle.Build
 
-	// compile are more flags for the build, which select no files.
+	// compile are further build flags, which select no files.
 	compile []string
 	cgo     bool
 	read    func() (*heldProgram, error)
 }
 
-// heldProgram is what gosym says of a program, and what it is held against.
+// heldProgram has the scopes of a program, and the evidence to compare them with.
 type heldProgram struct {
 	evidence *oracle.Evidence
 	scopes   map[string]*symdbv1.Scope
 }
 
-// oraclePrograms are built and read once each, when they are asked for.
+// oraclePrograms are built and read once each, when they are needed.
 var oraclePrograms = readOnce([]*oracleProgram{
 	{name: "usual", Build: oracle.Build{Dir: "oracle", Flags: []string{"-trimpath"}}},
 	{name: "not optimised", Build: oracle.Build{Dir: "oracle"}, compile: []string{"-gcflags=example.com/oracle/...=-N -l"}},
@@ -105,8 +105,8 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// judge prints a report, and fails where something is false, repeated, or missing
-// without need.
+// judge prints a report, and fails if something is false, repeated, or missing without a
+// valid reason.
 func judge(t *testing.T, report *oracle.Report) {
 	t.Helper()
 	var b strings.Builder
@@ -118,8 +118,8 @@ func judge(t *testing.T, report *oracle.Report) {
 	}
 }
 
-// TestOracleOn holds the binaries that SCOPEGATE_ORACLE lists against their
-// sources, which are in this module, in the module cache or in GOROOT.
+// TestOracleOn compares the binaries that SCOPEGATE_ORACLE lists with their sources, which
+// are in this module, in the module cache or in GOROOT.
 func TestOracleOn(t *testing.T) {
 	t.Parallel()
 	paths := strings.Fields(os.Getenv("SCOPEGATE_ORACLE"))

@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/client/gosym"
 )
 
-// The parts of a package, merged as a backend does, are the package.
+// Merging the parts of a package, as a backend does, gives the package.
 func TestPartsAreThePackages(t *testing.T) {
 	t.Parallel()
 	merged := map[string]*symdbv1.Scope{}
@@ -46,7 +46,8 @@ func TestPartsAreThePackages(t *testing.T) {
 	}
 }
 
-// merge adds the children of a part to the whole, whose last child may continue in it.
+// merge adds the children of a part to the whole. The last child of the whole may continue
+// in the part.
 func merge(whole, part *symdbv1.Scope) {
 	children := part.GetScopes()
 	if len(children) == 0 {

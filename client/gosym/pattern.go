@@ -30,12 +30,12 @@ func parsePattern(text string) (pattern, error) {
 	case text == "all":
 		text = wildcard
 	case text == "":
-		return pattern{}, fmt.Errorf("%w: it is empty", ErrPattern)
+		return pattern{}, fmt.Errorf("%w: empty", ErrPattern)
 	case text == ".", text == "..", strings.HasPrefix(text, "./"), strings.HasPrefix(text, "../"),
 		text[0] == '/', strings.ContainsAny(text, "\\ @"):
-		return pattern{}, fmt.Errorf("%w %q: give an import path, in which ... stands for any string", ErrPattern, text)
+		return pattern{}, fmt.Errorf("%w %q: use an import path, in which ... stands for any string", ErrPattern, text)
 	}
-	// Like the go command, take a slash at the end for a mistake of completion.
+	// Like the go command, ignore a slash at the end, which completion may have added.
 	return pattern{parts: strings.Split(path.Clean(text), wildcard)}, nil
 }
 

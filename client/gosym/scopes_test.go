@@ -219,7 +219,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// ascending checks that ranges are in order and apart from each other.
+// ascending checks that ranges are in order and disjoint.
 func ascending(t *testing.T, ranges []*symdbv1.LineRange) {
 	t.Helper()
 	last := int32(0)

@@ -89,7 +89,7 @@ func (r *sectionReader) load(s section) ([]byte, error) {
 		return nil, err
 	}
 	if size > r.left {
-		return nil, fmt.Errorf("%w: %d bytes after decompression, with %d left of the limit", ErrTooLarge, size, r.left)
+		return nil, fmt.Errorf("%w: %d bytes after decompression, but only %d left of the limit", ErrTooLarge, size, r.left)
 	}
 	r.left -= size
 	return r.spool.add(size, func() (io.Reader, error) {

@@ -16,7 +16,7 @@ import (
 	"github.com/scopegate/scopegate/client/gosym"
 )
 
-// rawSection is a section as it stands in a file.
+// rawSection is a section of a file.
 type rawSection struct {
 	name       string
 	compressed bool // as ELF marks it
@@ -69,9 +69,9 @@ func elfFile(sections ...rawSection) []byte {
 	return file.Bytes()
 }
 
-// deflated is a zlib stream of zeros behind a header that gives a size of its own. Of
-// many zeros it compresses a few and repeats the outcome: with the race detector,
-// compressing all of them takes seconds.
+// deflated is a zlib stream of zeros after a header with any size. It compresses some of
+// the zeros and repeats the result: with the race detector, compressing all of them takes
+// seconds.
 func deflated(header []byte, zeros int) []byte {
 	const chunk = 64 << 10
 	var block bytes.Buffer
@@ -92,7 +92,7 @@ func deflated(header []byte, zeros int) []byte {
 	return binary.BigEndian.AppendUint32(out, uint32(zeros%adlerModulus)<<16|1)
 }
 
-// Sections that are compressed so are read.
+// Compressed sections are read.
 func TestDeflatedSections(t *testing.T) {
 	t.Parallel()
 	for _, zeros := range []int{0, 10, 64 << 10, 100_000, 1 << 20} {
@@ -139,7 +139,7 @@ func machOFile(name string, content []byte) []byte {
 	return append(b, content...)
 }
 
-// peFile is a PE file of one section, whose name is in the table of strings.
+// peFile is a PE file with one section. The section's name is in the table of strings.
 func peFile(name string, content []byte) []byte {
 	le := binary.LittleEndian
 	b := append([]byte("MZ"), make([]byte, 94)...)
@@ -158,7 +158,7 @@ func peFile(name string, content []byte) []byte {
 	return append(append(le.AppendUint32(b, uint32(4+len(name)+1)), name...), 0)
 }
 
-// A few bytes can't claim memory, whatever sizes they promise or have.
+// A few bytes can't claim memory, whatever sizes they announce or have.
 func TestOpenRefusesOversizedSections(t *testing.T) {
 	t.Parallel()
 	const large, half = 64 << 20, 600 << 10 // half of what a small file may have
@@ -186,7 +186,7 @@ func TestOpenRefusesOversizedSections(t *testing.T) {
 	}
 }
 
-// What is shorter than it claims, or can't be read, is an error too.
+// A section that is shorter than announced, or unreadable, is an error too.
 func TestOpenRefusesDamagedSections(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -197,7 +197,7 @@ func TestOpenRefusesDamagedSections(t *testing.T) {
 		"no stream":    {elfFile(rawSection{".zdebug_info", false, []byte("ZLIB\x00\x00\x00\x00\x00\x00\x00\x09none")}), "zlib"},
 		"compressed names": {
 			elfFile(rawSection{".debug_info", false, []byte("x")}, rawSection{".shstrtab", true, elfDeflated(64<<20, 64<<20)}),
-			"names of the sections are compressed",
+			"section names are compressed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestOpenRefusesDamagedSections(t *testing.T) {
 	}
 }
 
-// An object file's debug information has holes that a linker fills.
+// The debug information of an object file has holes, which the linker fills.
 func TestOpenRefusesObjectFile(t *testing.T) {
 	t.Parallel()
 	file := elfFile(rawSection{".debug_info", false, []byte("x")})

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// namesFile is an ELF file with section headers alone: an empty one, and one for the
-// names, which is the last thing in the file. The header of the names has flags. If far
-// is set, the number of that section is in the first section header.
+// namesFile is an ELF file with only section headers: an empty one, and one for the names,
+// which are at the end of the file. The header of the names has flags. If far is set, the
+// number of that section is in the first section header.
 func namesFile(t *testing.T, class elf.Class, data elf.Data, flags elf.SectionFlag, far bool) []byte {
 	t.Helper()
 	var order binary.ByteOrder = binary.LittleEndian
@@ -45,8 +45,7 @@ func namesFile(t *testing.T, class elf.Class, data elf.Data, flags elf.SectionFl
 	return file
 }
 
-// In files of any kind, names that are compressed are found before debug/elf decompresses
-// them.
+// Compressed section names are found in any file before debug/elf decompresses them.
 func TestCompressedSectionNames(t *testing.T) {
 	t.Parallel()
 	for _, class := range []elf.Class{elf.ELFCLASS32, elf.ELFCLASS64} {

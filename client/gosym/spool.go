@@ -25,7 +25,7 @@ type spool struct {
 	unusable bool
 
 	mu sync.Mutex
-	// users is how many use the sections.
+	// users counts the users of the sections.
 	users    int
 	mappings [][]byte
 }
@@ -144,7 +144,7 @@ func readChunk(in io.Reader, chunk []byte, check *checkpoint) error {
 	return check.pass(workPerCheck)
 }
 
-// seal closes the file. What is mapped stays.
+// seal closes the file. Its mappings remain valid.
 func (s *spool) seal() {
 	if s.file != nil {
 		_ = s.file.Close() // its content is in the mappings
@@ -153,7 +153,7 @@ func (s *spool) seal() {
 	s.unusable = true
 }
 
-// retain adds a user. It returns false if there is none any more.
+// retain adds a user. It returns false if there are no users any more.
 func (s *spool) retain() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,7 +190,7 @@ func newAllowance(most int64) *allowance {
 // permits fails if fewer bytes are left.
 func (a *allowance) permits(bytes uint64) error {
 	if bytes > a.left {
-		return fmt.Errorf("%w of %d bytes: %d more with %d left", ErrMaxMemory, a.most, bytes, a.left)
+		return fmt.Errorf("%w of %d bytes: it needs %d more, with %d left", ErrMaxMemory, a.most, bytes, a.left)
 	}
 	return nil
 }

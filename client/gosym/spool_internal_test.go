@@ -20,12 +20,12 @@ func spooledContent() []byte {
 	return content
 }
 
-// reading returns what reads the content, from its beginning each time.
+// reading returns a function that opens the content from the beginning.
 func reading(content []byte) func() (io.Reader, error) {
 	return func() (io.Reader, error) { return bytes.NewReader(content), nil }
 }
 
-// A short section is in memory, long ones in the file until the last user has left.
+// Short sections are in memory, long ones in the file until the last user leaves.
 func TestSpoolHoldsSections(t *testing.T) {
 	t.Parallel()
 	if !canMap {
@@ -60,7 +60,8 @@ func TestSpoolHoldsSections(t *testing.T) {
 	}
 }
 
-// If the file can't be written, as on a full disk, what follows is in memory, and counts.
+// If the file can't be written, as on a full disk, further sections are in memory, and
+// count.
 func TestSpoolWithoutRoom(t *testing.T) {
 	t.Parallel()
 	if !canMap {
@@ -92,7 +93,7 @@ func TestSpoolWithoutRoom(t *testing.T) {
 	}
 }
 
-// What can't be read is an error of its own, and no reason to read it into memory.
+// An unreadable section is an error, and is not read into memory.
 func TestSpoolOfShortSection(t *testing.T) {
 	t.Parallel()
 	s := newSpool(t.TempDir(), newAllowance(0))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A page that can't be read, as of a disk that fails, ends the reading, not the process.
+// An unreadable page, as on a failing disk, ends the reading, not the process.
 func TestUnreadablePage(t *testing.T) {
 	t.Parallel()
 	s := newSpool(t.TempDir(), newAllowance(0))

@@ -11,7 +11,7 @@ import (
 	"github.com/scopegate/scopegate/client/gosym"
 )
 
-// Nothing is seen of the temporary file, not even while the binary is open.
+// The temporary file is not visible, even while the binary is open.
 func TestTemporaryFileHasNoName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -36,7 +36,7 @@ func TestTemporaryFileHasNoName(t *testing.T) {
 	empty("after Close")
 }
 
-// Where there is no place for a file, everything is in memory, and the same.
+// If no file is possible, everything is in memory, and the scopes are the same.
 func TestWithoutTemporaryFile(t *testing.T) {
 	t.Parallel()
 	want := everything(t)

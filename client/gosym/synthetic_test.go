@@ -12,7 +12,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// sections are the debug sections of a program of a few bytes, made by hand.
+// sections are the debug sections of a small program, made by hand.
 type sections struct {
 	abbrev, info, line, lists, addr []byte
 }
@@ -148,7 +148,7 @@ func synthetic(blocks int, poor ...int) sections {
 // unchecked is a checkpoint that never stops.
 func unchecked() *checkpoint { return &checkpoint{check: func() error { return nil }} }
 
-// scopes reads everything that the sections have.
+// scopes reads all scopes of the sections.
 func (s sections) scopes() ([]*symdbv1.Scope, error) {
 	content := map[string][]byte{"abbrev": s.abbrev, "line": s.line, "addr": s.addr}
 	d, err := newDebugInfo(s.info, func(name string) ([]byte, error) { return content[name], nil })
@@ -195,7 +195,7 @@ func TestSyntheticProgram(t *testing.T) {
 	}
 }
 
-// A function without a line of its own begins at its first code, in that file.
+// A function without a line begins at its first code, in that file.
 func TestFunctionWithoutLine(t *testing.T) {
 	t.Parallel()
 	s := synthetic(1)
@@ -258,8 +258,7 @@ func depth(s *symdbv1.Scope) int {
 	return deepest + 1
 }
 
-// TestDamagedSections changes, cuts and doubles bytes at places that are the same
-// in every run.
+// TestDamagedSections changes, cuts and doubles bytes, at the same places in every run.
 func TestDamagedSections(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))

@@ -32,7 +32,7 @@ func (t *typeNames) name(e *entry) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read type at %#x: %w", e.typ, err)
 	}
-	name = strings.Clone(name) // scopes have it
+	name = strings.Clone(name) // scopes keep it
 	if len(t.names) >= maxTypeNames {
 		clear(t.names)
 	}

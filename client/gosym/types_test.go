@@ -6,7 +6,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Fields of a generic type have the types that all instances have in common.
+// Fields of a generic type have the common type of all instances.
 func TestFieldsOfInstances(t *testing.T) {
 	t.Parallel()
 	of := func(types ...string) []*symdbv1.Symbol {

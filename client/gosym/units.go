@@ -70,8 +70,8 @@ func (d *debugInfo) readUnits() error {
 	return d.readBases()
 }
 
-// readBases reads what the first entry of each unit says of the others. Damage is found
-// when the entries are read.
+// readBases reads the values in the first entry of each unit that the unit's other entries
+// need. Damage is reported when those are read.
 func (d *debugInfo) readBases() error {
 	r := d.reader(&checkpoint{check: func() error { return nil }})
 	for i := range d.units {

@@ -31,7 +31,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	// The service serves. When it shuts down, it ends ctx, and need not wait.
+	// The service runs. When it shuts down, it cancels ctx, and need not wait.
 	result, err := upload.Wait()
 	if err != nil {
 		log.Fatal(err)

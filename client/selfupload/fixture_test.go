@@ -20,10 +20,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// buildFolder takes the program that tests upload. TestMain removes it.
+// buildFolder is the directory of the program that tests upload. TestMain removes it.
 var buildFolder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "selfupload") })
 
-// program is a program with symbols, because tests are built without.
+// program is a program with symbols: tests are built without.
 var program = sync.OnceValues(func() (string, error) {
 	folder, err := buildFolder()
 	if err != nil {

@@ -20,11 +20,11 @@ const (
 )
 
 // maxTotalShare bounds the default share of all cores. A program without an idle core loses
-// about 1.6 times the share, because it also collects the garbage of the upload.
+// about 1.6 times the share, because the garbage of the upload has to be collected too.
 const maxTotalShare = 0.01
 
-// Option is a setting of [Start]. Of options with the same name the last one applies,
-// except for [WithSymbols] and [WithClient].
+// Option is a setting of [Start]. If an option is given several times, the last one
+// applies, except for [WithSymbols] and [WithClient].
 type Option func(*settings)
 
 type settings struct {
@@ -69,8 +69,8 @@ func newSettings(options []Option) (*settings, error) {
 	return s, nil
 }
 
-// WithMetadata sets what the server is told about this process, such as its environment.
-// Fields that are set replace those of [gosym.Binary.Metadata]; the tags of both are sent.
+// WithMetadata describes this process to the server, for example its environment. Fields
+// that are set replace those of [gosym.Binary.Metadata]; the tags of both are sent.
 func WithMetadata(metadata client.Metadata) Option {
 	return func(s *settings) { s.metadata = metadata }
 }
@@ -86,8 +86,8 @@ func WithClient(options ...client.Option) Option {
 	return func(s *settings) { s.client = append(s.client, options...) }
 }
 
-// WithExecutable reads the symbols from another file than this program's: one that was not
-// stripped, or is for a test, since tests have no DWARF.
+// WithExecutable reads the symbols from another file than this program's executable:
+// because that is stripped, or in a test, since tests have no DWARF.
 func WithExecutable(path string) Option {
 	return func(s *settings) { s.executable = path }
 }
@@ -98,16 +98,16 @@ func WithMaxDelay(d time.Duration) Option {
 	return func(s *settings) { s.maxDelay = d }
 }
 
-// WithBackoff sets the longest wait after a first failure of an upload, which is doubled
-// after each further one, up to most. The upload itself resumes after short failures, see
-// [client.WithBackoff]. Default [DefaultFirstBackoff] and [DefaultMaxBackoff].
+// WithBackoff sets the longest wait after the first failed attempt. It doubles with each
+// further failure, up to most. Within an attempt, the upload resumes after short failures,
+// see [client.WithBackoff]. Default [DefaultFirstBackoff] and [DefaultMaxBackoff].
 func WithBackoff(first, most time.Duration) Option {
 	return func(s *settings) { s.backoff.first, s.backoff.most = first, most }
 }
 
-// WithCPUShare sets the share of one core that the upload takes, above 0 and at most 1. The
-// default is [DefaultCPUShare], or 1 % of GOMAXPROCS if that is less. So a program that keeps
-// all cores busy loses less than 2 % of its throughput.
+// WithCPUShare sets the share of one core that the upload uses, above 0 and at most 1. The
+// default is [DefaultCPUShare], or 1 % of GOMAXPROCS if that is less, so that a program
+// that keeps all cores busy loses less than 2 % of its throughput.
 func WithCPUShare(share float64) Option {
 	return func(s *settings) { s.cpuShare = share }
 }

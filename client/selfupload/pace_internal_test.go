@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// work is a step between two checkpoints. Time passes while it lasts.
+// work is a step between two checkpoints, which takes time.
 func work(d time.Duration) { <-time.After(d) }
 
 func TestPacerKeepsItsShare(t *testing.T) {
@@ -54,7 +54,7 @@ func TestPacerRestsAfterEachSlice(t *testing.T) {
 	})
 }
 
-// A server that takes nothing for an hour does not cost a day of rest.
+// A server that accepts nothing for an hour does not cause a day of rest.
 func TestPacerBoundsItsRest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

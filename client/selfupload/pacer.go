@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// slice is how long the pacer lets its goroutine work: short for the others that wait
-	// for the same processor, and long beside the cost of a timer.
+	// slice is how long the pacer lets its goroutine work: short for other goroutines that
+	// wait for the processor, and long compared with the cost of a timer.
 	slice = time.Millisecond
 	// maxSlice bounds the work that is counted between two calls. A longer time was spent
 	// waiting, for the server or for the processor.
@@ -21,7 +21,7 @@ const (
 type pacer struct {
 	ctx   context.Context
 	share float64
-	// last is when pass was called last, worked the work since the last rest.
+	// last is the time of the last call of pass, worked the work since the last rest.
 	last   time.Time
 	worked time.Duration
 }
@@ -30,8 +30,8 @@ func newPacer(ctx context.Context, share float64) *pacer {
 	return &pacer{ctx: ctx, share: share, last: time.Now()}
 }
 
-// pass is to be called often. It makes the goroutine rest after a slice, and returns why
-// to stop.
+// pass must be called often. It makes the goroutine rest after each slice. Its error says
+// why to stop.
 func (p *pacer) pass() error {
 	now := time.Now()
 	p.worked += min(now.Sub(p.last), maxSlice)

@@ -12,7 +12,7 @@ import (
 	"github.com/scopegate/scopegate/client"
 )
 
-// settingsOf returns the settings that options make.
+// settingsOf returns the settings with options.
 func settingsOf(t *testing.T, options ...Option) *settings {
 	t.Helper()
 	s, err := newSettings(options)
@@ -22,7 +22,7 @@ func settingsOf(t *testing.T, options ...Option) *settings {
 	return s
 }
 
-// errPassing is a failure that may pass.
+// errPassing is a transient failure.
 var errPassing = fmt.Errorf("server: %w", client.ErrUpload)
 
 func TestDelayIsJittered(t *testing.T) {

@@ -1,23 +1,23 @@
 // Package selfupload uploads the symbols of the program that it is part of: once, in the
 // background, and slowly enough for a busy service.
 //
-// Start with [Start], early in main. A program that uploads the symbols of another one, or
-// that waits for the upload, uses packages client and client/gosym.
+// Start with [Start], early in main. To upload the symbols of another program, or to upload
+// in the foreground, use packages client and client/gosym.
 //
-// # What it costs
+// # Cost
 //
 // The upload works for about a millisecond and then rests, so that it takes a small share
 // of one core, see [WithCPUShare]. An executable of 30 MB takes one to two seconds of CPU
-// time, and so about a minute. Meanwhile up to 8 MiB more of the heap are in use, for an
-// executable of 70 MB: an index of the symbols, and what is being sent. The uncompressed debug
-// sections, about half as large as the executable, are in a temporary file, and in memory
-// where that is not possible: see package client/gosym. [WithSymbols] with
-// [gosym.WithTempDir] says where the file is, and with [gosym.WithMaxMemory] what the
-// upload may take: if it needs more, it ends with [gosym.ErrMaxMemory].
+// time, and so about a minute. Meanwhile an executable of 70 MB takes up to 8 MiB of heap,
+// for an index of the symbols and the scopes being sent. The uncompressed debug sections,
+// about half as large as the executable, are in a temporary file, or in memory where that
+// is not possible: see package client/gosym. Pass [gosym.WithTempDir] to [WithSymbols] to
+// choose the directory of the file, and [gosym.WithMaxMemory] to limit the memory: an
+// upload that needs more ends with [gosym.ErrMaxMemory].
 //
-// It does not lower the priority of a thread. At most GOMAXPROCS threads run Go code, and
-// the garbage collector stops all of them. If the system does not let one of low priority
-// run, other goroutines wait for it.
+// The priority of threads is not lowered. At most GOMAXPROCS threads run Go code, and the
+// garbage collector stops all of them, so other goroutines would wait for a thread of low
+// priority that the system does not run.
 package selfupload
 
 import (
@@ -45,9 +45,9 @@ type Upload struct {
 // [WithMaxDelay]. It is repeated after failures that may pass, such as an unreachable
 // server, until it succeeds or ctx is done; see [WithBackoff].
 //
-// Start fails only on an invalid address or option. Everything else is logged, see
-// [WithLogger], and returned by [Upload.Err], which may be ignored: the program works
-// without it. A panic in this package, client or client/gosym is such an error too.
+// Start fails only on an invalid address or option. All other errors are logged, see
+// [WithLogger], and returned by [Upload.Err]; the program may ignore them. A panic in this
+// package, client or client/gosym becomes such an error.
 func Start(ctx context.Context, addr string, options ...Option) (*Upload, error) {
 	s, err := newSettings(options)
 	if err != nil {
@@ -58,14 +58,14 @@ func Start(ctx context.Context, addr string, options ...Option) (*Upload, error)
 	if err != nil {
 		return nil, fmt.Errorf("start self upload: %w", err)
 	}
-	// Each attempt has a connection of its own, since an idle one would try to reconnect.
+	// Each attempt has its own connection, since an idle one would try to reconnect.
 	if err := c.Close(); err != nil {
 		return nil, fmt.Errorf("start self upload: %w", err)
 	}
 	return start(ctx, s, s.attempt), nil
 }
 
-// start uploads by attempt in the background.
+// start calls attempt in the background until the upload has ended.
 func start(ctx context.Context, s *settings, attempt func(context.Context) (client.Result, error)) *Upload {
 	u := &Upload{done: make(chan struct{})}
 	go func() {
@@ -79,16 +79,17 @@ func start(ctx context.Context, s *settings, attempt func(context.Context) (clie
 // Done returns a channel that is closed when the upload has ended.
 func (u *Upload) Done() <-chan struct{} { return u.done }
 
-// Wait waits until the upload has ended, at the latest soon after its context is done, and
+// Wait waits until the upload has ended, which it does soon after its context is done, and
 // returns its outcome.
 func (u *Upload) Wait() (client.Result, error) {
 	<-u.done
 	return u.result, u.err
 }
 
-// Err returns nil while the upload goes on and after it has succeeded. Otherwise it returns
-// why it ended: the context's cause, an error of [gosym.Open], such as [gosym.ErrNoDWARF],
-// or an error of [client.Client.Upload] that [client.IsRetryable] denies.
+// Err returns nil while the upload is running and after it has succeeded. Otherwise it
+// returns why it ended: the context's cause, an error of [gosym.Open], such as
+// [gosym.ErrNoDWARF], or an error of [client.Client.Upload] that is not retryable, see
+// [client.IsRetryable].
 func (u *Upload) Err() error {
 	select {
 	case <-u.done:

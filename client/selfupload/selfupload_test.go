@@ -62,7 +62,7 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-// An upload that failed begins anew. By default it has the packages of the main module.
+// A failed upload is repeated. By default it has the packages of the main module.
 func TestUploadIsRepeated(t *testing.T) {
 	t.Parallel()
 	server := clienttest.New(t)
@@ -101,7 +101,7 @@ func TestErrWhileItLasts(t *testing.T) {
 	}
 }
 
-// A test has no symbols, which no later attempt changes.
+// A test has no symbols, so the upload is not repeated.
 func TestProgramWithoutSymbols(t *testing.T) {
 	t.Parallel()
 	var log logged.Text
@@ -117,7 +117,7 @@ func TestProgramWithoutSymbols(t *testing.T) {
 	}
 }
 
-// A program that ends has nobody to tell.
+// An upload that the end of the program interrupts logs nothing.
 func TestUploadIsCanceled(t *testing.T) {
 	t.Parallel()
 	var log logged.Text

@@ -48,12 +48,12 @@ func (f *accessFlags) announceAccess(ctx context.Context, cfg server.Config, lis
 			"intake", i+1, "url", settings.Redacted(intake.URL), "with_api_key", !intake.APIKey.IsZero())
 	}
 	if f.Tenants != "" {
-		logger.InfoContext(ctx, "tenants may upload", "file", f.Tenants)
+		logger.InfoContext(ctx, "only tenants may upload", "file", f.Tenants)
 		return
 	}
 	for _, l := range listeners {
 		if !isLoopback(l.Addr()) {
-			logger.WarnContext(ctx, "anyone who can connect may upload; --tenants-file restricts it to tenants",
+			logger.WarnContext(ctx, "anyone who can connect may upload; set --tenants-file to allow only tenants",
 				"address", addressOf(l))
 		}
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// canary is in every secret of a test. It must show up nowhere.
+// canary is part of every secret of a test, and must not appear in any output.
 const canary = "canary5b1e"
 
-// TestTokenUpload has what `scopegate token` prints be what server and client take.
+// TestTokenUpload checks that server and client accept the output of `scopegate token`.
 func TestTokenUpload(t *testing.T) {
 	t.Parallel()
 	intake := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
@@ -54,8 +54,8 @@ func TestTokenUpload(t *testing.T) {
 	gate.stop()
 }
 
-// TestHostileNamesInTheLog has a client write what would be lines of the log, and
-// headers of requests, if nothing stopped it.
+// TestHostileNamesInTheLog checks that names from a client can't forge log lines or request
+// headers.
 func TestHostileNamesInTheLog(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -108,7 +108,7 @@ func TestHostileNamesInTheLog(t *testing.T) {
 	})
 }
 
-// TestOpenServerIsToldOf has serve say that everybody may upload, where others can
+// TestOpenServerIsToldOf checks that serve warns if anyone may upload and other hosts can
 // reach it.
 func TestOpenServerIsToldOf(t *testing.T) {
 	t.Parallel()

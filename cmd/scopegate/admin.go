@@ -71,18 +71,18 @@ func (f *adminFlags) listen(ctx context.Context, logger *slog.Logger) (net.Liste
 		if f.Open {
 			shown = "everything, including profiles"
 		}
-		logger.WarnContext(ctx, "other hosts can reach the admin port, without a password",
+		logger.WarnContext(ctx, "other hosts can reach the admin port without a password",
 			"address", addressOf(l), "they_see", shown)
 	}
 	return l, nil
 }
 
-// listenIfFree listens on a default address. It returns nil if the address is taken,
-// which is no failure, because nobody asked for it.
+// listenIfFree listens on a default address. It returns nil if the address is in use, which
+// is not an error, because the user did not ask for it.
 func listenIfFree(ctx context.Context, address string, logger *slog.Logger) (net.Listener, error) {
 	l, err := listen(ctx, address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		logger.WarnContext(ctx, "no admin port: its default address is taken; set --admin-listen to another one",
+		logger.WarnContext(ctx, "no admin port: default address in use; set --admin-listen to another one",
 			"address", address)
 		return nil, nil //nolint:nilnil // no listener is an answer
 	}

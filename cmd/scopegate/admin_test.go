@@ -84,14 +84,14 @@ func get(t *testing.T, address, path string) (status int, body string) {
 	return resp.StatusCode, string(text)
 }
 
-// waitForReadyz asks until /readyz answers so.
+// waitForReadyz asks until /readyz returns the status.
 func waitForReadyz(t *testing.T, address string, want int) {
 	t.Helper()
 	wait.Equal(t, "the status of /readyz", func() int { status, _ := get(t, address, "/readyz"); return status }, want)
 }
 
-// The admin port shows what the server does, and none of its secrets; it goes on
-// while the server stops.
+// The admin port shows what the server does, but no secrets. It continues while the server
+// stops.
 func TestAdminPort(t *testing.T) {
 	t.Parallel()
 	getenv := variables(map[string]string{"SCOPEGATE_ADMIN_LISTEN": "127.0.0.1:0", "SCOPEGATE_API_KEY": canary})
@@ -134,7 +134,7 @@ func TestAdminPort(t *testing.T) {
 	}
 }
 
-// What is listened on by default can be reached from this host alone.
+// By default only this host can reach the ports.
 func TestAdminIsLocalByDefault(t *testing.T) {
 	t.Parallel()
 	if at := netip.MustParseAddrPort(adminDefault); !at.Addr().IsLoopback() {
@@ -170,7 +170,7 @@ func ownAddress(t *testing.T) string {
 	return ""
 }
 
-// An address for others is warned of, and shows them little unless it is told to.
+// An address that other hosts can reach causes a warning, and shows them little by default.
 func TestAdminForOthers(t *testing.T) {
 	t.Parallel()
 	own := ownAddress(t)
@@ -197,7 +197,7 @@ func TestAdminForOthers(t *testing.T) {
 	}
 }
 
-// An address that is taken is an error where it was asked for, and else a warning.
+// An address in use is an error if it was given explicitly, and otherwise a warning.
 func TestAdminAddressInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -286,8 +286,8 @@ func TestWantsTraces(t *testing.T) {
 	}
 }
 
-// OpenTelemetry's variables have spans exported, the last ones when the server has
-// stopped. The exporter reads the process's own.
+// OpenTelemetry's variables make serve export spans, the last ones after the server has
+// stopped. The exporter reads the variables of the process.
 func TestTracesAreExported(t *testing.T) {
 	var mu sync.Mutex
 	var exported bytes.Buffer

@@ -13,7 +13,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// TestCheckNeitherListensNorContacts: what is checked may run at the same time.
+// TestCheckNeitherListensNorContacts checks settings of a server that is running.
 func TestCheckNeitherListensNorContacts(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64
@@ -49,8 +49,8 @@ func TestZeroByteInPath(t *testing.T) {
 	}
 }
 
-// A port of any number can be free, and addresses of other hosts or families are
-// others.
+// Any number of ports 0 can be free, and hosts or families with different addresses do not
+// conflict.
 func TestAddressesApart(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Dir(socketPath(t))

@@ -33,14 +33,14 @@ type grammar struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the gRPC API and forward uploads to an intake."`
 	Upload     uploadCommand     `cmd:"" help:"Upload the symbols of a Go binary, or scopes from NDJSON, to a server."`
 	Inspect    inspectCommand    `cmd:"" help:"Show what an upload of a Go binary would contain, without a server."`
-	Health     healthCommand     `cmd:"" help:"Ask whether a server accepts uploads, as a probe does."`
-	Status     statusCommand     `cmd:"" help:"Show what a running server does, and what is wrong."`
+	Health     healthCommand     `cmd:"" help:"Check whether a server accepts uploads."`
+	Status     statusCommand     `cmd:"" help:"Show the state of a running server, and its problems."`
 	Intake     intakeCommand     `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
 	Compare    compareCommand    `cmd:"" help:"Compare the scopes of two uploads."`
 	Demo       demoCommand       `cmd:"" help:"Run intake, server and upload in one process, and check what arrives."`
 	Token      tokenCommand      `cmd:"" help:"Make a token for a tenant, and its hash for the server."`
 	Version    versionCommand    `cmd:"" help:"Print the version, the commit, the Go version and the platform."`
-	Completion completionCommand `cmd:"" help:"Print a script that completes the command line in a shell."`
+	Completion completionCommand `cmd:"" help:"Print a script for command-line completion in a shell."`
 	Help       helpCommand       `cmd:"" help:"Show the help of a command."`
 
 	HelpAll      helpAllFlag      `name:"help-all" help:"Show this help with all flags."`
@@ -100,7 +100,7 @@ func run(
 		return exitUsage
 	}
 	for _, unknown := range unknownVariables(environ, command.Selected().Name, parser.Model.Node, sources) {
-		fmt.Fprintf(newOutput(stderr), "scopegate: the variable %s is unknown: did you mean %s?\n", unknown.name, unknown.meant)
+		fmt.Fprintf(newOutput(stderr), "scopegate: unknown variable %s: did you mean %s?\n", unknown.name, unknown.meant)
 	}
 	err = command.Run()
 	code := exitCode(ctx, err)

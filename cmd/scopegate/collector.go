@@ -11,9 +11,9 @@ const (
 	// gcPercent is the garbage collector's target while the heap is small, unless GOGC is
 	// set: the garbage it leaves until the next collection, in percent of what is live.
 	gcPercent = 50
-	// maxGarbageBytes is the most garbage by which it lets the heap outgrow all before, down
-	// to minGCPercent. A large live heap belongs to many uploads that mostly wait, and make
-	// little.
+	// maxGarbageBytes is the most garbage by which it lets the heap outgrow its largest
+	// size so far, down to minGCPercent. A large live heap belongs to many uploads, which
+	// mostly wait and make little garbage.
 	maxGarbageBytes = 24 << 20
 	minGCPercent    = 10
 )
@@ -42,7 +42,7 @@ func (c *collector) target(l live) int {
 	return int(percent)
 }
 
-// live is what was live at the last collection.
+// live is the live memory at the last collection.
 type live struct {
 	heapBytes uint64
 	bytes     uint64 // that the target is a percentage of: heap, stacks and global variables
@@ -58,7 +58,8 @@ func readLive() live {
 	return l
 }
 
-// afterCollection calls f after each garbage collection: each finds another piece of garbage.
+// afterCollection calls f after each garbage collection, by a cleanup of a new piece of
+// garbage.
 func afterCollection(f func()) {
 	garbage := new([1]*byte)
 	runtime.AddCleanup(garbage, func(f func()) {

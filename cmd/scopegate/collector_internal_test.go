@@ -2,7 +2,8 @@ package main
 
 import "testing"
 
-// A small heap may grow by gcPercent, a large one by maxGarbageBytes, or to what it was.
+// A small heap may grow by gcPercent, a large one by maxGarbageBytes, or to its size
+// before.
 func TestCollectorTarget(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20

@@ -17,7 +17,7 @@ import (
 
 const line = `{"scope_type":"FILE","name":"shop.rb","start_line":0,"end_line":2147483647}` + "\n"
 
-// result is what a command line has printed and returned.
+// result is the output and exit code of a command line.
 type result struct {
 	code           int
 	stdout, stderr string
@@ -25,8 +25,8 @@ type result struct {
 
 func noVariables(string) string { return "" }
 
-// withoutAdmin returns the variables, with no admin port unless they say where:
-// commands of other tests, and other programs, may have the usual one.
+// withoutAdmin adds a variable that disables the admin port, unless one is set: commands of
+// other tests, and other programs, may use the default address.
 func withoutAdmin(getenv func(string) string) func(string) string {
 	return func(name string) string {
 		value := getenv(name)

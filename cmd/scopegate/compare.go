@@ -13,7 +13,7 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type compareCommand struct {
-	A string `arg:"" name:"a" help:"The expected upload: a file, a folder of batches, the URL of an upload in an intake, or an upload ID."`
+	A string `arg:"" name:"a" help:"The expected upload: a file, a directory of batches, the URL of an upload in an intake, or an upload ID."`
 	B string `arg:"" name:"b" help:"The upload to compare with it."`
 
 	Intake string `default:"http://127.0.0.1:8126" placeholder:"URL" env:"SCOPEGATE_COMPARE_INTAKE" help:"URL of a running scopegate intake to look up upload IDs in."`
@@ -23,10 +23,10 @@ type compareCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (compareCommand) Help() string {
-	return `It says which scopes and symbols of upload A are missing in B, which are added, and which keys differ. An upload is
+	return `It lists the scopes and symbols of upload A that are missing in B, those that B adds, and the keys that differ. An upload is
 
     a file       scopes as NDJSON, or the envelope of a batch; it may be gzipped
-    a folder     such files (.json, .ndjson, .jsonl, or these with .gz): DIR/UPLOAD_ID of scopegate intake --dir
+    a directory  such files (.json, .ndjson, .jsonl, or these with .gz): DIR/UPLOAD_ID of scopegate intake --dir
     a URL        an upload in a running scopegate intake
     an ID        the same, in the intake at --intake
 
@@ -36,8 +36,8 @@ func (compareCommand) Help() string {
 Only scopes are compared, not the metadata of the uploads. Root scopes are merged by scope_type and name, so it does not
 matter how they were divided into batches and parts. These count as absent: null, an empty string, list or object under a
 key that is optional, and line 0 of a scope. The order of scopes does not matter; the order of symbols in a scope and of the
-elements of other lists does. Scopes inside the same scope with the same keys count as one scope with the symbols and
-scopes of all of them.
+elements of other lists does. Scopes with the same keys inside one scope count as a single scope, with the symbols and scopes
+of all of them.
 
 Exit code 0: the uploads are equal; 1: they differ; 2: an error.`
 }

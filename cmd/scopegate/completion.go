@@ -15,13 +15,13 @@ type completionCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (completionCommand) Help() string {
-	return `It prints a script that completes commands, flags and files. For the shell that you are in:
+	return `The script completes commands, flags and files. To load it into the current shell:
 
     source <(scopegate completion bash)
     source <(scopegate completion zsh)
     scopegate completion fish | source
 
-For each new shell, add that line to ~/.bashrc, to ~/.zshrc below compinit, or to ~/.config/fish/config.fish.`
+To load it into each new shell, add that line to ~/.bashrc, to ~/.zshrc below compinit, or to ~/.config/fish/config.fish.`
 }
 
 // Run prints the script.

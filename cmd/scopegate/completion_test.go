@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// script returns the completion of a shell that is there, and its path as a file.
+// script returns the completion of an installed shell, and its path as a file.
 func script(t *testing.T, shell string) string {
 	t.Helper()
 	if _, err := exec.LookPath(shell); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/scopegate/scopegate/integration/grpctest"
 )
 
-// encodings tells of each call how its messages are compressed.
+// encodings records how the messages of each call are compressed.
 type encodings chan string
 
 // HandleRPC implements stats.Handler.

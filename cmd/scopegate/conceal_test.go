@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// keys are secrets in the forms that are usual: hexadecimal, base64, with a prefix, and
-// with what breaks a line.
+// keys are secrets in common forms: hexadecimal, base64, with a prefix, and with characters
+// that break a line.
 var keys = []string{
 	"5b1e0c0ffee0f6a7d8c9b0a112233445", "c4n+ry/5b1eQ0FfEe/7d8c9b0a==", "sgt_C4NARY5B1EC0FFEE7D8C9B0A11", "/c4nary5b1ec0ffee7d8c9b0a",
 	"c4nary5b1e\nc0ffee7d8c9b0a",
 }
 
-// requireNoKey fails the test where a command has printed the key, or a good part of it.
+// requireNoKey fails the test if a command has printed the key, or much of it.
 func requireNoKey(t *testing.T, got result, key string, said ...string) {
 	t.Helper()
 	for _, part := range []string{key, key[:10], key[len(key)-10:]} {
@@ -26,8 +26,8 @@ func requireNoKey(t *testing.T, got result, key string, said ...string) {
 	}
 }
 
-// TestKeysInPlaceOfSettings gives each setting of serve a key: by its flag, by its
-// variable and in the file.
+// TestKeysInPlaceOfSettings gives each setting of serve a key: by its flag, its variable
+// and the file.
 func TestKeysInPlaceOfSettings(t *testing.T) {
 	t.Parallel()
 	serve, sources := serveModel(t)
@@ -53,7 +53,7 @@ func TestKeysInPlaceOfSettings(t *testing.T) {
 	}
 }
 
-// TestKeysInOtherPlaces gives a key where people have put one.
+// TestKeysInOtherPlaces gives keys in other places where people put them by mistake.
 func TestKeysInOtherPlaces(t *testing.T) {
 	t.Parallel()
 	for i, places := range [][]string{
@@ -120,8 +120,8 @@ func TestKeysInOtherPlaces(t *testing.T) {
 	}
 }
 
-// TestKeysInVariables has the variables of other programs hold a key in the wrong
-// place, and those for keys hold what is none.
+// TestKeysInVariables puts keys into variables of other programs, and invalid values into
+// variables for keys.
 func TestKeysInVariables(t *testing.T) {
 	t.Parallel()
 	several := keys[0] + " " + keys[1]
@@ -154,7 +154,7 @@ func TestKeysInVariables(t *testing.T) {
 		requireNoKey(t, got, keys[0], test.name)
 		requireNoKey(t, got, keys[1], test.name)
 	}
-	// What is not used may be anything.
+	// Unused variables may have any value.
 	if got := executeWith(t, variables(map[string]string{"SCOPEGATE_API_KEY": "\ufeffkey\r\n", "DD_API_KEY": several}), "", check...); got.code != exitOK {
 		t.Errorf("%+v, want code %v", got, exitOK)
 	}

@@ -40,43 +40,43 @@ func TestConfigFileIsRefused(t *testing.T) {
 		"an empty one first": {"---\n---\nmax-depth: 6", "more than one document"},
 		"UTF-16":             {"\xff\xfem\x00", "UTF-16"},
 		"a digit in a key":   {"max-depth5: 5", ":1: (not shown: it may be a secret): unknown key, did you mean max-depth?"},
-		"hexadecimal":        {"max-depth: 0x10", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"octal":              {"max-depth: 0o10", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"binary":             {"max-depth: 0b11", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"underscore":         {"max-depth: 1_0", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"exponent":           {"max-depth: 1e1", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"infinity":           {"max-depth: .inf", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"yes for a number":   {"max-depth: yes", ":1: max-depth: the value is not a whole number in decimal digits\n"},
+		"hexadecimal":        {"max-depth: 0x10", ":1: max-depth: the value is not a decimal integer\n"},
+		"octal":              {"max-depth: 0o10", ":1: max-depth: the value is not a decimal integer\n"},
+		"binary":             {"max-depth: 0b11", ":1: max-depth: the value is not a decimal integer\n"},
+		"underscore":         {"max-depth: 1_0", ":1: max-depth: the value is not a decimal integer\n"},
+		"exponent":           {"max-depth: 1e1", ":1: max-depth: the value is not a decimal integer\n"},
+		"infinity":           {"max-depth: .inf", ":1: max-depth: the value is not a decimal integer\n"},
+		"yes for a number":   {"max-depth: yes", ":1: max-depth: the value is not a decimal integer\n"},
 		"half a byte":        {"max-scope-bytes: 0.5MiB", ":1: max-scope-bytes: not a number of bytes"},
 		"underscores, size":  {"max-scope-bytes: 1_048_576", ":1: max-scope-bytes: not a number of bytes"},
 		"exponent, size":     {"max-scope-bytes: 1e6", ":1: max-scope-bytes: not a number of bytes"},
 		"exponent, duration": {"idle-timeout: 1e3s", ":1: idle-timeout: the value is not a duration such as 30s or 24h\n"},
-		"executable":         {"\x7fELF\x02\x01\x01\x00\xff", ": not YAML: it is no text in UTF-8\n"},
+		"executable":         {"\x7fELF\x02\x01\x01\x00\xff", ": not YAML: invalid UTF-8\n"},
 		"malformed":          {"max-depth: [5", "line 1: not YAML"},
-		"list for string":    {"spool-dir: [5]", ":1: spool-dir: want a string, not a list"},
-		"null for string":    {"spool-dir: null", ":1: spool-dir: want a string; there is no value"},
-		"tilde":              {"spool-dir: ~", ":1: spool-dir: want a string; there is no value"},
-		"null in a list":     {"listen: [127.0.0.1:0, null]", ":1: listen: want a list, each item a string; there is no value"},
-		"list in a list":     {"listen: [[127.0.0.1:0]]", ":1: listen: want a list, each item a string, not a list"},
-		"tag":                {"max-depth: !!str 5", ":1: max-depth: want a whole number in decimal digits, not an anchor, alias or tag"},
-		"word for number":    {"max-depth: x", ":1: max-depth: the value is not a whole number in decimal digits\n"},
-		"fraction":           {"max-depth: 5.5", ":1: max-depth: 5.5 is not a whole number in decimal digits\n"},
+		"list for string":    {"spool-dir: [5]", ":1: spool-dir: got a list, want a string"},
+		"null for string":    {"spool-dir: null", ":1: spool-dir: no value, want a string"},
+		"tilde":              {"spool-dir: ~", ":1: spool-dir: no value, want a string"},
+		"null in a list":     {"listen: [127.0.0.1:0, null]", ":1: listen: no value, want a list with each item a string"},
+		"list in a list":     {"listen: [[127.0.0.1:0]]", ":1: listen: got a list, want a list with each item a string"},
+		"tag":                {"max-depth: !!str 5", ":1: max-depth: got an anchor, alias or tag, want a decimal integer"},
+		"word for number":    {"max-depth: x", ":1: max-depth: the value is not a decimal integer\n"},
+		"fraction":           {"max-depth: 5.5", ":1: max-depth: 5.5 is not a decimal integer\n"},
 		"word for switch":    {"reflection: perhaps", ":1: reflection: the value is not true or false\n"},
 		"hexadecimal size":   {"max-scope-bytes: 0x10", ":1: max-scope-bytes: not a number of bytes"},
-		"other TLS version":  {"tls-min-version: 1.20", ":1: tls-min-version: the value is none of 1.2, 1.3\n"},
-		"list for number":    {"max-depth: [5]", ":1: max-depth: want a whole number in decimal digits, not a list"},
-		"mapping for a size": {"max-scope-bytes: {a: 1}", ":1: max-scope-bytes: want a size, not a mapping"},
-		"no value":           {"max-depth:", ":1: max-depth: want a whole number in decimal digits; there is no value"},
+		"other TLS version":  {"tls-min-version: 1.20", ":1: tls-min-version: must be 1.2 or 1.3\n"},
+		"list for number":    {"max-depth: [5]", ":1: max-depth: got a list, want a decimal integer"},
+		"mapping for a size": {"max-scope-bytes: {a: 1}", ":1: max-scope-bytes: got a mapping, want a size"},
+		"no value":           {"max-depth:", ":1: max-depth: no value, want a decimal integer"},
 		"not a size":         {"max-scope-bytes: much", ":1: max-scope-bytes: not a number of bytes"},
 		"not a duration":     {"idle-timeout: 5", ":1: idle-timeout: 5 is not a duration such as 30s or 24h\n"},
-		"none of the enum":   {"log-format: xml", ":1: log-format: the value is none of text, json\n"},
-		"not a level":        {"log-level: loud", ":1: log-level: none of debug, info, warn, error\n"},
-		"too large a number": {"max-depth: 99999999999999999999", ":1: max-depth: the value is not a whole number in decimal digits"},
-		"anchor":             {"max-depth: &a 5", ":1: max-depth: want a whole number in decimal digits, not an anchor"},
+		"none of the enum":   {"log-format: xml", ":1: log-format: the value must be one of text, json\n"},
+		"not a level":        {"log-level: loud", ":1: log-level: must be debug, info, warn or error\n"},
+		"too large a number": {"max-depth: 99999999999999999999", ":1: max-depth: the value is not a decimal integer"},
+		"anchor":             {"max-depth: &a 5", ":1: max-depth: got an anchor, alias or tag, want a decimal integer"},
 		"merge key":          {"<<: {max-depth: 5}", ":1: <<: unknown key"},
-		"of the file itself": {"config: other.yaml", ":1: config: can't be set in the file"},
-		"check":              {"check: true", ":1: check: can't be set in the file"},
-		"all that is wrong":  {"colour: red\nmax-depth: x", ":2: max-depth: the value is not a whole number in decimal digits"},
+		"of the file itself": {"config: other.yaml", ":1: config: can't be set in a configuration file"},
+		"check":              {"check: true", ":1: check: can't be set in a configuration file"},
+		"all that is wrong":  {"colour: red\nmax-depth: x", ":2: max-depth: the value is not a decimal integer"},
 		"too long":           {strings.Repeat("#", 1<<20+1), "is longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestConfigFileIsRefused(t *testing.T) {
 	}
 }
 
-// A key that was put where it does not belong is not repeated.
+// Errors do not repeat a key in a wrong place.
 func TestConfigFileErrorsTellNoSecrets(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{
@@ -108,7 +108,7 @@ func TestConfigFileErrorsTellNoSecrets(t *testing.T) {
 	}
 }
 
-// A scalar means what it would mean on the command line, whatever its type in YAML.
+// A scalar means the same as on the command line, whatever its type in YAML.
 func TestConfigFileIsWrittenAsOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{

@@ -36,8 +36,8 @@ type demoCommand struct {
 // Help returns the text between the first line of the command's help and its flags.
 func (demoCommand) Help() string {
 	return `It starts a development intake and a server on free ports of 127.0.0.1, uploads the symbols of a Go binary, and
-compares each scope and batch that the intake received with those sent. Exactly one batch must be final.
-It exits with 1 if there is any difference.
+compares each scope and batch that the intake receives with those sent. Exactly one batch must be final.
+The exit code is 1 if there is any difference.
 
     scopegate demo
     scopegate demo --flush-threshold 64KiB --dir /tmp/batches ./my-go-binary`
@@ -65,7 +65,7 @@ func (c *demoCommand) Run(ctx context.Context, s *surroundings, line *kong.Conte
 	began := time.Now()
 	result, err := run.verify()
 	if err != nil {
-		return fmt.Errorf("what arrived is not what was sent: %w", err)
+		return fmt.Errorf("the received upload differs from the one sent: %w", err)
 	}
 	run.print(s.stdout, result, peakBytes, time.Since(began))
 	return nil
@@ -194,7 +194,7 @@ func watchHeap() (stop func() (peakBytes uint64)) {
 func (r *demoRun) verify() (verify.Result, error) {
 	upload, ok := r.intake.Upload(r.metadata.UploadID)
 	if !ok {
-		return verify.Result{}, errors.New("the intake does not have the upload")
+		return verify.Result{}, errors.New("the intake has not received the upload")
 	}
 	if n := r.intake.RefusalCount(); n > 0 {
 		return verify.Result{}, fmt.Errorf("the intake refused %s", settings.FormatCount(int64(n), "batch"))

@@ -26,7 +26,7 @@ import (
 	"github.com/scopegate/scopegate/integration/pki"
 )
 
-// The first error that a newcomer meets says what to do.
+// The error without a server says what to do.
 func TestUploadExplainsConnections(t *testing.T) {
 	t.Parallel()
 	plain := newStack(t).server
@@ -62,23 +62,23 @@ func TestUploadExplainsConnections(t *testing.T) {
 		"nobody": {
 			[]string{"--server", "127.0.0.1:1"},
 			exitDelivery,
-			"scopegate upload: no server at 127.0.0.1:1: start one with `scopegate serve`, or name it with --server" + again,
+			"scopegate upload: no server at 127.0.0.1:1: start one with `scopegate serve`, or set --server" + again,
 		},
 		"no socket": {[]string{"--server", absent}, exitDelivery, "upload: no server at " + absent + ": start one"},
 		"nobody of two": {
 			[]string{"--server", "127.0.0.1:1, " + absent}, exitDelivery, "upload: no server at 127.0.0.1:1 or " + absent + ": start one",
 		},
 		"no such name": {
-			[]string{"--server", "a..example:1", "--plaintext"}, exitDelivery, "the host's name in a..example:1 can't be resolved: see --server" + again,
+			[]string{"--server", "a..example:1", "--plaintext"}, exitDelivery, "can't resolve the host name in a..example:1: check --server" + again,
 		},
 		"TLS to plaintext": {
-			[]string{"--server", plain, "--ca", ca}, exitUsage, "the server at " + plain + " does not speak TLS: give --plaintext, without --tls,",
+			[]string{"--server", plain, "--ca", ca}, exitUsage, "the server at " + plain + " does not speak TLS: use --plaintext, without --tls,",
 		},
 		"plaintext to TLS": {
-			[]string{"--server", overTLS}, exitDelivery, "the server at " + overTLS + " has closed the connection: if it speaks TLS, give --tls or --ca" + again,
+			[]string{"--server", overTLS}, exitDelivery, "the server at " + overTLS + " closed the connection: if it speaks TLS, set --tls or --ca" + again,
 		},
-		"untrusted":    {[]string{"--server", overTLS, "--tls"}, exitUsage, "is from an untrusted authority: give it with --ca: certificate signed"},
-		"another name": {[]string{"--server", overTLS, "--ca", ca, "--server-name", "gate"}, exitUsage, "is for another host, see --server and --server-name: certificate is valid"},
+		"untrusted":    {[]string{"--server", overTLS, "--tls"}, exitUsage, "has a certificate from an untrusted authority: set --ca to the authority's file: certificate signed"},
+		"another name": {[]string{"--server", overTLS, "--ca", ca, "--server-name", "gate"}, exitUsage, "is for another host: check --server and --server-name: certificate is valid"},
 		"expired":      {[]string{"--server", past.Listener.Addr().String(), "--ca", ca}, exitUsage, "has expired, or is not valid yet: "},
 		"HTTP/1":       {[]string{"--server", web.Listener.Addr().String()}, exitUsage, "does not speak gRPC\n"},
 		"silent": {
@@ -103,20 +103,20 @@ func TestUploadExplainsConnections(t *testing.T) {
 	}
 }
 
-// A binary is uploaded again after a failure, unless the server will not do.
+// A binary is uploaded again after a failure, unless retrying can't help.
 func TestUploadRetriesWithReason(t *testing.T) {
 	t.Parallel()
 	withDWARF := binaryWithDWARF(t)
 	got := execute(t, "", "upload", "--server", "127.0.0.1:1", "--max-attempts", "2", withDWARF)
-	const reason = "no server at 127.0.0.1:1: start one with `scopegate serve`, or name it with --server"
-	if form := regexp.MustCompile(`^` + regexp.QuoteMeta(reason) + `; trying again in \d+ms
+	const reason = "no server at 127.0.0.1:1: start one with `scopegate serve`, or set --server"
+	if form := regexp.MustCompile(`^` + regexp.QuoteMeta(reason) + `; retrying in \d+ms
 scopegate upload: 2 attempts made no progress: ` + regexp.QuoteMeta(reason) + ` \(the same upload may succeed later\)
 $`); got.code != exitDelivery || !form.MatchString(got.stderr) {
 		t.Errorf("%+v, want code %d and stderr like %s", got, exitDelivery, form)
 	}
 	ca := pki.Write(t, t.TempDir(), "ca.crt", pki.NewAuthority(t, "one").PEM)
 	got = execute(t, "", "upload", "--server", newStack(t).server, "--ca", ca, "--main-module", withDWARF)
-	if got.code != exitUsage || !strings.Contains(got.stderr, "does not speak TLS") || strings.Contains(got.stderr, "trying again") {
+	if got.code != exitUsage || !strings.Contains(got.stderr, "does not speak TLS") || strings.Contains(got.stderr, "retrying") {
 		t.Errorf("%+v, want code %d at once", got, exitUsage)
 	}
 }
@@ -131,8 +131,7 @@ func (a answering) UploadScopes(grpc.ClientStreamingServer[symdbv1.UploadScopesR
 	return a.status.Err()
 }
 
-// Each reason of docs/protocol.md has the exit code and the advice that agree with
-// what is said there.
+// Each reason has the exit code and the advice that docs/protocol.md implies.
 func TestExitCodesOfReasons(t *testing.T) {
 	t.Parallel()
 	const later = "(the same upload may succeed later)"
@@ -146,8 +145,8 @@ func TestExitCodesOfReasons(t *testing.T) {
 		"SCOPE_INVALID":      {codes.InvalidArgument, exitInput, ""},
 		"SCOPE_TOO_LARGE":    {codes.InvalidArgument, exitInput, ""},
 		"BATCH_TOO_LARGE":    {codes.InvalidArgument, exitInput, ""},
-		"UNAUTHENTICATED":    {codes.Unauthenticated, exitFailure, "(give a token: --token-file or SCOPEGATE_UPLOAD_TOKEN; or a certificate: --cert and --key)"},
-		"PERMISSION_DENIED":  {codes.PermissionDenied, exitFailure, "(upload under another --upload-id)"},
+		"UNAUTHENTICATED":    {codes.Unauthenticated, exitFailure, "(set --token-file or SCOPEGATE_UPLOAD_TOKEN, or --cert and --key)"},
+		"PERMISSION_DENIED":  {codes.PermissionDenied, exitFailure, "(use another --upload-id)"},
 		"SHUTTING_DOWN":      {codes.Unavailable, exitDelivery, later},
 		"CONNECTION_AGE":     {codes.Unavailable, exitDelivery, later},
 		"OVERLOADED":         {codes.ResourceExhausted, exitDelivery, later},
@@ -157,10 +156,10 @@ func TestExitCodesOfReasons(t *testing.T) {
 		"INTAKE_UNAVAILABLE": {codes.Unavailable, exitDelivery, later},
 		"INTAKE_REFUSED":     {codes.FailedPrecondition, exitFailure, "(retrying will not help until the server or its intake is fixed"},
 		"AGENT_UNSUPPORTED":  {codes.FailedPrecondition, exitFailure, "(retrying will not help until the server or its intake is fixed"},
-		"SCOPE_UNSPLITTABLE": {codes.FailedPrecondition, exitInput, "(leave the scope out)"},
+		"SCOPE_UNSPLITTABLE": {codes.FailedPrecondition, exitInput, "(leave out the scope)"},
 		"CANCELLED":          {codes.Canceled, exitDelivery, later},
 		"DEADLINE_EXCEEDED":  {codes.DeadlineExceeded, exitDelivery, later},
-		"INTERNAL":           {codes.Internal, exitFailure, "(this is a bug of the server, which has logged it: please report it)"},
+		"INTERNAL":           {codes.Internal, exitFailure, "(this is a bug in the server: please report it, with the server's log)"},
 	}
 	document, err := os.ReadFile("../../docs/protocol.md")
 	if err != nil {
@@ -202,8 +201,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 	}
 }
 
-// A service that the tenant may not upload for needs other advice than the upload of
-// another tenant.
+// A forbidden service needs other advice than another tenant's upload.
 func TestUploadOfForbiddenService(t *testing.T) {
 	t.Parallel()
 	st, err := status.New(codes.PermissionDenied, "metadata.service: no").WithDetails(
@@ -213,12 +211,12 @@ func TestUploadOfForbiddenService(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := execute(t, line, "upload", "--service", "shop", "--language", "ruby", "--server", serveStatus(t, st), "-")
-	if got.code != exitFailure || !strings.Contains(got.stderr, "(give another --service, or ask") {
+	if got.code != exitFailure || !strings.Contains(got.stderr, "(use another --service, or ask") {
 		t.Errorf("%+v, want code %d and advice about the service", got, exitFailure)
 	}
 }
 
-// What carries no reason is gRPC's own, or a proxy's.
+// Errors without a reason are from gRPC or a proxy.
 func TestExitCodesWithoutReason(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -239,7 +237,7 @@ func TestExitCodesWithoutReason(t *testing.T) {
 	}
 }
 
-// serveStatus returns the address of a server that ends each upload so.
+// serveStatus returns the address of a server that ends each upload with a status.
 func serveStatus(t *testing.T, st *status.Status) string {
 	t.Helper()
 	return serveService(t, answering{status: st})

@@ -19,8 +19,7 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// newParser returns a parser of the command line, and what it takes values from: no
-// variables.
+// newParser returns a parser of the command line, and its sources, without variables.
 func newParser(tb testing.TB) (*kong.Kong, *settings.Sources) {
 	tb.Helper()
 	sources := settings.NewSources(noVariables)
@@ -61,12 +60,12 @@ func configFields(of reflect.Type, path string) []string {
 }
 
 // TestEveryFieldHasItsFlag: each field of the server's configuration has one flag, which
-// has its default and sets it.
+// has the field's default and sets it.
 func TestEveryFieldHasItsFlag(t *testing.T) {
 	t.Parallel()
 	// These have no flag.
 	got := []string{"MaxMetadataBytes", "Access.TenantsInterval", "AdditionalIntakes.DrainTime", "Transport.HandshakeTimeout"}
-	// The command makes these from what it reads.
+	// The command derives these from other settings.
 	made := []string{"Intake.APIKey", "AdditionalIntakes.Intakes"}
 	cfg := server.DefaultConfig()
 	for _, flag := range serveFlags(t) {
@@ -90,7 +89,7 @@ func TestEveryFieldHasItsFlag(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreTheServers: without flags the server's own configuration is served.
+// TestDefaultsAreTheServers: without flags, serve uses the server's default configuration.
 func TestDefaultsAreTheServers(t *testing.T) {
 	t.Parallel()
 	want := server.DefaultConfig()
@@ -113,8 +112,7 @@ func configured(t *testing.T, args ...string) (server.Config, []*kong.Flag) {
 	return config(destination{}, sources.List(line)), line.Flags()
 }
 
-// numberFlags are the flags of serve that are numbers, sizes or durations, with the
-// unit that a number of them needs.
+// numberFlags are the flags of serve for numbers, sizes or durations, with their units.
 func numberFlags(tb testing.TB) map[string]string {
 	tb.Helper()
 	units := map[string]string{}
@@ -132,7 +130,7 @@ func numberFlags(tb testing.TB) map[string]string {
 	return units
 }
 
-// TestFieldsTakeTheirSettings: a field that is a number gets that of its flag.
+// TestFieldsTakeTheirSettings: a numeric field gets the number of its flag.
 func TestFieldsTakeTheirSettings(t *testing.T) {
 	t.Parallel()
 	var args []string
@@ -187,7 +185,8 @@ func TestNegativeSettingsAreRefused(t *testing.T) {
 	}
 }
 
-// An error of range tells where the value stands, and its setting's name there.
+// An error about a range names the source of the value, and the setting as it is called
+// there.
 func TestErrorsOfRangeTellTheirPlace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

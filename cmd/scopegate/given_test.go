@@ -7,8 +7,8 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// TestByteOrderMarks gives files with a byte order mark, and in UTF-16, wherever a
-// command reads text.
+// TestByteOrderMarks gives files with a byte order mark, or in UTF-16, wherever a command
+// reads text.
 func TestByteOrderMarks(t *testing.T) {
 	t.Parallel()
 	stack := newStack(t)
@@ -51,7 +51,7 @@ func TestByteOrderMarks(t *testing.T) {
 	}
 }
 
-// TestNumbersAreDecimal gives numbers as other programs read them.
+// TestNumbersAreDecimal gives numbers in forms that other programs read.
 func TestNumbersAreDecimal(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -66,8 +66,8 @@ func TestNumbersAreDecimal(t *testing.T) {
 			switch {
 			case way == "variable" && text == "": // it is not set
 			case want == "":
-				if got.code != exitUsage || !strings.Contains(got.stderr, "is not a whole number in decimal digits") {
-					t.Errorf("%s %q: %+v, want code %v and %q in it", way, text, got, exitUsage, "is not a whole number in decimal digits")
+				if got.code != exitUsage || !strings.Contains(got.stderr, "is not a decimal integer") {
+					t.Errorf("%s %q: %+v, want code %v and %q in it", way, text, got, exitUsage, "is not a decimal integer")
 				}
 			default:
 				if row := got.row(t, "log-limit"); row[0] != want {

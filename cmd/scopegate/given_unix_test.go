@@ -13,8 +13,7 @@ import (
 	"github.com/scopegate/scopegate/integration/logged"
 )
 
-// pipe returns a pipe with what its writer has left, or, with hold, with a writer that
-// says nothing more.
+// pipe returns a pipe with text in it. With hold, its writer stays open and writes no more.
 func pipe(t *testing.T, content string, hold bool) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pipe")
@@ -43,8 +42,8 @@ func pipe(t *testing.T, content string, hold bool) string {
 	return path
 }
 
-// TestFilesFromPipes reads what is read once from pipes, as a shell's <(command) makes
-// them, and refuses them for what is read again.
+// TestFilesFromPipes reads files that are read once from pipes, as a shell's <(command)
+// makes them. Files that are read again can't be pipes.
 func TestFilesFromPipes(t *testing.T) {
 	t.Parallel()
 	stack := newStack(t)

@@ -32,8 +32,8 @@ type healthCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (healthCommand) Help() string {
-	return `It asks /readyz of the admin port, which needs neither TLS nor certificates, or with --server the gRPC port, as
-tracers reach it. It prints one line.
+	return `It suits probes: it asks /readyz of the admin port, which needs neither TLS nor certificates, or with --server the
+gRPC port that tracers use. It prints one line.
 
     scopegate health
     scopegate health --admin unix:///run/scopegate-admin.socket
@@ -70,7 +70,7 @@ func (c *healthCommand) Run(ctx context.Context, s *surroundings, line *kong.Con
 
 func (c *healthCommand) openAdminPort(all settings.List) (*adminport.Port, error) {
 	if c.Security != (uploading.SecurityFlags{}) {
-		return nil, &settings.UsageError{Err: errors.New("the flags for TLS are for --server: the admin port has no TLS")}
+		return nil, &settings.UsageError{Err: errors.New("the TLS flags need --server: the admin port has no TLS")}
 	}
 	return c.Ask.open(all)
 }
@@ -133,7 +133,7 @@ func isThisHost(address string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
-// explain says what gRPC's error means, and what to do.
+// explain describes a gRPC error, and says what to do.
 func (c *healthCommand) explain(ctx context.Context, err error) error {
 	failure := status.Convert(err)
 	switch failure.Code() {

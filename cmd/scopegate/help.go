@@ -27,7 +27,7 @@ var firstFlags = map[string][]string{
 }
 
 const (
-	description = `Takes symbol scopes from tracers (gRPC) to an intake (batches of gzipped JSON over HTTP).
+	description = `Forward symbol scopes from language tracers (gRPC) to an intake (batches of gzipped JSON over HTTP).
 
 To see it work:
   scopegate demo
@@ -43,14 +43,13 @@ configuration file, which overrides only the default.`
 	exitCodes = `
 Exit codes:
     0  success; a server stopped when asked to
-    1  the command failed for another reason: the server denied permission or
-       has a bug, the intake refuses the data, an address is taken, demo or
-       compare found a difference, health or status got no good answer
-    2  wrong usage or configuration, including no command at all, a server that
-       does not speak gRPC or TLS, or whose certificate is not trusted; any
-       error of compare
+    1  any other failure: permission denied by the server, a bug in it, data
+       refused by the intake, an address in use, a difference found by demo or
+       compare, no answer or a bad one to health or status
+    2  wrong usage or configuration: also no command, a server that does not
+       speak gRPC or TLS, an untrusted certificate, any error of compare
     3  wrong input: a file that can't be read, a stripped binary, malformed
-       NDJSON, scopes or metadata that the server refused
+       NDJSON, scopes or metadata refused by the server
     4  the delivery failed, and may succeed later: server or intake unreachable,
        overloaded or stopping, or a timeout
   130  interrupted by a signal
@@ -106,7 +105,7 @@ const helpAll = "help-all"
 // helpAllFlag prints the help with all flags.
 type helpAllFlag bool
 
-// BeforeReset comes before required arguments are missed, as with --help.
+// BeforeReset runs before kong requires arguments, as it does for --help.
 func (helpAllFlag) BeforeReset(line *kong.Context, p *helpPrinter) error {
 	p.all = true
 	if err := line.PrintUsage(false); err != nil {
@@ -139,7 +138,7 @@ func (c *helpCommand) Run(line *kong.Context) error {
 			names = append(names, command.Name)
 		}
 		if !slices.Contains(names, c.Command) {
-			return &settings.UsageError{Err: fmt.Errorf("there is no command %q; the commands are %s",
+			return &settings.UsageError{Err: fmt.Errorf("unknown command %q; the commands are %s",
 				c.Command, strings.Join(names, ", "))}
 		}
 		args = []string{c.Command}
@@ -161,7 +160,7 @@ func explainUsage(parser *kong.Kong, stderr io.Writer) int {
 	if empty, err := kong.Trace(parser, nil); err == nil {
 		_ = empty.PrintUsage(false)
 	}
-	fmt.Fprintln(stderr, "\nscopegate: no command is given; \"scopegate demo\" is a good first one")
+	fmt.Fprintln(stderr, "\nscopegate: no command; try \"scopegate demo\"")
 	return exitUsage
 }
 

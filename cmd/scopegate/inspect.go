@@ -39,7 +39,7 @@ func (inspectCommand) Help() string {
 Methods and function literals count as functions. Symbols are fields, arguments and variables.`
 }
 
-// Run prints the table, or the scopes. It ends quietly once nobody reads them.
+// Run prints the table, or the scopes. It ends without an error if stdout is closed.
 func (c *inspectCommand) Run(ctx context.Context, s *surroundings) error {
 	program, err := uploading.OpenProgram(ctx, c.Path, c.Packages)
 	if err != nil {
@@ -84,7 +84,7 @@ func printScopes(ctx context.Context, w io.Writer, program *gosym.Binary) error 
 	return nil
 }
 
-// counts are what is in a scope and those inside it.
+// counts counts the contents of a scope and the scopes inside it.
 type counts struct {
 	name                      string
 	functions, types, symbols int
@@ -171,7 +171,7 @@ func describe(w io.Writer, program *gosym.Binary) {
 	fmt.Fprintln(w)
 }
 
-// leftOut returns what is left out, or "".
+// leftOut describes what the scopes leave out, or returns "".
 func leftOut(o gosym.Omissions) string {
 	var parts []string
 	for _, part := range []struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 )
 
-// The lines of inspect are the scopes of the binary again.
+// The output of inspect --ndjson decodes to the scopes of the binary.
 func TestInspectedScopesCanBeReadAgain(t *testing.T) {
 	t.Parallel()
 	path := binaryWithDWARF(t)

@@ -57,7 +57,7 @@ func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) st
 			f.MemoryLimit, source = settings.Size(limit), "cgroup"
 		} else if err != nil && !errors.Is(err, memlimit.ErrNoCgroup) && !errors.Is(err, memlimit.ErrNoLimit) &&
 			!errors.Is(err, memlimit.ErrCgroupsNotSupported) {
-			logger.WarnContext(ctx, "the cgroup's memory limit can't be read", "error", err.Error())
+			logger.WarnContext(ctx, "can't read the cgroup's memory limit", "error", err.Error())
 		}
 		s.Found(f.MemoryLimit.String(), source)
 	}
@@ -67,7 +67,7 @@ func (f *limitFlags) findMemoryLimit(ctx context.Context, getenv func(string) st
 	if getenv("GOGC") == "" {
 		paceCollector()
 	}
-	logger.InfoContext(ctx, "memory is limited", "limit", s.Value, "chosen_by", s.ChosenBy())
+	logger.InfoContext(ctx, "memory limit", "limit", s.Value, "chosen_by", s.ChosenBy())
 }
 
 // keptDescriptors is how many open files are kept for everything except clients'
@@ -81,7 +81,7 @@ func (f *limitFlags) limitConnections(ctx context.Context, files uint64, s *sett
 	if f.MaxConnections <= 0 || uint64(f.MaxConnections) <= most {
 		return
 	}
-	logger.WarnContext(ctx, "--max-connections is lowered: the process may not open as many files (ulimit -n)",
+	logger.WarnContext(ctx, "--max-connections lowered to fit the limit of open files (ulimit -n)",
 		"max_connections", most, "asked_for", f.MaxConnections, "files", files)
 	f.MaxConnections = int(most)
 	s.Found(strconv.Itoa(f.MaxConnections), "RLIMIT_NOFILE")

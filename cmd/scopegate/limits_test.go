@@ -10,8 +10,8 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// TestConnectionsAgainstFiles: as many connections are taken as the process may open
-// files, but for some that health checks and intakes need.
+// TestConnectionsAgainstFiles: the limit of connections leaves some open files for health
+// checks and intakes.
 func TestConnectionsAgainstFiles(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -72,11 +72,11 @@ func explainListen(err error) error {
 	var advice string
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		advice = "stop the program that listens there, or give another address"
+		advice = "stop the program that listens there, or use another address"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		advice = "it is not an address of this host"
+		advice = "not an address of this host"
 	case errors.Is(err, syscall.EACCES):
-		advice = "a port below 1024 needs the capability CAP_NET_BIND_SERVICE, a socket a writable folder"
+		advice = "a port below 1024 needs CAP_NET_BIND_SERVICE; a socket needs a writable directory"
 	default:
 		return err
 	}
@@ -94,9 +94,9 @@ func removeStale(ctx context.Context, path string) error {
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
-		return errors.Join(errors.New("another process listens there"), conn.Close())
+		return errors.Join(errors.New("another process is listening there"), conn.Close())
 	case !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("check whether another process listens there: %w", err)
+		return fmt.Errorf("check whether another process is listening there: %w", err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -67,8 +67,8 @@ func TestListenSparesSocketInUse(t *testing.T) {
 	}
 	defer l.Close()
 	if _, err := listenAll(t.Context(), []string{"127.0.0.1:0", settings.UnixScheme + path}); err == nil ||
-		!strings.Contains(err.Error(), "another process listens there") {
-		t.Errorf("got %v, want %q in it", err, "another process listens there")
+		!strings.Contains(err.Error(), "another process is listening there") {
+		t.Errorf("got %v, want %q in it", err, "another process is listening there")
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the socket file in use is gone: %v", err)

@@ -76,7 +76,7 @@ func checkSocket(path string) error {
 	case err != nil:
 		return err
 	case !stat.IsDir():
-		return fmt.Errorf("%s is not a folder", folder)
+		return fmt.Errorf("%s is not a directory", folder)
 	}
 	if err := checkSocketFile(path); err != nil {
 		return err
@@ -93,9 +93,9 @@ func checkSocketFile(path string) error {
 	case err != nil:
 		return err
 	case stat.IsDir():
-		return errors.New("it is a folder")
+		return errors.New("is a directory")
 	case stat.Mode().Type() != fs.ModeSocket:
-		return errors.New("it is a file but not a socket")
+		return errors.New("the file is not a socket")
 	}
 	return nil
 }

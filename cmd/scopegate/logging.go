@@ -32,7 +32,7 @@ func (l logLevel) String() string { return slog.Level(l).String() }
 // info+2.
 func (l *logLevel) UnmarshalText(text []byte) error {
 	if (*slog.Level)(l).UnmarshalText(text) != nil {
-		return errors.New("none of debug, info, warn, error")
+		return errors.New("must be debug, info, warn or error")
 	}
 	return nil
 }
@@ -43,7 +43,7 @@ func (f logFlags) logger(w io.Writer) (logger *slog.Logger, flush func()) {
 	if out, ok := w.(*output); ok {
 		out.note = func(lines int) []byte {
 			var note bytes.Buffer
-			slog.New(f.handler(&note)).Error("log lines were lost: nobody read the log", "count", lines)
+			slog.New(f.handler(&note)).Error("log lines lost: the output was blocked", "count", lines)
 			return note.Bytes()
 		}
 	}

@@ -66,7 +66,7 @@ func (v otelVariables) check() error {
 		}
 	case "console":
 	default:
-		return fmt.Errorf("OTEL_TRACES_EXPORTER: %q is none of otlp, console, none", exporter)
+		return fmt.Errorf("OTEL_TRACES_EXPORTER: %q is not otlp, console or none", exporter)
 	}
 	v.checkSampler()
 	for _, name := range []string{
@@ -82,7 +82,7 @@ func (v otelVariables) check() error {
 func (v otelVariables) checkOTLP() error {
 	name, protocol := v.effective("PROTOCOL")
 	if !slices.Contains([]string{"", "grpc", "http/protobuf"}, protocol) {
-		return fmt.Errorf("%s: %q is none of grpc, http/protobuf", name, protocol)
+		return fmt.Errorf("%s: %q is not grpc or http/protobuf", name, protocol)
 	}
 	name, endpoint := v.effective("ENDPOINT")
 	if endpoint != "" && !isEndpoint(endpoint, protocol == "grpc") {
@@ -95,7 +95,7 @@ func (v otelVariables) checkOTLP() error {
 			v.discarded(signal+"COMPRESSION", "it is neither gzip nor none")
 		}
 		if headers := v.get(signal + "HEADERS"); headers != "" && !isPairs(headers) {
-			v.discarded(signal+"HEADERS", "an entry of it is not key=value; that one is left out")
+			v.discarded(signal+"HEADERS", "an entry is not key=value; the others are used")
 		}
 		v.checkFiles(signal)
 	}
@@ -145,7 +145,7 @@ func (v otelVariables) checkFiles(signal string) {
 		return content
 	}
 	if authorities := read("CERTIFICATE"); authorities != nil && !x509.NewCertPool().AppendCertsFromPEM(authorities) {
-		v.discarded(signal+"CERTIFICATE", "there is no certificate in that file")
+		v.discarded(signal+"CERTIFICATE", "the file has no certificate")
 	}
 	certificate, key := read("CLIENT_CERTIFICATE"), read("CLIENT_KEY")
 	if certificate == nil && key == nil {

@@ -37,7 +37,7 @@ type output struct {
 
 func newOutput(w io.Writer) *output {
 	return &output{w: w, note: func(lines int) []byte {
-		return fmt.Appendf(nil, "(%s not shown: nobody read them)\n", settings.FormatCount(int64(lines), "line"))
+		return fmt.Appendf(nil, "(%s lost: the output was blocked)\n", settings.FormatCount(int64(lines), "line"))
 	}}
 }
 

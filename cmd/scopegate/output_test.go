@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// reader is the other end of an output: it reads while it is open, and does not
-// exist while it is gone.
+// reader is the other end of an output. It reads only while it is open, and is gone
+// otherwise.
 type reader struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -43,7 +43,7 @@ func (r *reader) read() string {
 	return text
 }
 
-// What is printed has reached a reader when the print returns.
+// Printed text has reached a reader when the print returns.
 func TestOutputIsInOrder(t *testing.T) {
 	t.Parallel()
 	var r reader
@@ -69,8 +69,8 @@ func TestOutputWithoutReader(t *testing.T) {
 	}
 	r.setGone(false)
 	fmt.Fprint(o, "read\n")
-	if got := r.read(); got != "(3 lines not shown: nobody read them)\nread\n" {
-		t.Errorf("%q, want %q", got, "(3 lines not shown: nobody read them)\nread\n")
+	if got := r.read(); got != "(3 lines lost: the output was blocked)\nread\n" {
+		t.Errorf("%q, want %q", got, "(3 lines lost: the output was blocked)\nread\n")
 	}
 	fmt.Fprint(o, "read\n")
 	if got := r.read(); got != "read\n" {
@@ -78,7 +78,7 @@ func TestOutputWithoutReader(t *testing.T) {
 	}
 }
 
-// A text that is longer than all that may wait is shortened, not dropped.
+// A text longer than the limit of pending text is shortened, not dropped.
 func TestOutputOfLongText(t *testing.T) {
 	t.Parallel()
 	var r reader
@@ -93,8 +93,8 @@ func TestOutputOfLongText(t *testing.T) {
 	}
 }
 
-// A reader that does not read holds up one line for a second, and the others not
-// at all. What waits for it is bounded.
+// A reader that does not read delays one line for a second, and no others. Pending text is
+// bounded.
 func TestOutputWithStuckReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestOutputWithStuckReader(t *testing.T) {
 		logger.Info("last")
 		_ = in.Close()
 		text := <-read
-		want := fmt.Sprintf(`"msg":"log lines were lost: nobody read the log","count":%d}`, lost)
+		want := fmt.Sprintf(`"msg":"log lines lost: the output was blocked","count":%d}`, lost)
 		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != lines-lost+2 || !strings.Contains(text, `"msg":"last"`) {
 			t.Errorf("read %d lines, with the note %d times, want 1, %v and %q in it", strings.Count(text, "\n"), strings.Count(text, want), lines-lost+2, `"msg":"last"`)
 		}

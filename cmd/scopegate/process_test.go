@@ -48,8 +48,8 @@ func TestProcessPrintsVersion(t *testing.T) {
 	}
 }
 
-// TestProcessStopsOnSignal: the first signal stops the server in order, which an
-// upload holds up; the second one at once.
+// TestProcessStopsOnSignal: the first signal stops the server in order, for which it waits
+// for an upload; the second one stops it at once.
 func TestProcessStopsOnSignal(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -111,14 +111,14 @@ func TestProcessGarbageTarget(t *testing.T) {
 	}
 }
 
-// Under nohup, the end of the terminal's session ends nothing.
+// Under nohup, the end of the terminal's session stops nothing.
 func TestProcessUnderNohup(t *testing.T) {
 	t.Parallel()
 	process, stdout, stderr := startProcess(t, "nohup", command(t), "serve", "--listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/")
 	stdout.Scan()
 	address := strings.TrimPrefix(stdout.Text(), "listening on ")
 	sendSignal(t, process, syscall.SIGHUP)
-	holdUpload(t, address)() // it still takes uploads
+	holdUpload(t, address)() // it still accepts uploads
 	sendSignal(t, process, syscall.SIGTERM)
 	waitForLog(t, stderr, "msg=stopping")
 	if err := process.Wait(); err != nil {
@@ -126,8 +126,8 @@ func TestProcessUnderNohup(t *testing.T) {
 	}
 }
 
-// Who reads the log, or the list of batches, may go away, or stop to read. The
-// servers go on without them.
+// Servers continue if the reader of the log, or of the list of batches, goes away or stops
+// reading.
 func TestProcessOutlivesItsReaders(t *testing.T) {
 	t.Parallel()
 	for name, newPipe := range map[string]func(*testing.T) *os.File{"gone": pipeWithoutReader, "stuck": fullPipe} {
@@ -153,7 +153,7 @@ func TestProcessOutlivesItsReaders(t *testing.T) {
 	}
 }
 
-// An upload whose progress nobody reads is an upload all the same.
+// An upload succeeds even if nobody reads its progress.
 func TestUploadOutlivesItsReaders(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -166,7 +166,7 @@ func TestUploadOutlivesItsReaders(t *testing.T) {
 		{nil, nil, pipeWithoutReader(t), exitOK},
 		{nil, pipeWithoutReader(t), nil, exitOK},
 		{[]string{"--server", "a..example:1", "--plaintext", "--max-attempts", "1"}, nil, fullPipe(t), exitDelivery},
-		{[]string{"--json"}, pipeWithoutReader(t), nil, exitFailure}, // what was asked for could not be printed
+		{[]string{"--json"}, pipeWithoutReader(t), nil, exitFailure}, // the requested output could not be printed
 	} {
 		args := append([]string{"upload", "--service", "shop", "--language", "ruby", lines}, test.args...)
 		if !slices.Contains(args, "--server") {
@@ -189,8 +189,7 @@ func TestUploadOutlivesItsReaders(t *testing.T) {
 	}
 }
 
-// startPrinting starts a server that prints to the pipe, but for its first line,
-// which is returned.
+// startPrinting starts a server that prints to the pipe, and returns its first line.
 func startPrinting(t *testing.T, to *os.File, args ...string) (process *exec.Cmd, first string) {
 	t.Helper()
 	process = exec.CommandContext(t.Context(), command(t), args...)
@@ -205,11 +204,11 @@ func startPrinting(t *testing.T, to *os.File, args ...string) (process *exec.Cmd
 	}
 	scanner := bufio.NewScanner(out)
 	scanner.Scan()
-	_ = out.Close() // nor is there a reader of this one
+	_ = out.Close() // this one has no reader either
 	return process, scanner.Text()
 }
 
-// pipeWithoutReader is the end to write to of a pipe that nobody reads.
+// pipeWithoutReader returns the write end of a pipe without a reader.
 func pipeWithoutReader(t *testing.T) *os.File {
 	t.Helper()
 	out, in, err := os.Pipe()
@@ -223,7 +222,7 @@ func pipeWithoutReader(t *testing.T) *os.File {
 	return in
 }
 
-// fullPipe is the end to write to of a pipe that has room for nothing.
+// fullPipe returns the write end of a full pipe.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	out, in, err := os.Pipe()
@@ -282,7 +281,7 @@ func waitForLog(t *testing.T, stderr *bufio.Scanner, want string) {
 	t.Fatalf("the log ended without %q", want)
 }
 
-// A folder that the process may not write to is found without listening.
+// A directory that the process may not write to is an error without listening.
 func TestProcessMayNotMakeSocket(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// withProxies sets the variables that name proxies, of which net/http looks at the
-// process's own alone.
+// withProxies sets the variables for proxies. net/http looks only at those of the process.
 func withProxies(t *testing.T, set map[string]string) {
 	t.Helper()
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"} {
@@ -14,8 +13,8 @@ func withProxies(t *testing.T, set map[string]string) {
 	}
 }
 
-// TestProxyIsTold has --check, and the log of a start, say which proxy leads to each
-// intake, and not the proxy's password.
+// TestProxyIsTold: --check and the log of a start name the proxy to each intake, without
+// its password.
 //
 //nolint:paralleltest // it sets the environment
 func TestProxyIsTold(t *testing.T) {
@@ -53,7 +52,7 @@ func TestProxyIsTold(t *testing.T) {
 	}
 }
 
-// TestProxyIsRefused has a variable name no proxy.
+// TestProxyIsRefused sets a variable to an invalid proxy.
 //
 //nolint:paralleltest // it sets the environment
 func TestProxyIsRefused(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/scopegate/scopegate/integration/grpctest"
 )
 
-// forgetful loses the first upload, and takes the others.
+// forgetful loses the first upload, and accepts the others.
 type forgetful struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
 	ids []string
@@ -41,7 +41,7 @@ func (f *forgetful) UploadScopes(
 	return stream.SendAndClose(&symdbv1.UploadScopesResponse{UploadId: f.ids[len(f.ids)-1], ScopeCount: scopes})
 }
 
-// The summary names the upload that is whole, not the one that it was begun as.
+// The summary names the complete upload, not the one that was begun first.
 func TestReportNamesTheLastUpload(t *testing.T) {
 	t.Parallel()
 	server, f := grpc.NewServer(), &forgetful{}
@@ -52,7 +52,7 @@ func TestReportNamesTheLastUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := execute(t, "", "upload", "--json", "--server", address, binary[0])
-	server.Stop() // what f holds can be read now
+	server.Stop() // f can be read now
 	var report uploading.Report
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
 		t.Fatalf("%v: %+v, want code %v", err, got, exitOK)

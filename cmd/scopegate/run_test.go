@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { testscript.Main(tests{m}, map[string]func(){"scopegate": main}) }
 
-// tests are those of this package.
+// tests runs the tests of this package.
 type tests struct{ *testing.M }
 
 func (t tests) Run() int {
@@ -35,10 +35,10 @@ func (t tests) Run() int {
 	return code
 }
 
-// buildFolder takes what tests build. TestMain removes it.
+// buildFolder is the directory for binaries that tests build. TestMain removes it.
 var buildFolder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "scopegate") })
 
-// smallBinary is a Go binary with DWARF, and one that is stripped of it.
+// smallBinary is a Go binary with DWARF, and a stripped one.
 var smallBinary = sync.OnceValues(func() (paths [2]string, err error) {
 	dir, err := buildFolder()
 	if err != nil {
@@ -72,7 +72,7 @@ func binaryWithDWARF(t *testing.T) string {
 	return paths[0]
 }
 
-// noGoBinary makes an executable of 64 bits that is only a header.
+// noGoBinary returns a 64-bit executable that is only a header.
 func noGoBinary(t *testing.T) string {
 	t.Helper()
 	var content bytes.Buffer
@@ -96,20 +96,20 @@ func cutFile(t *testing.T, path string, length int) string {
 	return file(t, string(content[:length]))
 }
 
-// TestUploadRefusesFiles: a file that can't be uploaded is named for what it is.
+// TestUploadRefusesFiles: the error for an unsuitable file says what the file is.
 func TestUploadRefusesFiles(t *testing.T) {
 	t.Parallel()
 	withDWARF := binaryWithDWARF(t)
 	for name, test := range map[string]struct{ path, want string }{
 		"UTF-16":           {file(t, "\xff\xfe{\x00"), "the text is UTF-16"},
-		"a mark alone":     {file(t, "\ufeff\n"), "no scope in it"},
-		"compressed":       {file(t, "\x1f\x8b\x08"), "it is compressed: decompress it first"},
+		"a mark alone":     {file(t, "\ufeff\n"), "no scopes found"},
+		"compressed":       {file(t, "\x1f\x8b\x08"), "the file is compressed: decompress it first"},
 		"archive":          {file(t, "PK\x03\x04"), "an archive (ZIP, JAR)"},
 		"Java class":       {file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x41"), "a Java class"},
 		"several binaries": {file(t, "\xca\xfe\xba\xbe\x00\x00\x00\x02"), "lipo -thin"},
 		"damaged binary":   {file(t, "\x7fELF..."), "read ELF"},
 		"another program":  {noGoBinary(t), "not a Go program; scopes of another language are uploaded as NDJSON"},
-		"cut binary":       {cutFile(t, withDWARF, 2000), "the file may have been cut off"},
+		"cut binary":       {cutFile(t, withDWARF, 2000), "the file may be truncated"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +149,7 @@ func TestIntake(t *testing.T) {
 	}
 }
 
-// Batches that can't be read are told, with what may help, and do not stop the intake.
+// Unreadable batches are reported, with advice, and do not stop the intake.
 func TestIntakeSkipsBatches(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -184,7 +184,8 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// Help that nobody reads to its end, as in `scopegate serve --help | head`, ends silently.
+// Help ends without an error if its reader stops early, as in `scopegate serve --help |
+// head`.
 func TestHelpToBrokenPipe(t *testing.T) {
 	t.Parallel()
 	var stderr strings.Builder

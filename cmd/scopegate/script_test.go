@@ -17,9 +17,9 @@ import (
 	"github.com/scopegate/scopegate/integration/logged"
 )
 
-// TestScripts runs the scripts of testdata/script. Beside testscript's own commands
-// they have these, which run the command in this process, with the script's variables,
-// and fail if it prints "canary", as each secret in a script is called:
+// TestScripts runs the scripts of testdata/script. They have testscript's own commands, and
+// the following ones, which run the command in this process, with the script's variables.
+// These fail if the command prints "canary", which is part of each secret in a script:
 //
 //	runs ARGUMENT...                 exits with 0
 //	fails CODE TEXT ARGUMENT...      exits with CODE, serves nothing, and has TEXT in stderr
@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// requireExit runs the command in this process, and returns what it has printed.
+// requireExit runs the command in this process, and returns its output.
 func requireExit(ts *testscript.TestScript, code int, text string, args []string) result {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // reached only by what should have failed
 	defer cancel()
@@ -85,7 +85,7 @@ func requireExit(ts *testscript.TestScript, code int, text string, args []string
 	return got
 }
 
-// refuses is the script's command of that name.
+// refuses implements the script command.
 func refuses(ts *testscript.TestScript, _ bool, args []string) {
 	text, args := args[0], append(args[1:], "--log-level", "error")
 	if !slices.Contains(args, "--listen") && ts.Getenv("SCOPEGATE_LISTEN") == "" {

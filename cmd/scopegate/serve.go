@@ -123,7 +123,7 @@ func (c *serveCommand) Run(
 		"url", settings.Redacted(dest.url), "chosen_by", dest.source, "with_api_key", dest.apiKey != "",
 		"proxy", cmp.Or(ready.server.Destinations()[0].Proxy, noProxy))
 	for _, d := range ready.server.Destinations()[1:] {
-		logger.InfoContext(ctx, "forwarding to a further intake", "intake", d.Intake, "proxy", cmp.Or(d.Proxy, noProxy))
+		logger.InfoContext(ctx, "forwarding to another intake", "intake", d.Intake, "proxy", cmp.Or(d.Proxy, noProxy))
 	}
 	if dest.keyIsExposed() {
 		logger.WarnContext(ctx, keyIsExposed)
@@ -240,7 +240,7 @@ func serveUntilDone(
 	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := srv.Shutdown(graceCtx); err != nil {
-		logger.WarnContext(ctx, "uploads were aborted at the end of the grace period")
+		logger.WarnContext(ctx, "grace period ended; uploads aborted")
 	}
 	if err := serving.Wait(); err != nil {
 		return err

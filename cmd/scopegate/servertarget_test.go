@@ -31,7 +31,7 @@ func TestServerTargets(t *testing.T) {
 	}
 }
 
-// TestServeTidiesLists: serve takes what a script shows of other commands.
+// TestServeTidiesLists: blanks around the items of lists, and empty items, are ignored.
 func TestServeTidiesLists(t *testing.T) {
 	t.Parallel()
 	socket := settings.UnixScheme + socketPath(t)

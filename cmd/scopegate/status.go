@@ -37,7 +37,7 @@ func (f *askFlags) open(all settings.List) (*adminport.Port, error) {
 	return port, nil
 }
 
-// limit returns a context that ends after the timeout.
+// limit returns a context with the timeout.
 func (f *askFlags) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	if f.Timeout == 0 {
 		return ctx, func() {}
@@ -53,7 +53,7 @@ type statusCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (statusCommand) Help() string {
-	return `It asks the admin port, and prints what its page shows: problems, memory, the intake, uploads in flight, and the last
+	return `It asks the admin port, and prints the content of its page: problems, memory, the intake, uploads in flight, and the last
 failures.
 
     scopegate status
@@ -61,7 +61,7 @@ failures.
     scopegate status --json | jq .problems
 
 The admin port answers only its own host, unless the server runs with --admin-open. docs/admin.md describes the JSON.
-The exit code is 0 if the server has answered, whatever its state. For probes, use scopegate health.`
+The exit code is 0 if the server answers, whatever its state. For probes, use scopegate health.`
 }
 
 // Run prints the server's status.

@@ -12,8 +12,8 @@ import (
 	"github.com/scopegate/scopegate/server"
 )
 
-// The status of a server whose intake is away shows the upload that waits for it, and what
-// has failed; it can be had through a socket, and the server is healthy.
+// The status of a server with an unreachable intake shows the upload that waits for it, and
+// recent failures. It is also available at a socket. The server is healthy.
 func TestStatusOfTrouble(t *testing.T) {
 	t.Parallel()
 	socket := "unix://" + socketPath(t)
@@ -60,7 +60,7 @@ func TestStatusOfTrouble(t *testing.T) {
 	}
 }
 
-// Other hosts do not get the status unless the server is told to show it, but health.
+// Other hosts get health, but no status unless the server permits it.
 func TestStatusForOthers(t *testing.T) {
 	t.Parallel()
 	own := ownAddress(t)
@@ -90,10 +90,10 @@ func TestHealthOverTLS(t *testing.T) {
 	}{
 		"certificate":    {[][]string{s.ca, s.cert, s.key}, exitOK, ""},
 		"no certificate": {[][]string{s.ca}, exitFailure, "--cert and --key"},
-		"no authority":   {[][]string{{"--tls"}}, exitFailure, "from an untrusted authority: give it with --ca"},
-		"plaintext":      {nil, exitFailure, "if it speaks TLS, give --tls or --ca"},
-		"another name":   {[][]string{s.ca, s.cert, s.key, {"--server-name", "other.example"}}, exitFailure, "see --server and --server-name"},
-		"no key":         {[][]string{s.ca, s.cert}, exitUsage, "--cert and --key need each other"},
+		"no authority":   {[][]string{{"--tls"}}, exitFailure, "from an untrusted authority: set --ca to the authority's file"},
+		"plaintext":      {nil, exitFailure, "if it speaks TLS, set --tls or --ca"},
+		"another name":   {[][]string{s.ca, s.cert, s.key, {"--server-name", "other.example"}}, exitFailure, "check --server and --server-name"},
+		"no key":         {[][]string{s.ca, s.cert}, exitUsage, "--cert and --key must be used together"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -74,9 +74,9 @@ func (f *tlsFlags) checkListeners(ctx context.Context, listeners []net.Listener,
 }
 
 func exposedError(address string) error {
-	return &settings.UsageError{Err: fmt.Errorf("listen on %q: other hosts can reach this address, and there is no TLS: "+
-		"give --tls-cert and --tls-key, or listen on 127.0.0.1 or a unix socket, "+
-		"or, on a trusted network, give --insecure-listen", address)}
+	return &settings.UsageError{Err: fmt.Errorf("listen on %q: other hosts can reach this address without TLS: "+
+		"set --tls-cert and --tls-key, listen on 127.0.0.1 or a unix socket, "+
+		"or, on a trusted network, set --insecure-listen", address)}
 }
 
 // isLoopbackHost reports whether only this host can reach a host. An empty host means
@@ -114,5 +114,5 @@ func (v *tlsVersion) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return errors.New("the value is none of 1.2, 1.3")
+	return errors.New("must be 1.2 or 1.3")
 }

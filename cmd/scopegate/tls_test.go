@@ -14,7 +14,7 @@ import (
 	"github.com/scopegate/scopegate/server/textfile"
 )
 
-// TestServeSaysPlaintext allows it, and has it said.
+// TestServeSaysPlaintext: serve warns once of plaintext that other hosts can reach.
 func TestServeSaysPlaintext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -42,8 +42,8 @@ func TestServeSaysPlaintext(t *testing.T) {
 	}
 }
 
-// secured is a server that wants a certificate of its clients, in front of an
-// intake that wants one of it, and the flags of a client that is let in.
+// secured is a server that requires client certificates, in front of an intake that
+// requires one of the server, and the flags of an accepted client.
 type secured struct {
 	dir, address     string
 	ca, cert, key    []string
@@ -123,10 +123,10 @@ func TestUploadOverTLS(t *testing.T) {
 		"several, another name": {[][]string{s.ca, s.cert, s.key, several, {"--server-name", "scopegate.test"}}, exitDelivery, "not scopegate.test"},
 		"another CA":            {[][]string{anotherCA, s.cert, s.key}, exitUsage, "unknown authority"},
 		"the system's CAs":      {[][]string{s.cert, s.key, {"--tls"}}, exitUsage, "unknown authority"},
-		"no certificate":        {[][]string{s.ca}, exitDelivery, "give --cert and --key"},
+		"no certificate":        {[][]string{s.ca}, exitDelivery, "set --cert and --key"},
 		"plaintext":             {[][]string{{"--plaintext"}}, exitDelivery, "may succeed later"},
 		"loopback":              {nil, exitDelivery, "may succeed later"},
-		"no key":                {[][]string{s.ca, s.cert}, exitUsage, "--cert and --key need each other"},
+		"no key":                {[][]string{s.ca, s.cert}, exitUsage, "--cert and --key must be used together"},
 		"no CA file":            {[][]string{{"--ca", "/none"}}, exitUsage, "--ca: CA certificates: open "},
 		"a key as CA":           {[][]string{{"--ca", s.key[1]}}, exitUsage, `--ca: CA certificates `},
 		"a key as certificate":  {[][]string{{"--cert", s.key[1]}, s.key}, exitUsage, "--cert and --key: certificate "},
@@ -156,7 +156,7 @@ func TestUploadOverTLS(t *testing.T) {
 	}
 }
 
-// TestServeRefusesTLSFiles has settings refused before anything is served.
+// TestServeRefusesTLSFiles checks errors that occur before serving.
 func TestServeRefusesTLSFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -182,7 +182,7 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 		"other, checked":   {[]string{"--tls-cert", cert, "--tls-key", otherKey, "--check"}, "does not match"},
 		"expired":          {[]string{"--tls-cert", oldCert, "--tls-key", oldKey}, "expired at"},
 		"no client CA":     {[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", key}, "PRIVATE KEY"},
-		"version":          {[]string{"--tls-min-version", "1.1"}, "the value is none of 1.2, 1.3"},
+		"version":          {[]string{"--tls-min-version", "1.1"}, "must be 1.2 or 1.3"},
 		"plain intake":     {[]string{"--intake-ca", cert}, "requires an intake URL with https"},
 		"intake, half":     {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-cert", cert}, "has no key"},
 		"a key, no path":   {[]string{"--tls-cert", cert, "--tls-key=" + string(pair.Key)}, "is the content of a file, not its path"},

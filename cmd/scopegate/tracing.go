@@ -26,7 +26,7 @@ func startTracing(
 	ctx context.Context, getenv func(string) string, logger *slog.Logger,
 ) (options []server.Option, end func(), err error) {
 	variables := otelVariables{getenv: getenv, discarded: func(name, reason string) {
-		logger.WarnContext(ctx, "an OpenTelemetry variable is ignored", "variable", name, "error", reason)
+		logger.WarnContext(ctx, "ignoring OpenTelemetry variable", "variable", name, "error", reason)
 	}}
 	if !variables.wantsTraces() {
 		return nil, func() {}, nil
@@ -44,14 +44,14 @@ func startTracing(
 	provider := tracesdk.NewTracerProvider(
 		tracesdk.WithBatcher(exporter, variables.batching()...), tracesdk.WithResource(variables.resource(ctx)))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		logger.WarnContext(ctx, "traces failed", "error", withoutURL(err).Error())
+		logger.WarnContext(ctx, "trace export failed", "error", withoutURL(err).Error())
 	}))
-	logger.InfoContext(ctx, "traces are exported")
+	logger.InfoContext(ctx, "exporting traces")
 	return []server.Option{server.WithTracerProvider(provider)}, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracingGrace)
 		defer cancel()
 		if err := provider.Shutdown(grace); err != nil {
-			logger.WarnContext(ctx, "traces failed", "error", withoutURL(err).Error())
+			logger.WarnContext(ctx, "trace export failed", "error", withoutURL(err).Error())
 		}
 	}, nil
 }

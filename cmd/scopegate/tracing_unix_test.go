@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// checkWithVariables is --check in a process that has the variables: OpenTelemetry's
-// libraries read their process's own.
+// checkWithVariables runs --check in a process with the variables: OpenTelemetry's
+// libraries read the variables of the process.
 func checkWithVariables(t *testing.T, of ...string) result {
 	t.Helper()
 	var stdout, stderr strings.Builder
@@ -21,8 +21,8 @@ func checkWithVariables(t *testing.T, of ...string) result {
 	return result{code: process.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
 }
 
-// What OpenTelemetry wants discarded is discarded and reported by its name, and
-// nothing of it is repeated.
+// Invalid values of OpenTelemetry's variables are ignored and reported by name. They are
+// not repeated.
 func TestTracesDiscardVariables(t *testing.T) {
 	t.Parallel()
 	for _, of := range [][]string{
@@ -64,13 +64,13 @@ func TestTracesDiscardVariables(t *testing.T) {
 	}
 }
 
-// Without an exporter there is nothing to start, and the variable is named.
+// Without an exporter, serve does not start, and the error names the variable.
 func TestTracesRefuseVariables(t *testing.T) {
 	t.Parallel()
 	for of, want := range map[string]string{
-		"OTEL_TRACES_EXPORTER=jaeger":                         `OTEL_TRACES_EXPORTER: "jaeger" is none of otlp, console, none`,
+		"OTEL_TRACES_EXPORTER=jaeger":                         `OTEL_TRACES_EXPORTER: "jaeger" is not otlp, console or none`,
 		"OTEL_TRACES_EXPORTER=otlp,console":                   "OTEL_TRACES_EXPORTER: ",
-		"OTEL_EXPORTER_OTLP_PROTOCOL=http/json":               `OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" is none of grpc, http/protobuf`,
+		"OTEL_EXPORTER_OTLP_PROTOCOL=http/json":               `OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" is not grpc or http/protobuf`,
 		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=x":                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: ",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=127.0.0.1:4317":          "OTEL_EXPORTER_OTLP_ENDPOINT: it is not http://host:port",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318":          "OTEL_EXPORTER_OTLP_ENDPOINT: ",
@@ -88,7 +88,7 @@ func TestTracesRefuseVariables(t *testing.T) {
 	}
 }
 
-// What is as OpenTelemetry has it is not remarked on.
+// Valid values cause no warning.
 func TestTracesTakeVariables(t *testing.T) {
 	t.Parallel()
 	for _, of := range [][]string{
@@ -109,7 +109,7 @@ func TestTracesTakeVariables(t *testing.T) {
 	}
 }
 
-// The name of the service does not go with the attributes that are discarded.
+// The service name is kept if the attributes are ignored.
 func TestServiceOfDiscardedAttributes(t *testing.T) {
 	t.Parallel()
 	for of, want := range map[string]string{"gate": "gate", "": "scopegate"} {

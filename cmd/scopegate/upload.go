@@ -63,7 +63,7 @@ and symbol_type of a symbol.
 
     {"scope_type":"FILE","name":"shop.rb","symbols":[{"name":"@cart","symbol_type":"FIELD","line":3}],"scopes":[…]}
 
-A wrong line ends the upload, with exit code 3 and the line's number.
+An invalid line ends the upload with exit code 3; the error has the line's number.
 
 Exit code 4 means that the same upload may succeed later; see scopegate --help for the others.`
 }
@@ -226,9 +226,9 @@ func (c *uploadCommand) metadata(src *uploading.Source, uploadID string) (client
 	}
 	switch {
 	case metadata.Service == "":
-		return metadata, &settings.UsageError{Err: errors.New("--service is missing; NDJSON does not contain it")}
+		return metadata, &settings.UsageError{Err: errors.New("--service is required for NDJSON")}
 	case metadata.Language == "":
-		return metadata, &settings.UsageError{Err: errors.New("--language is missing; NDJSON does not contain it")}
+		return metadata, &settings.UsageError{Err: errors.New("--language is required for NDJSON")}
 	}
 	return metadata, nil
 }

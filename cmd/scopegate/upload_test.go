@@ -45,8 +45,8 @@ func TestUploadOfLines(t *testing.T) {
 	}
 }
 
-// TestDocumentOfNDJSON uploads the example of docs/ndjson.md, and makes the error
-// that it shows.
+// TestDocumentOfNDJSON uploads the example of docs/ndjson.md, and causes the error shown
+// there.
 func TestDocumentOfNDJSON(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../../docs/ndjson.md")

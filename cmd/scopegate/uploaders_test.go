@@ -22,7 +22,7 @@ import (
 	"github.com/scopegate/scopegate/server/devintake"
 )
 
-// captured is what one of today's uploaders sends, written by hand.
+// captured is an upload of an existing uploader, written by hand.
 type captured struct {
 	method, target string
 	headers        [][2]string
@@ -153,7 +153,7 @@ func (c *captured) send(t *testing.T, server string) (uploadID string) {
 	return summary.GetUploadId()
 }
 
-// discard lets the command print what nobody reads.
+// discard discards the output of a command.
 func (s *started) discard() {
 	go func() {
 		for s.lines.Scan() {
@@ -172,8 +172,8 @@ func stored(t *testing.T, address string) devintake.Upload {
 	return listing.Uploads[0]
 }
 
-// TestUploaders: what each of today's uploaders sends is accepted leniently, its deviations are
-// known, and scopegate sends the same scopes, and the same metadata, for the same symbols.
+// TestUploaders: a lenient intake accepts the batches of each existing uploader, with the
+// known deviations, and scopegate sends the same scopes and metadata for the same symbols.
 func TestUploaders(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"go", "java", "dotnet", "python", "ruby", "newer"} {

@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// renamedVariables had the prefix of all commands before they got upload's.
+// renamedVariables are the variables of upload that had the prefix of all commands before.
 var renamedVariables = []string{
 	"SERVER", "MAX_ATTEMPTS", "TOKEN_FILE", "TOKEN", "COMPRESSION", "TIMEOUT",
 	"PLAINTEXT", "TLS", "CA", "CERT", "KEY", "SERVER_NAME",

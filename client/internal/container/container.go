@@ -21,12 +21,12 @@ type Identity struct {
 	ContainerID string
 	// EntityID is `ci-` and the ContainerID, or `in-` and the inode of the cgroup.
 	EntityID string
-	// ExternalEnv is what a cluster's admission controller says of the process.
+	// ExternalEnv is a description of the process by the cluster's admission controller.
 	ExternalEnv string
 }
 
-// maxExternalEnvBytes is the server's limit. A longer value would have it refuse the
-// upload.
+// maxExternalEnvBytes is the server's limit. The server refuses an upload with a longer
+// value.
 const maxExternalEnvBytes = 256
 
 func cleanExternalEnv(value string) string {
@@ -36,7 +36,7 @@ func cleanExternalEnv(value string) string {
 	return value
 }
 
-// maxCgroupBytes bounds what is read of /proc/self/cgroup.
+// maxCgroupBytes bounds how much of /proc/self/cgroup is read.
 const maxCgroupBytes = 64 << 10
 
 // cgroup is a line of /proc/self/cgroup: a group that the process belongs to.
@@ -46,7 +46,7 @@ type cgroup struct {
 	path        string
 }
 
-// parse ignores lines that are not `id:controllers:path`, and what can't be read.
+// parse ignores lines that are not `id:controllers:path`, and read errors.
 func parse(r io.Reader) []cgroup {
 	var groups []cgroup
 	lines := bufio.NewScanner(io.LimitReader(r, maxCgroupBytes))
@@ -59,18 +59,17 @@ func parse(r io.Reader) []cgroup {
 	return groups
 }
 
-// element matches an element of a cgroup's path that names a container. Its identity is
-// that of Docker, containerd, CRI-O and Podman (64 hexadecimal digits), of a task of ECS on
-// Fargate (32, and a number), of Garden (as a UUID with a short last group), or a UUID.
-// Before it can be the runtime, `docker-` or `kubepods.slice:cri-containerd:`, after it
-// systemd's `.scope`.
+// element matches an element of a cgroup's path that names a container. The ID is 64
+// hexadecimal digits (Docker, containerd, CRI-O, Podman), 32 and a number (a task of ECS on
+// Fargate), a UUID with a short last group (Garden), or a UUID. The runtime may precede it,
+// as in `docker-` or `kubepods.slice:cri-containerd:`, and systemd's `.scope` may follow.
 var element = regexp.MustCompile(
 	`^(?:.*:|[a-z][a-z-]*-)?` +
 		`([0-9a-f]{64}|[0-9a-f]{32}-[0-9]+|[0-9a-f]{8}(?:[-_][0-9a-f]{4}){4}(?:[0-9a-f]{8})?)` +
 		`(?:\.scope)?$`)
 
-// containerID returns the identity of the innermost container in the first of the groups
-// that names one.
+// containerID returns the ID of the innermost container in the first of the groups that
+// names one.
 func containerID(groups []cgroup) string {
 	for _, group := range groups {
 		for rest := group.path; rest != "/" && rest != "."; rest = path.Dir(rest) {
@@ -82,8 +81,8 @@ func containerID(groups []cgroup) string {
 	return ""
 }
 
-// directories returns where the groups that every container has one of are mounted, below
-// the mount of all cgroups.
+// directories returns the directories, below the cgroup mount, of the groups that every
+// container has.
 func directories(groups []cgroup) []string {
 	var found []string
 	for _, group := range groups {

@@ -17,9 +17,9 @@ func Own() Identity {
 	return identify("/", namespace != 0 && namespace != hostNamespaceInode, os.Getenv("DD_EXTERNAL_ENV"))
 }
 
-// identify reads the files below root. In a cgroup namespace of its own, a process does
-// not see the container's name in the paths of its cgroups, but its cgroup's directory is
-// the container's.
+// identify reads the files below root. In its own cgroup namespace, a process does not see
+// the container's name in the paths of its cgroups, but its cgroup's directory is the
+// container's.
 func identify(root string, inNamespace bool, externalEnv string) Identity {
 	identity := Identity{ExternalEnv: cleanExternalEnv(externalEnv)}
 	file, err := os.Open(filepath.Join(root, "proc/self/cgroup"))

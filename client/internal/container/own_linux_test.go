@@ -21,7 +21,7 @@ func TestIdentify(t *testing.T) {
 	)
 	for name, test := range map[string]struct {
 		id        string
-		directory string // whose inode it is in a namespace, if there is no id
+		directory string // for the inode in a namespace, if there is no id
 	}{
 		"docker_v1":                        {id: docker},
 		"docker_systemd_v1":                {id: docker},
@@ -85,7 +85,7 @@ func write(t *testing.T, path string, text []byte) {
 	}
 }
 
-// TestExternalEnvIsCleaned leaves out what the server would refuse.
+// TestExternalEnvIsCleaned: characters that the server would refuse are removed.
 func TestExternalEnvIsCleaned(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
@@ -97,7 +97,7 @@ func TestExternalEnvIsCleaned(t *testing.T) {
 	}
 }
 
-// TestOwn does not know where it runs.
+// TestOwn runs in an unknown environment.
 func TestOwn(t *testing.T) {
 	t.Setenv("DD_EXTERNAL_ENV", "it-false")
 	own := Own()

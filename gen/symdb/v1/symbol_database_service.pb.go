@@ -448,7 +448,7 @@ type UploadProgress struct {
 	// the metadata. Nothing was accepted, and the client sends the same stream
 	// again.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// Number of this stream's scopes that are accepted, from its first one on.
+	// Number of scopes accepted from the beginning of this stream.
 	AcceptedScopeCount int64 `protobuf:"varint,2,opt,name=accepted_scope_count,json=acceptedScopeCount,proto3" json:"accepted_scope_count,omitempty"`
 	// Number of the next batch.
 	NextBatchNum  int32 `protobuf:"varint,3,opt,name=next_batch_num,json=nextBatchNum,proto3" json:"next_batch_num,omitempty"`

@@ -48,11 +48,11 @@ type SymbolDatabaseServiceClient interface {
 	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
 	//     Batches forwarded by then are never final.
 	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
-	//     A RetryInfo says when. If the progress of the stream is known, there is
-	//     an UploadProgress from which the client can resume.
+	//     A RetryInfo says when. If the progress of the stream is known, an
+	//     UploadProgress says where the client can resume.
 	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
 	//
-	// If the intake is the cause, there is an IntakeFailure.
+	// If the intake is the cause, an IntakeFailure describes it.
 	UploadScopes(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadScopesRequest, UploadScopesResponse], error)
 }
 
@@ -103,11 +103,11 @@ type SymbolDatabaseServiceServer interface {
 	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
 	//     Batches forwarded by then are never final.
 	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
-	//     A RetryInfo says when. If the progress of the stream is known, there is
-	//     an UploadProgress from which the client can resume.
+	//     A RetryInfo says when. If the progress of the stream is known, an
+	//     UploadProgress says where the client can resume.
 	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
 	//
-	// If the intake is the cause, there is an IntakeFailure.
+	// If the intake is the cause, an IntakeFailure describes it.
 	UploadScopes(grpc.ClientStreamingServer[UploadScopesRequest, UploadScopesResponse]) error
 	mustEmbedUnimplementedSymbolDatabaseServiceServer()
 }

@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// A Build says how a binary was built, so that the same files are read.
+// A Build describes how a binary was built, so that the same files are read.
 type Build struct {
-	// Dir is where the go command runs: in the main module.
+	// Dir is the directory in which the go command runs, in the main module.
 	Dir string
-	// Package is the main package, as the go command takes it.
+	// Package is the main package, as an argument of the go command.
 	Package string
 	// Flags are build flags that select files or rewrite their names: -race, -tags, -trimpath.
 	Flags []string
 	// Env is added to the environment.
 	Env []string
-	// MainVersion is the main module's version where it was installed by version.
+	// MainVersion is the main module's version, if it was installed by version.
 	MainVersion string
-	// Module restricts what is read to the packages of a module: of others only the
-	// export data is. All are read if it is empty.
+	// Module restricts reading to the packages of a module: of others only the
+	// export data is read. If it is empty, all packages are read.
 	Module string
 }
 
@@ -33,8 +33,8 @@ func (b *Build) reads(importPath string) bool {
 	return b.Module == "" || importPath == b.Module || strings.HasPrefix(importPath, b.Module+"/")
 }
 
-// BuildOf reads from a binary how it was built. What is in no module, or in one
-// that has no version, is looked for from root.
+// BuildOf reads from a binary how it was built. Packages without a module, or in a
+// module without a version, are looked up from root.
 func BuildOf(path, root string) (*Build, error) {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
@@ -65,7 +65,7 @@ func BuildOf(path, root string) (*Build, error) {
 	return b, nil
 }
 
-// goCommand runs the go command as the build did.
+// goCommand runs the go command with the settings of the build.
 func (b *Build) goCommand(args ...string) ([]byte, error) {
 	//nolint:gosec // the arguments come from the tests, and from binaries that they have built
 	cmd := exec.CommandContext(context.Background(), "go", args...)

@@ -10,12 +10,13 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// checking is one comparison of scopes with a source.
+// checking is one comparison of scopes with the evidence.
 type checking struct {
 	*Report
 	*Evidence
 
-	// listed has the scope of each function of the source that has been listed.
+	// listed has the scope of each function of the source that was found in the
+	// scopes.
 	listed map[*function]*symdbv1.Scope
 	names  map[string]bool
 	// elsewhere has the variables of all functions, fields the names of all fields.
@@ -23,13 +24,13 @@ type checking struct {
 	fields    map[string]bool
 }
 
-// local is a variable's name and where it is declared.
+// local is the name and place of a variable.
 type local struct {
 	name string
 	where
 }
 
-// Evidence is what scopes are held against.
+// Evidence is the data that scopes are compared with.
 type Evidence struct {
 	Source *Source
 	Code   *Code
@@ -130,7 +131,7 @@ func kindName(f *function) string {
 
 var closureName = regexp.MustCompile(`\.func\d+|-range\d+|\.\d+$`)
 
-// match finds the function that a scope is.
+// match finds the function in the source for a scope.
 func (c *checking) match(qualified string, s *symdbv1.Scope) *function {
 	at := where{s.GetSourceFile(), s.GetStartLine()}
 	if f := c.Source.functions[qualified]; f != nil {
@@ -155,8 +156,7 @@ func (c *checking) match(qualified string, s *symdbv1.Scope) *function {
 	return f
 }
 
-// place checks that a scope has the name of its function, and lies in the right
-// scope.
+// place checks that a scope has the name of its function, and the right parent.
 func (c *checking) place(f *function, pkg, typeName string, s *symdbv1.Scope) {
 	if end := s.GetEndLine(); !f.body.has(end) || end < s.GetStartLine() {
 		c.add(Functions, False, "another end", "%s %s: line %d, lies in lines %d to %d",
@@ -165,7 +165,7 @@ func (c *checking) place(f *function, pkg, typeName string, s *symdbv1.Scope) {
 	qualified := s.GetLanguageSpecifics().GetGoQualifiedName()
 	name := f.qualified()
 	if c.Source.functions[qualified] == f && qualified != name {
-		return // go:linkname has given it another name, and by that another place.
+		return // go:linkname changed its name, and so its place.
 	}
 	if f.pkg != pkg {
 		c.add(Functions, False, "closure of another package", "%s, listed in %s, is in %s", qualified, pkg, f.file)
@@ -192,10 +192,10 @@ func (c *checking) place(f *function, pkg, typeName string, s *symdbv1.Scope) {
 	}
 }
 
-// qualified is the name that the linker gives a function.
+// qualified returns the linker's name of a function.
 func (f *function) qualified() string { return escape(f.pkg) + "." + f.name }
 
-// typeName is the name of the type that a method belongs to, or empty.
+// typeName returns the name of a method's type, or "".
 func (f *function) typeName() string {
 	if f.receiver == "" {
 		return ""
@@ -203,7 +203,7 @@ func (f *function) typeName() string {
 	return f.pkg + "." + f.receiver
 }
 
-// receiverName is the receiver in the linker's name of a method.
+// receiverName returns the receiver in the linker's name of a method.
 func (f *function) receiverName() string {
 	if strings.HasPrefix(f.name, "(*") {
 		return "(*" + f.receiver + ")."
@@ -211,8 +211,8 @@ func (f *function) receiverName() string {
 	return f.receiver + "."
 }
 
-// choose takes the function among those that begin on a line that fits a scope
-// best, one that has not been listed rather than one that has.
+// choose returns the candidate, a function on the scope's first line, that fits a
+// scope best. It prefers functions that are not listed yet.
 func (c *checking) choose(candidates []*function, qualified string, s *symdbv1.Scope) *function {
 	score := func(f *function) int {
 		n := 0
@@ -237,7 +237,7 @@ func (c *checking) choose(candidates []*function, qualified string, s *symdbv1.S
 
 func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-// why is the kind of a function that is in no source.
+// why returns the reason for which a function is in no source.
 func (c *checking) why(qualified string, at where) string {
 	_, name, _ := strings.Cut(qualified[strings.LastIndexByte(qualified, '/')+1:], ".")
 	switch {
@@ -283,7 +283,8 @@ func (c *checking) structType(pkg string, s *symdbv1.Scope) {
 	}
 }
 
-// compare is how the fields of a scope differ from those of a type, or empty.
+// compare describes how the fields of a scope differ from those of a type. It
+// returns "" if they are equal.
 func (t *structType) compare(s *symdbv1.Scope) string {
 	if len(t.fields) != len(s.GetSymbols()) {
 		return fmt.Sprintf("%d fields, declared with %d", len(s.GetSymbols()), len(t.fields))
@@ -300,8 +301,8 @@ func (t *structType) compare(s *symdbv1.Scope) string {
 	return ""
 }
 
-// fits reports whether a type is the one of the variable. A type that is declared
-// in a function may bear the mark and the number that the compiler gives it.
+// fits reports whether a type is the variable's. A type declared in a function may
+// have the mark and the number that the compiler adds.
 func (v variable) fits(typ string) bool {
 	if v.pattern != nil && (typ == unknown || v.pattern.MatchString(typ)) {
 		return true

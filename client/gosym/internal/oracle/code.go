@@ -8,21 +8,21 @@ import (
 	"fmt"
 )
 
-// Code is which lines the machine code of a binary comes from, function by
-// function. It is read from the tables with which the runtime prints tracebacks
-// (.gopclntab), and owes nothing to the DWARF.
+// Code has the source lines of a binary's machine code, by function. It is read
+// from the tables with which the runtime prints tracebacks (.gopclntab),
+// independently of the DWARF.
 type Code struct {
-	// functions has them by name and first line: those with code of their own and
-	// those that were inlined. A line is false where it is only that of instructions
-	// without a place in the source, such as padding: behind inlined code the table
-	// goes on with its line, and counts them to the function around.
+	// functions has the lines by name and first line, for functions with their own
+	// code and inlined ones. A line is false if only instructions without a source
+	// position have it, such as padding: after inlined code, the table keeps its
+	// line, but attributes it to the enclosing function.
 	functions map[codeName]map[where]bool
-	// compiled has those with code of their own.
+	// compiled has the functions with their own code.
 	compiled map[codeName]bool
 }
 
-// codeName is the linker's name of a function, its type arguments as [...], and
-// the line it begins at, which tells closures apart.
+// codeName is the linker's name of a function, with its type arguments as [...],
+// and its first line, which distinguishes closures.
 type codeName struct {
 	name string
 	line int32
@@ -105,7 +105,7 @@ func (t *tables) text(table []byte, offset uint32) string {
 	return string(s)
 }
 
-// name is the name of a function, its type arguments as [...].
+// name returns the name of a function, with its type arguments as [...].
 func (t *tables) name(offset uint32) string {
 	name, ok := t.collapsed[offset]
 	if !ok {
@@ -115,7 +115,7 @@ func (t *tables) name(offset uint32) string {
 	return name
 }
 
-// Places in a function's record, and numbers of its tables (internal/abi).
+// Offsets in a function's record, and the numbers of its tables (internal/abi).
 const (
 	fieldName      = 1
 	fieldFile      = 5
@@ -130,7 +130,7 @@ const (
 	inlinedBytes   = 16
 )
 
-// function notes which lines the code of one function comes from.
+// function records the lines of a function's code.
 func (t *tables) function(entry []byte, code *Code) {
 	record := t.functab[t.order.Uint32(entry[4:]):]
 	field := func(i int) uint32 { return t.order.Uint32(record[4*i:]) }
@@ -146,7 +146,7 @@ func (t *tables) function(entry []byte, code *Code) {
 			inlined, calls = newSteps(t, table), t.data[offset:]
 		}
 	}
-	// before is where the code before is from, if that was inlined.
+	// before is the place of the preceding code, if that was inlined.
 	var before where
 	for pc := uint64(0); file.at(pc) && line.at(pc); pc = min(file.end, line.end, inlined.end) {
 		name, isInlined := own, inlined.at(pc) && inlined.value >= 0
@@ -171,7 +171,7 @@ func (t *tables) function(entry []byte, code *Code) {
 	}
 }
 
-// file is the name of a file by its number in a unit.
+// file returns the name of a file by its number in a unit.
 func (t *tables) file(unit uint32, number int32) string {
 	offset := t.order.Uint32(t.units[4*(unit+uint32(number)):])
 	if offset == ^uint32(0) {
@@ -180,12 +180,12 @@ func (t *tables) file(unit uint32, number int32) string {
 	return t.text(t.files, offset)
 }
 
-// steps reads a table that gives each PC of a function a value.
+// steps reads a table of values for the PCs of a function.
 type steps struct {
 	rest    []byte
 	quantum uint64
 	value   int32
-	// end is the first PC after those that have the value.
+	// end is the first PC after those with the value.
 	end   uint64
 	first bool
 }
@@ -194,7 +194,7 @@ func newSteps(t *tables, offset uint32) *steps {
 	return &steps{rest: t.values[offset:], quantum: t.quantum, value: -1, first: true}
 }
 
-// at goes on to the value of a PC. It is false at the table's end.
+// at advances to the value of a PC. It returns false at the end of the table.
 func (s *steps) at(pc uint64) bool {
 	for s.end <= pc {
 		delta, n := binary.Uvarint(s.rest)

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Kept is which variables the debug information has at all, by function. What is
-// missing from the scopes is explained by it, and nothing is held to be right by it.
-// Wrappers, which the compiler makes, do not count: of a generic function, those
-// are the instances that are not made of go.shape types.
+// Kept has the variables in the debug information, by function. It only explains
+// variables missing from the scopes, and never proves one right. Wrappers made by
+// the compiler do not count: of a generic function, those are the instances that
+// are not made of go.shape types.
 type Kept struct {
 	functions map[string]map[keptName]bool
 }
 
-// keptName is a variable and its line; each is noted with line 0 too.
+// keptName is a variable and its line. Each variable is also recorded with line 0.
 type keptName struct {
 	name string
 	line int32
@@ -87,13 +87,13 @@ func (k *Kept) of(name string) map[keptName]bool {
 	return v
 }
 
-// has reports whether the debug information of a function has a variable that is
-// declared at that line, or at any if it is 0.
+// has reports whether the debug information of a function has a variable declared
+// on a line, or on any line if it is 0.
 func (k *Kept) has(function, variable string, line int32) bool {
 	return k.functions[function][keptName{variable, line}]
 }
 
-// collapse writes the type arguments in a linker's name as [...].
+// collapse replaces type arguments in a linker's name by [...].
 func collapse(name string) string {
 	var b strings.Builder
 	depth, quoted := 0, false

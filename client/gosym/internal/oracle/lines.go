@@ -30,13 +30,13 @@ func (s *Source) all() iter.Seq[*function] {
 // byCompiler matches the names of functions that the compiler makes around calls.
 var byCompiler = regexp.MustCompile(`\.(gowrap|deferwrap)\d+$|-fm$`)
 
-// group is functions that can't be told apart by the machine code: closures that
-// begin on one line.
+// group is functions that the machine code does not distinguish: closures that
+// begin on the same line.
 type group struct {
 	functions []*function
-	// lines are those of the file that have code, false where that is not sure.
+	// lines are the lines of the file with code, false where that is uncertain.
 	lines map[int32]bool
-	// compiled is set if there is code of their own, apart from inlined copies.
+	// compiled is set if they have their own code, apart from inlined copies.
 	compiled bool
 }
 
@@ -124,8 +124,8 @@ func (c *checking) lines() {
 	}
 }
 
-// isInner reports whether a line lies within a literal of the function, and
-// neither begins nor ends it.
+// isInner reports whether a line is within a literal of the function, except its
+// first and last lines.
 func (f *function) isInner(line int32) bool {
 	return slices.ContainsFunc(f.inner, func(inner *function) bool {
 		in := inner.inside
@@ -133,7 +133,7 @@ func (f *function) isInner(line int32) bool {
 	})
 }
 
-// injectible checks the injectible lines of one function, and notes them.
+// injectible checks the injectible lines of one function, and records them.
 func (c *checking) injectible(f *function, s *symdbv1.Scope, g *group, noted map[int32]bool) {
 	if s.GetHasInjectibleLines() != (len(s.GetInjectibleLines()) > 0) {
 		c.add(Injectible, False, "has_injectible_lines says otherwise", "%s.%s", f.pkg, f.name)

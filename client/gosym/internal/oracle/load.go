@@ -36,7 +36,7 @@ type listedPackage struct {
 	}
 }
 
-// list lists all packages of the binary, each after those that it imports.
+// list lists all packages of the binary, each after its imports.
 func list(b *Build) ([]*listedPackage, error) {
 	args := []string{
 		"list", "-deps", "-compiled",
@@ -100,10 +100,10 @@ type checkedPackage struct {
 	files []*ast.File
 	types *types.Package
 	info  *types.Info
-	// rewrite gives the name that a file has in the binary.
+	// rewrite returns the name of a file in the binary.
 	rewrite func(string) string
-	// written has where functions begin in the files before cgo has rewritten them, nil
-	// where the package has no such files.
+	// written has the first positions of functions in the files that cgo rewrites.
+	// It is nil if the package has no such files.
 	written map[token.Position]bool
 }
 
@@ -151,7 +151,7 @@ func check(p *listedPackage, b *Build, imports *imports) (*checkedPackage, error
 	return c, nil
 }
 
-// readWritten notes the functions in the files that cgo rewrites.
+// readWritten records the functions in the files that cgo rewrites.
 func (c *checkedPackage) readWritten() error {
 	if len(c.CgoFiles) == 0 {
 		return nil
@@ -174,15 +174,15 @@ func (c *checkedPackage) readWritten() error {
 	return nil
 }
 
-// place is a position without the offset, which differs between a file and what
-// was made of it.
+// place is a position without the offset, which differs between a file and its
+// rewritten form.
 func place(p token.Position) token.Position {
 	p.Offset = 0
 	return p
 }
 
-// rewrite tells which name a package's files have in the binary: their own, or
-// with -trimpath one that begins with the import path.
+// rewrite returns a function that maps a package's files to their names in the
+// binary: the same, or with -trimpath a name that begins with the import path.
 func (p *listedPackage) rewrite(b *Build) func(string) string {
 	if !slices.ContainsFunc(b.Flags, func(flag string) bool { return strings.HasPrefix(flag, "-trimpath") }) {
 		return func(name string) string { return name }
@@ -205,8 +205,8 @@ func (p *listedPackage) rewrite(b *Build) func(string) string {
 	}
 }
 
-// imports are the packages that others import: those that were checked before, or
-// what the compiler has exported.
+// imports are the packages that others import: the ones checked before, or export
+// data of the compiler.
 type imports struct {
 	fset     *token.FileSet
 	checked  map[string]*types.Package
@@ -222,7 +222,7 @@ func (i *imports) open(path string) (io.ReadCloser, error) {
 	return os.Open(i.exports[path])
 }
 
-// importMap finds packages by what an importing package calls them.
+// importMap resolves the import paths of an importing package.
 type importMap struct {
 	renamed map[string]string
 	*imports

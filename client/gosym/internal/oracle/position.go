@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// moved is a //line directive: what follows is of another line. The go/scanner
-// package honours them too, but joins names to the file's folder; the compiler
-// writes them to the binary as they are.
+// moved is a //line directive: it changes the lines that follow. The go/scanner
+// package obeys directives too, but joins relative names to the file's directory;
+// the compiler writes them to the binary unchanged.
 type moved struct {
 	offset  int
 	rawLine int
 	where
 }
 
-// readDirectives notes the directives in a file's comments: where its lines come
-// from, and which names functions have for the linker.
+// readDirectives records the directives in a file's comments: changes of lines, and
+// linker names of functions.
 func (r *reading) readDirectives(file *ast.File) {
 	in := r.fset.File(file.FileStart)
 	for _, group := range file.Comments {
@@ -37,11 +37,12 @@ func (r *reading) readDirectives(file *ast.File) {
 	}
 }
 
-// noName is how the compiler writes that a line is in a file without a name.
+// noName is the compiler's name for a file without a name.
 const noName = "??"
 
-// move notes a directive, from an offset on: `file:line` or `file:line:column`.
-// With a column, an empty name is that of the directive before, or of the file.
+// move records a directive that applies from an offset: `file:line` or
+// `file:line:column`. With a column, an empty name means the previous directive's,
+// or the file's own.
 func (r *reading) move(in *token.File, text string, offset, rawLine int) {
 	name, last, _ := cutNumber(text)
 	line := last
@@ -63,7 +64,7 @@ func (r *reading) move(in *token.File, text string, offset, rawLine int) {
 	r.moved[in] = append(r.moved[in], moved{offset, rawLine, where{name, int32(line)}})
 }
 
-// cutNumber parts a text before its last colon from the number behind it.
+// cutNumber splits a text at its last colon, which a number follows.
 func cutNumber(text string) (before string, number int, ok bool) {
 	i := strings.LastIndexByte(text, ':')
 	if i < 0 {
@@ -73,7 +74,7 @@ func cutNumber(text string) (before string, number int, ok bool) {
 	return text[:i], number, err == nil
 }
 
-// at is the line that a position has in the binary.
+// at returns the place of a position in the binary.
 func (r *reading) at(pos token.Pos) where {
 	raw := r.fset.PositionFor(pos, false)
 	at := where{raw.Filename, int32(raw.Line)}
@@ -90,8 +91,8 @@ func (r *reading) at(pos token.Pos) where {
 	return where{name, at.line}
 }
 
-// byCgo reports whether cgo made the function that begins at a position: that is in a
-// file that cgo made, and none begins there in those that it made it of.
+// byCgo reports whether cgo made the function that begins at a position: it is in a
+// file made by cgo, and no function of the original files begins there.
 func (r *reading) byCgo(pos token.Pos) bool {
 	return len(r.CgoFiles) > 0 && filepath.Dir(r.fset.PositionFor(pos, false).Filename) != r.Dir &&
 		!r.written[place(r.fset.Position(pos))]
@@ -103,8 +104,8 @@ func (r *reading) moves(n ast.Node) bool {
 	return slices.ContainsFunc(r.moved[r.fset.File(n.Pos())], func(m moved) bool { return from < m.offset && m.offset < to })
 }
 
-// extent is a part of a file, as lines from first to last, or where these are not
-// in order, as a set of lines.
+// extent is a part of a file: the lines from first to last, or a set of lines if
+// they are not in order.
 type extent struct {
 	first, last int32
 	lines       map[int32]bool
@@ -117,7 +118,7 @@ func (e extent) has(line int32) bool {
 	return e.first <= line && line <= e.last
 }
 
-// extent is what lies from one position to another, both inclusive, in the file of
+// extent returns the lines between two positions, both inclusive, in the file of
 // the first.
 func (r *reading) extent(from, to token.Pos) extent {
 	begin := r.at(from)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kinds of what is checked, in the order of the table.
+// Kinds of checks, in the order of the table.
 const (
 	Packages   = "packages"
 	Functions  = "functions"
@@ -39,13 +39,13 @@ const (
 	HasCode = "has code"
 )
 
-// maxSamples bounds the findings that are kept of each reason.
+// maxSamples bounds the findings kept for each reason.
 const maxSamples = 20
 
-// finding is why something was counted.
+// finding is a kind of finding, which the report counts.
 type finding struct{ kind, verdict, reason string }
 
-// A Report counts what was checked and what was found.
+// A Report counts checks and findings.
 type Report struct {
 	checked map[string]int
 	found   map[finding]int
@@ -64,10 +64,10 @@ func (r *Report) add(kind, verdict, reason, format string, args ...any) {
 	}
 }
 
-// Checked is how many of a kind were compared.
+// Checked returns how many of a kind were compared.
 func (r *Report) Checked(kind string) int { return r.checked[kind] }
 
-// Count is how many findings there are of a kind and a verdict.
+// Count returns the number of findings of a kind and verdict.
 func (r *Report) Count(kind, verdict string) int {
 	n := 0
 	for f, count := range r.found {
@@ -78,13 +78,13 @@ func (r *Report) Count(kind, verdict string) int {
 	return n
 }
 
-// isWrong reports whether nothing of that kind may be found.
+// isWrong reports whether there must be no such finding.
 func (f finding) isWrong() bool {
 	return f.verdict != Missing || f.reason == InDWARF || f.reason == HasCode
 }
 
-// Wrong is how many findings there are that are false or repeated, or missing
-// without need.
+// Wrong returns the number of findings that are false, repeated, or missing without
+// a valid reason.
 func (r *Report) Wrong() int {
 	n := 0
 	for f, count := range r.found {
@@ -95,7 +95,7 @@ func (r *Report) Wrong() int {
 	return n
 }
 
-// Table writes a table by kind, and below it the reasons.
+// Table writes a table by kind, followed by the reasons.
 func (r *Report) Table(w io.Writer) {
 	fmt.Fprintf(w, "| kind | checked | false | repeated | missing |\n|---|---|---|---|---|\n")
 	for _, kind := range kinds {

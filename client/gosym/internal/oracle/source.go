@@ -1,8 +1,9 @@
-// Package oracle holds what package gosym says of a binary against the sources
-// that the binary was built from. It reads them with go/parser and go/types and
-// shares no code with gosym. Only tests import it.
+// Package oracle checks the output of package gosym for a binary against the
+// sources that the binary was built from. It reads them with go/parser and
+// go/types, and shares no code with gosym. Only tests import it.
 //
-// [Load] reads the sources, [Check] compares, and a [Report] is what comes out.
+// [Load] reads the sources, [Gather] the evidence about the binary, and
+// [Evidence.Check] compares scopes with both and returns a [Report].
 package oracle
 
 import (
@@ -15,14 +16,14 @@ import (
 	"strings"
 )
 
-// A Source is what the sources of a binary declare.
+// A Source is the declarations in the sources of a binary.
 type Source struct {
-	// packages has the import paths, "main" for that of the command.
+	// packages has the import paths, with "main" for the command.
 	packages map[string]bool
-	// functions has what is declared, by the linker's name.
+	// functions has the declared functions, by the linker's name.
 	functions map[string]*function
 	// closures has the function literals, and the loops whose body is a function,
-	// by where they begin.
+	// by their first line.
 	closures map[where][]*function
 	// bodiless has the functions that are written in another language.
 	bodiless map[string]bool
@@ -39,25 +40,25 @@ type where struct {
 	line int32
 }
 
-// function is what the source says of a function.
+// function is a function in the source.
 type function struct {
-	// pkg is the package's name as the linker has it, "main" for a command.
+	// pkg is the linker's name of the package, "main" for a command.
 	pkg string
 	// name is the linker's name without the package. The compiler numbers the
-	// function literals of a function, and apart from them the loops, from 1 on.
+	// function literals of a function from 1, and separately its loops.
 	name string
-	// root is the name of the declared function that a closure lies in.
+	// root is the name of the declared function that encloses a closure.
 	root string
-	// receiver is the type that has it as a method, or empty.
+	// receiver is the receiver's type of a method, or empty.
 	receiver string
 	where
 	// nameLine is the line of a declared function's name.
 	nameLine int32
 	body     extent
-	// inside is what is of the body and not of the function around it: the header of
-	// a loop is that one's.
+	// inside is the part of the body that does not also belong to the enclosing
+	// function, as the header of a loop does.
 	inside extent
-	// moved is set where a //line directive is in it.
+	// moved is set if the function has a //line directive in it.
 	moved    bool
 	kind     functionKind
 	args     []variable
@@ -75,7 +76,7 @@ const (
 	declared functionKind = iota
 	literal
 	rangeBody
-	// byCgo is a function literal that cgo has made.
+	// byCgo is a function literal made by cgo.
 	byCgo
 )
 
@@ -86,10 +87,11 @@ type variable struct {
 	where
 	// pattern matches the type of a field in all instances of a generic type.
 	pattern *regexp.Regexp
-	// other is another line that is right: that of the function for a parameter and
-	// for what a closure captures, of the colon after a case.
+	// other is another correct line: the function's for parameters and for captured
+	// variables, the colon's after a case.
 	other int32
-	// scope is the innermost block around it, block what of that can see it.
+	// scope is the innermost block around it, block the part of that where it is
+	// visible.
 	scope  extent
 	block  extent
 	result bool
@@ -115,13 +117,13 @@ func newSource() *Source {
 	}
 }
 
-// reading is how a package is read into a source.
+// reading reads a package into a source.
 type reading struct {
 	*checkedPackage
 
 	source *Source
 	pkg    string
-	// init is the function that initialises the package's variables.
+	// init is the function that initializes the package's variables.
 	init *function
 	// owner has the function that declares a variable.
 	owner    map[types.Object]*function
@@ -134,7 +136,7 @@ type reading struct {
 	inits     int
 }
 
-// capture is a variable that a function has from another one.
+// capture is a variable of another function that a function uses.
 type capture struct {
 	by       *function
 	variable *types.Var
@@ -173,7 +175,7 @@ func (s *Source) add(c *checkedPackage) {
 	r.readTypes()
 }
 
-// function reads a declared function with all that lies in it.
+// function reads a declared function and everything in it.
 func (r *reading) function(d *ast.FuncDecl) {
 	f := &function{pkg: r.pkg, where: r.at(d.Pos()), nameLine: r.at(d.Name.Pos()).line, body: r.extent(d.Pos(), d.End()-1)}
 	f.moved = r.moves(d)
@@ -215,8 +217,8 @@ func (r *reading) function(d *ast.FuncDecl) {
 	}
 }
 
-// receiver is the name of the receiver's type, and that of the method, as the
-// linker has it without the package.
+// receiver returns the name of the receiver's type, and the linker's name of the
+// method without the package.
 func receiver(recv *types.Var, method string) (typeName, qualified string) {
 	t := types.Unalias(recv.Type())
 	pointer, isPointer := t.(*types.Pointer)
@@ -235,9 +237,9 @@ func receiver(recv *types.Var, method string) (typeName, qualified string) {
 	return typeName, typeName + "." + method
 }
 
-// signature reads receiver, parameters and results. What has no name, or the
-// blank one, is called ~p and its place among receiver and parameters, or ~r and
-// its place among the results.
+// signature reads receiver, parameters and results. One without a name, or with the
+// blank name, is called ~p with its index among receiver and parameters, or ~r with
+// its index among the results.
 func (r *reading) signature(f *function, syntax *ast.FuncDecl, t *ast.FuncType, of *types.Signature) []variable {
 	var args []variable
 	add := func(list *ast.FieldList, all []*types.Var, prefix string, first int) {

@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// unknown is how a type is spelt that depends on type arguments.
+// unknown is the spelling of a type that depends on type arguments.
 const unknown = "<T>"
 
-// spell is a type as the compiler spells it: the names of packages are import
-// paths, aliases are what they stand for, and what depends on type parameters is
-// [...] or <T>.
+// spell spells a type as the compiler does: packages by import path, aliases as the
+// aliased type, and anything that depends on type parameters as [...] or <T>.
 func spell(t types.Type) string {
 	s := &speller{}
 	s.write(t)
@@ -24,7 +23,7 @@ func spell(t types.Type) string {
 }
 
 // pattern matches the spelling of a field's type in any instance of the generic
-// type, nil where all have the same.
+// type. It is nil if all instances have the same.
 func pattern(t types.Type) *regexp.Regexp {
 	s := &speller{open: true}
 	s.write(t)
@@ -35,13 +34,13 @@ func pattern(t types.Type) *regexp.Regexp {
 	return regexp.MustCompile("^" + quoted + "$")
 }
 
-// open stands for what type arguments decide.
+// open stands for a part that depends on type arguments.
 const open = "\x00"
 
 type speller struct {
 	strings.Builder
 
-	// open has the speller write open for what depends on type parameters.
+	// open makes the speller write open for parts that depend on type parameters.
 	open    bool
 	depends bool
 }
@@ -85,7 +84,7 @@ func (s *speller) write(t types.Type) {
 	}
 }
 
-// basicName is the name of a basic type that is no alias.
+// basicName returns the name of a basic type, not of an alias.
 func basicName(t *types.Basic) string {
 	if t.Kind() == types.UnsafePointer {
 		return "unsafe.Pointer"
@@ -111,8 +110,8 @@ func (s *speller) named(t *types.Named) {
 	}
 }
 
-// inGeneric reports whether a type is declared in a generic function, whose type
-// arguments are the type's too.
+// inGeneric reports whether a type is declared in a generic function, so that the
+// function's type arguments are also the type's.
 func inGeneric(object *types.TypeName) bool {
 	for scope := object.Parent(); scope != nil && scope != object.Pkg().Scope(); scope = scope.Parent() {
 		for _, name := range scope.Names() {
@@ -232,8 +231,8 @@ func (s *speller) structType(t *types.Struct) {
 	s.WriteByte('}')
 }
 
-// renames reports whether a field is embedded by a name that is not all of its type's:
-// by that of an alias, or without the type arguments.
+// renames reports whether a field is embedded under a name other than its type's
+// full name: an alias, or the name without type arguments.
 func renames(f *types.Var) bool {
 	if !f.Embedded() {
 		return false
@@ -272,8 +271,8 @@ func (s *speller) interfaceType(t *types.Interface) {
 	s.WriteByte('}')
 }
 
-// escape writes an import path as the linker does: dots in its last element, and
-// what is no plain character, as % and two digits.
+// escape escapes an import path as the linker does: it writes dots in the last
+// element, and special characters, as % and two digits.
 func escape(path string) string {
 	slash := strings.LastIndexByte(path, '/')
 	var b strings.Builder
@@ -288,7 +287,7 @@ func escape(path string) string {
 	return b.String()
 }
 
-// readTypes notes the types that a package declares, those in functions too.
+// readTypes records the types that a package declares, also in functions.
 func (r *reading) readTypes() {
 	for _, object := range r.info.Defs {
 		name, ok := object.(*types.TypeName)

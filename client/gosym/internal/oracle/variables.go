@@ -14,7 +14,7 @@ func (c *checking) variables(f *function, pkg string, s *symdbv1.Scope) {
 	c.localVariables(f, at, s)
 }
 
-// argKind is the kind of an argument that is not declared.
+// argKind returns the kind of an argument that is not declared.
 func argKind(name string) string {
 	if strings.HasPrefix(name, "~r") {
 		return Results
@@ -23,7 +23,7 @@ func argKind(name string) string {
 }
 
 // arguments checks that a function has its receiver, parameters and results, in
-// their order, each once.
+// order, each once.
 func (c *checking) arguments(f *function, at string, s *symdbv1.Scope) {
 	seen := map[string]int{}
 	var order []int
@@ -69,7 +69,7 @@ func (v variable) kind() string {
 	return Args
 }
 
-// missing notes that a variable is not listed, and why.
+// missing records that a variable is not listed, and why.
 func (c *checking) missing(kind string, f *function, s *symdbv1.Scope, at string, v variable) {
 	reason := "the debug information does not have it"
 	line := int32(0)
@@ -89,9 +89,9 @@ func (c *checking) missing(kind string, f *function, s *symdbv1.Scope, at string
 	c.add(kind, Missing, reason, "%s: %s, line %d", at, v.name, v.line)
 }
 
-// doubtful reports whether nothing tells a parameter from a captured variable, which
-// the compiler makes a parameter too: it is not in the first line of a literal or that
-// is all there is, and the function around has a variable of that name.
+// doubtful reports whether a parameter may also be a captured variable, which the
+// compiler makes a parameter too: it is after the first line of a literal, or the
+// literal is on one line, and the enclosing function has a variable of that name.
 func (f *function) doubtful(v variable) bool {
 	if f.kind != literal || v.line != f.body.last && v.line == f.line {
 		return false
@@ -100,7 +100,7 @@ func (f *function) doubtful(v variable) bool {
 	for p := f.parent; p != nil; p = p.parent {
 		around := slices.Concat(p.args, p.locals)
 		for _, inner := range p.inner {
-			if inner.kind == rangeBody && inner.body.has(v.line) { // nobody knows whether it lies in that
+			if inner.kind == rangeBody && inner.body.has(v.line) { // it is unknown whether the literal is in that loop
 				around = append(around, slices.Concat(inner.args, inner.locals)...)
 			}
 		}
@@ -111,7 +111,7 @@ func (f *function) doubtful(v variable) bool {
 	return false
 }
 
-// typeOf checks a variable's type, and the lines where it can be seen.
+// typeOf checks a variable's type, and the lines where it is visible.
 func (c *checking) typeOf(v variable, at string, symbol *symdbv1.Symbol) {
 	c.checked[Types]++
 	if !v.fits(symbol.GetType()) {
@@ -120,7 +120,7 @@ func (c *checking) typeOf(v variable, at string, symbol *symdbv1.Symbol) {
 	c.available(v, at, symbol)
 }
 
-// available checks the lines where a variable can be seen.
+// available checks the lines where a variable is visible.
 func (c *checking) available(v variable, at string, symbol *symdbv1.Symbol) {
 	before := int32(0)
 	for _, r := range symbol.GetLanguageSpecifics().GetAvailableLineRanges() {
@@ -205,7 +205,8 @@ func (c *checking) block(f *function, at string, s *symdbv1.Scope, file string, 
 	}
 }
 
-// find is what a function declares or captures by that name at that line.
+// find returns the variables of that name and line that a function declares or
+// captures.
 func (f *function) find(key local) []variable {
 	var out []variable
 	for _, v := range f.locals {
@@ -221,7 +222,7 @@ func (f *function) find(key local) []variable {
 	return out
 }
 
-// whyNot is what a variable is that the function does not have.
+// whyNot classifies a variable that the function does not have.
 func (c *checking) whyNot(f *function, symbol *symdbv1.Symbol) string {
 	name := symbol.GetName()
 	isArg := func(v variable) bool { return v.name == name }

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// walk reads what lies in a function.
+// walk reads the content of a function.
 func (r *reading) walk(root ast.Node, f *function) {
 	if root == nil {
 		return
@@ -19,7 +19,7 @@ func (r *reading) walk(root ast.Node, f *function) {
 			r.literal(n, f)
 			return false
 		case *ast.FuncType:
-			// Its parameters are nobody's variables.
+			// The parameters of a function type are not variables.
 			return false
 		case *ast.RangeStmt:
 			if r.overFunction(n) {
@@ -40,7 +40,7 @@ func (r *reading) walk(root ast.Node, f *function) {
 	})
 }
 
-// ident notes a declaration or a use of a variable.
+// ident records a declaration or a use of a variable.
 func (r *reading) ident(id *ast.Ident, f *function) {
 	if v, ok := r.info.Defs[id].(*types.Var); ok && !v.IsField() {
 		r.declare(v, f)
@@ -50,7 +50,7 @@ func (r *reading) ident(id *ast.Ident, f *function) {
 	}
 }
 
-// declare notes a local variable.
+// declare records a local variable.
 func (r *reading) declare(v *types.Var, f *function) {
 	if v.Name() == "_" {
 		return
@@ -59,8 +59,8 @@ func (r *reading) declare(v *types.Var, f *function) {
 	f.locals = append(f.locals, r.variable(v))
 }
 
-// variable is a local variable as the source has it. One of a type switch is
-// declared in each of the clauses, at the end of the case.
+// variable returns a local variable of the source. The variable of a type switch is
+// declared in each clause, at the end of the case.
 func (r *reading) variable(v *types.Var) variable {
 	out := variable{name: v.Name(), typ: spell(v.Type()), where: r.at(v.Pos())}
 	out.noSize = noSize(v.Type())
@@ -76,7 +76,7 @@ func (r *reading) variable(v *types.Var) variable {
 	return out
 }
 
-// capture notes that a function uses a variable that another one declares.
+// capture records that a function uses a variable that another one declares.
 func (r *reading) capture(v *types.Var, f *function) {
 	owner := r.owner[v]
 	if owner == nil {
@@ -94,8 +94,8 @@ func (r *reading) capture(v *types.Var, f *function) {
 	}
 }
 
-// returned notes that a return in a loop's body sets the results of the function
-// around it.
+// returned records that a return in the body of a loop sets the results of the
+// enclosing function.
 func (r *reading) returned(f *function) {
 	outer := f
 	for outer != nil && outer.kind == rangeBody {
@@ -126,7 +126,7 @@ func (r *reading) literal(n *ast.FuncLit, parent *function) {
 	r.walk(n.Body, f)
 }
 
-// inner begins a function that has no declaration of its own.
+// inner begins a function literal or the body of a loop.
 func (r *reading) inner(n ast.Node, parent *function, kind functionKind) *function {
 	f := &function{
 		pkg:      r.pkg,
@@ -163,8 +163,8 @@ func (r *reading) overFunction(n *ast.RangeStmt) bool {
 	return n.X != nil && isFunction(r.info.TypeOf(n.X))
 }
 
-// isFunction reports whether a type is a function, or a type parameter that stands
-// for functions.
+// isFunction reports whether a type is a function, or a type parameter for
+// functions.
 func isFunction(t types.Type) bool {
 	switch u := t.Underlying().(type) {
 	case *types.Signature:
@@ -183,8 +183,8 @@ func isFunction(t types.Type) bool {
 	return false
 }
 
-// rangeBody reads a loop over a function: its body is a function, whose parameters
-// are the loop's variables.
+// rangeBody reads a loop over a function: its body is a function with the loop's
+// variables as parameters.
 func (r *reading) rangeBody(n *ast.RangeStmt, parent *function) {
 	r.walk(n.X, parent)
 	f := r.inner(n, parent, rangeBody)
@@ -205,7 +205,7 @@ func (r *reading) rangeBody(n *ast.RangeStmt, parent *function) {
 	r.walk(n.Body, f)
 }
 
-// noSize reports whether a type takes no memory, whatever type arguments are.
+// noSize reports whether a type takes no memory, for all type arguments.
 func noSize(t types.Type) bool {
 	switch u := t.Underlying().(type) {
 	case *types.Array:

@@ -50,7 +50,7 @@ func Open(address string) (*Port, error) {
 	return p, nil
 }
 
-// Address is where the port was asked.
+// Address returns the address of the port.
 func (p *Port) Address() string { return p.address }
 
 // Ready returns nil if the server accepts uploads. Its error says what is wrong otherwise.
@@ -97,16 +97,16 @@ func (p *Port) explain(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s in time: see --timeout", p.address)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("nothing listens at %s: "+
-			"start \"scopegate serve\" there, or give its --admin-listen as --admin", p.address)
+		return fmt.Errorf("nothing is listening on %s: "+
+			"start `scopegate serve` there, or set --admin to its --admin-listen", p.address)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("this user may not connect to %s: run this as the server's user", p.address)
+		return fmt.Errorf("no permission to connect to %s: run this as the server's user", p.address)
 	}
 	if dialing, ok := errors.AsType[*net.OpError](err); ok && dialing.Op == "dial" {
 		return fmt.Errorf("the admin port at %s can't be reached: %w; see --admin", p.address, dialing.Err)
 	}
 	// net/http has many texts for an answer that is not HTTP, or none.
-	return fmt.Errorf("no HTTP at %s: give the server's --admin-listen as --admin, not its --listen", p.address)
+	return fmt.Errorf("no HTTP at %s: set --admin to the server's --admin-listen, not its --listen", p.address)
 }
 
 // refusal says what an unexpected HTTP status means, and what to do.
@@ -116,10 +116,10 @@ func (p *Port) refusal(path string, status int) error {
 		return fmt.Errorf("the admin port at %s shows its status only to its own host: "+
 			"run this there, or start the server with --admin-open", p.address)
 	case http.StatusMisdirectedRequest:
-		return fmt.Errorf("the admin port at %s refuses requests by this host name: "+
-			"give its IP address, or start the server with --admin-host", p.address)
+		return fmt.Errorf("the admin port at %s refuses requests for this host name: "+
+			"use its IP address, or start the server with --admin-host", p.address)
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return fmt.Errorf("there is no %s at %s: it is not an admin port, or that of an older server", path, p.address)
+		return fmt.Errorf("no %s at %s: not an admin port, or one of an older server", path, p.address)
 	}
 	return fmt.Errorf("the admin port at %s answers with HTTP status %d: see the server's log", p.address, status)
 }

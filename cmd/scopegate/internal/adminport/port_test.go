@@ -25,7 +25,7 @@ func open(t *testing.T, address string) *adminport.Port {
 	return port
 }
 
-// What another program, or the server's guard, answers is explained, with what to do.
+// Errors explain answers of other programs, and refusals, and say what to do.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -38,8 +38,8 @@ func TestRefusals(t *testing.T) {
 		"nothing":      {http.StatusNotFound, "", "no /readyz at", "no /status.json at"},
 		"redirect":     {http.StatusFound, "", "HTTP status 302", "HTTP status 302"},
 		"not ready":    {http.StatusServiceUnavailable, "", "it is starting or stopping", "HTTP status 503"},
-		"no JSON":      {http.StatusOK, "ok", "", "is no status: give the server's --admin-listen as --admin"},
-		"other JSON":   {http.StatusOK, "{}", "", "is no status"},
+		"no JSON":      {http.StatusOK, "ok", "", "is not a status: set --admin to the server's --admin-listen"},
+		"other JSON":   {http.StatusOK, "{}", "", "is not a status"},
 		"a status":     {http.StatusOK, `{"schema_version": 2}`, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func requireError(t *testing.T, err error, text string) {
 	}
 }
 
-// Fields may be added to a status; one of another version is not understood.
+// A status may have unknown fields. Another version is an error.
 func TestParse(t *testing.T) {
 	t.Parallel()
 	status, err := adminport.Parse([]byte(`{"schema_version": 1, "state": "well", "added": 7}`))
@@ -76,12 +76,12 @@ func TestParse(t *testing.T) {
 		t.Errorf("got %+v, %v, want the state well", status, err)
 	}
 	_, err = adminport.Parse([]byte(`{"schema_version": 2, "state": {}}`))
-	requireError(t, err, "has version 2, and this scopegate knows version 1")
+	requireError(t, err, "has version 2, but this scopegate supports only version 1")
 	_, err = adminport.Parse([]byte(`{"schema_version": 1, "state": 7}`))
 	requireError(t, err, "--json shows it")
 }
 
-// A program that accepts and says nothing is waited for until the context ends.
+// A server that accepts but does not answer is waited for until the context ends.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,7 +103,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// What the server sends is not trusted by the terminal.
+// Text from the server does not control the terminal.
 func TestPrintHostileTexts(t *testing.T) {
 	t.Parallel()
 	hostile := "a\x1b[31m\tb\nc\u202e" + strings.Repeat("w", 1000)

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// Most that is printed of each; --json has all.
+	// Limits of the output; --json prints everything.
 	shownUploads  = 10
 	shownFailures = 5
 
@@ -22,7 +22,7 @@ const (
 	maxTextRunes = 160
 )
 
-// Print writes a status for people. The address is where it is from.
+// Print writes a status for people. The address is the port that the status is from.
 func Print(w io.Writer, address string, s server.Status) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "server\t%s at %s, up %s since %s: %s\n", name(s.Server.Version), line(address),

@@ -19,7 +19,7 @@ func (p *Port) Status(ctx context.Context) ([]byte, error) {
 	case code != http.StatusOK:
 		return nil, p.refusal(path, code)
 	case versionOf(text) == 0:
-		return nil, fmt.Errorf("the answer of %s is no status: give the server's --admin-listen as --admin", p.address)
+		return nil, fmt.Errorf("the answer from %s is not a status: set --admin to the server's --admin-listen", p.address)
 	}
 	return text, nil
 }
@@ -38,8 +38,8 @@ func versionOf(text []byte) int {
 // Parse reads a status, if it has the version that this program knows.
 func Parse(text []byte) (status server.Status, err error) {
 	if version := versionOf(text); version != server.StatusSchema {
-		return status, fmt.Errorf("the server's status has version %d, and this scopegate knows version %d: "+
-			"use the scopegate of the server's version, or --json", version, server.StatusSchema)
+		return status, fmt.Errorf("the server's status has version %d, but this scopegate supports only version %d: "+
+			"use the server's version of scopegate, or --json", version, server.StatusSchema)
 	}
 	if err := json.Unmarshal(text, &status); err != nil {
 		return status, fmt.Errorf("read the server's status: %w; --json shows it", err)

@@ -18,7 +18,7 @@ import (
 
 // Upload is a sequence of root scopes.
 type Upload struct {
-	// Name begins the errors of the upload.
+	// Name precedes the errors of the upload.
 	Name string
 	// Scopes yields the root scopes. It is ranged over up to twice, and must yield the same scopes
 	// again. The consumer owns them. The first error ends it.
@@ -35,8 +35,8 @@ type Options struct {
 	Limit int
 }
 
-// Uploads compares the scopes of two uploads. Its errors are those of the uploads, and scopes that
-// are not valid.
+// Uploads compares the scopes of two uploads. It returns the errors of the sequences, and errors about
+// scopes that are not valid.
 func Uploads(a, b Upload, options Options) (Report, error) {
 	c := &comparer{Options: options, report: Report{Differences: []Difference{}}}
 	was, err := c.digest(a)
@@ -91,12 +91,12 @@ func (c *comparer) rootOrder(a, b []Step) {
 	}
 }
 
-// rootOf returns what a root scope is called, by which its parts are merged.
+// rootOf returns the type and name of a root scope, by which its parts are merged.
 func rootOf(p part) Step { return stepOf(p.own, "scope_type", "start_line").withoutLine() }
 
-// Counts counts what an upload has.
+// Counts counts the scopes and symbols of an upload.
 type Counts struct {
-	// RootCount is the number of root scopes, merged. PartCount is that of their parts.
+	// RootCount is the number of root scopes, merged. PartCount is the number of their parts.
 	RootCount int `json:"root_count"`
 	PartCount int `json:"part_count"`
 	// SymbolCount is the number of symbols.
@@ -193,7 +193,7 @@ func (c *comparer) build(upload Upload, keys map[Step]bool) (map[Step]*node, err
 		}
 	}
 	if len(trees) < len(keys) {
-		return nil, fmt.Errorf("%s: it has changed while it was read", upload.Name)
+		return nil, fmt.Errorf("%s: it changed while being read", upload.Name)
 	}
 	return trees, nil
 }

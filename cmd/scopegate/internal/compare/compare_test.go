@@ -37,7 +37,7 @@ func compareTexts(t *testing.T, a, b []string, options compare.Options) compare.
 	return report
 }
 
-// TestEqual: these differ in what has no meaning.
+// TestEqual compares uploads that differ only in ways without meaning.
 func TestEqual(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ a, b []string }{
@@ -278,7 +278,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// An upload that yields other scopes the second time does no harm.
+// A sequence that yields other scopes the second time causes no panic.
 func TestChangingUpload(t *testing.T) {
 	t.Parallel()
 	times := 0
@@ -288,13 +288,12 @@ func TestChangingUpload(t *testing.T) {
 		}
 	}}
 	_, err := compare.Uploads(upload("A", `{"scope_type":"FILE"}`), changing, compare.Options{})
-	if want := "B: it has changed while it was read"; err == nil || err.Error() != want {
+	if want := "B: it changed while being read"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
 }
 
-// FuzzUploads: whatever two uploads are, an upload equals itself, and what is missing in the one is
-// added in the other.
+// FuzzUploads: an upload equals itself, and scopes missing in one direction are added in the other.
 func FuzzUploads(f *testing.F) {
 	f.Add(`{"scope_type":"FILE","name":"a","scopes":[{"scope_type":"x"},{"scope_type":"x"}]}`, `{"scope_type":"FILE","name":"a","symbols":[{"line":1e3}]}`)
 	f.Add(`{"scope_type":"FILE","end_line":-0.0}{"scope_type":"FILE","language_specifics":{"a":[null,"\u2028"]}}`, `{"scope_type":"FILE","end_line":0}`)

@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// Change is a place where two JSON values differ, and what is there, as JSON that may be shortened.
+// Change is a place where two JSON values differ, and the values there, as JSON that may be shortened.
 type Change struct{ Path, A, B string }
 
 // Values returns the places where two JSON values differ. Keys of an object are in the order of

@@ -13,7 +13,7 @@ type part struct {
 	scopes  []any
 }
 
-// parse takes a scope apart. Unless the comparison is exact, it removes what counts as absent.
+// parse takes a scope apart. Unless the comparison is exact, it removes the keys that count as absent.
 func (c *comparer) parse(scope any) (part, error) {
 	own, ok := scope.(map[string]any)
 	if !ok {

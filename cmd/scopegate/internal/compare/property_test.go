@@ -10,7 +10,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/compare"
 )
 
-// tree is a scope for properties: few names, so that many scopes can't be told apart.
+// tree is a random scope. It has few names, so that many scopes are alike.
 type tree struct {
 	name     string
 	symbols  []string
@@ -30,7 +30,7 @@ func trees(depth int) *rapid.Generator[*tree] {
 	})
 }
 
-// object returns the JSON of a tree, with nulls and empties where they mean nothing.
+// object returns the JSON of a tree, with nulls and empty values where they have no meaning.
 func (n *tree) object(t *rapid.T) map[string]any {
 	object := map[string]any{"scope_type": "x", "start_line": json.Number("0")}
 	empty := func(key string) {
@@ -142,8 +142,7 @@ func clone(scope map[string]any) map[string]any {
 	return out
 }
 
-// TestDivisionDoesNotMatter: neither parts nor the order of scopes nor what counts as absent is a
-// difference.
+// TestDivisionDoesNotMatter: parts, the order of scopes, and absent keys make no difference.
 func TestDivisionDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -168,7 +167,7 @@ func (n *tree) all() []*tree {
 	return found
 }
 
-// TestChangesAreFound: a symbol or scope more is always a difference, also if it is like others.
+// TestChangesAreFound: an additional symbol or scope is always a difference, even if it is like others.
 func TestChangesAreFound(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 )
 
-// Report is what two uploads have, and where they differ.
+// Report is the result of a comparison.
 type Report struct {
 	A Counts `json:"a"`
 	B Counts `json:"b"`
@@ -57,15 +57,15 @@ type Difference struct {
 	// Path leads from the root scope to the scope or symbol. It is empty for the order of the root
 	// scopes.
 	Path []Step `json:"path"`
-	// Key is the place in a scope or symbol that differs. It is empty if the scope is not there as
-	// often.
+	// Key is the place in a scope or symbol that differs. It is empty if the scope does not occur
+	// equally often.
 	Key string `json:"key,omitempty"`
-	// A and B are what is there: JSON, shortened, or a description.
+	// A and B are the two values: as JSON, which may be shortened, or as a description.
 	A string `json:"a,omitempty"`
 	B string `json:"b,omitempty"`
 }
 
-// Step is a scope or symbol on the way to one.
+// Step is a scope or symbol on the path to one.
 type Step struct {
 	// Type is the scope_type or symbol_type.
 	Type string `json:"type"`
@@ -84,10 +84,10 @@ func stepOf(own map[string]any, typeKey, lineKey string) Step {
 	return step
 }
 
-// withoutLine is what a scope or symbol is called.
+// withoutLine returns the type and name alone.
 func (s Step) withoutLine() Step { return Step{Type: s.Type, Name: s.Name} }
 
-// maxNameBytes is how much of a name is printed.
+// maxNameBytes bounds how much of a name is printed.
 const maxNameBytes = 256
 
 // String returns the type, and the name or else the line. Long ones are shortened.

@@ -2,9 +2,9 @@ package compare
 
 import "slices"
 
-// node is a scope merged of all its parts. Scopes inside one scope that have the same own keys can't
-// be told apart, so they are one node: a scope that was divided appears in each part, and nothing
-// says whether that is the same scope again.
+// node is a scope merged from all its parts. Scopes with the same own keys inside one scope are one
+// node, because they can't be distinguished: a divided scope appears in each part, and nothing says
+// whether that is the same scope again.
 type node struct {
 	own object
 	// variants are the own keys of a root scope's parts, if they are not all the same. The first

@@ -9,7 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Shells are the shells that there are scripts for.
+// Shells lists the supported shells.
 const Shells = "bash,zsh,fish"
 
 // Script returns the script for one of Shells.
@@ -23,10 +23,10 @@ func Script(shell string, app *kong.Application) (string, error) {
 	case "fish":
 		return p.fish(), nil
 	}
-	return "", fmt.Errorf("no completion for %q; there is one for %s", shell, Shells)
+	return "", fmt.Errorf("no completion for %q; use one of %s", shell, Shells)
 }
 
-// program is what a script knows of the command line.
+// program describes the command line for a script.
 type program struct {
 	name     string
 	flags    []flag // of all commands
@@ -36,14 +36,14 @@ type program struct {
 type command struct {
 	name, help string
 	flags      []flag
-	// arguments says that there are any. They are files, unless words lists them.
+	// arguments means that there are arguments. They are files, unless words lists them.
 	arguments bool
 	words     []string
 }
 
 type flag struct {
 	name, short, help string
-	// value is the placeholder of the flag's value; empty: it has none. The value is a
+	// value is the placeholder of the flag's value, or empty if it has none. The value is a
 	// file, or one of words; if neither, it is unknown.
 	value string
 	file  bool

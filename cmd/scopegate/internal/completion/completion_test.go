@@ -39,7 +39,7 @@ func scriptOf(t *testing.T, shell string) string {
 	return script
 }
 
-// What stands in a help, and would mean something to the shell, is quoted.
+// Characters in a help that are special for the shell are quoted.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	for shell, wants := range map[string][]string{

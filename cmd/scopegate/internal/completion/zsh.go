@@ -58,7 +58,7 @@ func (f flag) zsh() string {
 	return spec
 }
 
-// zshPlain escapes what _arguments takes for its own.
+// zshPlain escapes the special characters of _arguments.
 func zshPlain(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, ":", `\:`).Replace(text)
 }

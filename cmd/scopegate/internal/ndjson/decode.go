@@ -14,7 +14,7 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// maxDepth bounds how deep objects and arrays may be nested. No server accepts as many.
+// maxDepth bounds the nesting of objects and arrays. No server accepts as many levels.
 const maxDepth = 1000
 
 // Decode reads a line: one scope, or the scopes of an envelope. They share no memory with line. Its
@@ -62,7 +62,7 @@ func (d *decoder) scopes() ([]*symdbv1.Scope, error) {
 		return nil, err
 	}
 	if _, err := d.tokens.Token(); !errors.Is(err, io.EOF) {
-		return nil, d.wrong("text follows the scope; each scope takes a line of its own")
+		return nil, d.wrong("text after the scope: each scope must be on its own line")
 	}
 	return scopes, nil
 }
@@ -82,14 +82,14 @@ func (d *decoder) token() (json.Token, error) {
 	token, err := d.tokens.Token()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, d.wrong("the JSON ends too early: each scope takes one line, as jq -c prints it")
+		return nil, d.wrong("unexpected end of JSON: each scope must be on one line, as jq -c prints it")
 	case err != nil:
 		return nil, d.wrong("%v", err)
 	}
 	// encoding/json replaces half a surrogate pair by U+FFFD.
 	if text, ok := token.(string); ok && strings.ContainsRune(text, utf8.RuneError) {
 		if half := loneSurrogate(d.line[begin:d.tokens.InputOffset()]); half != "" {
-			return nil, d.wrong("the escape %s is half of a surrogate pair, which is no character", half)
+			return nil, d.wrong("the escape %s is an unpaired surrogate", half)
 		}
 	}
 	return token, nil

@@ -43,7 +43,7 @@ func TestDocumentedExampleIsRead(t *testing.T) {
 	}
 }
 
-// example is a value of each type that the document names.
+// example has a value of each type that the document names.
 var example = map[string]string{
 	"string": `"a"`, "string or null": `null`, "integer": `1`, "boolean": `true`, "object": `{}`, "array of strings": `["a"]`,
 	"array of ranges": `[{}]`, "array of symbols": `[]`, "array of scopes": `[]`,
@@ -90,8 +90,8 @@ func TestDocumentedKeys(t *testing.T) {
 	}
 }
 
-// documentedKeys are the rows of a section's table: keys, a member of each, and
-// whether it is needed.
+// documentedKeys returns the rows of a section's table: keys, a member for each, and
+// whether it is required.
 func documentedKeys(t *testing.T, title string) (keys, members []string, needed []bool) {
 	t.Helper()
 	_, rest, _ := strings.Cut(string(document(t)), "\n## "+title+"\n")

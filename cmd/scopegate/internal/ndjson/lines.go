@@ -5,7 +5,7 @@
 // of another type, and integers out of range. Unknown keys go to the open maps of a scope, a
 // symbol and language_specifics. Null is an absent field.
 //
-// It is not a general JSON decoder, and ignores what an envelope has beside its scopes.
+// It is not a general JSON decoder, and ignores the other keys of an envelope.
 package ndjson
 
 import (

@@ -62,57 +62,57 @@ func TestDecodeRefuses(t *testing.T) {
 	const scope = `"scope_type":"FILE","start_line":0,"end_line":0`
 	specifics := func(members string) string { return `{` + scope + `,"language_specifics":{` + members + `}}` }
 	for line, want := range map[string]string{
-		``:                   "the JSON ends too early",
-		`{`:                  "the JSON ends too early",
+		``:                   "unexpected end of JSON",
+		`{`:                  "unexpected end of JSON",
 		`[]`:                 "an array, not an object",
-		`{` + scope + `} {}`: "text follows the scope",
+		`{` + scope + `} {}`: "text after the scope",
 		`{` + scope + `,"name":"` + "\xff" + `"}`:         "not valid UTF-8",
-		`{` + scope + `,"start_line":1}`:                  "start_line: the key occurs twice",
-		`{"start_line":0,"end_line":0}`:                   "the key scope_type is missing",
-		`{"start_line":1}`:                                "the key scope_type is missing",
-		`{"scope_type":""}`:                               "scope_type: is empty",
+		`{` + scope + `,"start_line":1}`:                  "start_line: duplicate key",
+		`{"start_line":0,"end_line":0}`:                   "missing key scope_type",
+		`{"start_line":1}`:                                "missing key scope_type",
+		`{"scope_type":""}`:                               "scope_type: must not be empty",
 		`{"scope_type":null}`:                             "scope_type: null, not a string",
-		`{"start_line":1.0}`:                              "start_line: 1.0 is not an integer of 32 bits",
-		`{"start_line":2147483648}`:                       "start_line: 2147483648 is not an integer of 32 bits",
+		`{"start_line":1.0}`:                              "start_line: 1.0 is not a 32-bit integer",
+		`{"start_line":2147483648}`:                       "start_line: 2147483648 is not a 32-bit integer",
 		`{"start_line":"1"}`:                              "start_line: a string, not an integer",
 		`{"has_injectible_lines":1}`:                      "has_injectible_lines: a number, not a boolean",
 		`{"injectible_lines":{}}`:                         "injectible_lines: an object, not an array",
 		`{"injectible_lines":[{"colour":1}]}`:             "injectible_lines[0].colour: unknown key",
 		`{"injectible_lines":[{"a b":1}]}`:                `injectible_lines[0]."a b": unknown key`,
-		`{` + scope + `,"colour":1,"colour":2}`:           "colour: the key occurs twice",
+		`{` + scope + `,"colour":1,"colour":2}`:           "colour: duplicate key",
 		`{` + scope + `,"colour":9007199254740993}`:       "colour: a double can't hold the integer 9007199254740993 exactly",
 		`{"symbols":[{"name":null}]}`:                     "symbols[0].name: null, not a string",
-		`{"service":"shop","language":"ruby"}`:            "the key scope_type is missing",
-		`{"service":"shop","scopes":[{}]}`:                "scopes[0]: the key scope_type is missing",
-		`{"service":"shop","scopes":[],"scope_type":""}`:  "scope_type: is empty",
-		`{"symbols":[{"name":"x","type":null}]}`:          "symbols[0]: the key symbol_type is missing",
-		`{"symbols":[{"symbol_type":"arg"}]}`:             "symbols[0]: the key name is missing",
+		`{"service":"shop","language":"ruby"}`:            "missing key scope_type",
+		`{"service":"shop","scopes":[{}]}`:                "scopes[0]: missing key scope_type",
+		`{"service":"shop","scopes":[],"scope_type":""}`:  "scope_type: must not be empty",
+		`{"symbols":[{"name":"x","type":null}]}`:          "symbols[0]: missing key symbol_type",
+		`{"symbols":[{"symbol_type":"arg"}]}`:             "symbols[0]: missing key name",
 		`{"symbols":[{"type":7}]}`:                        "symbols[0].type: a number, not a string",
 		`{"scopes":[{` + scope + `},{"symbols":[null]}]}`: "scopes[1].symbols[0]: null, not an object",
 		specifics(`"interfaces":["a",1]`):                 "language_specifics.interfaces[1]: a number, not a string",
-		specifics(`"x":1,"x":2`):                          "language_specifics.x: the key occurs twice",
-		specifics(`"x":{"y":1,"y":2}`):                    "language_specifics.x.y: the key occurs twice",
+		specifics(`"x":1,"x":2`):                          "language_specifics.x: duplicate key",
+		specifics(`"x":{"y":1,"y":2}`):                    "language_specifics.x.y: duplicate key",
 		specifics(`"x":[1e999]`):                          "language_specifics.x[0]: 1e999 is out of range",
 		specifics(`"x":9007199254740993`):                 "language_specifics.x: a double can't hold the integer 9007199254740993 exactly",
 		specifics(`"x":` + strings.Repeat("[", 2000)):     "nested deeper than 1000",
 		strings.Repeat(`{"scopes":[`, 600):                "scopes: nested deeper than 1000",
 
-		`{"name":"\ud800"}`:                                    `name: the escape \ud800 is half of a surrogate pair`,
-		`{"name":"a\uDC00b"}`:                                  `name: the escape \uDC00 is half of a surrogate pair`,
-		`{"name":"\ud83d\ud83d\ude00"}`:                        `name: the escape \ud83d is half`,
-		`{"name":"\ude00\ud83d"}`:                              `name: the escape \ude00 is half`,
-		`{"name":"\\\ud83d\\ude00"}`:                           `name: the escape \ud83d is half`,
-		`{"name":"\ud83d","name":1}`:                           `name: the escape \ud83d is half`,
-		`{"\ud800":1}`:                                         `the escape \ud800 is half`,
-		`{"scopes":[{},{"x\udfff":1}]}`:                        `scopes[0]: the key scope_type`,
-		specifics(`"\ud800":1,"\ud801":2`):                     `language_specifics: the escape \ud800 is half`,
-		specifics(`"x":{"a":["\ud800"]}`):                      `language_specifics.x.a[0]: the escape \ud800 is half`,
-		specifics(`"annotations":["\ufffd","\ud800"]`):         `language_specifics.annotations[1]: the escape \ud800 is half`,
-		specifics(`"a":1,"\u0061":2`):                          `language_specifics.a: the key occurs twice`,
-		specifics(`"\ud83d\ude00":1,"` + "\U0001f600" + `":2`): "the key occurs twice",
+		`{"name":"\ud800"}`:                                    `name: the escape \ud800 is an unpaired surrogate`,
+		`{"name":"a\uDC00b"}`:                                  `name: the escape \uDC00 is an unpaired surrogate`,
+		`{"name":"\ud83d\ud83d\ude00"}`:                        `name: the escape \ud83d is an unpaired surrogate`,
+		`{"name":"\ude00\ud83d"}`:                              `name: the escape \ude00 is an unpaired surrogate`,
+		`{"name":"\\\ud83d\\ude00"}`:                           `name: the escape \ud83d is an unpaired surrogate`,
+		`{"name":"\ud83d","name":1}`:                           `name: the escape \ud83d is an unpaired surrogate`,
+		`{"\ud800":1}`:                                         `the escape \ud800 is an unpaired surrogate`,
+		`{"scopes":[{},{"x\udfff":1}]}`:                        `scopes[0]: missing key scope_type`,
+		specifics(`"\ud800":1,"\ud801":2`):                     `language_specifics: the escape \ud800 is an unpaired surrogate`,
+		specifics(`"x":{"a":["\ud800"]}`):                      `language_specifics.x.a[0]: the escape \ud800 is an unpaired surrogate`,
+		specifics(`"annotations":["\ufffd","\ud800"]`):         `language_specifics.annotations[1]: the escape \ud800 is an unpaired surrogate`,
+		specifics(`"a":1,"\u0061":2`):                          `language_specifics.a: duplicate key`,
+		specifics(`"\ud83d\ude00":1,"` + "\U0001f600" + `":2`): "duplicate key",
 		`{"name":"\x"}`:                                        `name: invalid character 'x' in string escape code`,
 		`{"name":"\u12g4"}`:                                    `name: invalid character 'g' in \u hexadecimal character escape`,
-		`{"name":"\u12`:                                        `name: the JSON ends too early`,
+		`{"name":"\u12`:                                        `name: unexpected end of JSON`,
 		"{\"name\":\"a\x01\"}":                                 `name: invalid character '\x01' in string literal`,
 		"{\"name\":\"\xed\xa0\x80\"}":                          "not valid UTF-8",   // a surrogate by itself
 		"\ufeff{}":                                             "invalid character", // lines have none
@@ -124,7 +124,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// What a message of the API may leave out may be left out of a line, or be null.
+// Keys that the API does not require may be missing or null.
 func TestDecodeIsAsLenientAsTheAPI(t *testing.T) {
 	t.Parallel()
 	object := func(members map[string]*structpb.Value) *structpb.Value {
@@ -169,7 +169,7 @@ func TestDecodeIsAsLenientAsTheAPI(t *testing.T) {
 	}
 }
 
-// An envelope stands for its scopes, in any order of its keys.
+// An envelope yields its scopes, whatever the order of its keys.
 func TestDecodeEnvelope(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string][]string{
@@ -194,7 +194,7 @@ func TestDecodeEnvelope(t *testing.T) {
 	}
 }
 
-// Pairs of surrogates are characters, and U+FFFD is one by itself.
+// Surrogate pairs are characters, and so is U+FFFD.
 func TestDecodeEscapes(t *testing.T) {
 	t.Parallel()
 	for literal, want := range map[string]string{
@@ -238,7 +238,7 @@ func TestScopesReadsLines(t *testing.T) {
 func TestScopesNamesTheLine(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{
-		line + "\n\n{}\n" + line:          "line 3: the key scope_type is missing",
+		line + "\n\n{}\n" + line:          "line 3: missing key scope_type",
 		line + "\n" + line + " \n" + line: "line 2: longer than 60 bytes: see --max-line-bytes",
 		line + "\n" + line + line:         "line 2: longer than 60 bytes: see --max-line-bytes",
 		"\xff\xfe{\x00}\x00\n\x00":        "line 1: the text is UTF-16, not UTF-8; save it as UTF-8",
@@ -378,8 +378,8 @@ func values(depth int) *rapid.Generator[*structpb.Value] {
 	})
 }
 
-// FuzzDecode: what is accepted is valid JSON, and means the same when it is
-// written and read again.
+// FuzzDecode: accepted lines are valid JSON, and mean the same when they are written and
+// read again.
 func FuzzDecode(f *testing.F) {
 	golden, err := os.ReadFile("testdata/scope.json")
 	if err != nil {
@@ -431,5 +431,5 @@ func ExampleScopes() {
 	}
 	// Output:
 	// FILE shop.rb
-	// line 2: the key scope_type is missing
+	// line 2: missing key scope_type
 }

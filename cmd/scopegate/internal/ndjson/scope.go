@@ -37,7 +37,7 @@ func (d *decoder) members(m protoreflect.Message) (seen map[string]bool, err err
 	seen = make(map[string]bool)
 	err = d.object(func(key string) error {
 		if seen[key] {
-			return d.wrong("the key occurs twice")
+			return d.wrong("duplicate key")
 		}
 		seen[key] = true
 		field := fields.ByName(protoreflect.Name(key))
@@ -62,7 +62,7 @@ func (d *decoder) complete(m protoreflect.Message, seen map[string]bool) error {
 	for i := range fields.Len() {
 		field := fields.Get(i)
 		if isNeeded(field) && !seen[string(field.Name())] {
-			return d.wrong("the key %s is missing", field.Name())
+			return d.wrong("missing key %s", field.Name())
 		}
 	}
 	return nil
@@ -128,7 +128,7 @@ func (d *decoder) scalar(field protoreflect.FieldDescriptor, token json.Token) (
 		}
 		n, err := strconv.ParseInt(number.String(), 10, 32)
 		if err != nil {
-			return none, d.wrong("%s is not an integer of 32 bits", cut(number.String()))
+			return none, d.wrong("%s is not a 32-bit integer", cut(number.String()))
 		}
 		return protoreflect.ValueOfInt32(int32(n)), nil
 	default:
@@ -138,7 +138,7 @@ func (d *decoder) scalar(field protoreflect.FieldDescriptor, token json.Token) (
 	case !ok:
 		return none, d.wrong("%s, not a string", kindOf(token))
 	case text == "" && isKind(field):
-		return none, d.wrong("is empty")
+		return none, d.wrong("must not be empty")
 	}
 	return protoreflect.ValueOfString(text), nil
 }
@@ -181,7 +181,7 @@ func (d *decoder) structure() (*structpb.Value, error) {
 	out := &structpb.Struct{Fields: make(map[string]*structpb.Value)}
 	err := d.object(func(key string) (err error) {
 		if _, ok := out.Fields[key]; ok {
-			return d.wrong("the key occurs twice")
+			return d.wrong("duplicate key")
 		}
 		out.Fields[key], err = d.value()
 		return err
@@ -194,7 +194,7 @@ func (d *decoder) structure() (*structpb.Value, error) {
 func (d *decoder) number(literal string) (*structpb.Value, error) {
 	n, err := strconv.ParseFloat(literal, 64)
 	if err != nil {
-		return nil, d.wrong("%s is out of range of a double", cut(literal))
+		return nil, d.wrong("%s is out of range for a double", cut(literal))
 	}
 	if !strings.ContainsAny(literal, ".eE") &&
 		strconv.FormatFloat(n, 'f', 0, 64) != literal && strconv.FormatFloat(n, 'f', -1, 64) != literal {

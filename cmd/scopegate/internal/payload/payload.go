@@ -1,5 +1,5 @@
-// Package payload reads the root scopes of uploads that are kept somewhere: in a file, in a folder,
-// or in a running development intake. Start at [Find].
+// Package payload reads the root scopes of stored uploads: from a file, a directory or a running
+// development intake. Start at [Find].
 //
 // A file is NDJSON, an envelope, or several of either, and may be gzipped. The package keeps all
 // keys of a scope and does not check them. To read scopes as protobuf, use package ndjson.
@@ -26,9 +26,9 @@ import (
 // The first error ends the sequence. It can be ranged over again.
 type Scopes = iter.Seq2[map[string]any, error]
 
-// Find returns the scopes of an upload: of a file, of the files in a folder, at the URL of an
-// upload in a development intake, or with the given ID in the intake at the URL intake. Its errors
-// are those of the name. Nothing is read yet. The sequence ends when ctx does.
+// Find returns the scopes of an upload: of a file, of the files in a directory, at the URL of an upload
+// in a development intake, or with the given ID in the intake at the URL intake. It fails if the name
+// is not valid. Nothing is read yet. The sequence ends when ctx does.
 func Find(ctx context.Context, name, intake string) (Scopes, error) {
 	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
 		return remote(ctx, name)
@@ -42,15 +42,15 @@ func Find(ctx context.Context, name, intake string) (Scopes, error) {
 	case info.IsDir():
 		return folder(ctx, name)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file, which can be read twice", name)
+		return nil, fmt.Errorf("%s is not a regular file: only those can be read twice", name)
 	}
 	return files(ctx, []string{name}), nil
 }
 
-// suffixes are those of files with payloads.
+// suffixes are the suffixes of files with payloads.
 var suffixes = []string{".json.gz", ".json", ".ndjson.gz", ".ndjson", ".jsonl.gz", ".jsonl"}
 
-// besides are the suffixes of what the development intake stores beside its batches.
+// besides are the suffixes of files that the development intake stores beside its batches.
 var besides = []string{".event.json", ".request.json"}
 
 func folder(ctx context.Context, path string) (Scopes, error) {
@@ -67,7 +67,7 @@ func folder(ctx context.Context, path string) (Scopes, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s has no payload of an upload: no file with the suffix %s", path, strings.Join(suffixes, ", "))
+		return nil, fmt.Errorf("%s has no file to compare: none ends in %s", path, strings.Join(suffixes, ", "))
 	}
 	slices.SortFunc(names, byNumber)
 	for i, name := range names {

@@ -66,8 +66,8 @@ func TestRead(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"":                                      "there is no scope in it",
-		" \n":                                   "there is no scope in it",
+		"":                                      "no scopes found",
+		" \n":                                   "no scopes found",
 		"[" + scopeA + "]":                      "at byte 1: neither a scope nor an envelope",
 		"7":                                     "neither a scope nor an envelope",
 		scopeA + "x":                            "at byte 32: invalid character 'x'",
@@ -78,9 +78,9 @@ func TestReadRefuses(t *testing.T) {
 		`{"service":"shop","scopes":[null]}`:    "a scope is null",
 		`{"service":"shop","scopes":[7]}`:       "cannot unmarshal number",
 		`{"scopes":[7],"service":"shop"}`:       "a scope is not an object",
-		`{"service":"a","service":"b"}`:         `the key "service" occurs twice`,
-		`{"service":"a","scopes":[],"scopes":1`: `the key "scopes" occurs twice`,
-		`{"service":"a","scopes":[],"scope_type":"FILE"}`: "a scope with a service",
+		`{"service":"a","service":"b"}`:         `duplicate key "service"`,
+		`{"service":"a","scopes":[],"scopes":1`: `duplicate key "scopes"`,
+		`{"service":"a","scopes":[],"scope_type":"FILE"}`: "the key service of a scope",
 		envelope[:40]:              "unexpected EOF",
 		envelope[:60]:              "unexpected EOF",
 		envelope[:len(envelope)-1]: "unexpected EOF",
@@ -119,7 +119,7 @@ func names(t *testing.T, scopes payload.Scopes) []string {
 	return all[0]
 }
 
-// write writes files into a new folder, and returns its path.
+// write writes files into a new directory, and returns its path.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -189,7 +189,7 @@ func TestFindFails(t *testing.T) {
 		"no file":         {filepath.Join(dir, "none"), "no such file"},
 		"wrong file":      {filepath.Join(dir, "1.json"), "1.json: at byte 1: neither a scope nor an envelope"},
 		"wrong folder":    {dir, "1.json: at byte 1: neither"},
-		"empty folder":    {empty, "has no payload of an upload"},
+		"empty folder":    {empty, "has no file to compare"},
 		"device":          {os.DevNull, "is not a regular file"},
 		"URL of an index": {address + "/uploads", "is not the URL of an upload"},
 		"unknown upload":  {address + "/uploads/x", "404 Not Found"},
@@ -230,7 +230,7 @@ func TestFindEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// FuzzRead: what is read is JSON objects, as many as there are in any spacing.
+// FuzzRead: scopes that are read are JSON objects, and spacing does not change their number.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{scopeA, envelope, `{"scopes":[` + scopeA + `,{}],"service":1}`, "\x1f\x8b\x08", scopeA + scopeB, `{"service":1,"scopes":null}`} {
 		f.Add([]byte(text))

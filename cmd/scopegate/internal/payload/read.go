@@ -30,7 +30,7 @@ func Read(r io.Reader, scope func(map[string]any) error) error {
 		case errors.Is(err, io.EOF) && count > 0:
 			return nil
 		case errors.Is(err, io.EOF):
-			return errors.New("there is no scope in it")
+			return errors.New("no scopes found")
 		case err != nil:
 			return d.wrong(err)
 		case token != json.Delim('{'):
@@ -89,7 +89,7 @@ func (d *decoder) object() error {
 			return d.wrong(errors.New("not a key"))
 		}
 		if _, twice := own[key]; twice {
-			return d.wrong(fmt.Errorf("the key %q occurs twice", key))
+			return d.wrong(fmt.Errorf("duplicate key %q", key))
 		}
 		if key == "scopes" && isEnvelope(own) {
 			own[key], streamed = nil, true
@@ -110,7 +110,7 @@ func (d *decoder) object() error {
 	_, isScope := own["scope_type"]
 	switch {
 	case isScope && streamed:
-		return d.wrong(errors.New("a scope with a service, which must come after its scope_type"))
+		return d.wrong(errors.New("the key service of a scope must come after scope_type"))
 	case isScope:
 		return d.scope(own)
 	case streamed:

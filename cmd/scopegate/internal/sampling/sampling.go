@@ -164,7 +164,7 @@ func (c *counts) flush() {
 		if left == 0 {
 			continue
 		}
-		record := slog.NewRecord(time.Now(), k.level, "log lines were left out", 0)
+		record := slog.NewRecord(time.Now(), k.level, "log lines suppressed", 0)
 		record.AddAttrs(slog.String("of", k.message), slog.Int("count", left))
 		if k.reason != "" {
 			record.AddAttrs(slog.String(ReasonKey, k.reason))

@@ -31,8 +31,8 @@ func newLog(limit int) (*slog.Logger, *sampling.Handler, *bytes.Buffer) {
 	return slog.New(handler), handler, &text
 }
 
-// What is beyond the limit is left out, and counted at the end of the second; the
-// next second begins anew.
+// Lines above the limit are left out, and counted at the end of the second; the next second
+// starts with none.
 func TestLeavesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestLeavesOut(t *testing.T) {
 level=WARN msg="upload ended" reason=OVERLOADED
 level=WARN msg="upload ended" reason=TOO_SLOW
 level=INFO msg="upload ended"
-level=WARN msg="log lines were left out" of="upload ended" count=3 reason=OVERLOADED
+level=WARN msg="log lines suppressed" of="upload ended" count=3 reason=OVERLOADED
 level=WARN msg="upload ended" reason=OVERLOADED
 `
 		if text.String() != want {
@@ -60,11 +60,11 @@ level=WARN msg="upload ended" reason=OVERLOADED
 	})
 }
 
-// Whatever the lines say, no more than a fixed number of them goes through in a
-// second, and all are accounted for.
+// Whatever the lines contain, at most a fixed number passes in a second, and all are
+// counted.
 func TestBounded(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // where no time passes meanwhile
+	synctest.Test(t, func(t *testing.T) { // no time passes
 		const limit, lines = 3, 10_000
 		_, handler, text := newLog(limit)
 		for i := range lines {
@@ -89,11 +89,11 @@ func TestBounded(t *testing.T) {
 	})
 }
 
-// TestBytesAreBounded: lines that are long are fewer, and no kind is without one for
-// others that come more often.
+// TestBytesAreBounded: fewer long lines pass, and no kind is crowded out by more frequent
+// ones.
 func TestBytesAreBounded(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // where no time passes meanwhile
+	synctest.Test(t, func(t *testing.T) { // no time passes
 		const limit, limitBytes = 100, 100 * 640
 		for name, value := range map[string]string{
 			"long": strings.Repeat("x", 1000), "that can't be printed": strings.Repeat("\x01", 200), "short": "x",
@@ -119,11 +119,11 @@ func TestBytesAreBounded(t *testing.T) {
 	})
 }
 
-// Attributes and groups of With do not get lost, and lines from many goroutines are
-// counted once each.
+// Attributes and groups of With are kept, and lines from many goroutines are counted once
+// each.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // where no time passes meanwhile
+	synctest.Test(t, func(t *testing.T) { // no time passes
 		const limit, writers, each = 50, 8, 100
 		var seen tally
 		handler := sampling.New(&counting{seen: &seen}, limit)
@@ -146,7 +146,7 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
-// tally counts the lines that handlers got, and those that they were told were left out.
+// tally counts the lines that passed, and the lines reported as left out.
 type tally struct {
 	mu          sync.Mutex
 	lines, left int

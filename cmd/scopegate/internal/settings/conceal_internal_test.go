@@ -8,7 +8,7 @@ import (
 
 const key = "5b1e0c0ffee0f6a7d8c9b0a112233445"
 
-// TestShownAs has a value be shown where it is what it should be.
+// TestShownAs shows values only if they have the expected form.
 func TestShownAs(t *testing.T) {
 	t.Parallel()
 	there := filepath.Join(t.TempDir(), "file")

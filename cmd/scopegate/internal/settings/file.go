@@ -84,7 +84,7 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 		return nil, errManyDocuments
 	}
 	if !utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0 {
-		return nil, errors.New("not YAML: it is no text in UTF-8")
+		return nil, errors.New("not YAML: invalid UTF-8")
 	}
 	file, err := parser.ParseBytes(content, 0) // not interruptible, but content is bounded
 	if wrong, ok := errors.AsType[yaml.Error](err); ok {
@@ -108,7 +108,7 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 		seen = true
 		mapping, ok := document.Body.(ast.MapNode)
 		if !ok {
-			return nil, errors.New("not a mapping of settings' names to values")
+			return nil, errors.New("not a mapping of setting names to values")
 		}
 		for rows := mapping.MapRange(); rows.Next(); {
 			key := rows.Key().GetToken()
@@ -128,7 +128,7 @@ func withoutValues(message string) string {
 
 func (f *configFile) enter(e entry, flags []*kong.Flag) error {
 	if NotInFile(e.key) {
-		return errors.New("can't be set in the file")
+		return errors.New("can't be set in a configuration file")
 	}
 	i := slices.IndexFunc(flags, func(flag *kong.Flag) bool {
 		return flag.Name == e.key || slices.Contains(flag.Aliases, e.key)

@@ -55,7 +55,7 @@ func FuzzConfigFile(f *testing.F) {
 	})
 }
 
-// Lists and mappings of all types arrive as they are written.
+// Lists and mappings of all types keep their values.
 func TestConfigFileOfEveryType(t *testing.T) {
 	t.Parallel()
 	var target struct {

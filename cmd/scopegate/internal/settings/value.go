@@ -123,17 +123,17 @@ func (s shape) readScalar(node ast.Node) (string, error) {
 
 func (s shape) mismatch(node ast.Node) error {
 	if node == nil || node.Type() == ast.NullType {
-		return fmt.Errorf("want %s; there is no value (leave the key out for the default)", s.wanted())
+		return fmt.Errorf("no value, want %s (omit the key for the default)", s.wanted())
 	}
-	return fmt.Errorf("want %s, not %s", s.wanted(), kindOf(node))
+	return fmt.Errorf("got %s, want %s", kindOf(node), s.wanted())
 }
 
 func (s shape) wanted() string {
 	switch {
 	case s.list:
-		return "a list, each item " + s.name
+		return "a list with each item " + s.name
 	case s.mapping:
-		return "a mapping, each value " + s.name
+		return "a mapping with each value " + s.name
 	}
 	return s.name
 }
@@ -164,13 +164,13 @@ func tryParse(value *kong.Value, parsed any) error {
 	if value.Enum == "" || value.IsSlice() || value.IsMap() || value.EnumMap()[fmt.Sprint(target.Interface())] {
 		return nil
 	}
-	return fmt.Errorf("the value is none of %s", strings.Join(value.EnumSlice(), ", "))
+	return fmt.Errorf("the value must be one of %s", strings.Join(value.EnumSlice(), ", "))
 }
 
-// number matches numbers with a unit. No key is one.
+// number matches numbers with a unit. No key matches it.
 var number = regexp.MustCompile(`^[-+]?[0-9][0-9.]{0,11}[A-Za-z]{0,3}$`)
 
-// popNumber reads a value that may begin with a minus. kind is what is wanted.
+// popNumber reads a value that may begin with a minus. kind names it in errors.
 func popNumber(ctx *kong.DecodeContext, kind string) (text string, err error) {
 	if next, ok := ctx.Scan.Peek().Value.(string); ok && number.MatchString(next) {
 		ctx.Scan.Pop()
@@ -180,7 +180,8 @@ func popNumber(ctx *kong.DecodeContext, kind string) (text string, err error) {
 	return text, err
 }
 
-// isNot says that a value is not what is wanted, and repeats it if it is a number.
+// isNot returns the error for a value of another form. It repeats the value if that is a
+// number.
 func isNot(text, wanted string) error {
 	if !number.MatchString(text) {
 		text = "the value"
@@ -188,7 +189,7 @@ func isNot(text, wanted string) error {
 	return fmt.Errorf("%s is not %s", text, wanted)
 }
 
-// durationForm is what a duration looks like.
+// durationForm describes a duration in errors.
 const durationForm = "a duration such as 30s or 24h"
 
 // decodeDuration reads a duration. Unlike kong's own, its errors do not repeat a value that
@@ -220,8 +221,8 @@ func decodeSize(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
-// integerForm is what an integer looks like.
-const integerForm = "a whole number in decimal digits"
+// integerForm describes an integer in errors.
+const integerForm = "a decimal integer"
 
 // decodeInteger reads a decimal integer. Unlike in Go, 010 is 10.
 func decodeInteger(ctx *kong.DecodeContext, target reflect.Value) error {

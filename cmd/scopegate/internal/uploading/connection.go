@@ -8,8 +8,8 @@ func (x Explainer) ConnectionFailure(message string) string {
 	case kind == nil:
 		return x.where() + ": " + message
 	case kind == &connectionClosed && x.Security.Cert == "":
-		return kind.text(x.where(), message) + ": if it speaks TLS, give --tls or --ca; " +
-			"if it requires a certificate, give --cert and --key"
+		return kind.text(x.where(), message) + ": if it speaks TLS, set --tls or --ca; " +
+			"if it requires a certificate, set --cert and --key"
 	}
 	return kind.text(x.where(), message)
 }

@@ -81,25 +81,25 @@ func (x Explainer) advice(failure *client.Error) string {
 		if x.WithToken {
 			return "the server does not accept the token; retrying will not help"
 		}
-		return "give a token: --token-file or SCOPEGATE_UPLOAD_TOKEN; or a certificate: --cert and --key"
+		return "set --token-file or SCOPEGATE_UPLOAD_TOKEN, or --cert and --key"
 	case client.ReasonPermissionDenied:
 		if len(failure.FieldViolations()) > 0 { // of the service, which the message names
-			return "give another --service, or ask the server's operator to permit this one"
+			return "use another --service, or ask the server's operator to permit this one"
 		}
-		return "upload under another --upload-id"
+		return "use another --upload-id"
 	case client.ReasonIntakeRefused, client.ReasonAgentUnsupported:
-		return "retrying will not help until the server or its intake is fixed: tell its operator"
+		return "retrying will not help until the server or its intake is fixed: ask its operator"
 	case client.ReasonScopeInvalid:
 		if strings.HasSuffix(failure.GRPCStatus().Message(), tooDeep) {
 			return "the server's --max-depth is the limit, by default " + strconv.Itoa(server.DefaultConfig().MaxDepth)
 		}
 	case client.ReasonScopeUnsplittable:
-		return "leave the scope out"
+		return "leave out the scope"
 	case client.ReasonInternal:
-		return "this is a bug of the server, which has logged it: please report it"
+		return "this is a bug in the server: please report it, with the server's log"
 	}
 	if failure.Code() == codes.Unimplemented {
-		return "it may not be a scopegate server, or have another version"
+		return "it may be another kind of server, or another version"
 	}
 	return ""
 }
@@ -165,25 +165,25 @@ type connectionError struct {
 var connectionErrors = []connectionError{
 	{
 		parts: []string{"connection refused", "no such file or directory"},
-		means: "no server at %s: start one with `scopegate serve`, or name it with --server",
+		means: "no server at %s: start one with `scopegate serve`, or set --server",
 	},
 	{
 		parts: []string{"zero addresses", "no such host", "record lookup error"},
-		means: "the host's name in %s can't be resolved: see --server",
+		means: "can't resolve the host name in %s: check --server",
 	},
-	{parts: []string{"permission denied"}, means: "this user may not connect to %s"},
+	{parts: []string{"permission denied"}, means: "no permission to connect to %s"},
 	{
 		parts:     []string{"first record does not look like a TLS handshake"},
-		means:     "the server at %s does not speak TLS: give --plaintext, without --tls, --ca, --cert, --key and --server-name",
+		means:     "the server at %s does not speak TLS: use --plaintext, without --tls, --ca, --cert, --key and --server-name",
 		permanent: true,
 	},
 	{
 		parts: []string{"unknown authority", "certificate is not trusted"}, cause: true, permanent: true,
-		means: "the certificate of the server at %s is from an untrusted authority: give it with --ca",
+		means: "the server at %s has a certificate from an untrusted authority: set --ca to the authority's file",
 	},
 	{
 		parts: []string{"certificate is valid for", "doesn't contain any IP SANs", "certificate is not valid for any names"},
-		means: "the certificate of the server at %s is for another host, see --server and --server-name",
+		means: "the certificate of the server at %s is for another host: check --server and --server-name",
 		cause: true, permanent: true,
 	},
 	{
@@ -192,7 +192,7 @@ var connectionErrors = []connectionError{
 	},
 	{
 		parts: []string{"certificate required", "bad certificate", "unknown certificate"},
-		means: "the server at %s requires a certificate that it trusts: give --cert and --key",
+		means: "the server at %s requires a certificate that it trusts: set --cert and --key",
 	},
 	{
 		parts: []string{"authentication handshake failed"},
@@ -204,7 +204,7 @@ var connectionErrors = []connectionError{
 	},
 	{
 		parts: []string{"connect handshake", "proxyconnect"},
-		means: "the proxy of the environment (HTTPS_PROXY, NO_PROXY) does not connect to %s", cause: true,
+		means: "the proxy from the environment (HTTPS_PROXY, NO_PROXY) can't connect to %s", cause: true,
 	},
 	{parts: []string{"Error while dialing"}, means: "the server at %s can't be reached", cause: true},
 }
@@ -214,7 +214,7 @@ var connectionClosed = connectionError{
 	parts: []string{
 		"reading server preface", "broken pipe", "connection reset", "error reading from server", "transport is closing",
 	},
-	means: "the server at %s has closed the connection",
+	means: "the server at %s closed the connection",
 }
 
 func kindOfConnectionError(said string) *connectionError {
@@ -240,9 +240,9 @@ func (x Explainer) whyClosed(failure *client.Error) string {
 	switch {
 	case f.Cert != "":
 	case f.TLS || f.CA != "" || f.ServerName != "":
-		return ": if it requires a certificate, give --cert and --key"
+		return ": if it requires a certificate, set --cert and --key"
 	case strings.HasPrefix(failure.Error(), "open upload"):
-		return ": if it speaks TLS, give --tls or --ca"
+		return ": if it speaks TLS, set --tls or --ca"
 	}
 	return ""
 }

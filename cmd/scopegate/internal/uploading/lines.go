@@ -12,8 +12,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// Lines knows the lines of the scopes of NDJSON that were read. It is safe for concurrent
-// use. A nil Lines knows none.
+// Lines maps scopes read from NDJSON to their lines. It is safe for concurrent use. A nil
+// Lines is empty.
 type Lines struct {
 	mu sync.Mutex
 	// runs are scopes on consecutive lines, in order. Scopes after the first count have none
@@ -25,15 +25,15 @@ type Lines struct {
 	split int
 }
 
-// run begins with a scope, counted from 0.
+// run is a scope, counted from 0, at which a run begins, and its line.
 type run struct{ scope, line int }
 
-// maxRuns bounds what is remembered. Blank lines and envelopes begin a run.
+// maxRuns bounds the memory of runs. Blank lines and envelopes begin a run.
 const maxRuns = 4096
 
 func newLines() *Lines { return &Lines{split: -1} }
 
-// add adds the scope that was read last.
+// add adds the last scope read.
 func (l *Lines) add(scope *symdbv1.Scope, line int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,7 +83,7 @@ var (
 	messageInText = regexp.MustCompile(`\bscope\[(\d+)\](?:\.|: |$)`)
 )
 
-// named returns the text of an error with lines in place of scopes.
+// named returns the text of an error with lines instead of scopes.
 func (l *Lines) named(text string) string {
 	text = replaceNumber(scopeInText, text, l.ofScope, func(line string) string { return "send the scope of line " + line })
 	return replaceNumber(messageInText, text, l.ofMessage, func(line string) string { return "line " + line + ": " })

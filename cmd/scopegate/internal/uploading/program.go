@@ -55,7 +55,7 @@ func OpenProgram(ctx context.Context, path string, flags PackageFlags) (*gosym.B
 		err = fmt.Errorf("%w; scopes of another language are uploaded as NDJSON, or by its tracer: "+
 			"see docs/ndjson.md and docs/tracers.md", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		err = fmt.Errorf("%w; the file may have been cut off", err)
+		err = fmt.Errorf("%w; the file may be truncated", err)
 	}
 	return nil, &InputError{Err: err}
 }

@@ -53,7 +53,7 @@ func (noProgress) Wait(int, time.Duration) {}
 func (noProgress) End(bool)                {}
 
 func retryLine(event client.RetryEvent) string {
-	line := fmt.Sprintf("%v; trying again in %v", event.Err, event.Wait.Round(time.Millisecond))
+	line := fmt.Sprintf("%v; retrying in %v", event.Err, event.Wait.Round(time.Millisecond))
 	switch {
 	case event.StartsOver:
 		line += " from the beginning, as upload " + event.UploadID
@@ -64,7 +64,7 @@ func retryLine(event client.RetryEvent) string {
 }
 
 func waitLine(scopeCount int, since time.Duration) string {
-	return fmt.Sprintf("waiting for the server, which has accepted nothing for %v and may be waiting for its intake; %s sent",
+	return fmt.Sprintf("waiting for the server: nothing accepted for %v, %s sent; it may be waiting for its intake",
 		since.Round(time.Second), settings.FormatCount(int64(scopeCount), "scope"))
 }
 

@@ -25,7 +25,7 @@ type Report struct {
 	RawBytes        int64  `json:"raw_bytes,omitempty"`
 	CompressedBytes int64  `json:"compressed_bytes,omitempty"`
 	// Resumed means that RawBytes and CompressedBytes are those of the last stream. The
-	// server does not tell them of streams that failed.
+	// server does not report them for failed streams.
 	Resumed         bool     `json:"resumed,omitempty"`
 	DurationSeconds float64  `json:"duration_seconds,omitempty"`
 	Error           *Failure `json:"error,omitempty"`
@@ -60,7 +60,7 @@ func (r *Report) Describe(metadata client.Metadata) {
 	}
 }
 
-// Resume records that the upload goes on after a failure.
+// Resume records that the upload resumes after a failure.
 func (r *Report) Resume(event client.RetryEvent) {
 	r.UploadID = event.UploadID // a new one if the upload starts over
 	r.Resumed = event.AcceptedScopeCount > 0

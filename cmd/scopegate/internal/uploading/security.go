@@ -49,7 +49,7 @@ func (f *SecurityFlags) TLSConfig() (*tls.Config, error) {
 		return nil, nil //nolint:nilnil // nobody asked
 	}
 	if (f.Cert == "") != (f.Key == "") {
-		return nil, &settings.UsageError{Err: errors.New("--cert and --key need each other")}
+		return nil, &settings.UsageError{Err: errors.New("--cert and --key must be used together")}
 	}
 	// Two configurations, so that an error names the flag.
 	trusted, err := server.IntakeTLSConfig{CAFile: f.CA}.ClientConfig()

@@ -32,7 +32,7 @@ type Source struct {
 	Repeatable bool
 	// Lines are those of NDJSON, or nil.
 	Lines *Lines
-	// Metadata is what the source tells about the program. It is empty for NDJSON.
+	// Metadata is the source's description of the program. It is empty for NDJSON.
 	Metadata client.Metadata
 	// total is the source's size in unit, or 0 if it is unknown. done returns how much
 	// has been read.
@@ -147,9 +147,9 @@ func otherBinary(head []byte) error {
 		}
 		return errors.New("a Java class: its tracer uploads it")
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")), bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
-		return errors.New("it is compressed: decompress it first")
+		return errors.New("the file is compressed: decompress it first")
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		return errors.New("an archive (ZIP, JAR): give a Go binary, or NDJSON")
+		return errors.New("an archive (ZIP, JAR), not a Go binary or NDJSON")
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func expectNDJSON(r *bufio.Reader) error {
 		head, err := r.Peek(n)
 		switch {
 		case errors.Is(err, io.EOF):
-			return &InputError{Err: errors.New("there is no scope in it")}
+			return &InputError{Err: errors.New("no scopes found")}
 		case err != nil:
 			return &InputError{Err: err}
 		}
@@ -186,7 +186,7 @@ func wrongContent(r *bufio.Reader) error {
 		return &InputError{Err: err}
 	}
 	if isExecutable(head) {
-		return &InputError{Err: errors.New("a binary can't be read from a pipe: give its path")}
+		return &InputError{Err: errors.New("a binary can't be read from a pipe: pass its path")}
 	}
 	return &InputError{Err: errors.New("neither an executable (ELF, Mach-O, PE) nor NDJSON, whose lines begin with {")}
 }

@@ -11,8 +11,8 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// What holds an upload up is told while it lasts, and what its scopes are read from
-// is not that.
+// A stall is reported for as long as the server accepts nothing. Waiting for the source is
+// not a stall.
 func TestStall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -31,15 +31,15 @@ func TestStall(t *testing.T) {
 		pass(25 * time.Second)
 		s.end()
 		pass(time.Hour)
-		want := "waiting for the server, which has accepted nothing for 10s and may be waiting for its intake; 7 scopes sent\n" +
-			"waiting for the server, which has accepted nothing for 20s and may be waiting for its intake; 7 scopes sent\n"
+		want := "waiting for the server: nothing accepted for 10s, 7 scopes sent; it may be waiting for its intake\n" +
+			"waiting for the server: nothing accepted for 20s, 7 scopes sent; it may be waiting for its intake\n"
 		if out.String() != want {
 			t.Errorf("got\n%swant\n%s", out.String(), want)
 		}
 	})
 }
 
-// A server that is gone is not waited for.
+// An unreachable server is not waited for.
 func TestNoStallAfterRetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -58,13 +58,13 @@ func TestNoStallAfterRetry(t *testing.T) {
 		<-time.After(time.Hour)
 		synctest.Wait()
 		o.End(false)
-		if want := "no server; trying again in 1m0s\n"; out.String() != want {
+		if want := "no server; retrying in 1m0s\n"; out.String() != want {
 			t.Errorf("got %q, want %q", out.String(), want)
 		}
 	})
 }
 
-// The sizes of an upload that has resumed are not those of all its batches.
+// The sizes of a resumed upload do not include all its batches.
 func TestReportOfResumedUpload(t *testing.T) {
 	t.Parallel()
 	for accepted, want := range map[int64]string{

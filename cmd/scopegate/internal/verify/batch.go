@@ -15,7 +15,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/compare"
 )
 
-// expected is the content of a batch, except its scopes. The metadata's open maps are not among it.
+// expected is the content of a batch, except its scopes and the metadata's open maps.
 type expected struct {
 	metadata client.Metadata
 	batchNum int
@@ -49,7 +49,7 @@ func readBatch(batch Batch, want expected, yield func(map[string]any, error) boo
 		return sizes{}, fmt.Errorf("envelope: %w", err)
 	}
 	if _, err := buffered.ReadByte(); !errors.Is(err, io.EOF) {
-		return sizes{}, errors.New("something follows the gzip member")
+		return sizes{}, errors.New("data after the gzip member")
 	}
 	size := sizes{rawBytes: raw.count, compressedBytes: compressed.count}
 	if err := checkEvent(batch.Event, want, size.compressedBytes); err != nil {

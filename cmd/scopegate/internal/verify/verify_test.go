@@ -34,7 +34,7 @@ func sent() []*symdbv1.Scope {
 			LanguageSpecifics: &symdbv1.LanguageSpecifics{
 				Additional: map[string]*structpb.Value{"weight": structpb.NewNumberValue(0.5)},
 			},
-			// Children that can't be told apart by what they have of themselves.
+			// Children with the same own keys.
 			Scopes: []*symdbv1.Scope{local(), local(), {ScopeType: "METHOD", Name: new("m")}},
 		},
 		{ScopeType: "FILE", Name: new("b.rb")},
@@ -101,8 +101,8 @@ func TestUploadWhole(t *testing.T) {
 	}
 }
 
-// parts are sent(), the first scope in three parts, two of them in the second
-// local's middle.
+// parts returns the scopes of sent(), the first one in three parts, two of them in the
+// middle of the second local.
 func parts() []*symdbv1.Scope {
 	scopes := sent()
 	root := func(children ...*symdbv1.Scope) *symdbv1.Scope {
@@ -208,7 +208,7 @@ func TestUploadChecksFileAndEvent(t *testing.T) {
 		batch verify.Batch
 		want  string
 	}{
-		"two members": {verify.Batch{Event: []byte(event(1, true, len(twice))), Open: opened(twice)}, "follows the gzip member"},
+		"two members": {verify.Batch{Event: []byte(event(1, true, len(twice))), Open: opened(twice)}, "data after the gzip member"},
 		"cut off":     {verify.Batch{Event: []byte(event(1, true, 100)), Open: opened(file[:100])}, "unexpected EOF"},
 		"no gzip":     {verify.Batch{Open: opened([]byte("plain"))}, "decompress"},
 		"size":        {verify.Batch{Event: []byte(event(1, true, 1)), Open: opened(file)}, "event: attachmentSize: sent"},
