@@ -28,7 +28,8 @@ type ScopeTooLargeError struct {
 }
 
 func (e *ScopeTooLargeError) Error() string {
-	return fmt.Sprintf("scope %s %q in root scope %q needs a message of %d bytes even without its children, more than the limit of %d",
+	return fmt.Sprintf("scope %s %q in root scope %q needs a message of %d bytes even without its children, "+
+		"more than the limit of %d",
 		clip(e.ScopeType), clip(e.Name), clip(e.Root), e.Bytes, e.MaxBytes)
 }
 

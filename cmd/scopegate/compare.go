@@ -23,7 +23,8 @@ type compareCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (compareCommand) Help() string {
-	return `It lists the scopes and symbols of upload A that are missing in B, those that B adds, and the keys that differ. An upload is
+	return `It lists the scopes and symbols of upload A that are missing in B, those that B adds, and the keys that differ.
+An upload is
 
     a file       scopes as NDJSON, or the envelope of a batch; it may be gzipped
     a directory  such files (.json, .ndjson, .jsonl, or these with .gz): DIR/UPLOAD_ID of scopegate intake --dir

@@ -84,7 +84,7 @@ func printScopes(ctx context.Context, w io.Writer, program *gosym.Binary) error 
 	return nil
 }
 
-// counts counts the contents of a scope and the scopes inside it.
+// counts is how many of each there are in a scope and the scopes inside it.
 type counts struct {
 	name                      string
 	functions, types, symbols int

@@ -53,8 +53,8 @@ type statusCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (statusCommand) Help() string {
-	return `It asks the admin port, and prints the content of its page: problems, memory, the intake, uploads in flight, and the last
-failures.
+	return `It asks the admin port, and prints the content of its page: problems, memory, the intake, uploads in flight, and
+the last failures.
 
     scopegate status
     scopegate status --admin unix:///run/scopegate-admin.socket
