@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/batch"
@@ -485,4 +486,38 @@ func TestEndBeforeTheHandler(t *testing.T) {
 		t.Errorf("%v once it has one, want %v", context.Cause(ctx), ErrUnbegun)
 	}
 	opening.Leave()
+}
+
+// The notes on a scope whose fields do not ascend are drawn while the scope is held back. serve
+// fails the test if they are not given back, whether the scope is posted or not.
+func TestNotesAreDrawn(t *testing.T) {
+	t.Parallel()
+	for name, finish := range map[string]func(sending) error{
+		"posted": func(s sending) error { _, err := s.CloseAndRecv(); return err },
+		"ended":  func(s sending) error { s.upload.End(ErrShuttingDown); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, accept, nil)
+			stream := s.begin(t)
+			scope := &symdbv1.Scope{Name: new("main")}
+			scope.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "package"))
+			for range 2 {
+				err := stream.Send(&symdbv1.UploadScopesRequest{Payload: &symdbv1.UploadScopesRequest_Scope{Scope: scope}})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			await(t, "the scopes", func() bool { return stream.upload.progress.scopes.Load() == 2 })
+			stream.upload.locked(func() {
+				if got, want := stream.upload.notesBytes, stream.upload.held.NotesBytes(); got == 0 || got != want {
+					t.Errorf("%d bytes are drawn, want %d, and more than 0", got, want)
+				}
+			})
+			if err := finish(stream); err != nil {
+				t.Error(err)
+			}
+			s.awaitEnd(t)
+		})
+	}
 }
