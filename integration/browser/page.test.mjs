@@ -245,11 +245,11 @@ describe("with an intake that fails", () => {
     assert.equal(await overflow(page), 0);
   });
 
-  test("it says that it is not current when the server is gone", async (t) => {
+  test("it says that it is out of date when the server is gone", async (t) => {
     const page = await open(t, stack.page);
     await becomes(page, () => document.querySelector("#pause").hidden === false);
     await stack.stopServer();
-    await becomes(page, () => document.querySelector("#liveness").textContent.startsWith("Not current"));
+    await becomes(page, () => document.querySelector("#liveness").textContent.startsWith("Out of date"));
   });
 });
 
