@@ -3,7 +3,6 @@ package encode
 import (
 	"fmt"
 	"math/bits"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -21,11 +20,17 @@ type packed struct {
 	jsonBytes int    // how many of bytes it takes
 }
 
-// packer packs one buffer at a time, to bound what packing holds.
+// Packings is how many members are packed at a time; others wait. It bounds what packing holds, and
+// is more than one because a goroutine that packs may have to wait for a processor.
+const Packings = 2
+
 type packer struct {
 	decoder *zstd.Decoder
+	free    chan *packing
+}
 
-	mu             sync.Mutex
+// packing is what packing one buffer takes.
+type packing struct {
 	encoder        *zstd.Encoder
 	marks, scratch []byte
 }
@@ -35,30 +40,34 @@ func newPacker(bufferBytes int) (*packer, error) {
 	for window < bufferBytes {
 		window *= 2
 	}
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
-	if err != nil {
-		return nil, fmt.Errorf("make packer: %w", err)
-	}
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, fmt.Errorf("make packer: %w", err)
 	}
-	return &packer{encoder: encoder, decoder: decoder}, nil
+	p := &packer{decoder: decoder, free: make(chan *packing, Packings)}
+	for range Packings {
+		encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		if err != nil {
+			return nil, fmt.Errorf("make packer: %w", err)
+		}
+		p.free <- &packing{encoder: encoder}
+	}
+	return p, nil
 }
 
 // pack packs b into a slice of just the length.
 func (p *packer) pack(b buffer) packed {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.scratch = p.encoder.EncodeAll(b.json, p.scratch[:0])
-	jsonBytes := len(p.scratch)
+	w := <-p.free
+	defer func() { p.free <- w }()
+	w.scratch = w.encoder.EncodeAll(b.json, w.scratch[:0])
+	jsonBytes := len(w.scratch)
 	if b.marks != nil {
-		p.marks = appendMarks(p.marks[:0], b.marks)
-		p.scratch = p.encoder.EncodeAll(p.marks, p.scratch)
+		w.marks = appendMarks(w.marks[:0], b.marks)
+		w.scratch = w.encoder.EncodeAll(w.marks, w.scratch)
 	}
 	return packed{
-		bytes: append(make([]byte, 0, len(p.scratch)), p.scratch...), len: len(b.json), jsonBytes: jsonBytes,
+		bytes: append(make([]byte, 0, len(w.scratch)), w.scratch...), len: len(b.json), jsonBytes: jsonBytes,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/scopegate/scopegate/server/internal/encode"
 )
 
 // quietTimes are how long no scope must arrive before the open batch's JSON is packed. An
@@ -15,7 +17,7 @@ var quietTimes = [...]time.Duration{
 }
 
 // late is how long after its time a batch may be packed before readers help.
-const late = 25 * time.Millisecond
+const late = 5 * time.Millisecond
 
 // packing is an upload's part in packing its open batch.
 type packing struct {
@@ -84,6 +86,8 @@ type packer struct {
 	began  time.Time
 	nextAt atomic.Int64 // when the first upload is due, since began
 
+	helpers chan struct{} // one for each reader that helps
+
 	mu    sync.Mutex
 	lines [len(quietTimes)][]*place // in the order of dueAt
 	clock *time.Timer               // calls serve at nextAt
@@ -93,7 +97,7 @@ type packer struct {
 const never = 1 << 62 * time.Nanosecond
 
 func newPacker() *packer {
-	p := &packer{began: time.Now()}
+	p := &packer{began: time.Now(), helpers: make(chan struct{}, encode.Packings-1)}
 	p.nextAt.Store(int64(never))
 	p.clock = time.AfterFunc(never, p.serve)
 	return p
@@ -182,9 +186,18 @@ func (p *packer) serve() {
 	p.clock.Reset(time.Duration(p.nextAt.Load()) - time.Since(p.began))
 }
 
-// help packs one batch if that is late. The caller may hold the lock of one upload.
+// help packs one batch if that is late. The caller may hold the lock of one upload. It does not
+// wait: a reader that waits here holds a large stack.
 func (p *packer) help() {
-	if at := time.Since(p.began) - late; at >= time.Duration(p.nextAt.Load()) {
-		p.packFirst(at)
+	at := time.Since(p.began) - late
+	if at < time.Duration(p.nextAt.Load()) {
+		return
 	}
+	select {
+	case p.helpers <- struct{}{}:
+	default:
+		return
+	}
+	defer func() { <-p.helpers }()
+	p.packFirst(at)
 }

@@ -107,7 +107,8 @@ func TestActiveUploadIsNotPacked(t *testing.T) {
 	}
 }
 
-// A reader packs a batch that is late before it takes a scope, of another upload.
+// A reader packs a batch that is late before it takes a scope, of another upload. It does not wait
+// for other readers that pack.
 func TestReaderHelpsToPack(t *testing.T) {
 	t.Parallel()
 	s := serve(t, take, nil)
@@ -117,7 +118,17 @@ func TestReaderHelpsToPack(t *testing.T) {
 			other.upload = u
 		}
 	}
+	for range cap(s.packer.helpers) {
+		s.packer.helpers <- struct{}{}
+	}
 	s.packer.makeDue()
+	other.send(t, 1)
+	if quiet.upload.isPacked() {
+		t.Error("the quiet upload is packed, want it left to the readers that help")
+	}
+	for range cap(s.packer.helpers) {
+		<-s.packer.helpers
+	}
 	other.send(t, 1)
 	if !quiet.upload.isPacked() {
 		t.Error("the quiet upload is not packed")
