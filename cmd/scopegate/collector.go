@@ -10,7 +10,7 @@ import (
 const (
 	// gcPercent is the garbage collector's target while the heap is small, unless GOGC is
 	// set: the garbage it leaves until the next collection, in percent of what is live.
-	gcPercent = 50
+	gcPercent = 30
 	// maxGarbageBytes is the most garbage by which it lets the heap outgrow its largest
 	// size so far, down to minGCPercent. A large live heap belongs to many uploads, which
 	// mostly wait and make little garbage.

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -95,7 +96,7 @@ func TestProcessStopsOnSignal(t *testing.T) {
 // TestProcessGarbageTarget: the server sets the garbage collector's target, unless GOGC does.
 func TestProcessGarbageTarget(t *testing.T) {
 	t.Parallel()
-	for variable, want := range map[string]string{"GOGC=": "50", "GOGC=70": "70"} {
+	for variable, want := range map[string]string{"GOGC=": strconv.Itoa(gcPercent), "GOGC=70": "70"} {
 		process, stdout, stderr := startProcess(t, "env", variable, command(t), "serve", "--listen", "127.0.0.1:0",
 			"--admin-listen", "127.0.0.1:0", "--intake-url", "http://127.0.0.1:1/")
 		waitForLog(t, stderr, `msg="admin port" address=`)
