@@ -18,8 +18,8 @@ type measurement struct {
 	// were open and idle.
 	cpu, idleCPU time.Duration
 	// peakBytes is the server's peak memory before uploads that were held open end,
-	// endPeakBytes its peak memory until all have ended.
-	peakBytes, endPeakBytes int64
+	// endPeakBytes its peak memory until all have ended, restBytes its memory before the first.
+	peakBytes, endPeakBytes, restBytes int64
 	// sentBytes is the JSON of all uploads, deliveredBytes the JSON of those that the
 	// intake has whole.
 	sentBytes, deliveredBytes int64
@@ -104,7 +104,7 @@ func measure(
 	delivered := in.Delivered(sent, sent.JSONBytes)
 	m = measurement{
 		cpu: after.CPU - before.CPU, idleCPU: held.CPU - settled.CPU,
-		peakBytes: after.PeakBytes, endPeakBytes: after.PeakBytes,
+		peakBytes: after.PeakBytes, endPeakBytes: after.PeakBytes, restBytes: before.ResidentBytes,
 		sentBytes:       int64(plan.Uploads) * sent.JSONBytes,
 		deliveredBytes:  int64(min(plan.Uploads, delivered.WholeCount)) * sent.JSONBytes,
 		ingressTook:     seen.SentAfter,
@@ -159,6 +159,7 @@ type check struct {
 var (
 	memoryUsage    = check{"memory_usage", "MiB", measurement.peakMiB}
 	endMemoryUsage = check{"end_memory_usage", "MiB", func(m measurement) float64 { return mebibytes(m.endPeakBytes) }}
+	addedMemory    = check{"added_memory", "MiB", func(m measurement) float64 { return mebibytes(m.peakBytes - m.restBytes) }}
 	missedBytes    = check{"missed_bytes", "B", func(m measurement) float64 {
 		return float64(m.sentBytes - m.deliveredBytes)
 	}}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -27,13 +28,28 @@ func TestReadStatus(t *testing.T) {
 	t.Parallel()
 	var u Usage
 	err := u.readStatus(strings.NewReader("Name:\ta b\nVmPeak:\t  9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n"))
-	if err != nil || u.PeakBytes != 2<<20 {
-		t.Errorf("%+v, %v, want PeakBytes %v", u, err, 2<<20)
+	if want := (Usage{ResidentBytes: 1 << 20, PeakBytes: 2 << 20}); err != nil || u != want {
+		t.Errorf("%+v, %v, want %+v", u, err, want)
 	}
-	for _, wrong := range []string{"VmHWM:\tmuch\n", "Name:\ta\n"} {
+	for _, wrong := range []string{"VmHWM:\tmuch\nVmRSS:\t1 kB\n", "VmHWM:\t1 kB\n", "Name:\ta\n"} {
 		if err := u.readStatus(strings.NewReader(wrong)); err == nil {
 			t.Errorf("%q was taken, want an error", wrong)
 		}
+	}
+}
+
+// TestRepeated: scopes are repeated behind the metadata, which there is once.
+func TestRepeated(t *testing.T) {
+	t.Parallel()
+	once := Payload{Messages: [][]byte{{0}, {1}, {2}}, ScopeCount: 2, JSONBytes: 10, EscapedBytes: 11}
+	for _, least := range []int64{0, 10} {
+		if got := once.Repeated(least); !reflect.DeepEqual(got, once) {
+			t.Errorf("at least %d: %+v, want %+v", least, got, once)
+		}
+	}
+	want := Payload{Messages: [][]byte{{0}, {1}, {2}, {1}, {2}, {1}, {2}}, ScopeCount: 6, JSONBytes: 30, EscapedBytes: 33}
+	if got := once.Repeated(21); !reflect.DeepEqual(got, want) {
+		t.Errorf("at least 21: %+v, want %+v", got, want)
 	}
 }
 

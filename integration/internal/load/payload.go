@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -73,6 +74,19 @@ func Fitting(scopes []*symdbv1.UploadScopesRequest, jsonBytes int64) ([]*symdbv1
 		}
 	}
 	return some, nil
+}
+
+// Repeated returns the payload with its scopes repeated, in order, until they are at least that
+// many bytes of JSON. It has at least one scope.
+func (p Payload) Repeated(jsonBytes int64) Payload {
+	once := p
+	for p.JSONBytes < jsonBytes {
+		p.Messages = slices.Concat(p.Messages, once.Messages[1:])
+		p.ScopeCount += once.ScopeCount
+		p.JSONBytes += once.JSONBytes
+		p.EscapedBytes += once.EscapedBytes
+	}
+	return p
 }
 
 // InAnyOrder returns the payload encoded with dynamicpb, which writes fields in random order.

@@ -2,7 +2,6 @@ package load
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,8 +15,8 @@ import (
 type Usage struct {
 	// CPU is user and system time, in steps of 10 ms.
 	CPU time.Duration
-	// PeakBytes is its peak resident memory.
-	PeakBytes int64
+	// ResidentBytes is its resident memory now, PeakBytes the most it has had.
+	ResidentBytes, PeakBytes int64
 }
 
 // clockTick is the unit of CPU time in /proc on all architectures that Go supports
@@ -58,15 +57,26 @@ func UsageOf(pid int) (Usage, error) {
 }
 
 func (u *Usage) readStatus(status io.Reader) error {
+	sizes := map[string]*int64{"VmRSS": &u.ResidentBytes, "VmHWM": &u.PeakBytes}
 	lines := bufio.NewScanner(status)
 	for lines.Scan() {
-		value, ok := strings.CutPrefix(lines.Text(), "VmHWM:")
-		if !ok {
+		name, value, _ := strings.Cut(lines.Text(), ":")
+		size, wanted := sizes[name]
+		if !wanted {
 			continue
 		}
 		kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-		u.PeakBytes = kib << 10
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		*size = kib << 10
+		delete(sizes, name)
+	}
+	if err := lines.Err(); err != nil {
 		return err
 	}
-	return errors.Join(lines.Err(), errors.New("no VmHWM"))
+	for name := range sizes {
+		return fmt.Errorf("no %s", name)
+	}
+	return nil
 }
