@@ -131,6 +131,7 @@ func TestReadmeProgram(t *testing.T) {
 	}
 	build := exec.CommandContext(testbed.Context(t), "go", "build", "-o", program, source)
 	build.Dir = ".." // the module that the file on the command line imports from
+	build.Env = append(build.Environ(), "CGO_ENABLED=0") // as all programs that tests build
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
