@@ -66,7 +66,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		uploads: counterVec(r, "uploads_total", "Ended uploads (streams), by gRPC status code and by the reason in "+
 			"the status's ErrorInfo.", "code", "reason"),
 		uploadDuration: histogramVec(r, "upload_duration_seconds",
-			"Time that an upload (stream) was open, by gRPC status code.", uploadBuckets, "code"),
+			"Time that an upload (stream) was open.", uploadBuckets, "code"),
 
 		batchJSON:   histogram(r, "batch_json_bytes", "Length of a sealed batch's JSON.", sizeBuckets),
 		batchGzip:   histogram(r, "batch_gzip_bytes", "Length of a sealed batch's gzip file.", sizeBuckets),
@@ -77,10 +77,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			"Time to forward a batch: all attempts and the waits before and between them.",
 			durationBuckets, "outcome"),
 		attempts: counterVec(r, "intake_attempts_total",
-			"Attempts to post a batch, by outcome and by class of HTTP status.",
+			"Attempts to post a batch.",
 			"outcome", "status"),
 		attemptDuration: histogramVec(r, "intake_attempt_duration_seconds",
-			"Time from the start of an attempt to the end of the answer, by outcome.", durationBuckets, "outcome"),
+			"Time from the start of an attempt to the end of the answer.", durationBuckets, "outcome"),
 	}
 	for _, o := range upload.Outcomes() {
 		m.uploads.WithLabelValues(o.Code.String(), string(o.Reason))
@@ -113,7 +113,7 @@ func (s *Server) registerReadMetrics() {
 	r.spool(s.spool, limits.SpoolBytes, &s.uploads.Counts)
 	r.compressors(s.compressors)
 	r.intake(s.routes.Own.Client)
-	r.gauge("intake_failing", "1 while the intake fails, refuses batches or does not answer. The admin page has details.",
+	r.gauge("intake_failing", "1 while the intake fails, refuses batches or does not answer.",
 		one(s.intakeFails))
 }
 
@@ -141,7 +141,7 @@ func (r readMetrics) uploads(c *upload.Counts) {
 
 func (r readMetrics) access(c *access.Counts) {
 	r.counters("authentications_total",
-		"Streams by outcome: credential accepted, absent, unknown or expired; or upload or service denied.", "outcome",
+		"Credentials of streams. Denied: the upload or service is not the tenant's.", "outcome",
 		values{
 			"accepted": c.Accepted.Load, "absent": c.Absent.Load, "unknown": c.Unknown.Load, "expired": c.Expired.Load,
 			"denied": c.Denied.Load,
@@ -168,7 +168,7 @@ func (r readMetrics) connections(l *connlimit.Limiter, limit int) {
 	r.gauge("connections_open", "Open connections of clients.", count(func(c connlimit.Counts) int64 { return c.Open }))
 	r.counter("connections_taken_total", "Accepted connections of clients. Refused ones are not counted.",
 		count(func(c connlimit.Counts) int64 { return c.Taken }))
-	r.counter("connections_refused_total", "Connections closed at once, because a limit was reached and no connection was idle.",
+	r.counter("connections_refused_total", "Connections closed at once: the limit was reached and none was idle.",
 		count(func(c connlimit.Counts) int64 { return c.Refused }))
 	r.counter("connections_evicted_total", "Connections without an upload, closed to make room for others.",
 		count(func(c connlimit.Counts) int64 { return c.Evicted }))
@@ -222,7 +222,7 @@ func (r readMetrics) compressors(pool *encode.Pool) {
 	r.counter("batches_verified_total", "Batches that were decompressed and compared with their JSON (--verify-batches).",
 		func() int64 { return pool.State().Verified })
 	r.counter("chunks_compressed_again_total",
-		"Chunks of verified batches that were compressed wrongly, and then again by another encoder.",
+		"Chunks that were compressed wrongly, and then again by another encoder (--verify-batches).",
 		func() int64 { return pool.State().Different })
 	r.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: namespace, Name: "compressor_wait_seconds_total",
@@ -329,7 +329,7 @@ func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 // registerAdditional registers the counters of additional intakes.
 func (m *metrics) registerAdditional(intakes int) {
 	m.additional = counterVec(m.registry, "additional_batches_total",
-		"Batches offered to an additional intake, by outcome: accepted, refused, or dropped for lack of room or time.",
+		"Batches for an additional intake. Dropped: no room or time.",
 		"intake", "outcome")
 	for i := range intakes {
 		for _, outcome := range []mirror.Outcome{mirror.Accepted, mirror.Refused, mirror.Dropped} {

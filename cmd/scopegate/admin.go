@@ -21,8 +21,8 @@ import (
 //nolint:lll // a struct tag can't be broken
 type adminFlags struct {
 	Listen string   `name:"admin-listen" group:"Admin" default:"auto" placeholder:"ADDRESS" env:"SCOPEGATE_ADMIN_LISTEN" help:"Address for metrics, health, profiles and the admin page over HTTP: host:port or unix:///path. auto: 127.0.0.1:6060, or no admin port if that is taken. none: no admin port."`
-	Hosts  []string `name:"admin-host" group:"Admin" placeholder:"NAME" env:"SCOPEGATE_ADMIN_HOST" help:"Host name that requests to the admin port may use, in addition to loopback names and IP addresses. Repeat the flag, or separate names with commas."`
-	Open   bool     `name:"admin-open" group:"Admin" env:"SCOPEGATE_ADMIN_OPEN" help:"Also show the admin page and profiles to other hosts that can reach the port. Otherwise they get only metrics and health. There are no passwords."`
+	Hosts  []string `name:"admin-host" group:"Admin" placeholder:"NAME" env:"SCOPEGATE_ADMIN_HOST" help:"Host name that requests to the admin port may use, besides localhost and IP addresses. Repeat the flag, or separate names with commas."`
+	Open   bool     `name:"admin-open" group:"Admin" env:"SCOPEGATE_ADMIN_OPEN" help:"Also show the admin page and profiles to other hosts that can reach the port. There are no passwords."`
 }
 
 const (

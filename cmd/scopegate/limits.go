@@ -19,12 +19,12 @@ import (
 //nolint:lll // a struct tag can't be broken
 type limitFlags struct {
 	MemoryLimit          settings.Size `field:"Limits.MemoryBytes" group:"Limits" default:"0" placeholder:"SIZE" env:"SCOPEGATE_MEMORY_LIMIT" help:"Memory of the whole server. 0: GOMEMLIMIT, else nine tenths of the cgroup's limit, else 512MiB."`
-	SpoolDir             string        `field:"Limits.SpoolDir" group:"Limits" placeholder:"PATH" env:"SCOPEGATE_SPOOL_DIR" help:"Directory for batches that do not fit into memory. The file there has no name and disappears with the process. By default such batches are forwarded before they are full."`
+	SpoolDir             string        `field:"Limits.SpoolDir" group:"Limits" placeholder:"PATH" env:"SCOPEGATE_SPOOL_DIR" help:"Directory for batches that do not fit into memory, in a file without a name. By default such batches are forwarded before they are full."`
 	SpoolBytes           settings.Size `field:"Limits.SpoolBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_SPOOL_BYTES" help:"Maximum size of the spool."`
 	MaxUploads           int           `field:"Limits.Uploads" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_UPLOADS" help:"Maximum uploads in flight; more are asked to retry later. 0: as many as memory has room for."`
 	MaxServiceUploads    int           `field:"Limits.ServiceUploads" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_SERVICE_UPLOADS" help:"Maximum uploads in flight of one service. 0: any number."`
 	MaxServiceBytes      settings.Size `field:"Limits.ServiceBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_MAX_SERVICE_BYTES" help:"Maximum memory for one service's uploads. 0: eight times the free memory."`
-	MaxConnections       int           `field:"Limits.Connections" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTIONS" help:"Maximum open connections. A new one replaces the connection that has been without an upload for longest. If all have an upload, the new one is closed."`
+	MaxConnections       int           `field:"Limits.Connections" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTIONS" help:"Maximum open connections. A new one replaces the one that has been without an upload for longest."`
 	MaxPeerConnections   int           `field:"Limits.PeerConnections" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_PEER_CONNECTIONS" help:"Maximum open connections of one IPv4 address or one IPv6 /64 network. Behind a proxy, set it to --max-connections. 0: half of that."`
 	MaxConnectionStreams int           `field:"Limits.StreamsPerConnection" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_CONNECTION_STREAMS" help:"Maximum open streams of one connection; more wait in the client."`
 	FirstMessageTimeout  time.Duration `field:"Limits.FirstMessageTimeout" group:"Limits" placeholder:"DURATION" env:"SCOPEGATE_FIRST_MESSAGE_TIMEOUT" help:"How long a stream may stay open without sending a message."`

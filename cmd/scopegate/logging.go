@@ -19,7 +19,7 @@ import (
 type logFlags struct {
 	Level  logLevel `name:"log-level" group:"Logging" default:"info" placeholder:"LEVEL" env:"SCOPEGATE_LOG_LEVEL" help:"Lowest level to log to stderr: debug, info, warn or error."`
 	Format string   `name:"log-format" group:"Logging" default:"text" enum:"text,json" placeholder:"FORMAT" env:"SCOPEGATE_LOG_FORMAT" help:"Format of log lines: text or json."`
-	Limit  int      `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Maximum lines a second with the same level, message and reason. All lines together may take 640 bytes a second times this number. Further lines say how many were left out. 0: no limit."`
+	Limit  int      `name:"log-limit" group:"Logging" default:"100" placeholder:"N" env:"SCOPEGATE_LOG_LIMIT" help:"Maximum lines a second with the same level, message and reason. All lines together may take 640 bytes a second times this number. 0: no limit."`
 }
 
 // logLevel is the value of the flag for the level.

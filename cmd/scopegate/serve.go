@@ -19,22 +19,22 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type serveCommand struct {
-	Config string `group:"Configuration" placeholder:"PATH" env:"SCOPEGATE_CONFIG" help:"YAML file with settings. Its keys are flag names without the dashes. Flags and variables override it."`
-	Check  bool   `group:"Configuration" help:"Check the configuration and the files it names, print every setting and its source, and exit with 0 if the server would start or 2 if not. It opens no port and contacts nothing."`
+	Config string `group:"Configuration" placeholder:"PATH" env:"SCOPEGATE_CONFIG" help:"YAML file with settings. Its keys are flag names without the dashes."`
+	Check  bool   `group:"Configuration" help:"Check the configuration, print every setting and its source, and exit with 0 if the server would start, or 2 if not."`
 
 	Listen        []string      `group:"Serving" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_LISTEN" help:"Address to listen on: host:port (port 0: any free one) or unix:///path. Repeat the flag, or separate addresses with commas."`
-	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads in flight may continue after SIGTERM, SIGINT or SIGHUP. A second signal kills the server."`
-	ConnectionAge time.Duration `name:"max-connection-age" field:"MaxConnectionAge" group:"Serving" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which the server closes a connection, or ends a stream for its client to resume, so that clients find new servers. 0: never."`
+	ShutdownGrace time.Duration `group:"Serving" default:"20s" placeholder:"DURATION" env:"SCOPEGATE_SHUTDOWN_GRACE" help:"How long uploads may continue after SIGTERM, SIGINT or SIGHUP. A second signal kills the server."`
+	ConnectionAge time.Duration `name:"max-connection-age" field:"MaxConnectionAge" group:"Serving" placeholder:"DURATION" env:"SCOPEGATE_MAX_CONNECTION_AGE" help:"Age at which a connection is closed and a stream ended, to be resumed on a new connection. 0: never."`
 	MaxScopeBytes settings.Size `field:"MaxScopeBytes" group:"Serving" placeholder:"SIZE" env:"SCOPEGATE_MAX_SCOPE_BYTES" help:"Maximum size of a scope, as protobuf."`
 	MaxDepth      int           `field:"MaxDepth" group:"Serving" placeholder:"N" env:"SCOPEGATE_MAX_DEPTH" help:"Maximum nesting of messages in a scope. The root scope counts as 1."`
 
 	IntakeURL      string        `field:"Intake.URL" group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"URL to post batches to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default the environment decides, see above."`
-	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold the key instead. There is no flag for the key itself, because other users could see it."`
+	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold the key instead."`
 	IntakeOrigin   string        `name:"intake-origin" field:"Intake.Origin" group:"Intake" placeholder:"NAME" env:"SCOPEGATE_INTAKE_ORIGIN" help:"DD-EVP-ORIGIN header, sent with the API key."`
 	AdditionalTags string        `field:"Intake.AdditionalTags" group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags to send with each batch. They override an upload's tags with the same key."`
-	Hostname       string        `field:"Intake.Hostname" group:"Intake" placeholder:"NAME" env:"SCOPEGATE_HOSTNAME,DD_HOSTNAME" help:"Host tag for uploads without one, sent with the API key, as an agent would. By default the name of this host."`
+	Hostname       string        `field:"Intake.Hostname" group:"Intake" placeholder:"NAME" env:"SCOPEGATE_HOSTNAME,DD_HOSTNAME" help:"Host tag for uploads without one, sent with the API key. By default the name of this host."`
 	PostTimeout    time.Duration `field:"Intake.PostTimeout" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
-	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long to keep retrying a batch. Its wait behind other batches counts only during an outage. The last attempt may take the post timeout longer. 0: as long as its client waits."`
+	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long to keep retrying a batch. 0: as long as its client waits."`
 	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Maximum connections to the intake, and so batches in flight. Other batches wait, round robin between services."`
 
 	FlushThreshold    settings.Size `field:"FlushThresholdBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_FLUSH_THRESHOLD" help:"Compressed size at which a batch is forwarded. 0: each scope is a batch."`
@@ -43,7 +43,7 @@ type serveCommand struct {
 	MaxBatchRawBytes  settings.Size `field:"MaxBatchRawBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_MAX_BATCH_RAW_BYTES" help:"Maximum JSON size of a stream that must become a single batch."`
 	MaxBatchAge       time.Duration `field:"MaxBatchAge" group:"Batches" placeholder:"DURATION" env:"SCOPEGATE_MAX_BATCH_AGE" help:"Age at which a batch is forwarded even if it is not full. 0: never."`
 	Compression       compression   `aliases:"compression-level" field:"CompressionLevel" group:"Batches" placeholder:"scope|1-9" env:"SCOPEGATE_COMPRESSION,SCOPEGATE_COMPRESSION_LEVEL" help:"scope: the encoder made for scopes. 1 (fastest) to 9 (smallest): a general-purpose encoder."`
-	VerifyBatches     float64       `field:"VerifyBatches" group:"Batches" placeholder:"RATE" env:"SCOPEGATE_VERIFY_BATCHES" help:"Fraction of batches, from 0 to 1, to decompress and compare with their JSON while they are compressed. A chunk that differs is compressed again, counted and logged."`
+	VerifyBatches     float64       `field:"VerifyBatches" group:"Batches" placeholder:"RATE" env:"SCOPEGATE_VERIFY_BATCHES" help:"Fraction of batches, from 0 to 1, to decompress and compare with their JSON. A chunk that differs is compressed again, and logged."`
 	ChunkBytes        settings.Size `field:"ChunkBytes" group:"Batches" placeholder:"SIZE" env:"SCOPEGATE_CHUNK_BYTES" help:"How much JSON is compressed at a time. More is faster, but takes more memory for each upload."`
 
 	TLS    tlsFlags    `embed:""`

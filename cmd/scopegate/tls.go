@@ -19,10 +19,10 @@ import (
 type tlsFlags struct {
 	Cert           string        `name:"tls-cert" field:"TLS.CertFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_CERT" help:"PEM file with the server's certificate, followed by intermediate ones. All TLS files are reloaded when they change."`
 	Key            string        `name:"tls-key" field:"TLS.KeyFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_KEY" help:"PEM file with the certificate's key."`
-	ClientCA       string        `name:"tls-client-ca" field:"TLS.ClientCAFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_CLIENT_CA" help:"PEM file with authorities. Clients must show a certificate that one of them has signed (mTLS). By default clients need no certificate."`
+	ClientCA       string        `name:"tls-client-ca" field:"TLS.ClientCAFile" group:"TLS" placeholder:"PATH" env:"SCOPEGATE_TLS_CLIENT_CA" help:"PEM file with authorities. Clients must show a certificate that one of them has signed (mTLS)."`
 	MinVersion     tlsVersion    `name:"tls-min-version" field:"TLS.MinVersion" group:"TLS" placeholder:"VERSION" env:"SCOPEGATE_TLS_MIN_VERSION" help:"Lowest TLS version accepted from clients: 1.2 or 1.3."`
 	ReloadInterval time.Duration `name:"tls-reload-interval" field:"TLS.ReloadInterval" group:"TLS" placeholder:"DURATION" env:"SCOPEGATE_TLS_RELOAD_INTERVAL" help:"How often to check the TLS files for changes, including those for the intake."`
-	InsecureListen bool          `group:"TLS" env:"SCOPEGATE_INSECURE_LISTEN" help:"Allow serving without TLS on addresses that other hosts can reach. By default only loopback addresses and unix sockets are served without TLS."`
+	InsecureListen bool          `group:"TLS" env:"SCOPEGATE_INSECURE_LISTEN" help:"Allow serving without TLS on addresses that other hosts can reach."`
 
 	IntakeCA   string `name:"intake-ca" field:"Intake.TLS.CAFile" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_INTAKE_CA" help:"PEM file with the authorities to trust for the intake, instead of the system's."`
 	IntakeCert string `name:"intake-cert" field:"Intake.TLS.CertFile" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_INTAKE_CERT" help:"PEM file with a client certificate to show to the intake."`
