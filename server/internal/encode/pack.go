@@ -3,6 +3,7 @@ package encode
 import (
 	"fmt"
 	"math/bits"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -20,46 +21,65 @@ type packed struct {
 	jsonBytes int    // how many of bytes it takes
 }
 
-// Packings is how many members are packed at a time; others wait. It bounds what packing holds, and
-// is more than one because a goroutine that packs may have to wait for a processor.
-const Packings = 2
+// Packings is how many members are packed at a time; others wait. It is more than there are
+// processors, because a goroutine that packs may have to wait for one.
+const Packings = 8
 
 type packer struct {
-	decoder *zstd.Decoder
-	free    chan *packing
+	decoder     *zstd.Decoder
+	windowBytes int
+	begun       chan struct{} // one for each packing
+
+	mu   sync.Mutex
+	free []*packing // the last used one is used first, so there are no more than were needed
 }
 
-// packing is what packing one buffer takes.
+// packing is what packing a member takes: about 600 KiB.
 type packing struct {
 	encoder        *zstd.Encoder
 	marks, scratch []byte
 }
 
 func newPacker(bufferBytes int) (*packer, error) {
-	window := zstd.MinWindowSize
-	for window < bufferBytes {
-		window *= 2
+	p := &packer{windowBytes: zstd.MinWindowSize, begun: make(chan struct{}, Packings)}
+	for p.windowBytes < bufferBytes {
+		p.windowBytes *= 2
 	}
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true))
-	if err != nil {
+	var err error
+	if p.decoder, err = zstd.NewReader(nil, zstd.WithDecoderLowmem(true)); err != nil {
 		return nil, fmt.Errorf("make packer: %w", err)
-	}
-	p := &packer{decoder: decoder, free: make(chan *packing, Packings)}
-	for range Packings {
-		encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
-		if err != nil {
-			return nil, fmt.Errorf("make packer: %w", err)
-		}
-		p.free <- &packing{encoder: encoder}
 	}
 	return p, nil
 }
 
+func (p *packer) begin() *packing {
+	p.begun <- struct{}{}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last := len(p.free) - 1; last >= 0 {
+		w := p.free[last]
+		p.free = p.free[:last]
+		return w
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(p.windowBytes), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	if err != nil {
+		panic("make packer: " + err.Error()) // the options are valid
+	}
+	return &packing{encoder: encoder}
+}
+
+func (p *packer) end(w *packing) {
+	p.mu.Lock()
+	p.free = append(p.free, w)
+	p.mu.Unlock()
+	<-p.begun
+}
+
 // pack packs b into a slice of just the length.
 func (p *packer) pack(b buffer) packed {
-	w := <-p.free
-	defer func() { p.free <- w }()
+	w := p.begin()
+	defer p.end(w)
 	w.scratch = w.encoder.EncodeAll(b.json, w.scratch[:0])
 	jsonBytes := len(w.scratch)
 	if b.marks != nil {
