@@ -1,7 +1,12 @@
-// Package client uploads the symbol scopes of a program to a scopegate server. It resumes
-// an upload after the server, the network or the intake failed.
+// Package client uploads the scopes of a program (packages, classes and functions, with
+// their symbols) to a scopegate server. It resumes an upload after the server, the network
+// or the intake failed.
 //
-// Start with [Dial], or with [DialAny] for several servers. Then choose a form by where
+// The server packs scopes into batches and posts them to an HTTP intake. A batch is two
+// JSON objects: the envelope, which holds the scopes, and the event, a small one beside it.
+// The last batch of a complete upload is marked final.
+//
+// A scope is a [symdbv1.Scope]. Start with [Dial], or with [DialAny] for several servers. Then choose a form by where
 // the scopes come from:
 //
 //   - [Client.Upload], the pull form, is for scopes that can be read again, such as those
@@ -15,7 +20,8 @@
 //   - [Stream] is a single stream, for callers that do not resume, or that resume
 //     themselves with [Error.Progress].
 //
-// A scope too large for one message is split at its children; see [WithMaxMessageBytes].
+// A scope too large for one message is split at its children into parts; see
+// [WithMaxMessageBytes].
 // [IsRetryable] reports whether an error is worth another attempt; [Error] describes it.
 //
 // Settings and hooks are each an [Option], such as [WithLogger], [WithOnRetry],
@@ -82,15 +88,15 @@ func (c *Client) Close() error {
 //   - If the server reported how many scopes were accepted, it resumes after those, even
 //     in the middle of a split scope. Nothing is sent twice.
 //   - If that is unknown, because the connection broke, it starts over under a new
-//     upload_id, so that no batch number ever stands for two contents. The old upload has
-//     no final batch, unless only the last answer was lost; then the intake has both
-//     uploads.
+//     upload_id, because the same batch number could now stand for other scopes. The old
+//     upload has no final batch, unless the server had accepted everything and only its
+//     answer was lost; then the intake has both uploads.
 //
 // It gives up when ctx is done, or after [WithMaxAttempts] streams in a row that made no
 // progress. [WithOnRetry] observes each retry.
 //
-// An error from the sequence aborts the upload, so that none of its batches is ever final,
-// and is returned wrapped; the scope yielded with it is ignored. A sequence that differs
+// An error from the sequence aborts the upload, which then has no final batch, and is
+// returned wrapped; the scope yielded with it is ignored. A sequence that differs
 // when ranged over again aborts it with [ErrSequenceChanged]. Upload also fails on invalid
 // metadata or options, and with the errors of [Stream.Send] and [Stream.CloseAndReceive].
 // The server refuses an upload without scopes.

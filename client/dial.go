@@ -44,9 +44,9 @@ func Dial(target string, options ...Option) (*Client, error) {
 // is "host:port" or "unix:///path/to/socket". With a single target, DialAny is [Dial].
 //
 // By default the connections are plaintext if all targets are on this host, and otherwise
-// TLS. Each server's certificate must be for the host of its target, and the authority of
-// calls is the first target; a ServerName in [WithTLS] replaces both. A service config in
-// [WithDialOptions] replaces the load balancing.
+// TLS. Each server's certificate must be for the host of its target. All calls carry the
+// first target in their header :authority. A ServerName in [WithTLS] replaces both names. A
+// service config in [WithDialOptions] replaces the load balancing.
 func DialAny(targets []string, options ...Option) (*Client, error) {
 	switch len(targets) {
 	case 0:
@@ -145,8 +145,9 @@ func WithTransportCredentials(c credentials.TransportCredentials) Option {
 }
 
 // WithTLS uses TLS with the configuration, even to a target on this host. A ServerName in
-// it is the host that a server's certificate must be for, and the authority of calls; by
-// default that is the host of the target. The configuration must not be changed afterward.
+// it is the host that a server's certificate must be for, and the header :authority of
+// calls; by default both are of the target. The configuration must not be changed
+// afterward.
 func WithTLS(config *tls.Config) Option {
 	return Option{"WithTLS", inDial, given(config != nil), func(s *settings) {
 		s.credentials, s.serverName = credentials.NewTLS(config), config.ServerName

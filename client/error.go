@@ -15,9 +15,10 @@ import (
 
 // ErrUpload is wrapped by errors in delivering a valid upload: the server, or the intake
 // behind it, was unreachable, overloaded, stopping or broken. The same upload may succeed
-// later. All other errors would recur: invalid input, missing permission, data that the
-// intake refuses, a bug that the server has logged, an error of the caller's context or
-// sequence.
+// later. Other errors do not wrap it, because they would recur: invalid input, missing
+// permission, data that the intake refuses, a bug that the server has logged, an error of
+// the caller's sequence. Neither does an error of the caller's context: whether to try
+// again after a deadline is up to the caller.
 var ErrUpload = errors.New("upload not delivered")
 
 // IsRetryable reports whether the same upload may succeed later: whether err wraps

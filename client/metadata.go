@@ -26,11 +26,11 @@ import (
 type Metadata struct {
 	// Service is the name of the service that runs the program. Required.
 	Service string
-	// Env is the environment that the service runs in, such as "prod". For null, leave it
-	// nil and put "env": nil into Additional.
+	// Env is the environment that the service runs in, such as "prod". To send null, leave
+	// it nil and set the key "env" of Additional to nil.
 	Env *string
-	// Version is the version of the service. For null, leave it nil and put "version": nil
-	// into Additional and EventAdditional.
+	// Version is the version of the service. To send null, leave it nil and set the key
+	// "version" of Additional and EventAdditional to nil.
 	Version *string
 	// Language is the language of the tracer, in its own spelling and case. Required.
 	Language string
@@ -47,8 +47,8 @@ type Metadata struct {
 	// fills in those of its own process, see [WithoutContainerID].
 	ContainerID, EntityID, ExternalEnv string
 	// ParentID is the stable identity of the parent process or of the deployment, by which
-	// the backend recognizes the uploads of forked processes as repetitions. For null,
-	// leave it nil and put "parentId": nil into EventAdditional.
+	// the backend recognizes the uploads of forked processes as repetitions. To send null,
+	// leave it nil and set the key "parentId" of EventAdditional to nil.
 	ParentID *string
 
 	// DDSource is the event's ddsource. If it is empty, it is "dd_debugger".
@@ -60,8 +60,9 @@ type Metadata struct {
 	// applies. An [Uploader] closes its batches itself.
 	MaxBatchAge time.Duration
 	// Additional are keys of the envelope that have no field here, EventAdditional those
-	// of the event. A value is anything that encoding/json can marshal; its numbers become
-	// float64. A field that is set overrides the same key.
+	// of the event; the package comment explains both objects. A value is anything that
+	// encoding/json can marshal; its numbers become float64. A field that is set overrides
+	// the same key.
 	Additional, EventAdditional map[string]any
 }
 

@@ -28,9 +28,14 @@ const (
 	// DefaultMaxBackoff limits the wait after any failure.
 	DefaultMaxBackoff = 30 * time.Second
 
+	// DefaultThresholdBytes is the size of an Uploader's batch: 1 MiB of protobuf.
 	DefaultThresholdBytes = 1 << 20
-	DefaultThresholdAge   = 30 * time.Second
-	DefaultMaxHeldBytes   = 8 << 20
+	// DefaultThresholdAge is as long as a server waits by default for a batch to fill.
+	DefaultThresholdAge = 30 * time.Second
+	// DefaultMaxHeldBytes is 8 MiB, several batches with the default threshold.
+	DefaultMaxHeldBytes = 8 << 20
+	// DefaultAttemptTimeout is longer than the 5 minutes for which a server retries a
+	// batch by default.
 	DefaultAttemptTimeout = 6 * time.Minute
 )
 
@@ -193,9 +198,9 @@ func WithMaxAttempts(n int) Option {
 }
 
 // WithBackoff sets the wait before the next stream after a failure: a random time up to a
-// limit (full jitter). The limit is first at the beginning, and doubles with each failure
-// without progress, up to most. The delay of a server's RetryInfo is added. Default
-// [DefaultFirstBackoff] and [DefaultMaxBackoff].
+// limit. The limit starts at first, doubles with each failure without progress, and never
+// exceeds most. A delay that the server asks for is added. Default [DefaultFirstBackoff]
+// and [DefaultMaxBackoff].
 func WithBackoff(first, most time.Duration) Option {
 	var err error
 	if first <= 0 || most < first {

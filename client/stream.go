@@ -17,7 +17,7 @@ import (
 
 // Stream is one stream of an upload, by default the whole upload. It does not resume after
 // a failure. Only [Stream.Cancel] and [Stream.ID] may be called concurrently with other
-// methods. A Stream holds a stream of the connection until the first error,
+// methods. A Stream takes one of the connection's HTTP/2 streams until the first error,
 // [Stream.CloseAndReceive] or [Stream.Cancel].
 type Stream struct {
 	ctx             context.Context //nolint:containedctx // the stream's own: it knows why the stream ended
@@ -142,10 +142,9 @@ func (s *Stream) CloseAndReceive() (Result, error) {
 	return s.result, nil
 }
 
-// Cancel aborts the upload, so that none of its batches is ever final, and frees its
-// stream. Blocked and later calls return an error that wraps context.Canceled. After the
-// upload has ended, Cancel does nothing, so it can be deferred. It may be called from any
-// goroutine.
+// Cancel aborts the upload, which then has no final batch, and frees its stream. Blocked
+// and later calls return an error that wraps context.Canceled. After the upload has ended,
+// Cancel does nothing, so it can be deferred. It may be called from any goroutine.
 func (s *Stream) Cancel() { s.cancel() }
 
 func (s *Stream) sendScope(scope *symdbv1.Scope) error {

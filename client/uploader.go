@@ -46,11 +46,16 @@ type Uploader struct {
 // before Close has returned, the held scopes are dropped, so do not pass a context that is
 // canceled to stop the program.
 //
-// It retries transient failures (UNAVAILABLE, and RESOURCE_EXHAUSTED by an overloaded
-// server) without limit, see [WithBackoff], and failures without a reason from the server
-// up to [WithMaxAttempts]. It halves a batch that is refused as too large, and leaves out
-// a scope that is refused, see [RefusedScope]. Any other failure is permanent: it ends
-// the upload, drops the held scopes, and is returned by later calls.
+// What it does after a failure depends on the failure:
+//
+//   - UNAVAILABLE, an overloaded server, or a timeout of the attempt: it retries without
+//     limit, see [WithBackoff] and [WithAttemptTimeout].
+//   - A failure that may be permanent, because the server gave no reason: it retries up to
+//     [WithMaxAttempts].
+//   - A batch is refused as too large: it sends half of it.
+//   - A scope is refused: it leaves the scope out, see [RefusedScope].
+//   - Any other failure is permanent: it ends the upload and drops the held scopes. Later
+//     calls return the failure.
 func (c *Client) NewUploader(ctx context.Context, metadata Metadata, options ...Option) (*Uploader, error) {
 	s, err := c.settings.with(inUploader, options)
 	if err != nil {
@@ -95,11 +100,12 @@ func (u *Uploader) Stats() UploaderStats {
 // Add adds a root scope, split if it is larger than [WithMaxMessageBytes] allows. It
 // marshals the scope, so the caller may change it afterward. If Add returns nil, the scope
 // is held, or, with [WithDropNewest], dropped; only Close reports its delivery. If there is
-// no room, Add waits until ctx is done; parts of a split scope may have been added by then.
+// no room, Add waits until ctx is done.
 //
 // Add returns the context's error, a [*ScopeTooLargeError], an [*Error] for a scope that
 // can't be marshaled, the failure that ended the upload, [ErrEnded] after Close, or
-// [ErrAbandoned] after Abandon. The scope is then not counted.
+// [ErrAbandoned] after Abandon. The scope is then not counted, except for the parts of a
+// split scope that were already added: they stay held.
 func (u *Uploader) Add(ctx context.Context, scope *symdbv1.Scope) error {
 	if scope == nil {
 		return inputError("add scope", "the scope is nil")
