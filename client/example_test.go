@@ -2,20 +2,16 @@ package client_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
-	"log/slog"
-	"os"
 	"time"
 
 	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/client/clienttest"
-	"github.com/scopegate/scopegate/client/gosym"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// A program uploads its own symbols.
+// Upload the scopes of a program to a server.
 func Example() {
 	server, err := clienttest.Start() // in place of `scopegate serve`
 	if err != nil {
@@ -23,47 +19,7 @@ func Example() {
 	}
 	defer server.Close()
 
-	upload := func(ctx context.Context, addr, token string, logger *slog.Logger) error {
-		c, err := client.Dial(addr, client.WithToken(token), client.WithLogger(logger))
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		program, err := gosym.OpenSelf(ctx)
-		if err != nil {
-			return err
-		}
-		defer program.Close()
-		result, err := c.Upload(ctx, program.Metadata(), program.Packages())
-		switch {
-		case client.IsRetryable(err):
-			return fmt.Errorf("try again later: %w", err)
-		case err != nil:
-			return err
-		}
-		fmt.Println(result.ScopeCount, "packages")
-		return nil
-	}
-	err = upload(context.Background(), server.Addr(), "sgt_token", slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	switch {
-	case errors.Is(err, gosym.ErrNoDWARF):
-		fmt.Println("no symbols: go test and go run leave them out, go build does not")
-	case err != nil:
-		log.Fatal(err)
-	}
-	// Output: no symbols: go test and go run leave them out, go build does not
-}
-
-func ExampleClient_Upload() {
-	server, err := clienttest.Start() // in place of `scopegate serve`
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer server.Close()
-
-	c, err := client.Dial(server.Addr(), client.WithOnRetry(func(e client.RetryEvent) {
-		log.Printf("%v; retrying in %v", e.Err, e.Wait)
-	}))
+	c, err := client.Dial(server.Addr())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -79,14 +35,42 @@ func ExampleClient_Upload() {
 	}
 	metadata := client.Metadata{Service: "shop", Env: new("prod"), Version: new("1.2.3"), Language: "go"}
 	result, err := c.Upload(context.Background(), metadata, packages)
-	switch {
-	case client.IsRetryable(err):
-		log.Fatal("try again later: ", err)
-	case err != nil:
+	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(result.ScopeCount, "scopes")
 	// Output: 2 scopes
+}
+
+// Some failures pass, others recur.
+func ExampleIsRetryable() {
+	server, err := clienttest.Start() // in place of `scopegate serve`
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := client.Dial(server.Addr(), client.WithMaxAttempts(1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	server.Close() // no server: this passes
+
+	upload := func(metadata client.Metadata) {
+		_, err := c.Upload(context.Background(), metadata, func(yield func(*symdbv1.Scope, error) bool) {
+			yield(&symdbv1.Scope{ScopeType: "package", Name: new("main")}, nil)
+		})
+		switch {
+		case client.IsRetryable(err):
+			fmt.Println("try again later")
+		case err != nil:
+			fmt.Println("give up:", err)
+		}
+	}
+	upload(client.Metadata{Service: "shop", Language: "go"})
+	upload(client.Metadata{Service: "shop"})
+	// Output:
+	// try again later
+	// give up: open upload: InvalidArgument: metadata.language: required
 }
 
 func ExampleClient_OpenStream() {

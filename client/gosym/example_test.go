@@ -6,8 +6,32 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/client/gosym"
 )
+
+// A program uploads the packages of its main module. Build it with go build: go run and go
+// test leave the symbols out.
+func ExampleOpenSelf() { //nolint:testableexamples // a test has no symbols of its own
+	ctx := context.Background()
+	c, err := client.Dial("127.0.0.1:50051")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	self, err := gosym.OpenSelf(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer self.Close()
+
+	result, err := c.Upload(ctx, self.Metadata(), self.Parts())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("uploaded", result.ScopeCount, "packages and parts of packages")
+}
 
 func ExampleOpen() {
 	path, err := builtProgram() // go build -o path ./testdata/program
