@@ -24,8 +24,9 @@ type LimitsConfig struct {
 	Uploads int
 	// ServiceUploads limits the uploads of one service in flight. 0: no limit.
 	ServiceUploads int
-	// ServiceBytes limits the memory of one service's uploads together. 0: eight times
-	// the memory that is free.
+	// ServiceBytes limits the memory of one service's uploads together. 0: no fixed limit.
+	// Whatever it is, a service waits while it holds eight times the memory that is still
+	// free, so that others find room.
 	ServiceBytes int64
 	// Connections limits the open connections. At the limit, a new connection evicts the
 	// one that has had no upload for the longest time. If all have uploads, the new one is

@@ -32,14 +32,14 @@ type healthCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (healthCommand) Help() string {
-	return `It suits probes: it asks /readyz of the admin port, which needs neither TLS nor certificates, or with --server the
-gRPC port that tracers use. It prints one line.
+	return `For liveness and readiness checks: it asks /readyz of the admin port, which needs neither TLS nor certificates, or with
+--server the gRPC port that tracers use. It prints one line.
 
     scopegate health
     scopegate health --admin unix:///run/scopegate-admin.socket
     scopegate health --server gate.example:50051 --ca ca.pem
 
-The intake's state does not matter: see scopegate status.
+It does not look at the intake; scopegate status does.
 
 Exit code 0: the server accepts uploads; 1: it does not, or has not answered in time; 2: wrong usage.`
 }

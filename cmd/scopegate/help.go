@@ -27,14 +27,15 @@ var firstFlags = map[string][]string{
 }
 
 const (
-	description = `Forward symbol scopes from language tracers (gRPC) to an intake (batches of gzipped JSON over HTTP).
+	description = `Receive the scopes of programs (packages, classes and functions, with their symbols) from tracers
+over gRPC, and forward them to an HTTP intake, in batches of gzipped JSON.
 
 To see it work:
   scopegate demo
 
 To see it work in three terminals:
-  scopegate intake
-  scopegate serve --intake-url http://127.0.0.1:8126/symdb/v1/input
+  scopegate intake --listen 127.0.0.1:8127
+  scopegate serve --intake-url http://127.0.0.1:8127/symdb/v1/input
   scopegate upload ./my-go-binary
 
 A flag overrides its environment variable, which overrides the default. serve also takes a
@@ -46,8 +47,9 @@ Exit codes:
     1  any other failure: permission denied by the server, a bug in it, data
        refused by the intake, an address in use, a difference found by demo or
        compare, no answer or a bad one to health or status
-    2  wrong usage or configuration: also no command, a server that does not
-       speak gRPC or TLS, an untrusted certificate, any error of compare
+    2  wrong usage or configuration, such as no command. Also: the server does
+       not speak gRPC or TLS, its certificate is not trusted, or compare could
+       not compare
     3  wrong input: a file that can't be read, a stripped binary, malformed
        NDJSON, scopes or metadata refused by the server
     4  the delivery failed, and may succeed later: server or intake unreachable,

@@ -32,6 +32,8 @@ func (intakeCommand) Help() string {
 checks each batch strictly and refuses one that breaks the protocol, with the reason. It prints a
 line to stdout for each accepted batch, and to stderr for each refused one.
 
+The default port is an agent's. On a host with an agent, use another one: --listen 127.0.0.1:8127.
+
     scopegate intake --dir /tmp/batches
     curl http://127.0.0.1:8126/uploads
     curl http://127.0.0.1:8126/uploads/UPLOAD_ID

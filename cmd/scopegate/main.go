@@ -1,5 +1,6 @@
-// Command scopegate receives symbol scopes from language tracers over gRPC and forwards
-// them to an intake, in batches of gzipped JSON.
+// Command scopegate receives the scopes of programs (packages, classes and functions, with
+// their symbols) from tracers over gRPC, and forwards them to an HTTP intake, in batches of
+// gzipped JSON.
 //
 // Start with `scopegate --help`, or with `scopegate demo`, which uploads its own symbols.
 // The subcommands are thin: programs that serve, upload or read symbols themselves use

@@ -30,9 +30,9 @@ type serveCommand struct {
 
 	IntakeURL      string        `field:"Intake.URL" group:"Intake" placeholder:"URL" env:"SCOPEGATE_INTAKE_URL" help:"URL to post batches to: http://…, https://… or unix:///path/to/socket:/path/of/url. By default the environment decides, see above."`
 	APIKeyFile     string        `field:"Intake.APIKey" group:"Intake" placeholder:"PATH" env:"SCOPEGATE_API_KEY_FILE" help:"File with the API key for the backend. SCOPEGATE_API_KEY or DD_API_KEY can hold the key instead."`
-	IntakeOrigin   string        `name:"intake-origin" field:"Intake.Origin" group:"Intake" placeholder:"NAME" env:"SCOPEGATE_INTAKE_ORIGIN" help:"DD-EVP-ORIGIN header, sent with the API key."`
+	IntakeOrigin   string        `name:"intake-origin" field:"Intake.Origin" group:"Intake" placeholder:"NAME" env:"SCOPEGATE_INTAKE_ORIGIN" help:"DD-EVP-ORIGIN header. Sent only with an API key."`
 	AdditionalTags string        `field:"Intake.AdditionalTags" group:"Intake" placeholder:"KEY:VALUE,…" env:"SCOPEGATE_ADDITIONAL_TAGS" help:"Tags to send with each batch. They override an upload's tags with the same key."`
-	Hostname       string        `field:"Intake.Hostname" group:"Intake" placeholder:"NAME" env:"SCOPEGATE_HOSTNAME,DD_HOSTNAME" help:"Host tag for uploads without one, sent with the API key. By default the name of this host."`
+	Hostname       string        `field:"Intake.Hostname" group:"Intake" placeholder:"NAME" env:"SCOPEGATE_HOSTNAME,DD_HOSTNAME" help:"Host tag for uploads without one. Sent only with an API key, because an agent adds its own. By default the name of this host."`
 	PostTimeout    time.Duration `field:"Intake.PostTimeout" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_POST_TIMEOUT" help:"How long one POST to the intake may take."`
 	BatchDeadline  time.Duration `field:"Intake.BatchDeadline" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_BATCH_DEADLINE" help:"How long to keep retrying a batch. 0: as long as its client waits."`
 	IntakeConns    int           `name:"intake-connections" field:"Intake.MaxConnections" group:"Intake" placeholder:"N" env:"SCOPEGATE_INTAKE_CONNECTIONS" help:"Maximum connections to the intake, and so batches in flight. Other batches wait, round robin between services."`
@@ -63,17 +63,17 @@ Tracers on other hosts need TLS. With --tls-client-ca they also need a certifica
 
     scopegate serve --listen :50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
 
-Without an intake URL, the first of these that is set decides. The log says which one it was:
+Without an intake URL, the first of these that applies decides. The log says which one it was:
 
- 1. SCOPEGATE_API_KEY or --api-key-file: straight to https://debugger-intake.DD_SITE (DD_SITE is datadoghq.com by default)
- 2. DD_TRACE_AGENT_URL: an agent, http://host:port, https://host:port or unix:///path
- 3. DD_AGENT_HOST or DD_TRACE_AGENT_PORT: an agent, by default at localhost and 8126
- 4. DD_API_KEY: straight to https://debugger-intake.DD_SITE
- 5. /var/run/datadog/apm.socket, if it exists: an agent
- 6. http://localhost:8126: an agent
+ 1. SCOPEGATE_API_KEY or --api-key-file is set: straight to https://debugger-intake.DD_SITE (by default datadoghq.com)
+ 2. DD_TRACE_AGENT_URL is set: the agent there, http://host:port, https://host:port or unix:///path
+ 3. DD_AGENT_HOST or DD_TRACE_AGENT_PORT is set: the agent there, by default at localhost and 8126
+ 4. DD_API_KEY is set, even if for another program: straight to https://debugger-intake.DD_SITE
+ 5. /var/run/datadog/apm.socket exists: the agent there
+ 6. otherwise: the agent at http://localhost:8126
 
-With an intake URL, scopegate sends its own API key (SCOPEGATE_API_KEY or --api-key-file) to that URL,
-and DD_API_KEY only over https.
+With an intake URL, the key of SCOPEGATE_API_KEY or --api-key-file goes to that URL, also unencrypted over http;
+the key of DD_API_KEY only over https.
 
 For each address the server prints a line "listening on ADDRESS" to stdout. Sizes are bytes, or have a suffix such as KiB or MiB.`
 }

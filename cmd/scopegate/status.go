@@ -61,7 +61,7 @@ the last failures.
     scopegate status --json | jq .problems
 
 The admin port answers only its own host, unless the server runs with --admin-open. docs/admin.md describes the JSON.
-The exit code is 0 if the server answers, whatever its state. For probes, use scopegate health.`
+The exit code is 0 if the server answers, whatever its state. For health checks, use scopegate health.`
 }
 
 // Run prints the server's status.

@@ -22,7 +22,7 @@ import (
 
 //nolint:lll // a struct tag can't be broken
 type uploadCommand struct {
-	Path string `arg:"" name:"path" help:"A Go binary with DWARF, or a file with a scope in JSON on each line. The content decides which. - reads such lines from stdin."`
+	Path string `arg:"" name:"path" help:"A Go binary with debug information (DWARF, which go build writes unless -ldflags has -s or -w), or a file with a scope as JSON on each line (NDJSON). The content decides which. - reads such lines from stdin."`
 
 	Server    []string      `group:"Server" default:"127.0.0.1:50051" placeholder:"ADDRESS" env:"SCOPEGATE_UPLOAD_SERVER" help:"Server to upload to: host:port or unix:///path. Repeat the flag, or separate servers with commas: if one fails, the upload resumes at another."`
 	Attempts  int           `name:"max-attempts" group:"Server" default:"10" placeholder:"N" env:"SCOPEGATE_UPLOAD_MAX_ATTEMPTS" help:"How many attempts in a row may fail without progress. NDJSON gets one, because it can't be read twice."`
