@@ -48,10 +48,11 @@ type Scope struct {
 	// Last line of the scope, inclusive. Default 0: unknown; 2147483647: to the
 	// end of the file.
 	EndLine int32 `protobuf:"varint,5,opt,name=end_line,json=endLine,proto3" json:"end_line,omitempty"`
-	// Whether injectible_lines applies to this scope, even if it is empty.
-	// Absent: the tracer does not know where probes can be placed.
+	// Whether this scope itself has lines on which a probe can be placed, which
+	// are in injectible_lines. Absent: the tracer does not know.
 	HasInjectibleLines *bool `protobuf:"varint,6,opt,name=has_injectible_lines,json=hasInjectibleLines,proto3,oneof" json:"has_injectible_lines,omitempty"`
-	// Lines on which a probe can be placed. Default: none.
+	// Lines on which a probe can be placed: a point at which the debugger reads
+	// values while the program runs. Default: none.
 	InjectibleLines []*LineRange `protobuf:"bytes,7,rep,name=injectible_lines,json=injectibleLines,proto3" json:"injectible_lines,omitempty"`
 	// Details of the scope that only some languages have. Absent: none.
 	LanguageSpecifics *LanguageSpecifics `protobuf:"bytes,8,opt,name=language_specifics,json=languageSpecifics,proto3,oneof" json:"language_specifics,omitempty"`

@@ -112,20 +112,24 @@ func (*UploadScopesRequest_Scope) isUploadScopesRequest_Payload() {}
 
 // UploadMetadata describes the program that an upload's symbols are from, and
 // the process that runs it. The server limits the message to 16 KiB, each string
-// to 256 bytes, all tags together to 4 KiB, and each open map to 8 KiB of JSON.
+// to 256 bytes, all tags together to 4 KiB, and additional and event_additional
+// to 8 KiB of JSON each.
 //
-// Each batch repeats it: as keys of the JSON envelope (`service`, `upload_id`),
-// as keys of the JSON event beside the envelope (`service`, `uploadId`), and as
-// HTTP headers.
+// Each batch repeats it. A batch is two JSON objects: the envelope, which holds
+// the scopes and keys such as `service` and `upload_id`, and the event, a small
+// object beside it with keys such as `service` and `uploadId`. Some fields are
+// sent as HTTP headers instead.
 type UploadMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the service that runs the program. Required, not empty.
 	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	// Environment that the service runs in, such as `prod`. Absent: left out of
-	// the batch. An empty one is kept. For null, put it into additional.
+	// the batch. An empty one is kept. To send null, leave it absent and set the
+	// key `env` of additional to null.
 	Env *string `protobuf:"bytes,2,opt,name=env,proto3,oneof" json:"env,omitempty"`
 	// Version of the service. Absent: left out of the batch. An empty one is
-	// kept. For null, put it into additional and event_additional.
+	// kept. To send null, leave it absent and set the key `version` of additional
+	// and of event_additional to null.
 	Version *string `protobuf:"bytes,3,opt,name=version,proto3,oneof" json:"version,omitempty"`
 	// Language of the tracer, in its own spelling and case, such as `go` or
 	// `JAVA`. Never altered. Required, not empty.
@@ -167,7 +171,8 @@ type UploadMetadata struct {
 	ExternalEnv string `protobuf:"bytes,13,opt,name=external_env,json=externalEnv,proto3" json:"external_env,omitempty"`
 	// Stable identity of the parent process or deployment, by which the backend
 	// recognizes uploads of forked processes as repetitions: the event's
-	// `parentId`. Absent: left out. For null, put it into event_additional.
+	// `parentId`. Absent: left out. To send null, leave it absent and set the key
+	// `parentId` of event_additional to null.
 	ParentId *string `protobuf:"bytes,14,opt,name=parent_id,json=parentId,proto3,oneof" json:"parent_id,omitempty"`
 	// The event's `ddsource`. Absent: `dd_debugger`.
 	Ddsource *string `protobuf:"bytes,15,opt,name=ddsource,proto3,oneof" json:"ddsource,omitempty"`
@@ -177,9 +182,9 @@ type UploadMetadata struct {
 	// and 1 h. A server whose own limit is lower uses that. Absent: the server's.
 	MaxBatchAge *durationpb.Duration `protobuf:"bytes,17,opt,name=max_batch_age,json=maxBatchAge,proto3,oneof" json:"max_batch_age,omitempty"`
 	// Keys of the envelope that have no field yet, such as `schema_version`,
-	// written in the order of their bytes. A field that is set overrides the same
-	// key here. The key of an absent field can only be null. Numbers must be
-	// finite.
+	// written in the order of their bytes. A key that a field above writes is
+	// ignored; the key of an absent field is accepted only with null. Numbers must
+	// be finite.
 	Additional map[string]*structpb.Value `protobuf:"bytes,20,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Keys of the event that have no field yet, with the rules of additional.
 	EventAdditional map[string]*structpb.Value `protobuf:"bytes,21,rep,name=event_additional,json=eventAdditional,proto3" json:"event_additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -362,7 +367,7 @@ type UploadScopesResponse struct {
 	BatchCount int32 `protobuf:"varint,3,opt,name=batch_count,json=batchCount,proto3" json:"batch_count,omitempty"`
 	// Size of all batches as JSON, in bytes.
 	RawBytes int64 `protobuf:"varint,4,opt,name=raw_bytes,json=rawBytes,proto3" json:"raw_bytes,omitempty"`
-	// Size of all batches as gzip, in bytes: the sum of their attachmentSize.
+	// Size of all batches as gzip, in bytes.
 	CompressedBytes int64 `protobuf:"varint,5,opt,name=compressed_bytes,json=compressedBytes,proto3" json:"compressed_bytes,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

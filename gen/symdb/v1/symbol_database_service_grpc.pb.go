@@ -46,13 +46,14 @@ type SymbolDatabaseServiceClient interface {
 	// codes that matter most:
 	//
 	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
-	//     Batches forwarded by then are never final.
+	//     The intake keeps the batches that it has, but gets no final one.
 	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
 	//     A RetryInfo says when. If the progress of the stream is known, an
 	//     UploadProgress says where the client can resume.
 	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
 	//
-	// If the intake is the cause, an IntakeFailure describes it.
+	// If the intake is the cause, an IntakeFailure describes it. docs/protocol.md
+	// lists all codes and reasons, and what to do about each.
 	UploadScopes(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadScopesRequest, UploadScopesResponse], error)
 }
 
@@ -101,13 +102,14 @@ type SymbolDatabaseServiceServer interface {
 	// codes that matter most:
 	//
 	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
-	//     Batches forwarded by then are never final.
+	//     The intake keeps the batches that it has, but gets no final one.
 	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
 	//     A RetryInfo says when. If the progress of the stream is known, an
 	//     UploadProgress says where the client can resume.
 	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
 	//
-	// If the intake is the cause, an IntakeFailure describes it.
+	// If the intake is the cause, an IntakeFailure describes it. docs/protocol.md
+	// lists all codes and reasons, and what to do about each.
 	UploadScopes(grpc.ClientStreamingServer[UploadScopesRequest, UploadScopesResponse]) error
 	mustEmbedUnimplementedSymbolDatabaseServiceServer()
 }
