@@ -23,9 +23,14 @@ const (
 // runs as printed.
 const (
 	printedServer = "127.0.0.1:50051"
-	printedIntake = "http://127.0.0.1:8126/symdb/v1/input"
-	printedCurl   = "curl http://127.0.0.1:8126/"
+	printedListen = "--listen 127.0.0.1:8127" // an agent has 8126
+	printedIntake = "http://127.0.0.1:8127/symdb/v1/input"
+	printedCurl   = "curl http://127.0.0.1:8127/"
 	printedFolder = "/tmp/batches"
+
+	// Of docs/quickstart.md:
+	quickstartIntake = "http://127.0.0.1:8126/symdb/v1/input"
+	quickstartCurl   = "curl http://127.0.0.1:8126/"
 )
 
 // blocks returns the blocks of code in a language below a heading of a document.
@@ -73,9 +78,11 @@ func runSession(t *testing.T, script string) string {
 		t.Fatal(err)
 	}
 	intake := filepath.Join(dir, "intake")
+	intakeURL, curl := "unix://"+intake+":/symdb/v1/input", "curl --silent --unix-socket "+intake+" http://localhost/"
 	script = strings.NewReplacer(
-		printedIntake, "unix://"+intake+":/symdb/v1/input",
-		printedCurl, "curl --silent --unix-socket "+intake+" http://localhost/",
+		printedListen, "--listen unix://"+intake,
+		printedIntake, intakeURL, quickstartIntake, intakeURL,
+		printedCurl, curl, quickstartCurl, curl,
 		printedFolder, filepath.Join(dir, "batches"),
 	).Replace(script)
 	command := exec.CommandContext(testbed.Context(t), "bash", "-c",
@@ -99,8 +106,8 @@ func TestReadmeSession(t *testing.T) {
 	t.Parallel()
 	requireTools(t, "bash", "curl")
 	commands := blocks(t, readme, "Try it", "sh")
-	if len(commands) != 1 || strings.Count(commands[0], "\n") != 3 {
-		t.Fatalf("the session is %q, want one block of three commands", commands)
+	if len(commands) != 1 || strings.Count(commands[0], "\n") != 4 {
+		t.Fatalf("the session is %q, want one block of four commands", commands)
 	}
 	const stop = "kill %1 %2"
 	if text, err := os.ReadFile(readme); err != nil || !strings.Contains(string(text), "`"+stop+"`") {
@@ -111,6 +118,19 @@ func TestReadmeSession(t *testing.T) {
 		if !strings.Contains(output, want) {
 			t.Errorf("got %s, want %q in it", output, want)
 		}
+	}
+}
+
+// TestReadmeDemo: the last line of scopegate demo is the one that README.md shows.
+func TestReadmeDemo(t *testing.T) {
+	t.Parallel()
+	requireTools(t, "bash")
+	shown := blocks(t, readme, "Try it", "")
+	if len(shown) == 0 || strings.Count(shown[0], "\n") != 1 {
+		t.Fatalf("README.md shows %q, want first a line of output", shown)
+	}
+	if got := runSession(t, "scopegate demo"); !strings.HasSuffix(got, "\n"+shown[0]) {
+		t.Errorf("got %s, want %q at its end", got, shown[0])
 	}
 }
 
@@ -136,7 +156,7 @@ func TestReadmeProgram(t *testing.T) {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	output, err := exec.CommandContext(testbed.Context(t), program).CombinedOutput()
-	if err != nil || !regexp.MustCompile(`^uploaded [1-9]\d* scopes\n$`).Match(output) {
+	if err != nil || !regexp.MustCompile(`^uploaded [1-9]\d* packages and parts of packages\n$`).Match(output) {
 		t.Errorf("the program printed %q, %v, want that it uploaded scopes", output, err)
 	}
 	if len(intake.Posts()) == 0 {
@@ -183,7 +203,7 @@ func TestQuickstartByHand(t *testing.T) {
 		t.Fatalf("docs/quickstart.md has %d blocks of commands for grpcurl and ghz, want 3", len(commands))
 	}
 	serve, hasServe := strings.CutPrefix(strings.TrimSpace(commands[1]), "bin/scopegate serve ")
-	serve, hasIntake := strings.CutSuffix(serve, "--intake-url "+printedIntake)
+	serve, hasIntake := strings.CutSuffix(serve, "--intake-url "+quickstartIntake)
 	if !hasServe || !hasIntake {
 		t.Fatalf("the server is started by %q, want serve and intake", commands[1])
 	}
