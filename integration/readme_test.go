@@ -27,10 +27,6 @@ const (
 	printedIntake = "http://127.0.0.1:8127/symdb/v1/input"
 	printedCurl   = "curl http://127.0.0.1:8127/"
 	printedFolder = "/tmp/batches"
-
-	// Of docs/quickstart.md:
-	quickstartIntake = "http://127.0.0.1:8126/symdb/v1/input"
-	quickstartCurl   = "curl http://127.0.0.1:8126/"
 )
 
 // blocks returns the blocks of code in a language below a heading of a document.
@@ -81,15 +77,15 @@ func runSession(t *testing.T, script string) string {
 	intakeURL, curl := "unix://"+intake+":/symdb/v1/input", "curl --silent --unix-socket "+intake+" http://localhost/"
 	script = strings.NewReplacer(
 		printedListen, "--listen unix://"+intake,
-		printedIntake, intakeURL, quickstartIntake, intakeURL,
-		printedCurl, curl, quickstartCurl, curl,
+		printedIntake, intakeURL,
+		printedCurl, curl,
 		printedFolder, filepath.Join(dir, "batches"),
 	).Replace(script)
 	command := exec.CommandContext(testbed.Context(t), "bash", "-c",
 		"set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n"+script)
 	command.Dir = dir
 	command.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"),
-		"SCOPEGATE_ADMIN_LISTEN=none", "SCOPEGATE_INTAKE_LISTEN=unix://"+intake,
+		"SCOPEGATE_ADMIN_LISTEN=none",
 		"SCOPEGATE_LISTEN=unix://"+filepath.Join(dir, "server"), "SCOPEGATE_UPLOAD_SERVER=unix://"+filepath.Join(dir, "server"))
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) } // the trap ends the others
 	command.WaitDelay = 10 * time.Second
@@ -150,7 +146,7 @@ func TestReadmeProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	build := exec.CommandContext(testbed.Context(t), "go", "build", "-o", program, source)
-	build.Dir = ".." // the module that the file on the command line imports from
+	build.Dir = ".."                                     // the module that the file on the command line imports from
 	build.Env = append(build.Environ(), "CGO_ENABLED=0") // as all programs that tests build
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -203,7 +199,7 @@ func TestQuickstartByHand(t *testing.T) {
 		t.Fatalf("docs/quickstart.md has %d blocks of commands for grpcurl and ghz, want 3", len(commands))
 	}
 	serve, hasServe := strings.CutPrefix(strings.TrimSpace(commands[1]), "bin/scopegate serve ")
-	serve, hasIntake := strings.CutSuffix(serve, "--intake-url "+quickstartIntake)
+	serve, hasIntake := strings.CutSuffix(serve, "--intake-url "+printedIntake)
 	if !hasServe || !hasIntake {
 		t.Fatalf("the server is started by %q, want serve and intake", commands[1])
 	}
