@@ -53,7 +53,7 @@ func ExampleIsRetryable() {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	server.Close() // no server: this passes
+	_ = server.Close() // no server: this passes
 
 	upload := func(metadata client.Metadata) {
 		_, err := c.Upload(context.Background(), metadata, func(yield func(*symdbv1.Scope, error) bool) {

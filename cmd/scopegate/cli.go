@@ -31,7 +31,7 @@ const maxErrorBytes = 16 << 10
 
 type grammar struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the gRPC API and forward uploads to an intake."`
-	Upload     uploadCommand     `cmd:"" help:"Upload the symbols of a Go binary, or scopes from lines of JSON (NDJSON), to a server."`
+	Upload     uploadCommand     `cmd:"" help:"Upload the symbols of a Go binary, or scopes from lines of JSON, to a server."`
 	Inspect    inspectCommand    `cmd:"" help:"Show what an upload of a Go binary would contain, without a server."`
 	Health     healthCommand     `cmd:"" help:"Check whether a server accepts uploads."`
 	Status     statusCommand     `cmd:"" help:"Show the state of a running server, and its problems."`

@@ -32,8 +32,8 @@ type healthCommand struct {
 
 // Help returns the text between the first line of the command's help and its flags.
 func (healthCommand) Help() string {
-	return `For liveness and readiness checks: it asks /readyz of the admin port, which needs neither TLS nor certificates, or with
---server the gRPC port that tracers use. It prints one line.
+	return `For liveness and readiness checks: it asks /readyz of the admin port, which needs neither TLS nor certificates, or
+with --server the gRPC port that tracers use. It prints one line.
 
     scopegate health
     scopegate health --admin unix:///run/scopegate-admin.socket

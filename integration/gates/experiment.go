@@ -14,9 +14,10 @@ type experiment struct {
 	whole bool
 	// messages is how many messages an upload has, taken evenly from all. 0: all.
 	messages int
-	// maxJSONBytes limits the JSON of all messages. 0: no limit. Messages are repeated until
-	// they are at least minJSONBytes of JSON.
-	maxJSONBytes, minJSONBytes int64
+	// maxJSONBytes limits the JSON of all messages. 0: no limit.
+	maxJSONBytes int64
+	// minJSONBytes is how much JSON the messages are at least: they are repeated.
+	minJSONBytes int64
 	plan         load.Plan
 	intake       load.IntakeOptions
 	// args are flags of the server, as --name=value. A server without such a flag is

@@ -62,7 +62,8 @@ func (p *packer) begin() *packing {
 		return w
 	}
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(p.windowBytes), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		zstd.WithWindowSize(p.windowBytes), zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		panic("make packer: " + err.Error()) // the options are valid
 	}

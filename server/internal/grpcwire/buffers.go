@@ -10,11 +10,11 @@ import (
 	"github.com/scopegate/scopegate/server/internal/memory"
 )
 
-// bufferSizes are the sizes of pooled buffers. Above 1 KiB, at most a third of one is unused.
+// bufferSizes are the sizes of pooled buffers. Above 256 bytes, at most a third of one is unused.
 // gRPC's own choice has none between 4 and 16 KiB, or between 32 KiB and 1 MiB.
 var bufferSizes = []int{
-	256, 384, 512, 768, 1 << 10, 1536, 2 << 10, 3 << 10, 4 << 10, 6 << 10, 8 << 10, 12 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10,
-	64 << 10, 96 << 10, 128 << 10, 192 << 10, 256 << 10, 384 << 10, 512 << 10, 768 << 10, 1 << 20,
+	256, 384, 512, 768, 1 << 10, 1536, 2 << 10, 3 << 10, 4 << 10, 6 << 10, 8 << 10, 12 << 10, 16 << 10, 24 << 10, 32 << 10,
+	48 << 10, 64 << 10, 96 << 10, 128 << 10, 192 << 10, 256 << 10, 384 << 10, 512 << 10, 768 << 10, 1 << 20,
 }
 
 // Buffers is a pool of gRPC's receive buffers. It draws those in use from the budget. gRPC
