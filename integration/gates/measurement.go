@@ -121,7 +121,7 @@ func measure(
 
 func (m measurement) log(logger *slog.Logger, seen load.Outcome, delivered load.Delivery) {
 	if delivered.Flaw != "" {
-		logger.Warn("upload incomplete", "flaw", delivered.Flaw)
+		logger.Warn("an upload at the intake is not whole; its client may have repeated it", "flaw", delivered.Flaw)
 	}
 	for failure, count := range seen.Failures {
 		logger.Warn("uploads failed", "count", count, "status", failure)
