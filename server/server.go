@@ -232,7 +232,7 @@ func (s *Server) openMemory() error {
 		Bytes:   limits.MemoryBytes / 100 * budgetPercent,
 		Uploads: limits.Uploads, ServiceUploads: limits.ServiceUploads, ServiceBytes: limits.ServiceBytes,
 	})
-	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + grpcwire.DecoderBytes())
+	s.budget.Draw(runtime.GOMAXPROCS(0)*compressorBytes + grpcwire.DecoderBytes() + encode.Packings*encode.PackingBytes)
 	return nil
 }
 

@@ -14,7 +14,7 @@ const (
 	// maxGarbageBytes is the most garbage by which it lets the heap outgrow its largest
 	// size so far, down to minGCPercent. A large live heap belongs to many uploads, which
 	// mostly wait and make little garbage.
-	maxGarbageBytes = 24 << 20
+	maxGarbageBytes = 16 << 20
 	minGCPercent    = 10
 )
 

@@ -14,9 +14,9 @@ func TestCollectorTarget(t *testing.T) {
 	}{
 		{live{}, gcPercent},
 		{live{30 * mib, 40 * mib}, gcPercent},
-		{live{80 * mib, 96 * mib}, 25},
-		{live{160 * mib, 200 * mib}, 12},
-		{live{150 * mib, 190 * mib}, 17}, // to 184 MiB again
+		{live{80 * mib, 96 * mib}, 16},
+		{live{140 * mib, 150 * mib}, minGCPercent},
+		{live{120 * mib, 150 * mib}, 23}, // to 155 MiB again
 		{live{100 * mib, 120 * mib}, gcPercent},
 		{live{1000 * mib, 1200 * mib}, minGCPercent},
 	} {

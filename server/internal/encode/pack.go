@@ -25,6 +25,9 @@ type packed struct {
 // processors, because a goroutine that packs may have to wait for one.
 const Packings = 8
 
+// PackingBytes is the memory of a packing.
+const PackingBytes = 600 << 10
+
 type packer struct {
 	decoder     *zstd.Decoder
 	windowBytes int
@@ -34,7 +37,7 @@ type packer struct {
 	free []*packing // the last used one is used first, so there are no more than were needed
 }
 
-// packing is what packing a member takes: about 600 KiB.
+// packing is what packing a member takes.
 type packing struct {
 	encoder        *zstd.Encoder
 	marks, scratch []byte
