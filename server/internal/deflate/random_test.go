@@ -108,13 +108,13 @@ func FuzzAppend(f *testing.F) {
 	f.Add([]byte(`{"name":"a","type":"b"},{"name":"a","type":"b"}`), []byte{0x10, 0x81}, uint16(4), uint8(1))
 	f.Add([]byte("a"), []byte{}, uint16(0), uint8(0))
 	f.Add(bytes.Repeat([]byte(`"start_line":12,`), 20), bytes.Repeat([]byte{0x40, 0x02}, 40), uint16(100), uint8(7))
-	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8}, []byte{0xff}, uint16(8), uint8(200))
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8}, []byte{0xff}, uint16(8), uint8(255))
 	used := sync.Pool{New: func() any { return deflate.New() }}
 	f.Fuzz(func(t *testing.T, piece, bits []byte, window uint16, times uint8) {
 		text := bytes.Repeat(piece, min(int(times)+1, 200_000/max(1, len(piece))))
 		for i := range text { // so that repetitions end
 			if i%97 == 96 {
-				text[i] += byte(i / 97 % int(times+1))
+				text[i] += byte(i / 97 % (int(times) + 1))
 			}
 		}
 		start := min(int(window), 32768, len(text))
