@@ -152,7 +152,7 @@ func TestReadmeProgram(t *testing.T) {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	output, err := exec.CommandContext(testbed.Context(t), program).CombinedOutput()
-	if err != nil || !regexp.MustCompile(`^uploaded [1-9]\d* packages and parts of packages\n$`).Match(output) {
+	if err != nil || !regexp.MustCompile(`^uploaded [1-9]\d* scopes\n$`).Match(output) {
 		t.Errorf("the program printed %q, %v, want that it uploaded scopes", output, err)
 	}
 	if len(intake.Posts()) == 0 {
