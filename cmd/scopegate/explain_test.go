@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/scopegate/scopegate/client"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -76,6 +77,9 @@ func TestUploadExplainsConnections(t *testing.T) {
 		},
 		"plaintext to TLS": {
 			[]string{"--server", overTLS}, exitDelivery, "the server at " + overTLS + " closed the connection: if it speaks TLS, set --tls or --ca" + again,
+		},
+		"--plaintext to TLS": {
+			[]string{"--server", overTLS, "--plaintext"}, exitDelivery, ": if it speaks TLS, set --tls or --ca instead of --plaintext" + again,
 		},
 		"untrusted":    {[]string{"--server", overTLS, "--tls"}, exitUsage, "has a certificate from an untrusted authority: set --ca to the authority's file: certificate signed"},
 		"another name": {[]string{"--server", overTLS, "--ca", ca, "--server-name", "gate"}, exitUsage, "is for another host: check --server and --server-name: certificate is valid"},
@@ -213,6 +217,26 @@ func TestUploadOfForbiddenService(t *testing.T) {
 	got := execute(t, line, "upload", "--service", "shop", "--language", "ruby", "--server", serveStatus(t, st), "-")
 	if got.code != exitFailure || !strings.Contains(got.stderr, "(use another --service, or ask") {
 		t.Errorf("%+v, want code %d and advice about the service", got, exitFailure)
+	}
+}
+
+// A certificate that the server does not know needs other advice than none.
+func TestUploadWithUnknownCertificate(t *testing.T) {
+	t.Parallel()
+	st, err := status.New(codes.Unauthenticated, "no").WithDetails(&errdetails.ErrorInfo{Domain: "scopegate", Reason: "UNAUTHENTICATED"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Dial(serveStatus(t, st), client.WithoutResume())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Upload(t.Context(), client.Metadata{Service: "shop", Language: "ruby"}, func(func(*symdbv1.Scope, error) bool) {})
+	explain := uploading.Explainer{Security: uploading.SecurityFlags{Cert: "shop.pem"}, Lines: &uploading.Lines{}}
+	got := explain.Final(err)
+	if want := "(the server does not accept the certificate; retrying will not help)"; !strings.HasSuffix(got.Error(), want) {
+		t.Errorf("got %q, want %q at its end", got, want)
 	}
 }
 

@@ -81,6 +81,9 @@ func (x Explainer) advice(failure *client.Error) string {
 		if x.WithToken {
 			return "the server does not accept the token; retrying will not help"
 		}
+		if x.Security.Cert != "" {
+			return "the server does not accept the certificate; retrying will not help"
+		}
 		return "set --token-file or SCOPEGATE_UPLOAD_TOKEN, or --cert and --key"
 	case client.ReasonPermissionDenied:
 		if len(failure.FieldViolations()) > 0 { // of the service, which the message names
@@ -239,6 +242,8 @@ func (x Explainer) whyClosed(failure *client.Error) string {
 	f := x.Security
 	switch {
 	case f.Cert != "":
+	case f.Plaintext:
+		return ": if it speaks TLS, set --tls or --ca instead of --plaintext"
 	case f.TLS || f.CA != "" || f.ServerName != "":
 		return ": if it requires a certificate, set --cert and --key"
 	case strings.HasPrefix(failure.Error(), "open upload"):

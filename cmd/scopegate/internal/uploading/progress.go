@@ -97,7 +97,7 @@ func (p *progressLines) Advance(scopeCount int, done int64) {
 		return
 	}
 	p.last = now
-	p.print(fmt.Sprintf("uploading: %d scopes, %s", scopeCount, p.unit.format(done, p.total)))
+	p.print(fmt.Sprintf("uploading: %s, %s", settings.FormatCount(int64(scopeCount), "scope"), p.unit.format(done, p.total)))
 }
 
 func (p *progressLines) End(bool) {}
@@ -113,7 +113,7 @@ func (u unit) format(done, total int64) string {
 		if u == unitBytes {
 			return settings.FormatBytes(n)
 		}
-		return fmt.Sprintf("%d %s", n, u)
+		return settings.FormatCount(n, string(u))
 	}
 	if total <= 0 {
 		return show(done)

@@ -26,6 +26,13 @@ func TestProgressLines(t *testing.T) {
 	}
 }
 
+func TestProgressOfOnePackage(t *testing.T) {
+	t.Parallel()
+	if got, want := unitPackages.format(1, 1), "1 package of 1 package (100%)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestProgressBar(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

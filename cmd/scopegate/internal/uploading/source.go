@@ -51,7 +51,7 @@ type SourceFlags struct {
 type unit string
 
 const (
-	unitPackages unit = "packages"
+	unitPackages unit = "package"
 	unitBytes    unit = "bytes"
 )
 
