@@ -182,13 +182,16 @@ func withoutSecrets(s string) string {
 	}, strings.Join(words, " "))
 }
 
+// notURL stands for a text that is not a URL, and may be a secret.
+const notURL = "(not a URL)"
+
 // Redacted returns a URL without user, password, query and fragment, which may be
 // secret. It shows nothing of a text that is not the URL of a host or a unix socket.
 func Redacted(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.Host == "" && (u.Scheme != "unix" || !path.IsAbs(u.Path)) ||
 		u.User == nil && strings.Contains(raw, "@") { // a password with a slash in it ends the host
-		return "(not a URL)"
+		return notURL
 	}
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	if u.User != nil {

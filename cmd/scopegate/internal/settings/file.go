@@ -119,8 +119,14 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 }
 
 // withoutValues returns a message of the YAML parser up to its first quote, from which
-// on it may repeat the file's own text.
+// on it may repeat the file's own text. Two messages mean nothing without the rest.
 func withoutValues(message string) string {
+	switch {
+	case strings.HasPrefix(message, "found character '\t'"):
+		return "a tab; indent with blanks"
+	case strings.HasPrefix(message, "mapping key "):
+		return "the key is given twice"
+	}
 	short, _, _ := strings.Cut(message, `"`)
 	short, _, _ = strings.Cut(short, `'`)
 	return strings.TrimRight(short, " :")

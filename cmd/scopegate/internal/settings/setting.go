@@ -94,7 +94,11 @@ func (l List) Explain(err error) error {
 	}
 	for _, s := range l {
 		if s.flag.Tag.Get(fieldTag) == wrong.Field {
-			return fmt.Errorf("%s: %s %s", s.Place(), s.Value, l.withNames(wrong.Reason))
+			value := s.Value
+			if value == notURL {
+				value = "the value"
+			}
+			return fmt.Errorf("%s: %s %s", s.Place(), value, l.withNames(wrong.Reason))
 		}
 	}
 	return err
