@@ -40,12 +40,12 @@ func TestExposedKeysAreToldOf(t *testing.T) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"URLs are not https\" count=1 tenants=open\n", "URL is not https\" intake=2\n"} {
+	for _, want := range []string{"URLs are not https\" count=1 tenants=open\n", "URL is not https\" intake=2\n", "is not set\" count=5 tenants=\"open, safe, local, none, shared\"\n"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q", want)
 		}
 	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 2 || strings.Contains(log.String(), "hush") {
-		t.Errorf("%d warnings, want 2:\n%s", n, log.String())
+	if n := strings.Count(log.String(), "level=WARN"); n != 3 || strings.Contains(log.String(), "hush") {
+		t.Errorf("%d warnings, want 3:\n%s", n, log.String())
 	}
 }

@@ -112,6 +112,7 @@ func (s *Server) snapshot() admin.Snapshot {
 			Waiting: s.budget.Waiting(), Short: s.budget.Squeezing(), Refusing: s.budget.Refusing(),
 		},
 	}
+	snapshot.InvalidTenants, snapshot.InvalidTLS = s.access.Invalid(), s.certificates.invalid()
 	if s.spool != nil {
 		snapshot.Memory.SpoolBytes, snapshot.Memory.SpoolLimitBytes = s.spool.UsedBytes(), s.config.Limits.SpoolBytes
 	}

@@ -173,7 +173,10 @@ func (s *Server) openRoutes() (err error) {
 	if err != nil {
 		return err
 	}
-	allowed := access.Config{TenantsFile: s.config.Access.TenantsFile, TenantsInterval: s.config.Access.TenantsInterval}
+	allowed := access.Config{
+		TenantsFile: s.config.Access.TenantsFile, TenantsInterval: s.config.Access.TenantsInterval,
+		Certificates: s.config.TLS.ClientCAFile != "",
+	}
 	s.access, err = access.New(allowed, s.routes, s.budget, s.logger)
 	if err != nil {
 		return err

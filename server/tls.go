@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -152,6 +153,12 @@ func (c certificates) each(do func(*certs.Store)) {
 
 func (c certificates) watch(interval time.Duration) {
 	c.each(func(store *certs.Store) { store.Watch(interval) })
+}
+
+// invalid says what is wrong with the files as they are now, or "".
+func (c certificates) invalid() (wrong string) {
+	c.each(func(store *certs.Store) { wrong = cmp.Or(wrong, store.Invalid()) })
+	return wrong
 }
 
 func (c certificates) close() { c.each((*certs.Store).Close) }

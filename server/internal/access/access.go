@@ -55,6 +55,8 @@ type Config struct {
 	TenantsFile string
 	// TenantsInterval is how often to check the file, and those it names, for changes.
 	TenantsInterval time.Duration
+	// Certificates means that clients can show certificates.
+	Certificates bool
 }
 
 // Access authenticates clients and grants uploads. It is safe for concurrent use.
@@ -64,11 +66,12 @@ type Access struct {
 	routes     *Routes
 	owners     *tenant.Owners
 	watcher    *tenant.Watcher // nil if anyone may upload
-	interval   time.Duration
+	config     Config
 	logger     *slog.Logger
 	limitedLog *logs.Limiter
 
-	table atomic.Pointer[tenant.Table] // nil if anyone may upload
+	table   atomic.Pointer[tenant.Table] // nil if anyone may upload
+	invalid atomic.Pointer[string]       // what is wrong with the file as it is now; nil if nothing is
 	// mu makes replacing the table and the routes one step.
 	mu sync.RWMutex
 }
@@ -93,7 +96,7 @@ type Grant struct {
 
 // New returns the access that cfg describes.
 func New(cfg Config, routes *Routes, budget *memory.Budget, logger *slog.Logger) (*Access, error) {
-	a := &Access{routes: routes, interval: cfg.TenantsInterval, logger: logger, limitedLog: logs.NewLimiter(logger)}
+	a := &Access{routes: routes, config: cfg, logger: logger, limitedLog: logs.NewLimiter(logger)}
 	if cfg.TenantsFile == "" {
 		return a, nil
 	}
@@ -128,6 +131,10 @@ func (a *Access) replace(table *tenant.Table) error {
 		a.logger.Warn("tenants' API keys are sent unencrypted: their intake URLs are not https",
 			slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", "))))
 	}
+	if names := table.CertificatesOnly(); len(names) > 0 && !a.config.Certificates {
+		a.logger.Warn("tenants without a token can't upload: --tls-client-ca is not set",
+			slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", "))))
+	}
 	return nil
 }
 
@@ -141,7 +148,7 @@ func (a *Access) Authenticate(ctx context.Context) (context.Context, error) {
 	if table == nil {
 		return ctx, nil
 	}
-	credential, err := identify(ctx, table)
+	owner, credential, err := identify(ctx, table)
 	switch {
 	case err == nil:
 		a.Counts.Accepted.Add(1)
@@ -153,33 +160,35 @@ func (a *Access) Authenticate(ctx context.Context) (context.Context, error) {
 		a.Counts.Unknown.Add(1)
 	}
 	if err != nil {
-		a.logRefusal(ctx, err)
+		a.logRefusal(ctx, owner, err)
 		return nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	}
 	return context.WithValue(ctx, credentialKey{}, credential), nil
 }
 
-func identify(ctx context.Context, table *tenant.Table) (tenant.Credential, error) {
+// identify returns the tenant, which it may also know of a credential that is not valid.
+func identify(ctx context.Context, table *tenant.Table) (*tenant.Tenant, tenant.Credential, error) {
 	if len(metadata.ValueFromIncomingContext(ctx, "authorization")) > 0 {
 		token, err := auth.AuthFromMD(ctx, "bearer")
 		if err != nil {
-			return tenant.Credential{}, tenant.ErrUnknown
+			return nil, tenant.Credential{}, tenant.ErrUnknown
 		}
-		_, credential, err := table.ByToken(token, time.Now())
-		return credential, err
+		return table.ByToken(token, time.Now())
 	}
 	info, ok := grpcwire.AuthInfoOf(ctx).(credentials.TLSInfo)
 	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
-		return tenant.Credential{}, errNoCredential
+		return nil, tenant.Credential{}, errNoCredential
 	}
-	_, credential, err := table.ByCertificate(info.State.VerifiedChains[0][0])
-	return credential, err
+	return table.ByCertificate(info.State.VerifiedChains[0][0])
 }
 
-// logRefusal logs a refusal. The log is limited because anyone who can connect can cause
-// refusals.
-func (a *Access) logRefusal(ctx context.Context, cause error) {
+// logRefusal logs a refusal, and the tenant if it is known. The log is limited because
+// anyone who can connect can cause refusals.
+func (a *Access) logRefusal(ctx context.Context, owner *tenant.Tenant, cause error) {
 	attrs := []slog.Attr{slog.String("error", cause.Error())}
+	if owner != nil {
+		attrs = append(attrs, slog.String("tenant", owner.Name))
+	}
 	if client, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", client.Addr.String()))
 	}
@@ -250,7 +259,7 @@ func (a *Access) Claim(g *Grant, header *batch.Header) error {
 // Watch rereads the tenants file when it changes, until stopping is closed. It calls
 // checked after each check, even without a change, because credentials also expire.
 func (a *Access) Watch(stopping <-chan struct{}, checked func()) {
-	ticker := time.NewTicker(a.interval)
+	ticker := time.NewTicker(a.config.TenantsInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -271,11 +280,17 @@ func (a *Access) Look() {
 	}
 	switch {
 	case err != nil:
+		wrong := err.Error()
+		a.invalid.Store(&wrong)
 		a.logger.Error("invalid tenants file; keeping previous tenants", slog.String("error", err.Error()))
 	case table != nil:
+		a.invalid.Store(nil)
 		a.logger.Info("tenants file reloaded", slog.Int("tenants", len(table.Tenants())))
 	}
 }
+
+// Invalid says what is wrong with the tenants file as it is now, or "".
+func (a *Access) Invalid() string { return text.OrEmpty(a.invalid.Load()) }
 
 // Tenant returns the tenant's limits in the memory budget.
 func (g *Grant) Tenant() memory.Tenant {

@@ -164,10 +164,16 @@ func TestRoutesFollowTenants(t *testing.T) {
 			a.Release(third)
 		}
 	}
+	if !strings.Contains(a.Invalid(), "connections") && !strings.Contains(a.Invalid(), "URL") {
+		t.Errorf("the file is invalid because of %q, want the intake", a.Invalid())
+	}
 	if n := strings.Count(log.String(), "invalid tenants file"); n != 2 {
 		t.Errorf("told %d times that the file is invalid, want 2:\n%s", n, log)
 	}
 	replace(strings.ReplaceAll(tenantsOfTest, "bank.example/in", "new.example/in"))
+	if a.Invalid() != "" {
+		t.Errorf("the file is invalid because of %q, want nothing", a.Invalid())
+	}
 	if third := enter(); third.Route == first.Route || first.Route.uses != 1 || len(a.routes.open) != 1 {
 		t.Errorf("another intake has the same route, or one that is gone has %d uses", first.Route.uses)
 	} else {
@@ -183,6 +189,28 @@ func TestRoutesFollowTenants(t *testing.T) {
 	replace("tenants: [{name: other, tokens: [{sha256: %HASH%}]}]")
 	if err := a.Revoked(first); !errors.Is(err, ErrUnauthenticated) {
 		t.Errorf("whose token is another's now: %v", err)
+	}
+}
+
+// TestLogOfRefusals: the log names the tenant of an expired token, and tenants that can't
+// upload because they need certificates.
+func TestLogOfRefusals(t *testing.T) {
+	t.Parallel()
+	a, path, log := openTestAccess(t)
+	writeTenants(t, path, strings.ReplaceAll(tenantsOfTest, "{sha256: %HASH%}", "{sha256: %HASH%, expires: 2000-01-01}"))
+	a.Look()
+	a.Look()
+	_, err := a.Authenticate(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer token")))
+	if !errors.Is(err, tenant.ErrExpired) {
+		t.Errorf("got %v, want %v", err, tenant.ErrExpired)
+	}
+	for _, want := range []string{
+		`msg="client refused" error="the token has expired" tenant=bank`,
+		`msg="tenants without a token can't upload: --tls-client-ca is not set" count=1 tenants=shop`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("got %s, want %s in it", log, want)
+		}
 	}
 }
 

@@ -224,6 +224,12 @@ func TestProblems(t *testing.T) {
 		"intake refuses": {func(s *admin.Snapshot) {
 			s.Intake.RefusedInRow, s.Intake.RefusingSince, s.Intake.Failures = 3, since, []admin.Failure{refusal}
 		}, []string{"The intake refuses batches"}, "HTTP 403: Forbidden"},
+		"intake can't read": {func(s *admin.Snapshot) {
+			s.Intake.RefusedInRow, s.Intake.Failures = 3, []admin.Failure{{Class: "refused", HTTPStatus: 400, BatchNum: 1}}
+		}, []string{"The intake refuses batches"}, "HTTP 400. Please report it."},
+		"invalid files": {func(s *admin.Snapshot) {
+			s.InvalidTenants, s.InvalidTLS = "line 9: unknown key", "server.pem: no certificate"
+		}, []string{"The tenants file is invalid", "The TLS files are invalid"}, "The previous tenants stay: line 9: unknown key"},
 		"memory full": {func(s *admin.Snapshot) {
 			s.Memory.Refusing, s.Memory.Short, s.Memory.Waiting = true, true, 7
 		}, []string{"Memory is full"}, "7 waiting for memory"},

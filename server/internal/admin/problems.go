@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -14,7 +15,7 @@ type severity string
 const (
 	failing  severity = "failing"  // uploads fail
 	strained severity = "strained" // uploads are slow
-	notice   severity = "notice"   // all is well
+	notice   severity = "notice"   // uploads are well
 )
 
 // problem is shown at the top of the page. Its texts must not change while it lasts,
@@ -52,7 +53,7 @@ func problems(s Snapshot) []problem {
 	add(down, problem{failing, "The intake is failing", lastFailure(in), in.FailingSince})
 	add(!down && in.RefusedInRow > 0, problem{
 		failing, "The intake refuses batches",
-		lastFailure(in) + " Check the API key and the URL.", in.RefusingSince,
+		lastFailure(in) + refusalAdvice(in), in.RefusingSince,
 	})
 	add(!down && in.RefusedInRow == 0 && in.isSilent(s.Taken), problem{
 		strained, "The intake does not answer",
@@ -70,6 +71,12 @@ func problems(s Snapshot) []problem {
 		"Batches are forwarded early, so they are smaller and there are more of them.",
 		time.Time{},
 	})
+	add(s.InvalidTenants != "", problem{
+		notice, "The tenants file is invalid", "The previous tenants stay: " + clip(s.InvalidTenants), time.Time{},
+	})
+	add(s.InvalidTLS != "", problem{
+		notice, "The TLS files are invalid", "The previous files stay in use: " + clip(s.InvalidTLS), time.Time{},
+	})
 	add(s.Server.Stopping, problem{
 		notice, "The server is stopping", "It accepts no new uploads; those in flight may finish.", time.Time{},
 	})
@@ -81,6 +88,15 @@ func lastFailure(in Intake) string {
 		return "It accepts no batches."
 	}
 	return "Last: " + failureText(in.Failures[0]) + "."
+}
+
+// refusalAdvice says what to do if the intake refuses batches. 400 means that it can't
+// read them.
+func refusalAdvice(in Intake) string {
+	if len(in.Failures) > 0 && in.Failures[0].HTTPStatus == http.StatusBadRequest {
+		return " Please report it."
+	}
+	return " Check the API key and the URL."
 }
 
 func failureText(f Failure) string {

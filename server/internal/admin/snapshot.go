@@ -19,6 +19,9 @@ type Snapshot struct {
 	Finished []Finished
 	// History are samples of equal length, newest last.
 	History []Sample
+	// InvalidTenants and InvalidTLS say what is wrong with the files that the server could
+	// not reload; empty if nothing is.
+	InvalidTenants, InvalidTLS string
 }
 
 // Server describes the server itself.

@@ -15,7 +15,8 @@ type Store struct {
 	build  func(Material) *tls.Config
 	logger *slog.Logger
 
-	config atomic.Pointer[tls.Config]
+	config  atomic.Pointer[tls.Config]
+	invalid atomic.Pointer[string] // what is wrong with the files as they are now; nil if nothing is
 	// The watching goroutine owns what follows.
 	loaded     contents
 	leaf       *x509.Certificate // nil if the files have none
@@ -52,6 +53,14 @@ func Open(files Files, build func(Material) *tls.Config, logger *slog.Logger) (*
 // is a new pointer after the files have changed.
 func (s *Store) Config() *tls.Config { return s.config.Load() }
 
+// Invalid says what is wrong with the files as they are now, or "".
+func (s *Store) Invalid() string {
+	if wrong := s.invalid.Load(); wrong != nil {
+		return *wrong
+	}
+	return ""
+}
+
 // Watch checks the files at the interval until Close is called. Call it once.
 func (s *Store) Watch(interval time.Duration) {
 	s.watch.Go(func() {
@@ -79,19 +88,23 @@ func (s *Store) reload(now time.Time) {
 	read, err := s.files.read()
 	if err == nil {
 		if read == s.loaded {
+			s.invalid.Store(nil)
 			s.warnOfExpiry(now)
 			return
 		}
 		if err = s.load(read, now); err == nil {
+			s.invalid.Store(nil)
 			s.warned = ""
 			s.warnOfExpiry(now)
 			return
 		}
 	}
-	if !s.mayWarn(err.Error(), now) {
+	wrong := err.Error()
+	s.invalid.Store(&wrong)
+	if !s.mayWarn(wrong, now) {
 		return
 	}
-	attrs := []any{slog.String("error", err.Error())}
+	attrs := []any{slog.String("error", wrong)}
 	if s.leaf != nil {
 		attrs = append(attrs, slog.Time("old_expires", s.leaf.NotAfter))
 	}

@@ -236,6 +236,9 @@ func TestUselessFiles(t *testing.T) {
 				if got := store.log.Count("keeping previous files"); got != 1 || store.log.Count("level=ERROR") != 1 {
 					t.Errorf("logged %d times, want once: %s", got, store.log.String())
 				}
+				if store.Invalid() == "" {
+					t.Error("the files count as valid")
+				}
 				store.pass(time.Hour)
 				if got := store.log.Count("keeping previous files"); got != 2 {
 					t.Errorf("logged %d times after an hour, want 2", got)
@@ -249,6 +252,9 @@ func TestUselessFiles(t *testing.T) {
 				rename(t, f, second, authority.PEM)
 				store.pass(interval)
 				store.mustUse(second)
+				if store.Invalid() != "" {
+					t.Errorf("the files are invalid because of %q, want nothing", store.Invalid())
+				}
 			})
 		})
 	}

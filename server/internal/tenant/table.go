@@ -50,13 +50,31 @@ var (
 // slice.
 func (t *Table) Tenants() []*Tenant { return t.tenants }
 
-// ByToken returns the token's tenant, or [ErrUnknown] or [ErrExpired]. Its timing may
+// CertificatesOnly returns the names of the tenants that have certificates and no tokens.
+func (t *Table) CertificatesOnly() []string {
+	withToken := map[*Tenant]bool{}
+	for _, token := range t.tokens {
+		withToken[token.tenant] = true
+	}
+	var names []string
+	for _, tenant := range t.tenants {
+		if !withToken[tenant] {
+			names = append(names, tenant.Name)
+		}
+	}
+	return names
+}
+
+// ByToken returns the token's tenant, or [ErrUnknown], or [ErrExpired] and the tenant. Its timing may
 // reveal something about the hashes in the table, but not about the tokens.
 func (t *Table) ByToken(token string, now time.Time) (*Tenant, Credential, error) {
 	c := Credential{hash: HashOf(token)}
 	owner, err := t.Owner(c, now)
+	if errors.Is(err, ErrExpired) {
+		owner = t.tokens[c.hash].tenant
+	}
 	if err != nil {
-		return nil, Credential{}, err
+		return owner, Credential{}, err
 	}
 	return owner, c, nil
 }
