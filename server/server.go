@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"runtime"
@@ -227,7 +228,10 @@ func (s *Server) openMemory() error {
 	if limits.SpoolDir != "" {
 		opened, err := spool.Open(limits.SpoolDir, limits.SpoolBytes)
 		if err != nil {
-			return err
+			if inPath, ok := errors.AsType[*fs.PathError](err); ok { // of a file with a random name
+				err = inPath.Err
+			}
+			return refused("Limits.SpoolDir", limits.SpoolDir, "can't be used: "+err.Error())
 		}
 		s.spool = opened
 	}

@@ -38,6 +38,20 @@ func TestCheckNeitherListensNorContacts(t *testing.T) {
 	}
 }
 
+// Errors name the setting, and show its value if it can't be a secret.
+func TestCheckNamesTheSetting(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "none")
+	for _, test := range []struct{ name, value, want string }{
+		{"--spool-dir", missing, "--spool-dir: " + missing + " can't be used: no such file or directory\n"},
+		{"--intake-url", "127.0.0.1:8126", "--intake-url: the value is not http://host/path,"},
+	} {
+		if got := execute(t, "", "serve", "--check", test.name, test.value); got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+			t.Errorf("got %+v, want %q", got, test.want)
+		}
+	}
+}
+
 // A script can't have a zero byte in an argument.
 func TestZeroByteInPath(t *testing.T) {
 	t.Parallel()
