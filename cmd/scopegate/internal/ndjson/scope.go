@@ -20,6 +20,9 @@ func isNeeded(field protoreflect.FieldDescriptor) bool {
 	return isKind(field) || field.FullName() == "symdb.v1.Symbol.name"
 }
 
+// openMap is the field for the keys that have none. In JSON they are beside the others.
+const openMap = "additional"
+
 // message reads an object, whose delimiter was read, into m.
 func (d *decoder) message(m protoreflect.Message) error {
 	seen, err := d.members(m)
@@ -33,7 +36,7 @@ func (d *decoder) message(m protoreflect.Message) error {
 // not the names of m's fields go to its open map.
 func (d *decoder) members(m protoreflect.Message) (seen map[string]bool, err error) {
 	fields := m.Descriptor().Fields()
-	open := fields.ByName("additional")
+	open := fields.ByName(openMap)
 	seen = make(map[string]bool)
 	err = d.object(func(key string) error {
 		if seen[key] {
@@ -56,9 +59,14 @@ func (d *decoder) members(m protoreflect.Message) (seen map[string]bool, err err
 	return seen, err
 }
 
-// complete fails if m lacks a key that is needed.
+// complete fails if m lacks a key that is needed, or has the name of its open map as a key. The
+// server would ignore that key, or send it as it is.
 func (d *decoder) complete(m protoreflect.Message, seen map[string]bool) error {
 	fields := m.Descriptor().Fields()
+	if seen[openMap] {
+		d.path = append(d.path, step{key: openMap, index: -1})
+		return d.wrong("not a key here; write its entries beside the other keys")
+	}
 	for i := range fields.Len() {
 		field := fields.Get(i)
 		if isNeeded(field) && !seen[string(field.Name())] {
