@@ -3,15 +3,16 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$2"
-cp "$here"/*.js "$here"/package.json "$here"/package-lock.json "$1" "$2"
-cp -r "$here/../../../proto" "$2"
-npm ci --prefix "$2" --ignore-scripts --no-audit --no-fund || exit 75
-cat >"$2/run" <<END
+out=$(cd "$2" && pwd)
+cp "$here"/*.js "$here"/package.json "$here"/package-lock.json "$1" "$out"
+cp -r "$here/../../../proto" "$out"
+npm ci --prefix "$out" --ignore-scripts --no-audit --no-fund || exit 75
+cat >"$out/run" <<END
 #!/bin/sh
-exec node '$2/produce.js' "\$@"
+exec node '$out/produce.js' "\$@"
 END
-cat >"$2/gunzip" <<END
+cat >"$out/gunzip" <<END
 #!/bin/sh
-exec node '$2/gunzip.js'
+exec node '$out/gunzip.js'
 END
-chmod +x "$2/run" "$2/gunzip"
+chmod +x "$out/run" "$out/gunzip"

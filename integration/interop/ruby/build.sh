@@ -2,15 +2,16 @@
 # Generates the messages and the stub into a directory. build.sh PROTOSET OUT
 set -euo pipefail
 mkdir -p "$2"
+out=$(cd "$2" && pwd)
 protoc --descriptor_set_in="$1" \
-  --ruby_out="$2" --grpc_out="$2" --plugin=protoc-gen-grpc="$(command -v grpc_ruby_plugin)" \
+  --ruby_out="$out" --grpc_out="$out" --plugin=protoc-gen-grpc="$(command -v grpc_ruby_plugin)" \
   symdb/v1/scope.proto symdb/v1/symbol_database_service.proto
-cat >"$2/run" <<END
+cat >"$out/run" <<END
 #!/bin/sh
-exec ruby -I'$2' '$(cd "$(dirname "$0")" && pwd)/produce.rb' "\$@"
+exec ruby -I'$out' '$(cd "$(dirname "$0")" && pwd)/produce.rb' "\$@"
 END
-cat >"$2/gunzip" <<END
+cat >"$out/gunzip" <<END
 #!/bin/sh
 exec ruby '$(cd "$(dirname "$0")" && pwd)/gunzip.rb'
 END
-chmod +x "$2/run" "$2/gunzip"
+chmod +x "$out/run" "$out/gunzip"
