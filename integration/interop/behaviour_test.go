@@ -2,8 +2,10 @@ package interop_test
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +59,43 @@ func goesOn(t *testing.T, p *producer) {
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
 }
 
+// The server is stopped in the middle, and refuses connections until it is started again.
+func goesOnAfterRestart(t *testing.T, p *producer) {
+	t.Helper()
+	const refusedTime = 2 * time.Second
+	var restarted atomic.Bool
+	stuck := make(chan testbed.Post, 1)
+	down := func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
+		if post.BatchNum < 3 || restarted.Load() {
+			accept(w, r)
+			return
+		}
+		select {
+		case stuck <- post:
+		default:
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	intake := testbed.StartIntake(t, down)
+	start := func(address string) *bed {
+		args := []string{"--flush-threshold", "16KiB", "--shutdown-grace", "100ms"}
+		return &bed{intake: intake, server: testbed.StartProcess(t, intake.URL(), address, args...)}
+	}
+	bed := start(testbed.ReserveAddress(t))
+	path := writeReplay(t, fewScopes)
+	r := p.start(t, bed.server.Address, "--replay", path)
+	first := await(t, r, stuck, "its third batch")
+	_ = bed.server.Terminate() // it has an upload in flight
+	<-time.After(refusedTime)
+	restarted.Store(true)
+	bed = start(bed.server.Address)
+	result := r.mustSucceed(t)
+	if result.UploadID != first.UploadID {
+		t.Errorf("upload %s was left for %s, although its progress was known", first.UploadID, result.UploadID)
+	}
+	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
+}
+
 // The connection breaks, and nobody tells how far the stream came.
 func startsOver(t *testing.T, p *producer) {
 	t.Helper()
@@ -79,22 +118,29 @@ func startsOver(t *testing.T, p *producer) {
 	requireEqual(t, bed.arrived(t, result.UploadID), readLines(t, path))
 }
 
-// overloaded refuses the first stream for a while, and counts the scopes of others.
+// overloaded refuses the first stream for a while as if it had not read the metadata, and
+// counts the scopes of others.
 type overloaded struct {
 	symdbv1.UnimplementedSymbolDatabaseServiceServer
-	delay   time.Duration
-	refused time.Time
-	waited  time.Duration
+	delay     time.Duration
+	refused   time.Time
+	waited    time.Duration
+	uploadIDs []string // one for each stream
 }
 
 func (o *overloaded) UploadScopes(
 	stream grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse],
 ) error {
+	request, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	o.uploadIDs = append(o.uploadIDs, request.GetMetadata().GetUploadId())
 	if o.refused.IsZero() {
 		o.refused = time.Now()
 		st, err := status.New(codes.ResourceExhausted, "no memory is left").WithDetails(
 			&errdetails.ErrorInfo{Reason: "OVERLOADED", Domain: "scopegate"},
-			&errdetails.RetryInfo{RetryDelay: durationpb.New(o.delay)})
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(o.delay)}, &symdbv1.UploadProgress{NextBatchNum: 1})
 		if err != nil {
 			return err
 		}
@@ -135,6 +181,9 @@ func waitsUntilThereIsRoom(t *testing.T, p *producer) {
 	}
 	if o.waited < o.delay {
 		t.Errorf("it tried again after %v, want at least %v", o.waited, o.delay)
+	}
+	if ids := slices.Compact(o.uploadIDs); len(ids) != 1 {
+		t.Errorf("uploads %v, want one: the server had not read the first stream", ids)
 	}
 }
 

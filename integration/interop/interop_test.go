@@ -37,6 +37,7 @@ var checks = []check{
 	{"golden", requireGolden},
 	{"superset", requireSuperset},
 	{"goes on", goesOn},
+	{"goes on after a restart", goesOnAfterRestart},
 	{"starts over", startsOver},
 	{"overloaded", waitsForTheOverloaded},
 	{"ended early", seesTheEarlyEnd},

@@ -18,7 +18,7 @@ constexpr char kUsage[] = R"(Options:
   --sent PATH            write each scope there, as a line of JSON
   --golden ANY           upload the first root of the tree alone
   --replay PATH          upload scopes from lines of JSON instead
-  --deadline SECONDS     (300)
+  --deadline SECONDS     (900)
   --max-message-bytes N  (1048576)
   --cancel-after N       cancel after that many scopes
 )";
@@ -50,7 +50,7 @@ void Find(const Options& options, const std::function<bool(const json&)>& visit)
 
 int main(int argc, char** argv) {
   Options options = {
-      {"--target", "127.0.0.1:50051"}, {"--service", "interop-cpp"}, {"--deadline", "300"},
+      {"--target", "127.0.0.1:50051"}, {"--service", "interop-cpp"}, {"--deadline", "900"},
       {"--max-message-bytes", "1048576"}, {"--cancel-after", "0"},
   };
   if (argc % 2 == 0) {

@@ -94,13 +94,13 @@ Uploader::Uploader(
     const std::shared_ptr<grpc::Channel>& channel, symdb::v1::UploadMetadata metadata, UploadOptions options)
     : stub_(symdb::v1::SymbolDatabaseService::NewStub(channel)),
       metadata_(std::move(metadata)),
-      options_(options),
-      ends_at_(std::chrono::system_clock::now() + options.deadline) {
+      options_(options) {
   if (metadata_.upload_id().empty()) metadata_.set_upload_id(NewUuid());
 }
 
 Outcome Uploader::Upload(const Source& scopes) {
   std::minstd_rand random(std::random_device{}());
+  ends_at_ = std::chrono::system_clock::now() + options_.deadline;
   int64_t accepted = 0;
   for (int failures = 0;;) {
     Outcome outcome = Stream(scopes, accepted);
@@ -112,6 +112,9 @@ Outcome Uploader::Upload(const Source& scopes) {
       accepted += progress.accepted_scope_count();
       metadata_.set_first_batch_num(progress.next_batch_num());
       failures = progress.accepted_scope_count() > 0 ? 0 : failures + 1;
+    } else if (sent_ == 0 || (outcome.has<UploadProgress>() && progress.upload_id().empty())) {
+      // No scope was sent, or the server has read nothing: send the same again.
+      failures++;
     } else {
       // It is not: start over, as another upload.
       accepted = 0;
@@ -131,6 +134,23 @@ void Uploader::Cancel() {
   if (context_ != nullptr) context_->TryCancel();
 }
 
+// Lets Cancel reach a stream, until it is left, be it by an exception.
+class Uploader::Cancellable {
+ public:
+  Cancellable(Uploader* uploader, grpc::ClientContext* context) : uploader_(uploader) { Set(context); }
+  ~Cancellable() { Set(nullptr); }
+  Cancellable(const Cancellable&) = delete;
+  Cancellable& operator=(const Cancellable&) = delete;
+
+ private:
+  void Set(grpc::ClientContext* context) {
+    const std::lock_guard<std::mutex> lock(uploader_->mutex_);
+    uploader_->context_ = context;
+  }
+
+  Uploader* uploader_;
+};
+
 Outcome Uploader::Stream(const Source& scopes, int64_t accepted) {
   sent_ = 0;
   stream_count_++;
@@ -139,10 +159,7 @@ Outcome Uploader::Stream(const Source& scopes, int64_t accepted) {
   // not get a final batch.
   grpc::ClientContext context;
   context.set_deadline(ends_at_);
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    context_ = &context;
-  }
+  const Cancellable cancellable(this, &context);
   auto writer = stub_->UploadScopes(&context, &outcome.summary);
 
   // Write returns when the message is on its way, so that a slow server holds the
@@ -156,11 +173,9 @@ Outcome Uploader::Stream(const Source& scopes, int64_t accepted) {
       return Split(scope, options_.max_message_bytes, [&](const Scope& message) {
         if (++index <= accepted) return true;
         *request.mutable_scope() = message;
+        sent_++;
         goes_on = writer->Write(request);
-        if (goes_on) {
-          sent_++;
-          message_count_++;
-        }
+        if (goes_on) message_count_++;
         return goes_on;
       });
     });
@@ -172,7 +187,5 @@ Outcome Uploader::Stream(const Source& scopes, int64_t accepted) {
   if (const auto found = headers.find("scopegate-upload-id"); found != headers.end()) {
     header_upload_id_.assign(found->second.data(), found->second.size());
   }
-  const std::lock_guard<std::mutex> lock(mutex_);
-  context_ = nullptr;
   return outcome;
 }

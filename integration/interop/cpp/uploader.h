@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -42,6 +43,11 @@ struct Outcome {
     }
     return found;
   }
+  template <typename Detail>
+  bool has() const {
+    return std::any_of(details.details().begin(), details.details().end(),
+                       [](const auto& packed) { return packed.template Is<Detail>(); });
+  }
 
   std::string reason() const;
   // The field that the server found wrong, such as scope[17].name.
@@ -52,12 +58,12 @@ struct Outcome {
 };
 
 struct UploadOptions {
-  std::chrono::milliseconds deadline{300'000};  // of the whole upload
+  std::chrono::milliseconds deadline{900'000};  // of the whole upload, once it begins
   int max_attempts = 8;
   size_t max_message_bytes = 1 << 20;
 };
 
-// One upload, in as many streams as it takes.
+// One upload, in as many streams as it takes. Make a new Uploader for each upload.
 class Uploader {
  public:
   Uploader(const std::shared_ptr<grpc::Channel>& channel, symdb::v1::UploadMetadata metadata, UploadOptions options = {});
@@ -78,6 +84,7 @@ class Uploader {
   int64_t message_count() const { return message_count_; }
 
  private:
+  class Cancellable;
   Outcome Stream(const Source& scopes, int64_t accepted);
 
   std::unique_ptr<symdb::v1::SymbolDatabaseService::Stub> stub_;

@@ -29,7 +29,7 @@ final class Produce {
               --sent PATH            write each scope there, as a line of JSON
               --golden PACKAGE       upload this package of the class path instead
               --replay PATH          upload scopes from lines of JSON instead
-              --deadline SECONDS     (300)
+              --deadline SECONDS     (900)
               --max-message-bytes N  (1048576)
               --cancel-after N       cancel after that many scopes
               --bit-by-bit true      in streams of one batch each, without a deadline of the whole
@@ -50,7 +50,7 @@ final class Produce {
 
     public static void main(String[] args) throws IOException, InterruptedException {
         var options = new HashMap<>(Map.of(
-                "--target", "127.0.0.1:50051", "--service", "interop-java", "--deadline", "300",
+                "--target", "127.0.0.1:50051", "--service", "interop-java", "--deadline", "900",
                 "--max-message-bytes", "1048576", "--cancel-after", "0"));
         if (args.length % 2 != 0) {
             System.err.println(USAGE);
@@ -67,7 +67,7 @@ final class Produce {
                 .setEntityId("ci-interop").setExternalEnv("it-false,cn-interop").setParentId("interop-parent")
                 .putAdditional("schema_version", Value.newBuilder().setNumberValue(1).build());
         var uploader = new Uploader(channel, metadata)
-                .withDeadlineAfter(Duration.ofMillis((long) (1000 * Double.parseDouble(options.get("--deadline")))))
+                .withDeadline(Duration.ofMillis((long) (1000 * Double.parseDouble(options.get("--deadline")))))
                 .withMaxMessageBytes(Integer.parseInt(options.get("--max-message-bytes")));
         SteadyUploader steady = null;
         if (options.containsKey("--bit-by-bit")) {

@@ -84,7 +84,7 @@ final class SteadyUploader {
             var stream = metadata.toBuilder().setFirstBatchNum(batchNum).setMoreFollows(moreFollows);
             try {
                 streamCount++;
-                new Uploader(channel, stream).withDeadlineAfter(STREAM_DEADLINE).send(held.subList(0, count).stream());
+                new Uploader(channel, stream).withDeadline(STREAM_DEADLINE).send(held.subList(0, count).stream());
                 accept(count);
                 return;
             } catch (Uploader.UploadException e) {

@@ -37,13 +37,16 @@ import symdb.v1.SymbolDatabaseServiceOuterClass.UploadScopesResponse;
  * var metadata = UploadMetadata.newBuilder().setService("shop").setLanguage("JAVA");
  * new Uploader(channel, metadata).upload(() -> findScopes());
  * }</pre>
+ *
+ * <p>Make a new Uploader, with metadata of its own, for each upload.
  */
 final class Uploader {
     private static final int MAX_ATTEMPTS = 8;
 
     private final Channel channel;
     private final UploadMetadata.Builder metadata;
-    private long endsAt = System.nanoTime() + TimeUnit.MINUTES.toNanos(5);
+    private Duration deadline = Duration.ofMinutes(15);
+    private long endsAt;
     private int maxMessageBytes = 1 << 20;
     private volatile Answer answer;
     private long sent;
@@ -71,9 +74,9 @@ final class Uploader {
                 .build();
     }
 
-    /** Sets what the whole upload may take from now on. Five minutes by default. */
-    Uploader withDeadlineAfter(Duration deadline) {
-        endsAt = System.nanoTime() + deadline.toNanos();
+    /** Sets what the whole upload may take once it begins. 15 minutes by default. */
+    Uploader withDeadline(Duration deadline) {
+        this.deadline = deadline;
         return this;
     }
 
@@ -101,6 +104,7 @@ final class Uploader {
      * may.
      */
     UploadScopesResponse upload(Supplier<Stream<Scope>> scopes) throws UploadException, InterruptedException {
+        endsAt = System.nanoTime() + deadline.toNanos();
         long accepted = 0;
         for (int failures = 0; ; ) {
             try {
@@ -109,12 +113,16 @@ final class Uploader {
                 if (!e.passes()) {
                     throw e;
                 }
-                var progress = e.detail(UploadProgress.class).orElseGet(UploadProgress::getDefaultInstance);
+                var known = e.detail(UploadProgress.class);
+                var progress = known.orElseGet(UploadProgress::getDefaultInstance);
                 if (progress.getUploadId().equals(metadata.getUploadId()) && progress.getAcceptedScopeCount() < sent) {
                     // It is known how far the stream came: the next one goes on there.
                     accepted += progress.getAcceptedScopeCount();
                     metadata.setFirstBatchNum(progress.getNextBatchNum());
                     failures = progress.getAcceptedScopeCount() > 0 ? 0 : failures + 1;
+                } else if (sent == 0 || known.isPresent() && progress.getUploadId().isEmpty()) {
+                    // No scope was sent, or the server has read nothing: send the same again.
+                    failures++;
                 } else {
                     // It is not: start over, as another upload.
                     accepted = 0;
@@ -133,6 +141,7 @@ final class Uploader {
 
     /** Sends the scopes once, as the metadata says, and returns when the intake has them. */
     UploadScopesResponse send(Stream<Scope> scopes) throws UploadException, InterruptedException {
+        endsAt = System.nanoTime() + deadline.toNanos();
         return stream(scopes, 0);
     }
 

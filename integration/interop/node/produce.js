@@ -12,7 +12,7 @@ const { values: options } = parseArgs({
     sent: { type: 'string' }, // write each scope there, as a line of JSON
     golden: { type: 'string' }, // upload this JavaScript file instead
     replay: { type: 'string' }, // upload scopes from lines of JSON instead
-    deadline: { type: 'string', default: '300' }, // seconds
+    deadline: { type: 'string', default: '900' }, // seconds
     'max-message-bytes': { type: 'string', default: String(1 << 20) },
     gzip: { type: 'boolean', default: false }, // compress messages
     'cancel-after': { type: 'string', default: '0' }, // cancel after that many scopes

@@ -68,7 +68,10 @@ export class UploadError extends Error {
   }
 }
 
-/** One upload, in as many streams as it takes. */
+// How long one attempt to connect may take.
+const CONNECT_MS = 10_000;
+
+/** One upload, in as many streams as it takes. Make a new Uploader for each upload. */
 export class Uploader {
   streamCount = 0;
   messageCount = 0;
@@ -78,12 +81,11 @@ export class Uploader {
   #call;
   #sent = 0;
 
-  /** deadlineMs is what the whole upload may take. */
-  constructor(client, metadata, { deadlineMs = 300_000, maxAttempts = 8, maxMessageBytes = 1 << 20 } = {}) {
+  /** deadlineMs is what the whole upload may take, once it begins. */
+  constructor(client, metadata, { deadlineMs = 900_000, maxAttempts = 8, maxMessageBytes = 1 << 20 } = {}) {
     this.#client = client;
     this.metadata = { upload_id: randomUUID(), ...metadata };
-    this.#options = { maxAttempts, maxMessageBytes };
-    this.#endsAt = Date.now() + deadlineMs;
+    this.#options = { deadlineMs, maxAttempts, maxMessageBytes };
   }
 
   /**
@@ -94,6 +96,7 @@ export class Uploader {
    * asked of the iterator.
    */
   async upload(scopes) {
+    this.#endsAt = Date.now() + this.#options.deadlineMs;
     for (let accepted = 0, failures = 0; ;) {
       try {
         return await this.#stream(scopes, accepted);
@@ -105,6 +108,9 @@ export class Uploader {
           accepted += progress.accepted_scope_count;
           this.metadata.first_batch_num = progress.next_batch_num;
           failures = progress.accepted_scope_count > 0 ? 0 : failures + 1;
+        } else if (this.#sent === 0 || progress?.upload_id === '') {
+          // No scope was sent, or the server has read nothing: send the same again.
+          failures += 1;
         } else {
           // It is not: start over, as another upload.
           accepted = 0;
@@ -121,11 +127,24 @@ export class Uploader {
   /** Breaks the upload off. It never gets a final batch. */
   cancel() { this.#call?.cancel(); }
 
+  // A call takes scopes without a connection, too. Then nobody knows whether they were
+  // sent, and the upload would start over: so there is no call without a connection.
+  #connected() {
+    const until = Math.min(this.#endsAt, Date.now() + CONNECT_MS);
+    return new Promise((resolve, reject) => {
+      this.#client.waitForReady(until, (error) => {
+        if (!error) resolve();
+        else reject(new UploadError(Object.assign(error, { code: until < this.#endsAt ? status.UNAVAILABLE : status.DEADLINE_EXCEEDED })));
+      });
+    });
+  }
+
   async #stream(scopes, accepted) {
     let ended = false;
     let call;
     this.#sent = 0;
     this.streamCount += 1;
+    await this.#connected();
     const answer = new Promise((resolve, reject) => {
       call = this.#client.UploadScopes(new Metadata(), { deadline: this.#endsAt }, (error, summary) => {
         ended = true;
@@ -150,8 +169,8 @@ export class Uploader {
           index += 1;
           if (index <= accepted) continue;
           if (ended) return await answer;
-          await write({ scope: message });
           this.#sent += 1;
+          await write({ scope: message });
           this.messageCount += 1;
         }
       }

@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sent", type=Path, help="write each scope there, as a line of JSON")
     parser.add_argument("--golden", type=Path, help="upload this Python file instead")
     parser.add_argument("--replay", type=Path, help="upload scopes from lines of JSON instead")
-    parser.add_argument("--deadline", type=float, default=300, help="seconds")
+    parser.add_argument("--deadline", type=float, default=900, help="seconds")
     parser.add_argument("--max-message-bytes", type=int, default=1 << 20)
     parser.add_argument("--open-ended", choices=["true"], help="send scopes as if they turned up over time")
     parser.add_argument("--gzip", action="store_true", help="compress messages")

@@ -24,10 +24,9 @@ class SteadyUploader(Uploader):
 
     def __init__(self, channel: grpc.Channel, metadata: UploadMetadata, *,
                  deadline: float = 300, max_message_bytes: int = 1 << 20):
-        super().__init__(channel, metadata, max_message_bytes=max_message_bytes)
+        super().__init__(channel, metadata, deadline=deadline, max_message_bytes=max_message_bytes)
         metadata.single_batch = metadata.more_follows = True
         metadata.first_batch_num = 1
-        self._deadline = deadline
 
     def send(self, scopes: Iterable[Scope]) -> None:
         """Sends scopes, a few MiB at most, and returns when the intake has them.

@@ -65,6 +65,11 @@ class UploadError(Exception):
         return violations[0].field if violations else ""
 
     @property
+    def progress(self) -> symdb.UploadProgress | None:
+        """How far the stream came; None where that is not known."""
+        return self._details.get(symdb.UploadProgress)
+
+    @property
     def retry_delay(self) -> float:
         return self.detail(error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() / 1000
 
@@ -78,17 +83,18 @@ class UploadError(Exception):
 class Uploader:
     """One upload, in as many streams as it takes.
 
-    deadline is what the whole upload may take, in seconds.
+    deadline is what the whole upload may take, in seconds, once it begins. Make a new
+    Uploader, with metadata of its own, for each upload.
     """
 
     def __init__(self, channel: grpc.Channel, metadata: symdb.UploadMetadata, *,
-                 deadline: float = 300, max_attempts: int = 8, max_message_bytes: int = 1 << 20):
+                 deadline: float = 900, max_attempts: int = 8, max_message_bytes: int = 1 << 20):
         self.metadata = metadata
         self.metadata.upload_id = self.metadata.upload_id or str(uuid.uuid4())
         self.stream_count = 0
         self.message_count = 0
         self._stub = SymbolDatabaseServiceStub(channel)
-        self._ends_at = time.monotonic() + deadline
+        self._deadline = deadline
         self._max_attempts = max_attempts
         self._max_message_bytes = max_message_bytes
         self._call: grpc.Future | None = None
@@ -101,19 +107,23 @@ class Uploader:
         call it from a thread that may.
         """
         accepted = failures = 0
+        self._ends_at = time.monotonic() + self._deadline
         while True:
             messages = (part for scope in scopes() for part in split(scope, self._max_message_bytes))
             try:
                 return self._stream(itertools.islice(messages, accepted, None))
             except UploadError as error:
-                progress = error.detail(symdb.UploadProgress)
                 if not error.passes:
                     raise
+                progress = error.progress or symdb.UploadProgress()
                 if progress.upload_id == self.metadata.upload_id and progress.accepted_scope_count < self._sent:
                     # It is known how far the stream came: the next one goes on there.
                     accepted += progress.accepted_scope_count
                     self.metadata.first_batch_num = progress.next_batch_num
                     failures = 0 if progress.accepted_scope_count else failures + 1
+                elif self._sent == 0 or (error.progress and not progress.upload_id):
+                    # No scope was sent, or the server has read nothing: send the same again.
+                    failures += 1
                 else:
                     # It is not: start over, as another upload.
                     accepted, failures = 0, failures + 1
@@ -136,8 +146,8 @@ class Uploader:
             yield symdb.UploadScopesRequest(metadata=self.metadata)
             try:
                 for message in messages:
-                    yield symdb.UploadScopesRequest(scope=message)
                     self._sent += 1
+                    yield symdb.UploadScopesRequest(scope=message)
                     self.message_count += 1
             except Exception as error:  # gRPC would swallow it, and cancel the call
                 failed.append(error)

@@ -73,7 +73,7 @@ class Source
   end
 end
 
-options = { target: '127.0.0.1:50051', service: 'interop-ruby', deadline: 300.0, 'max-message-bytes': 1 << 20 }
+options = { target: '127.0.0.1:50051', service: 'interop-ruby', deadline: 900.0, 'max-message-bytes': 1 << 20 }
 OptionParser.new do |parser|
   parser.on('--target HOST:PORT', 'the server')
   parser.on('--service NAME')

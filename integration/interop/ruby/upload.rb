@@ -43,8 +43,8 @@ module Upload
     def passes? = code == 'UNAVAILABLE' || (code == 'RESOURCE_EXHAUSTED' && reason == 'OVERLOADED')
   end
 
-  # One upload, in as many streams as it takes. Make it after a fork, never before:
-  # gRPC's threads do not survive one.
+  # One upload, in as many streams as it takes. Make a new Uploader, with metadata of its
+  # own, for each upload, and after a fork, never before: gRPC's threads do not survive one.
   class Uploader
     CHANNEL = {
       'grpc.enable_retries' => 0, # the library's own retries know nothing of batches
@@ -55,12 +55,12 @@ module Upload
 
     attr_reader :metadata, :header_upload_id, :stream_count, :message_count
 
-    # deadline is what the whole upload may take, in seconds.
-    def initialize(target, metadata, deadline: 300, max_attempts: 8, max_message_bytes: 1 << 20)
+    # deadline is what the whole upload may take, in seconds, once it begins.
+    def initialize(target, metadata, deadline: 900, max_attempts: 8, max_message_bytes: 1 << 20)
       @stub = Symdb::V1::SymbolDatabaseService::Stub.new(target, :this_channel_is_insecure, channel_args: CHANNEL)
       @metadata = metadata
       @metadata.upload_id = SecureRandom.uuid if @metadata.upload_id.empty?
-      @ends_at = Time.now + deadline
+      @deadline = deadline
       @max_attempts = max_attempts
       @max_message_bytes = max_message_bytes
       @stream_count = @message_count = 0
@@ -73,6 +73,7 @@ module Upload
     # it from a thread that may.
     def upload(scopes)
       accepted = failures = 0
+      @ends_at = Time.now + @deadline
       begin
         stream(scopes, accepted)
       rescue Error => e
@@ -100,6 +101,9 @@ module Upload
         @metadata.first_batch_num = progress.next_batch_num
         return [accepted + progress.accepted_scope_count, progress.accepted_scope_count.positive? ? 0 : failures + 1]
       end
+      # No scope was sent, or the server has read nothing: send the same again.
+      return [accepted, failures + 1] if @sent.zero? || progress&.upload_id == ''
+
       # It is not: start over, as another upload.
       @metadata.upload_id = SecureRandom.uuid
       @metadata.first_batch_num = 0
@@ -107,6 +111,7 @@ module Upload
     end
 
     def stream(scopes, accepted)
+      @sent = 0
       @stream_count += 1
       # A request is asked for when the one before is on its way: a slow server holds
       # the enumerator back, and memory stays flat.
@@ -123,15 +128,14 @@ module Upload
 
     def requests(scopes, accepted)
       Enumerator.new do |out|
-        @sent = 0
         out << Symdb::V1::UploadScopesRequest.new(metadata: @metadata)
         index = 0
         scopes.each do |scope|
           split(scope) do |message|
             next if (index += 1) <= accepted
 
-            out << Symdb::V1::UploadScopesRequest.new(scope: message)
             @sent += 1
+            out << Symdb::V1::UploadScopesRequest.new(scope: message)
             @message_count += 1
           end
         end
