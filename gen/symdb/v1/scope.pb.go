@@ -34,16 +34,22 @@ const (
 // empty, is left out of the JSON.
 type Scope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind of scope in the tracer's own spelling and case, for example `package`
-	// (Go), `JAR` (Java), `MODULE` (Python), `assembly` (.NET), `FILE` (Ruby).
-	// Required, not empty.
+	// Kind of scope in the tracer's own spelling and case. Required, not empty.
+	// Today's tracers send these, the root's first:
+	//
+	//   - Go: `package`, `struct`, `function`, `method`, `local`
+	//   - Java: `JAR`, `CLASS`, `METHOD`, `LOCAL`, `CLOSURE`
+	//   - .NET: `assembly`, `class`, `method`, `closure`, `local`
+	//   - Python: `MODULE`, `CLASS`, `FUNCTION`, `CLOSURE`
+	//   - Ruby: `FILE`, `MODULE`, `CLASS`, `METHOD`
 	ScopeType string `protobuf:"bytes,1,opt,name=scope_type,json=scopeType,proto3" json:"scope_type,omitempty"`
 	// Name as the language writes it. Absent if the scope has none, such as a
 	// block of statements. An empty name is kept.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// Path of the source file as recorded by the compiler. Absent if unknown.
 	SourceFile *string `protobuf:"bytes,3,opt,name=source_file,json=sourceFile,proto3,oneof" json:"source_file,omitempty"`
-	// First line of the scope, counted from 1. Default 0: unknown.
+	// First line of the scope, counted from 1. Default 0: unknown. The server does
+	// not check lines.
 	StartLine int32 `protobuf:"varint,4,opt,name=start_line,json=startLine,proto3" json:"start_line,omitempty"`
 	// Last line of the scope, inclusive. Default 0: unknown; 2147483647: to the
 	// end of the file.
@@ -62,8 +68,8 @@ type Scope struct {
 	// messages, counted from the root scope).
 	Scopes []*Scope `protobuf:"bytes,10,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// Keys that have no field yet, written before symbols in the order of their
-	// bytes. A key with the name of a field above is ignored. Numbers must be
-	// finite.
+	// bytes. `additional` and a key with the name of a field above are ignored.
+	// Numbers must be finite.
 	Additional    map[string]*structpb.Value `protobuf:"bytes,100,rep,name=additional,proto3" json:"additional,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -189,7 +195,8 @@ type Symbol struct {
 	// not empty.
 	SymbolType string `protobuf:"bytes,3,opt,name=symbol_type,json=symbolType,proto3" json:"symbol_type,omitempty"`
 	// Line from which the symbol can be read, counted from 1. 0: in the whole
-	// scope; 2147483647: by method probes only. Absent if unknown.
+	// scope; 2147483647: by method probes only. Absent if unknown; the public
+	// schema requires it, unless symbol_type is `field`.
 	Line *int32 `protobuf:"varint,4,opt,name=line,proto3,oneof" json:"line,omitempty"`
 	// Details of the symbol that only some languages have. Absent: none.
 	LanguageSpecifics *LanguageSpecifics `protobuf:"bytes,5,opt,name=language_specifics,json=languageSpecifics,proto3,oneof" json:"language_specifics,omitempty"`
@@ -360,9 +367,9 @@ type LanguageSpecifics struct {
 	// SHA-1 of the source file as a git blob, in lower-case hexadecimal. Python,
 	// Ruby.
 	FileHash *string `protobuf:"bytes,13,opt,name=file_hash,json=fileHash,proto3,oneof" json:"file_hash,omitempty"`
-	// Kind of function, for example a coroutine. Python.
+	// Kind of function. Python.
 	FunctionType *string `protobuf:"bytes,14,opt,name=function_type,json=functionType,proto3,oneof" json:"function_type,omitempty"`
-	// Kind of method, for example a class method. Python, Ruby.
+	// Kind of method. Python, Ruby.
 	MethodType *string `protobuf:"bytes,15,opt,name=method_type,json=methodType,proto3,oneof" json:"method_type,omitempty"`
 	// `public`, `protected` or `private`. Ruby.
 	Visibility *string `protobuf:"bytes,16,opt,name=visibility,proto3,oneof" json:"visibility,omitempty"`

@@ -131,15 +131,15 @@ type UploadMetadata struct {
 	// kept. To send null, leave it absent and set the key `version` of additional
 	// and of event_additional to null.
 	Version *string `protobuf:"bytes,3,opt,name=version,proto3,oneof" json:"version,omitempty"`
-	// Language of the tracer, in its own spelling and case, such as `go` or
-	// `JAVA`. Never altered. Required, not empty.
+	// Language of the tracer, in its own spelling and case: `go`, `JAVA`,
+	// `dotnet`, `python`, `ruby` or another. Never altered. Required, not empty.
 	Language string `protobuf:"bytes,4,opt,name=language,proto3" json:"language,omitempty"`
 	// Identity of the upload: a UUID in its text form (RFC 9562), the same in
 	// every batch. Default empty: the server makes one, and returns it in the
 	// response header and in the response.
 	UploadId string `protobuf:"bytes,5,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// Identity of the running process, the same as in its other telemetry.
-	// Default empty.
+	// Identity of the running process, the same as in its other telemetry, in any
+	// form. Default empty.
 	RuntimeId string `protobuf:"bytes,6,opt,name=runtime_id,json=runtimeId,proto3" json:"runtime_id,omitempty"`
 	// Number of this stream's first batch, for a stream that resumes an upload:
 	// next_batch_num of the previous UploadProgress, or one more than the number
@@ -155,24 +155,25 @@ type UploadMetadata struct {
 	// is unknown. Too many scopes for one batch are refused with BATCH_TOO_LARGE.
 	// Requires upload_id. Default false.
 	SingleBatch bool `protobuf:"varint,9,opt,name=single_batch,json=singleBatch,proto3" json:"single_batch,omitempty"`
-	// Tags of the process, each `key:value`, such as `git.commit.sha:12ab`. At
-	// most 100. They are sent after the server's own tags or the tenant's, which
-	// win over the same key here. An underscore replaces each comma and control
-	// character. Default: none.
+	// Tags of the process, each `key:value`, such as `git.commit.sha:12ab`; the
+	// form is not checked. At most 100. They are sent after the server's own tags
+	// or the tenant's, which win over the same key here. An underscore replaces
+	// each comma and control character. Default: none.
 	Tags []string `protobuf:"bytes,10,rep,name=tags,proto3" json:"tags,omitempty"`
 	// Identity of the container that runs the process, by which an agent adds the
 	// container's tags: header Datadog-Container-ID. Default empty: none.
 	ContainerId string `protobuf:"bytes,11,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
-	// Identity of the container even if container_id is unknown, such as `in-1234`
-	// (the inode of its cgroup): header Datadog-Entity-ID. Default empty: none.
+	// Identity of the container: `ci-` and the container_id or, if that is unknown,
+	// `in-` and the inode of its cgroup. Header Datadog-Entity-ID. Default empty:
+	// none.
 	EntityId string `protobuf:"bytes,12,opt,name=entity_id,json=entityId,proto3" json:"entity_id,omitempty"`
 	// Description of the process by its environment, usually the variable
 	// DD_EXTERNAL_ENV: header Datadog-External-Env. Default empty: none.
 	ExternalEnv string `protobuf:"bytes,13,opt,name=external_env,json=externalEnv,proto3" json:"external_env,omitempty"`
-	// Stable identity of the parent process or deployment, by which the backend
-	// recognizes uploads of forked processes as repetitions: the event's
-	// `parentId`. Absent: left out. To send null, leave it absent and set the key
-	// `parentId` of event_additional to null.
+	// Stable identity of the parent process, such as its runtime_id, or of the
+	// deployment, by which the backend recognizes uploads of forked processes as
+	// repetitions: the event's `parentId`. Absent: left out. To send null, leave
+	// it absent and set the key `parentId` of event_additional to null.
 	ParentId *string `protobuf:"bytes,14,opt,name=parent_id,json=parentId,proto3,oneof" json:"parent_id,omitempty"`
 	// The event's `ddsource`. Absent: `dd_debugger`.
 	Ddsource *string `protobuf:"bytes,15,opt,name=ddsource,proto3,oneof" json:"ddsource,omitempty"`
@@ -355,19 +356,20 @@ func (x *UploadMetadata) GetEventAdditional() map[string]*structpb.Value {
 	return nil
 }
 
-// UploadScopesResponse summarizes an upload. It is sent only once the intake has
-// accepted the whole upload.
+// UploadScopesResponse summarizes a stream. It is sent only once the intake has
+// accepted the whole stream.
 type UploadScopesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identity of the upload: from the client, or made by the server.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// Number of root scopes accepted.
+	// Number of scopes of this stream that were accepted. Each part of a split root
+	// counts.
 	ScopeCount int64 `protobuf:"varint,2,opt,name=scope_count,json=scopeCount,proto3" json:"scope_count,omitempty"`
-	// Number of batches accepted.
+	// Number of batches of this stream that were accepted.
 	BatchCount int32 `protobuf:"varint,3,opt,name=batch_count,json=batchCount,proto3" json:"batch_count,omitempty"`
-	// Size of all batches as JSON, in bytes.
+	// Size of these batches as JSON, in bytes.
 	RawBytes int64 `protobuf:"varint,4,opt,name=raw_bytes,json=rawBytes,proto3" json:"raw_bytes,omitempty"`
-	// Size of all batches as gzip, in bytes.
+	// Size of these batches as gzip, in bytes.
 	CompressedBytes int64 `protobuf:"varint,5,opt,name=compressed_bytes,json=compressedBytes,proto3" json:"compressed_bytes,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
