@@ -6,8 +6,8 @@
 // JSON objects: the envelope, which holds the scopes, and the event, a small one beside it.
 // The last batch of a complete upload is marked final.
 //
-// A scope is a [symdbv1.Scope]. Start with [Dial], or with [DialAny] for several servers. Then choose a form by where
-// the scopes come from:
+// A scope is a [symdbv1.Scope]. Start with [Dial], or with [DialAny] for several servers.
+// Then choose a form by where the scopes come from:
 //
 //   - [Client.Upload], the pull form, is for scopes that can be read again, such as those
 //     of a binary or a file. It takes a sequence, and holds one scope at a time. It resumes
@@ -21,8 +21,8 @@
 //     themselves with [Error.Progress].
 //
 // A scope too large for one message is split at its children into parts; see
-// [WithMaxMessageBytes].
-// [IsRetryable] reports whether an error is worth another attempt; [Error] describes it.
+// [WithMaxMessageBytes]. [IsRetryable] reports whether an error is worth another attempt;
+// [Error] describes it.
 //
 // Settings and hooks are each an [Option], such as [WithLogger], [WithOnRetry],
 // [WithOnProgress] and [WithOnRefused].

@@ -30,7 +30,7 @@ func ExampleOpenSelf() { //nolint:testableexamples // a test has no symbols of i
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("uploaded", result.ScopeCount, "packages and parts of packages")
+	fmt.Println("uploaded", result.ScopeCount, "scopes")
 }
 
 func ExampleOpen() {

@@ -120,12 +120,7 @@ func measure(
 }
 
 func (m measurement) log(logger *slog.Logger, seen load.Outcome, delivered load.Delivery) {
-	if delivered.Flaw != "" {
-		logger.Warn("an upload at the intake is not whole; its client may have repeated it", "flaw", delivered.Flaw)
-	}
-	for failure, count := range seen.Failures {
-		logger.Warn("uploads failed", "count", count, "status", failure)
-	}
+	delivered.Warn(logger, seen)
 	logger.Info("measured", "took", seen.Took.Round(time.Millisecond), "cpu", m.cpu, "peak_mib", m.peakBytes>>20,
 		"end_peak_mib", m.endPeakBytes>>20, "retries", seen.RetryCount, "posts_turned_away", delivered.TurnedAwayCount)
 }

@@ -89,12 +89,7 @@ func runScenario(ctx context.Context, p programs, s scenario, t target, sent loa
 }
 
 func (r result) log(logger *slog.Logger, delivered load.Delivery) {
-	if delivered.Flaw != "" {
-		logger.Warn("an upload at the intake is not whole; its client may have repeated it", "flaw", delivered.Flaw)
-	}
-	for failure, count := range r.Failures {
-		logger.Warn("uploads failed", "count", count, "status", failure)
-	}
+	delivered.Warn(logger, r.Outcome)
 	logger.Info("done", "took", r.Took.Round(time.Millisecond), "cpu", r.cpu, "peak_mib", r.peakBytes>>20,
 		"repeated", r.RetryCount)
 }

@@ -142,6 +142,16 @@ type Delivery struct {
 	TurnedAwayCount int
 }
 
+// Warn logs the flaw, and the failures that the clients have seen.
+func (d Delivery) Warn(logger *slog.Logger, seen Outcome) {
+	if d.Flaw != "" {
+		logger.Warn("an upload at the intake is not whole; its client may have repeated it", "flaw", d.Flaw)
+	}
+	for failure, count := range seen.Failures {
+		logger.Warn("uploads failed", "count", count, "status", failure)
+	}
+}
+
 // Delivered returns what the intake has received so far. jsonBytes is the length of the
 // payload's JSON as written by the server under test.
 func (in *Intake) Delivered(sent Payload, jsonBytes int64) Delivery {

@@ -128,14 +128,17 @@ func (a *Access) replace(table *tenant.Table) error {
 		}
 	}
 	if len(names) > 0 {
-		a.logger.Warn("tenants' API keys are sent unencrypted: their intake URLs are not https",
-			slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", "))))
+		a.logger.Warn("tenants' API keys are sent unencrypted: their intake URLs are not https", listed(names)...)
 	}
 	if names := table.CertificatesOnly(); len(names) > 0 && !a.config.Certificates {
-		a.logger.Warn("tenants without a token can't upload: --tls-client-ca is not set",
-			slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", "))))
+		a.logger.Warn("tenants without a token can't upload: --tls-client-ca is not set", listed(names)...)
 	}
 	return nil
+}
+
+// listed returns the attributes of a line about the tenants with the names.
+func listed(names []string) []any {
+	return []any{slog.Int("count", len(names)), slog.String("tenants", text.Clip(strings.Join(names, ", ")))}
 }
 
 // credentialKey is the context key of a tenant.Credential.
@@ -282,7 +285,7 @@ func (a *Access) Look() {
 	case err != nil:
 		wrong := err.Error()
 		a.invalid.Store(&wrong)
-		a.logger.Error("invalid tenants file; keeping previous tenants", slog.String("error", err.Error()))
+		a.logger.Error("invalid tenants file; keeping previous tenants", slog.String("error", wrong))
 	case table != nil:
 		a.invalid.Store(nil)
 		a.logger.Info("tenants file reloaded", slog.Int("tenants", len(table.Tenants())))

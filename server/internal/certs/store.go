@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/scopegate/scopegate/server/internal/text"
 )
 
 // Store is a TLS configuration that follows its files. Config is safe for concurrent use.
@@ -54,12 +56,7 @@ func Open(files Files, build func(Material) *tls.Config, logger *slog.Logger) (*
 func (s *Store) Config() *tls.Config { return s.config.Load() }
 
 // Invalid says what is wrong with the files as they are now, or "".
-func (s *Store) Invalid() string {
-	if wrong := s.invalid.Load(); wrong != nil {
-		return *wrong
-	}
-	return ""
-}
+func (s *Store) Invalid() string { return text.OrEmpty(s.invalid.Load()) }
 
 // Watch checks the files at the interval until Close is called. Call it once.
 func (s *Store) Watch(interval time.Duration) {
