@@ -23,10 +23,13 @@ func (u *upload) end(err error) error {
 // early, it waits for the batch being posted, so that the progress is known. It returns nil if
 // the intake has accepted all.
 func (u *upload) settle(err error) error {
-	if err == nil || !errors.Is(err, context.Cause(u.ctx)) || !u.sender.settle() {
+	if err == nil || !errors.Is(err, context.Cause(u.ctx)) {
 		return err
 	}
-	return nil
+	if landed := u.sender.settle(); landed && u.allNumbered {
+		return nil
+	}
+	return err
 }
 
 // answer counts and logs the end of the stream, frees what it holds, and answers its client.

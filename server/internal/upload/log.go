@@ -56,7 +56,7 @@ func (u *upload) log(end End) {
 	u.server.Logger.LogAttrs(ctx, level, "upload ended", attrs...)
 }
 
-// level is Debug for ends that a client can cause as often as it likes.
+// level is Debug for streams without metadata, and for those that their clients cancelled.
 func (e End) level() slog.Level {
 	switch {
 	case e.Code == codes.OK:

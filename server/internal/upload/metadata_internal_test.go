@@ -1,14 +1,21 @@
 package upload
 
 import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
 	"errors"
+	"io"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -120,4 +127,55 @@ func TestInvalidMetadata(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The maps never give a key that the envelope or the event has already.
+func TestNoKeyIsWrittenTwice(t *testing.T) {
+	t.Parallel()
+	written := make(chan [2][]string, 1)
+	s := serve(t, func(_ context.Context, b *batch.Batch) error {
+		unzipped, err := gzip.NewReader(b.File.NewReader())
+		if err != nil {
+			return err
+		}
+		envelope, err := io.ReadAll(unzipped)
+		written <- [2][]string{keys(t, envelope), keys(t, b.AppendEvent(nil))}
+		return err
+	}, nil)
+	stream := s.beginWith(t, func(md *symdbv1.UploadMetadata) {
+		proto.Reset(md)
+		proto.Merge(md, full())
+		md.Additional, md.EventAdditional = nil, nil
+	})
+	stream.send(t, 1)
+	if _, err := stream.CloseAndRecv(); err != nil {
+		t.Fatal(err)
+	}
+	of := receive(t, written, "the batch")
+	for field, of := range map[string][]string{"additional": of[0], "event_additional": of[1]} {
+		for _, key := range of {
+			md := full()
+			md.Additional, md.EventAdditional = nil, nil
+			given := map[string]*structpb.Value{key: structpb.NewStringValue("twice")}
+			if field == "additional" {
+				md.Additional = given
+			} else {
+				md.EventAdditional = given
+			}
+			header, _, err := readMetadata(md, testDepth)
+			if err == nil && header.Additional+header.EventAdditional != "" {
+				t.Errorf("%s: the key %q is written twice", field, key)
+			}
+		}
+	}
+}
+
+// keys returns the keys of a JSON object.
+func keys(t *testing.T, object []byte) []string {
+	t.Helper()
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		t.Error(err)
+	}
+	return slices.Collect(maps.Keys(members))
 }

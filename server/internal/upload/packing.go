@@ -186,8 +186,8 @@ func (p *packer) serve() {
 	p.clock.Reset(time.Duration(p.nextAt.Load()) - time.Since(p.began))
 }
 
-// help packs one batch if that is late. The caller may hold the lock of one upload. It does not
-// wait: a reader that waits here holds a large stack.
+// help packs one batch if that is late. The caller may hold the lock of one upload. If there are
+// helpers enough, it does nothing: a reader that waits here holds a large stack.
 func (p *packer) help() {
 	at := time.Since(p.began) - late
 	if at < time.Duration(p.nextAt.Load()) {

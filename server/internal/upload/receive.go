@@ -186,8 +186,7 @@ func (r *receiver) payload() (protowire.Number, []byte, error) {
 	return number, payload, nil
 }
 
-// releaseOlder frees the message before the last one. After the end of the stream, which
-// counts as a message, that is the last scope.
+// releaseOlder frees the message before the last one.
 func (r *receiver) releaseOlder() { r.messages[1-r.last].Release() }
 
 // release frees all messages.

@@ -18,8 +18,8 @@ import (
 type sender struct {
 	opening  *Opening
 	progress *progress
-	// ctx has the values of the stream's context, but does not end.
-	ctx context.Context //nolint:containedctx // it is the stream's, and ends with it
+	// ctx has the values and the deadline of gRPC's context, but does not end.
+	ctx context.Context //nolint:containedctx // POSTs, which do end, are derived from it
 
 	header  *batch.Header
 	options options
@@ -35,14 +35,23 @@ type sender struct {
 
 	// The holder of the turn owns these.
 
-	nextNum  int32 // of the next batch
-	complete bool  // the stream's last batch is accepted
-	inDoubt  bool  // the intake may have more than it has accepted
+	nextNum int32 // of the next batch
+	failed  bool  // a batch was not accepted
+	inDoubt bool  // the intake may have more than it has accepted
 }
+
+// deadlined is a context that tells a deadline, and does not end by itself. The intake's client starts
+// no attempt that the deadline would cut off.
+type deadlined struct {
+	context.Context
+	of context.Context
+}
+
+func (d deadlined) Deadline() (time.Time, bool) { return d.of.Deadline() }
 
 func (s *sender) start(u *upload) {
 	s.opening, s.progress = u.Opening, &u.progress
-	s.ctx = context.WithoutCancel(u.rpc.Context())
+	s.ctx = deadlined{context.WithoutCancel(u.rpc.Context()), u.client}
 	s.idle, s.cancel = make(chan struct{}, 1), func() {}
 	s.release()
 }
@@ -103,12 +112,12 @@ func (s *sender) cancelLater(posting context.Context, cancel context.CancelFunc)
 	}
 }
 
-// settle waits until no batch is being posted. It reports whether the intake has accepted the
-// stream's last batch.
+// settle waits until no batch is being posted. It reports whether the intake has accepted all
+// batches that were posted.
 func (s *sender) settle() bool {
 	<-s.idle
 	defer s.release()
-	return s.complete
+	return !s.failed
 }
 
 // stop cancels the POST in flight, if any, and waits until it has ended.
@@ -144,8 +153,8 @@ func (s *sender) number(sealed *batch.Sealed, age time.Duration, last bool) (pos
 		defer gone()
 		defer ending()
 		err := s.deliver(ctx, b)
-		s.complete = last && err == nil
 		if err != nil {
+			s.failed = true
 			s.opening.End(err)
 		}
 		s.release()

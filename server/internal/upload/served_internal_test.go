@@ -163,7 +163,13 @@ func (s *served) begin(t *testing.T) sending {
 // beginWith is begin with changed metadata.
 func (s *served) beginWith(t *testing.T, change func(*symdbv1.UploadMetadata)) sending {
 	t.Helper()
-	stream, err := s.client.UploadScopes(t.Context())
+	return s.beginIn(t.Context(), t, change)
+}
+
+// beginIn is beginWith in a context.
+func (s *served) beginIn(ctx context.Context, t *testing.T, change func(*symdbv1.UploadMetadata)) sending {
+	t.Helper()
+	stream, err := s.client.UploadScopes(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

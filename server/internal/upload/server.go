@@ -31,7 +31,8 @@ type Config struct {
 	MaxBatchRawBytes int64
 	// MaxBatchAge is how long a batch may stay open. 0: as long as the stream.
 	MaxBatchAge time.Duration
-	// MaxStreamAge is how long a stream may last, once its metadata is there. 0: forever.
+	// MaxStreamAge is how long a stream may last. One that is older when its metadata arrives ends
+	// then. 0: forever.
 	MaxStreamAge time.Duration
 	// MaxScopeBytes limits the protobuf size of a scope, MaxMetadataBytes that of the
 	// metadata.

@@ -47,6 +47,8 @@ type upload struct {
 	// handling is set while a goroutine waits to handle what is due.
 	handling atomic.Bool
 	refused  bool // the answer is an error that a retry would meet again
+	// allNumbered is set once no batch follows those that have been posted.
+	allNumbered bool
 
 	// held is the newest scope, which is not in a batch yet, if holds is set.
 	held  transcode.Checked
@@ -90,19 +92,20 @@ func (s *Server) UploadScopes(rpc uploadStream) (err error) {
 func (u *upload) consume() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	err := u.waiting(Receiving, u.receiver.await)
+	receive, take := u.receiver.receive, u.take // once, because they are allocated
+	next := func() error {
+		err := u.receiver.await()
+		if err == nil {
+			err = u.server.reading.run(u.ctx, receive)
+		}
+		return err
+	}
+	err := u.waiting(Receiving, next)
 	if err == nil {
 		err = u.onLargeStack(u.begin)
 	}
-	receive, take := u.receiver.receive, u.take // once, because they are allocated
 	for err == nil {
-		err = u.waiting(Receiving, func() error {
-			err := u.receiver.await()
-			if err == nil {
-				err = u.server.reading.run(u.ctx, receive)
-			}
-			return err
-		})
+		err = u.waiting(Receiving, next)
 		if err == nil {
 			err = u.onLargeStack(take)
 		}
@@ -158,16 +161,12 @@ func (u *upload) waiting(in Phase, wait func() error) error {
 	return wait()
 }
 
-// begin receives and checks the metadata, admits the upload and sends its ID to the client.
+// begin checks the metadata just received, admits the upload and sends its ID to the client.
 func (u *upload) begin() error {
 	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
 		return err
 	}
 	md := &symdbv1.UploadMetadata{}
-	err := u.waiting(Receiving, u.receiver.receive)
-	if err != nil {
-		return err
-	}
 	wire, err := u.receiver.metadata()
 	if err == nil && proto.Unmarshal(wire, md) != nil {
 		err = metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
@@ -280,9 +279,10 @@ func (u *upload) post(last bool) error {
 	case err != nil:
 		return err
 	case last:
+		u.allNumbered = true
 		return u.waiting(Finishing, func() error {
 			post()
-			return nil
+			return u.sender.waitIdle(u.ctx)
 		})
 	}
 	u.server.goroutines.Go(post)
@@ -302,10 +302,9 @@ func (u *upload) finish() error {
 		return err
 	}
 	if u.sealed != nil {
-		if err := u.post(true); err != nil {
-			return err
-		}
+		return u.post(true)
 	}
+	u.allNumbered = true
 	return u.waiting(Finishing, func() error { return u.sender.waitIdle(u.ctx) })
 }
 
@@ -331,11 +330,20 @@ func (u *upload) complete() error {
 			if err := u.add(u.held); err != nil {
 				return err
 			}
+			u.receiver.release() // the last POST may take long
 		}
 		if u.batches.Empty() {
 			return nil
 		}
-		return u.sealOpen()
+		if err := u.sealOpen(); err != nil {
+			return err
+		}
+		if body := u.sealed.Body; u.sender.options.singleBatch && body.Len() > u.server.MaxBatchBytes {
+			u.sender.drop(body, true)
+			u.sealed = nil
+			return batchTooLarge(batch.Limits{CompressedBytes: u.server.MaxBatchBytes})
+		}
+		return nil
 	})
 }
 
@@ -354,7 +362,8 @@ func (u *upload) endEarly(cause error) error {
 	return context.Cause(u.ctx)
 }
 
-// checkSingleBatch returns an error if a stream's single batch has become too large.
+// checkSingleBatch returns an error if a stream's single batch has become too large. The rest that is
+// not compressed yet counts once the batch is sealed.
 func (u *upload) checkSingleBatch() error {
 	if most := u.server.MaxBatchBytes; u.batches.CompressedBytes() > most {
 		return batchTooLarge(batch.Limits{CompressedBytes: most})

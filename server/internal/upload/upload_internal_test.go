@@ -2,6 +2,8 @@ package upload
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"testing"
@@ -460,6 +462,96 @@ func TestLastBatchLandsAtTheEnd(t *testing.T) {
 	}
 	if end := s.awaitEnd(t); end.open != 0 {
 		t.Errorf("%d uploads are open before the client has its answer, want none", end.open)
+	}
+}
+
+// A stream that another one follows is whole, too, if its last batch lands though it has to end: that
+// batch may have been sealed before the client ended the stream.
+func TestSealedBatchLandsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, func(c *Config) { c.MaxBatchAge = time.Hour })
+	stream := s.beginWith(t, func(md *symdbv1.UploadMetadata) { md.MoreFollows = true })
+	stream.send(t, 1)
+	stream.upload.growOld(t)
+	receive(t, intake.arrived, "the batch")
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the reader to finish", func() bool { return Phase(stream.upload.progress.phase.Load()) == Finishing })
+	s.Stop()
+	intake.take <- nil
+	if summary, err := stream.CloseAndRecv(); err != nil || summary.GetScopeCount() != 1 {
+		t.Errorf("%v, %v, want 1 scope", summary, err)
+	}
+}
+
+// While the last batch is posted, the upload holds no message any more.
+func TestLastMessageIsFreedBeforeThePost(t *testing.T) {
+	t.Parallel()
+	intake := newSlow()
+	s := serve(t, intake.forward, nil)
+	stream := s.begin(t)
+	stream.send(t, 1)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, intake.arrived, "the last batch")
+	stream.upload.locked(func() {
+		for i := range stream.upload.receiver.messages {
+			if bytes := stream.upload.receiver.messages[i].Bytes(); len(bytes) > 0 {
+				t.Errorf("a message of %d bytes is held", len(bytes))
+			}
+		}
+	})
+	intake.take <- nil
+	if _, err := stream.CloseAndRecv(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The intake's client sees the deadline of the upload's client, so that it starts no attempt that the
+// deadline would cut off.
+func TestIntakeSeesTheDeadline(t *testing.T) {
+	t.Parallel()
+	seen := make(chan time.Duration, 1)
+	s := serve(t, func(ctx context.Context, _ *batch.Batch) error {
+		deadline, ok := ctx.Deadline()
+		if !ok {
+			return errors.New("no deadline")
+		}
+		seen <- time.Until(deadline)
+		return nil
+	}, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stream := s.beginIn(ctx, t, func(*symdbv1.UploadMetadata) {})
+	stream.send(t, 1)
+	if _, err := stream.CloseAndRecv(); err != nil {
+		t.Fatal(err)
+	}
+	if left := receive(t, seen, "the batch"); left > patience {
+		t.Errorf("%v are left, want at most %v", left, patience)
+	}
+}
+
+// A single batch is measured once more when it is sealed: the JSON that was not compressed before
+// counts, too.
+func TestSealedSingleBatchIsTooLarge(t *testing.T) {
+	t.Parallel()
+	posted := make(chan *batch.Batch, 1)
+	s := serve(t, func(_ context.Context, b *batch.Batch) error { posted <- b; return nil },
+		func(c *Config) { c.MaxBatchBytes = 300 })
+	stream := s.beginWith(t, func(md *symdbv1.UploadMetadata) { md.SingleBatch, md.UploadId = true, full().GetUploadId() })
+	name := make([]byte, 500)
+	_, _ = rand.Read(name)
+	stream.sendNamed(t, 1, hex.EncodeToString(name))
+	_, err := stream.CloseAndRecv()
+	if len(posted) > 0 {
+		t.Error("the batch was posted")
+	}
+	if got, want := OutcomeOf(err), (Outcome{codes.InvalidArgument, ReasonBatchTooLarge}); got != want {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
