@@ -19,7 +19,7 @@ const (
 	agentVersion = "7.45"
 
 	maxInfoBytes = 1 << 20
-	infoTimeout  = 5 * time.Second
+	infoTimeout  = time.Second // a server that shuts down waits for it
 )
 
 // agentInfo is the result of asking an agent what it supports, at most once.
