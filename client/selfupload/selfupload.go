@@ -135,7 +135,7 @@ func (s *settings) attempt(ctx context.Context) (client.Result, error) {
 	return s.upload(ctx, newPacer(ctx, s.cpuShare).pass)
 }
 
-func (s *settings) upload(ctx context.Context, checkpoint func() error) (client.Result, error) {
+func (s *settings) upload(ctx context.Context, checkpoint func() error) (result client.Result, err error) {
 	binary, err := s.open(ctx, append(slices.Clip(s.symbols), gosym.WithCheckpoint(checkpoint)))
 	if err != nil {
 		return client.Result{}, err
@@ -145,8 +145,8 @@ func (s *settings) upload(ctx context.Context, checkpoint func() error) (client.
 	if err != nil {
 		return client.Result{}, err
 	}
-	result, err := c.Upload(ctx, s.describe(binary.Metadata()), binary.Parts())
-	return result, errors.Join(err, c.Close())
+	defer func() { err = errors.Join(err, c.Close()) }() // even if a scope panics
+	return c.Upload(ctx, s.describe(binary.Metadata()), binary.Parts())
 }
 
 // open opens the program's executable.
