@@ -46,8 +46,8 @@ type Config struct {
 	// not. 0: as long as the stream.
 	MaxBatchAge time.Duration
 	// MaxConnectionAge is how long a connection may last before the client is told to reconnect,
-	// so that clients find new servers. A stream may last as long after its metadata; then it
-	// ends with its progress, and the client resumes. 0: forever.
+	// so that clients find new servers. A stream may last as long; then it ends with its progress,
+	// and the client resumes. One that is older when its metadata arrives ends then. 0: forever.
 	MaxConnectionAge time.Duration
 	// MaxScopeBytes limits the protobuf size of one scope, and so of a message.
 	MaxScopeBytes int

@@ -113,9 +113,8 @@ func (s *Server) Dial(tb testing.TB, options ...client.Option) *client.Client {
 	return c
 }
 
-// FailNext makes the intake reject the next n batches with the HTTP status. After 408, 429
-// and 5xx, the server asks the client to retry after a second; other statuses are
-// permanent.
+// FailNext makes the intake reject the next n batches with the HTTP status. After 408, 429, 500,
+// 502, 503 and 504, the server asks the client to retry after a second; other statuses are permanent.
 func (s *Server) FailNext(n, status int) { s.intake.failNext(n, status) }
 
 // Uploads returns the uploads with accepted batches, in the order of their first batches.

@@ -50,7 +50,7 @@ func routeIDOf(in *tenant.Intake) routeID {
 // otherwise.
 const defaultConnections = 4
 
-// maxRoutesPercent limits the connections to all intakes, in percent of the memory limit.
+// maxRoutesPercent limits the connections to all intakes, in percent of the memory budget.
 const maxRoutesPercent = 25
 
 // Routes are the ways to all intakes. A route that the table no longer has is closed when
@@ -126,7 +126,7 @@ func (r *Routes) replace(table *tenant.Table) error {
 		drawn += route.drawnBytes
 	}
 	if limit := r.budget.LimitBytes() / 100 * maxRoutesPercent; int64(drawn) > limit {
-		return fmt.Errorf("the connections to all intakes take %d bytes, more than a quarter of the memory limit", drawn)
+		return fmt.Errorf("the connections to all intakes take %d bytes, more than a quarter of the memory budget", drawn)
 	}
 	for id, route := range next {
 		route.tenants = tenants[id]

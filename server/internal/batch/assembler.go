@@ -59,9 +59,6 @@ func (a *Assembler) RawBytes() int64 { return a.envelope.raw + a.member.RawBytes
 // envelope.
 func (a *Assembler) CompressedBytes() int { return a.envelope.compressed + a.member.CompressedBytes() }
 
-// Compress compresses all of the open batch. Nothing may be added to it any more.
-func (a *Assembler) Compress() { a.member.Compress() }
-
 // Empty reports whether the open batch has no scope, so that it can't be sealed.
 func (a *Assembler) Empty() bool { return a.scopes == 0 }
 

@@ -9,7 +9,8 @@ import (
 	"google.golang.org/grpc/encoding"
 )
 
-// encodings are the compressors of package client/compression.
+// encodings are the compressors whose decoders the server may use: those of package
+// client/compression, and others that a program may register.
 var encodings = []string{"gzip", "zstd", "deflate", "snappy"}
 
 // DecoderBytes returns the most memory that the registered compressors say decompression
