@@ -4,8 +4,22 @@
 // no stage stops while others wait for it. Between two scopes, where that can't happen, a
 // stream calls [Account.Wait]: the accounts that hold most stop there first. When memory
 // is short, accounts are squeezed, that is asked to move what they hold out of memory, the
-// largest first, and new streams are refused. docs/memory.md explains why all streams
-// still make progress.
+// largest first, and new streams are refused. docs/memory.md describes the steps.
+//
+// # Why streams can't block each other
+//
+// If no stream may continue, each holds something that it can give back without more
+// memory: a batch that is posted, or will be next; or an open batch, which is squeezed.
+// Moving that to the spool needs 16 KiB and, for a moment, its packed JSON; posting it
+// early needs the compressed tail, mostly 16 KiB.
+//
+// The rest can't be squeezed: a scope in hand, the stream and its window, and without a
+// spool an upload that must be a single batch. If less than crumbsPercent of the limit can
+// be squeezed, the largest waiting stream resumes without room, because it is nearest to
+// its end. The next one follows when that one waits again or ends, or at the next look.
+//
+// The same holds within the limit of each service and tenant. So while the intake accepts
+// batches, some stream makes progress. While it does not, all wait in constant memory.
 //
 // The package only counts bytes. It does not allocate them, and can't limit code that
 // does not draw.
