@@ -42,8 +42,8 @@ type SymbolDatabaseServiceClient interface {
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
 	//
-	// Every status from the server has one google.rpc.ErrorInfo with a reason. The
-	// codes that matter most:
+	// Each status that scopegate sends has one google.rpc.ErrorInfo with a reason;
+	// UNIMPLEMENTED, sent by gRPC itself, has none. The codes that matter most:
 	//
 	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
 	//     The intake keeps the batches that it has, but gets no final one.
@@ -98,8 +98,8 @@ type SymbolDatabaseServiceServer interface {
 	// The response header `scopegate-upload-id` is sent as soon as the metadata
 	// is accepted.
 	//
-	// Every status from the server has one google.rpc.ErrorInfo with a reason. The
-	// codes that matter most:
+	// Each status that scopegate sends has one google.rpc.ErrorInfo with a reason;
+	// UNIMPLEMENTED, sent by gRPC itself, has none. The codes that matter most:
 	//
 	//   - INVALID_ARGUMENT: a message is invalid. A BadRequest names the field.
 	//     The intake keeps the batches that it has, but gets no final one.
