@@ -58,7 +58,7 @@ func (uploadCommand) Help() string {
     scopegate upload --server scopegate.example:50051 --ca ca.pem --cert shop.pem --key shop.key ./bin/shop
     generate-scopes | scopegate upload --service shop --language ruby -
 
-A line of NDJSON is a root scope; docs/ndjson.md lists all keys. Only these are required: scope_type of a scope, name
+A line of NDJSON is a root scope; docs/ndjson.md describes it. Only these keys are required: scope_type of a scope, name
 and symbol_type of a symbol.
 
     {"scope_type":"FILE","name":"shop.rb","symbols":[{"name":"@cart","symbol_type":"FIELD","line":3}],"scopes":[…]}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/ndjson"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
@@ -43,68 +43,66 @@ func TestDocumentedExampleIsRead(t *testing.T) {
 	}
 }
 
-// example has a value of each type that the document names.
-var example = map[string]string{
-	"string": `"a"`, "string or null": `null`, "integer": `1`, "boolean": `true`, "object": `{}`, "array of strings": `["a"]`,
-	"array of ranges": `[{}]`, "array of symbols": `[]`, "array of scopes": `[]`,
-}
-
-// TestDocumentedKeys reads, for each table of keys, an object with all of them, and
-// objects that lack one of them.
-func TestDocumentedKeys(t *testing.T) {
+// TestFieldsAreKeys reads objects with all fields of a message, without one of them, and
+// with one of the wrong type.
+func TestFieldsAreKeys(t *testing.T) {
 	t.Parallel()
-	for title, section := range map[string]struct {
-		message proto.Message
-		line    string // the object is in the place of %s
+	for _, test := range []struct {
+		message  proto.Message
+		line     string // the object is in the place of %s
+		required []string
 	}{
-		"A scope":            {&symdbv1.Scope{}, `%s`},
-		"A symbol":           {&symdbv1.Symbol{}, `{"scope_type":"FILE","symbols":[%s]}`},
-		"A range":            {&symdbv1.LineRange{}, `{"scope_type":"FILE","injectible_lines":[%s]}`},
-		"Language specifics": {&symdbv1.LanguageSpecifics{}, `{"scope_type":"FILE","language_specifics":%s}`},
+		{&symdbv1.Scope{}, `%s`, []string{"scope_type"}},
+		{&symdbv1.Symbol{}, `{"scope_type":"FILE","symbols":[%s]}`, []string{"name", "symbol_type"}},
+		{&symdbv1.LineRange{}, `{"scope_type":"FILE","injectible_lines":[%s]}`, nil},
+		{&symdbv1.LanguageSpecifics{}, `{"scope_type":"FILE","language_specifics":%s}`, nil},
 	} {
-		t.Run(title, func(t *testing.T) {
+		message := test.message.ProtoReflect().Descriptor()
+		t.Run(string(message.Name()), func(t *testing.T) {
 			t.Parallel()
-			keys, members, needed := documentedKeys(t, title)
-			var fields []string
-			for i := range section.message.ProtoReflect().Descriptor().Fields().Len() {
-				if field := section.message.ProtoReflect().Descriptor().Fields().Get(i); !field.IsMap() {
-					fields = append(fields, string(field.Name()))
+			var keys, right, wrong []string
+			for i := range message.Fields().Len() {
+				field := message.Fields().Get(i)
+				if field.IsMap() { // additional
+					continue
 				}
-			}
-			if got, want := slices.Sorted(slices.Values(keys)), slices.Sorted(slices.Values(fields)); !slices.Equal(got, want) {
-				t.Fatalf("the table has %q, want %q", got, want)
+				value, other := example(field)
+				keys = append(keys, string(field.Name()))
+				right = append(right, fmt.Sprintf("%q:%s", field.Name(), value))
+				wrong = append(wrong, fmt.Sprintf("%q:%s", field.Name(), other))
 			}
 			decode := func(members []string) error {
-				_, err := ndjson.Decode(fmt.Appendf(nil, section.line, "{"+strings.Join(members, ",")+"}"))
+				_, err := ndjson.Decode(fmt.Appendf(nil, test.line, "{"+strings.Join(members, ",")+"}"))
 				return err
 			}
-			if err := decode(members); err != nil {
+			if err := decode(right); err != nil {
 				t.Error(err)
 			}
 			for i, key := range keys {
-				if err := decode(slices.Delete(slices.Clone(members), i, i+1)); (err != nil) != needed[i] {
+				if err := decode(slices.Delete(slices.Clone(right), i, i+1)); (err != nil) != slices.Contains(test.required, key) {
 					t.Errorf("without %s: %v", key, err)
+				}
+				if err := decode(slices.Replace(slices.Clone(right), i, i+1, wrong[i])); err == nil {
+					t.Errorf("%s: want an error", wrong[i])
 				}
 			}
 		})
 	}
 }
 
-// documentedKeys returns the rows of a section's table: keys, a member for each, and
-// whether it is required.
-func documentedKeys(t *testing.T, title string) (keys, members []string, needed []bool) {
-	t.Helper()
-	_, rest, _ := strings.Cut(string(document(t)), "\n## "+title+"\n")
-	section, _, _ := strings.Cut(rest, "\n## ")
-	for _, row := range regexp.MustCompile("(?m)^\\| (`.*`) \\| (.*?) \\| (yes|no) \\|").FindAllStringSubmatch(section, -1) {
-		value, ok := example[row[2]]
-		if !ok {
-			t.Fatalf("%s: unknown type %q", row[1], row[2])
-		}
-		for key := range strings.SplitSeq(row[1], ", ") {
-			key = strings.Trim(key, "`")
-			keys, members, needed = append(keys, key), append(members, fmt.Sprintf("%q:%s", key, value)), append(needed, row[3] == "yes")
-		}
+// example returns a value of a field's type, and one of another type.
+func example(field protoreflect.FieldDescriptor) (value, other string) {
+	switch {
+	case field.IsList() && field.Kind() == protoreflect.StringKind:
+		return `["a"]`, `[1]`
+	case field.IsList():
+		return `[]`, `[1]`
+	case field.Kind() == protoreflect.StringKind:
+		return `"a"`, `1`
+	case field.Kind() == protoreflect.BoolKind:
+		return `true`, `1`
+	case field.Kind() == protoreflect.MessageKind:
+		return `{}`, `1`
 	}
-	return keys, members, needed
+	return `1`, `"a"`
 }
