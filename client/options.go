@@ -167,7 +167,7 @@ func WithMaxMessageBytes(n int) Option {
 // "zstd" of package client/compression, which the program must import, or another one
 // registered with gRPC. A server that does not know it fails the upload with UNIMPLEMENTED.
 // The empty name, the default, does not compress, which is best on a fast link;
-// docs/benchmarks-wire.md has measurements.
+// docs/tracers.md says when to compress.
 func WithCompression(name string) Option {
 	var err error
 	if name != "" && encoding.GetCompressor(name) == nil {

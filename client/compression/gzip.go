@@ -19,7 +19,7 @@ const gzipDecoderBytes = 64 << 10
 var errTrailing = errors.New("gzip: bytes after the end of the member")
 
 // gzipCompressor implements [encoding.Compressor]. It compresses at level 1, the best
-// trade-off in docs/benchmarks-wire.md.
+// trade-off by `make bench-wire`.
 type gzipCompressor struct {
 	writers sync.Pool
 	// readers holds a decoder for each core, which is enough because messages are in
