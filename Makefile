@@ -172,7 +172,7 @@ BENCH = go build -o bin/bench ./server/internal/bench && bin/bench
 ROUNDS ?= 9
 
 .PHONY: bench bench-memory bench-fairness bench-wire bench-worst bench-profile corpus
-bench: corpus ## Compare with the design before: speed and size, as tables and docs/benchmarks.svg (ROUNDS=9)
+bench: corpus ## Compare with the baseline: speed and size, as tables and docs/benchmarks.svg (ROUNDS=9)
 	$(BENCH) -rounds $(ROUNDS) -plot docs/benchmarks.svg $(CORPUS)/go $(CORPUS)/compile
 
 bench-memory: corpus $(BUF) ## Heap of open uploads, and the peak that a large one adds

@@ -77,8 +77,8 @@ func experiments() []experiment {
 			whole: true,
 			plan:  load.Plan{Uploads: 50, AtOnce: 50, Connections: 10},
 			bounds: []bound{
-				{memoryUsage, 300, "usual: 130 to 145; a batch of 1.5 MB an upload is 75; the earlier design needs 310"},
-				{cpuUsage, 25, "usual: 4 to 6; the earlier design needs 36 and more"},
+				{memoryUsage, 300, "usual: 130 to 145; a batch of 1.5 MB an upload is 75; the baseline needs 310"},
+				{cpuUsage, 25, "usual: 4 to 6; the baseline needs 36 and more"},
 			},
 		},
 		{
@@ -87,7 +87,7 @@ func experiments() []experiment {
 			plan:     load.Plan{Uploads: 1000, AtOnce: 100, Connections: 100},
 			bounds: []bound{
 				{memoryUsage, 100, "usual: 37 to 45; 100 uploads of 76 kB at a time, with their windows, are 15"},
-				{cpuUsage, 30, "usual: 11 to 13; the earlier design needs 60"},
+				{cpuUsage, 30, "usual: 11 to 13; the baseline needs 60"},
 			},
 		},
 		{
