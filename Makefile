@@ -66,15 +66,16 @@ demo: build ## Upload the symbols of scopegate's own binary through server and i
 
 ##@ Test
 
-# Tests wait too, so twice as many packages are tested at once as there are processors.
-AT_ONCE = -p $$((2 * $$(getconf _NPROCESSORS_ONLN)))
+# Tests mostly wait. So for each processor there are two packages at once, and four tests of each.
+AT_ONCE = -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) -parallel $$((4 * $$(getconf _NPROCESSORS_ONLN)))
 
 # Many tests build programs. What these share is compiled before, once: go commands that run side by side do not share work.
 # The race detector would have each test binary sleep for a second at its end, for goroutines that tests leave behind: none do.
+# These binaries are linked without DWARF, so it is not compiled.
 .PHONY: test
 test: ## Run all tests, shuffled, with the race detector (PKG=./server/... for some)
 	@$(if $(filter ./...,$(PKG)),go build -o /dev/null ./cmd/scopegate)
-	@race=-race; export CGO_ENABLED=1; \
+	@race='-race -gcflags=all=-dwarf=false'; export CGO_ENABLED=1; \
 	if ! { $(CC_WORKS); }; then race= CGO_ENABLED=0; echo "race detector: skipped, no C compiler"; fi; \
 	export GORACE="atexit_sleep_ms=0 $${GORACE:-}"; set -x; go test $$race $(AT_ONCE) -shuffle=on -timeout 20m $(PKG); \
 	$(if $(filter ./...,$(PKG)),go -C integration/gates test $$race -shuffle=on ./...)
