@@ -222,6 +222,9 @@ const budgetPercent = 90
 // There are GOMAXPROCS of them.
 const compressorBytes = 1300 << 10
 
+// A block of the spool holds a segment: this does not compile if it is shorter.
+const _ = uint(spool.BlockBytes - encode.SegmentBytes)
+
 // openMemory sets up the memory budget and the spool.
 func (s *Server) openMemory() error {
 	limits := s.config.Limits

@@ -166,17 +166,7 @@ func (u *upload) begin() error {
 	if err := grpcwire.AnswerPlain(u.rpc.Context()); err != nil {
 		return err
 	}
-	md := &symdbv1.UploadMetadata{}
-	wire, err := u.receiver.metadata()
-	if err == nil && proto.Unmarshal(wire, md) != nil {
-		err = metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
-	}
-	u.receiver.release()
-	if err != nil {
-		return err
-	}
-	header, options, err := readMetadata(md, u.server.MaxDepth)
-	u.progress.header.Store(header) // even if it is invalid, for the log
+	header, options, err := u.readMetadata()
 	if err != nil {
 		return err
 	}
@@ -204,10 +194,26 @@ func (u *upload) begin() error {
 		return fmt.Errorf("send header: %w", grpcwire.Gone(u.rpc.Context(), err))
 	}
 	u.begun.Store(true)
-	if u.server.hasStopped() {
+	if u.server.hasStopped() { // Stop has let it begin, to get this status
 		u.End(ErrShuttingDown)
 	}
 	return nil
+}
+
+// readMetadata reads the metadata just received, and frees its message.
+func (u *upload) readMetadata() (*batch.Header, options, error) {
+	defer u.receiver.release()
+	wire, err := u.receiver.metadata()
+	if err != nil {
+		return nil, options{}, err
+	}
+	md := &symdbv1.UploadMetadata{}
+	if proto.Unmarshal(wire, md) != nil {
+		return nil, options{}, metadataInvalid("metadata", "malformed protobuf or invalid UTF-8")
+	}
+	header, options, err := readMetadata(md, u.server.MaxDepth)
+	u.progress.header.Store(header) // even if it is invalid, for the log
+	return header, options, err
 }
 
 // drawNotes draws bytes for the notes of a checked scope, or gives them back if negative. Like the
