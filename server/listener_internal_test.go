@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -112,8 +113,8 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	const limit = 4
 	server := run(t, func(cfg *Config) { cfg.Limits.Connections, cfg.Limits.PeerConnections = limit, limit })
-	upload := func() (symdbv1.SymbolDatabaseService_UploadScopesClient, error) {
-		stream, err := symdbv1.NewSymbolDatabaseServiceClient(dial(t, server.address)).UploadScopes(t.Context())
+	upload := func(conn *grpc.ClientConn) (symdbv1.SymbolDatabaseService_UploadScopesClient, error) {
+		stream, err := symdbv1.NewSymbolDatabaseServiceClient(conn).UploadScopes(t.Context())
 		if err == nil {
 			err = stream.Send(metadataOf("shop"))
 		}
@@ -125,7 +126,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	var uploads []symdbv1.SymbolDatabaseService_UploadScopesClient
 	var idle []net.Conn
 	for range limit / 2 {
-		stream, err := upload()
+		stream, err := upload(dial(t, server.address))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +140,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		idle = append(idle, conn)
 	}
 	for range limit / 2 {
-		stream, err := upload()
+		stream, err := upload(dial(t, server.address))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,9 +149,11 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	for _, conn := range idle {
 		awaitEnd(t, conn)
 	}
-	if _, err := upload(); status.Code(err) != codes.Unavailable {
+	more := dial(t, server.address)
+	if _, err := upload(more); status.Code(err) != codes.Unavailable {
 		t.Errorf("a connection more than there may be: %v", err)
 	}
+	_ = more.Close() // or it would dial again, when there may be room
 	server.log.Await(t, "to make room")
 	server.log.Await(t, "connection refused")
 	for _, stream := range uploads {
