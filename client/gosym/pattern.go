@@ -45,24 +45,28 @@ func (p pattern) matches(pkg string) bool {
 	if p.parts == nil {
 		return false
 	}
-	last := len(p.parts) - 1
-	if last == 0 {
-		return pkg == p.parts[0]
-	}
-	if p.parts[last] == "" && strings.HasSuffix(p.parts[last-1], "/") {
-		whole := pattern{parts: append(slices.Clip(p.parts[:last-1]), strings.TrimSuffix(p.parts[last-1], "/"))}
-		if whole.matches(pkg) {
+	if last := len(p.parts) - 1; last > 0 && p.parts[last] == "" {
+		if before, ok := strings.CutSuffix(p.parts[last-1], "/"); ok && fits(append(slices.Clip(p.parts[:last-1]), before), pkg) {
 			return true
 		}
 	}
-	rest, ok := strings.CutPrefix(pkg, p.parts[0])
-	for _, part := range p.parts[1:last] {
+	return fits(p.parts, pkg)
+}
+
+// fits reports whether pkg consists of the parts with any strings between them.
+func fits(parts []string, pkg string) bool {
+	last := len(parts) - 1
+	if last == 0 {
+		return pkg == parts[0]
+	}
+	rest, ok := strings.CutPrefix(pkg, parts[0])
+	for _, part := range parts[1:last] {
 		if !ok {
 			return false
 		}
 		_, rest, ok = strings.Cut(rest, part)
 	}
-	return ok && strings.HasSuffix(rest, p.parts[last])
+	return ok && strings.HasSuffix(rest, parts[last])
 }
 
 // selection says which packages to list.
