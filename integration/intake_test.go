@@ -107,9 +107,10 @@ func TestIntakeIsUnavailable(t *testing.T) {
 func TestIntakeTakesNoScopeThisLarge(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{
-		Fault: testbed.Answer(http.StatusRequestEntityTooLarge, ""), Configure: threshold(0),
+		Fault: testbed.Answer(http.StatusRequestEntityTooLarge, unclean), Configure: threshold(0),
 	})
 	_, err := upload(t, bed)
+	requireLogged(t, bed, http.StatusRequestEntityTooLarge, err)
 	st := bed.RequireStatus(t, err, codes.FailedPrecondition, "SCOPE_UNSPLITTABLE")
 	if name := testbed.NewSource(40).Function().GetName(); !strings.Contains(st.Message(), name) {
 		t.Errorf("message %q does not name %s", st.Message(), name)

@@ -227,6 +227,9 @@ func TestProblems(t *testing.T) {
 		"intake can't read": {func(s *admin.Snapshot) {
 			s.Intake.RefusedInRow, s.Intake.Failures = 3, []admin.Failure{{Class: "refused", HTTPStatus: 400, BatchNum: 1}}
 		}, []string{"The intake refuses batches"}, "HTTP 400. Please report it."},
+		"intake finds all too large": {func(s *admin.Snapshot) {
+			s.Intake.RefusedInRow, s.Intake.Failures = 1, []admin.Failure{{Class: "too_large", HTTPStatus: 413, BatchNum: 1}}
+		}, []string{"The intake refuses batches"}, "HTTP 413. It finds even small batches too large"},
 		"invalid files": {func(s *admin.Snapshot) {
 			s.InvalidTenants, s.InvalidTLS = "line 9: unknown key", "server.pem: no certificate"
 		}, []string{"The tenants file is invalid", "The TLS files are invalid"}, "The previous tenants stay: line 9: unknown key"},

@@ -93,8 +93,15 @@ func lastFailure(in Intake) string {
 // refusalAdvice says what to do if the intake refuses batches. 400 means that it can't
 // read them.
 func refusalAdvice(in Intake) string {
-	if len(in.Failures) > 0 && in.Failures[0].HTTPStatus == http.StatusBadRequest {
+	status := 0
+	if len(in.Failures) > 0 {
+		status = in.Failures[0].HTTPStatus
+	}
+	switch status {
+	case http.StatusBadRequest:
 		return " Please report it."
+	case http.StatusRequestEntityTooLarge:
+		return " It finds even small batches too large: raise the limit on the body, perhaps in a proxy before it."
 	}
 	return " Check the API key and the URL."
 }

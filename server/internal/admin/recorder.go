@@ -19,6 +19,10 @@ const (
 	latenciesKept = 256
 )
 
+// smallBytes is the size of a batch that every intake should accept. One that finds it too
+// large refuses all batches.
+const smallBytes = 64 << 10
+
 // maxKeptBytes bounds a text that the recorder keeps.
 const maxKeptBytes = 512
 
@@ -97,8 +101,11 @@ func (r *Recorder) Attempt(a intake.Attempt) {
 	case intake.ClassRefused:
 		r.failing = streak{}
 		r.refusing.add(now.Add(-a.Duration))
-	case intake.ClassTooLarge: // only the batch is at fault
+	case intake.ClassTooLarge:
 		r.failing = streak{}
+		if a.Bytes <= smallBytes { // otherwise only the batch is at fault
+			r.refusing.add(now.Add(-a.Duration))
+		}
 	default:
 		r.failing.add(now.Add(-a.Duration))
 	}

@@ -98,8 +98,14 @@ func TestStreaks(t *testing.T) {
 		if got, want := report(r).Intake.FailingSince, time.Now().Add(-30*time.Second); !got.Equal(want) {
 			t.Errorf("failing since %v, want the start of the attempt, %v", got, want)
 		}
-		if got := attempt(intake.ClassTooLarge); got.FailedInRow != 0 {
-			t.Errorf("too large: %d failed in a row, want 0", got.FailedInRow)
+		for bytes, refused := range map[int]int64{64<<10 + 1: 0, 64 << 10: 1} {
+			attempt(intake.ClassAccepted)
+			attempt(intake.ClassTimeout)
+			r.Attempt(intake.Attempt{Class: intake.ClassTooLarge, Bytes: bytes})
+			if got := report(r).Intake; got.FailedInRow != 0 || got.RefusedInRow != refused {
+				t.Errorf("too large with %d bytes: %d failed and %d refused in a row, want 0 and %d",
+					bytes, got.FailedInRow, got.RefusedInRow, refused)
+			}
 		}
 	})
 }

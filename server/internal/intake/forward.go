@@ -102,7 +102,7 @@ func (f *forwarding) attempt(ctx context.Context, p permit) (held bool) {
 	c.turns.outages.deliver()
 	if c.onAttempt != nil {
 		c.onAttempt(Attempt{
-			BatchNum: f.batchNum, Number: f.attempts, HTTPStatus: r.status, Class: r.class,
+			BatchNum: f.batchNum, Bytes: f.form.file.File.Len(), Number: f.attempts, HTTPStatus: r.status, Class: r.class,
 			InDoubt: r.inDoubt, Reason: r.reason(), Duration: r.took,
 		})
 	}

@@ -24,6 +24,8 @@ import (
 type Attempt struct {
 	// BatchNum is the number of the batch.
 	BatchNum int32
+	// Bytes is the length of the batch's gzip file.
+	Bytes int
 	// Number is 1 for the first attempt at the batch.
 	Number int
 	// HTTPStatus is the status of the answer; 0 if there was none.

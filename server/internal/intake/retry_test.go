@@ -25,7 +25,10 @@ func TestForwardRepeatsTheSameBytes(t *testing.T) {
 		}
 		classes := []intake.Class{"unavailable", "throttled", "unavailable", "unavailable", "unavailable", "unavailable", "accepted"}
 		for i, a := range seen.all() {
-			want := intake.Attempt{BatchNum: 7, Number: i + 1, HTTPStatus: a.HTTPStatus, Class: classes[i], InDoubt: i == 2 || i == 3 || i == 5}
+			want := intake.Attempt{
+				BatchNum: 7, Bytes: smallBatch().File.Len(), Number: i + 1, HTTPStatus: a.HTTPStatus,
+				Class: classes[i], InDoubt: i == 2 || i == 3 || i == 5,
+			}
 			if a.Class != intake.ClassAccepted {
 				want.Reason = "because"
 			}

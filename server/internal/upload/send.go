@@ -3,6 +3,7 @@ package upload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -177,7 +178,7 @@ func (s *sender) deliver(ctx context.Context, b *batch.Batch) (err error) {
 	case err == nil:
 		s.accept(b)
 	case failure != nil && failure.TooLarge() && !failure.InDoubt():
-		return s.split(ctx, b)
+		return s.split(ctx, b, failure)
 	case failure != nil && failure.TooLarge():
 		// The intake may have it after all. Then its parts must not be sent.
 		s.opening.grant.Learned.Refused(b)
@@ -212,15 +213,15 @@ func (s *sender) accept(b *batch.Batch) {
 }
 
 // split sends a batch that the intake found too large in parts. It also lowers the limit
-// for the tenant's later batches.
-func (s *sender) split(ctx context.Context, b *batch.Batch) error {
+// for the tenant's later batches. An error has the text of the intake's answer, for the log.
+func (s *sender) split(ctx context.Context, b *batch.Batch, answer *intake.Error) error {
 	choices := s.opening.grant.Learned.Refused(b)
 	if s.options.singleBatch {
 		return batchTooLarge(choices[0])
 	}
 	parts, err := s.splitTo(b, choices)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", answer.Error(), err)
 	}
 	for _, part := range parts {
 		s.add(part)
