@@ -60,7 +60,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		connectionsEnded: register(r, prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "connections_ended_total",
 			Help: "Connections ended because the client violated HTTP/2, sent too many small frames, or did not read " +
-				"its answers.",
+				"its answers. One that never began to speak HTTP/2 is not counted.",
 		})),
 
 		uploads: counterVec(r, "uploads_total", "Ended uploads (streams), by gRPC status code and by the reason in "+
@@ -102,7 +102,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 // scrape.
 func (s *Server) registerReadMetrics() {
 	r, limits := readMetrics{s.metrics.registry}, s.config.Limits
-	r.gauge("ready", "1 while the server accepts uploads; 0 before, and once it is stopping.", one(s.Ready))
+	r.gauge("ready", "1 from the start until a shutdown begins, also while memory is full or the intake is down; else 0.", one(s.Ready))
 	r.gauge("uploads_in_flight", "Open uploads (streams).", number(s.uploads.InFlight))
 	r.gauge("uploads_limit", "Limit of uploads in flight. 0: memory is the only limit.", fixed(limits.Uploads))
 	r.uploads(&s.uploads.Counts)

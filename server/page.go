@@ -116,6 +116,9 @@ func (s *Server) snapshot() admin.Snapshot {
 	if s.spool != nil {
 		snapshot.Memory.SpoolBytes, snapshot.Memory.SpoolLimitBytes = s.spool.UsedBytes(), s.config.Limits.SpoolBytes
 	}
+	if failure := s.uploads.SpoolFailure(); failure != nil {
+		snapshot.Memory.SpoolFailedAt, snapshot.Memory.SpoolError = failure.At, failure.Err.Error()
+	}
 	s.activity.Report(&snapshot)
 	s.describeIntake(&snapshot.Intake)
 	var notable []upload.Snapshot

@@ -294,7 +294,8 @@ func (s *Server) watchAccess() {
 	}
 }
 
-// Ready reports whether the server accepts uploads: from the first Serve until Shutdown.
+// Ready reports whether the server serves: from the first Serve until Shutdown, even while it
+// refuses uploads for lack of memory.
 func (s *Server) Ready() bool { return s.serving.Load() && !s.isStopping() }
 
 func (s *Server) isStopping() bool {

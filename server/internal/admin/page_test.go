@@ -241,6 +241,10 @@ func TestProblems(t *testing.T) {
 		"refused":       {func(s *admin.Snapshot) { s.History[len(s.History)-59].RefusedUploads = 1 }, []string{"Uploads are refused"}, ""},
 		"refused once":  {func(s *admin.Snapshot) { s.History[len(s.History)-61].RefusedUploads = 1 }, nil, ""},
 		"spool is full": {func(s *admin.Snapshot) { s.Memory.SpoolBytes, s.Memory.SpoolLimitBytes = 95, 100 }, []string{"The spool is nearly full"}, "spool 95\u00a0B of 100\u00a0B"},
+		"spool fails": {func(s *admin.Snapshot) {
+			s.Memory.SpoolFailedAt, s.Memory.SpoolError = noon.Add(-59*time.Second), "no space left on device"
+		}, []string{"The spool fails"}, "Look at its disk: no space left on device"},
+		"spool failed": {func(s *admin.Snapshot) { s.Memory.SpoolFailedAt = noon.Add(-61 * time.Second) }, nil, ""},
 		"all at once": {func(s *admin.Snapshot) {
 			s.Server.Stopping, s.Memory.Refusing, s.Intake.State = true, true, intake.Down
 		}, []string{"The intake is failing", "Memory is full", "The server is stopping"}, ""},

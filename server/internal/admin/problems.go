@@ -34,7 +34,7 @@ const (
 	// patience is how long the intake may accept nothing, or not answer, while batches are
 	// posted.
 	patience = 10 * time.Second
-	// recently is how long a refused upload stays a problem.
+	// recently is how long a refused upload, or a failure of the spool, stays a problem.
 	recently = time.Minute
 	// spoolFullPercent is when the spool is nearly full.
 	spoolFullPercent = 90
@@ -65,6 +65,10 @@ func problems(s Snapshot) []problem {
 	})
 	add(!mem.Refusing && (mem.Short || mem.Waiting > 0), problem{
 		strained, "Memory is short", "The uploads that hold the most memory are paused until more is free.", time.Time{},
+	})
+	add(s.Taken.Sub(mem.SpoolFailedAt) < recently, problem{
+		strained, "The spool fails",
+		"Batches are forwarded before they are full. Look at its disk: " + clipReason(mem.SpoolError), time.Time{},
 	})
 	add(percent(mem.SpoolBytes, mem.SpoolLimitBytes) >= spoolFullPercent, problem{
 		strained, "The spool is nearly full",

@@ -43,6 +43,9 @@ type Memory struct {
 	Refusing bool
 	// SpoolBytes are on disk. SpoolLimitBytes is 0 without a spool.
 	SpoolBytes, SpoolLimitBytes int64
+	// SpoolFailedAt and SpoolError are the last failure of the spool, if there was one.
+	SpoolFailedAt time.Time
+	SpoolError    string
 }
 
 // Intake is the state of the intake.

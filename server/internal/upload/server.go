@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/mem"
@@ -93,6 +94,8 @@ type Server struct {
 	goroutines sync.WaitGroup
 	completing chan struct{} // a place for each upload in complete
 	packer     *packer
+
+	spoolFailure atomic.Pointer[SpoolFailure]
 
 	mu      sync.Mutex
 	streams map[*upload]struct{} // open ones
@@ -200,6 +203,15 @@ func (s *Server) Wait() {
 	s.reading.close()
 }
 
+// SpoolFailure is an error of the spool, other than that it is full.
+type SpoolFailure struct {
+	At  time.Time
+	Err error
+}
+
+// SpoolFailure returns the last failure, or nil if there was none.
+func (s *Server) SpoolFailure() *SpoolFailure { return s.spoolFailure.Load() }
+
 // noteSpool counts and logs an error of the spool. A full spool is counted only.
 func (s *Server) noteSpool(err error) {
 	switch {
@@ -208,6 +220,7 @@ func (s *Server) noteSpool(err error) {
 		s.Counts.SpoolFull.Add(1)
 	default:
 		s.Counts.SpoolFailed.Add(1)
+		s.spoolFailure.Store(&SpoolFailure{At: time.Now(), Err: err})
 		s.LimitedLog.Warn("spool failed", slog.String("error", err.Error()))
 	}
 }

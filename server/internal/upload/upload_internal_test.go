@@ -113,6 +113,9 @@ func TestAgedBatchIsTriedAgain(t *testing.T) {
 	if failed, logged := s.Counts.SpoolFailed.Load(), s.log.Count("the disk fails"); failed != 3 || logged == 0 {
 		t.Errorf("%d failures are counted and %d logged, want 3 and some", failed, logged)
 	}
+	if last := s.SpoolFailure(); last == nil || last.Err == nil {
+		t.Errorf("the last failure is %v, want that of the disk", last)
+	}
 }
 
 // A batch that grows too old while the one before travels goes out as soon as that has
