@@ -33,7 +33,7 @@ type grammar struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the gRPC API and forward uploads to an intake."`
 	Upload     uploadCommand     `cmd:"" help:"Upload the symbols of a Go binary, or scopes from lines of JSON, to a server."`
 	Inspect    inspectCommand    `cmd:"" help:"Show what an upload of a Go binary would contain, without a server."`
-	Health     healthCommand     `cmd:"" help:"Check whether a server accepts uploads."`
+	Health     healthCommand     `cmd:"" help:"Check whether a server is up and not stopping."`
 	Status     statusCommand     `cmd:"" help:"Show the state of a running server, and its problems."`
 	Intake     intakeCommand     `cmd:"" help:"Run a development intake that checks, stores and shows batches."`
 	Compare    compareCommand    `cmd:"" help:"Compare the scopes of two uploads."`

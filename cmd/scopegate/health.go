@@ -39,12 +39,12 @@ with --server the gRPC port that tracers use. It prints one line.
     scopegate health --admin unix:///run/scopegate-admin.socket
     scopegate health --server gate.example:50051 --ca ca.pem
 
-It does not look at the intake; scopegate status does.
+It looks neither at the intake nor at memory; scopegate status does.
 
-Exit code 0: the server accepts uploads; 1: it does not, or has not answered in time; 2: wrong usage.`
+Exit code 0: the server serves; 1: it is stopping, or has not answered in time; 2: wrong usage.`
 }
 
-// Run asks the server, and returns an error unless it accepts uploads.
+// Run asks the server, and returns an error unless it serves.
 func (c *healthCommand) Run(ctx context.Context, s *surroundings, line *kong.Context, sources *settings.Sources) error {
 	all := sources.List(line)
 	address := c.Server

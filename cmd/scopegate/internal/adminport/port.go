@@ -53,7 +53,7 @@ func Open(address string) (*Port, error) {
 // Address returns the address of the port.
 func (p *Port) Address() string { return p.address }
 
-// Ready returns nil if the server accepts uploads. Its error says what is wrong otherwise.
+// Ready returns nil if the server serves. Its error says what is wrong otherwise.
 func (p *Port) Ready(ctx context.Context) error {
 	status, _, err := p.get(ctx, "/readyz")
 	switch {

@@ -89,6 +89,9 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 	file, err := parser.ParseBytes(content, 0) // not interruptible, but content is bounded
 	if wrong, ok := errors.AsType[yaml.Error](err); ok {
 		line := wrong.GetToken().Position.Line
+		if strings.HasPrefix(wrong.GetMessage(), "mapping key ") {
+			return nil, fmt.Errorf("line %d: %s: given twice", line, shownName(wrong.GetToken().Value))
+		}
 		if said := withoutValues(wrong.GetMessage()); said != "" {
 			return nil, fmt.Errorf("line %d: not YAML: %s", line, said)
 		}
@@ -119,13 +122,15 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 }
 
 // withoutValues returns a message of the YAML parser up to its first quote, from which
-// on it may repeat the file's own text. Two messages mean nothing without the rest.
+// on it may repeat the file's own text. Some messages mean nothing without the rest.
 func withoutValues(message string) string {
 	switch {
 	case strings.HasPrefix(message, "found character '\t'"):
 		return "a tab; indent with blanks"
-	case strings.HasPrefix(message, "mapping key "):
-		return "the key is given twice"
+	case strings.HasPrefix(message, "sequence end token"), strings.HasPrefix(message, "',' or ']'"):
+		return "a [ without ]"
+	case strings.HasPrefix(message, "could not find flow mapping end token"), strings.HasPrefix(message, "',' or '}'"):
+		return "a { without }"
 	}
 	short, _, _ := strings.Cut(message, `"`)
 	short, _, _ = strings.Cut(short, `'`)
@@ -161,7 +166,11 @@ func unknownKey(key string, flags []*kong.Flag) error {
 			names = append(names, flag.Name)
 		}
 	}
-	best := Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), names, len(key)/2)
+	plain := strings.ReplaceAll(strings.ToLower(key), "_", "-")
+	best := Nearest(plain, names, len(key)/2)
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(name, plain+"-") }); i >= 0 {
+		best = names[i]
+	}
 	if best == "" {
 		return errors.New("unknown key")
 	}
