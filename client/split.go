@@ -28,9 +28,13 @@ type ScopeTooLargeError struct {
 }
 
 func (e *ScopeTooLargeError) Error() string {
-	return fmt.Sprintf("scope %s %q in root scope %q needs a message of %d bytes even without its children, "+
-		"more than the limit of %d",
-		clip(e.ScopeType), clip(e.Name), clip(e.Root), e.Bytes, e.MaxBytes)
+	in := ""
+	if e.Root != e.Name {
+		in = fmt.Sprintf(" in root scope %q", clip(e.Root))
+	}
+	return fmt.Sprintf("scope %s %q%s needs a message of %d bytes even without its children, "+
+		"more than this client's limit of %d: divide it into several scopes, or leave it out",
+		clip(e.ScopeType), clip(e.Name), in, e.Bytes, e.MaxBytes)
 }
 
 // clip shortens a name, which may itself be too large.

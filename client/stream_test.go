@@ -147,6 +147,10 @@ func TestScopeTooLarge(t *testing.T) {
 		t.Errorf("got %d bytes, want at most 500 with the start of the name: %s", len(text), text)
 	}
 	requireUnfinished(t, s)
+	alone := &client.ScopeTooLargeError{ScopeType: "FILE", Name: "big.rb", Root: "big.rb", Bytes: 600, MaxBytes: 512}
+	if got := alone.Error(); !strings.HasPrefix(got, `scope FILE "big.rb" needs a message of 600 bytes`) {
+		t.Errorf("got %q, want the name once", got)
+	}
 }
 
 func TestSequenceErrorBreaksOff(t *testing.T) {

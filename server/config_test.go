@@ -89,10 +89,10 @@ func TestConfigErrors(t *testing.T) {
 		"MaxScopeBytes: 1 is not between 1KiB and 1Gi": func(c *server.Config) { c.MaxScopeBytes = 1 },
 		"Access.TenantsInterval: 0s is not positive":   func(c *server.Config) { c.Access = server.AccessConfig{TenantsFile: "x"} },
 		"TLS.MinVersion: 0x301 is neither":             func(c *server.Config) { c.TLS.MinVersion = 0x301 },
-		"TLS.CertFile: x has no key":                   func(c *server.Config) { c.TLS.CertFile = "x" },
+		"TLS.CertFile: x is set without the file":      func(c *server.Config) { c.TLS.CertFile = "x" },
 		"TLS.ClientCAFile: x requires the server":      func(c *server.Config) { c.TLS.ClientCAFile = "x" },
 		"TLS.KeyFile is the content of a file":         func(c *server.Config) { c.TLS.KeyFile = canary + "\n" },
-		"Intake.TLS.KeyFile: x has no certificate":     func(c *server.Config) { c.Intake.TLS.KeyFile = "x" },
+		"Intake.TLS.KeyFile: x is set without the":     func(c *server.Config) { c.Intake.TLS.KeyFile = "x" },
 		"Intake.TLS.CAFile: x requires an intake URL":  func(c *server.Config) { c.Intake.TLS.CAFile = "x" },
 	} {
 		t.Run(want, func(t *testing.T) {

@@ -152,15 +152,15 @@ func TestTLSSettings(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		"no key":           {func(c *Config) { c.TLS.CertFile = "/c.pem" }, `TLS.CertFile: /c.pem has no key`},
-		"no certificate":   {func(c *Config) { c.TLS.KeyFile = "/k.pem" }, `TLS.KeyFile: /k.pem has no certificate`},
+		"no key":           {func(c *Config) { c.TLS.CertFile = "/c.pem" }, `TLS.CertFile: /c.pem is set without the file of its private key`},
+		"no certificate":   {func(c *Config) { c.TLS.KeyFile = "/k.pem" }, `TLS.KeyFile: /k.pem is set without the file of its certificate`},
 		"client CA alone":  {func(c *Config) { c.TLS.ClientCAFile = "/ca.pem" }, `TLS.ClientCAFile: /ca.pem requires`},
 		"version":          {func(c *Config) { c.TLS.MinVersion = tls.VersionTLS11 }, "TLS.MinVersion: 0x302"},
 		"interval":         {func(c *Config) { c.TLS.ReloadInterval = 0 }, "TLS.ReloadInterval: 0s"},
 		"no file":          {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/none/c.pem", "/none/k.pem" }, "certificate: open /none/c.pem: no such file"},
 		"a key for a path": {func(c *Config) { c.TLS.CertFile = "hush-hush-7f3a" }, "TLS.CertFile: (path hidden"},
 		"a key, no file":   {func(c *Config) { c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "hush-hush-7f3a" }, "no such file"},
-		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `Intake.TLS.KeyFile: /k.pem has no certificate`},
+		"intake key alone": {func(c *Config) { c.Intake.TLS.KeyFile = "/k.pem" }, `Intake.TLS.KeyFile: /k.pem is set without the file of its certificate`},
 		"intake's URL":     {func(c *Config) { c.Intake.TLS.CAFile = "/ca.pem" }, "requires an intake URL with https"},
 		"a key": {func(c *Config) {
 			c.TLS.CertFile, c.TLS.KeyFile = "/c.pem", "-----BEGIN PRIVATE KEY-----\nhush"

@@ -103,9 +103,9 @@ func validateFiles(cert, key, authorities file) error {
 	}
 	switch {
 	case cert.path != "" && key.path == "":
-		return refused(cert.field, textfile.Name(cert.path), "has no key")
+		return refused(cert.field, textfile.Name(cert.path), "is set without the file of its private key")
 	case key.path != "" && cert.path == "":
-		return refused(key.field, textfile.Name(key.path), "has no certificate")
+		return refused(key.field, textfile.Name(key.path), "is set without the file of its certificate")
 	}
 	return nil
 }

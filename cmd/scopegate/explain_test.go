@@ -220,23 +220,34 @@ func TestUploadOfForbiddenService(t *testing.T) {
 	}
 }
 
-// A certificate that the server does not know needs other advice than none.
+// A certificate that the server does not accept needs other advice than none.
 func TestUploadWithUnknownCertificate(t *testing.T) {
 	t.Parallel()
-	st, err := status.New(codes.Unauthenticated, "no").WithDetails(&errdetails.ErrorInfo{Domain: "scopegate", Reason: "UNAUTHENTICATED"})
+	unauthenticated, err := status.New(codes.Unauthenticated, "no").WithDetails(&errdetails.ErrorInfo{Domain: "scopegate", Reason: "UNAUTHENTICATED"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.Dial(serveStatus(t, st), client.WithoutResume())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_, err = c.Upload(t.Context(), client.Metadata{Service: "shop", Language: "ruby"}, func(func(*symdbv1.Scope, error) bool) {})
-	explain := uploading.Explainer{Security: uploading.SecurityFlags{Cert: "shop.pem"}, Lines: &uploading.Lines{}}
-	got := explain.Final(err)
-	if want := "(the server does not accept the certificate; retrying will not help)"; !strings.HasSuffix(got.Error(), want) {
-		t.Errorf("got %q, want %q at its end", got, want)
+	for _, test := range []struct {
+		status     *status.Status
+		cert, want string
+	}{
+		{unauthenticated, "shop.pem", "(the server does not accept the certificate; retrying will not help)"},
+		{status.New(codes.Unavailable, "remote error: tls: certificate required"), "", "the server at gate requires a certificate that it trusts: set --cert"},
+		{status.New(codes.Unavailable, "remote error: tls: certificate required"), "shop.pem", "the server at gate does not accept the certificate of --cert: it is from"},
+		{status.New(codes.Unavailable, "remote error: tls: expired certificate"), "shop.pem", "the server at gate does not accept the certificate of --cert: it is from"},
+	} {
+		c, err := client.Dial(serveStatus(t, test.status), client.WithoutResume())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, err = c.Upload(t.Context(), client.Metadata{Service: "shop", Language: "ruby"}, func(func(*symdbv1.Scope, error) bool) {})
+		explain := uploading.Explainer{
+			Servers: []string{"gate"}, Security: uploading.SecurityFlags{Cert: test.cert}, Lines: &uploading.Lines{},
+		}
+		if got := explain.Final(err); !strings.Contains(got.Error(), test.want) {
+			t.Errorf("got %q, want %q in it", got, test.want)
+		}
 	}
 }
 

@@ -197,7 +197,7 @@ func TestErrorsOfRangeTellTheirPlace(t *testing.T) {
 		"intake-connections: 0":        "0 is not between 1 and 10000",
 		"post-timeout: 0s":             "0s is not positive",
 		"stream-window: 1KiB":          "1KiB is not between 64KiB and 2147483647",
-		"tls-cert: /x":                 "/x has no key",
+		"tls-cert: /x":                 "/x is set without the file of its private key",
 		"additional-intake: foo":       "foo has an invalid URL: number 1 is not http://host",
 		"intake-url: foo":              "foo is not http://host/path, https://host/path or unix:///path/to/socket:/path/of/url\n",
 	} {

@@ -67,7 +67,7 @@ func (f *tlsFlags) checkListeners(ctx context.Context, listeners []net.Listener,
 		case !f.InsecureListen:
 			return exposedError(addressOf(l))
 		}
-		logger.WarnContext(ctx, "PLAINTEXT: anyone on the network can read uploads and upload; see --tls-cert",
+		logger.WarnContext(ctx, "PLAINTEXT: anyone on the network can read uploads and tokens; see --tls-cert",
 			"address", addressOf(l), "allowed_by", "--insecure-listen")
 	}
 	return nil

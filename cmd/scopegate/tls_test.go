@@ -175,7 +175,7 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		"no key":           {[]string{"--tls-cert", cert}, "has no key"},
+		"no key":           {[]string{"--tls-cert", cert}, "is set without the file of its private key"},
 		"another's key":    {[]string{"--tls-cert", cert, "--tls-key", otherKey}, "does not match"},
 		"no file":          {[]string{"--tls-cert", cert, "--tls-key", dir + "/none"}, "no such file"},
 		"no file, checked": {[]string{"--tls-cert", dir + "/none", "--tls-key", key, "--check"}, "no such file"},
@@ -184,7 +184,7 @@ func TestServeRefusesTLSFiles(t *testing.T) {
 		"no client CA":     {[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", key}, "PRIVATE KEY"},
 		"version":          {[]string{"--tls-min-version", "1.1"}, "must be 1.2 or 1.3"},
 		"plain intake":     {[]string{"--intake-ca", cert}, "requires an intake URL with https"},
-		"intake, half":     {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-cert", cert}, "has no key"},
+		"intake, half":     {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-cert", cert}, "is set without the file of its private key"},
 		"a key, no path":   {[]string{"--tls-cert", cert, "--tls-key=" + string(pair.Key)}, "is the content of a file, not its path"},
 		"a cut client CA":  {[]string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", cut}, "truncated file"},
 		"a cut intake CA":  {[]string{"--intake-url", "https://127.0.0.1:1/", "--intake-ca", cut, "--check"}, "truncated file"},

@@ -36,7 +36,7 @@ import (
 var (
 	ErrUnauthenticated = errors.New("a valid credential is required")
 	ErrPermission      = errors.New("the upload was begun by another tenant")
-	ErrService         = errors.New("the client may not upload for this service")
+	ErrService         = errors.New("the client may not upload for the service")
 )
 
 var errNoCredential = errors.New("no credential")
@@ -243,7 +243,7 @@ func (a *Access) Claim(g *Grant, header *batch.Header) error {
 	}
 	if !g.tenant.Services.Has(header.Service) {
 		a.Counts.Denied.Add(1)
-		return ErrService
+		return fmt.Errorf("%w %q", ErrService, header.Service)
 	}
 	id, err := uuid.Parse(header.UploadID)
 	if err != nil {

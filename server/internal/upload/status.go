@@ -83,7 +83,7 @@ func Status(err error, progress *symdbv1.UploadProgress) error {
 	case errors.Is(err, access.ErrPermission):
 		return publicError{codes.PermissionDenied, ReasonPermission, access.ErrPermission.Error()}.status()
 	case errors.Is(err, access.ErrService):
-		return inputStatus(&inputError{reason: ReasonPermission, field: "metadata.service", text: access.ErrService.Error()})
+		return inputStatus(&inputError{reason: ReasonPermission, field: "metadata.service", text: err.Error()})
 	case errors.Is(err, ErrMemory), errors.Is(err, ErrUnbegun):
 		return overloadStatus(err.Error(), progress)
 	case errors.Is(err, ErrTooSlow):

@@ -119,6 +119,8 @@ func (x Explainer) meaning(failure *client.Error) string {
 		switch kind := kindOfConnectionError(said); {
 		case kind == &connectionClosed:
 			return kind.text(x.where(), said) + x.whyClosed(failure)
+		case kind != nil && kind.withCert != "" && x.Security.Cert != "":
+			return fmt.Sprintf(kind.withCert, x.where())
 		case kind != nil:
 			return kind.text(x.where(), said)
 		}
@@ -157,6 +159,8 @@ type connectionError struct {
 	parts []string
 	// means is the explanation; %s stands for the server's address.
 	means string
+	// withCert replaces means if --cert is set.
+	withCert string
 	// cause means that the text after the last colon is the cause.
 	cause bool
 	// permanent means that the server does not match the flags.
@@ -194,8 +198,10 @@ var connectionErrors = []connectionError{
 		means: "the certificate of the server at %s has expired, or is not valid yet", cause: true, permanent: true,
 	},
 	{
-		parts: []string{"certificate required", "bad certificate", "unknown certificate"},
+		parts: []string{"certificate required", "bad certificate", "unknown certificate", "expired certificate"},
 		means: "the server at %s requires a certificate that it trusts: set --cert and --key",
+		withCert: "the server at %s does not accept the certificate of --cert: it is from another authority, expired, " +
+			"or not for clients; the server's log has the reason",
 	},
 	{
 		parts: []string{"authentication handshake failed"},
