@@ -70,6 +70,14 @@ func TestUnitIsConfined(t *testing.T) {
 	}
 }
 
+// TestUnitRestartsForever: by default, systemd gives up after five restarts in ten seconds.
+func TestUnitRestartsForever(t *testing.T) {
+	t.Parallel()
+	if options := readUnit(t); options["Restart"] != "on-failure" || options["StartLimitIntervalSec"] != "0" {
+		t.Errorf("Restart is %q and StartLimitIntervalSec %q, want on-failure and 0", options["Restart"], options["StartLimitIntervalSec"])
+	}
+}
+
 func TestUnitAgreesWithItsConfiguration(t *testing.T) {
 	t.Parallel()
 	options := readUnit(t)
