@@ -98,7 +98,7 @@ func TestTenantCountsFromTheOpening(t *testing.T) {
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer token"))
 	first, second := silent(ctx, t, r.address), silent(ctx, t, r.address)
 	await(t, "two uploads", func() bool { return r.uploads.InFlight() == 2 })
-	requireRefused(t, <-silent(ctx, t, r.address), `"shop" has reached its upload limit of 2`)
+	requireRefused(t, <-silent(ctx, t, r.address), `tenant "shop" has reached its upload limit of 2`)
 	cancel()
 	_, _ = <-first, <-second
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // TestTroubleshooting: docs/troubleshooting.md has every reason of a status, every
-// alert, every warning and error that server and client log, and every explanation of a
-// failed connection that does not say what to do.
+// alert, every warning and error that server and client log, every title of a problem, and
+// every explanation of a failed connection that does not say what to do.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	document := read(t, "../../docs/troubleshooting.md")
@@ -26,6 +26,7 @@ func TestTroubleshooting(t *testing.T) {
 		"reason":      {matches(t, "../../server/internal/upload/status.go", `Reason = "([A-Z_]+)"`), 21},
 		"alert":       {matches(t, "../../deploy/kubernetes/prometheusrule.yaml", `- alert: (\w+)`), 10},
 		"log line":    {slices.Concat(warnings(t, "../../server"), warnings(t, "../../cmd"), warnings(t, "../../client")), 34},
+		"problem":     {matches(t, "../../server/internal/admin/problems.go", `(?:failing|strained|notice),\s+"([^"]+)"`), 11},
 		"explanation": {explanations(t, "../../cmd/scopegate/internal/uploading/explain.go"), 7},
 	} {
 		if len(expected.texts) < expected.least {

@@ -231,14 +231,17 @@ func TestProblems(t *testing.T) {
 			s.Intake.RefusedInRow, s.Intake.Failures = 1, []admin.Failure{{Class: "too_large", HTTPStatus: 413, BatchNum: 1}}
 		}, []string{"The intake refuses batches"}, "HTTP 413. It finds even small batches too large"},
 		"invalid files": {func(s *admin.Snapshot) {
-			s.InvalidTenants, s.InvalidTLS = "line 9: unknown key", "server.pem: no certificate"
-		}, []string{"The tenants file is invalid", "The TLS files are invalid"}, "The previous tenants stay: line 9: unknown key"},
+			s.InvalidTenants, s.InvalidTLS = "read tenants: "+strings.Repeat("folder/", 40)+"tenants.yaml: line 9: unknown key", "server.pem: no certificate"
+		}, []string{"The tenants file is invalid", "The TLS files are invalid"}, "/tenants.yaml: line 9: unknown key. The previous tenants stay."},
 		"memory full": {func(s *admin.Snapshot) {
 			s.Memory.Refusing, s.Memory.Short, s.Memory.Waiting = true, true, 7
 		}, []string{"Memory is full"}, "7 waiting for memory"},
-		"memory short":  {func(s *admin.Snapshot) { s.Memory.Short = true }, []string{"Memory is short"}, ""},
-		"uploads wait":  {func(s *admin.Snapshot) { s.Memory.Waiting = 1 }, []string{"Memory is short"}, ""},
-		"refused":       {func(s *admin.Snapshot) { s.History[len(s.History)-59].RefusedUploads = 1 }, []string{"Uploads are refused"}, ""},
+		"memory short": {func(s *admin.Snapshot) { s.Memory.Short = true }, []string{"Memory is short"}, ""},
+		"uploads wait": {func(s *admin.Snapshot) { s.Memory.Waiting = 1 }, []string{"Memory is short"}, ""},
+		"refused": {func(s *admin.Snapshot) {
+			s.History[len(s.History)-59].RefusedUploads = 1
+			s.Finished = []admin.Finished{{Ended: noon, Reason: "OVERLOADED", Detail: "service shop has reached its upload limit of 2"}}
+		}, []string{"Uploads are refused"}, "told to retry. The last: service shop has reached its upload limit of 2."},
 		"refused once":  {func(s *admin.Snapshot) { s.History[len(s.History)-61].RefusedUploads = 1 }, nil, ""},
 		"spool is full": {func(s *admin.Snapshot) { s.Memory.SpoolBytes, s.Memory.SpoolLimitBytes = 95, 100 }, []string{"The spool is nearly full"}, "spool 95\u00a0B of 100\u00a0B"},
 		"spool fails": {func(s *admin.Snapshot) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -61,14 +62,17 @@ func problems(s Snapshot) []problem {
 	})
 	add(mem.Refusing, problem{failing, "Memory is full", "New uploads are refused, and told to retry.", time.Time{}})
 	add(!mem.Refusing && refusedRecently(s), problem{
-		failing, "Uploads are refused", "In the last minute, some uploads exceeded a limit and were told to retry.", time.Time{},
+		failing, "Uploads are refused",
+		"In the last minute, some uploads exceeded a limit and were told to retry." + lastRefusal(s),
+		time.Time{},
 	})
 	add(!mem.Refusing && (mem.Short || mem.Waiting > 0), problem{
 		strained, "Memory is short", "The uploads that hold the most memory are paused until more is free.", time.Time{},
 	})
 	add(s.Taken.Sub(mem.SpoolFailedAt) < recently, problem{
 		strained, "The spool fails",
-		"Batches are forwarded before they are full. Look at its disk: " + clipReason(mem.SpoolError), time.Time{},
+		"Batches are forwarded before they are full. Look at its disk: " + clipReason(mem.SpoolError),
+		time.Time{},
 	})
 	add(percent(mem.SpoolBytes, mem.SpoolLimitBytes) >= spoolFullPercent, problem{
 		strained, "The spool is nearly full",
@@ -76,10 +80,10 @@ func problems(s Snapshot) []problem {
 		time.Time{},
 	})
 	add(s.InvalidTenants != "", problem{
-		notice, "The tenants file is invalid", "The previous tenants stay: " + clip(s.InvalidTenants), time.Time{},
+		notice, "The tenants file is invalid", visible(strings.TrimPrefix(s.InvalidTenants, "read tenants: "), maxKeptBytes) + ". The previous tenants stay.", time.Time{},
 	})
 	add(s.InvalidTLS != "", problem{
-		notice, "The TLS files are invalid", "The previous files stay in use: " + clip(s.InvalidTLS), time.Time{},
+		notice, "The TLS files are invalid", visible(s.InvalidTLS, maxKeptBytes) + ". The previous files stay in use.", time.Time{},
 	})
 	add(s.Server.Stopping, problem{
 		notice, "The server is stopping", "It accepts no new uploads; those in flight may finish.", time.Time{},
@@ -134,6 +138,16 @@ func refusedRecently(s Snapshot) bool {
 		age += sample.Length
 	}
 	return false
+}
+
+// lastRefusal names the limit that the last refused upload exceeded, if that is known.
+func lastRefusal(s Snapshot) string {
+	for _, f := range s.Finished {
+		if f.Reason == "OVERLOADED" && s.Taken.Sub(f.Ended) < recently {
+			return " The last: " + clipReason(f.Detail) + "."
+		}
+	}
+	return ""
 }
 
 // condition is the state of the intake in words.

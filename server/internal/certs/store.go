@@ -85,7 +85,10 @@ func (s *Store) reload(now time.Time) {
 	read, err := s.files.read()
 	if err == nil {
 		if read == s.loaded {
-			s.invalid.Store(nil)
+			if s.invalid.Swap(nil) != nil {
+				s.warned = ""
+				s.logger.Info("TLS files valid again: they are those in use")
+			}
 			s.warnOfExpiry(now)
 			return
 		}

@@ -249,6 +249,11 @@ func TestUselessFiles(t *testing.T) {
 				if store.log.Count("PRIVATE") != 0 {
 					t.Error("a key was logged")
 				}
+				rename(t, f, first, authority.PEM)
+				store.pass(3 * interval)
+				if got := store.log.Count("TLS files valid again"); got != 1 || store.Invalid() != "" || store.Config() != before {
+					t.Errorf("logged %d times that the files are valid again, want once: %s", got, store.log.String())
+				}
 				rename(t, f, second, authority.PEM)
 				store.pass(interval)
 				store.mustUse(second)

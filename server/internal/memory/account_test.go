@@ -112,11 +112,11 @@ func TestAdmit(t *testing.T) {
 		},
 		"uploads of a service": {
 			limits: memory.Limits{ServiceUploads: 1}, there: []string{"b", "a"}, service: "a",
-			want: memory.OverloadError{Name: "a", Uploads: 1}, text: `"a" has reached its upload limit of 1`,
+			want: memory.OverloadError{Name: "a", Uploads: 1}, text: `service "a" has reached its upload limit of 1`,
 		},
 		"bytes of a service": {
 			limits: memory.Limits{ServiceBytes: 1000}, there: []string{"b", "a"}, held: 995, service: "a",
-			want: memory.OverloadError{Name: "a", Bytes: 1000}, text: `"a" has reached its memory limit of 1000 bytes`,
+			want: memory.OverloadError{Name: "a", Bytes: 1000}, text: `service "a" has reached its memory limit of 1000 bytes`,
 		},
 		"bytes": {
 			there: []string{"a", "b"}, held: percent(47), service: "c",
@@ -125,7 +125,7 @@ func TestAdmit(t *testing.T) {
 		"a service's share": {
 			there: []string{"a"}, held: percent(90), service: "a",
 			want: memory.OverloadError{Name: "a", Bytes: 8 * int64(limitBytes-percent(90)-10)},
-			text: `"a" has reached its memory limit of 83886000 bytes`,
+			text: `service "a" has reached its memory limit of 83886000 bytes`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,8 +21,11 @@ type OverloadError struct {
 
 func (e *OverloadError) Error() string {
 	name := "the server"
-	if e.Name != "" {
-		name = strconv.Quote(e.Name)
+	switch {
+	case e.Tenant:
+		name = "tenant " + strconv.Quote(e.Name)
+	case e.Name != "":
+		name = "service " + strconv.Quote(e.Name)
 	}
 	if e.Uploads > 0 {
 		return fmt.Sprintf("%s has reached its upload limit of %d", name, e.Uploads)

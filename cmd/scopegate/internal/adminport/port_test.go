@@ -124,6 +124,9 @@ func TestPrintHostileTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, lines := printed.String(), 13
+	if !strings.Contains(got, strings.Repeat("w", 1000)) {
+		t.Error("the problem is cut")
+	}
 	if strings.ContainsAny(got, "\x1b\u202e\t") || strings.Count(got, "\n") != lines || len(got) > 4000 {
 		t.Errorf("got %d bytes, want at most 4000 in %d lines that a terminal does not obey:\n%q", len(got), lines, got)
 	}

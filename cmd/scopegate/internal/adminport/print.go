@@ -20,6 +20,8 @@ const (
 
 	maxNameRunes = 32
 	maxTextRunes = 160
+	// maxProblemRunes is more than a server sends.
+	maxProblemRunes = 4096
 )
 
 // Print writes a status for people. The address is the port that the status is from.
@@ -54,7 +56,7 @@ func printProblems(w io.Writer, s server.Status) {
 		if !p.Since.IsZero() {
 			since = " (since " + clock(p.Since) + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s%s: %s\n", name(p.Severity), line(p.Title), since, line(p.Text))
+		fmt.Fprintf(w, "%s\t%s%s: %s\n", name(p.Severity), line(p.Title), since, clip(p.Text, maxProblemRunes))
 	}
 }
 
