@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -276,7 +277,11 @@ func TestTenantsKeepToTheirServices(t *testing.T) {
 	}
 	posts := len(bed.Intake.Posts())
 	for _, service := range []string{"bank", "Shop", "shop ", " shop", "shop\x00", "shop-1", "web", "a-web-1", "shоp" /* a Cyrillic o */} {
-		bed.RequireDenied(t, upload(shop, service), "metadata.service")
+		err := upload(shop, service)
+		bed.RequireDenied(t, err, "metadata.service")
+		if text := status.Convert(err).Message(); !strings.HasSuffix(text, " the service "+strconv.Quote(service)) {
+			t.Errorf("%q does not name the service %q", text, service)
+		}
 	}
 	if n := len(bed.Intake.Posts()); n != posts {
 		t.Errorf("%d batches reached the intake, want %v", n-posts, posts)
