@@ -102,7 +102,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 // scrape.
 func (s *Server) registerReadMetrics() {
 	r, limits := readMetrics{s.metrics.registry}, s.config.Limits
-	r.gauge("ready", "1 from the start until a shutdown begins, also while memory is full or the intake is down; else 0.", one(s.Ready))
+	r.gauge("ready", "1 from the start until a shutdown begins, also while memory is full or the intake is down; else 0.",
+		one(s.Ready))
 	r.gauge("uploads_in_flight", "Open uploads (streams).", number(s.uploads.InFlight))
 	r.gauge("uploads_limit", "Limit of uploads in flight. 0: memory is the only limit.", fixed(limits.Uploads))
 	r.uploads(&s.uploads.Counts)

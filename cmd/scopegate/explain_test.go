@@ -160,7 +160,7 @@ func TestExitCodesOfReasons(t *testing.T) {
 		"INTAKE_UNAVAILABLE": {codes.Unavailable, exitDelivery, later},
 		"INTAKE_REFUSED":     {codes.FailedPrecondition, exitFailure, "(retrying will not help until the server or its intake is fixed"},
 		"AGENT_UNSUPPORTED":  {codes.FailedPrecondition, exitFailure, "(retrying will not help until the server or its intake is fixed"},
-		"SCOPE_UNSPLITTABLE": {codes.FailedPrecondition, exitInput, "(leave out the scope)"},
+		"SCOPE_UNSPLITTABLE": {codes.FailedPrecondition, exitInput, "(leave out the scope; if small scopes fail too, tell the server's operator)"},
 		"CANCELLED":          {codes.Canceled, exitDelivery, later},
 		"DEADLINE_EXCEEDED":  {codes.DeadlineExceeded, exitDelivery, later},
 		"INTERNAL":           {codes.Internal, exitFailure, "(this is a bug in the server: please report it, with the server's log)"},

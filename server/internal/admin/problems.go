@@ -80,10 +80,14 @@ func problems(s Snapshot) []problem {
 		time.Time{},
 	})
 	add(s.InvalidTenants != "", problem{
-		notice, "The tenants file is invalid", visible(strings.TrimPrefix(s.InvalidTenants, "read tenants: "), maxKeptBytes) + ". The previous tenants stay.", time.Time{},
+		notice, "The tenants file is invalid",
+		visible(strings.TrimPrefix(s.InvalidTenants, "read tenants: "), maxKeptBytes) + ". The previous tenants stay.",
+		time.Time{},
 	})
 	add(s.InvalidTLS != "", problem{
-		notice, "The TLS files are invalid", visible(s.InvalidTLS, maxKeptBytes) + ". The previous files stay in use.", time.Time{},
+		notice, "The TLS files are invalid",
+		visible(s.InvalidTLS, maxKeptBytes) + ". The previous files stay in use.",
+		time.Time{},
 	})
 	add(s.Server.Stopping, problem{
 		notice, "The server is stopping", "It accepts no new uploads; those in flight may finish.", time.Time{},

@@ -97,7 +97,7 @@ func (x Explainer) advice(failure *client.Error) string {
 			return "the server's --max-depth is the limit, by default " + strconv.Itoa(server.DefaultConfig().MaxDepth)
 		}
 	case client.ReasonScopeUnsplittable:
-		return "leave out the scope"
+		return "leave out the scope; if small scopes fail too, tell the server's operator"
 	case client.ReasonInternal:
 		return "this is a bug in the server: please report it, with the server's log"
 	}
