@@ -3,6 +3,7 @@ package gosym
 import (
 	"bytes"
 	"fmt"
+	"math"
 )
 
 // lineHeader checks the header of a line table.
@@ -41,7 +42,14 @@ func (h *lineHeader) check(dir string) error {
 	}
 	h.take(uint64(max(h.byte(), 1)) - 1)
 	if version < 5 {
-		folders, files := h.pathsBefore5(0), h.pathsBefore5(3)
+		folders, err := h.pathsBefore5(0)
+		if err != nil {
+			return err
+		}
+		files, err := h.pathsBefore5(3)
+		if err != nil {
+			return err
+		}
 		folders.add(0)
 		return checkPaths(folders, files, uint64(len(dir)))
 	}
@@ -66,9 +74,10 @@ func checkPaths(folders, files pathList, dirBytes uint64) error {
 	return nil
 }
 
-// pathsBefore5 skips a list of paths before DWARF 5, each with so many numbers. Package
-// dwarf reports a list that is cut off.
-func (h *lineHeader) pathsBefore5(numbers int) pathList {
+// pathsBefore5 skips a list of paths before DWARF 5, each with so many numbers, of which the first
+// is the index of a directory. Package dwarf reports a list that is cut off, but panics at an index
+// that is negative as an int, also where more than 64 bits of it are cut off.
+func (h *lineHeader) pathsBefore5(numbers int) (pathList, error) {
 	var list pathList
 	for len(h.rest) > 0 && !h.failed {
 		text, _, _ := bytes.Cut(h.rest, []byte{0})
@@ -77,11 +86,13 @@ func (h *lineHeader) pathsBefore5(numbers int) pathList {
 			break
 		}
 		list.add(uint64(len(text)))
-		for range numbers {
-			h.uleb()
+		for i := range numbers {
+			if number := h.uleb(); h.failed || i == 0 && number > math.MaxInt32 {
+				return list, fmt.Errorf("header of line table: %w", errDamaged)
+			}
 		}
 	}
-	return list
+	return list, nil
 }
 
 // paths skips a list of paths.
