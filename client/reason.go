@@ -38,7 +38,7 @@ const (
 	// ReasonAgentUnsupported: the intake is an agent that is too old for symbols.
 	ReasonAgentUnsupported = "AGENT_UNSUPPORTED"
 	// ReasonScopeUnsplittable: a scope is larger than the intake accepts, and has no
-	// children to split it at.
+	// children to split it at. [Error.FieldViolations] names it.
 	ReasonScopeUnsplittable = "SCOPE_UNSPLITTABLE"
 	// ReasonCancelled: the client has canceled the call.
 	ReasonCancelled = "CANCELLED"

@@ -117,6 +117,37 @@ func TestIntakeTakesNoScopeThisLarge(t *testing.T) {
 	}
 }
 
+// TestUnsplittableScopeIsNamed has the intake accept batches of several scopes, and parts of
+// a scope, before it finds one too large that can't be split: the status names that one.
+func TestUnsplittableScopeIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, thresholdBytes := range map[string]int{"in later batches": 48 << 10, "in one batch": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bed := testbed.New(t, testbed.Options{
+				Fault:     newPicky(t, 64<<10, 0, testbed.NewMetadata().GetService()).Fault,
+				Configure: threshold(thresholdBytes),
+			})
+			source := testbed.NewSource(40)
+			divided := source.Package(0)
+			divided.Scopes = []*symdbv1.Scope{source.Noise(48 << 10), source.Noise(48 << 10)}
+			scopes := []*symdbv1.Scope{
+				source.Noise(32 << 10), source.Noise(32 << 10), source.Noise(32 << 10), divided,
+				source.Noise(32 << 10), source.Noise(96 << 10), source.Noise(32 << 10),
+			}
+			_, err := testbed.UploadOnce(testbed.Context(t), bed.Client, testbed.NewMetadata(), scopes)
+			st := bed.RequireStatus(t, err, codes.FailedPrecondition, "SCOPE_UNSPLITTABLE")
+			if !strings.HasPrefix(st.Message(), "scope[5]: ") {
+				t.Errorf("message %q does not name the scope", st.Message())
+			}
+			failure, ok := errors.AsType[*client.Error](err)
+			if !ok || len(failure.FieldViolations()) != 1 || failure.FieldViolations()[0].GetField() != "scope[5]" {
+				t.Errorf("%v has the violations %v, want scope[5]", err, failure.FieldViolations())
+			}
+		})
+	}
+}
+
 const unclean = "not\x1b[31m now\r\n\x00"
 
 // requireLogged fails the test unless what the intake has said, which is unclean, is

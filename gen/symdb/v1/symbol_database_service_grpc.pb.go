@@ -50,7 +50,8 @@ type SymbolDatabaseServiceClient interface {
 	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
 	//     A RetryInfo says when. If the progress of the stream is known, an
 	//     UploadProgress says where the client can resume.
-	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
+	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry. With the
+	//     reason SCOPE_UNSPLITTABLE, a BadRequest names the scope.
 	//
 	// If the intake is the cause, an IntakeFailure describes it. docs/protocol.md
 	// lists all codes and reasons, and what to do about each.
@@ -106,7 +107,8 @@ type SymbolDatabaseServiceServer interface {
 	//   - UNAVAILABLE, or RESOURCE_EXHAUSTED with the reason OVERLOADED: retry.
 	//     A RetryInfo says when. If the progress of the stream is known, an
 	//     UploadProgress says where the client can resume.
-	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry.
+	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry. With the
+	//     reason SCOPE_UNSPLITTABLE, a BadRequest names the scope.
 	//
 	// If the intake is the cause, an IntakeFailure describes it. docs/protocol.md
 	// lists all codes and reasons, and what to do about each.

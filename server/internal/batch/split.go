@@ -82,10 +82,7 @@ func decompress(body *encode.Body) (io.Reader, error) {
 // checkCount compares the number of root scopes that end in the parts with that of the
 // batch. If the batch is itself a part, its last root may continue in the next one.
 func (s *splitter) checkCount(want int64) error {
-	var count int64
-	for _, part := range s.sealed {
-		count += part.ScopeCount
-	}
+	count := s.sealedScopes()
 	if count-1 == want {
 		s.sealed[len(s.sealed)-1].ScopeCount--
 		count--
@@ -96,9 +93,19 @@ func (s *splitter) checkCount(want int64) error {
 	return nil
 }
 
+// sealedScopes returns the number of root scopes that end in the sealed parts.
+func (s *splitter) sealedScopes() (count int64) {
+	for _, part := range s.sealed {
+		count += part.ScopeCount
+	}
+	return count
+}
+
 // UnsplittableError means that a scope is too large for a batch and can't be divided: it has
 // no children, or is too large without them.
 type UnsplittableError struct {
+	// Index counts the root scopes of the batch before the one that is too large.
+	Index int64
 	// Path leads from the root scope to the one that is too large.
 	Path []ScopeName
 	// Limits are the limits that it exceeds.

@@ -160,7 +160,7 @@ func split(t *rapid.T, pool *encode.Pool, whole *batch.Batch, firstNum int32, li
 	return parts
 }
 
-// checkUnsplittable fails unless there is a scope by the name that the error
+// checkUnsplittable fails unless there is a scope by the index and the names that the error
 // says, which alone makes too large a batch.
 func checkUnsplittable(t *rapid.T, whole *batch.Batch, err *batch.UnsplittableError) {
 	text, readErr := scopesOf(whole)
@@ -171,6 +171,10 @@ func checkUnsplittable(t *rapid.T, whole *batch.Batch, err *batch.UnsplittableEr
 	if readErr != nil {
 		t.Fatal(readErr)
 	}
+	if err.Index < 0 || err.Index >= int64(len(scopes)) {
+		t.Fatalf("index %d of %d roots", err.Index, len(scopes))
+	}
+	scopes = scopes[err.Index : err.Index+1]
 	// Sizes are estimated with bounds, and the keys of each level may be compressed
 	// by themselves to look at them.
 	slack := 100 + 40*len(err.Path)

@@ -134,12 +134,14 @@ func TestUnsplittable(t *testing.T) {
 	tests := map[string]struct {
 		scopes string
 		limits batch.Limits
+		index  int64
 		want   []batch.ScopeName
 		text   string
 	}{
 		"a root without children": {
 			scopes: `{"scope_type":"a"},{"scope_type":"p","name":"root","source_file":"` + long + `"}`,
 			limits: batch.Limits{RawBytes: 200},
+			index:  1,
 			want:   []batch.ScopeName{root},
 			text:   `split batch 3: scope p "root": can't be split to fit into 200 bytes of JSON`,
 		},
@@ -190,8 +192,8 @@ func TestUnsplittable(t *testing.T) {
 			if !ok || parts != nil {
 				t.Fatalf("%d parts, error %v, want none and an error of its type", len(parts), err)
 			}
-			if !slices.Equal(unsplittable.Path, test.want) || unsplittable.Limits != test.limits {
-				t.Errorf("got %+v, want %v and Limits %v", unsplittable, test.want, test.limits)
+			if !slices.Equal(unsplittable.Path, test.want) || unsplittable.Limits != test.limits || unsplittable.Index != test.index {
+				t.Errorf("got %+v, want %v, Limits %v and Index %d", unsplittable, test.want, test.limits, test.index)
 			}
 			if test.text != "" && err.Error() != test.text {
 				t.Errorf("got  %s\nwant %s", err, test.text)

@@ -159,7 +159,7 @@ func (s *splitter) divide() error {
 }
 
 func (s *splitter) unsplittable() error {
-	err := &UnsplittableError{Limits: s.limits}
+	err := &UnsplittableError{Index: s.sealedScopes() + s.part.scopes, Limits: s.limits}
 	for _, own := range s.path {
 		err.Path = append(err.Path, scopeName(own))
 	}

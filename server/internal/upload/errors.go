@@ -54,6 +54,14 @@ func scopeError(ordinal int64, err error) error {
 	return input
 }
 
+// unsplittableError reports a root scope that is too large for the intake. The ordinal counts
+// the scopes of the stream from 0.
+type unsplittableError struct {
+	*batch.UnsplittableError
+
+	ordinal int64
+}
+
 // errInternal replaces errors that clients must not see.
 var errInternal = errors.New("internal error")
 
@@ -75,7 +83,7 @@ func permanent(err error) bool {
 	if failure, ok := errors.AsType[*intake.Error](err); ok {
 		return !failure.Retryable()
 	}
-	if _, ok := errors.AsType[*batch.UnsplittableError](err); ok {
+	if _, ok := errors.AsType[*unsplittableError](err); ok {
 		return true
 	}
 	if _, ok := errors.AsType[*grpcwire.MessageTooLongError](err); ok {

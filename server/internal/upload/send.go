@@ -220,6 +220,11 @@ func (s *sender) split(ctx context.Context, b *batch.Batch, answer *intake.Error
 		return batchTooLarge(choices[0])
 	}
 	parts, err := s.splitTo(b, choices)
+	if unsplittable, ok := errors.AsType[*batch.UnsplittableError](err); ok {
+		// All batches before b are accepted. If b is a part, its first root may have begun in them.
+		ordinal := s.progress.acceptedScopes.Load() + unsplittable.Index
+		err = &unsplittableError{UnsplittableError: unsplittable, ordinal: ordinal}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", answer.Error(), err)
 	}

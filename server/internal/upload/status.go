@@ -17,7 +17,6 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/access"
-	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/intake"
 	"github.com/scopegate/scopegate/server/internal/memory"
@@ -69,10 +68,11 @@ func Status(err error, progress *symdbv1.UploadProgress) error {
 	if failure, ok := errors.AsType[*intake.Error](err); ok {
 		return intakeStatus(failure, progress)
 	}
-	if unsplittable, ok := errors.AsType[*batch.UnsplittableError](err); ok {
-		text := "the batch is too large for the intake: " + unsplittable.Error()
-		return publicError{codes.FailedPrecondition, ReasonScopeUnsplittable, text}.status(
-			&symdbv1.IntakeFailure{HttpStatus: http.StatusRequestEntityTooLarge})
+	if unsplittable, ok := errors.AsType[*unsplittableError](err); ok {
+		field, text := scopeField(unsplittable.ordinal), "too large for the intake: "+unsplittable.Error()
+		return publicError{codes.FailedPrecondition, ReasonScopeUnsplittable, field + ": " + text}.status(
+			&symdbv1.IntakeFailure{HttpStatus: http.StatusRequestEntityTooLarge},
+			badRequest(field, text, ReasonScopeUnsplittable))
 	}
 	if overload, ok := errors.AsType[*memory.OverloadError](err); ok {
 		return overloadStatus(overload.Error(), progress)
@@ -114,9 +114,14 @@ func inputStatus(input *inputError) error {
 		code = codes.PermissionDenied
 	}
 	return publicError{code, input.reason, input.Error()}.statusWithMetadata(input.limits,
-		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
-			{Field: input.field, Description: input.text, Reason: string(input.reason)},
-		}})
+		badRequest(input.field, input.text, input.reason))
+}
+
+// badRequest returns the detail that names a field.
+func badRequest(field, text string, reason Reason) *errdetails.BadRequest {
+	return &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+		{Field: field, Description: text, Reason: string(reason)},
+	}}
 }
 
 // An overloaded server asks clients to wait for a random time between these, so that
