@@ -65,7 +65,8 @@ type Scope struct {
 	// Fields, arguments and variables of this scope itself.
 	Symbols []*Symbol `protobuf:"bytes,9,rep,name=symbols,proto3" json:"symbols,omitempty"`
 	// Scopes inside this one, up to the depth that the server allows (default 64
-	// messages, counted from the root scope).
+	// messages, counted from the root scope; symbols, ranges of lines and
+	// language_specifics are messages, too).
 	Scopes []*Scope `protobuf:"bytes,10,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// Keys that have no field yet, written before symbols in the order of their
 	// bytes. `additional` and a key with the name of a field above are ignored.
