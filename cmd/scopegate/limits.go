@@ -18,7 +18,7 @@ import (
 //
 //nolint:lll // a struct tag can't be broken
 type limitFlags struct {
-	MemoryLimit          settings.Size `field:"Limits.MemoryBytes" group:"Limits" default:"0" placeholder:"SIZE" env:"SCOPEGATE_MEMORY_LIMIT" help:"Memory of the whole server, at least 32MiB. 0: GOMEMLIMIT, else nine tenths of the cgroup's limit, else 512MiB."`
+	MemoryLimit          settings.Size `field:"Limits.MemoryBytes" group:"Limits" default:"0" placeholder:"SIZE" env:"SCOPEGATE_MEMORY_LIMIT" help:"Memory that the server aims to stay below, beside about 20 MB for the program's file; at least 32MiB. 0: GOMEMLIMIT, else nine tenths of the cgroup's limit, else 512MiB."`
 	SpoolDir             string        `field:"Limits.SpoolDir" group:"Limits" placeholder:"PATH" env:"SCOPEGATE_SPOOL_DIR" help:"Directory for batches that do not fit into memory, in a file without a name. By default such batches are forwarded before they are full."`
 	SpoolBytes           settings.Size `field:"Limits.SpoolBytes" group:"Limits" placeholder:"SIZE" env:"SCOPEGATE_SPOOL_BYTES" help:"Maximum size of the spool."`
 	MaxUploads           int           `field:"Limits.Uploads" group:"Limits" placeholder:"N" env:"SCOPEGATE_MAX_UPLOADS" help:"Maximum uploads in flight; more are asked to retry later. 0: as many as memory has room for."`
