@@ -101,7 +101,7 @@ func TestUploadRefusesFiles(t *testing.T) {
 	t.Parallel()
 	withDWARF := binaryWithDWARF(t)
 	for name, test := range map[string]struct{ path, want string }{
-		"UTF-16":           {file(t, "\xff\xfe{\x00"), "the text is UTF-16"},
+		"UTF-16":           {file(t, "\xff\xfe{\x00"), "line 1: the text is UTF-16"},
 		"a mark alone":     {file(t, "\ufeff\n"), "no scopes found"},
 		"compressed":       {file(t, "\x1f\x8b\x08"), "the file is compressed: decompress it first"},
 		"archive":          {file(t, "PK\x03\x04"), "an archive (ZIP, JAR)"},

@@ -160,7 +160,7 @@ func expectNDJSON(r *bufio.Reader) error {
 	head, _ := r.Peek(len(textfile.BOM))
 	skip, err := textfile.Begin(head)
 	if err != nil {
-		return &InputError{Err: err}
+		return &InputError{Err: &ndjson.Error{Line: 1, Reason: err.Error()}}
 	}
 	for n := skip + 1; n <= maxBlankBytes; n++ {
 		head, err := r.Peek(n)
