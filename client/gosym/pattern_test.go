@@ -55,7 +55,12 @@ func TestPattern(t *testing.T) {
 // FuzzPattern compares with a regular expression.
 func FuzzPattern(f *testing.F) {
 	for _, seed := range [][2]string{
-		{"net/...", "net"}, {"a...b...c", "abbcc"}, {".../http", "a/http"}, {"a/.../c/...", "a/b/c"}, {"...", "é"}, {"aa...a", "aaa"},
+		{"net/...", "net"},
+		{"a...b...c", "abbcc"},
+		{".../http", "a/http"},
+		{"a/.../c/...", "a/b/c"},
+		{"...", "é"},
+		{"aa...a", "aaa"},
 		{".../.../...", "a"},
 	} {
 		f.Add(seed[0], seed[1])
