@@ -33,9 +33,11 @@ const (
 	// does not read, before it stops reading that client (grpc-go's
 	// ControlBufferThrottleLimit), and queuedBytes what one takes.
 	queuedFrames, queuedBytes = 10_000, 256
-	// restBytes is what else is there or not, whatever the client does: buffers in
-	// pools, batches of good uploads at the intake, the end of the server's log.
-	restBytes = 2 << 20
+	// restBytes is what else is there or not, whatever the client does: a second
+	// compressor (1.3 MiB), what packs a good upload that was quiet on a busy machine
+	// (0.6 MiB), buffers in pools, batches of good uploads at the intake, the end of
+	// the server's log.
+	restBytes = 4 << 20
 	// restGoroutines are those of the connections between server and intake.
 	restGoroutines = 32
 	// streamGoroutines are those of a stream whose batch does not travel.
