@@ -266,8 +266,8 @@ lint-format: $(GOLANGCI_LINT)
 # It holds the types of all dependencies: less collection takes less time, and memory in place of it.
 lint-go: export GOGC := 300
 lint-go: $(GOLANGCI_LINT)
-	$(GOLANGCI_LINT) run $(PKG)
-	@for module in $(NESTED); do (set -x; cd "$$module" && $(abspath $(GOLANGCI_LINT)) run); done
+	$(GOLANGCI_LINT) run --allow-parallel-runners $(PKG)
+	@for module in $(NESTED); do (set -x; cd "$$module" && $(abspath $(GOLANGCI_LINT)) run --allow-parallel-runners); done
 
 lint-proto: $(BUF)
 	$(BUF) lint
