@@ -151,9 +151,9 @@ func TestNoKeyIsWrittenTwice(t *testing.T) {
 	if _, err := stream.CloseAndRecv(); err != nil {
 		t.Fatal(err)
 	}
-	of := receive(t, written, "the batch")
-	for field, of := range map[string][]string{"additional": of[0], "event_additional": of[1]} {
-		for _, key := range of {
+	have := receive(t, written, "the batch")
+	for field, keys := range map[string][]string{"additional": have[0], "event_additional": have[1]} {
+		for _, key := range keys {
 			md := full()
 			md.Additional, md.EventAdditional = nil, nil
 			given := map[string]*structpb.Value{key: structpb.NewStringValue("twice")}

@@ -47,7 +47,7 @@ type upload struct {
 	// handling is set while a goroutine waits to handle what is due.
 	handling atomic.Bool
 	refused  bool // the answer is an error that a retry would meet again
-	// allNumbered is set once no batch follows those that have been posted.
+	// allNumbered is set once all batches have been numbered, and so posted or being posted.
 	allNumbered bool
 
 	// held is the newest scope, which is not in a batch yet, if holds is set.
@@ -285,10 +285,9 @@ func (u *upload) post(last bool) error {
 	case err != nil:
 		return err
 	case last:
-		u.allNumbered = true
 		return u.waiting(Finishing, func() error {
 			post()
-			return u.sender.waitIdle(u.ctx)
+			return nil
 		})
 	}
 	u.server.goroutines.Go(post)
@@ -308,7 +307,9 @@ func (u *upload) finish() error {
 		return err
 	}
 	if u.sealed != nil {
-		return u.post(true)
+		if err := u.post(true); err != nil {
+			return err
+		}
 	}
 	u.allNumbered = true
 	return u.waiting(Finishing, func() error { return u.sender.waitIdle(u.ctx) })

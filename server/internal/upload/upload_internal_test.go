@@ -191,9 +191,8 @@ func TestEndWhileABatchTravels(t *testing.T) {
 	}
 }
 
-// stopAtLastBatch begins an upload of one scope, and stops the server while the last
-// batch is at the intake.
-func stopAtLastBatch(t *testing.T, change func(*Config)) (*served, sending, slow) {
+// sendLastBatch sends an upload of one scope, and returns while the last batch is at the intake.
+func sendLastBatch(t *testing.T, change func(*Config)) (*served, sending, slow) {
 	t.Helper()
 	intake := newSlow()
 	s := serve(t, intake.forward, change)
@@ -203,6 +202,13 @@ func stopAtLastBatch(t *testing.T, change func(*Config)) (*served, sending, slow
 		t.Fatal(err)
 	}
 	receive(t, intake.arrived, "the last batch")
+	return s, stream, intake
+}
+
+// stopAtLastBatch is sendLastBatch that stops the server then.
+func stopAtLastBatch(t *testing.T, change func(*Config)) (*served, sending, slow) {
+	t.Helper()
+	s, stream, intake := sendLastBatch(t, change)
 	s.Stop()
 	return s, stream, intake
 }
@@ -492,14 +498,7 @@ func TestSealedBatchLandsAtTheEnd(t *testing.T) {
 // While the last batch is posted, the upload holds no message any more.
 func TestLastMessageIsFreedBeforeThePost(t *testing.T) {
 	t.Parallel()
-	intake := newSlow()
-	s := serve(t, intake.forward, nil)
-	stream := s.begin(t)
-	stream.send(t, 1)
-	if err := stream.CloseSend(); err != nil {
-		t.Fatal(err)
-	}
-	receive(t, intake.arrived, "the last batch")
+	_, stream, intake := sendLastBatch(t, nil)
 	stream.upload.locked(func() {
 		for i := range stream.upload.receiver.messages {
 			if bytes := stream.upload.receiver.messages[i].Bytes(); len(bytes) > 0 {
