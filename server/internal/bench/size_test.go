@@ -32,7 +32,7 @@ func TestSizes(t *testing.T) {
 	binaries := strings.Fields(os.Getenv("SCOPEGATE_CORPUS"))
 	if len(binaries) == 0 {
 		path := filepath.Join(t.TempDir(), "gofmt")
-		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, "cmd/gofmt")
+		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "cmd/gofmt")
 		build.Env = append(build.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 		if output, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("go build cmd/gofmt: %v\n%s", err, output)
