@@ -58,7 +58,7 @@ func (u *upload) close() {
 	u.mu.Lock()
 	u.closed = true // no event is handled any more
 	u.clock.Stop()
-	u.server.packer.leave(u.packing.place)
+	u.server.packer.forget(u.packing.turn)
 	u.mu.Unlock()
 	u.sender.close()
 	u.receiver.release()

@@ -22,13 +22,13 @@ const late = 5 * time.Millisecond
 // packing is an upload's part in packing its open batch.
 type packing struct {
 	packed bool
-	line   int    // the next place's
-	place  *place // nil if the upload is in no line
-	scopes int64  // received when it got its place
+	line   int   // the next turn's
+	turn   *turn // nil if the upload is in no line
+	scopes int64 // received when it got its turn
 }
 
-// place is a place in a line of a packer. Its upload is looked at once it is due.
-type place struct {
+// turn is the turn of an upload in a line of a packer. The upload is looked at once it is due.
+type turn struct {
 	upload *upload // nil if it has ended
 	line   int
 	dueAt  time.Duration
@@ -41,13 +41,13 @@ func (u *upload) startPacking() {
 	if p.packed {
 		p.packed, p.line = false, min(p.line+1, len(quietTimes)-1)
 	}
-	if p.place == nil {
+	if p.turn == nil {
 		p.scopes = u.progress.scopes.Load()
-		p.place = u.server.packer.enter(u, p.line)
+		p.turn = u.server.packer.add(u, p.line)
 	}
 }
 
-// packIfQuiet packs the open batch if no scope has arrived since the upload got its place. It
+// packIfQuiet packs the open batch if no scope has arrived since the upload got its turn. It
 // reports whether the upload must get another one.
 func (u *upload) packIfQuiet() (again bool) {
 	if !u.mu.TryLock() { // the reader works
@@ -63,7 +63,7 @@ func (u *upload) packIfQuiet() (again bool) {
 		p.scopes = scopes
 		return true
 	}
-	p.place = nil
+	p.turn = nil
 	if u.batches.Empty() {
 		return false
 	}
@@ -89,8 +89,8 @@ type packer struct {
 	helpers chan struct{} // one for each reader that helps
 
 	mu    sync.Mutex
-	lines [len(quietTimes)][]*place // in the order of dueAt
-	clock *time.Timer               // calls serve at nextAt
+	lines [len(quietTimes)][]*turn // in the order of dueAt
+	clock *time.Timer              // calls serve at nextAt
 }
 
 // never is when the first upload is due if there is none.
@@ -106,45 +106,45 @@ func newPacker() *packer {
 // stop stops the packer. All uploads must have ended.
 func (p *packer) stop() { p.clock.Stop() }
 
-// enter gives an upload a place.
-func (p *packer) enter(u *upload, line int) *place {
-	in := &place{upload: u, line: line}
-	p.enqueue(in)
-	return in
+// add gives an upload a turn at the end of a line.
+func (p *packer) add(u *upload, line int) *turn {
+	t := &turn{upload: u, line: line}
+	p.enqueue(t)
+	return t
 }
 
-// leave takes the upload out of its place, if there is one, so that its memory can be freed.
-func (p *packer) leave(in *place) {
-	if in == nil {
+// forget takes the upload out of its turn, if there is one, so that its memory can be freed.
+func (p *packer) forget(t *turn) {
+	if t == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	in.upload = nil
+	t.upload = nil
 }
 
-// enqueue puts a place at the end of its line.
-func (p *packer) enqueue(in *place) {
+// enqueue puts a turn at the end of its line.
+func (p *packer) enqueue(t *turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Since(p.began)
-	in.dueAt = now + quietTimes[in.line]
-	p.lines[in.line] = append(p.lines[in.line], in)
-	if int64(in.dueAt) < p.nextAt.Load() {
-		p.nextAt.Store(int64(in.dueAt))
-		p.clock.Reset(in.dueAt - now)
+	t.dueAt = now + quietTimes[t.line]
+	p.lines[t.line] = append(p.lines[t.line], t)
+	if int64(t.dueAt) < p.nextAt.Load() {
+		p.nextAt.Store(int64(t.dueAt))
+		p.clock.Reset(t.dueAt - now)
 	}
 }
 
-// dequeue takes the first place out of its line if it was due at a time, or returns nil.
-func (p *packer) dequeue(at time.Duration) (*place, *upload) {
+// dequeue takes the first turn out of its line if it was due at a time, or returns nil.
+func (p *packer) dequeue(at time.Duration) (*turn, *upload) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line := p.first()
 	if line == nil || (*line)[0].dueAt > at {
 		return nil, nil
 	}
-	in := (*line)[0]
+	t := (*line)[0]
 	(*line)[0] = nil
 	*line = (*line)[1:]
 	next := never
@@ -152,12 +152,12 @@ func (p *packer) dequeue(at time.Duration) (*place, *upload) {
 		next = (*line)[0].dueAt
 	}
 	p.nextAt.Store(int64(next))
-	return in, in.upload
+	return t, t.upload
 }
 
-// first returns the line with the place that is due first, or nil.
-func (p *packer) first() *[]*place {
-	var first *[]*place
+// first returns the line with the turn that is due first, or nil.
+func (p *packer) first() *[]*turn {
+	var first *[]*turn
 	for i := range p.lines {
 		line := &p.lines[i]
 		if len(*line) > 0 && (first == nil || (*line)[0].dueAt < (*first)[0].dueAt) {
@@ -170,11 +170,11 @@ func (p *packer) first() *[]*place {
 // packFirst packs the batch of the upload that is due first. It reports false if none was due
 // at that time.
 func (p *packer) packFirst(at time.Duration) bool {
-	in, u := p.dequeue(at)
+	t, u := p.dequeue(at)
 	if u != nil && u.packIfQuiet() {
-		p.enqueue(in)
+		p.enqueue(t)
 	}
-	return in != nil
+	return t != nil
 }
 
 // serve packs all batches that are due.

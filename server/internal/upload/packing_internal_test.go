@@ -69,14 +69,14 @@ func TestQuietUploadIsPacked(t *testing.T) {
 	}
 }
 
-// An upload gets another place, in the same line, if a scope has arrived meanwhile or its
+// An upload gets another turn, in the same line, if a scope has arrived meanwhile or its
 // reader works.
 func TestActiveUploadIsNotPacked(t *testing.T) {
 	t.Parallel()
 	s := serve(t, take, nil)
 	stream := s.beginLong(t, "a")
 	u := stream.upload
-	line := func() (places []*place) {
+	line := func() (turns []*turn) {
 		s.packer.mu.Lock()
 		defer s.packer.mu.Unlock()
 		return s.packer.lines[long]
@@ -90,20 +90,20 @@ func TestActiveUploadIsNotPacked(t *testing.T) {
 	} {
 		s.packer.makeDue()
 		pack()
-		if places := line(); u.isPacked() || len(places) != 1 || places[0].dueAt <= 0 || places[0].upload != u {
-			t.Errorf("%s: packed is %v, %d places, want another place", what, u.isPacked(), len(places))
+		if turns := line(); u.isPacked() || len(turns) != 1 || turns[0].dueAt <= 0 || turns[0].upload != u {
+			t.Errorf("%s: packed is %v, %d turns, want another turn", what, u.isPacked(), len(turns))
 		}
 	}
 	if _, err := stream.CloseAndRecv(); err != nil {
 		t.Error(err)
 	}
-	if places := line(); len(places) != 1 || places[0].upload != nil {
-		t.Error("the place keeps an upload that has ended")
+	if turns := line(); len(turns) != 1 || turns[0].upload != nil {
+		t.Error("the turn keeps an upload that has ended")
 	}
 	s.packer.makeDue()
 	s.packer.serve()
-	if places := line(); len(places) != 0 {
-		t.Errorf("%d places are left, want none", len(places))
+	if turns := line(); len(turns) != 0 {
+		t.Errorf("%d turns are left, want none", len(turns))
 	}
 }
 

@@ -92,7 +92,7 @@ type Server struct {
 	stacks     stacks // for work
 	reading    stacks // for reading messages, which may wait, and needs less of a stack
 	goroutines sync.WaitGroup
-	completing chan struct{} // a place for each upload in complete
+	completing chan struct{} // one for each upload in complete
 	packer     *packer
 
 	spoolFailure atomic.Pointer[SpoolFailure]

@@ -319,10 +319,10 @@ func (u *upload) finish() error {
 // it is empty. Few uploads do so at a time: when thousands of quiet ones end together, their
 // batches must not all be unpacked before the first is compressed.
 func (u *upload) complete() error {
-	places := u.server.completing
+	completing := u.server.completing
 	err := u.waiting(Finishing, func() error {
 		select {
-		case places <- struct{}{}:
+		case completing <- struct{}{}:
 			return nil
 		case <-u.ctx.Done():
 			return context.Cause(u.ctx)
@@ -331,7 +331,7 @@ func (u *upload) complete() error {
 	if err != nil {
 		return err
 	}
-	defer func() { <-places }()
+	defer func() { <-completing }()
 	return u.onLargeStack(func() error {
 		if u.holds {
 			if err := u.add(u.held); err != nil {
