@@ -2,8 +2,9 @@ package deflate
 
 import "encoding/binary"
 
-// Kinds of block, after the bit that marks the last one (RFC 1951, section 3.2.3).
+// The first bits of a block (RFC 1951, section 3.2.3): whether it is the last, and its kind.
 const (
+	lastBlock    = 1
 	storedBlock  = 0 << 1
 	fixedBlock   = 1 << 1
 	dynamicBlock = 2 << 1
@@ -28,7 +29,7 @@ func (c *Compressor) appendBlock(dst, text []byte, literals int, sequences []seq
 	const bytes = 4 // of the stored block after its 3 bits and the padding
 	length := (min(dynamic, fixed)+h.extraBits()+3+7)/8 + bytes
 	if stored := len(text) + 5*((len(text)+maxStored-1)/maxStored); stored <= length {
-		return appendStored(dst, text)
+		return AppendStored(dst, text, false)
 	}
 	start := len(dst)
 	dst = append(dst, make([]byte, length+8)...)
@@ -47,15 +48,21 @@ func (c *Compressor) appendBlock(dst, text []byte, literals int, sequences []seq
 	return dst[:start+w.at+bytes]
 }
 
-// appendStored appends text as blocks that are not compressed.
-func appendStored(dst, text []byte) []byte {
-	for len(text) > 0 {
+// AppendStored appends text as blocks that are not compressed (RFC 1951, section 3.2.4), at
+// least one. The last one ends the stream if final is set. dst must end at a byte boundary.
+func AppendStored(dst, text []byte, final bool) []byte {
+	for {
 		n := min(len(text), maxStored)
-		dst = append(dst, storedBlock)
+		kind := byte(storedBlock)
+		if final && n == len(text) {
+			kind |= lastBlock
+		}
+		dst = append(dst, kind)
 		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
 		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
 		dst = append(dst, text[:n]...)
-		text = text[n:]
+		if text = text[n:]; len(text) == 0 {
+			return dst
+		}
 	}
-	return dst
 }

@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
-	"math"
+
+	"github.com/scopegate/scopegate/server/internal/deflate"
 )
 
 // header is the header of a gzip member (RFC 1952, section 2.3): deflate, no flags, no time,
@@ -29,11 +30,11 @@ func (b *Body) RawBytes() int64 { return b.rawBytes }
 func (b *Body) File(head, tail []byte) *File {
 	sum := crc32.Update(joinSums(crc32.ChecksumIEEE(head), b.sum, b.rawBytes), crc32.IEEETable, tail)
 	isize := uint32(int64(len(head)) + b.rawBytes + int64(len(tail))) // modulo 2^32
-	back := appendStored(nil, tail, true)
+	back := deflate.AppendStored(nil, tail, true)
 	back = binary.LittleEndian.AppendUint32(back, sum)
 	return &File{
 		Body:  b,
-		front: appendStored(bytes.Clone(header), head, false),
+		front: deflate.AppendStored(bytes.Clone(header), head, false),
 		back:  binary.LittleEndian.AppendUint32(back, isize),
 	}
 }
@@ -51,25 +52,6 @@ func (f *File) Len() int { return len(f.front) + f.Body.Len() + len(f.back) }
 // NewReader returns a reader of the gzip member; see [Segments.NewReader].
 func (f *File) NewReader() io.Reader {
 	return io.MultiReader(bytes.NewReader(f.front), f.Body.NewReader(), bytes.NewReader(f.back))
-}
-
-// appendStored appends b as uncompressed deflate blocks (RFC 1951, section 3.2.4). The last
-// one ends the stream if final is set. dst must end at a byte boundary.
-func appendStored(dst, b []byte, final bool) []byte {
-	for {
-		n := min(len(b), math.MaxUint16)
-		var kind byte
-		if final && n == len(b) {
-			kind = 1
-		}
-		dst = append(dst, kind)
-		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
-		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
-		dst = append(dst, b[:n]...)
-		if b = b[n:]; len(b) == 0 {
-			return dst
-		}
-	}
 }
 
 // joinSums returns the CRC-32 of two texts from the CRC-32 of each and the length of the
