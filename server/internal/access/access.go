@@ -103,7 +103,7 @@ func New(cfg Config, routes *Routes, budget *memory.Budget, logger *slog.Logger)
 	a.owners = tenant.NewOwners(ownedUploads, ownedFor, budget.Draw)
 	watcher, table, err := tenant.NewWatcher(cfg.TenantsFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read tenants: %w", err)
 	}
 	a.watcher = watcher
 	return a, a.replace(table)

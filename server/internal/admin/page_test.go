@@ -231,7 +231,7 @@ func TestProblems(t *testing.T) {
 			s.Intake.RefusedInRow, s.Intake.Failures = 1, []admin.Failure{{Class: "too_large", HTTPStatus: 413, BatchNum: 1}}
 		}, []string{"The intake refuses batches"}, "HTTP 413. It finds even small batches too large"},
 		"invalid files": {func(s *admin.Snapshot) {
-			s.InvalidTenants, s.InvalidTLS = "read tenants: "+strings.Repeat("folder/", 40)+"tenants.yaml: line 9: unknown key", "server.pem: no certificate"
+			s.InvalidTenants, s.InvalidTLS = strings.Repeat("folder/", 40)+"tenants.yaml: line 9: unknown key", "server.pem: no certificate"
 		}, []string{"The tenants file is invalid", "The TLS files are invalid"}, "/tenants.yaml: line 9: unknown key. The previous tenants stay."},
 		"memory full": {func(s *admin.Snapshot) {
 			s.Memory.Refusing, s.Memory.Short, s.Memory.Waiting = true, true, 7

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/server/internal/intake"
@@ -81,7 +80,7 @@ func problems(s Snapshot) []problem {
 	})
 	add(s.InvalidTenants != "", problem{
 		notice, "The tenants file is invalid",
-		visible(strings.TrimPrefix(s.InvalidTenants, "read tenants: "), maxKeptBytes) + ". The previous tenants stay.",
+		visible(s.InvalidTenants, maxKeptBytes) + ". The previous tenants stay.",
 		time.Time{},
 	})
 	add(s.InvalidTLS != "", problem{

@@ -47,7 +47,7 @@ func read(path string) (*Table, []source, error) {
 	}
 	content, err := r.read(path, maxFileBytes)
 	if err != nil {
-		return nil, r.files, fmt.Errorf("read tenants: %w", err)
+		return nil, r.files, err
 	}
 	root, err := parse(content)
 	if err == nil && root != nil {
@@ -57,7 +57,7 @@ func read(path string) (*Table, []source, error) {
 		err = errors.New("no tenants")
 	}
 	if err != nil {
-		return nil, r.files, fmt.Errorf("read tenants: %s: %w", path, err)
+		return nil, r.files, fmt.Errorf("%s: %w", path, err)
 	}
 	return r.table, r.files, nil
 }
