@@ -276,11 +276,7 @@ func TestFailingSequence(t *testing.T) {
 func TestUploadsDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
 	bed := testbed.New(t, testbed.Options{
-		Configure: func(cfg *server.Config) {
-			cfg.FlushThresholdBytes = 0
-			cfg.Intake.PostTimeout = 3 * time.Second
-			cfg.Intake.BatchDeadline = 5 * time.Second
-		},
+		Configure: threshold(0),
 		Fault: func(w http.ResponseWriter, r *http.Request, post testbed.Post, accept http.HandlerFunc) {
 			if post.UploadID[0] == '0' {
 				testbed.Hang(w, r, post, accept)
@@ -290,8 +286,13 @@ func TestUploadsDoNotDisturbEachOther(t *testing.T) {
 		},
 	})
 	ctx := testbed.Context(t)
-	var uploads sync.WaitGroup
+	hangCtx, endHanging := context.WithCancel(ctx)
+	var hanging, others sync.WaitGroup
 	for i := range 30 {
+		ctx, uploads := ctx, &others
+		if i%3 == 0 {
+			ctx, uploads = hangCtx, &hanging
+		}
 		uploads.Go(func() {
 			metadata, scopes := testbed.NewMetadata(), testbed.NewSource(uint64(2000+i)).Functions(5)
 			metadata.UploadId = fmt.Sprintf("%d%s", i%3, metadata.GetUploadId()[1:])
@@ -299,7 +300,7 @@ func TestUploadsDoNotDisturbEachOther(t *testing.T) {
 				scopes[4] = &symdbv1.Scope{}
 			}
 			_, err := testbed.UploadOnce(ctx, bed.Client, metadata, scopes)
-			want := []codes.Code{codes.Unavailable, codes.InvalidArgument, codes.OK}[i%3]
+			want := []codes.Code{codes.Canceled, codes.InvalidArgument, codes.OK}[i%3]
 			if status.Code(err) != want {
 				t.Errorf("upload %d: %v, want %v", i, err, want)
 			}
@@ -311,5 +312,7 @@ func TestUploadsDoNotDisturbEachOther(t *testing.T) {
 			}
 		})
 	}
-	uploads.Wait()
+	others.Wait()
+	endHanging()
+	hanging.Wait()
 }

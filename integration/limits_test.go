@@ -227,7 +227,7 @@ func TestMinimumRate(t *testing.T) {
 // that it is never itself what is waited for.
 func TestStoppedClientIsNotSlow(t *testing.T) {
 	t.Parallel()
-	const idle = 3 * time.Second // long enough for a busy machine to send three scopes
+	const idle = 5 * time.Second // long enough for a busy machine to send three scopes
 	gate := testbed.NewGate()
 	bed := testbed.New(t, testbed.Options{Fault: gate.Fault, Configure: func(cfg *server.Config) {
 		cfg.FlushThresholdBytes = 0
@@ -245,7 +245,7 @@ func TestStoppedClientIsNotSlow(t *testing.T) {
 	}()
 	wait.Receive(t, gate.Entered, "the first batch")
 	select {
-	case <-time.After(2 * idle):
+	case <-time.After(idle * 3 / 2):
 	case post := <-gate.BrokenOff:
 		t.Errorf("batch %d was broken off", post.BatchNum)
 	}

@@ -146,15 +146,13 @@ func TestStreamIsGivenBack(t *testing.T) {
 	tests := map[string]struct {
 		reason    string
 		configure func(*server.Config)
-		end       func(*testing.T, *testbed.Bed, <-chan struct{})
+		end       func(*testing.T, *testbed.Bed)
 	}{
 		"server stops": {
 			reason:    "SHUTTING_DOWN",
 			configure: func(*server.Config) {},
-			end: func(t *testing.T, bed *testbed.Bed, arrived <-chan struct{}) {
+			end: func(t *testing.T, bed *testbed.Bed) {
 				t.Helper()
-				// Before its metadata is read, a stream has no progress.
-				wait.Receive(t, arrived, "the first batch")
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				_ = bed.Server.Shutdown(ctx) // it is the client's side that is looked at
@@ -162,8 +160,8 @@ func TestStreamIsGivenBack(t *testing.T) {
 		},
 		"connection is old": {
 			reason:    "CONNECTION_AGE",
-			configure: func(cfg *server.Config) { cfg.MaxConnectionAge = 200 * time.Millisecond },
-			end:       func(*testing.T, *testbed.Bed, <-chan struct{}) {},
+			configure: func(cfg *server.Config) { cfg.MaxConnectionAge = 2 * time.Second },
+			end:       func(*testing.T, *testbed.Bed) {},
 		},
 	}
 	for name, test := range tests {
@@ -182,14 +180,17 @@ func TestStreamIsGivenBack(t *testing.T) {
 			}
 			defer up.Cancel()
 			var sent []*symdbv1.Scope
-			for ended := false; err == nil; ended = true {
-				for range 4 {
-					sent = append(sent, source.Function())
-					err = errors.Join(err, up.Send(sent[len(sent)-1]))
-				}
-				if !ended {
-					test.end(t, bed, arrived)
-				}
+			send := func() error {
+				sent = append(sent, source.Function())
+				return up.Send(sent[len(sent)-1])
+			}
+			err = errors.Join(send(), send())
+			wait.Receive(t, arrived, "the first batch") // before its metadata is read, a stream has no progress
+			test.end(t, bed)
+			ticker := time.NewTicker(5 * time.Millisecond)
+			defer ticker.Stop()
+			for ; err == nil; err = send() {
+				<-ticker.C
 			}
 			_, err = up.CloseAndReceive()
 			bed.RequireStatus(t, err, codes.Unavailable, test.reason)

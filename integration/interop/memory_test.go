@@ -21,6 +21,8 @@ const (
 	// settleTime is how long a producer takes nothing more when it has filled what
 	// lies between it and the server: windows, socket buffers.
 	settleTime = time.Second
+	// settledLooks is how often: a busy machine may keep it from running for a second.
+	settledLooks = 2
 	// maxTakenBytes is how much a producer may have taken of its input by then: what
 	// lies between it and the server, and what the server holds.
 	maxTakenBytes = 12 << 20
@@ -83,12 +85,11 @@ func sizeOf(t *testing.T, path string) int64 {
 // settle waits until a file does not grow any more.
 func settle(t *testing.T, r *run, path string) {
 	t.Helper()
-	for size := int64(-1); ; {
-		now := sizeOf(t, path)
-		if now == size {
-			return
+	size := int64(-1)
+	for unchanged := 0; unchanged < settledLooks; unchanged++ {
+		if now := sizeOf(t, path); now != size {
+			size, unchanged = now, -1
 		}
-		size = now
 		pause(t, r, settleTime)
 	}
 }
