@@ -77,8 +77,8 @@ func newDebugInfo(info []byte, section func(name string) ([]byte, error)) (*debu
 }
 
 // checkUnits bounds the memory that [dwarf.New] allocates: for a list of all units,
-// and for a table at each offset in .debug_abbrev that a unit names. dwarf.New itself
-// reports damage.
+// and for a table at each offset in .debug_abbrev that a unit names. dwarf.New cuts a
+// length off to 32 bits, so checkUnits fails for units that exceed the section.
 func checkUnits(info, abbrev []byte) error {
 	if len(abbrev) > maxAbbrevBytes {
 		return fmt.Errorf("%w: %d bytes of abbreviations", ErrTooLarge, len(abbrev))
@@ -86,9 +86,10 @@ func checkUnits(info, abbrev []byte) error {
 	r := fieldReader{locationReader{rest: info, order: byteOrder(info)}}
 	tables, tableBytes := map[uint64]bool{}, 0
 	for count := 0; len(r.rest) > 0; {
+		at := len(info) - len(r.rest)
 		length, wide := r.unitLength()
 		if r.failed || length > uint64(len(r.rest)) {
-			return nil
+			return fmt.Errorf("unit at %#x: %w", at, errDamaged)
 		}
 		if length == 0 {
 			continue

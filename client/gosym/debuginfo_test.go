@@ -158,6 +158,29 @@ func TestManyUnits(t *testing.T) {
 	}
 }
 
+// debug/dwarf cuts a length off to 32 bits and reads on, so such a unit must not end the
+// checks of those after it.
+func TestUnitThatExceedsItsSection(t *testing.T) {
+	t.Parallel()
+	le := binary.LittleEndian
+	wide := le.AppendUint64(le.AppendUint32(nil, wideLength), 1<<32+11)
+	wide = append(wide, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8)
+	s := synthetic(1)
+	s.info = append(wide, s.info...)
+	if _, err := s.scopes(); !errors.Is(err, errDamaged) {
+		t.Errorf("a length of 2^32 too much: %v, want %v", err, errDamaged)
+	}
+	le.PutUint64(s.info[4:], 11)
+	if _, err := s.scopes(); err != nil {
+		t.Errorf("the right length: %v", err)
+	}
+	s = synthetic(1)
+	s.info = append(s.info, 1, 0, 0)
+	if _, err := s.scopes(); !errors.Is(err, errDamaged) {
+		t.Errorf("part of a length: %v, want %v", err, errDamaged)
+	}
+}
+
 // Sections that become much larger in memory than in the file are bounded, however much of
 // the total limit is left.
 func TestManyEntries(t *testing.T) {

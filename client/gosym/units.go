@@ -29,7 +29,7 @@ const (
 	unitSplitType    = 0x06
 )
 
-// readUnits lists the units. Package dwarf has checked their headers.
+// readUnits lists the units, whose lengths checkUnits has checked.
 func (d *debugInfo) readUnits() error {
 	r := fieldReader{locationReader{rest: d.sections.info, order: d.order}}
 	at := func() dwarf.Offset { return dwarf.Offset(len(d.sections.info) - len(r.rest)) }
