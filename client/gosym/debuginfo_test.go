@@ -186,11 +186,7 @@ func TestUnitThatExceedsItsSection(t *testing.T) {
 func TestManyEntries(t *testing.T) {
 	t.Parallel()
 	within := func(s sections, body []byte) sections { // a function with this below it
-		s.info = s.info[:len(s.info)-1] // the end of the unit
-		s.info = append(s.info, abAbstract, 'p', '.', 'H', 0, 1, 10)
-		s.info = append(append(s.info, body...), 0, 0)
-		binary.LittleEndian.PutUint32(s.info, uint32(len(s.info)-4))
-		return s
+		return s.with([]byte{abAbstract, 'p', '.', 'H', 0, 1, 10}, body, []byte{0})
 	}
 	entries := within(synthetic(1), bytes.Repeat([]byte{abBase, 0}, maxTreeFields/2+1)) // of one field each
 	if _, err := entries.scopes(); !errors.Is(err, ErrTooLarge) {

@@ -38,7 +38,17 @@ type inlinedFunctions struct {
 	// values are those of all functions, from 1 on.
 	values []values
 	wide   wideSets
+	// wideSpans is for how many spans the wide sets have memory.
+	wideSpans int
 }
+
+const (
+	// maxWideSpans bounds the spans of all wide sets. Many calls can share the rows of a
+	// function, and each of their variables too. The compiler has 6,000.
+	maxWideSpans = 1 << 21
+	// maxValues bounds the variables of all inlined functions. The compiler has 10,000.
+	maxValues = 1 << 22
+)
 
 func newInlinedFunctions() *inlinedFunctions {
 	return &inlinedFunctions{numbers: map[dwarf.Offset]int32{}, values: make([]values, 1)}
@@ -104,21 +114,30 @@ func (l *inlinedFunctions) valueLines(f *inlined, variable dwarf.Offset) []span 
 	return nil
 }
 
+// addLines adds lines to a set of lines.
+func (l *inlinedFunctions) addLines(set *lineSet, lines []span) error {
+	if l.wideSpans += l.wide.add(set, lines); l.wideSpans > maxWideSpans {
+		return fmt.Errorf("%w: inlined functions with more than %d spans of lines", ErrTooLarge, maxWideSpans)
+	}
+	return nil
+}
+
 // addValue adds lines where the variable with that abstract entry has a value.
-func (l *inlinedFunctions) addValue(f *inlined, variable dwarf.Offset, lines []span) {
+func (l *inlinedFunctions) addValue(f *inlined, variable dwarf.Offset, lines []span) error {
 	at := &f.values
 	for *at > 0 {
 		v := &l.values[*at]
 		if v.variable == variable {
-			l.wide.add(&v.lines, lines)
-			return
+			return l.addLines(&v.lines, lines)
 		}
 		at = &v.next
 	}
+	if len(l.values) > maxValues {
+		return fmt.Errorf("%w: inlined functions with more than %d variables", ErrTooLarge, maxValues)
+	}
 	*at = int32(len(l.values))
-	added := values{variable: variable}
-	l.wide.add(&added.lines, lines)
-	l.values = append(l.values, added)
+	l.values = append(l.values, values{variable: variable})
+	return l.addLines(&l.values[*at].lines, lines)
 }
 
 // inlineScan scans inlined calls, a unit at a time.
@@ -191,17 +210,20 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	}
 	runs := inFile(s.runs, file)
 	f.mixed = f.mixed || len(runs) < len(s.runs)
-	s.functions.wide.add(&f.lines, linesOf(runs))
-	s.variables(f, n, runs)
-	return ranges, nil
+	if err := s.functions.addLines(&f.lines, linesOf(runs)); err != nil {
+		return nil, err
+	}
+	return ranges, s.variables(f, n, runs)
 }
 
 // variables records where the variables of an inlined call have a value.
-func (s *inlineScan) variables(f *inlined, n node, runs []run) {
+func (s *inlineScan) variables(f *inlined, n node, runs []run) error {
 	for child := range n.children() {
 		e := child.entry()
 		if e.tag == dwarf.TagLexDwarfBlock {
-			s.variables(f, child, runs)
+			if err := s.variables(f, child, runs); err != nil {
+				return err
+			}
 			continue
 		}
 		if e.has&hasOrigin == 0 || !e.isVariable() {
@@ -209,10 +231,14 @@ func (s *inlineScan) variables(f *inlined, n node, runs []run) {
 		}
 		var lines []span
 		lines, s.pcs = s.locations.lines(e, s.unit, runs, s.pcs)
-		if len(lines) > 0 {
-			s.functions.addValue(f, e.origin, lines)
+		if len(lines) == 0 {
+			continue
+		}
+		if err := s.functions.addValue(f, e.origin, lines); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // lines returns the lines of a block's code where a debugger that stops on them finds

@@ -47,10 +47,10 @@ func (w wideSets) ends(l lineSet) (first, last int32) {
 	return l.first, l.first + int32(bits.Len64(l.bits)) - 1
 }
 
-// add adds lines to the set. It returns how many more spans are held.
-func (w *wideSets) add(l *lineSet, lines []span) {
+// add adds lines to the set. It returns for how many more spans there is memory.
+func (w *wideSets) add(l *lineSet, lines []span) int {
 	if len(lines) == 0 {
-		return
+		return 0
 	}
 	first, last := lines[0].first, lines[len(lines)-1].last
 	if l.wide == 0 && l.bits != 0 {
@@ -63,8 +63,9 @@ func (w *wideSets) add(l *lineSet, lines []span) {
 			*w = append(*w, nil)
 			*l = lineSet{wide: int32(len(*w))}
 		}
+		more := cap(all) - cap((*w)[l.wide-1])
 		(*w)[l.wide-1] = all
-		return
+		return more
 	}
 	if l.bits != 0 {
 		l.bits <<= l.first - first
@@ -74,4 +75,5 @@ func (w *wideSets) add(l *lineSet, lines []span) {
 		length := s.last - s.first + 1
 		l.bits |= ^uint64(0) >> (lineSetBits - length) << (s.first - first)
 	}
+	return 0
 }

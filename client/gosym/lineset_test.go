@@ -15,16 +15,20 @@ func TestLineSetsAgreeWithSpans(t *testing.T) {
 		lines := rapid.SliceOfN(rapid.Int32Range(max(1, last-130), last), 1, 8)
 		var wide wideSets
 		var set lineSet
+		held := 0
 		var want []span
 		if !set.isEmpty() || wide.spans(set) != nil {
 			t.Fatal("the zero set is not empty")
 		}
 		for _, added := range rapid.SliceOfN(lines, 1, 5).Draw(t, "added") {
 			spans := spansOf(added)
-			wide.add(&set, spans)
+			held += wide.add(&set, spans)
 			want = union(want, spans)
 			if got := wide.spans(set); !slices.Equal(got, want) {
 				t.Fatalf("with %v: %v, want %v", spans, got, want)
+			}
+			if set.wide > 0 && held != cap(wide[0]) || set.wide == 0 && held != 0 {
+				t.Fatalf("memory for %d spans, want as much as %v takes", held, wide)
 			}
 			first, end := wide.ends(set)
 			if first != want[0].first || end != want[len(want)-1].last || set.isEmpty() {

@@ -151,11 +151,12 @@ func (s *indexScan) checkSize(nameBytes int) error {
 
 // bytes returns about how much memory the index takes.
 func (s *indexScan) bytes() uint64 {
-	const mapEntryBytes, unitBytes = 24, 800
+	const mapEntryBytes, unitBytes, listBytes, spanBytes = 24, 800, 24, 8
 	f := s.functions
 	return uint64(s.instances.count*int(unsafe.Sizeof(scanned{})) +
 		(len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
 		cap(f.functions)*int(unsafe.Sizeof(inlined{})) + cap(f.values)*int(unsafe.Sizeof(values{})) +
+		cap(f.wide)*listBytes + f.wideSpans*spanBytes +
 		s.files.bytes + len(s.units)*unitBytes)
 }
 

@@ -145,6 +145,35 @@ func synthetic(blocks int, poor ...int) sections {
 	return s
 }
 
+// with returns the sections with more entries in the unit.
+func (s sections) with(entries ...[]byte) sections {
+	s.info = slices.Concat(s.info[:len(s.info)-1], slices.Concat(entries...), []byte{0})
+	binary.LittleEndian.PutUint32(s.info, uint32(len(s.info)-4))
+	return s
+}
+
+// withRows returns the sections with so many rows, a byte of code and two lines apart, from
+// 0x1000 and line 3 on.
+func (s sections) withRows(count int) sections {
+	address := []byte("\x00\x09\x02")
+	i := bytes.Index(s.line, address) + len(address) + 8
+	s.line = slices.Concat(s.line[:i], []byte{0x14}, bytes.Repeat([]byte{0x22}, count), []byte{0, 1, 1}) // special opcodes
+	binary.LittleEndian.PutUint32(s.line, uint32(len(s.line)-4))
+	return s
+}
+
+// concrete is a function at an address, of that length, with entries below it.
+func concrete(name string, pc uint64, size byte, entries ...[]byte) []byte {
+	head := append(append([]byte{abConcrete}, name...), 0)
+	return slices.Concat(binary.LittleEndian.AppendUint64(head, pc), []byte{size, 1, 1}, slices.Concat(entries...), []byte{0})
+}
+
+// inlinedCall is a call of an abstract function, like concrete.
+func inlinedCall(abstract uint32, pc uint64, size byte, entries ...[]byte) []byte {
+	head := binary.LittleEndian.AppendUint32([]byte{abInlined}, abstract)
+	return slices.Concat(binary.LittleEndian.AppendUint64(head, pc), []byte{size}, slices.Concat(entries...), []byte{0})
+}
+
 // unchecked is a checkpoint that never stops.
 func unchecked() *checkpoint { return &checkpoint{check: func() error { return nil }} }
 
