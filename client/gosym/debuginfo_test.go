@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -115,6 +116,31 @@ func TestManyPaths(t *testing.T) {
 		if again, _ := all.number(path); err != nil || again != n || all.path(n) != path {
 			t.Errorf("path %d: %d, then %d, %v, want the same without an error", i, n, again, err)
 		}
+	}
+}
+
+// Units can share a table, and each has its own list of the files.
+func TestFilesOfManyUnits(t *testing.T) {
+	t.Parallel()
+	le := binary.LittleEndian
+	const files = 1 << 13
+	file := []byte("p.go\x00\x00\x00\x00")
+	for units, want := range map[int]error{maxTableFiles / files / 4: nil, maxTableFiles / files: ErrTooLarge} {
+		s := synthetic(1)
+		i := bytes.Index(s.line, file)
+		s.line = slices.Concat(s.line[:i], bytes.Repeat(file, files), s.line[i:])
+		le.PutUint32(s.line, uint32(len(s.line)-4))
+		le.PutUint32(s.line[6:], le.Uint32(s.line[6:])+uint32(files*len(file)))
+		s.info = bytes.Repeat(s.info, units)
+		if _, err := s.scopes(); !errors.Is(err, want) {
+			t.Errorf("%d units with %d files: %v, want %v", units, files, err, want)
+		}
+	}
+	s := indexScan{inlineScan: inlineScan{functions: newInlinedFunctions(), files: newFiles()}}
+	before := s.bytes()
+	s.files.inTables = files
+	if got := s.bytes() - before; got != 4*files {
+		t.Errorf("%d files in tables count as %d bytes, want 4 each", files, got)
 	}
 }
 

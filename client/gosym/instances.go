@@ -152,6 +152,8 @@ type files struct {
 	numbers map[string]fileNumber
 	// bytes is approximately how much memory they take.
 	bytes int
+	// inTables is how many files all line tables have.
+	inTables int
 }
 
 // maxPathBytes bounds the memory of all paths: they can share a long directory.

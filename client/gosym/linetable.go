@@ -26,6 +26,10 @@ type lineTable struct {
 	files []fileNumber
 }
 
+// maxTableFiles bounds the files of all line tables together: units can share a table. A
+// program of a thousand packages has 80,000.
+const maxTableFiles = 1 << 22
+
 // readLineTable reads the header of a unit's line table.
 func readLineTable(d *debugInfo, u *unit, all *files) (*lineTable, error) {
 	t := &lineTable{}
@@ -35,6 +39,9 @@ func readLineTable(d *debugInfo, u *unit, all *files) (*lineTable, error) {
 	}
 	if lr == nil {
 		return t, nil
+	}
+	if all.inTables += len(lr.Files()); all.inTables > maxTableFiles {
+		return nil, fmt.Errorf("%w: line tables of more than %d files", ErrTooLarge, maxTableFiles)
 	}
 	t.files = make([]fileNumber, len(lr.Files()))
 	for i, f := range lr.Files() {

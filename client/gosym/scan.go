@@ -98,6 +98,9 @@ func (s *indexScan) scanUnit(r *entryReader, hasChildren bool) error {
 		return err
 	}
 	s.unit.entry = nil
+	if err := s.memory.permits(s.bytes()); err != nil {
+		return err
+	}
 	s.rows.open(s.unit.lines)
 	if err := s.rows.find(); err != nil {
 		return fmt.Errorf("read line table: %w", err)
@@ -151,13 +154,13 @@ func (s *indexScan) checkSize(nameBytes int) error {
 
 // bytes returns about how much memory the index takes.
 func (s *indexScan) bytes() uint64 {
-	const mapEntryBytes, unitBytes, listBytes, spanBytes = 24, 800, 24, 8
+	const mapEntryBytes, unitBytes, listBytes, spanBytes, fileBytes = 24, 500, 24, 8, 4
 	f := s.functions
 	return uint64(s.instances.count*int(unsafe.Sizeof(scanned{})) +
 		(len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
 		cap(f.functions)*int(unsafe.Sizeof(inlined{})) + cap(f.values)*int(unsafe.Sizeof(values{})) +
 		cap(f.wide)*listBytes + f.wideSpans*spanBytes +
-		s.files.bytes + len(s.units)*unitBytes)
+		s.files.bytes + s.files.inTables*fileBytes + len(s.units)*unitBytes)
 }
 
 // subprogram records the concrete or abstract entry of a function.
