@@ -7,7 +7,7 @@ import (
 
 // abbrevTable has the abbreviations of a unit by code.
 type abbrevTable struct {
-	// dense has the codes from 0 on, sparse the others.
+	// dense has the codes from 1 on, as compilers number them, sparse those after a gap.
 	dense  []abbrev
 	sparse map[uint64]abbrev
 }
@@ -15,7 +15,6 @@ type abbrevTable struct {
 // abbrev describes entries: their tag, and the form of each attribute.
 type abbrev struct {
 	tag      dwarf.Tag
-	known    bool
 	children bool
 	fields   []field
 }
@@ -26,16 +25,10 @@ type field struct {
 	implicit int64
 }
 
-// maxDenseCode is the greatest code in dense. Compilers number from 1.
-const maxDenseCode = 1 << 10
-
 // find returns the abbreviation with that code, or nil.
 func (t *abbrevTable) find(code uint64) *abbrev {
-	if code < uint64(len(t.dense)) {
-		if a := &t.dense[code]; a.known {
-			return a
-		}
-		return nil
+	if i := code - 1; i < uint64(len(t.dense)) {
+		return &t.dense[i]
 	}
 	if a, ok := t.sparse[code]; ok {
 		return &a
@@ -57,7 +50,7 @@ func (d *debugInfo) abbrevs(offset uint64) (*abbrevTable, error) {
 		if code == 0 {
 			break
 		}
-		a := abbrev{tag: dwarf.Tag(r.uleb()), children: r.byte() != 0, known: true}
+		a := abbrev{tag: dwarf.Tag(r.uleb()), children: r.byte() != 0}
 		fields = fields[:0]
 		for {
 			f := field{attr: uint32(r.uleb()), form: uint32(r.uleb())}
@@ -70,14 +63,13 @@ func (d *debugInfo) abbrevs(offset uint64) (*abbrevTable, error) {
 			fields = append(fields, f)
 		}
 		a.fields = append(a.fields, fields...)
-		switch {
-		case code > maxDenseCode:
-			t.sparse[code] = a
+		switch last := uint64(len(t.dense)); {
+		case code <= last:
+			t.dense[code-1] = a
+		case code == last+1:
+			t.dense = append(t.dense, a)
 		default:
-			for uint64(len(t.dense)) <= code {
-				t.dense = append(t.dense, abbrev{})
-			}
-			t.dense[code] = a
+			t.sparse[code] = a
 		}
 	}
 	if r.failed {
