@@ -35,6 +35,11 @@ func (b *block) add(v *variable) {
 	b.variables = append(b.variables, *v)
 }
 
+// bytes returns about how much memory v takes in a scope.
+func (v *variable) bytes() int {
+	return symbolBytes + len(v.name) + len(v.typeName) + rangeBytes*len(v.lines)
+}
+
 // is reports whether v and other are the same variable of a function, or two with
 // the same name on the same line.
 func (v *variable) is(other *variable) bool {
@@ -54,6 +59,18 @@ func (b *block) find(v *variable) *variable {
 		}
 	}
 	return nil
+}
+
+// bytes returns about how much memory b takes in a scope.
+func (b *block) bytes() int {
+	sum := symbolBytes
+	for i := range b.variables {
+		sum += b.variables[i].bytes()
+	}
+	for _, inner := range b.blocks {
+		sum += inner.bytes()
+	}
+	return sum
 }
 
 // sameArguments reports whether two functions have arguments with the same names.

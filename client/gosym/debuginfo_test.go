@@ -220,7 +220,7 @@ func TestManyEntries(t *testing.T) {
 	}
 	// Attributes of the form flag_present take no byte of .debug_info.
 	flags := synthetic(1)
-	const ab, fields = abMember + 1, 1000
+	const ab, fields = abSharedLocal + 1, 1000
 	flags.abbrev = append(flags.abbrev[:len(flags.abbrev)-1], ab, 0x34, 0)
 	flags.abbrev = append(append(flags.abbrev, bytes.Repeat([]byte{0x3f, 0x19}, fields)...), 0, 0, 0)
 	if _, err := within(flags, bytes.Repeat([]byte{ab}, maxTreeFields/fields+1)).scopes(); !errors.Is(err, ErrTooLarge) {
@@ -244,6 +244,78 @@ func TestLongNames(t *testing.T) {
 	}
 	if err := names.checkSize(1); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("long names: %v, want %v", err, ErrTooLarge)
+	}
+}
+
+// Entries can share a long name, so each is bounded, and so is their sum in types and in a
+// scope.
+func TestSharedNames(t *testing.T) {
+	t.Parallel()
+	const long, rows = 32 << 10, 250
+	shared := func(abbrev byte, rest ...byte) []byte { return append([]byte{abbrev, 0, 0, 0, 0}, rest...) }
+	many := func(count int, entry []byte) []byte { return bytes.Repeat(entry, count) }
+	members := func(count int) []byte {
+		return slices.Concat([]byte{abStruct, 'p', '.', 'T', 0, goKindStruct}, many(count, shared(abSharedMember)), []byte{0})
+	}
+	localsFrom := func(first, count int) []byte {
+		var all []byte
+		for i := range count { // each with its own name, which is a byte shorter than the one before
+			all = append(binary.LittleEndian.AppendUint32(append(all, abSharedLocal), uint32(first+i)), 1, opReg0)
+		}
+		return concrete("p.H", 0x1000, 250, all)
+	}
+	locals := func(count int) []byte { return localsFrom(0, count) }
+	instances := func(step int) []byte {
+		var all []byte
+		for i := range 4 {
+			all = append(all, localsFrom(i*step, maxScopeBytes/long/2)...)
+		}
+		return all
+	}
+	for name, tt := range map[string]struct {
+		length  int
+		entries []byte
+		want    error
+	}{
+		"a long type":     {maxNameLength, shared(abSharedType, goKindStruct, 0), nil},
+		"too long a type": {maxNameLength + 1, shared(abSharedType, goKindStruct, 0), ErrTooLarge},
+		"a long member":   {maxNameLength + 1, members(1), ErrTooLarge},
+		"a long variable": {maxNameLength + 1, locals(1), ErrTooLarge},
+		"types":           {long, many(maxNameBytes/long/2, shared(abSharedType, goKindStruct, 0)), nil},
+		"many types":      {long, many(maxNameBytes/long+1, shared(abSharedType, goKindStruct, 0)), ErrTooLarge},
+		"members":         {long, members(maxScopeBytes / long / 2), nil},
+		"many members":    {long, members(maxScopeBytes / long), ErrTooLarge},
+		"variables":       {long, locals(maxScopeBytes / long / 2), nil},
+		"many variables":  {long, locals(maxScopeBytes/long + 100), ErrTooLarge},
+		"instances":       {long, instances(0), nil},
+		"many instances":  {long, instances(maxScopeBytes / long / 2), ErrTooLarge},
+	} {
+		s := synthetic(1).withRows(rows).with(tt.entries)
+		s.str = append([]byte("p."), bytes.Repeat([]byte{'x'}, tt.length-2)...)
+		if !strings.Contains(name, "type") {
+			copy(s.str, "xx")
+		}
+		s.str = append(s.str, 0)
+		if _, err := s.scopes(); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+}
+
+// All variables of a function can have all of its lines.
+func TestLinesOfManyVariables(t *testing.T) {
+	t.Parallel()
+	const rows = 250
+	for count, want := range map[int]error{1000: nil, maxScopeBytes / rangeBytes / rows: ErrTooLarge} {
+		var locals []byte
+		for i := range count {
+			locals = append(binary.LittleEndian.AppendUint32(append(locals, abSharedLocal), uint32(i)), 1, opReg0)
+		}
+		s := synthetic(1).withRows(rows).with(concrete("p.H", 0x1000, rows, locals))
+		s.str = append(bytes.Repeat([]byte{'x'}, count), 0)
+		if _, err := s.scopes(); !errors.Is(err, want) {
+			t.Errorf("%d variables in %d lines: %v, want %v", count, rows, err, want)
+		}
 	}
 }
 

@@ -185,6 +185,17 @@ func (s *seenAttributes) first(bit int) bool {
 	return is
 }
 
+// maxNameLength bounds a name in Go code. Names of generic functions have up to 3,000 bytes.
+const maxNameLength = 64 << 10
+
+// checkName fails if the name is too long: many entries can share it.
+func (e *entry) checkName() error {
+	if len(e.name) > maxNameLength {
+		return fmt.Errorf("%w: the entry at %#x has a name of %d bytes", ErrTooLarge, e.offset, len(e.name))
+	}
+	return nil
+}
+
 // set sets the attribute to v.
 func (e *entry) set(attr dwarf.Attr, v value, seen *seenAttributes) {
 	switch attr {

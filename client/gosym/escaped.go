@@ -64,6 +64,9 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 			}
 			if own {
 				f.escaped = append(f.escaped, e)
+				if err := w.grow(rangeBytes * len(e.lines)); err != nil {
+					return err
+				}
 			}
 		default:
 		}

@@ -52,6 +52,7 @@ func (w *walk) function(f *functionIndex, scopeType string) (scope *symdbv1.Scop
 
 func (w *walk) unguardedFunction(f *functionIndex, scopeType string) (*symdbv1.Scope, error) {
 	var whole *function
+	bytes := 0
 	for _, inst := range inOrder(f.instances) {
 		one, err := w.instance(f, inst)
 		if err != nil {
@@ -59,9 +60,14 @@ func (w *walk) unguardedFunction(f *functionIndex, scopeType string) (*symdbv1.S
 		}
 		if whole == nil {
 			whole = one
-			continue
+		} else {
+			whole.unite(one, inst.twin)
 		}
-		whole.unite(one, inst.twin)
+		if bytes += w.scopeBytes; bytes > maxScopeBytes {
+			if bytes = whole.body.bytes() + rangeBytes*len(whole.lines); bytes > maxScopeBytes {
+				return nil, fmt.Errorf("function %s: %w", f.qualified, tooLargeScope())
+			}
+		}
 	}
 	if whole.wrapper && len(f.instances) == 1 {
 		whole.body = block{} // It is unknown which types depend on the type arguments.
@@ -106,6 +112,7 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 	f.literal, f.loop = literal, strings.HasPrefix(own, "-")
 	var err error
 	w.reader.reset()
+	w.scopeBytes = 0
 	if inst.hasAbstract {
 		if f.abstract, err = w.reader.nodeAt(inst.abstract); err != nil {
 			return nil, err
@@ -131,6 +138,9 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 		} else {
 			f.lines = union(f.lines, w.index.inlined.lines(f.inlined))
 		}
+	}
+	if err := w.grow(rangeBytes * len(f.lines)); err != nil {
+		return nil, err
 	}
 	name := f.linkerName()
 	f.shaped, f.wrapper = !literal && strings.Contains(name, shape), inst.wrapper

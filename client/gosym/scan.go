@@ -21,7 +21,7 @@ type indexScan struct {
 	// byAbstract are the indexes in instances, by abstract entry.
 	byAbstract map[dwarf.Offset]int32
 	types      map[string]packageTypes
-	nameBytes  int // of functions
+	nameBytes  int // of functions and types
 	typeCount  int
 	memory     *allowance
 }
@@ -123,8 +123,12 @@ func (s *indexScan) scanUnit(r *entryReader, hasChildren bool) error {
 		case dwarf.TagConstant, dwarf.TagVariable:
 			err = r.skipChildren(&e)
 		default:
-			s.addType(&e)
-			err = r.skipChildren(&e)
+			if s.addType(&e) {
+				err = s.checkSize(len(e.name))
+			}
+			if err == nil {
+				err = r.skipChildren(&e)
+			}
 		}
 		if err != nil {
 			return err
@@ -136,11 +140,12 @@ const (
 	// maxFunctions bounds the functions of a program, of 150 bytes each. The compiler
 	// has 50,000.
 	maxFunctions = 1 << 21
-	// maxNameBytes bounds the sum of their names: entries can share a long one.
+	// maxNameBytes bounds the sum of their names and those of types: entries can share a long
+	// one.
 	maxNameBytes = 256 << 20
 )
 
-// checkSize counts a function's name, and fails if there are too many functions or too
+// checkSize counts the name of a function or type, and fails if there are too many functions or too
 // long names.
 func (s *indexScan) checkSize(nameBytes int) error {
 	if s.nameBytes += nameBytes; s.nameBytes > maxNameBytes {
@@ -154,10 +159,10 @@ func (s *indexScan) checkSize(nameBytes int) error {
 
 // bytes returns about how much memory the index takes.
 func (s *indexScan) bytes() uint64 {
-	const mapEntryBytes, unitBytes, listBytes, spanBytes, fileBytes = 24, 500, 24, 8, 4
+	const mapEntryBytes, packageBytes, unitBytes, listBytes, spanBytes, fileBytes = 24, 400, 500, 24, 8, 4
 	f := s.functions
 	return uint64(s.instances.count*int(unsafe.Sizeof(scanned{})) +
-		(len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes +
+		(len(s.byAbstract)+len(f.numbers)+2*s.typeCount)*mapEntryBytes + len(s.types)*packageBytes +
 		cap(f.functions)*int(unsafe.Sizeof(inlined{})) + cap(f.values)*int(unsafe.Sizeof(values{})) +
 		cap(f.wide)*listBytes + f.wideSpans*spanBytes +
 		s.files.bytes + s.files.inTables*fileBytes + len(s.units)*unitBytes)
@@ -260,12 +265,12 @@ func (s *indexScan) ofAbstract(offset dwarf.Offset) *scanned {
 }
 
 // addType records e if it is a type with a package: a typedef, or the type itself if the
-// compiler makes no typedef, as for `type Celsius float64`.
-func (s *indexScan) addType(e *entry) {
+// compiler makes no typedef, as for `type Celsius float64`. It returns whether e is one.
+func (s *indexScan) addType(e *entry) bool {
 	pkg, name, ok := splitPackage(collapse(e.name))
 	if !ok || strings.HasPrefix(name, "_Ctype_") ||
 		strings.ContainsAny(name, ". {}()<>*,;\"") && !strings.HasSuffix(name, "[...]") {
-		return
+		return false
 	}
 	types := s.types[pkg]
 	if types == nil {
@@ -280,4 +285,5 @@ func (s *indexScan) addType(e *entry) {
 		entries = append(entries, e.offset)
 	}
 	types[name] = entries
+	return true
 }

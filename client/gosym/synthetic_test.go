@@ -14,7 +14,7 @@ import (
 
 // sections are the debug sections of a small program, made by hand.
 type sections struct {
-	abbrev, info, line, lists, addr []byte
+	abbrev, info, line, lists, addr, str []byte
 }
 
 // Codes of the abbreviations in abbreviations.
@@ -30,6 +30,9 @@ const (
 	abBase
 	abStruct
 	abMember
+	abSharedType
+	abSharedMember
+	abSharedLocal
 )
 
 // abbreviations are, for each code: tag, whether it has children, and pairs of
@@ -46,6 +49,10 @@ var abbreviations = [][]uint64{
 	{abBase, 0x24, 0, 0x03, 0x08},
 	{abStruct, 0x13, 1, 0x03, 0x08, 0x2900, 0x0b},
 	{abMember, 0x0d, 0, 0x03, 0x08, 0x49, 0x13},
+	// with a name in .debug_str
+	{abSharedType, 0x13, 1, 0x03, 0x0e, 0x2900, 0x0b},
+	{abSharedMember, 0x0d, 0, 0x03, 0x0e},
+	{abSharedLocal, 0x34, 0, 0x03, 0x0e, 0x02, 0x18},
 }
 
 // synthetic is package p with a struct, a function F of lines 20 to 25 with a
@@ -179,7 +186,7 @@ func unchecked() *checkpoint { return &checkpoint{check: func() error { return n
 
 // scopes reads all scopes of the sections.
 func (s sections) scopes() ([]*symdbv1.Scope, error) {
-	content := map[string][]byte{"abbrev": s.abbrev, "line": s.line, "addr": s.addr}
+	content := map[string][]byte{"abbrev": s.abbrev, "line": s.line, "addr": s.addr, "str": s.str}
 	d, err := newDebugInfo(s.info, func(name string) ([]byte, error) { return content[name], nil })
 	if err != nil {
 		return nil, fmt.Errorf("new: %w", err)
@@ -323,7 +330,7 @@ func FuzzSections(f *testing.F) {
 		f.Add(s.abbrev, s.info, s.line, s.lists, s.addr)
 	}
 	f.Fuzz(func(t *testing.T, abbrev, info, line, lists, addr []byte) {
-		scopes, err := sections{abbrev, info, line, lists, addr}.scopes()
+		scopes, err := sections{abbrev, info, line, lists, addr, nil}.scopes()
 		for _, scope := range scopes {
 			if depth(scope) > 3+maxBlockDepth {
 				t.Errorf("scopes nest %d deep; error %v, want at most %v", depth(scope), err, 3+maxBlockDepth)

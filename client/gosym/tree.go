@@ -120,6 +120,9 @@ func (r *entryReader) nextInUnit(e *entry) error {
 	if !ok || beginsUnit(e) {
 		return io.ErrUnexpectedEOF
 	}
+	if err := e.checkName(); err != nil {
+		return err
+	}
 	return r.check.pass(1 + int(e.fieldCount))
 }
 
@@ -130,6 +133,9 @@ func (r *entryReader) entryAt(offset dwarf.Offset) (entry, error) {
 	ok, err := r.next(&e)
 	if err == nil && !ok {
 		err = io.ErrUnexpectedEOF
+	}
+	if err == nil {
+		err = e.checkName()
 	}
 	if err != nil {
 		return e, fmt.Errorf("read DWARF entry at %#x: %w", offset, err)

@@ -8,8 +8,11 @@ import (
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 )
 
-// maxTypeNames bounds the names that typeNames caches.
-const maxTypeNames = 1 << 12
+// maxTypeNames bounds the names that typeNames caches, maxTypeNameBytes their sum.
+const (
+	maxTypeNames     = 1 << 12
+	maxTypeNameBytes = 1 << 20
+)
 
 // maxTypeHops bounds how many typedefs of type parameters are followed.
 const maxTypeHops = 8
@@ -18,6 +21,7 @@ const maxTypeHops = 8
 type typeNames struct {
 	reader *entryReader
 	names  map[dwarf.Offset]string
+	bytes  int
 }
 
 // name returns the name of the type that e refers to, or "".
@@ -33,8 +37,9 @@ func (t *typeNames) name(e *entry) (string, error) {
 		return "", fmt.Errorf("read type at %#x: %w", e.typ, err)
 	}
 	name = strings.Clone(name) // scopes keep it
-	if len(t.names) >= maxTypeNames {
+	if t.bytes += len(name); len(t.names) >= maxTypeNames || t.bytes > maxTypeNameBytes {
 		clear(t.names)
+		t.bytes = len(name)
 	}
 	t.names[e.typ] = name
 	return name, nil
@@ -103,6 +108,7 @@ func (w *walk) fields(offset dwarf.Offset) ([]*symdbv1.Symbol, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.scopeBytes = 0
 	var fields []*symdbv1.Symbol
 	for child := range n.children() {
 		member := child.entry()
@@ -111,6 +117,9 @@ func (w *walk) fields(offset dwarf.Offset) ([]*symdbv1.Symbol, error) {
 		}
 		typeName, err := w.types.name(member)
 		if err != nil {
+			return nil, err
+		}
+		if err := w.grow(symbolBytes + len(member.name) + len(typeName)); err != nil {
 			return nil, err
 		}
 		fields = append(fields, &symdbv1.Symbol{

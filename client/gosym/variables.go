@@ -167,7 +167,7 @@ func (w *walk) variable(f *function, e *entry, runs []run, b *block) error {
 		v.lines = before(v.lines, f.line)
 	}
 	b.add(&v)
-	return nil
+	return w.grow(v.bytes())
 }
 
 // abstractVariable returns the variable of the function's abstract entry at that offset,
@@ -342,7 +342,9 @@ func (w *walk) variablesOf(functions []functionIndex) ([]variable, error) {
 				entries = append(entries, inst.abstract)
 			}
 			for _, entry := range entries {
+				nodes := len(w.reader.arena)
 				n, err := w.reader.nodeAt(entry)
+				w.reader.arena = w.reader.arena[:nodes]
 				if err != nil {
 					return nil, err
 				}
@@ -364,7 +366,9 @@ func (w *walk) appendVariables(dst []variable, n node) ([]variable, error) {
 			dst, err = w.appendVariables(dst, child)
 		case dwarf.TagFormalParameter, dwarf.TagVariable:
 			v := variable{name: child.entry().name, line: child.entry().line}
-			v.typeName, err = w.types.name(child.entry())
+			if v.typeName, err = w.types.name(child.entry()); err == nil {
+				err = w.grow(v.bytes())
+			}
 			dst = append(dst, v)
 		default:
 		}

@@ -21,6 +21,27 @@ type walk struct {
 	runs []run
 	// pkg is the package whose scope is being built.
 	pkg *packageIndex
+	// scopeBytes is about how much memory the function or type being read takes.
+	scopeBytes int
+}
+
+// maxScopeBytes bounds the memory of the scope of a function, or of the fields of a type.
+// Variables can share names, types and lines.
+const maxScopeBytes = 64 << 20
+
+// About how much memory a symbol takes in a scope, and a span of its lines.
+const symbolBytes, rangeBytes = 250, 60
+
+// grow counts memory of the scope, and fails if that is too much.
+func (w *walk) grow(bytes int) error {
+	if w.scopeBytes += bytes; w.scopeBytes > maxScopeBytes {
+		return tooLargeScope()
+	}
+	return nil
+}
+
+func tooLargeScope() error {
+	return fmt.Errorf("%w: a scope of more than %d bytes", ErrTooLarge, maxScopeBytes)
 }
 
 func newWalk(obj *object, ix *index, check *checkpoint) *walk {
