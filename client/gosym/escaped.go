@@ -39,7 +39,7 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 			if !hasAddress(child) {
 				continue
 			}
-			ranges, err := w.dwarf.ranges(nil, child.entry())
+			ranges, err := w.dwarf.ranges(nil, child.entry(), w.check)
 			if err != nil {
 				return fmt.Errorf("read PC ranges of block: %w", err)
 			}
@@ -59,7 +59,9 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 				return err
 			}
 			if own {
-				e.lines, w.pcs = w.locations.lines(child.entry(), f.unit, runs, w.pcs)
+				if e.lines, w.pcs, err = w.locations.lines(child.entry(), f.unit, runs, w.pcs, w.check); err != nil {
+					return err
+				}
 				own = !e.alone || f.allocates(child.entry(), e.line, w.pcs)
 			}
 			if own {

@@ -169,7 +169,7 @@ func (w *walk) code(f *function, place sequencePlace) error {
 	if f.line == 0 {
 		f.line = f.entry().line
 	}
-	ranges, err := w.dwarf.ranges(nil, f.entry())
+	ranges, err := w.dwarf.ranges(nil, f.entry(), w.check)
 	if err != nil {
 		return fmt.Errorf("read PC ranges: %w", err)
 	}
@@ -211,7 +211,7 @@ func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 		var err error
 		switch child.entry().tag {
 		case dwarf.TagInlinedSubroutine:
-			if dst, err = w.dwarf.ranges(dst, child.entry()); err != nil {
+			if dst, err = w.dwarf.ranges(dst, child.entry(), w.check); err != nil {
 				return nil, fmt.Errorf("read PC ranges of inlined call: %w", err)
 			}
 		case dwarf.TagLexDwarfBlock:

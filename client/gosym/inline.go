@@ -155,10 +155,6 @@ type inlineScan struct {
 	files *files
 }
 
-// maxCallRanges bounds the PC ranges of the inlined calls in a function. Calls can
-// share a list, so that few bytes of DWARF have many ranges.
-const maxCallRanges = 1 << 18
-
 // calls records the inlined calls below n, at any depth, and returns the PC ranges
 // of the outermost ones.
 func (s *inlineScan) calls(n node) ([][2]uint64, error) {
@@ -176,8 +172,9 @@ func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 		if err != nil {
 			return nil, err
 		}
-		if outer = append(outer, ranges...); len(outer) > maxCallRanges {
-			return nil, fmt.Errorf("%w: inlined calls with more than %d PC ranges in a function", ErrTooLarge, maxCallRanges)
+		outer = append(outer, ranges...)
+		if err := mayAppend(outer, s.check); err != nil {
+			return nil, err
 		}
 	}
 	return outer, nil
@@ -186,7 +183,7 @@ func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 // call records an inlined call and those inside it, and returns its PC ranges.
 func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	e := n.entry()
-	ranges, err := s.dwarf.ranges(nil, e)
+	ranges, err := s.dwarf.ranges(nil, e, s.check)
 	if err != nil {
 		return nil, fmt.Errorf("read PC ranges of entry at %#x: %w", e.offset, err)
 	}
@@ -230,7 +227,10 @@ func (s *inlineScan) variables(f *inlined, n node, runs []run) error {
 			continue
 		}
 		var lines []span
-		lines, s.pcs = s.locations.lines(e, s.unit, runs, s.pcs)
+		var err error
+		if lines, s.pcs, err = s.locations.lines(e, s.unit, runs, s.pcs, s.check); err != nil {
+			return err
+		}
 		if len(lines) == 0 {
 			continue
 		}
@@ -243,17 +243,23 @@ func (s *inlineScan) variables(f *inlined, n node, runs []run) error {
 
 // lines returns the lines of a block's code where a debugger that stops on them finds
 // the variable's value. It may use buf for PC ranges, and returns it.
-func (l *locations) lines(e *entry, u *unit, block []run, buf [][2]uint64) ([]span, [][2]uint64) {
+func (l *locations) lines(
+	e *entry, u *unit, block []run, buf [][2]uint64, check *checkpoint,
+) ([]span, [][2]uint64, error) {
 	switch {
 	case e.has&hasExpression != 0:
 		if !complete(e.expression) {
-			return nil, buf
+			return nil, buf, nil
 		}
 		buf = append(buf[:0], [2]uint64{0, ^uint64(0)})
-		return stopsIn(block, buf), buf
+		return stopsIn(block, buf), buf, nil
 	case e.has&hasList != 0:
-		buf = sortRanges(l.list(buf[:0], u, e.list))
-		return stopsIn(block, buf), buf
+		list, err := l.list(buf[:0], u, e.list, check)
+		if err != nil {
+			return nil, buf, err
+		}
+		buf = sortRanges(list)
+		return stopsIn(block, buf), buf, nil
 	}
-	return nil, buf
+	return nil, buf, nil
 }

@@ -27,25 +27,28 @@ const (
 // list appends to dst the PC ranges, end exclusive, for which the location list at
 // offset locates the whole value. A truncated or malformed list counts up to the first
 // error.
-func (l *locations) list(dst [][2]uint64, u *unit, offset int64) [][2]uint64 {
+func (l *locations) list(dst [][2]uint64, u *unit, offset int64, check *checkpoint) ([][2]uint64, error) {
 	section := l.loc
 	if u.hasLoclists {
 		section = l.loclists
 	}
 	if offset < 0 || offset >= int64(len(section)) || u.addrBytes != 4 && u.addrBytes != 8 {
-		return dst
+		return dst, nil
 	}
 	r := locationReader{rest: section[offset:], order: l.order, addrBytes: u.addrBytes}
 	if u.hasLoclists {
-		return l.loclist(dst, u, &r)
+		return l.loclist(dst, u, &r, check)
 	}
-	return locList(dst, u, &r)
+	return locList(dst, u, &r, check)
 }
 
 // loclist reads a list of DWARF 5.
-func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
+func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader, check *checkpoint) ([][2]uint64, error) {
 	base := u.lowPC
 	for !r.failed {
+		if err := mayAppend(dst, check); err != nil {
+			return nil, err
+		}
 		var lo, hi uint64
 		switch r.byte() {
 		case lleBaseAddressx:
@@ -69,16 +72,16 @@ func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader) [][2]ui
 			lo = r.address()
 			hi = lo + r.uleb()
 		case lleEndOfList:
-			return dst
+			return dst, nil
 		default:
-			return dst
+			return dst, nil
 		}
 		expression := r.take(r.uleb())
 		if lo < hi && complete(expression) {
 			dst = append(dst, [2]uint64{lo, hi})
 		}
 	}
-	return dst
+	return dst, nil
 }
 
 // address reads an index into .debug_addr and resolves it.
@@ -97,17 +100,20 @@ func (l *locations) address(u *unit, r *locationReader) uint64 {
 }
 
 // locList reads a list of DWARF 4 (section 2.6.2).
-func locList(dst [][2]uint64, u *unit, r *locationReader) [][2]uint64 {
+func locList(dst [][2]uint64, u *unit, r *locationReader, check *checkpoint) ([][2]uint64, error) {
 	base := u.lowPC
 	highest := ^uint64(0)
 	if u.addrBytes == 4 {
 		highest = 1<<32 - 1
 	}
 	for {
+		if err := mayAppend(dst, check); err != nil {
+			return nil, err
+		}
 		lo, hi := r.address(), r.address()
 		switch {
 		case r.failed || lo == 0 && hi == 0:
-			return dst
+			return dst, nil
 		case lo == highest:
 			base = hi
 			continue

@@ -48,12 +48,12 @@ func TestLocationLists(t *testing.T) {
 			t.Parallel()
 			l := &locations{loclists: tt.list, loc: tt.list, addr: join(make([]byte, 8), addr(0x1000), addr(0x2000)), order: order}
 			u := &unit{lowPC: 0x1000, addrBase: 8, addrBytes: 8, hasLoclists: !tt.four}
-			if got := l.list(nil, u, 0); !slices.Equal(got, tt.want) {
-				t.Errorf("got %#x, want %#x", got, tt.want)
+			if got, err := l.list(nil, u, 0, unchecked()); err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("got %#x, %v, want %#x", got, err, tt.want)
 			}
 			for _, offset := range []int64{-1, int64(len(tt.list)), 1 << 40} {
-				if got := l.list(nil, u, offset); len(got) > 0 {
-					t.Errorf("at %d: %#x, want none", offset, got)
+				if got, err := l.list(nil, u, offset, unchecked()); err != nil || len(got) > 0 {
+					t.Errorf("at %d: %#x, %v, want none", offset, got, err)
 				}
 			}
 		})
@@ -92,7 +92,7 @@ func FuzzLocationList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, section []byte, lists bool, addrBytes int, addrBase int64) {
 		l := &locations{loclists: section, loc: section, addr: section, order: binary.BigEndian}
 		u := &unit{lowPC: 1, addrBase: addrBase, addrBytes: addrBytes % 16, hasLoclists: lists}
-		if got := l.list(nil, u, 0); len(got) > len(section) {
+		if got, err := l.list(nil, u, 0, unchecked()); err != nil || len(got) > len(section) {
 			t.Errorf("%d ranges of %d bytes, want at most %v", len(got), len(section), len(section))
 		}
 	})

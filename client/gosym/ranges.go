@@ -14,8 +14,20 @@ const (
 	rleStartLength  = 0x07
 )
 
+// maxRanges bounds the PC ranges of a list, and of the inlined calls in a function. Calls
+// can share a list, so that few bytes of DWARF have many ranges.
+const maxRanges = 1 << 18
+
+// mayAppend fails if there are too many ranges, or if the work is to stop.
+func mayAppend(ranges [][2]uint64, check *checkpoint) error {
+	if len(ranges) > maxRanges {
+		return fmt.Errorf("%w: more than %d PC ranges in a function", ErrTooLarge, maxRanges)
+	}
+	return check.pass(1)
+}
+
 // ranges appends to dst the PC ranges of the code of an entry, end exclusive.
-func (d *debugInfo) ranges(dst [][2]uint64, e *entry) ([][2]uint64, error) {
+func (d *debugInfo) ranges(dst [][2]uint64, e *entry, check *checkpoint) ([][2]uint64, error) {
 	if e.has&hasLow != 0 {
 		switch {
 		case e.has&hasHigh != 0:
@@ -27,16 +39,16 @@ func (d *debugInfo) ranges(dst [][2]uint64, e *entry) ([][2]uint64, error) {
 	five := e.unit.version >= 5 && d.sections.rnglists != nil
 	switch {
 	case five && e.has&(hasRanges|hasRangeList) != 0:
-		return d.rangeList(dst, e.unit, e.ranges)
+		return d.rangeList(dst, e.unit, e.ranges, check)
 	case !five && e.has&hasRanges != 0 && d.sections.ranges != nil:
-		return d.rangesBefore5(dst, e.unit, e.ranges)
+		return d.rangesBefore5(dst, e.unit, e.ranges, check)
 	default:
 		return dst, nil
 	}
 }
 
 // rangesBefore5 reads a list in .debug_ranges (DWARF 4, section 2.17.3).
-func (d *debugInfo) rangesBefore5(dst [][2]uint64, u *infoUnit, offset uint64) ([][2]uint64, error) {
+func (d *debugInfo) rangesBefore5(dst [][2]uint64, u *infoUnit, offset uint64, check *checkpoint) ([][2]uint64, error) {
 	if offset > uint64(len(d.sections.ranges)) {
 		return nil, fmt.Errorf("PC ranges at %#x: %w", offset, errDamaged)
 	}
@@ -46,6 +58,9 @@ func (d *debugInfo) rangesBefore5(dst [][2]uint64, u *infoUnit, offset uint64) (
 		highest = 1<<(8*u.addrBytes) - 1
 	}
 	for len(r.rest) > 0 {
+		if err := mayAppend(dst, check); err != nil {
+			return nil, err
+		}
 		low, high := r.address(), r.address()
 		switch {
 		case low == 0 && high == 0:
@@ -60,7 +75,7 @@ func (d *debugInfo) rangesBefore5(dst [][2]uint64, u *infoUnit, offset uint64) (
 }
 
 // rangeList reads a list in .debug_rnglists (DWARF 5, section 2.17.3).
-func (d *debugInfo) rangeList(dst [][2]uint64, u *infoUnit, offset uint64) ([][2]uint64, error) {
+func (d *debugInfo) rangeList(dst [][2]uint64, u *infoUnit, offset uint64, check *checkpoint) ([][2]uint64, error) {
 	damaged := func(err error) error { return fmt.Errorf("PC ranges at %#x: %w", offset, err) }
 	if offset > uint64(len(d.sections.rnglists)) {
 		return nil, damaged(errDamaged)
@@ -73,6 +88,9 @@ func (d *debugInfo) rangeList(dst [][2]uint64, u *infoUnit, offset uint64) ([][2
 	}
 	base := u.low
 	for {
+		if err := mayAppend(dst, check); err != nil {
+			return nil, err
+		}
 		var low, high uint64
 		kind := r.byte()
 		switch kind {

@@ -181,7 +181,7 @@ func (s *indexScan) subprogram(r *entryReader, e *entry) error {
 		inst.is |= withAbstract | byCgoIf(n)
 		return nil
 	}
-	ranges, err := s.dwarf.ranges(nil, e)
+	ranges, err := s.dwarf.ranges(nil, e, s.check)
 	if err != nil {
 		return fmt.Errorf("read PC ranges: %w", err)
 	}

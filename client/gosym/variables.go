@@ -74,7 +74,7 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 		if child.entry().tag != dwarf.TagLexDwarfBlock {
 			continue
 		}
-		ranges, err := w.dwarf.ranges(nil, child.entry())
+		ranges, err := w.dwarf.ranges(nil, child.entry(), w.check)
 		if err != nil {
 			return fmt.Errorf("read PC ranges of block: %w", err)
 		}
@@ -130,16 +130,18 @@ func (w *walk) variable(f *function, e *entry, runs []run, b *block) error {
 	case !v.arg && !captured && !inAbstract && (f.abstract != nil || e.isPart()):
 		return nil
 	}
+	var err error
 	switch {
 	case heap != nil && !captured:
 		v.lines = heap.lines
 	case f.unit != nil:
-		v.lines, w.pcs = w.locations.lines(e, f.unit, runs, w.pcs)
+		if v.lines, w.pcs, err = w.locations.lines(e, f.unit, runs, w.pcs, w.check); err != nil {
+			return err
+		}
 	}
 	if inAbstract && f.inlined != nil {
 		v.lines = union(v.lines, f.within(b, w.index.inlined.valueLines(f.inlined, declaration.offset)))
 	}
-	var err error
 	if v.typeName, err = w.types.name(declaration); err != nil {
 		return err
 	}

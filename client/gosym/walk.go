@@ -13,6 +13,7 @@ type walk struct {
 	dwarf     *debugInfo
 	locations *locations
 	index     *index
+	check     *checkpoint
 	reader    *entryReader
 	types     typeNames
 	rows      *lineRows
@@ -49,6 +50,7 @@ func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 		dwarf:     obj.dwarf,
 		locations: &obj.locations,
 		index:     ix,
+		check:     check,
 		reader:    obj.dwarf.reader(check),
 		types:     typeNames{reader: obj.dwarf.reader(check), names: map[dwarf.Offset]string{}},
 		rows:      &lineRows{check: check},
