@@ -61,19 +61,26 @@ func newDebugInfo(info []byte, section func(name string) ([]byte, error)) (*debu
 			return nil, err
 		}
 	}
-	if err := checkUnits(info, all.abbrev); err != nil {
-		return nil, err
+	d := &debugInfo{sections: all, tables: map[uint64]*abbrevTable{}}
+	return d, guarded(d.parse)
+}
+
+// parse reads the units.
+func (d *debugInfo) parse() (err error) {
+	all := &d.sections
+	if err := checkUnits(all.info, all.abbrev); err != nil {
+		return err
 	}
-	data, err := dwarf.New(all.abbrev, nil, nil, info, all.line, nil, all.ranges, all.str)
+	d.order = byteOrder(all.info)
+	d.Data, err = dwarf.New(all.abbrev, nil, nil, all.info, all.line, nil, all.ranges, all.str)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// The headers of line tables refer to it.
-	if err := data.AddSection(".debug_line_str", all.lineStr); err != nil {
-		return nil, err
+	if err := d.AddSection(".debug_line_str", all.lineStr); err != nil {
+		return err
 	}
-	d := &debugInfo{Data: data, sections: all, order: byteOrder(info), tables: map[uint64]*abbrevTable{}}
-	return d, d.readUnits()
+	return d.readUnits()
 }
 
 // checkUnits bounds the memory that [dwarf.New] allocates: for a list of all units,

@@ -30,6 +30,25 @@ func TestUnreadablePage(t *testing.T) {
 	}
 }
 
+// The units are read while the file is opened.
+func TestUnreadableUnits(t *testing.T) {
+	t.Parallel()
+	s := newSpool(t.TempDir(), newAllowance(0))
+	defer s.release()
+	defer s.seal()
+	content, err := s.add(spooledBytes, reading(spooledContent()), unchecked())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.file.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	_, err = newDebugInfo(content, func(string) ([]byte, error) { return nil, nil })
+	if !errors.Is(err, errUnreadable) {
+		t.Errorf("%v, want %v", err, errUnreadable)
+	}
+}
+
 func TestGuardedLetsPanicsPass(t *testing.T) {
 	t.Parallel()
 	defer func() {
