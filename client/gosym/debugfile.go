@@ -42,10 +42,11 @@ type debugPlace struct {
 // openDebugFile finds the debug file of an executable whose own sections are c. It looks
 // where GDB does: by build ID in the directories, then by the debug link beside the
 // executable, in .debug there, and in the directories. Its error wraps ErrNoDWARF if no
-// file fits.
+// file fits, and the error of a file that exceeds a limit.
 func openDebugFile(c *container, exe *source, dirs []string, spool *spool, check *checkpoint) (*debugFile, error) {
 	places, notes := c.debugPlaces(exe.path, dirs)
 	var missing []string
+	var tooLarge error
 	for _, place := range places {
 		file, err := place.open(spool, check)
 		switch {
@@ -55,6 +56,8 @@ func openDebugFile(c *container, exe *source, dirs []string, spool *spool, check
 			return nil, check.err
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, place.path)
+		case tooLarge == nil && (errors.Is(err, ErrMaxMemory) || errors.Is(err, ErrTooLarge)):
+			tooLarge = err
 		default:
 			notes = append(notes, err.Error())
 		}
@@ -62,10 +65,14 @@ func openDebugFile(c *container, exe *source, dirs []string, spool *spool, check
 	if missing != nil {
 		notes = append(notes, "no debug file at "+strings.Join(missing, ", "))
 	}
-	if notes == nil {
-		return nil, ErrNoDWARF
+	err := ErrNoDWARF
+	if notes != nil {
+		err = fmt.Errorf("%w; %s", err, strings.Join(notes, "; "))
 	}
-	return nil, fmt.Errorf("%w; %s", ErrNoDWARF, strings.Join(notes, "; "))
+	if tooLarge != nil {
+		err = fmt.Errorf("%w; %w", err, tooLarge)
+	}
+	return nil, err
 }
 
 // debugPlaces returns where the debug file of the executable at path may be. notes say

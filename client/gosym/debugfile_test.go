@@ -160,25 +160,26 @@ func TestDebugFileIsRefused(t *testing.T) {
 		content []byte // of the file, or nil for a directory
 		path    string
 		want    string
+		limit   error
 	}{
-		"missing":          {linkTo("shop.debug", s.debug), s.debug, "elsewhere", "no debug file at"},
-		"other build ID":   {nil, other, byID, `its build ID is "5ca2`},
-		"no build ID":      {nil, elfFile(), byID, `its build ID is ""`},
-		"other checksum":   {linkTo("shop.debug", other), s.debug, "bin/shop.debug", "its CRC-32 is"},
-		"no DWARF":         {linkTo("shop.debug", s.stripped), s.stripped, "bin/shop.debug", "no debug information either"},
-		"not ELF":          {linkTo("shop.debug", []byte("text")), []byte("text"), "bin/shop.debug", gosym.ErrFormat.Error()},
-		"bomb":             {linkTo("shop.debug", bomb), bomb, "bin/shop.debug", gosym.ErrTooLarge.Error()},
-		"directory":        {linkTo("shop.debug", s.debug), nil, "bin/shop.debug", "not a regular file"},
-		"up":               {linkTo("../shop.debug", s.debug), s.debug, "shop.debug", "not a file name"},
-		"up from .debug":   {linkTo("../../shop.debug", s.debug), s.debug, "shop.debug", "not a file name"},
-		"down":             {linkTo("sub/shop.debug", s.debug), s.debug, "bin/sub/shop.debug", "not a file name"},
-		"absolute":         {linkTo("/etc/hostname", s.debug), s.debug, "bin/etc/hostname", "not a file name"},
-		"the folder":       {linkTo(".", s.debug), s.debug, "elsewhere", "not a file name"},
-		"the folder above": {linkTo("..", s.debug), s.debug, "elsewhere", "not a file name"},
-		"no name":          {linkTo("", s.debug), s.debug, "elsewhere", ""},
-		"no checksum":      {[]byte("shop.debug\x00\x00"), s.debug, "bin/shop.debug", ""},
-		"no end":           {[]byte("shop.debug"), s.debug, "bin/shop.debug", ""},
-		"long link":        {append(linkTo("shop.debug", s.debug), make([]byte, 5000)...), s.debug, "bin/shop.debug", ""},
+		"missing":          {linkTo("shop.debug", s.debug), s.debug, "elsewhere", "no debug file at", nil},
+		"other build ID":   {nil, other, byID, `its build ID is "5ca2`, nil},
+		"no build ID":      {nil, elfFile(), byID, `its build ID is ""`, nil},
+		"other checksum":   {linkTo("shop.debug", other), s.debug, "bin/shop.debug", "its CRC-32 is", nil},
+		"no DWARF":         {linkTo("shop.debug", s.stripped), s.stripped, "bin/shop.debug", "no debug information either", nil},
+		"not ELF":          {linkTo("shop.debug", []byte("text")), []byte("text"), "bin/shop.debug", gosym.ErrFormat.Error(), nil},
+		"bomb":             {linkTo("shop.debug", bomb), bomb, "bin/shop.debug", gosym.ErrTooLarge.Error(), gosym.ErrTooLarge},
+		"directory":        {linkTo("shop.debug", s.debug), nil, "bin/shop.debug", "not a regular file", nil},
+		"up":               {linkTo("../shop.debug", s.debug), s.debug, "shop.debug", "not a file name", nil},
+		"up from .debug":   {linkTo("../../shop.debug", s.debug), s.debug, "shop.debug", "not a file name", nil},
+		"down":             {linkTo("sub/shop.debug", s.debug), s.debug, "bin/sub/shop.debug", "not a file name", nil},
+		"absolute":         {linkTo("/etc/hostname", s.debug), s.debug, "bin/etc/hostname", "not a file name", nil},
+		"the folder":       {linkTo(".", s.debug), s.debug, "elsewhere", "not a file name", nil},
+		"the folder above": {linkTo("..", s.debug), s.debug, "elsewhere", "not a file name", nil},
+		"no name":          {linkTo("", s.debug), s.debug, "elsewhere", "", nil},
+		"no checksum":      {[]byte("shop.debug\x00\x00"), s.debug, "bin/shop.debug", "", nil},
+		"no end":           {[]byte("shop.debug"), s.debug, "bin/shop.debug", "", nil},
+		"long link":        {append(linkTo("shop.debug", s.debug), make([]byte, 5000)...), s.debug, "bin/shop.debug", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,6 +200,23 @@ func TestDebugFileIsRefused(t *testing.T) {
 			if !errors.Is(err, gosym.ErrNoDWARF) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %v with %q", err, gosym.ErrNoDWARF, tt.want)
 			}
+			if tt.limit != nil && !errors.Is(err, tt.limit) {
+				t.Errorf("got %v, want %v", err, tt.limit)
+			}
 		})
+	}
+}
+
+// A debug file within a limit for the executable can exceed the caller's.
+func TestDebugFileExceedsMaxMemory(t *testing.T) {
+	t.Parallel()
+	s := splitProgram(t)
+	folder := t.TempDir()
+	exe := place(t, withDebugLink(t, s.stripped, linkTo("shop.debug", s.debug)), folder, "shop")
+	place(t, s.debug, folder, "shop.debug")
+	missing := filepath.Join(folder, "missing")
+	_, err := gosym.Open(t.Context(), exe, gosym.WithMaxMemory(1<<10), gosym.WithTempDir(missing), gosym.WithDebugDirectories())
+	if !errors.Is(err, gosym.ErrMaxMemory) {
+		t.Errorf("got %v, want %v", err, gosym.ErrMaxMemory)
 	}
 }
