@@ -134,7 +134,7 @@ func (e *Error) isDelivery() bool {
 		codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:
 		return false
 	case codes.ResourceExhausted:
-		return e.Reason() != "" // without one it is gRPC's own: a message is too long
+		return e.Reason() == ReasonOverloaded // otherwise a message is too long, for the server or for gRPC
 	case codes.Internal:
 		return e.Reason() == "" // with one it is a bug of the server
 	case codes.Unavailable, codes.Aborted, codes.Unknown, codes.DataLoss,

@@ -69,6 +69,7 @@ func TestServerStatus(t *testing.T) {
 		{code: codes.Unavailable, details: []protoadapt.MessageV1{reason("SHUTTING_DOWN")}, delivery: true, reason: "SHUTTING_DOWN"},
 		{code: codes.ResourceExhausted},
 		{code: codes.ResourceExhausted, details: []protoadapt.MessageV1{reason("OVERLOADED")}, reason: "OVERLOADED", delivery: true},
+		{code: codes.ResourceExhausted, details: []protoadapt.MessageV1{reason("SCOPE_TOO_LARGE")}, reason: "SCOPE_TOO_LARGE"},
 		{code: codes.Internal, delivery: true},
 		{code: codes.Unknown, delivery: true},
 		{code: codes.Canceled, delivery: true},

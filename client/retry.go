@@ -73,13 +73,8 @@ func (e *Error) outlook() outlook {
 		return permanent
 	}
 	switch e.Code() {
-	case codes.Unavailable:
+	case codes.Unavailable, codes.ResourceExhausted:
 		return transient
-	case codes.ResourceExhausted:
-		if _, asked := e.RetryDelay(); asked || e.Reason() == ReasonOverloaded {
-			return transient
-		}
-		return permanent
 	case codes.Internal, codes.Unknown, codes.Aborted, codes.DataLoss, codes.Canceled, codes.DeadlineExceeded:
 		if e.Reason() == "" && e.IntakeFailure() == nil {
 			return doubtful
