@@ -138,7 +138,9 @@ func (c *healthCommand) explain(ctx context.Context, err error) error {
 	failure := status.Convert(err)
 	switch failure.Code() {
 	case codes.Canceled:
-		return ctx.Err()
+		if ctx.Err() != nil { // otherwise the other side has reset the call
+			return ctx.Err()
+		}
 	case codes.DeadlineExceeded:
 		return fmt.Errorf("no answer from %s within the --timeout of %v", c.Server, c.Ask.Timeout)
 	case codes.NotFound, codes.Unimplemented:
