@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -23,6 +22,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
+
+	"github.com/scopegate/scopegate/internal/localhost"
 )
 
 // Dial returns a client with its own connection to target, which [Client.Close] closes. The
@@ -174,28 +175,7 @@ func defaultCredentials(targets ...string) credentials.TransportCredentials {
 }
 
 func allLocal(targets []string) bool {
-	return !slices.ContainsFunc(targets, func(target string) bool { return !isLocal(target) })
-}
-
-func isLocal(target string) bool {
-	if strings.HasPrefix(target, "unix:") || strings.HasPrefix(target, "unix-abstract:") {
-		return true
-	}
-	endpoint := target
-	for _, scheme := range []string{"dns:", "passthrough:"} {
-		if rest, ok := strings.CutPrefix(target, scheme); ok {
-			endpoint = rest[strings.LastIndexByte(rest, '/')+1:]
-		}
-	}
-	host, _, err := net.SplitHostPort(endpoint)
-	if err != nil {
-		host = strings.Trim(endpoint, "[]")
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback()
+	return !slices.ContainsFunc(targets, func(target string) bool { return !localhost.Has(target) })
 }
 
 // checkProxy fails if the variable for the proxy is not a proxy's address, because gRPC

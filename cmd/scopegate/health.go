@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"strings"
 
 	"github.com/alecthomas/kong"
 	"google.golang.org/grpc"
@@ -20,6 +17,7 @@ import (
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/uploading"
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
+	"github.com/scopegate/scopegate/internal/localhost"
 )
 
 //nolint:lll // a struct tag can't be broken
@@ -81,7 +79,7 @@ func (c *healthCommand) askServer(ctx context.Context, all settings.List) error 
 	if err != nil {
 		return err
 	}
-	options, err := c.dialOptions()
+	options, err := c.dialOptions(targets[0])
 	if err != nil {
 		return err
 	}
@@ -105,12 +103,12 @@ func (c *healthCommand) askServer(ctx context.Context, all settings.List) error 
 }
 
 // dialOptions secure the connection as package client does.
-func (c *healthCommand) dialOptions() ([]grpc.DialOption, error) {
+func (c *healthCommand) dialOptions(server string) ([]grpc.DialOption, error) {
 	config, err := c.Security.TLSConfig()
 	if err != nil {
 		return nil, err
 	}
-	if c.Security.Plaintext || config == nil && isThisHost(c.Server) {
+	if c.Security.Plaintext || config == nil && localhost.Has(server) {
 		return []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, nil
 	}
 	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(config))}
@@ -118,19 +116,6 @@ func (c *healthCommand) dialOptions() ([]grpc.DialOption, error) {
 		options = append(options, grpc.WithAuthority(name))
 	}
 	return options, nil
-}
-
-// isThisHost reports whether an address is a unix socket, localhost or a loopback address.
-func isThisHost(address string) bool {
-	if strings.HasPrefix(address, "unix") {
-		return true
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 // explain describes a gRPC error, and says what to do.

@@ -40,3 +40,14 @@ func TestHealthOfCanceledCall(t *testing.T) {
 		t.Errorf("got %+v, want code %d and the message", got, exitFailure)
 	}
 }
+
+// Like upload, health needs no TLS to this host, however its address is written.
+func TestHealthOfLocalTarget(t *testing.T) {
+	t.Parallel()
+	address := serveHealth(t, nil)
+	for _, server := range []string{address, "dns:///" + address, "passthrough:///" + address} {
+		if got := execute(t, "", "health", "--server", server, "--timeout", "60s"); got.code != exitOK {
+			t.Errorf("%s: got %+v, want code %d", server, got, exitOK)
+		}
+	}
+}
