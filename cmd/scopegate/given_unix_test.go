@@ -95,3 +95,47 @@ func TestSignalEndsReading(t *testing.T) {
 		})
 	}
 }
+
+// TestUploadFromPipe uploads scopes from a pipe, as a shell's <(command) makes it.
+func TestUploadFromPipe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error)
+	go func() { written <- os.WriteFile(path, []byte(line), 0) }()
+	got := execute(t, "", "upload", "--server", newStack(t).server, "--service", "shop", "--language", "ruby", path)
+	if err := <-written; err != nil || got.code != exitOK {
+		t.Errorf("got %+v, %v, want code %d", got, err, exitOK)
+	}
+}
+
+// TestSignalEndsReadingScopes interrupts an upload from a pipe, without and with a writer.
+func TestSignalEndsReadingScopes(t *testing.T) {
+	t.Parallel()
+	absent := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(absent, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{absent, pipe(t, " ", true)} {
+		ctx, cancel := context.WithCancel(t.Context())
+		code := make(chan int)
+		var stdout, stderr logged.Text
+		go func() {
+			code <- run(ctx, []string{"upload", "--service", "shop", "--language", "ruby", path}, strings.NewReader(""), &stdout, &stderr, noVariables)
+		}()
+		cancel()
+		if got := <-code; got != exitInterrupted || !strings.Contains(stderr.String(), "interrupted") {
+			t.Errorf("exit code %d, want %v\n%s%s", got, exitInterrupted, stdout.String(), stderr.String())
+		}
+	}
+	// The first command's goroutine waits for a writer.
+	writer, err := os.OpenFile(absent, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Error(err)
+	}
+}

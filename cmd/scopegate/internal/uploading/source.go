@@ -58,11 +58,10 @@ const (
 // Open opens a Go binary or NDJSON, depending on the file's content. The path - is stdin.
 func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags) (*Source, error) {
 	if path == "-" {
-		reader := bufio.NewReader(interruptible(ctx, stdin))
-		if err := expectNDJSON(reader); err != nil {
-			return nil, fmt.Errorf("read stdin: %w", err)
-		}
-		return ndjsonSource(reader, 0, int(options.MaxLineBytes), func() error { return nil }), nil
+		return openPipe(ctx, "stdin", func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }, options)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return openPipe(ctx, path, func() (io.ReadCloser, error) { return os.Open(path) }, options)
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -79,17 +78,25 @@ func Open(ctx context.Context, path string, stdin io.Reader, options SourceFlags
 		}
 		return OpenBinary(ctx, path, options.Packages)
 	}
-	if err := expectNDJSON(reader); err != nil {
-		if _, named := errors.AsType[*fs.PathError](err); !named {
-			err = fmt.Errorf("read %s: %w", path, err)
-		}
+	if err := expectNDJSON(path, reader); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	var total int64
-	if stat, err := file.Stat(); err == nil && stat.Mode().IsRegular() {
+	if stat, err := file.Stat(); err == nil {
 		total = stat.Size()
 	}
 	return ndjsonSource(reader, total, int(options.MaxLineBytes), file.Close), nil
+}
+
+// openPipe opens NDJSON that can be read once. It returns when ctx is done, even if open or
+// a read blocks.
+func openPipe(ctx context.Context, name string, open func() (io.ReadCloser, error), options SourceFlags) (*Source, error) {
+	pipe := interruptible(ctx, open)
+	reader := bufio.NewReader(pipe)
+	if err := expectNDJSON(name, reader); err != nil {
+		return nil, errors.Join(err, pipe.Close())
+	}
+	return ndjsonSource(reader, 0, int(options.MaxLineBytes), pipe.Close), nil
 }
 
 func ndjsonSource(r io.Reader, total int64, maxLineBytes int, closeSource func() error) *Source {
@@ -154,8 +161,17 @@ func otherBinary(head []byte) error {
 	return nil
 }
 
-// expectNDJSON fails if r does not begin like NDJSON. It consumes nothing.
-func expectNDJSON(r *bufio.Reader) error {
+// expectNDJSON fails if r, which has a name, does not begin like NDJSON. It consumes
+// nothing.
+func expectNDJSON(name string, r *bufio.Reader) error {
+	err := checkBeginning(r)
+	if _, isNamed := errors.AsType[*fs.PathError](err); err == nil || isNamed {
+		return err
+	}
+	return fmt.Errorf("read %s: %w", name, err)
+}
+
+func checkBeginning(r *bufio.Reader) error {
 	const maxBlankBytes = 1 << 10
 	head, _ := r.Peek(len(textfile.BOM))
 	skip, err := textfile.Begin(head)
@@ -203,15 +219,19 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruptible returns a reader of r that fails with the error of ctx once ctx is done.
-// A read of stdin can't be interrupted, so its goroutine may outlive ctx until the other
-// end writes or closes.
-func interruptible(ctx context.Context, r io.Reader) io.Reader {
+// interruptible returns a reader of a file that fails with the error of ctx once ctx is
+// done. Neither open nor a read can be interrupted, so their goroutine may outlive ctx until
+// the other end opens, writes or closes.
+func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
 	out, in := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = in.CloseWithError(ctx.Err()) })
 	go func() {
-		_, err := io.Copy(in, r)
-		stop()
+		defer stop()
+		file, err := open()
+		if err == nil {
+			defer file.Close()
+			_, err = io.Copy(in, file)
+		}
 		_ = in.CloseWithError(err)
 	}()
 	return out
