@@ -23,6 +23,9 @@ const (
 // about 1.6 times the share, because the garbage of the upload has to be collected too.
 const maxTotalShare = 0.01
 
+// longestWait bounds the waits that follow from the options, so that no time overflows.
+const longestWait = 100 * 365 * 24 * time.Hour
+
 // Option is a setting of [Start]. If an option is given several times, the last one
 // applies, except for [WithSymbols] and [WithClient].
 type Option func(*settings)
@@ -54,6 +57,7 @@ func newSettings(options []Option) (*settings, error) {
 	if s.logger != nil {
 		s.client = append([]client.Option{client.WithLogger(s.logger)}, s.client...)
 	}
+	s.maxDelay = min(s.maxDelay, longestWait)
 	switch {
 	case s.maxDelay < 0:
 		return nil, fmt.Errorf("WithMaxDelay: %v is negative", s.maxDelay)

@@ -3,6 +3,7 @@ package selfupload
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,22 @@ func TestPacerBoundsItsRest(t *testing.T) {
 			t.Errorf("it rested %v, want %v", got, want)
 		}
 	})
+}
+
+// However small its share, it rests.
+func TestPacerWithTinyShare(t *testing.T) {
+	t.Parallel()
+	for _, share := range []float64{1e-13, math.SmallestNonzeroFloat64} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			p := newPacer(ctx, share)
+			work(slice)
+			if err := p.pass(); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("share %v: got %v, want a rest until %v", share, err, context.DeadlineExceeded)
+			}
+		})
+	}
 }
 
 func TestPacerEndsWithItsContext(t *testing.T) {

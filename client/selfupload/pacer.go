@@ -39,7 +39,7 @@ func (p *pacer) pass() error {
 	if p.worked < slice {
 		return nil
 	}
-	rest := time.Duration(float64(p.worked) * (1 - p.share) / p.share)
+	rest := time.Duration(min(float64(p.worked)*(1-p.share)/p.share, float64(longestWait)))
 	if err := pause.For(p.ctx, rest); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,6 +106,20 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		began := time.Now()
 		if _, err := u.Wait(); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 90*time.Second {
 			t.Errorf("got %v after %v, want %v after 90s", err, time.Since(began), context.DeadlineExceeded)
+		}
+	})
+}
+
+func TestEndlessDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		u := start(ctx, settingsOf(t, WithMaxDelay(math.MaxInt64)), func(context.Context) (client.Result, error) {
+			return client.Result{}, errors.New("it began")
+		})
+		if _, err := u.Wait(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 		}
 	})
 }
