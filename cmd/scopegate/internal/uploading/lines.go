@@ -61,6 +61,11 @@ func (l *Lines) ofScope(scope int) int {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.lockedOf(scope)
+}
+
+// lockedOf is ofScope for a caller that holds mu.
+func (l *Lines) lockedOf(scope int) int {
 	if scope >= l.count {
 		return 0
 	}
@@ -70,10 +75,15 @@ func (l *Lines) ofScope(scope int) int {
 
 // ofMessage is ofScope for a message. A split scope takes several.
 func (l *Lines) ofMessage(message int) int {
-	if l == nil || l.split >= 0 && message > l.split {
+	if l == nil {
 		return 0
 	}
-	return l.ofScope(message)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.split >= 0 && message > l.split {
+		return 0
+	}
+	return l.lockedOf(message)
 }
 
 var (

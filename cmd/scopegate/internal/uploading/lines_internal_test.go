@@ -2,6 +2,7 @@ package uploading
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/scopegate/scopegate/client"
@@ -42,5 +43,20 @@ func TestLines(t *testing.T) {
 	}
 	if got := (*Lines)(nil).named("scope[1]: no"); got != "scope[1]: no" {
 		t.Errorf("without lines: got %q", got)
+	}
+}
+
+// Errors are explained while scopes are read. The race detector checks it.
+func TestLinesConcurrently(t *testing.T) {
+	t.Parallel()
+	large := &symdbv1.Scope{ScopeType: strings.Repeat("x", client.DefaultMaxMessageBytes)}
+	for range 200 {
+		l := newLines()
+		var adding sync.WaitGroup
+		adding.Go(func() { l.add(large, 1) })
+		if got := l.named("scope[1]: no"); got != "scope[1]: no" {
+			t.Errorf("got %q, want it unchanged", got)
+		}
+		adding.Wait()
 	}
 }
