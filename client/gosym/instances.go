@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/dwarf"
 	"fmt"
+	"strings"
 )
 
 // scanned is an instance of a function that the scan found. There are as many as functions
@@ -171,6 +172,7 @@ func (f *files) number(path string) (fileNumber, error) {
 	if f.bytes += len(path) + entryBytes; f.bytes > maxPathBytes {
 		return 0, fmt.Errorf("%w: paths of more than %d bytes", ErrTooLarge, maxPathBytes)
 	}
+	path = strings.Clone(path) // package dwarf may return a part of a section
 	n = fileNumber(len(f.paths))
 	f.paths = append(f.paths, path)
 	f.numbers[path] = n
