@@ -47,14 +47,17 @@ func (v *variable) is(other *variable) bool {
 }
 
 // find returns the variable in b, or in a block of it, that is the same as v, or nil.
-func (b *block) find(v *variable) *variable {
+func (b *block) find(v *variable, check *checkpoint) *variable {
+	if check.pass(1+len(b.variables)/shortSteps) != nil {
+		return nil
+	}
 	for i := range b.variables {
 		if b.variables[i].is(v) {
 			return &b.variables[i]
 		}
 	}
 	for _, inner := range b.blocks {
-		if found := inner.find(v); found != nil {
+		if found := inner.find(v, check); found != nil {
 			return found
 		}
 	}
@@ -93,12 +96,15 @@ func (b *block) sameArguments(other *block) bool {
 
 // unite adds to b the variables and blocks of the same block in another instance
 // of the function. all is the function. If known is set, only the lines of
-// variables that the function has already are added.
-func (b *block) unite(all, other *block, known bool) {
+// variables that the function has already are added. It stops once check has failed.
+func (b *block) unite(all, other *block, known bool, check *checkpoint) {
 	b.spread(other)
 	for i := range other.variables {
+		if check.err != nil {
+			return
+		}
 		v := &other.variables[i]
-		switch same := all.find(v); {
+		switch same := all.find(v, check); {
 		case same != nil:
 			same.lines = union(same.lines, v.lines)
 			if !known {
@@ -109,27 +115,33 @@ func (b *block) unite(all, other *block, known bool) {
 		}
 	}
 	for _, inner := range other.blocks {
-		mine := all.holder(inner)
+		if check.err != nil {
+			return
+		}
+		mine := all.holder(inner, check)
 		switch {
 		case mine != nil:
 		case known:
 			mine = b
 		default:
-			mine = b.wrap(inner)
+			mine = b.wrap(inner, check)
 		}
-		mine.unite(all, inner, known)
+		mine.unite(all, inner, known, check)
 	}
 }
 
 // holder returns b or the block in it that declares a variable of other, or nil.
-func (b *block) holder(other *block) *block {
+func (b *block) holder(other *block, check *checkpoint) *block {
 	for i := range other.variables {
+		if check.pass(1+len(b.variables)/shortSteps) != nil {
+			return nil
+		}
 		if slices.ContainsFunc(b.variables, func(v variable) bool { return v.is(&other.variables[i]) }) {
 			return b
 		}
 	}
 	for _, inner := range b.blocks {
-		if found := inner.holder(other); found != nil {
+		if found := inner.holder(other, check); found != nil {
 			return found
 		}
 	}
@@ -137,10 +149,10 @@ func (b *block) holder(other *block) *block {
 }
 
 // wrap adds a block to b, and moves into it those blocks of b that lie in other.
-func (b *block) wrap(other *block) *block {
+func (b *block) wrap(other *block, check *checkpoint) *block {
 	outer := &block{}
 	b.blocks = slices.DeleteFunc(b.blocks, func(inner *block) bool {
-		if !inner.liesIn(other) {
+		if !inner.liesIn(other, check) {
 			return false
 		}
 		outer.blocks = append(outer.blocks, inner)
@@ -153,9 +165,9 @@ func (b *block) wrap(other *block) *block {
 
 // liesIn reports whether b, or a block in it, declares a variable of a block in
 // other, at any depth.
-func (b *block) liesIn(other *block) bool {
+func (b *block) liesIn(other *block, check *checkpoint) bool {
 	return slices.ContainsFunc(other.blocks, func(inner *block) bool {
-		return b.holder(inner) != nil || b.liesIn(inner)
+		return check.pass(1) == nil && b.holder(inner, check) != nil || b.liesIn(inner, check)
 	})
 }
 

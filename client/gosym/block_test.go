@@ -54,7 +54,7 @@ func TestBlocksOfInstances(t *testing.T) {
 	}
 	for _, tt := range tests {
 		f := function(tt.blocks...)
-		f.unite(f, function(tt.with...), false)
+		f.unite(f, function(tt.with...), false, unchecked())
 		if got := f.String(); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
@@ -74,8 +74,8 @@ func TestVariablesOfInstances(t *testing.T) {
 	wrapper := &block{variables: []variable{
 		{name: "a", typeName: "p.T[bool]", arg: true, lines: []span{{9, 9}}}, {name: "~r0", typeName: "bool", arg: true},
 	}}
-	one.unite(one, two, false)
-	one.unite(one, wrapper, true)
+	one.unite(one, two, false, unchecked())
+	one.unite(one, wrapper, true, unchecked())
 	const want = "0-0(a p.T[...] 0 [{1 4} {9 9}];v <T> 3 [{4 4}];w bool 4 [];)"
 	if got := one.String(); got != want {
 		t.Errorf("%s, want %s", got, want)

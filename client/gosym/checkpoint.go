@@ -14,8 +14,18 @@ type checkpoint struct {
 // attribute of DWARF or a row of a line table, takes about 100 ns.
 const workPerCheck = 2000
 
+// shortSteps is how many short steps, such as comparing two numbers or names, are a unit of
+// work.
+const shortSteps = 16
+
+// textBytes is how many bytes of text to look at are a unit of work.
+const textBytes = 1 << 10
+
 // workPerInstance is the work for looking at a function in the index.
 const workPerInstance = 10
+
+// workPerUnit is the work for the header of a unit's line table, without the files.
+const workPerUnit = 50
 
 // pass counts work, and returns the function's error.
 func (c *checkpoint) pass(work int) error {

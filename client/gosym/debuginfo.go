@@ -41,7 +41,7 @@ const (
 var errDamaged = errors.New("damaged")
 
 // newDebugInfo returns the debugInfo of .debug_info and the sections that it needs.
-func newDebugInfo(info []byte, section func(name string) ([]byte, error)) (*debugInfo, error) {
+func newDebugInfo(info []byte, section func(name string) ([]byte, error), check *checkpoint) (*debugInfo, error) {
 	all := debugSections{info: info}
 	for _, s := range []struct {
 		name string
@@ -62,11 +62,11 @@ func newDebugInfo(info []byte, section func(name string) ([]byte, error)) (*debu
 		}
 	}
 	d := &debugInfo{sections: all, tables: map[uint64]*abbrevTable{}}
-	return d, guarded(d.parse)
+	return d, guarded(func() error { return d.parse(check) })
 }
 
 // parse reads the units.
-func (d *debugInfo) parse() (err error) {
+func (d *debugInfo) parse(check *checkpoint) (err error) {
 	all := &d.sections
 	if err := checkUnits(all.info, all.abbrev); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (d *debugInfo) parse() (err error) {
 	if err := d.AddSection(".debug_line_str", all.lineStr); err != nil {
 		return err
 	}
-	return d.readUnits()
+	return d.readUnits(check)
 }
 
 // checkUnits bounds the memory that [dwarf.New] allocates: for a list of all units,

@@ -58,31 +58,42 @@ func (s *indexScan) declaredName(i int) (prefix, rest string) {
 
 // functionAt returns the last declared function that begins before a position. within
 // means that the function has code on that line or after it.
-func (s *indexScan) functionAt(declared declarations, place literalKey) (prefix, rest string, within bool) {
+func (s *indexScan) functionAt(declared declarations, place literalKey) (prefix, rest string, within bool, err error) {
 	list := declared.of(place.file)
 	i, _ := slices.BinarySearchFunc(list, place.line+1, func(d declaration, line int32) int { return cmp.Compare(d.line, line) })
 	if i == 0 {
-		return "", "", false
+		return "", "", false, nil
 	}
 	prefix, rest = s.declaredName(int(list[i-1].instance))
 	for first := list[i-1].line; i > 0 && list[i-1].line == first && !within; i-- {
+		if err := s.check.pass(1); err != nil {
+			return "", "", false, err
+		}
 		inst := s.instances.instance(list[i-1].instance)
 		within = inst.last(s.functions) >= place.line
 	}
-	return prefix, rest, within
+	return prefix, rest, within, nil
 }
 
 // packageAt returns the package part that most functions in a directory have in their
 // linker's names.
-func (s *indexScan) packageAt(declared declarations, dir string) string {
+func (s *indexScan) packageAt(declared declarations, dir string) (string, error) {
 	counts := map[string]int{}
 	inDir, file := false, fileNumber(-1)
-	for _, d := range declared {
+	for i, d := range declared {
+		if i%shortSteps == 0 {
+			if err := s.check.pass(1); err != nil {
+				return "", err
+			}
+		}
 		if d.file != file {
 			file = d.file
 			inDir = folder(s.files.path(file)) == dir
 		}
 		if inDir {
+			if err := s.check.pass(workPerInstance); err != nil {
+				return "", err
+			}
 			prefix, _ := s.declaredName(int(d.instance))
 			counts[prefix]++
 		}
@@ -93,7 +104,7 @@ func (s *indexScan) packageAt(declared declarations, dir string) string {
 			best = prefix
 		}
 	}
-	return best
+	return best, nil
 }
 
 func folder(file string) string { return file[:strings.LastIndexByte(file, '/')+1] }

@@ -45,6 +45,9 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 			}
 			end := len(w.runs)
 			w.runs = appendRunsIn(w.runs, runs, sortRanges(ranges))
+			if err := w.mayNest(w.runs[end:]); err != nil {
+				return err
+			}
 			if err := w.findEscaped(f, child, w.runs[end:]); err != nil {
 				return err
 			}
@@ -95,6 +98,9 @@ func hasAddress(n node) bool {
 // declares reports whether the function itself declares an escaped variable, as
 // opposed to a function inlined into it. It sets e.alone.
 func (w *walk) declares(f *function, e *escaped) (bool, error) {
+	if err := w.check.pass((len(f.node) + len(f.abstract)) / shortSteps); err != nil {
+		return false, err
+	}
 	found, exact := f.entryOf(f.node, e)
 	if !found {
 		found, exact = f.entryOf(f.abstract, e)

@@ -33,6 +33,8 @@ type function struct {
 	wrapper bool
 
 	body block
+	// abstractEntries are the entries right below the abstract one.
+	abstractEntries []*entry
 	// seen are the abstract variables that concrete ones refer to.
 	seen    []dwarf.Offset
 	escaped []escaped
@@ -61,7 +63,9 @@ func (w *walk) unguardedFunction(f *functionIndex, scopeType string) (*symdbv1.S
 		if whole == nil {
 			whole = one
 		} else {
-			whole.unite(one, inst.twin)
+			if whole.unite(one, inst.twin, w.check); w.check.err != nil {
+				return nil, w.check.err
+			}
 		}
 		if bytes += w.scopeBytes; bytes > maxScopeBytes {
 			if bytes = whole.body.bytes() + rangeBytes*len(whole.lines); bytes > maxScopeBytes {
@@ -116,6 +120,9 @@ func (w *walk) instance(index *functionIndex, inst *instance) (*function, error)
 	if inst.hasAbstract {
 		if f.abstract, err = w.reader.nodeAt(inst.abstract); err != nil {
 			return nil, err
+		}
+		for child := range f.abstract.children() {
+			f.abstractEntries = append(f.abstractEntries, child.entry())
 		}
 		f.inlined = w.index.inlined.find(inst.abstract)
 		f.line = f.abstract.entry().line
@@ -193,11 +200,13 @@ func (w *walk) code(f *function, place sequencePlace) error {
 		file = declaringFile(f.runs, f.line)
 	}
 	f.file = w.index.scan.files.path(fileNumber(max(file, 0)))
+	var foreign []int32
 	for _, r := range f.runs {
 		if r.file != file {
-			f.foreign = union(f.foreign, []span{{r.line, r.line}})
+			foreign = append(foreign, r.line)
 		}
 	}
+	f.foreign = spansOf(foreign)
 	f.runs = inFile(f.runs, file)
 	w.runs = f.runs
 	f.lines = linesOf(f.runs)
@@ -225,11 +234,11 @@ func (w *walk) inlinedCalls(dst [][2]uint64, n node) ([][2]uint64, error) {
 }
 
 // unite adds another instance of the same function. A twin may be another literal, so
-// it adds only lines of known variables.
-func (f *function) unite(other *function, twin bool) {
+// it adds only lines of known variables. The result is of no use once check has failed.
+func (f *function) unite(other *function, twin bool, check *checkpoint) {
 	if other.file != f.file || f.literal && !f.body.sameArguments(&other.body) {
 		return // another literal on the same line
 	}
 	f.lines = union(f.lines, other.lines)
-	f.body.unite(&f.body, &other.body, twin || other.wrapper && !f.wrapper)
+	f.body.unite(&f.body, &other.body, twin || other.wrapper && !f.wrapper, check)
 }

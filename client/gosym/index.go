@@ -178,7 +178,7 @@ func (ix *index) nameOf(i int) (qualified, pkg, rest string, ok bool) {
 }
 
 // expand returns the functions and types of a package.
-func (ix *index) expand(p *packageEntry) *packageIndex {
+func (ix *index) expand(p *packageEntry, check *checkpoint) (*packageIndex, error) {
 	types := ix.scan.types[p.name]
 	parts := &packageParts{functions: map[string]*functionIndex{}, types: map[string]*typeParts{}}
 	for name, structs := range types {
@@ -187,10 +187,13 @@ func (ix *index) expand(p *packageEntry) *packageIndex {
 		}
 	}
 	for _, i := range p.instances {
+		if err := check.pass(workPerInstance); err != nil {
+			return nil, err
+		}
 		qualified, _, rest, _ := ix.nameOf(int(i))
 		parts.add(qualified, rest, ix.scan.instances.instance(i), types)
 	}
-	return parts.sorted(p.name)
+	return parts.sorted(p.name), nil
 }
 
 // counting returns a keep that remembers its results, and counts the packages it refuses.

@@ -105,13 +105,16 @@ func (l *inlinedFunctions) ends(f *inlined) (first, last int32, ok bool) {
 func (l *inlinedFunctions) lines(f *inlined) []span { return l.wide.spans(f.lines) }
 
 // valueLines returns the lines where the variable with that abstract entry has a value.
-func (l *inlinedFunctions) valueLines(f *inlined, variable dwarf.Offset) []span {
+func (l *inlinedFunctions) valueLines(f *inlined, variable dwarf.Offset, check *checkpoint) ([]span, error) {
+	steps := 0
 	for i := f.values; i > 0; i = l.values[i].next {
+		steps++
 		if v := &l.values[i]; v.variable == variable {
-			return l.wide.spans(v.lines)
+			lines := l.wide.spans(v.lines)
+			return lines, check.pass((steps + len(lines)) / shortSteps)
 		}
 	}
-	return nil
+	return nil, check.pass(steps / shortSteps)
 }
 
 // addLines adds lines to a set of lines.
@@ -123,14 +126,21 @@ func (l *inlinedFunctions) addLines(set *lineSet, lines []span) error {
 }
 
 // addValue adds lines where the variable with that abstract entry has a value.
-func (l *inlinedFunctions) addValue(f *inlined, variable dwarf.Offset, lines []span) error {
-	at := &f.values
+func (l *inlinedFunctions) addValue(f *inlined, variable dwarf.Offset, lines []span, check *checkpoint) error {
+	at, steps := &f.values, 0
 	for *at > 0 {
+		steps++
 		v := &l.values[*at]
 		if v.variable == variable {
-			return l.addLines(&v.lines, lines)
+			break
 		}
 		at = &v.next
+	}
+	if err := check.pass((steps + len(lines)) / shortSteps); err != nil {
+		return err
+	}
+	if *at > 0 {
+		return l.addLines(&l.values[*at].lines, lines)
 	}
 	if len(l.values) > maxValues {
 		return fmt.Errorf("%w: inlined functions with more than %d variables", ErrTooLarge, maxValues)
@@ -173,7 +183,7 @@ func (s *inlineScan) calls(n node) ([][2]uint64, error) {
 			return nil, err
 		}
 		outer = append(outer, ranges...)
-		if err := mayAppend(outer, s.check); err != nil {
+		if err := mayAppend(outer, len(outer), s.check); err != nil {
 			return nil, err
 		}
 	}
@@ -196,6 +206,9 @@ func (s *inlineScan) call(n node) ([][2]uint64, error) {
 	}
 	f := s.functions.add(e.origin)
 	s.runs = s.rows.runs(s.runs[:0], sortRanges(ranges), sortRanges(inner))
+	if err := s.check.pass(len(s.runs) / shortSteps); err != nil {
+		return nil, err
+	}
 	file := mainFile(s.runs)
 	name := fileNumber(max(file, 0))
 	if f.file == 0 {
@@ -234,7 +247,7 @@ func (s *inlineScan) variables(f *inlined, n node, runs []run) error {
 		if len(lines) == 0 {
 			continue
 		}
-		if err := s.functions.addValue(f, e.origin, lines); err != nil {
+		if err := s.functions.addValue(f, e.origin, lines, s.check); err != nil {
 			return err
 		}
 	}
@@ -252,14 +265,15 @@ func (l *locations) lines(
 			return nil, buf, nil
 		}
 		buf = append(buf[:0], [2]uint64{0, ^uint64(0)})
-		return stopsIn(block, buf), buf, nil
 	case e.has&hasList != 0:
 		list, err := l.list(buf[:0], u, e.list, check)
 		if err != nil {
 			return nil, buf, err
 		}
 		buf = sortRanges(list)
-		return stopsIn(block, buf), buf, nil
+	default:
+		return nil, buf, nil
 	}
-	return nil, buf, nil
+	stops, seen := stopsIn(block, buf)
+	return stops, buf, check.pass(seen / shortSteps)
 }

@@ -17,17 +17,24 @@ func TestValuesOfInlinedCopies(t *testing.T) {
 		variable dwarf.Offset
 		lines    []span
 	}{{1, []span{{10, 12}}}, {2, []span{{11, 11}}}, {1, []span{{12, 13}, {20, 20}}}} {
-		if err := l.addValue(f, added.variable, added.lines); err != nil {
+		if err := l.addValue(f, added.variable, added.lines, unchecked()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, want := l.valueLines(f, 1), []span{{10, 13}, {20, 20}}; !slices.Equal(got, want) {
+	linesOf := func(variable dwarf.Offset) []span {
+		lines, err := l.valueLines(f, variable, unchecked())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lines
+	}
+	if got, want := linesOf(1), []span{{10, 13}, {20, 20}}; !slices.Equal(got, want) {
 		t.Errorf("lines of the first variable: %v, want %v", got, want)
 	}
-	if got, want := l.valueLines(f, 2), []span{{11, 11}}; !slices.Equal(got, want) {
+	if got, want := linesOf(2), []span{{11, 11}}; !slices.Equal(got, want) {
 		t.Errorf("lines of the second variable: %v, want %v", got, want)
 	}
-	if got := l.valueLines(f, 3); got != nil {
+	if got := linesOf(3); got != nil {
 		t.Errorf("lines of another variable: %v, want none", got)
 	}
 }
@@ -80,7 +87,7 @@ func TestLineSetsAreCounted(t *testing.T) {
 	}
 	f := s.functions
 	f.values = make([]values, maxValues+1)
-	if err := f.addValue(f.add(1), 2, lines[:1]); !errors.Is(err, ErrTooLarge) {
+	if err := f.addValue(f.add(1), 2, lines[:1], unchecked()); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("one value more than %d: %v, want %v", maxValues, err, ErrTooLarge)
 	}
 }

@@ -2,6 +2,7 @@ package gosym
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -149,6 +150,9 @@ func (h *lineHeader) skipForm(form uint64, wide bool) (textBytes uint64) {
 // textLength returns the length of the string at an offset in a section, or 0 if there is
 // none.
 func textLength(section []byte, offset uint64) uint64 {
-	text, _ := textAt(section, offset)
+	text, err := textAt(section, offset)
+	if errors.Is(err, ErrTooLarge) {
+		return maxLinePathBytes + 1
+	}
 	return uint64(len(text.bytes))
 }

@@ -176,6 +176,11 @@ func (t *lineRows) load(ranges [][2]uint64) (sequencePlace, error) {
 	if t.disjoint {
 		first = sort.Search(len(t.sequences), func(i int) bool { return lo < t.sequences[i].hi })
 	}
+	if !t.disjoint {
+		if err := t.check.pass(1 + len(t.sequences)/shortSteps); err != nil {
+			return noSequence, err
+		}
+	}
 	place := noSequence
 	for _, s := range t.sequences[first:] {
 		if t.disjoint && hi <= s.lo {
@@ -184,7 +189,11 @@ func (t *lineRows) load(ranges [][2]uint64) (sequencePlace, error) {
 		if s.lo >= hi || lo >= s.hi {
 			continue
 		}
+		before := len(t.rows)
 		if _, err := t.table.program.sequence(int(s.place-1), t); err != nil {
+			return place, err
+		}
+		if err := t.check.pass(1 + (len(t.rows)-before)/shortSteps); err != nil {
 			return place, err
 		}
 		if place == noSequence {
@@ -341,14 +350,18 @@ func mainFile(runs []run) int32 {
 // declaringFile returns the file of a function with that code and line of declaration:
 // the file of the first code on the line, or else after it, or else of most code.
 func declaringFile(runs []run, line int32) int32 {
-	nearest := run{file: -1}
+	early := map[int32]bool{} // files with code before the line
 	for _, r := range runs {
 		if r.line == line {
 			return r.file
 		}
-		if r.line > line && (nearest.file < 0 || r.line < nearest.line) && !slices.ContainsFunc(runs, func(other run) bool {
-			return other.file == r.file && other.line < line
-		}) {
+		if r.line < line {
+			early[r.file] = true
+		}
+	}
+	nearest := run{file: -1}
+	for _, r := range runs {
+		if r.line > line && (nearest.file < 0 || r.line < nearest.line) && !early[r.file] {
 			nearest = r
 		}
 	}
@@ -372,18 +385,19 @@ func linesOf(runs []run) []span {
 	return spansOf(lines)
 }
 
-// stopsIn returns the lines on which a debugger stops in the ranges.
-func stopsIn(runs []run, ranges [][2]uint64) []span {
+// stopsIn returns the lines on which a debugger stops in the ranges, and how much code it
+// looked at.
+func stopsIn(runs []run, ranges [][2]uint64) (stops []span, seen int) {
 	var lines []int32
 	for _, r := range ranges {
 		i := sort.Search(len(runs), func(i int) bool { return runs[i].lo >= r[0] })
 		for ; i < len(runs) && runs[i].lo < r[1]; i++ {
-			if runs[i].stop {
+			if seen++; runs[i].stop {
 				lines = append(lines, runs[i].line)
 			}
 		}
 	}
-	return spansOf(lines)
+	return spansOf(lines), seen
 }
 
 // appendRunsIn appends to dst the part of the code, ascending by PC, in the ranges.

@@ -95,7 +95,9 @@ func (s *indexScan) literals() (map[int32]string, error) {
 		lines[all[i].name] = all[i].line
 	}
 	findAllUnordered(all)
-	findLate(all)
+	if err := s.findLate(all); err != nil {
+		return nil, err
+	}
 	names := map[int32]string{}
 	taken := map[string]bool{}
 	var homeless [][]literal
@@ -119,7 +121,7 @@ func (s *indexScan) literals() (map[int32]string, error) {
 		}
 		for i := range group {
 			switch l := &group[i]; {
-			case slices.Contains(homes, l.name):
+			case contains(homes, l.name):
 			case len(homes) == 1:
 				names[l.instance] = homes[0]
 			default:
@@ -137,7 +139,10 @@ func (s *indexScan) literals() (map[int32]string, error) {
 		if err := s.check.pass(workPerCheck); err != nil {
 			return nil, err
 		}
-		name := s.home(&group[0], declared, taken)
+		name, err := s.home(&group[0], declared, taken)
+		if err != nil {
+			return nil, err
+		}
 		taken[name] = true
 		for i := range group {
 			names[group[i].instance] = name
@@ -249,7 +254,7 @@ func (l *literal) outermost() (in kindIn, own string) {
 // literals are numbered before others are copied into it. Nothing else marks the copies
 // of literals in the inlined body of a loop over a function. Literals of a package's
 // variables are numbered by variable, so they are not marked.
-func findLate(all []literal) {
+func (s *indexScan) findLate(all []literal) error {
 	const none = math.MaxInt
 	first := map[kindIn]int{} // the number of the first copy in the functions with literals
 	for i := range all {
@@ -268,6 +273,9 @@ func findLate(all []literal) {
 			if l.name[i] != '.' {
 				continue
 			}
+			if err := s.check.pass(1 + i/textBytes); err != nil {
+				return err
+			}
 			in := kindIn{l.name[:i], kind}
 			if n, ok := first[in]; ok && l.number() < n {
 				first[in] = l.number()
@@ -282,6 +290,7 @@ func findLate(all []literal) {
 		in, own := l.outermost()
 		l.unordered = l.unordered || numberIn(own) > first[in]
 	}
+	return nil
 }
 
 // isNumberedByFunction reports whether a literal is numbered in a declared function,
@@ -347,7 +356,7 @@ func homesOf(group []literal, lines map[string]int32) []string {
 	for i := range group {
 		l := &group[i]
 		switch line, inLiteral := lines[l.outer()]; {
-		case l.isCopy || l.misplaced || l.unordered || slices.Contains(homes, l.name) || slices.Contains(nested, l.name):
+		case l.isCopy || l.misplaced || l.unordered:
 		case l.depth() == shallow:
 			homes = append(homes, l.name)
 		case inLiteral && line == l.line:
@@ -360,20 +369,32 @@ func homesOf(group []literal, lines map[string]int32) []string {
 		homes = append(homes, nested...)
 	}
 	slices.Sort(homes)
-	return homes
+	return slices.Compact(homes)
+}
+
+// contains reports whether a name is in a sorted list.
+func contains(sorted []string, name string) bool {
+	_, ok := slices.BinarySearch(sorted, name)
+	return ok
 }
 
 // home returns the first name not taken for a literal in the declared function around
 // it, or "" if the package is unknown.
-func (s *indexScan) home(l *literal, declared declarations, taken map[string]bool) string {
-	prefix, around, _ := s.functionAt(declared, l.literalKey)
+func (s *indexScan) home(l *literal, declared declarations, taken map[string]bool) (string, error) {
+	prefix, around, _, err := s.functionAt(declared, l.literalKey)
+	if err != nil {
+		return "", err
+	}
 	if !l.misplaced && !l.liesIn(around) {
-		if prefix = s.packageAt(declared, folder(s.files.path(l.file))); prefix != "" {
+		if prefix, err = s.packageAt(declared, folder(s.files.path(l.file))); err != nil {
+			return "", err
+		}
+		if prefix != "" {
 			around = copiedFunction(l.name[l.prefixBytes:], s.types[unescape(strings.TrimSuffix(prefix, "."))].has)
 		}
 	}
 	if prefix == "" {
-		return ""
+		return "", nil
 	}
 	own := ".func"
 	if l.loop {
@@ -381,7 +402,10 @@ func (s *indexScan) home(l *literal, declared declarations, taken map[string]boo
 	}
 	for n := 1; ; n++ {
 		if name := fmt.Sprintf("%s%s%s%d", prefix, around, own, n); !taken[name] {
-			return name
+			return name, nil
+		}
+		if err := s.check.pass(workPerInstance); err != nil {
+			return "", err
 		}
 	}
 }
@@ -411,11 +435,19 @@ func (l *literal) liesIn(function string) bool {
 // although that is known. A //line directive may put a literal into another file than
 // its function.
 func (s *indexScan) isMisplaced(l *literal, declared declarations) (bool, error) {
-	prefix, around, within := s.functionAt(declared, l.literalKey)
+	prefix, around, within, err := s.functionAt(declared, l.literalKey)
+	if err != nil {
+		return false, err
+	}
 	if prefix == "" || prefix == l.prefix() && around == l.around() || isPackageLevel(l.around()) {
 		return false, nil
 	}
 	for i := range s.instances.count {
+		if i%shortSteps == 0 {
+			if err := s.check.pass(1); err != nil {
+				return false, err
+			}
+		}
 		if !s.dwarf.textBegins(s.instances.at(i).name, l.prefix()) {
 			continue
 		}

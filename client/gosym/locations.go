@@ -45,8 +45,8 @@ func (l *locations) list(dst [][2]uint64, u *unit, offset int64, check *checkpoi
 // loclist reads a list of DWARF 5.
 func (l *locations) loclist(dst [][2]uint64, u *unit, r *locationReader, check *checkpoint) ([][2]uint64, error) {
 	base := u.lowPC
-	for !r.failed {
-		if err := mayAppend(dst, check); err != nil {
+	for n := 1; !r.failed; n++ {
+		if err := mayAppend(dst, n, check); err != nil {
 			return nil, err
 		}
 		var lo, hi uint64
@@ -106,8 +106,8 @@ func locList(dst [][2]uint64, u *unit, r *locationReader, check *checkpoint) ([]
 	if u.addrBytes == 4 {
 		highest = 1<<32 - 1
 	}
-	for {
-		if err := mayAppend(dst, check); err != nil {
+	for n := 1; ; n++ {
+		if err := mayAppend(dst, n, check); err != nil {
 			return nil, err
 		}
 		lo, hi := r.address(), r.address()
@@ -227,10 +227,16 @@ const (
 	opCallFrameCFA = 0x9c
 )
 
+// maxExpressionBytes bounds a location expression. One of a few pieces has 20 bytes.
+const maxExpressionBytes = 1 << 10
+
 // complete reports whether a location expression locates a whole value: it has a
-// location, or one before each of its pieces. An expression with an operation that the
-// Go compiler does not use counts as incomplete.
+// location, or one before each of its pieces. An expression that is longer than those of
+// the Go compiler, or has an operation that it does not use, counts as incomplete.
 func complete(expression []byte) bool {
+	if len(expression) > maxExpressionBytes {
+		return false
+	}
 	r := locationReader{rest: expression}
 	located, pieces := false, 0
 	for len(r.rest) > 0 {

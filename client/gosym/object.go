@@ -68,7 +68,7 @@ func readSections(file *source, o *options, spool *spool, check *checkpoint) (*o
 		defer debug.Close()
 		obj.debugPath, read, info = debug.Name(), debug.sections, debug.info
 	}
-	if obj.dwarf, err = newDebugInfo(info, read.section); err != nil {
+	if obj.dwarf, err = newDebugInfo(info, read.section, check); err != nil {
 		return nil, fmt.Errorf("read DWARF: %w", err)
 	}
 	for _, s := range []struct {

@@ -18,10 +18,14 @@ const (
 // can share a list, so that few bytes of DWARF have many ranges.
 const maxRanges = 1 << 18
 
-// mayAppend fails if there are too many ranges, or if the work is to stop.
-func mayAppend(ranges [][2]uint64, check *checkpoint) error {
+// mayAppend fails if there are too many ranges, or if the work is to stop after so many entries
+// of a list.
+func mayAppend(ranges [][2]uint64, entries int, check *checkpoint) error {
 	if len(ranges) > maxRanges {
 		return fmt.Errorf("%w: more than %d PC ranges in a function", ErrTooLarge, maxRanges)
+	}
+	if entries%shortSteps > 0 {
+		return nil
 	}
 	return check.pass(1)
 }
@@ -57,8 +61,8 @@ func (d *debugInfo) rangesBefore5(dst [][2]uint64, u *infoUnit, offset uint64, c
 	if u.addrBytes < 8 {
 		highest = 1<<(8*u.addrBytes) - 1
 	}
-	for len(r.rest) > 0 {
-		if err := mayAppend(dst, check); err != nil {
+	for n := 1; len(r.rest) > 0; n++ {
+		if err := mayAppend(dst, n, check); err != nil {
 			return nil, err
 		}
 		low, high := r.address(), r.address()
@@ -87,8 +91,8 @@ func (d *debugInfo) rangeList(dst [][2]uint64, u *infoUnit, offset uint64, check
 		return address
 	}
 	base := u.low
-	for {
-		if err := mayAppend(dst, check); err != nil {
+	for n := 1; ; n++ {
+		if err := mayAppend(dst, n, check); err != nil {
 			return nil, err
 		}
 		var low, high uint64

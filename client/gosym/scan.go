@@ -101,6 +101,9 @@ func (s *indexScan) scanUnit(r *entryReader, hasChildren bool) error {
 	if err := s.memory.permits(s.bytes()); err != nil {
 		return err
 	}
+	if err := s.check.pass(workPerUnit + len(s.unit.lines.files)); err != nil {
+		return err
+	}
 	s.rows.open(s.unit.lines)
 	if err := s.rows.find(); err != nil {
 		return fmt.Errorf("read line table: %w", err)

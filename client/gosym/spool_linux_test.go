@@ -43,7 +43,7 @@ func TestUnreadableUnits(t *testing.T) {
 	if err := s.file.Truncate(0); err != nil {
 		t.Fatal(err)
 	}
-	_, err = newDebugInfo(content, func(string) ([]byte, error) { return nil, nil })
+	_, err = newDebugInfo(content, func(string) ([]byte, error) { return nil, nil }, unchecked())
 	if !errors.Is(err, errUnreadable) {
 		t.Errorf("%v, want %v", err, errUnreadable)
 	}

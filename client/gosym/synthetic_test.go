@@ -187,7 +187,7 @@ func unchecked() *checkpoint { return &checkpoint{check: func() error { return n
 // scopes reads all scopes of the sections.
 func (s sections) scopes() ([]*symdbv1.Scope, error) {
 	content := map[string][]byte{"abbrev": s.abbrev, "line": s.line, "addr": s.addr, "str": s.str}
-	d, err := newDebugInfo(s.info, func(name string) ([]byte, error) { return content[name], nil })
+	d, err := newDebugInfo(s.info, func(name string) ([]byte, error) { return content[name], nil }, unchecked())
 	if err != nil {
 		return nil, fmt.Errorf("new: %w", err)
 	}

@@ -30,7 +30,7 @@ const (
 )
 
 // readUnits lists the units, whose lengths checkUnits has checked.
-func (d *debugInfo) readUnits() error {
+func (d *debugInfo) readUnits(check *checkpoint) error {
 	r := fieldReader{locationReader{rest: d.sections.info, order: d.order}}
 	at := func() dwarf.Offset { return dwarf.Offset(len(d.sections.info) - len(r.rest)) }
 	for len(r.rest) > 0 {
@@ -67,19 +67,26 @@ func (d *debugInfo) readUnits() error {
 		r.take(uint64(u.end - u.begin))
 		d.units = append(d.units, u)
 	}
-	return d.readBases()
+	return d.readBases(check)
 }
 
 // readBases reads the values in the first entry of each unit that the unit's other entries
 // need. Damage is reported when those are read.
-func (d *debugInfo) readBases() error {
-	r := d.reader(&checkpoint{check: func() error { return nil }})
+func (d *debugInfo) readBases(check *checkpoint) error {
+	r := d.reader(check)
 	for i := range d.units {
 		var root entry
 		r.err = nil
 		r.begin(i)
 		u := &d.units[i]
-		if u.begin == u.end || r.read(&root) != nil || !beginsUnit(&root) {
+		if u.begin == u.end {
+			continue
+		}
+		err := r.read(&root)
+		if err := check.pass(1 + int(root.fieldCount)); err != nil {
+			return err
+		}
+		if err != nil || !beginsUnit(&root) {
 			continue
 		}
 		if u.version >= 5 {

@@ -216,11 +216,19 @@ func (d *debugInfo) entryAt(section []byte, u *infoUnit, base, index, entryBytes
 	return n, nil
 }
 
+// maxTextLength bounds a string outside of .debug_info, whose end is looked for again in each
+// entry that refers to it.
+const maxTextLength = 1 << 20
+
 // textAt returns the string at an offset in a section.
 func textAt(section []byte, offset uint64) (value, error) {
 	if offset < uint64(len(section)) {
-		if n := bytes.IndexByte(section[offset:], 0); n >= 0 {
-			return value{kind: kindString, bytes: section[offset : offset+uint64(n)]}, nil
+		rest := section[offset:]
+		if n := bytes.IndexByte(rest[:min(len(rest), maxTextLength+1)], 0); n >= 0 {
+			return value{kind: kindString, bytes: rest[:n]}, nil
+		}
+		if len(rest) > maxTextLength {
+			return value{}, fmt.Errorf("string at %#x: %w: it has more than %d bytes", offset, ErrTooLarge, maxTextLength)
 		}
 	}
 	return value{}, fmt.Errorf("string at %#x: %w", offset, errDamaged)

@@ -1,6 +1,7 @@
 package gosym
 
 import (
+	"cmp"
 	"debug/dwarf"
 	"fmt"
 	"go/token"
@@ -44,8 +45,13 @@ func (w *walk) variables(f *function) error {
 			return err
 		}
 	}
+	slices.Sort(f.seen)
+	seen := f.seen
 	for n := range f.abstract.children() {
-		if !n.entry().isVariable() || slices.Contains(f.seen, n.entry().offset) {
+		if !n.entry().isVariable() {
+			continue
+		}
+		if _, ok := slices.BinarySearch(seen, n.entry().offset); ok {
 			continue
 		}
 		if err := w.variable(f, n.entry(), nil, &f.body); err != nil {
@@ -82,6 +88,9 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 		end := len(w.runs)
 		w.runs = appendRunsIn(w.runs, runs, sortRanges(ranges))
 		code := w.runs[end:]
+		if err := w.mayNest(code); err != nil {
+			return err
+		}
 		if lines := linesOf(code); len(lines) > 0 {
 			inner.first, inner.last = lines[0].first, lines[len(lines)-1].last
 		}
@@ -101,11 +110,23 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 	return nil
 }
 
+// mayNest fails if the code of nested blocks, of which this is the innermost, is too much, or
+// if the work is to stop.
+func (w *walk) mayNest(code []run) error {
+	if len(w.runs) > maxUnitRows {
+		return tooManyRows()
+	}
+	return w.check.pass(len(code) / shortSteps)
+}
+
 // variable adds an argument or a local variable to b, unless the compiler made it. runs
 // is the code of b.
 func (w *walk) variable(f *function, e *entry, runs []run, b *block) error {
 	if f.lastCaptured < e.offset && e.offset <= f.lastDoubtful {
 		return nil
+	}
+	if err := w.check.pass((len(f.escaped) + len(b.variables)) / shortSteps); err != nil {
+		return err
 	}
 	declaration, inAbstract := e, f.abstractVariable(e.offset) != nil
 	if e.has&hasOrigin != 0 {
@@ -140,13 +161,20 @@ func (w *walk) variable(f *function, e *entry, runs []run, b *block) error {
 		}
 	}
 	if inAbstract && f.inlined != nil {
-		v.lines = union(v.lines, f.within(b, w.index.inlined.valueLines(f.inlined, declaration.offset)))
+		lines, err := w.index.inlined.valueLines(f.inlined, declaration.offset, w.check)
+		if err != nil {
+			return err
+		}
+		v.lines = union(v.lines, f.within(b, lines))
 	}
 	if v.typeName, err = w.types.name(declaration); err != nil {
 		return err
 	}
 	if isAddress {
 		v.typeName = strings.TrimPrefix(v.typeName, "*")
+	}
+	if err := w.check.pass(len(f.arguments) * len(v.typeName) / textBytes); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(f.arguments, func(argument string) bool { return strings.Contains(v.typeName, argument) }) {
 		v.typeName = typeArgument
@@ -175,12 +203,13 @@ func (w *walk) variable(f *function, e *entry, runs []run, b *block) error {
 // abstractVariable returns the variable of the function's abstract entry at that offset,
 // or nil.
 func (f *function) abstractVariable(offset dwarf.Offset) *entry {
-	for n := range f.abstract.children() {
-		if n.entry().offset == offset {
-			return n.entry()
-		}
+	i, found := slices.BinarySearchFunc(f.abstractEntries, offset, func(e *entry, offset dwarf.Offset) int {
+		return cmp.Compare(e.offset, offset)
+	})
+	if !found {
+		return nil
 	}
-	return nil
+	return f.abstractEntries[i]
 }
 
 // lists reports whether a variable was written: a named one, or an argument without a
@@ -245,13 +274,14 @@ func (f *function) findCaptured() {
 		return
 	}
 	signature := f.signatureLine()
+	body := from(f.lines, signature+1)
 	for child := range f.children() {
 		e := child.entry()
 		if e.tag != dwarf.TagFormalParameter || e.has&isResult != 0 {
 			continue
 		}
 		if strings.HasPrefix(e.name, "&") || e.line < f.line || e.line > f.lastLine() ||
-			e.line > signature && len(before(from(f.lines, signature+1), e.line+1)) > 0 {
+			e.line > signature && len(body) > 0 && body[0].first <= e.line {
 			f.lastCaptured = e.offset
 		}
 	}
@@ -294,9 +324,15 @@ func (w *walk) findDoubtful(f *function) error {
 			return err
 		}
 		if around == nil {
+			if err := w.check.pass(len(w.pkg.functions) / shortSteps); err != nil {
+				return err
+			}
 			if around, err = w.variablesOf(w.enclosing(f)); err != nil {
 				return err
 			}
+		}
+		if err := w.check.pass(len(around) / shortSteps); err != nil {
+			return err
 		}
 		if !slices.ContainsFunc(around, func(v variable) bool {
 			return v.name == e.name && v.typeName == typeName && v.line <= f.line

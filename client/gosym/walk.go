@@ -62,9 +62,9 @@ func newWalk(obj *object, ix *index, check *checkpoint) *walk {
 func (w *walk) packageScope(
 	e *packageEntry, agentVersion string, maxBytes int, yield func(*symdbv1.Scope) bool,
 ) (more bool, err error) {
-	err = guarded(func() error {
-		w.pkg = w.index.expand(e)
-		return nil
+	err = guarded(func() (err error) {
+		w.pkg, err = w.index.expand(e, w.check)
+		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("package %s: %w", e.name, err)
