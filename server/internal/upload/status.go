@@ -93,7 +93,8 @@ func Status(err error, progress *symdbv1.UploadProgress) error {
 	case errors.Is(err, ErrConnectionAge):
 		return publicError{codes.Unavailable, ReasonConnectionAge, err.Error()}.status(again(0, progress)...)
 	case errors.Is(err, errTooLargeInDoubt):
-		return publicError{codes.Unavailable, ReasonIntakeUnavailable, err.Error()}.status(again(retryDelay, nil)...)
+		return publicError{codes.Unavailable, ReasonIntakeUnavailable, err.Error()}.status(append(
+			again(retryDelay, nil), &symdbv1.IntakeFailure{HttpStatus: http.StatusRequestEntityTooLarge})...)
 	case errors.Is(err, context.Canceled), status.Code(err) == codes.Canceled:
 		return publicError{codes.Canceled, ReasonCancelled, "the client has cancelled the upload"}.status()
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:

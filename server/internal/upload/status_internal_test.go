@@ -152,3 +152,24 @@ func TestHeldBatchTellsThePause(t *testing.T) {
 		await(t, "it to be closed", func() bool { return s.InFlight() == 0 })
 	}
 }
+
+// A 413 that leaves open whether the intake has the batch is the intake's failure.
+func TestTooLargeInDoubt(t *testing.T) {
+	t.Parallel()
+	err := Status(errTooLargeInDoubt, &symdbv1.UploadProgress{NextBatchNum: 2})
+	if got, want := OutcomeOf(err), (Outcome{codes.Unavailable, ReasonIntakeUnavailable}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	named := false
+	for _, detail := range status.Convert(err).Details() {
+		switch d := detail.(type) {
+		case *symdbv1.IntakeFailure:
+			named = d.GetHttpStatus() == http.StatusRequestEntityTooLarge
+		case *symdbv1.UploadProgress:
+			t.Errorf("progress %v, want none: it is in doubt", d)
+		}
+	}
+	if !named {
+		t.Errorf("%v has no IntakeFailure with 413", err)
+	}
+}
