@@ -111,9 +111,9 @@ func (*UploadScopesRequest_Metadata) isUploadScopesRequest_Payload() {}
 func (*UploadScopesRequest_Scope) isUploadScopesRequest_Payload() {}
 
 // UploadMetadata describes the program that an upload's symbols are from, and
-// the process that runs it. The server limits the message to 16 KiB, each string
-// to 256 bytes, all tags together to 4 KiB, and additional and event_additional
-// to 8 KiB of JSON each.
+// the process that runs it. The server limits the message to 16 KiB, each field
+// of one string to 256 bytes, all tags together to 4 KiB, and additional and
+// event_additional to 8 KiB of JSON each.
 //
 // Each batch repeats it. A batch is two JSON objects: the envelope, which holds
 // the scopes and keys such as `service` and `upload_id`, and the event, a small
@@ -143,7 +143,8 @@ type UploadMetadata struct {
 	RuntimeId string `protobuf:"bytes,6,opt,name=runtime_id,json=runtimeId,proto3" json:"runtime_id,omitempty"`
 	// Number of this stream's first batch, for a stream that resumes an upload:
 	// next_batch_num of the previous UploadProgress, or one more than the number
-	// of batches accepted so far. Default 0, which means 1.
+	// of batches accepted so far. Default 0, which means 1. Above 1, it requires
+	// upload_id.
 	FirstBatchNum int32 `protobuf:"varint,7,opt,name=first_batch_num,json=firstBatchNum,proto3" json:"first_batch_num,omitempty"`
 	// Whether this stream has no final batch, because another stream of the same
 	// upload follows, or because the upload is open-ended. Then no scope is held

@@ -53,8 +53,9 @@ type SymbolDatabaseServiceClient interface {
 	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry. With the
 	//     reason SCOPE_UNSPLITTABLE, a BadRequest names the scope.
 	//
-	// If the intake is the cause, an IntakeFailure describes it. docs/protocol.md
-	// lists all codes and reasons, and what to do about each.
+	// If the intake is the cause, an IntakeFailure describes it, except with
+	// INVALID_ARGUMENT. docs/protocol.md lists all codes and reasons, and what to
+	// do about each.
 	UploadScopes(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadScopesRequest, UploadScopesResponse], error)
 }
 
@@ -110,8 +111,9 @@ type SymbolDatabaseServiceServer interface {
 	//   - FAILED_PRECONDITION: the intake refuses the batch. Do not retry. With the
 	//     reason SCOPE_UNSPLITTABLE, a BadRequest names the scope.
 	//
-	// If the intake is the cause, an IntakeFailure describes it. docs/protocol.md
-	// lists all codes and reasons, and what to do about each.
+	// If the intake is the cause, an IntakeFailure describes it, except with
+	// INVALID_ARGUMENT. docs/protocol.md lists all codes and reasons, and what to
+	// do about each.
 	UploadScopes(grpc.ClientStreamingServer[UploadScopesRequest, UploadScopesResponse]) error
 	mustEmbedUnimplementedSymbolDatabaseServiceServer()
 }
