@@ -258,6 +258,19 @@ func isCancelled(t *testing.T, p *producer) {
 	bed.intake.RequireNoFinal(t, got.UploadID)
 }
 
+// It is cancelled while it waits to try again.
+func isCancelledInBetween(t *testing.T, p *producer) {
+	t.Helper()
+	o := &overloaded{delay: time.Minute}
+	address, stop := o.serve(t)
+	r := p.start(t, address, "--replay", writeReplay(t, 10), "--cancel-at", "1")
+	r.mustFail(t, result{Status: "CANCELLED"})
+	stop() // what o holds can be read now
+	if len(o.uploadIDs) > 1 {
+		t.Errorf("%d streams: it tried again, want at most 1", len(o.uploadIDs))
+	}
+}
+
 func keepsItsDeadline(t *testing.T, p *producer) {
 	t.Helper()
 	gate := testbed.NewGate()

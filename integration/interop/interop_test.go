@@ -44,6 +44,7 @@ var checks = []check{
 	{"too large", seesTooLarge},
 	{"cut short", isCutShort},
 	{"cancelled", isCancelled},
+	{"cancelled in between", isCancelledInBetween},
 	{"deadline", keepsItsDeadline},
 	{"backpressure", isHeldBack},
 	{"bit by bit", goesBitByBit},

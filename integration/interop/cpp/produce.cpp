@@ -4,6 +4,7 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "scopes.h"
 #include "uploader.h"
@@ -21,6 +22,7 @@ constexpr char kUsage[] = R"(Options:
   --deadline SECONDS     (900)
   --max-message-bytes N  (1048576)
   --cancel-after N       cancel after that many scopes
+  --cancel-at SECONDS    cancel after that time
 )";
 
 const char* const kCodeNames[] = {
@@ -85,6 +87,13 @@ int main(int argc, char** argv) {
   Outcome outcome;
   std::string failure;
   bool source_failed = false;
+  std::thread timer;
+  if (options.count("--cancel-at") > 0) {
+    timer = std::thread([&uploader, wait = std::chrono::duration<double>(std::stod(options["--cancel-at"]))] {
+      std::this_thread::sleep_for(wait);
+      uploader.Cancel();
+    });
+  }
   try {
     outcome = uploader.Upload([&](const Visitor& visit) {
       int64_t index = 0;
@@ -104,6 +113,7 @@ int main(int argc, char** argv) {
     source_failed = true;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  if (timer.joinable()) timer.join();
 
   if (!failure.empty()) std::cerr << failure << '\n';
   std::cout << json{

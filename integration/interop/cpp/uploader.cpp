@@ -4,7 +4,6 @@
 #include <iomanip>
 #include <random>
 #include <sstream>
-#include <thread>
 #include <utility>
 
 #include <google/protobuf/util/time_util.h>
@@ -125,12 +124,19 @@ Outcome Uploader::Upload(const Source& scopes) {
     const int spread = std::min(30'000, 200 << std::min(failures, 10));
     const auto wait = outcome.retry_delay() + std::chrono::milliseconds(random() % spread);
     if (failures >= options_.max_attempts || std::chrono::system_clock::now() + wait >= ends_at_) return outcome;
-    std::this_thread::sleep_for(wait);
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (cancelling_.wait_for(lock, wait, [this] { return cancelled_; })) {
+      outcome = Outcome();
+      outcome.status = grpc::Status(grpc::StatusCode::CANCELLED, "the upload was cancelled");
+      return outcome;
+    }
   }
 }
 
 void Uploader::Cancel() {
   const std::lock_guard<std::mutex> lock(mutex_);
+  cancelled_ = true;
+  cancelling_.notify_all();
   if (context_ != nullptr) context_->TryCancel();
 }
 
@@ -146,6 +152,7 @@ class Uploader::Cancellable {
   void Set(grpc::ClientContext* context) {
     const std::lock_guard<std::mutex> lock(uploader_->mutex_);
     uploader_->context_ = context;
+    if (context != nullptr && uploader_->cancelled_) context->TryCancel();
   }
 
   Uploader* uploader_;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -75,7 +76,8 @@ class Uploader {
   // call it from a thread that may.
   Outcome Upload(const Source& scopes);
 
-  // Breaks the upload off, from any thread. It never gets a final batch.
+  // Breaks the upload off, from any thread, also between two streams. It never gets a
+  // final batch.
   void Cancel();
 
   const std::string& upload_id() const { return metadata_.upload_id(); }
@@ -97,5 +99,7 @@ class Uploader {
   int64_t sent_ = 0;
 
   std::mutex mutex_;
+  std::condition_variable cancelling_;
+  bool cancelled_ = false;
   grpc::ClientContext* context_ = nullptr;  // of the stream in progress
 };

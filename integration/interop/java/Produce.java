@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Timer;
+import java.util.TimerTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import symdb.v1.ScopeOuterClass.Scope;
@@ -32,6 +34,7 @@ final class Produce {
               --deadline SECONDS     (900)
               --max-message-bytes N  (1048576)
               --cancel-after N       cancel after that many scopes
+              --cancel-at SECONDS    cancel after that time
               --bit-by-bit true      in streams of one batch each, without a deadline of the whole
               --open-ended true      the same, without a final batch""";
 
@@ -74,6 +77,14 @@ final class Produce {
             steady = new SteadyUploader(channel, metadata);
         } else if (options.containsKey("--open-ended")) {
             steady = new SteadyUploader(channel, metadata).withOpenEnd();
+        }
+        if (options.containsKey("--cancel-at")) {
+            new Timer(true).schedule(new TimerTask() {
+                @Override
+                public void run() {
+                    uploader.cancel();
+                }
+            }, (long) (1000 * Double.parseDouble(options.get("--cancel-at"))));
         }
         var succeeded = new Produce(options, uploader).run(steady);
         channel.shutdown().awaitTermination(2, TimeUnit.SECONDS);

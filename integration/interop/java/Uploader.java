@@ -17,6 +17,7 @@ import io.grpc.stub.MetadataUtils;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -42,13 +43,15 @@ import symdb.v1.SymbolDatabaseServiceOuterClass.UploadScopesResponse;
  */
 final class Uploader {
     private static final int MAX_ATTEMPTS = 8;
+    private static final String UNWANTED = "the upload is not wanted any more";
 
     private final Channel channel;
     private final UploadMetadata.Builder metadata;
     private Duration deadline = Duration.ofMinutes(15);
     private long endsAt;
     private int maxMessageBytes = 1 << 20;
-    private volatile Answer answer;
+    private final CountDownLatch cancelled = new CountDownLatch(1);
+    private volatile Answer answer; // of the newest stream, once it can be cancelled
     private long sent;
 
     /** Counted for those who want to know. */
@@ -134,7 +137,9 @@ final class Uploader {
                 if (failures >= MAX_ATTEMPTS || System.nanoTime() + waitMillis * 1_000_000 >= endsAt) {
                     throw e;
                 }
-                Thread.sleep(waitMillis);
+                if (cancelled.await(waitMillis, TimeUnit.MILLISECONDS)) {
+                    throw new UploadException(Status.CANCELLED.withDescription(UNWANTED).asException());
+                }
             }
         }
     }
@@ -145,11 +150,12 @@ final class Uploader {
         return stream(scopes, 0);
     }
 
-    /** Breaks the upload off, from any thread. It never gets a final batch. */
+    /** Breaks the upload off, from any thread, also between two streams. It never gets a final batch. */
     void cancel() {
+        cancelled.countDown();
         var current = answer;
         if (current != null) {
-            current.requests.cancel("the upload is not wanted any more", null);
+            current.requests.cancel(UNWANTED, null);
         }
     }
 
@@ -157,15 +163,19 @@ final class Uploader {
             throws UploadException, InterruptedException {
         sent = 0;
         streamCount++;
-        answer = new Answer();
+        var current = new Answer();
         SymbolDatabaseServiceGrpc.newStub(channel)
                 .withDeadlineAfter(endsAt - System.nanoTime(), TimeUnit.NANOSECONDS)
-                .withInterceptors(MetadataUtils.newCaptureMetadataInterceptor(answer.headers, answer.trailers))
-                .uploadScopes(answer);
+                .withInterceptors(MetadataUtils.newCaptureMetadataInterceptor(current.headers, current.trailers))
+                .uploadScopes(current);
+        answer = current;
+        if (cancelled.getCount() == 0) {
+            cancel(); // it was cancelled when there was no such stream yet
+        }
         try (scopes) {
-            answer.send(UploadScopesRequest.newBuilder().setMetadata(metadata).build());
+            current.send(UploadScopesRequest.newBuilder().setMetadata(metadata).build());
             var messages = scopes.flatMap(scope -> split(scope, maxMessageBytes)).skip(accepted).iterator();
-            while (messages.hasNext() && answer.send(UploadScopesRequest.newBuilder().setScope(messages.next()).build())) {
+            while (messages.hasNext() && current.send(UploadScopesRequest.newBuilder().setScope(messages.next()).build())) {
                 sent++;
                 messageCount++;
             }
@@ -173,7 +183,7 @@ final class Uploader {
             cancel(); // what is cut short must not get a final batch
             throw e;
         }
-        return answer.await();
+        return current.await();
     }
 
     /** One stream: it is written to while it is ready, and its answer is waited for. */

@@ -16,6 +16,7 @@ const { values: options } = parseArgs({
     'max-message-bytes': { type: 'string', default: String(1 << 20) },
     gzip: { type: 'boolean', default: false }, // compress messages
     'cancel-after': { type: 'string', default: '0' }, // cancel after that many scopes
+    'cancel-at': { type: 'string' }, // cancel after that many seconds
   },
 });
 
@@ -96,6 +97,7 @@ function* scopes() {
 
 const result = { status: 'OK', reason: '', field: '' };
 const began = performance.now();
+if (options['cancel-at']) setTimeout(() => uploader.cancel(), options['cancel-at'] * 1e3).unref();
 try {
   const summary = await uploader.upload(scopes);
   result.scope_count = summary.scope_count;

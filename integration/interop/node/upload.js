@@ -79,6 +79,7 @@ export class Uploader {
   #options;
   #endsAt;
   #call;
+  #stop = new AbortController();
   #sent = 0;
 
   /** deadlineMs is what the whole upload may take, once it begins. */
@@ -119,19 +120,23 @@ export class Uploader {
         }
         const wait = error.retryDelayMs + Math.random() * Math.min(30_000, 200 * 2 ** failures);
         if (failures >= this.#options.maxAttempts || Date.now() + wait >= this.#endsAt) throw error;
-        await sleep(wait);
+        await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => {}); // the next stream finds it cancelled
       }
     }
   }
 
-  /** Breaks the upload off. It never gets a final batch. */
-  cancel() { this.#call?.cancel(); }
+  /** Breaks the upload off, also between two streams. It never gets a final batch. */
+  cancel() {
+    this.#stop.abort();
+    this.#call?.cancel();
+  }
 
   // A call takes scopes without a connection, too. Then nobody knows whether they were
   // sent, and the upload would start over: so there is no call without a connection.
   #connected() {
     const until = Math.min(this.#endsAt, Date.now() + CONNECT_MS);
     return new Promise((resolve, reject) => {
+      this.#stop.signal.onabort = resolve; // wait no longer
       this.#client.waitForReady(until, (error) => {
         if (!error) resolve();
         else reject(new UploadError(Object.assign(error, { code: until < this.#endsAt ? status.UNAVAILABLE : status.DEADLINE_EXCEEDED })));
@@ -142,9 +147,11 @@ export class Uploader {
   async #stream(scopes, accepted) {
     let ended = false;
     let call;
+    const { signal } = this.#stop;
     this.#sent = 0;
     this.streamCount += 1;
-    await this.#connected();
+    if (!signal.aborted) await this.#connected();
+    if (signal.aborted) throw new UploadError({ code: status.CANCELLED, message: 'the upload was cancelled' });
     const answer = new Promise((resolve, reject) => {
       call = this.#client.UploadScopes(new Metadata(), { deadline: this.#endsAt }, (error, summary) => {
         ended = true;

@@ -4,6 +4,7 @@ import argparse
 import itertools
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--open-ended", choices=["true"], help="send scopes as if they turned up over time")
     parser.add_argument("--gzip", action="store_true", help="compress messages")
     parser.add_argument("--cancel-after", type=int, default=0, help="cancel after that many scopes")
+    parser.add_argument("--cancel-at", type=float, default=0, help="cancel after that many seconds")
     return parser.parse_args()
 
 
@@ -95,6 +97,8 @@ def main() -> int:
         source = Source(args, uploader.cancel)
         result = {"status": "OK", "reason": "", "field": ""}
         began = time.monotonic()
+        if args.cancel_at:
+            threading.Timer(args.cancel_at, uploader.cancel).start()
         try:
             if args.open_ended:
                 found = source()

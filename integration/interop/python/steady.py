@@ -49,7 +49,7 @@ class SteadyUploader(Uploader):
                     count //= 2
                 elif error.passes or error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
                     failures += 1
-                    time.sleep(error.retry_delay + random.uniform(0, min(30, 0.2 * 2 ** min(failures, 10))))
+                    self._cancelled.wait(error.retry_delay + random.uniform(0, min(30, 0.2 * 2 ** min(failures, 10))))
                 else:
                     raise
             else:

@@ -6,6 +6,7 @@
 
 import itertools
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -39,11 +40,11 @@ def open_channel(target: str, compression: grpc.Compression = grpc.Compression.N
 class UploadError(Exception):
     """How an upload failed: a gRPC code, and the details of the status."""
 
-    def __init__(self, error: grpc.RpcError):
-        super().__init__(f"{error.code().name}: {error.details()}")
-        self.code: grpc.StatusCode = error.code()
+    def __init__(self, code: grpc.StatusCode, message: str, trailing_metadata: Iterable[tuple] = ()):
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
         self._details: dict[type, Message] = {}
-        for key, value in error.trailing_metadata() or ():
+        for key, value in trailing_metadata:
             if key == "grpc-status-details-bin":
                 for packed in status_pb2.Status.FromString(value).details:
                     for kind in DETAILS:
@@ -98,6 +99,7 @@ class Uploader:
         self._max_attempts = max_attempts
         self._max_message_bytes = max_message_bytes
         self._call: grpc.Future | None = None
+        self._cancelled = threading.Event()
 
     def upload(self, scopes: Callable[[], Iterable[Scope]]) -> symdb.UploadScopesResponse:
         """Sends what scopes() yields, and returns when the intake has it all.
@@ -131,10 +133,12 @@ class Uploader:
                 wait = error.retry_delay + random.uniform(0, min(30, 0.2 * 2**failures))
                 if failures >= self._max_attempts or time.monotonic() + wait >= self._ends_at:
                     raise
-                time.sleep(wait)
+                if self._cancelled.wait(wait):
+                    raise UploadError(grpc.StatusCode.CANCELLED, "the upload was cancelled") from None
 
     def cancel(self) -> None:
-        """Breaks the upload off, from any thread. It never gets a final batch."""
+        """Breaks the upload off, from any thread, also between two streams. It never gets a final batch."""
+        self._cancelled.set()
         if self._call:
             self._call.cancel()
 
@@ -157,12 +161,15 @@ class Uploader:
         # gRPC asks for the next request when the one before is on its way: a slow
         # server holds the generator back, and memory stays flat.
         self._call = self._stub.UploadScopes.future(requests(), timeout=self._ends_at - time.monotonic())
+        if self._cancelled.is_set():  # perhaps before there was this call
+            self._call.cancel()
         try:
             return self._call.result()
         except grpc.FutureCancelledError:
-            raise UploadError(self._call) from None
+            raise UploadError(grpc.StatusCode.CANCELLED, "the upload was cancelled") from None
         except grpc.RpcError as error:
-            raise (failed or [UploadError(error)])[0] from None
+            ended = UploadError(error.code(), error.details(), error.trailing_metadata() or ())
+            raise (failed or [ended])[0] from None
 
 
 def split(scope: Scope, max_bytes: int) -> Iterator[Scope]:

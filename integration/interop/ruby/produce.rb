@@ -83,6 +83,7 @@ OptionParser.new do |parser|
   parser.on('--deadline SECONDS', Float)
   parser.on('--max-message-bytes N', Integer)
   parser.on('--cancel-after N', Integer, 'cancel after that many scopes')
+  parser.on('--cancel-at SECONDS', Float, 'cancel after that many seconds')
 end.parse!(into: options)
 
 metadata = Symdb::V1::UploadMetadata.new(
@@ -98,6 +99,12 @@ source = Source.new(options)
 source.uploader = uploader
 result = { status: 'OK', reason: '', field: '' }
 began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+if options[:'cancel-at']
+  Thread.new do
+    sleep options[:'cancel-at']
+    uploader.cancel
+  end
+end
 begin
   result[:scope_count] = uploader.upload(source).scope_count
 rescue Upload::Error => e

@@ -64,6 +64,8 @@ module Upload
       @max_attempts = max_attempts
       @max_message_bytes = max_message_bytes
       @stream_count = @message_count = 0
+      @lock = Mutex.new
+      @cancelling = ConditionVariable.new
     end
 
     # Sends the scopes, and returns when the intake has them all.
@@ -83,13 +85,20 @@ module Upload
         wait = e.retry_delay + rand * [30, 0.2 * 2**failures].min
         raise if failures >= @max_attempts || Time.now + wait >= @ends_at
 
-        sleep wait
+        @lock.synchronize { @cancelling.wait(@lock, wait) unless @cancelled }
         retry
       end
     end
 
-    # Breaks the upload off. It never gets a final batch.
-    def cancel = @operation&.cancel
+    # Breaks the upload off, from any thread, also between two streams. It never gets a
+    # final batch.
+    def cancel
+      @lock.synchronize do
+        @cancelled = true
+        @cancelling.signal
+      end
+      @operation&.cancel
+    end
 
     private
 
@@ -116,6 +125,8 @@ module Upload
       # A request is asked for when the one before is on its way: a slow server holds
       # the enumerator back, and memory stays flat.
       @operation = @stub.upload_scopes(requests(scopes, accepted), deadline: @ends_at, return_op: true)
+      raise Error, GRPC::Cancelled.new('the upload was cancelled') if @cancelled
+
       summary = @operation.execute
       @header_upload_id = @operation.metadata['scopegate-upload-id']
       summary
