@@ -212,6 +212,49 @@ func seesTheEarlyEnd(t *testing.T, p *producer) {
 	bed.intake.RequireNoFinal(t, got.UploadID)
 }
 
+// answered ends a stream with OK after its first scope, with or without a summary.
+type answered struct {
+	symdbv1.UnimplementedSymbolDatabaseServiceServer
+	summary *symdbv1.UploadScopesResponse
+}
+
+func (a answered) UploadScopes(
+	stream grpc.ClientStreamingServer[symdbv1.UploadScopesRequest, symdbv1.UploadScopesResponse],
+) error {
+	for range 2 { // the metadata and a scope
+		if _, err := stream.Recv(); err != nil {
+			return err
+		}
+	}
+	if a.summary == nil {
+		return nil
+	}
+	return stream.SendAndClose(a.summary)
+}
+
+// A server that is broken answers OK while there are many more scopes to send.
+func seesTheEarlyAnswer(t *testing.T, p *producer) {
+	t.Helper()
+	path := writeReplay(t, replayScopes)
+	for name, summary := range map[string]*symdbv1.UploadScopesResponse{"whole": {ScopeCount: 1}, "empty": nil} {
+		t.Run(name, func(t *testing.T) {
+			server := grpc.NewServer()
+			symdbv1.RegisterSymbolDatabaseServiceServer(server, answered{summary: summary})
+			got := p.start(t, grpctest.Serve(t, server), "--replay", path, "--deadline", "10").wait(t)
+			want := []string{"INTERNAL"}
+			switch {
+			case summary == nil:
+				want = append(want, "UNIMPLEMENTED") // the library's own
+			case p.language.name == "ruby":
+				want = append(want, "DEADLINE_EXCEEDED") // the gem waits for the status behind a summary that it does not read
+			}
+			if !slices.Contains(want, got.Status) {
+				t.Errorf("the upload ended with %+v, want %v", *got, want)
+			}
+		})
+	}
+}
+
 func seesTooLarge(t *testing.T, p *producer) {
 	t.Helper()
 	bed := newBed(t, nil)

@@ -41,6 +41,7 @@ var checks = []check{
 	{"starts over", startsOver},
 	{"overloaded", waitsForTheOverloaded},
 	{"ended early", seesTheEarlyEnd},
+	{"answered early", seesTheEarlyAnswer},
 	{"too large", seesTooLarge},
 	{"cut short", isCutShort},
 	{"cancelled", isCancelled},

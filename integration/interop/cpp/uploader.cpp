@@ -189,6 +189,9 @@ Outcome Uploader::Stream(const Source& scopes, int64_t accepted) {
   }
   if (goes_on) writer->WritesDone();
   outcome.status = writer->Finish();
+  if (!goes_on && outcome.status.ok()) {
+    outcome.status = grpc::Status(grpc::StatusCode::INTERNAL, "the server answered before the end of the upload");
+  }
   outcome.details.ParseFromString(outcome.status.error_details());
   const auto& headers = context.GetServerInitialMetadata();
   if (const auto found = headers.find("scopegate-upload-id"); found != headers.end()) {

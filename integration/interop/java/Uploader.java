@@ -193,6 +193,8 @@ final class Uploader {
         ClientCallStreamObserver<UploadScopesRequest> requests;
         private UploadScopesResponse summary;
         private Throwable failure;
+        private boolean whole; // all requests are sent
+        private boolean closed;
 
         @Override
         public void beforeStart(ClientCallStreamObserver<UploadScopesRequest> stream) {
@@ -205,20 +207,21 @@ final class Uploader {
          * alone never blocks: without this, a slow server fills the client's memory.
          */
         synchronized boolean send(UploadScopesRequest request) throws InterruptedException {
-            while (failure == null && !requests.isReady()) {
+            while (!closed && !requests.isReady()) {
                 wait();
             }
-            if (failure == null) {
+            if (!closed) {
                 requests.onNext(request);
             }
-            return failure == null;
+            return !closed;
         }
 
         synchronized UploadScopesResponse await() throws UploadException, InterruptedException {
-            if (failure == null) {
+            if (!closed) {
+                whole = true;
                 requests.onCompleted();
             }
-            while (failure == null && summary == null) {
+            while (!closed) {
                 wait();
             }
             if (failure != null) {
@@ -234,17 +237,23 @@ final class Uploader {
         @Override
         public synchronized void onNext(UploadScopesResponse response) {
             summary = response;
-            notifyAll();
         }
 
         @Override
         public synchronized void onError(Throwable error) {
             failure = error;
+            closed = true;
             notifyAll();
         }
 
         @Override
-        public void onCompleted() {}
+        public synchronized void onCompleted() {
+            if (!whole || summary == null) {
+                failure = Status.INTERNAL.withDescription("the server answered before the end of the upload").asException();
+            }
+            closed = true;
+            notifyAll();
+        }
     }
 
     /** How an upload failed: a gRPC code, and the details of the status. */

@@ -145,6 +145,7 @@ export class Uploader {
   }
 
   async #stream(scopes, accepted) {
+    let whole = false;
     let ended = false;
     let call;
     const { signal } = this.#stop;
@@ -156,7 +157,8 @@ export class Uploader {
       call = this.#client.UploadScopes(new Metadata(), { deadline: this.#endsAt }, (error, summary) => {
         ended = true;
         if (error) reject(new UploadError(error));
-        else resolve(summary);
+        else if (whole) resolve(summary);
+        else reject(new UploadError({ code: status.INTERNAL, message: 'the server answered before the end of the upload' }));
       });
     });
     answer.catch(() => {}); // it is awaited below, perhaps after it was rejected
@@ -185,6 +187,7 @@ export class Uploader {
       call.cancel(); // never end(): what is cut short must not get a final batch
       throw error;
     }
+    whole = true;
     call.end();
     return answer;
   }

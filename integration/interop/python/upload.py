@@ -143,16 +143,19 @@ class Uploader:
             self._call.cancel()
 
     def _stream(self, messages: Iterator[Scope]) -> symdb.UploadScopesResponse:
+        whole = False
         self._sent = 0
         failed: list[Exception] = []
 
         def requests() -> Iterator[symdb.UploadScopesRequest]:
+            nonlocal whole
             yield symdb.UploadScopesRequest(metadata=self.metadata)
             try:
                 for message in messages:
                     self._sent += 1
                     yield symdb.UploadScopesRequest(scope=message)
                     self.message_count += 1
+                whole = True
             except Exception as error:  # gRPC would swallow it, and cancel the call
                 failed.append(error)
                 raise
@@ -164,12 +167,15 @@ class Uploader:
         if self._cancelled.is_set():  # perhaps before there was this call
             self._call.cancel()
         try:
-            return self._call.result()
+            summary = self._call.result()
         except grpc.FutureCancelledError:
             raise UploadError(grpc.StatusCode.CANCELLED, "the upload was cancelled") from None
         except grpc.RpcError as error:
             ended = UploadError(error.code(), error.details(), error.trailing_metadata() or ())
             raise (failed or [ended])[0] from None
+        if not whole or summary is None:
+            raise UploadError(grpc.StatusCode.INTERNAL, "the server answered before the end of the upload")
+        return summary
 
 
 def split(scope: Scope, max_bytes: int) -> Iterator[Scope]:

@@ -129,9 +129,11 @@ module Upload
 
       summary = @operation.execute
       @header_upload_id = @operation.metadata['scopegate-upload-id']
-      summary
+      summary or raise GRPC::Internal.new('the server did not answer')
     rescue GRPC::BadStatus => e
       raise Error, e
+    rescue GRPC::Core::CallError # nothing can be sent, and yet the status is OK
+      raise Error, GRPC::Internal.new('the server answered before the end of the upload')
     rescue StandardError
       @operation&.cancel # what is cut short must not get a final batch
       raise
