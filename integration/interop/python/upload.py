@@ -143,16 +143,15 @@ class Uploader:
             self._call.cancel()
 
     def _stream(self, messages: Iterator[Scope]) -> symdb.UploadScopesResponse:
-        whole = False
-        self._sent = 0
+        whole, sent = False, 0
         failed: list[Exception] = []
 
         def requests() -> Iterator[symdb.UploadScopesRequest]:
-            nonlocal whole
+            nonlocal whole, sent
             yield symdb.UploadScopesRequest(metadata=self.metadata)
             try:
                 for message in messages:
-                    self._sent += 1
+                    sent += 1
                     yield symdb.UploadScopesRequest(scope=message)
                     self.message_count += 1
                 whole = True
@@ -173,6 +172,8 @@ class Uploader:
         except grpc.RpcError as error:
             ended = UploadError(error.code(), error.details(), error.trailing_metadata() or ())
             raise (failed or [ended])[0] from None
+        finally:
+            self._sent = sent  # a generator may outlive its stream: it must not count for the next one
         if not whole or summary is None:
             raise UploadError(grpc.StatusCode.INTERNAL, "the server answered before the end of the upload")
         return summary
