@@ -245,8 +245,8 @@ func TestUploadWithUnknownCertificate(t *testing.T) {
 		explain := uploading.Explainer{
 			Servers: []string{"gate"}, Security: uploading.SecurityFlags{Cert: test.cert}, Lines: &uploading.Lines{},
 		}
-		if got := explain.Final(err); !strings.Contains(got.Error(), test.want) {
-			t.Errorf("got %q, want %q in it", got, test.want)
+		if got := explain.Final(err); !strings.Contains(got.Error(), test.want) || strings.Contains(got.Error(), "succeed later") {
+			t.Errorf("got %q, want %q in it, and no hope", got, test.want)
 		}
 	}
 }

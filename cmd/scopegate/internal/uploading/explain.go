@@ -74,6 +74,9 @@ const tooDeep = "nested too deep"
 // advice says what to do about a failure, or "". It follows docs/protocol.md.
 func (x Explainer) advice(failure *client.Error) string {
 	if client.IsRetryable(failure) {
+		if kind := kindOf(failure); kind != nil && kind.withCert != "" {
+			return "" // the meaning says what to do
+		}
 		return "the same upload may succeed later"
 	}
 	switch failure.Reason() {
@@ -116,7 +119,7 @@ func (x Explainer) meaning(failure *client.Error) string {
 	said := failure.GRPCStatus().Message()
 	switch failure.Code() {
 	case codes.Unavailable:
-		switch kind := kindOfConnectionError(said); {
+		switch kind := kindOf(failure); {
 		case kind == &connectionClosed:
 			return kind.text(x.where(), said) + x.whyClosed(failure)
 		case kind != nil && kind.withCert != "" && x.Security.Cert != "":
@@ -143,12 +146,12 @@ func (x Explainer) where() string { return strings.Join(x.Servers, " or ") }
 // the only server was reached and does not match the flags. Otherwise it returns nil.
 func (x Explainer) Permanent(err error) error {
 	failure, ok := errors.AsType[*client.Error](err)
-	if !ok || len(x.Servers) != 1 || failure.Code() != codes.Unavailable || failure.Reason() != "" {
+	if !ok || len(x.Servers) != 1 {
 		return nil
 	}
-	said := failure.GRPCStatus().Message()
-	if kind := kindOfConnectionError(said); kind != nil && kind.permanent {
-		return &settings.UsageError{Err: &explainedError{text: kind.text(x.where(), said), err: err}}
+	if kind := kindOf(failure); kind != nil && kind.permanent {
+		text := kind.text(x.where(), failure.GRPCStatus().Message())
+		return &settings.UsageError{Err: &explainedError{text: text, err: err}}
 	}
 	return nil
 }
@@ -159,7 +162,7 @@ type connectionError struct {
 	parts []string
 	// means is the explanation; %s stands for the server's address.
 	means string
-	// withCert replaces means if --cert is set.
+	// withCert replaces means if --cert is set. With it, retrying alone will not help.
 	withCert string
 	// cause means that the text after the last colon is the cause.
 	cause bool
@@ -224,6 +227,14 @@ var connectionClosed = connectionError{
 		"reading server preface", "broken pipe", "connection reset", "error reading from server", "transport is closing",
 	},
 	means: "the server at %s closed the connection",
+}
+
+// kindOf returns the kind of a connection's failure, or nil for another failure.
+func kindOf(failure *client.Error) *connectionError {
+	if failure.Code() != codes.Unavailable || failure.Reason() != "" {
+		return nil
+	}
+	return kindOfConnectionError(failure.GRPCStatus().Message())
 }
 
 func kindOfConnectionError(said string) *connectionError {
