@@ -15,6 +15,7 @@ import (
 
 	symdbv1 "github.com/scopegate/scopegate/gen/symdb/v1"
 	"github.com/scopegate/scopegate/server/internal/access"
+	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/grpcwire"
 	"github.com/scopegate/scopegate/server/internal/logs"
 	"github.com/scopegate/scopegate/server/internal/memory"
@@ -67,6 +68,7 @@ type door struct {
 	budget     *memory.Budget
 	uploads    *upload.Server
 	metrics    *metrics
+	activity   *admin.Recorder
 	limitedLog *logs.Limiter
 
 	unbegun, watches, calls *room
@@ -77,7 +79,7 @@ type door struct {
 func newDoor(s *Server) *door {
 	bytes := s.budget.LimitBytes()
 	return &door{
-		access: s.access, budget: s.budget, uploads: s.uploads, metrics: s.metrics, limitedLog: s.limitedLog,
+		access: s.access, budget: s.budget, uploads: s.uploads, metrics: s.metrics, activity: s.activity, limitedLog: s.limitedLog,
 		unbegun: newRoom(bytes / unbegunShare), watches: newRoom(bytes / watchShare), calls: newRoom(bytes / callShare),
 		watchTime: watchTime, callTime: callTime, leaving: make(chan struct{}, leavingStreams),
 	}
@@ -166,7 +168,7 @@ func (d *door) countRefusal(err error) error {
 	outcome := upload.OutcomeOf(public)
 	d.metrics.uploadEnded(outcome, 0)
 	if outcome.Reason == upload.ReasonOverloaded {
-		d.uploads.Counts.Overloaded.Add(1)
+		recordRefusal(d.activity, err)
 		d.limitedLog.Warn("upload refused", slog.String("error", err.Error()))
 	}
 	return public

@@ -80,8 +80,8 @@ func TestUploadIsRefusedAtItsOpening(t *testing.T) {
 	r.budget.Draw(short)
 	defer r.budget.Draw(-short)
 	requireRefused(t, <-silent(t.Context(), t, r.address), "reached its memory limit")
-	if refused := r.uploads.Counts.Overloaded.Load(); refused != 1 {
-		t.Errorf("%d are counted as refused, want 1", refused)
+	if last := r.snapshot().Refused; last.At.IsZero() || last.At != last.AllAt || !strings.Contains(last.Detail, "reached its memory limit") {
+		t.Errorf("%+v is recorded, want a refusal for all", last)
 	}
 	if text := r.log.String(); !strings.Contains(text, "upload refused") {
 		t.Errorf("it is not logged:\n%s", text)
@@ -99,6 +99,9 @@ func TestTenantCountsFromTheOpening(t *testing.T) {
 	first, second := silent(ctx, t, r.address), silent(ctx, t, r.address)
 	await(t, "two uploads", func() bool { return r.uploads.InFlight() == 2 })
 	requireRefused(t, <-silent(ctx, t, r.address), `tenant "shop" has reached its upload limit of 2`)
+	if last := r.snapshot().Refused; last.At.IsZero() || !last.AllAt.IsZero() || !strings.Contains(last.Detail, "upload limit of 2") {
+		t.Errorf("%+v is recorded, want a refusal for the tenant", last)
+	}
 	cancel()
 	_, _ = <-first, <-second
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -8,6 +9,7 @@ import (
 	"github.com/scopegate/scopegate/server/internal/admin"
 	"github.com/scopegate/scopegate/server/internal/batch"
 	"github.com/scopegate/scopegate/server/internal/intake"
+	"github.com/scopegate/scopegate/server/internal/memory"
 	"github.com/scopegate/scopegate/server/internal/upload"
 )
 
@@ -44,6 +46,15 @@ func (o observer) UploadEnded(end upload.End) {
 		ended.Reason, ended.Detail = string(end.Reason), end.Err.Error()
 	}
 	o.activity.Finish(ended)
+	if end.Reason == upload.ReasonOverloaded {
+		recordRefusal(o.activity, end.Err)
+	}
+}
+
+// recordRefusal records a refusal with [upload.ReasonOverloaded].
+func recordRefusal(activity *admin.Recorder, err error) {
+	limit, ok := errors.AsType[*memory.OverloadError](err)
+	activity.Refuse(time.Now(), err.Error(), !ok || limit.Name == "")
 }
 
 // uploadEnded counts a stream by its outcome.

@@ -98,7 +98,7 @@ func (s *Server) sample(now time.Time) {
 	c := &s.uploads.Counts
 	s.activity.Sample(now, admin.Totals{
 		Scopes: c.ScopesReceived.Load(), ReceivedBytes: c.ReceivedBytes.Load(), JSONBytes: c.JSONBytes.Load(),
-		AcceptedBytes: c.AcceptedGzipBytes.Load(), RefusedUploads: c.Overloaded.Load(),
+		AcceptedBytes: c.AcceptedGzipBytes.Load(),
 	}, s.budget.DrawnBytes(), s.uploads.InFlight())
 }
 

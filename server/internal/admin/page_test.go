@@ -239,11 +239,14 @@ func TestProblems(t *testing.T) {
 		"memory short": {func(s *admin.Snapshot) { s.Memory.Short = true }, []string{"Memory is short"}, ""},
 		"uploads wait": {func(s *admin.Snapshot) { s.Memory.Waiting = 1 }, []string{"Memory is short"}, ""},
 		"refused": {func(s *admin.Snapshot) {
-			s.History[len(s.History)-59].RefusedUploads = 1
-			s.Finished = []admin.Finished{{Ended: noon, Reason: "OVERLOADED", Detail: "service shop has reached its upload limit of 2"}}
+			s.Refused = admin.Refusal{At: noon.Add(-59 * time.Second), Detail: "service shop has reached its upload limit of 2"}
 		}, []string{"Uploads are refused"}, "told to retry. The last: service shop has reached its upload limit of 2."},
-		"refused once":  {func(s *admin.Snapshot) { s.History[len(s.History)-61].RefusedUploads = 1 }, nil, ""},
-		"spool is full": {func(s *admin.Snapshot) { s.Memory.SpoolBytes, s.Memory.SpoolLimitBytes = 95, 100 }, []string{"The spool is nearly full"}, "spool 95\u00a0B of 100\u00a0B"},
+		"refused for a service": {func(s *admin.Snapshot) { s.Refused.At = noon }, []string{"Uploads are refused"}, `class="problem strained"`},
+		"refused for all": {func(s *admin.Snapshot) {
+			s.Refused = admin.Refusal{At: noon, AllAt: noon.Add(-59 * time.Second)}
+		}, []string{"Uploads are refused"}, `class="problem failing"`},
+		"refused before": {func(s *admin.Snapshot) { s.Refused.At = noon.Add(-61 * time.Second) }, nil, ""},
+		"spool is full":  {func(s *admin.Snapshot) { s.Memory.SpoolBytes, s.Memory.SpoolLimitBytes = 95, 100 }, []string{"The spool is nearly full"}, "spool 95\u00a0B of 100\u00a0B"},
 		"spool fails": {func(s *admin.Snapshot) {
 			s.Memory.SpoolFailedAt, s.Memory.SpoolError = noon.Add(-59*time.Second), "no space left on device"
 		}, []string{"The spool fails"}, "Look at its disk: no space left on device"},
@@ -303,6 +306,7 @@ func TestHostileTexts(t *testing.T) {
 				},
 				Uploads:  []admin.Upload{{Label: label, State: text}},
 				Finished: []admin.Finished{{Label: label, Code: text, Reason: text, Detail: text}},
+				Refused:  admin.Refusal{At: noon, Detail: text},
 			})
 			if got, most := strings.Count(html, "<script"), 1; got != most {
 				t.Errorf("%d scripts, want %v", got, most)

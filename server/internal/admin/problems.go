@@ -60,11 +60,7 @@ func problems(s Snapshot) []problem {
 		"Batches are being posted, but none has been answered for a while.", in.SilentSince,
 	})
 	add(mem.Refusing, problem{failing, "Memory is full", "New uploads are refused, and told to retry.", time.Time{}})
-	add(!mem.Refusing && refusedRecently(s), problem{
-		failing, "Uploads are refused",
-		"In the last minute, some uploads exceeded a limit and were told to retry." + lastRefusal(s),
-		time.Time{},
-	})
+	add(!mem.Refusing && s.Taken.Sub(s.Refused.At) < recently, refusal(s))
 	add(!mem.Refusing && (mem.Short || mem.Waiting > 0), problem{
 		strained, "Memory is short", "The uploads that hold the most memory are paused until more is free.", time.Time{},
 	})
@@ -128,29 +124,18 @@ func failureText(f Failure) string {
 	return words
 }
 
-// refusedRecently reports whether uploads were refused recently for lack of room.
-func refusedRecently(s Snapshot) bool {
-	var age time.Duration
-	for _, sample := range slices.Backward(s.History) {
-		if age >= recently {
-			return false
-		}
-		if sample.RefusedUploads > 0 {
-			return true
-		}
-		age += sample.Length
+// refusal says that uploads were refused. A limit of a service or tenant is not the
+// server's failure.
+func refusal(s Snapshot) problem {
+	p := problem{
+		Severity: strained, Title: "Uploads are refused",
+		Text: "In the last minute, some uploads exceeded a limit and were told to retry. The last: " +
+			clipReason(s.Refused.Detail) + ".",
 	}
-	return false
-}
-
-// lastRefusal names the limit that the last refused upload exceeded, if that is known.
-func lastRefusal(s Snapshot) string {
-	for _, f := range s.Finished {
-		if f.Reason == "OVERLOADED" && s.Taken.Sub(f.Ended) < recently {
-			return " The last: " + clipReason(f.Detail) + "."
-		}
+	if s.Taken.Sub(s.Refused.AllAt) < recently {
+		p.Severity = failing
 	}
-	return ""
+	return p
 }
 
 // condition is the state of the intake in words.

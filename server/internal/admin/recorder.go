@@ -30,16 +30,15 @@ const maxKeptBytes = 512
 type Totals struct {
 	// ReceivedBytes are protobuf, AcceptedBytes gzip that the intake has accepted.
 	Scopes, ReceivedBytes, JSONBytes, AcceptedBytes int64
-	// RefusedUploads counts the uploads refused because a limit was reached.
-	RefusedUploads int64
 }
 
 // Recorder remembers what happened lately: the last streams that ended, the last
 // failed attempts, and a sample of each of the last seconds. It is safe for concurrent
-// use. Its lock is taken at most once per batch.
+// use. Its lock is taken at most once per batch or refused upload.
 type Recorder struct {
 	mu       sync.Mutex
 	finished ring[Finished]
+	refused  Refusal
 	samples  ring[Sample]
 	// sampledAt, sampled, sampledGood and sampledBad are the values at the last sample.
 	sampledAt               time.Time
@@ -132,6 +131,18 @@ func (r *Recorder) Finish(f Finished) {
 	r.finished.put(f)
 }
 
+// Refuse records that an upload was refused because a limit was reached. ofAll means that
+// the limit is not one of a service or tenant. Refused uploads may not be finished ones:
+// the server does not know what an upload is that it refuses at its opening.
+func (r *Recorder) Refuse(now time.Time, detail string, ofAll bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused.At, r.refused.Detail = now, keep(detail)
+	if ofAll {
+		r.refused.AllAt = now
+	}
+}
+
 // Shortened returns the label with long texts shortened.
 func Shortened(l Label) Label {
 	return Label{
@@ -152,7 +163,6 @@ func (r *Recorder) Sample(now time.Time, totals Totals, drawnBytes int64, upload
 		Length: now.Sub(r.sampledAt),
 		Scopes: totals.Scopes - r.sampled.Scopes, ReceivedBytes: totals.ReceivedBytes - r.sampled.ReceivedBytes,
 		JSONBytes: totals.JSONBytes - r.sampled.JSONBytes, AcceptedBytes: totals.AcceptedBytes - r.sampled.AcceptedBytes,
-		RefusedUploads:   totals.RefusedUploads - r.sampled.RefusedUploads,
 		AcceptedAttempts: r.good - r.sampledGood, FailedAttempts: r.bad - r.sampledBad,
 		SlowestAttempt: r.slowest, DrawnBytes: drawnBytes, Uploads: uploads,
 	})
@@ -166,6 +176,7 @@ func (r *Recorder) Report(s *Snapshot) {
 	s.History = r.samples.oldestFirst()
 	s.Finished = r.finished.oldestFirst()
 	slices.Reverse(s.Finished)
+	s.Refused = r.refused
 	r.reportIntake(&s.Intake)
 }
 

@@ -42,11 +42,23 @@ func TestFinishedAreTheLastOnes(t *testing.T) {
 	}
 }
 
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	r := admin.NewRecorder(begin)
+	r.Refuse(begin, "full", true)
+	r.Refuse(begin.Add(time.Second), "shop is full", false)
+	want := admin.Refusal{At: begin.Add(time.Second), Detail: "shop is full", AllAt: begin}
+	if got := report(r).Refused; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestSamplesAreDifferences(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
 	r := admin.NewRecorder(begin)
-	totals := admin.Totals{Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5, RefusedUploads: 1}
+	totals := admin.Totals{Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5}
 	r.Attempt(intake.Attempt{Class: intake.ClassAccepted, HTTPStatus: 200, Duration: time.Second})
 	r.Attempt(intake.Attempt{Class: intake.ClassThrottled, HTTPStatus: 429, Duration: 3 * time.Second})
 	r.Sample(begin.Add(2*time.Second), totals, 77, 4)
@@ -56,7 +68,7 @@ func TestSamplesAreDifferences(t *testing.T) {
 	want := []admin.Sample{
 		{
 			Length: 2 * time.Second, Scopes: 3, ReceivedBytes: 30, JSONBytes: 300, AcceptedBytes: 5, AcceptedAttempts: 1, FailedAttempts: 1,
-			RefusedUploads: 1, DrawnBytes: 77, Uploads: 4, SlowestAttempt: 3 * time.Second,
+			DrawnBytes: 77, Uploads: 4, SlowestAttempt: 3 * time.Second,
 		},
 		{Length: time.Second, Scopes: 2, DrawnBytes: 78, Uploads: 5},
 	}

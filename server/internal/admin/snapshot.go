@@ -17,6 +17,8 @@ type Snapshot struct {
 	UploadCount int
 	// Finished are the last streams that ended, newest first.
 	Finished []Finished
+	// Refused is the last refusal for lack of room.
+	Refused Refusal
 	// History are samples of equal length, newest last.
 	History []Sample
 	// InvalidTenants and InvalidTLS say what is wrong with the files that the server could
@@ -139,6 +141,15 @@ type Finished struct {
 	Batches                int32
 }
 
+// Refusal is the last upload that was refused because a limit was reached.
+type Refusal struct {
+	// At is zero if there was none. Detail names the limit.
+	At     time.Time
+	Detail string
+	// AllAt is when the limit was last one of all uploads, not of a service or tenant.
+	AllAt time.Time
+}
+
 // Sample is what happened in one interval.
 type Sample struct {
 	Length time.Duration
@@ -146,8 +157,6 @@ type Sample struct {
 	Scopes, ReceivedBytes, JSONBytes, AcceptedBytes int64
 	// AcceptedAttempts and FailedAttempts are POSTs to the intake.
 	AcceptedAttempts, FailedAttempts int64
-	// RefusedUploads counts the uploads refused because a limit was reached.
-	RefusedUploads int64
 	// DrawnBytes and Uploads are values at the end of the interval.
 	DrawnBytes int64
 	Uploads    int

@@ -42,9 +42,6 @@ func (u *upload) answer(err error) error {
 		public = Status(err, u.sender.resumption())
 	}
 	end := End{Snapshot: u.snapshot(), Outcome: OutcomeOf(public), Took: time.Since(u.progress.began), Err: err}
-	if end.Reason == ReasonOverloaded {
-		u.server.Counts.Overloaded.Add(1)
-	}
 	u.log(end)
 	u.server.Observer.UploadEnded(end)
 	if public != nil {

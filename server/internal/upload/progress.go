@@ -60,8 +60,6 @@ type Counts struct {
 	SealedJSONBytes, SealedGzipBytes, AcceptedGzipBytes atomic.Int64
 	// SpoolFull and SpoolFailed count batches that could not be moved to the spool.
 	SpoolFull, SpoolFailed atomic.Int64
-	// Overloaded counts streams refused with ReasonOverloaded.
-	Overloaded atomic.Int64
 }
 
 // progress records how far a stream has come. Any goroutine may read it.
