@@ -17,7 +17,7 @@ const MaxSocketPathBytes = intake.MaxSocketPathBytes
 func FormatSize(n int64) string { return text.Bytes(n) }
 
 // ConfigError reports a setting of [Config] that is out of range. [New] and
-// [Config.Validate] return it. Errors in a file that a setting names have other types.
+// [Config.Validate] return it. Errors in a file that a setting names are a [*FileError].
 type ConfigError struct {
 	// Field is the setting's path in [Config], such as `Intake.PostTimeout`.
 	Field string
@@ -34,6 +34,21 @@ func (e *ConfigError) Error() string {
 	}
 	return fmt.Sprintf("%s: %s %s", e.Field, e.Value, e.Reason)
 }
+
+// FileError reports a file that a setting of [Config] names and that can't be used. [New]
+// returns it.
+type FileError struct {
+	// Field is the setting's path in [Config], such as `TLS.CertFile`.
+	Field string
+	// Err names the file.
+	Err error
+}
+
+// Error returns the field and the error.
+func (e *FileError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FileError) Unwrap() error { return e.Err }
 
 func refused(field string, value any, reason string) error {
 	return &ConfigError{Field: field, Value: fmt.Sprint(value), Reason: reason}

@@ -105,7 +105,7 @@ func WithVersion(version string) Option {
 
 // New returns a server that is ready to serve. The caller must call Shutdown, even if it
 // never serves. New fails with a [*ConfigError] if a setting is out of range, and with
-// other errors if a file can't be used. It does not contact the intake.
+// a [*FileError] if a file can't be used. It does not contact the intake.
 func New(cfg Config, logger *slog.Logger, opts ...Option) (*Server, error) {
 	with := collaborators{registry: prometheus.NewRegistry()}
 	for _, opt := range opts {
@@ -180,7 +180,7 @@ func (s *Server) openRoutes() (err error) {
 	}
 	s.access, err = access.New(allowed, s.routes, s.budget, s.logger)
 	if err != nil {
-		return err
+		return &FileError{Field: "Access.TenantsFile", Err: err}
 	}
 	if err := s.openAdditional(); err != nil {
 		return err

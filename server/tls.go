@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -124,15 +125,25 @@ type certificates struct{ server, intake *certs.Store }
 func openCertificates(cfg Config, logger *slog.Logger) (c certificates, err error) {
 	if files := cfg.TLS.files(); files.Given() {
 		if c.server, err = certs.Open(files, cfg.TLS.build, logger.With("tls", "server")); err != nil {
-			return certificates{}, fmt.Errorf("TLS: %w", err)
+			return certificates{}, inFile(err, "TLS.CertFile", "TLS.KeyFile", "TLS.ClientCAFile")
 		}
 	}
 	if files := cfg.Intake.TLS.files(); files.Given() {
 		if c.intake, err = certs.Open(files, cfg.Intake.TLS.build, logger.With("tls", "intake")); err != nil {
-			return certificates{}, fmt.Errorf("intake TLS: %w", err)
+			return certificates{}, inFile(err, "Intake.TLS.CertFile", "Intake.TLS.KeyFile", "Intake.TLS.CAFile")
 		}
 	}
 	return c, nil
+}
+
+// inFile returns err as a [*FileError] about one of three fields.
+func inFile(err error, cert, key, ca string) error {
+	wrong, ok := errors.AsType[*certs.FileError](err)
+	if !ok {
+		return err
+	}
+	field := map[certs.Role]string{certs.RoleCert: cert, certs.RoleKey: key, certs.RoleCA: ca}[wrong.Role]
+	return &FileError{Field: field, Err: err}
 }
 
 // configureIntake returns cfg with the intake's certificates.

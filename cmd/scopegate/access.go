@@ -24,15 +24,16 @@ type accessFlags struct {
 	AdditionalAge   time.Duration `name:"additional-max-age" field:"AdditionalIntakes.MaxAge" group:"Intake" placeholder:"DURATION" env:"SCOPEGATE_ADDITIONAL_MAX_AGE" help:"How long to keep retrying a batch at an additional intake."`
 }
 
-// readAdditional adds the additional intakes, with their API keys, to cfg.
-func (f *accessFlags) readAdditional(ctx context.Context, cfg *server.Config) error {
+// readAdditional adds the additional intakes, with their API keys, to cfg. setting is the
+// place of the flag.
+func (f *accessFlags) readAdditional(ctx context.Context, setting string, cfg *server.Config) error {
 	for i, given := range f.AdditionalIntake {
 		url, keyFile, _ := strings.Cut(strings.TrimSpace(given), " ")
 		intake := server.AdditionalIntake{URL: url}
 		if keyFile = strings.TrimSpace(keyFile); keyFile != "" {
 			key, err := server.ReadSecret(ctx, keyFile)
 			if err != nil {
-				return &settings.UsageError{Err: fmt.Errorf("API key file of additional intake %d: %w", i+1, err)}
+				return &settings.UsageError{Err: fmt.Errorf("%s: API key file of additional intake %d: %w", setting, i+1, err)}
 			}
 			intake.APIKey = key
 		}

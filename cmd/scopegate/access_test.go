@@ -134,7 +134,7 @@ func TestAdditionalIntakeFlag(t *testing.T) {
 	t.Parallel()
 	flags := accessFlags{AdditionalIntake: []string{"https://a.example/x", " https://b.example/y  " + file(t, "the-key\n")}}
 	var cfg server.Config
-	if err := flags.readAdditional(t.Context(), &cfg); err != nil {
+	if err := flags.readAdditional(t.Context(), "", &cfg); err != nil {
 		t.Fatal(err)
 	}
 	want := []server.AdditionalIntake{{URL: "https://a.example/x"}, {URL: "https://b.example/y", APIKey: server.NewSecret("the-key")}}

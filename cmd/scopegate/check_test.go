@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
+	"github.com/scopegate/scopegate/integration/pki"
 )
 
 // TestCheckNeitherListensNorContacts checks settings of a server that is running.
@@ -48,6 +49,30 @@ func TestCheckNamesTheSetting(t *testing.T) {
 	} {
 		if got := execute(t, "", "serve", "--check", test.name, test.value); got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
 			t.Errorf("got %+v, want %q", got, test.want)
+		}
+	}
+}
+
+// Errors in a file name the setting that names the file, with its line.
+func TestCheckNamesTheSettingOfAFile(t *testing.T) {
+	t.Parallel()
+	dir, pair := t.TempDir(), pki.NewAuthority(t, "one").Issue(t, "gate")
+	cert, key := pki.Write(t, dir, "server.crt", pair.Cert), pki.Write(t, dir, "server.key", pair.Key)
+	words := file(t, "two words")
+	for _, test := range []struct{ content, want string }{
+		{"\ntls-cert: none.pem\ntls-key: " + key, ":2: tls-cert: certificate: open none.pem: no such file"},
+		{"tls-cert: " + cert + "\ntls-key: " + cert, ":2: tls-key: key " + cert + ": contains no private key"},
+		{"tls-cert: " + cert + "\ntls-key: " + key + "\ntls-client-ca: none.pem", ":3: tls-client-ca: CA certificates: open none.pem: no such file"},
+		{"intake-url: https://h/\nintake-ca: none.pem", ":2: intake-ca: CA certificates: open none.pem: no such file"},
+		{"\ntenants-file: none", ":2: tenants-file: open none: no such file"},
+		{"\ntenants-file: " + words, ":2: tenants-file: " + words + ": "},
+		{"\napi-key-file: " + words, ":2: api-key-file: " + words + ": contains more than one word"},
+		{"\nadditional-intake: http://h/ " + words, ":2: additional-intake: API key file of additional intake 1: " + words},
+		{"\nlisten: 0.0.0.0:1", `:2: listen: "0.0.0.0:1": other hosts can reach this address without TLS`},
+	} {
+		got := execute(t, "", "serve", "--check", "--config", file(t, test.content))
+		if got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+			t.Errorf("%q: got %+v, want %q", test.content, got, test.want)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (c *serveCommand) Run(
 	if err != nil {
 		return errors.Join(err, ready.server.Shutdown(ctx))
 	}
-	if err := c.TLS.checkListeners(ctx, listeners, logger); err != nil {
+	if err := c.TLS.checkListeners(ctx, all.Find("listen").Place(), listeners, logger); err != nil {
 		closeAll(listeners)
 		return errors.Join(err, ready.server.Shutdown(ctx))
 	}
@@ -164,11 +164,11 @@ func (c *serveCommand) prepare(
 func (c *serveCommand) newServer(
 	ctx context.Context, s *surroundings, all settings.List, logger *slog.Logger, options ...server.Option,
 ) (ready, error) {
-	dest, err := c.destination(ctx, s.getenv)
+	dest, err := c.destination(ctx, s.getenv, all)
 	if err != nil {
 		return ready{}, err
 	}
-	if err := c.TLS.checkAddresses(ctx, c.Listen); err != nil {
+	if err := c.TLS.checkAddresses(ctx, all.Find("listen").Place(), c.Listen); err != nil {
 		return ready{}, err
 	}
 	if key := all.Find("api-key-file"); c.APIKeyFile == "" && dest.apiKey != "" {
@@ -177,7 +177,7 @@ func (c *serveCommand) newServer(
 	c.Limits.findMemoryLimit(ctx, s.getenv, all.Find("memory-limit"), logger)
 	c.Limits.limitConnections(ctx, maxFiles(), all.Find("max-connections"), logger)
 	cfg := config(dest, all)
-	if err := c.Access.readAdditional(ctx, &cfg); err != nil {
+	if err := c.Access.readAdditional(ctx, all.Find("additional-intake").Place(), &cfg); err != nil {
 		return ready{}, err
 	}
 	options = append(options, server.WithVersion(thisBuild().version))
@@ -197,12 +197,14 @@ func config(dest destination, all settings.List) server.Config {
 	return cfg
 }
 
-func (c *serveCommand) destination(ctx context.Context, getenv func(string) string) (destination, error) {
+func (c *serveCommand) destination(
+	ctx context.Context, getenv func(string) string, all settings.List,
+) (destination, error) {
 	own := chosen{intakeURL: c.IntakeURL, keySource: "SCOPEGATE_API_KEY"}
 	if given := getenv(own.keySource); c.APIKeyFile != "" {
 		key, err := server.ReadSecret(ctx, c.APIKeyFile)
 		if err != nil {
-			return destination{}, &settings.UsageError{Err: fmt.Errorf("API key file: %w", err)}
+			return destination{}, &settings.UsageError{Err: fmt.Errorf("%s: %w", all.Find("api-key-file").Place(), err)}
 		}
 		own.key, own.keySource = key.Reveal(), "the API key file"
 	} else if given != "" {

@@ -30,8 +30,8 @@ type tlsFlags struct {
 }
 
 // checkAddresses fails if other hosts could reach an address without TLS, unless the
-// flags permit it.
-func (f *tlsFlags) checkAddresses(ctx context.Context, addresses []string) error {
+// flags permit it. setting is the place of the flag that has the addresses.
+func (f *tlsFlags) checkAddresses(ctx context.Context, setting string, addresses []string) error {
 	if f.Cert != "" || f.InsecureListen {
 		return nil
 	}
@@ -45,10 +45,10 @@ func (f *tlsFlags) checkAddresses(ctx context.Context, addresses []string) error
 		}
 		isLocal, err := isLoopbackHost(ctx, host)
 		if err != nil {
-			return &settings.UsageError{Err: fmt.Errorf("listen on %q: %w", address, err)}
+			return &settings.UsageError{Err: fmt.Errorf("%s: %q: %w", setting, address, err)}
 		}
 		if !isLocal {
-			return exposedError(address)
+			return exposedError(setting, address)
 		}
 	}
 	return nil
@@ -56,7 +56,9 @@ func (f *tlsFlags) checkAddresses(ctx context.Context, addresses []string) error
 
 // checkListeners checks the addresses actually listened on, because a host's name can
 // resolve to another address by then. It warns of those without TLS.
-func (f *tlsFlags) checkListeners(ctx context.Context, listeners []net.Listener, logger *slog.Logger) error {
+func (f *tlsFlags) checkListeners(
+	ctx context.Context, setting string, listeners []net.Listener, logger *slog.Logger,
+) error {
 	if f.Cert != "" {
 		return nil
 	}
@@ -65,7 +67,7 @@ func (f *tlsFlags) checkListeners(ctx context.Context, listeners []net.Listener,
 		case isLoopback(l.Addr()):
 			continue
 		case !f.InsecureListen:
-			return exposedError(addressOf(l))
+			return exposedError(setting, addressOf(l))
 		}
 		logger.WarnContext(ctx, "PLAINTEXT: anyone on the network can read uploads and tokens; see --tls-cert",
 			"address", addressOf(l), "allowed_by", "--insecure-listen")
@@ -73,10 +75,10 @@ func (f *tlsFlags) checkListeners(ctx context.Context, listeners []net.Listener,
 	return nil
 }
 
-func exposedError(address string) error {
-	return &settings.UsageError{Err: fmt.Errorf("listen on %q: other hosts can reach this address without TLS: "+
+func exposedError(setting, address string) error {
+	return &settings.UsageError{Err: fmt.Errorf("%s: %q: other hosts can reach this address without TLS: "+
 		"set --tls-cert and --tls-key, listen on 127.0.0.1 or a unix socket, "+
-		"or, on a trusted network, set --insecure-listen", address)}
+		"or, on a trusted network, set --insecure-listen", setting, address)}
 }
 
 // isLoopbackHost reports whether only this host can reach a host. An empty host means

@@ -94,7 +94,7 @@ type Grant struct {
 	credential tenant.Credential
 }
 
-// New returns the access that cfg describes.
+// New returns the access that cfg describes. Its errors are about the tenants file.
 func New(cfg Config, routes *Routes, budget *memory.Budget, logger *slog.Logger) (*Access, error) {
 	a := &Access{routes: routes, config: cfg, logger: logger, limitedLog: logs.NewLimiter(logger)}
 	if cfg.TenantsFile == "" {
@@ -103,7 +103,7 @@ func New(cfg Config, routes *Routes, budget *memory.Budget, logger *slog.Logger)
 	a.owners = tenant.NewOwners(ownedUploads, ownedFor, budget.Draw)
 	watcher, table, err := tenant.NewWatcher(cfg.TenantsFile)
 	if err != nil {
-		return nil, fmt.Errorf("read tenants: %w", err)
+		return nil, err
 	}
 	a.watcher = watcher
 	return a, a.replace(table)

@@ -22,6 +22,29 @@ type Files struct {
 // Given reports whether any file is set.
 func (f Files) Given() bool { return f != Files{} }
 
+// Role is what one of the [Files] has, in words.
+type Role string
+
+// The roles of the fields of [Files].
+const (
+	RoleCert Role = "certificate"
+	RoleKey  Role = "key"
+	RoleCA   Role = "CA certificates"
+)
+
+// FileError is an error in one of the [Files].
+type FileError struct {
+	Role Role
+	Err  error
+}
+
+func (e *FileError) Error() string { return e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
+
+func wrong(role Role, path string, err error) error {
+	return &FileError{role, fmt.Errorf("%s %s: %w", role, path, err)}
+}
+
 // Material is the content of the files.
 type Material struct {
 	Certificate *tls.Certificate // nil if Files.Cert is empty
@@ -53,15 +76,16 @@ const maxFileBytes = 4 << 20
 
 func (f Files) readOnce() (c contents, err error) {
 	for _, file := range []struct {
-		role, path string
-		content    *string
-	}{{"certificate", f.Cert, &c.cert}, {"key", f.Key, &c.key}, {"CA certificates", f.CA, &c.ca}} {
+		role    Role
+		path    string
+		content *string
+	}{{RoleCert, f.Cert, &c.cert}, {RoleKey, f.Key, &c.key}, {RoleCA, f.CA, &c.ca}} {
 		if file.path == "" {
 			continue
 		}
 		content, err := textfile.Read(file.path, maxFileBytes)
 		if err != nil {
-			return contents{}, fmt.Errorf("%s: %w", file.role, err)
+			return contents{}, &FileError{file.role, fmt.Errorf("%s: %w", file.role, err)}
 		}
 		*file.content = string(content)
 	}
@@ -83,24 +107,24 @@ func (f Files) parse(c contents, now time.Time) (Material, error) {
 	var m Material
 	if f.Cert != "" {
 		if err := checkChain(c.cert); err != nil {
-			return Material{}, fmt.Errorf("certificate %s: %w", f.Cert, err)
+			return Material{}, wrong(RoleCert, f.Cert, err)
 		}
 		if err := checkKey(c.key); err != nil {
-			return Material{}, fmt.Errorf("key %s: %w", f.Key, err)
+			return Material{}, wrong(RoleKey, f.Key, err)
 		}
 		pair, err := tls.X509KeyPair([]byte(c.cert), []byte(c.key))
 		if err != nil {
-			return Material{}, fmt.Errorf("certificate %s with key %s: %w", f.Cert, f.Key, err)
+			return Material{}, wrong(RoleCert, f.Cert+" with key "+f.Key, err)
 		}
 		if err := valid(pair.Leaf, now); err != nil {
-			return Material{}, fmt.Errorf("certificate %s: %w", f.Cert, err)
+			return Material{}, wrong(RoleCert, f.Cert, err)
 		}
 		m.Certificate = &pair
 	}
 	if f.CA != "" {
 		pool, err := parseAuthorities(c.ca, now)
 		if err != nil {
-			return Material{}, fmt.Errorf("CA certificates %s: %w", f.CA, err)
+			return Material{}, wrong(RoleCA, f.CA, err)
 		}
 		m.Authorities = pool
 	}

@@ -85,9 +85,17 @@ func (l List) Configure(cfg *server.Config) {
 	}
 }
 
-// Explain turns an error about a field of the server's configuration into one about the
-// setting: its source, name and value. It returns other errors unchanged.
+// Explain turns an error about a field of the server's configuration, or about the file
+// that it names, into one about the setting: its source, name and value. It returns other
+// errors unchanged.
 func (l List) Explain(err error) error {
+	if inFile, ok := errors.AsType[*server.FileError](err); ok {
+		for _, s := range l {
+			if s.flag.Tag.Get(fieldTag) == inFile.Field {
+				return fmt.Errorf("%s: %w", s.Place(), inFile.Err)
+			}
+		}
+	}
 	wrong, ok := errors.AsType[*server.ConfigError](err)
 	if !ok {
 		return err
