@@ -67,7 +67,9 @@ func listenOn(ctx context.Context, network, address, shown string) (net.Listener
 	return l, nil
 }
 
-// explainListen adds advice to an error of listening.
+// explainListen adds advice to an error of listening. Missing permission is a
+// [*settings.UsageError]: waiting does not help, as it may if an address is in use, or is
+// not yet one of this host.
 func explainListen(err error) error {
 	var advice string
 	switch {
@@ -81,7 +83,11 @@ func explainListen(err error) error {
 		return err
 	}
 	errno, _ := errors.AsType[syscall.Errno](err)
-	return fmt.Errorf("%w: %s", errno, advice)
+	explained := fmt.Errorf("%w: %s", errno, advice)
+	if errors.Is(err, syscall.EACCES) {
+		return &settings.UsageError{Err: explained}
+	}
+	return explained
 }
 
 // removeStale removes a socket file if it refuses connections, because the process that

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/scopegate/scopegate/cmd/scopegate/internal/settings"
@@ -86,6 +88,19 @@ func TestListenSparesOtherFiles(t *testing.T) {
 	}
 	if content, err := os.ReadFile(path); err != nil || string(content) != "precious" {
 		t.Errorf("the file is %q, %v, want %q", content, err, "precious")
+	}
+}
+
+// A service manager restarts the server if waiting may help.
+func TestListenExitCodes(t *testing.T) {
+	t.Parallel()
+	for errno, want := range map[syscall.Errno]int{
+		syscall.EACCES: exitUsage, syscall.EADDRNOTAVAIL: exitFailure, syscall.EADDRINUSE: exitFailure,
+	} {
+		err := explainListen(&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", errno)})
+		if got := exitCode(t.Context(), err); got != want || !errors.Is(err, errno) {
+			t.Errorf("%v: exit code %d, want %d", err, got, want)
+		}
 	}
 }
 
