@@ -128,9 +128,10 @@ func failureText(f Failure) string {
 // server's failure.
 func refusal(s Snapshot) problem {
 	p := problem{
-		Severity: strained, Title: "Uploads are refused",
-		Text: "In the last minute, some uploads exceeded a limit and were told to retry. The last: " +
+		strained, "Uploads are refused",
+		"In the last minute, some uploads exceeded a limit and were told to retry. The last: " +
 			clipReason(s.Refused.Detail) + ".",
+		time.Time{},
 	}
 	if s.Taken.Sub(s.Refused.AllAt) < recently {
 		p.Severity = failing
