@@ -130,6 +130,7 @@ var (
 	errDuplicate     = errors.New("duplicate value")
 	errNoValue       = errors.New("missing value; omit the key to use the default")
 	errNotNumber     = errors.New("not a whole number in decimal digits")
+	errNotBytes      = errors.New("not a whole number of bytes, such as 67108864")
 	errNotTime       = errors.New("not a date (2027-01-01) or a time (2027-01-01T00:00:00Z)")
 	errManyDocuments = errors.New("more than one YAML document")
 )

@@ -102,6 +102,9 @@ func (r *reader) tenant(node ast.Node) error {
 			owner.Uploads = int(n)
 		case "max_bytes":
 			owner.Bytes, err = r.number(value, math.MaxInt64)
+			if errors.Is(err, errNotNumber) {
+				err = errNotBytes
+			}
 		case "intake":
 			owner.Intake, err = r.intake(value)
 		case "additional_tags":

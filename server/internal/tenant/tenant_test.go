@@ -187,7 +187,7 @@ func TestReadRefuses(t *testing.T) {
 		"not a number":         {one + ", max_bytes: .nan}]", "max_bytes: not a whole number"},
 		"negative zero":        {one + ", max_bytes: -0}]", "max_bytes: not a whole number"},
 		"a sign":               {one + ", max_bytes: +5}]", "max_bytes: not a whole number"},
-		"a size":               {one + ", max_bytes: 64MiB}]", "max_bytes: not a whole number"},
+		"a size":               {one + ", max_bytes: 64MiB}]", "max_bytes: not a whole number of bytes, such as"},
 		"yes for a number":     {one + ", max_uploads: yes}]", "max_uploads: not a whole number"},
 		"a word for a number":  {one + ", max_uploads: " + canary + "}]", "max_uploads: not a whole number"},
 		"null for a number":    {one + ", max_uploads: null}]", "max_uploads: missing value"},
