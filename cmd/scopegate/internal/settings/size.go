@@ -30,7 +30,10 @@ var sizeUnits = []struct {
 // String returns s in the form of [server.FormatSize].
 func (s Size) String() string { return server.FormatSize(int64(s)) }
 
-var errSize = errors.New("not a number of bytes such as 65536, 64KiB or 2MiB")
+var (
+	errSize     = errors.New("not a number of bytes such as 65536 or 64KiB; suffixes are B, kB, MB, GB, KiB, MiB and GiB")
+	errTooLarge = errors.New("too large a size")
+)
 
 // UnmarshalText reads a size. The suffix may have any case and space before it.
 func (s *Size) UnmarshalText(text []byte) error {
@@ -42,7 +45,10 @@ func (s *Size) UnmarshalText(text []byte) error {
 		}
 	}
 	n, err := strconv.Atoi(number)
-	if err != nil || n > math.MaxInt/unit || n < math.MinInt/unit {
+	switch {
+	case errors.Is(err, strconv.ErrRange) || n > math.MaxInt/unit || n < math.MinInt/unit:
+		return errTooLarge
+	case err != nil:
 		return errSize
 	}
 	*s = Size(n * unit)

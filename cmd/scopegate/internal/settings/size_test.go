@@ -20,10 +20,13 @@ func TestSize(t *testing.T) {
 			t.Errorf("%d: its text %q is read as %d, %v, want %v", got, got, again, err, got)
 		}
 	}
-	for _, text := range []string{"", "MiB", "2.5MiB", "2TiB", "x", "9223372036854775807KiB", "1e6", "99999999999999999999"} {
+	for text, want := range map[string]error{
+		"": errSize, "MiB": errSize, "2.5MiB": errSize, "2TiB": errSize, "x": errSize, "1e6": errSize,
+		"9223372036854775807KiB": errTooLarge, "99999999999999999999": errTooLarge, "99999999999GiB": errTooLarge,
+	} {
 		var got Size
-		if err := got.UnmarshalText([]byte(text)); !errors.Is(err, errSize) {
-			t.Errorf("%q: got %d, %v; want an error", text, got, err)
+		if err := got.UnmarshalText([]byte(text)); !errors.Is(err, want) {
+			t.Errorf("%q: got %d, %v; want %v", text, got, err, want)
 		}
 	}
 }
