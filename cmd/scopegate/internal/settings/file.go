@@ -72,7 +72,7 @@ type entry struct {
 // documentMark is a line that begins a document (YAML 1.2, section 9.1.2).
 var documentMark = regexp.MustCompile(`(?m)^---(?:\s|$)`)
 
-var errManyDocuments = errors.New("more than one document")
+func manyDocuments(line int) error { return fmt.Errorf("line %d: more than one document", line) }
 
 // parseEntries returns the entries of the mapping in content, in order. Empty content, or
 // content that is only comments, has none.
@@ -80,8 +80,8 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if len(documentMark.FindAllIndex(content, 2)) > 1 { // the parser drops what follows an empty document
-		return nil, errManyDocuments
+	if marks := documentMark.FindAllIndex(content, 2); len(marks) > 1 { // the parser drops what follows an empty document
+		return nil, manyDocuments(1 + bytes.Count(content[:marks[1][0]], []byte("\n")))
 	}
 	if !utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0 {
 		return nil, errors.New("not YAML: invalid UTF-8")
@@ -106,7 +106,7 @@ func parseEntries(ctx context.Context, content []byte) ([]entry, error) {
 			continue
 		}
 		if seen {
-			return nil, errManyDocuments
+			return nil, manyDocuments(document.Body.GetToken().Position.Line)
 		}
 		seen = true
 		mapping, ok := document.Body.(ast.MapNode)
@@ -166,9 +166,10 @@ func unknownKey(key string, flags []*kong.Flag) error {
 			names = append(names, flag.Name)
 		}
 	}
-	plain := strings.ReplaceAll(strings.ToLower(key), "_", "-")
-	best := Nearest(plain, names, len(key)/2)
-	if i := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(name, plain+"-") }); i >= 0 {
+	plain := strings.TrimPrefix(strings.ReplaceAll(strings.ToLower(key), "_", "-"), "scopegate-") // as in a variable
+	best := Nearest(plain, names, len(plain)/2)
+	i := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(name, plain+"-") })
+	if i >= 0 && best != plain {
 		best = names[i]
 	}
 	if best == "" {
