@@ -47,8 +47,8 @@ func TestTokenUpload(t *testing.T) {
 	}
 	for name, path := range map[string]string{"missing": tokenFile + ".no", "empty": file(t, ""), "two": file(t, canary+" "+canary)} {
 		got := execute(t, line, append(upload, "--token-file", path)...)
-		if got.code != exitUsage || strings.Contains(got.stderr, canary) {
-			t.Errorf("%s: %+v, want code %d", name, got, exitUsage)
+		if got.code != exitUsage || strings.Contains(got.stderr, canary) || !strings.Contains(got.stderr, "upload: --token-file: ") {
+			t.Errorf("%s: %+v, want code %d and the flag", name, got, exitUsage)
 		}
 	}
 	gate.stop()

@@ -195,7 +195,7 @@ func (c *uploadCommand) token(ctx context.Context, getenv func(string) string) (
 	}
 	token, err := server.ReadSecret(ctx, c.TokenFile)
 	if err != nil {
-		return nil, &settings.UsageError{Err: fmt.Errorf("token file: %w", err)}
+		return nil, &settings.UsageError{Err: fmt.Errorf("--token-file: %w", err)}
 	}
 	if info, err := os.Stat(c.TokenFile); err == nil && !info.Mode().IsRegular() { // a pipe can be read once
 		return []client.Option{client.WithToken(token.Reveal())}, nil
