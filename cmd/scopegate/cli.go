@@ -91,6 +91,9 @@ func run(
 	switch {
 	case exited, errors.Is(err, syscall.EPIPE): // help was printed, or nobody reads it
 		return exitOK
+	case isType[*helpError](err):
+		fmt.Fprintf(newOutput(stderr), "scopegate: %v\n", err)
+		return exitFailure
 	case err != nil:
 		fmt.Fprintf(newOutput(stderr), "scopegate: %s\nRun \"%s\" for help.\n",
 			settings.ConcealArguments(err.Error(), args), helpFor(command, err))

@@ -50,11 +50,11 @@ Exit codes:
     2  wrong usage or configuration, such as no command. Also: the server does
        not speak gRPC or TLS, its certificate is not trusted, or compare could
        not compare
-    3  wrong input: a file that can't be read, a stripped binary, malformed
-       NDJSON, scopes or metadata refused by the server
+    3  wrong input: the binary or NDJSON can't be read, a stripped binary,
+       malformed NDJSON, scopes or metadata refused by the server
     4  the delivery failed, and may succeed later: server or intake unreachable,
        overloaded or stopping, or a timeout
-  130  interrupted by a signal
+  130  interrupted by a signal; a second one kills: 128 + its number
 `
 )
 
@@ -67,7 +67,7 @@ func (p *helpPrinter) print(options kong.HelpOptions, line *kong.Context) error 
 	command := line.Selected()
 	hidden := p.hideFlags(line.Model.Node, command)
 	if err := kong.DefaultHelpPrinter(options, line); err != nil {
-		return err
+		return &helpError{err}
 	}
 	var end string
 	switch {
@@ -76,9 +76,17 @@ func (p *helpPrinter) print(options kong.HelpOptions, line *kong.Context) error 
 	case hidden > 0:
 		end = fmt.Sprintf("\nRun \"%s --help-all\" to see the other %d flags.\n", command.FullPath(), hidden)
 	}
-	_, err := io.WriteString(line.Stdout, end)
-	return err
+	if _, err := io.WriteString(line.Stdout, end); err != nil {
+		return &helpError{err}
+	}
+	return nil
 }
+
+// helpError is a failure to print the help.
+type helpError struct{ err error }
+
+func (e *helpError) Error() string { return "print the help: " + e.err.Error() }
+func (e *helpError) Unwrap() error { return e.err }
 
 // hideFlags hides the flags that are not for this help, and returns how many of the
 // command's own are hidden.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -44,7 +45,7 @@ func TestInspectToBrokenPipe(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--ndjson"}} {
 		var stderr strings.Builder
 		args := append([]string{"inspect", binaryWithDWARF(t)}, flags...)
-		code := run(t.Context(), args, strings.NewReader(""), brokenPipe{}, &stderr, noVariables)
+		code := run(t.Context(), args, strings.NewReader(""), failing{syscall.EPIPE}, &stderr, noVariables)
 		if code != exitOK || stderr.String() != "" {
 			t.Errorf("%v: exit code %d, %q; want %d and nothing", flags, code, stderr.String(), exitOK)
 		}

@@ -180,17 +180,30 @@ func TestIntakeSkipsBatches(t *testing.T) {
 	}
 }
 
-type brokenPipe struct{}
+// failing is a writer that fails.
+type failing struct{ err error }
 
-func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 // Help ends without an error if its reader stops early, as in `scopegate serve --help |
 // head`.
 func TestHelpToBrokenPipe(t *testing.T) {
 	t.Parallel()
 	var stderr strings.Builder
-	code := run(t.Context(), []string{"serve", "--help"}, strings.NewReader(""), brokenPipe{}, &stderr, variables(nil))
+	code := run(t.Context(), []string{"serve", "--help"}, strings.NewReader(""), failing{syscall.EPIPE}, &stderr, variables(nil))
 	if code != exitOK || stderr.String() != "" {
 		t.Errorf("exit code %d, %q; want %d and nothing", code, stderr.String(), exitOK)
+	}
+}
+
+// Help that can't be written is not wrong usage.
+func TestHelpToFullDisk(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--help"}, {"--help-all"}, {"serve", "--help"}, {"help", "serve"}} {
+		var stderr strings.Builder
+		code := run(t.Context(), args, strings.NewReader(""), failing{syscall.ENOSPC}, &stderr, variables(nil))
+		if code != exitFailure || !strings.HasSuffix(stderr.String(), "print the help: no space left on device\n") {
+			t.Errorf("%q: exit code %d, %q; want %d and the reason", args, code, stderr.String(), exitFailure)
+		}
 	}
 }
