@@ -79,7 +79,8 @@ type door struct {
 func newDoor(s *Server) *door {
 	bytes := s.budget.LimitBytes()
 	return &door{
-		access: s.access, budget: s.budget, uploads: s.uploads, metrics: s.metrics, activity: s.activity, limitedLog: s.limitedLog,
+		access: s.access, budget: s.budget, uploads: s.uploads,
+		metrics: s.metrics, activity: s.activity, limitedLog: s.limitedLog,
 		unbegun: newRoom(bytes / unbegunShare), watches: newRoom(bytes / watchShare), calls: newRoom(bytes / callShare),
 		watchTime: watchTime, callTime: callTime, leaving: make(chan struct{}, leavingStreams),
 	}

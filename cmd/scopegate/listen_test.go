@@ -94,12 +94,13 @@ func TestListenSparesOtherFiles(t *testing.T) {
 // A service manager restarts the server if waiting may help.
 func TestListenExitCodes(t *testing.T) {
 	t.Parallel()
-	for errno, want := range map[syscall.Errno]int{
-		syscall.EACCES: exitUsage, syscall.EADDRNOTAVAIL: exitFailure, syscall.EADDRINUSE: exitFailure,
-	} {
-		err := explainListen(&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", errno)})
-		if got := exitCode(t.Context(), err); got != want || !errors.Is(err, errno) {
-			t.Errorf("%v: exit code %d, want %d", err, got, want)
+	for _, test := range []struct {
+		errno syscall.Errno
+		code  int
+	}{{syscall.EACCES, exitUsage}, {syscall.EADDRNOTAVAIL, exitFailure}, {syscall.EADDRINUSE, exitFailure}} {
+		err := explainListen(&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", test.errno)})
+		if got := exitCode(t.Context(), err); got != test.code || !errors.Is(err, test.errno) {
+			t.Errorf("%v: exit code %d, want %d", err, got, test.code)
 		}
 	}
 }
