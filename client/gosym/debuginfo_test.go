@@ -125,7 +125,7 @@ func TestFilesOfManyUnits(t *testing.T) {
 	le := binary.LittleEndian
 	const files = 1 << 13
 	file := []byte("p.go\x00\x00\x00\x00")
-	for units, want := range map[int]error{maxTableFiles / files / 4: nil, maxTableFiles / files: ErrTooLarge} {
+	for units, want := range map[int]error{maxTableFiles / files / 16: nil, maxTableFiles / files: ErrTooLarge} {
 		s := synthetic(1)
 		i := bytes.Index(s.line, file)
 		s.line = slices.Concat(s.line[:i], bytes.Repeat(file, files), s.line[i:])
@@ -281,11 +281,11 @@ func TestSharedNames(t *testing.T) {
 		"too long a type": {maxNameLength + 1, shared(abSharedType, goKindStruct, 0), ErrTooLarge},
 		"a long member":   {maxNameLength + 1, members(1), ErrTooLarge},
 		"a long variable": {maxNameLength + 1, locals(1), ErrTooLarge},
-		"types":           {long, many(maxNameBytes/long/2, shared(abSharedType, goKindStruct, 0)), nil},
+		"types":           {long, many(maxNameBytes/long/16, shared(abSharedType, goKindStruct, 0)), nil},
 		"many types":      {long, many(maxNameBytes/long+1, shared(abSharedType, goKindStruct, 0)), ErrTooLarge},
-		"members":         {long, members(maxScopeBytes / long / 2), nil},
+		"members":         {long, members(maxScopeBytes / long / 16), nil},
 		"many members":    {long, members(maxScopeBytes / long), ErrTooLarge},
-		"variables":       {long, locals(maxScopeBytes / long / 2), nil},
+		"variables":       {long, locals(maxScopeBytes / long / 16), nil},
 		"many variables":  {long, locals(maxScopeBytes/long + 100), ErrTooLarge},
 		"instances":       {long, instances(0), nil},
 		"many instances":  {long, instances(maxScopeBytes / long / 2), ErrTooLarge},

@@ -47,9 +47,9 @@ func TestLinesOfManyCalls(t *testing.T) {
 		calls, variables int
 		want             error
 	}{
-		{maxWideSpans / rows / 4, 0, nil},
+		{maxWideSpans / rows / 16, 0, nil},
 		{maxWideSpans/rows + 1, 0, ErrTooLarge},
-		{1, maxWideSpans / rows / 4, nil},
+		{1, maxWideSpans / rows / 16, nil},
 		{1, maxWideSpans/rows + 1, ErrTooLarge},
 	} {
 		var calls, variables []byte
