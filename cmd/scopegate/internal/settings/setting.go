@@ -90,18 +90,12 @@ func (l List) Configure(cfg *server.Config) {
 // errors unchanged.
 func (l List) Explain(err error) error {
 	if inFile, ok := errors.AsType[*server.FileError](err); ok {
-		for _, s := range l {
-			if s.flag.Tag.Get(fieldTag) == inFile.Field {
-				return fmt.Errorf("%s: %w", s.Place(), inFile.Err)
-			}
+		if s := l.ofField(inFile.Field); s != nil {
+			return fmt.Errorf("%s: %w", s.Place(), inFile.Err)
 		}
 	}
-	wrong, ok := errors.AsType[*server.ConfigError](err)
-	if !ok {
-		return err
-	}
-	for _, s := range l {
-		if s.flag.Tag.Get(fieldTag) == wrong.Field {
+	if wrong, ok := errors.AsType[*server.ConfigError](err); ok {
+		if s := l.ofField(wrong.Field); s != nil {
 			value := s.Value
 			if value == notURL {
 				value = "the value"
@@ -110,6 +104,16 @@ func (l List) Explain(err error) error {
 		}
 	}
 	return err
+}
+
+// ofField returns the setting of a field of the server's configuration, or nil.
+func (l List) ofField(field string) *Setting {
+	for i := range l {
+		if l[i].flag.Tag.Get(fieldTag) == field {
+			return &l[i]
+		}
+	}
+	return nil
 }
 
 // withNames returns a text with the names of settings in place of those of fields.
