@@ -2,7 +2,6 @@ package gosym
 
 import (
 	"debug/dwarf"
-	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -39,16 +38,12 @@ func (w *walk) findEscaped(f *function, n node, runs []run) error {
 			if !hasAddress(child) {
 				continue
 			}
-			ranges, err := w.dwarf.ranges(nil, child.entry(), w.check)
-			if err != nil {
-				return fmt.Errorf("read PC ranges of block: %w", err)
-			}
 			end := len(w.runs)
-			w.runs = appendRunsIn(w.runs, runs, sortRanges(ranges))
-			if err := w.mayNest(w.runs[end:]); err != nil {
+			code, err := w.codeOfBlock(child, runs)
+			if err != nil {
 				return err
 			}
-			if err := w.findEscaped(f, child, w.runs[end:]); err != nil {
+			if err := w.findEscaped(f, child, code); err != nil {
 				return err
 			}
 			w.runs = w.runs[:end]

@@ -62,10 +62,8 @@ func (w *walk) unguardedFunction(f *functionIndex, scopeType string) (*symdbv1.S
 		}
 		if whole == nil {
 			whole = one
-		} else {
-			if whole.unite(one, inst.twin, w.check); w.check.err != nil {
-				return nil, w.check.err
-			}
+		} else if whole.unite(one, inst.twin, w.check); w.check.err != nil {
+			return nil, w.check.err
 		}
 		if bytes += w.scopeBytes; bytes > maxScopeBytes {
 			if bytes = whole.body.bytes() + rangeBytes*len(whole.lines); bytes > maxScopeBytes {

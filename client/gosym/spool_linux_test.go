@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// An unreadable page, as on a failing disk, ends the reading, not the process.
-func TestUnreadablePage(t *testing.T) {
-	t.Parallel()
+// unreadable returns content of a mapped file whose pages can't be read.
+func unreadable(t *testing.T) []byte {
+	t.Helper()
 	s := newSpool(t.TempDir(), newAllowance(0))
-	defer s.release()
+	t.Cleanup(s.release)
 	defer s.seal()
 	content, err := s.add(spooledBytes, reading(spooledContent()), unchecked())
 	if err != nil {
@@ -18,8 +18,15 @@ func TestUnreadablePage(t *testing.T) {
 	if err := s.file.Truncate(0); err != nil {
 		t.Fatal(err)
 	}
+	return content
+}
+
+// An unreadable page, as on a failing disk, ends the reading, not the process.
+func TestUnreadablePage(t *testing.T) {
+	t.Parallel()
+	content := unreadable(t)
 	sum := 0
-	err = guarded(func() error {
+	err := guarded(func() error {
 		for _, b := range content {
 			sum += int(b)
 		}
@@ -33,17 +40,8 @@ func TestUnreadablePage(t *testing.T) {
 // The units are read while the file is opened.
 func TestUnreadableUnits(t *testing.T) {
 	t.Parallel()
-	s := newSpool(t.TempDir(), newAllowance(0))
-	defer s.release()
-	defer s.seal()
-	content, err := s.add(spooledBytes, reading(spooledContent()), unchecked())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.file.Truncate(0); err != nil {
-		t.Fatal(err)
-	}
-	_, err = newDebugInfo(content, func(string) ([]byte, error) { return nil, nil }, unchecked())
+	content := unreadable(t)
+	_, err := newDebugInfo(content, func(string) ([]byte, error) { return nil, nil }, unchecked())
 	if !errors.Is(err, errUnreadable) {
 		t.Errorf("%v, want %v", err, errUnreadable)
 	}

@@ -80,15 +80,10 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 		if child.entry().tag != dwarf.TagLexDwarfBlock {
 			continue
 		}
-		ranges, err := w.dwarf.ranges(nil, child.entry(), w.check)
-		if err != nil {
-			return fmt.Errorf("read PC ranges of block: %w", err)
-		}
 		inner := &block{}
 		end := len(w.runs)
-		w.runs = appendRunsIn(w.runs, runs, sortRanges(ranges))
-		code := w.runs[end:]
-		if err := w.mayNest(code); err != nil {
+		code, err := w.codeOfBlock(child, runs)
+		if err != nil {
 			return err
 		}
 		if lines := linesOf(code); len(lines) > 0 {
@@ -108,6 +103,18 @@ func (w *walk) block(f *function, n node, runs []run, b *block, depth int) error
 		}
 	}
 	return nil
+}
+
+// codeOfBlock appends to w.runs the part of runs, the code around a block, that is the block's,
+// and returns it.
+func (w *walk) codeOfBlock(n node, runs []run) ([]run, error) {
+	ranges, err := w.dwarf.ranges(nil, n.entry(), w.check)
+	if err != nil {
+		return nil, fmt.Errorf("read PC ranges of block: %w", err)
+	}
+	end := len(w.runs)
+	w.runs = appendRunsIn(w.runs, runs, sortRanges(ranges))
+	return w.runs[end:], w.mayNest(w.runs[end:])
 }
 
 // mayNest fails if the code of nested blocks, of which this is the innermost, is too much, or
