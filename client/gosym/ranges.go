@@ -1,6 +1,10 @@
 package gosym
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Entries of a list of PC ranges (DWARF 5, section 7.25).
 const (
@@ -127,4 +131,42 @@ func (d *debugInfo) rangeList(dst [][2]uint64, u *infoUnit, offset uint64, check
 			dst = append(dst, [2]uint64{low, high})
 		}
 	}
+}
+
+// sortRanges sorts PC ranges and joins adjacent ones, in place.
+func sortRanges(ranges [][2]uint64) [][2]uint64 {
+	ranges = slices.DeleteFunc(ranges, func(r [2]uint64) bool { return r[0] >= r[1] })
+	slices.SortFunc(ranges, func(a, b [2]uint64) int { return cmp.Compare(a[0], b[0]) })
+	out := ranges[:0]
+	for _, r := range ranges {
+		if n := len(out); n > 0 && r[0] <= out[n-1][1] {
+			out[n-1][1] = max(out[n-1][1], r[1])
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// subtract returns ranges without holes; both are sorted.
+func subtract(ranges, holes [][2]uint64) [][2]uint64 {
+	var out [][2]uint64
+	for _, r := range ranges {
+		for len(holes) > 0 && holes[0][1] <= r[0] {
+			holes = holes[1:]
+		}
+		for _, h := range holes {
+			if h[0] >= r[1] {
+				break
+			}
+			if h[0] > r[0] {
+				out = append(out, [2]uint64{r[0], h[0]})
+			}
+			r[0] = max(r[0], h[1])
+		}
+		if r[0] < r[1] {
+			out = append(out, r)
+		}
+	}
+	return out
 }
